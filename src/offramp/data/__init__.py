@@ -1,0 +1,29 @@
+"""Reading labelled and unlabelled text from anywhere, and writing results."""
+
+from offramp.data.columns import Columns
+from offramp.data.labelled import (
+    LabelledTexts,
+    Split,
+    check_trainable,
+    encode_labels,
+    fingerprint,
+    read_labelled,
+    split_off_dev,
+)
+from offramp.data.reading import Row, read_rows
+from offramp.data.writing import Writer, result_writer
+
+__all__ = [
+    "Columns",
+    "LabelledTexts",
+    "Row",
+    "Split",
+    "Writer",
+    "check_trainable",
+    "encode_labels",
+    "fingerprint",
+    "read_labelled",
+    "read_rows",
+    "result_writer",
+    "split_off_dev",
+]

@@ -1,0 +1,146 @@
+"""The temperatures of a model's exits, with what they were fitted on and what they improved."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from offramp.calibration.metrics import ExitCalibration, measure_exit
+from offramp.calibration.problem import Floats, Labels, Problem
+from offramp.calibration.temperature import fit_temperatures
+from offramp.errors import DataError, ModelFolderError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One temperature per exit, the rows they were fitted on and each exit's quality there.
+
+    ``fitted_on`` is the fingerprint of the data; ``exits`` is empty if nothing was measured.
+    """
+
+    temperatures: tuple[float, ...]
+    fitted_on: str
+    rows: int
+    exits: tuple[ExitCalibration, ...]
+
+    @classmethod
+    def neutral(cls, layers: Sequence[int]) -> Self:
+        """Stands for a model that was not calibrated: temperature 1 for each exit, nothing measured."""
+        return cls(temperatures=(1.0,) * len(layers), fitted_on="", rows=0, exits=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the content of ``calibration.json``: plain lists, dicts and finite numbers."""
+        return {
+            "schema": SCHEMA,
+            "temperatures": list(self.temperatures),
+            "fitted_on": self.fitted_on,
+            "rows": self.rows,
+            "exits": [asdict(measured) for measured in self.exits],
+        }
+
+    @classmethod
+    def from_dict(cls, content: Any) -> Self:
+        """Reads the content of ``calibration.json``, as :meth:`to_dict` wrote it.
+
+        Raises:
+            ModelFolderError: a key is missing, a value has the wrong type, a number is not finite, a temperature is
+                not positive, or the numbers of temperatures and exits differ.
+        """
+        if not isinstance(content, Mapping):
+            raise _damaged(f"it holds {type(content).__name__}, not an object")
+        if _integer(content, "schema") != SCHEMA:
+            raise _damaged(f"schema is {content['schema']}, this version of offramp reads {SCHEMA}")
+        temperatures = tuple(_temperature(value) for value in _value(content, "temperatures", list))
+        exits = tuple(_exit(value) for value in _value(content, "exits", list))
+        if not temperatures or len(exits) not in {0, len(temperatures)}:
+            raise _damaged(f"it has {len(temperatures)} temperatures and {len(exits)} exits")
+        return cls(
+            temperatures=temperatures,
+            fitted_on=str(_value(content, "fitted_on", str)),
+            rows=_integer(content, "rows"),
+            exits=exits,
+        )
+
+
+def fit_calibration(
+    exit_logits: Floats, targets: Labels, problem: Problem, layers: Sequence[int], fingerprint: str
+) -> Calibration:
+    """Fits and measures the temperature of every exit.
+
+    Args:
+        exit_logits: (exits, rows, labels), from one full-depth pass over held-out labelled rows.
+        targets: int (rows,) or 0/1 (rows, labels).
+        problem: one label or a set of labels.
+        layers: number of layers run before each exit, (exits,).
+        fingerprint: identifies the rows.
+
+    Raises:
+        DataError: there are no rows, shapes do not match, a logit is not finite or a target is no label.
+
+    Source: Schwartz et al., ACL 2020, §3.
+    """
+    if exit_logits.ndim != 3 or not layers or len(exit_logits) != len(layers):
+        raise DataError(f"need logits of shape ({len(layers)} exits, rows, labels), got {exit_logits.shape}")
+    temperatures = tuple(fit_temperatures(exit_logits, targets, problem).tolist())
+    exits = tuple(
+        measure_exit(logits, targets, temperature, problem, exit=index, layers=depth)
+        for index, (logits, temperature, depth) in enumerate(zip(exit_logits, temperatures, layers, strict=True))
+    )
+    return Calibration(temperatures=temperatures, fitted_on=fingerprint, rows=exit_logits.shape[1], exits=exits)
+
+
+def _damaged(what: str) -> ModelFolderError:
+    return ModelFolderError(f"calibration.json is damaged: {what}; restore it or run  offramp calibrate")
+
+
+def _value(content: Mapping[str, Any], key: str, kind: type) -> Any:
+    if key not in content:
+        raise _damaged(f"{key!r} is missing")
+    if not isinstance(content[key], kind):
+        raise _damaged(f"{key!r} is {content[key]!r:.80}, not a {kind.__name__}")
+    return content[key]
+
+
+def _number(content: Mapping[str, Any], key: str) -> float:
+    value = _value(content, key, object)
+    # bool is an int to Python; the bound refuses NaN, infinities and integers that no float can hold, all at once.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise _damaged(f"{key!r} is {value!r:.80}, not a finite number")
+    return float(value)
+
+
+def _integer(content: Mapping[str, Any], key: str) -> int:
+    value = _number(content, key)
+    if value < 0 or not value.is_integer():
+        raise _damaged(f"{key!r} is {value}, not a count")
+    return int(value)
+
+
+def _temperature(value: Any) -> float:
+    temperature = _number({"temperatures": value}, "temperatures")
+    if temperature <= 0:
+        raise _damaged(f"a temperature is {temperature}, not above 0")
+    return temperature
+
+
+def _exit(content: Any) -> ExitCalibration:
+    if not isinstance(content, Mapping):
+        raise _damaged(f"an exit is {content!r:.80}, not an object")
+    return ExitCalibration(
+        exit=_integer(content, "exit"),
+        layers=_integer(content, "layers"),
+        temperature=_temperature(_value(content, "temperature", object)),
+        rows=_integer(content, "rows"),
+        accuracy=_number(content, "accuracy"),
+        nll_before=_number(content, "nll_before"),
+        nll_after=_number(content, "nll_after"),
+        ece_before=_number(content, "ece_before"),
+        ece_after=_number(content, "ece_after"),
+        ece_equal_mass_before=_number(content, "ece_equal_mass_before"),
+        ece_equal_mass_after=_number(content, "ece_equal_mass_after"),
+        brier_before=_number(content, "brier_before"),
+        brier_after=_number(content, "brier_after"),
+        auroc=None if _value(content, "auroc", object) is None else _number(content, "auroc"),
+    )

@@ -1,0 +1,142 @@
+"""How well an exit's confidence tells whether the exit is right."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.calibration.problem import Floats, Labels, Problem
+from offramp.errors import DataError, OptionError
+
+
+def expected_calibration_error(
+    confidence: Floats, right: NDArray[np.bool_], bins: int = 15, equal_mass: bool = False
+) -> float:
+    """Gives the gap between confidence and accuracy, averaged over bins of similar confidence, weighted by rows.
+
+    Bins of equal width contain their upper edge, the first also 0. Bins of equal mass cut the ranking into parts of
+    equal size; equal confidences share their middle rank, hence their bin, so the order of rows never matters.
+
+    Args:
+        confidence: (rows,), in [0, 1].
+        right: bool (rows,), whether the prediction was right.
+        bins: number of bins, at least 1.
+        equal_mass: bins with the same number of rows instead of the same width.
+
+    Returns:
+        From 0 (calibrated) to 1. An empty bin contributes nothing.
+
+    Raises:
+        DataError: there are no rows, lengths differ, or a confidence is outside [0, 1].
+        OptionError: ``bins`` is below 1.
+
+    Source: Naeini et al., AAAI 2015; Guo et al., ICML 2017, §2.
+    """
+    if bins < 1:
+        raise OptionError(f"bins is {bins}; use at least 1")
+    if confidence.ndim != 1 or confidence.shape != right.shape or not confidence.size:
+        raise DataError(f"need one confidence and one verdict a row, got shapes {confidence.shape} and {right.shape}")
+    if not np.all((confidence >= 0) & (confidence <= 1)):
+        raise DataError("a confidence is NaN or outside [0, 1]; hand in probabilities, not logits")
+    rows = len(confidence)
+    if equal_mass:
+        bin_of = ((_middle_ranks(confidence) - 0.5) * bins / rows).astype(np.int64)
+    else:
+        bin_of = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
+    # A bin's weighted gap, n_b / n * |confidence - accuracy|, is the absolute sum of its rows' gaps over n.
+    gaps = np.bincount(bin_of, weights=confidence - right.astype(np.float64))
+    return float(np.abs(gaps).sum() / rows)
+
+
+def auroc(confidence: Floats, right: NDArray[np.bool_]) -> float | None:
+    """Gives the probability that a right row is more confident than a wrong one, ties counting half.
+
+    Args:
+        confidence: (rows,).
+        right: bool (rows,), whether the prediction was right.
+
+    Returns:
+        The area under the ROC curve of "this exit is right", from 0 to 1; ``None`` if all rows are right or all wrong.
+
+    Source: Hanley and McNeil, Radiology 1982 (the area as a rank statistic).
+    """
+    n_right = int(right.sum())
+    n_wrong = len(right) - n_right
+    if not n_right or not n_wrong:
+        return None
+    rank_sum = float(_middle_ranks(confidence)[right].sum())
+    return (rank_sum - n_right * (n_right + 1) / 2) / (n_right * n_wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCalibration:
+    """One exit's quality on labelled rows, before (temperature 1) and after calibration.
+
+    ``exit`` counts from 0, ``layers`` is the number of layers run before it; losses are in nats; ``auroc`` is that of
+    the calibrated confidence and ``None`` if all rows are right or all wrong.
+    """
+
+    exit: int
+    layers: int
+    temperature: float
+    rows: int
+    accuracy: float
+    nll_before: float
+    nll_after: float
+    ece_before: float
+    ece_after: float
+    ece_equal_mass_before: float
+    ece_equal_mass_after: float
+    brier_before: float
+    brier_after: float
+    auroc: float | None
+
+
+def measure_exit(
+    logits: Floats,
+    targets: Labels,
+    temperature: float,
+    problem: Problem,
+    *,
+    exit: int,  # noqa: A002
+    layers: int,
+) -> ExitCalibration:
+    """Measures one exit with and without its temperature.
+
+    Args:
+        logits: (rows, labels).
+        targets: int (rows,) or 0/1 (rows, labels).
+        temperature: positive.
+        problem: one label or a set of labels.
+        exit: the exit's index, from 0.
+        layers: number of layers run before the exit.
+
+    Raises:
+        DataError: see :meth:`Problem.check`.
+    """
+    problem.check(logits, targets)
+    before, after = problem.probabilities(logits), problem.probabilities(logits, temperature)
+    sure_before, sure_after = problem.confidence(before), problem.confidence(after)
+    right = problem.right(after, targets)
+    return ExitCalibration(
+        exit=exit,
+        layers=layers,
+        temperature=temperature,
+        rows=len(logits),
+        accuracy=float(right.mean()),
+        nll_before=problem.negative_log_likelihood(logits, targets),
+        nll_after=problem.negative_log_likelihood(logits, targets, temperature),
+        ece_before=expected_calibration_error(sure_before, right),
+        ece_after=expected_calibration_error(sure_after, right),
+        ece_equal_mass_before=expected_calibration_error(sure_before, right, equal_mass=True),
+        ece_equal_mass_after=expected_calibration_error(sure_after, right, equal_mass=True),
+        brier_before=problem.brier(before, targets),
+        brier_after=problem.brier(after, targets),
+        auroc=auroc(sure_after, right),
+    )
+
+
+def _middle_ranks(values: Floats) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of their ranks. (rows,) -> (rows,)."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(sizes) - (sizes - 1) / 2)[group])

@@ -1,0 +1,159 @@
+"""What a classifier predicts: one label, or a set of labels. Everything that differs between the two lives here."""
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logsumexp, softmax
+
+from offramp.errors import DataError
+
+Floats = NDArray[np.floating[Any]]
+Labels = NDArray[Any]
+"""Targets or predictions: integer label indices (..., ) or 0/1 label sets (..., labels)."""
+
+
+class Problem(StrEnum):
+    """The kind of classification; the values are those of ``problem_type`` in a Hugging Face configuration.
+
+    Arrays may have any leading dimensions ``...``, for instance (exits, rows). All arithmetic is done in float64,
+    whatever comes in, so that cached and live logits give the same decisions.
+    """
+
+    SINGLE_LABEL = "single_label_classification"
+    MULTI_LABEL = "multi_label_classification"
+
+    def probabilities(self, logits: Floats, temperature: float | Floats = 1.0) -> NDArray[np.float64]:
+        """Turns logits into probabilities: softmax over labels, or one sigmoid per label.
+
+        Args:
+            logits: (..., labels).
+            temperature: positive; a number, or an array that broadcasts, such as (exits, 1, 1).
+
+        Returns:
+            (..., labels), in [0, 1]; finite for any finite logits.
+        """
+        scaled = np.asarray(logits, dtype=np.float64) / temperature
+        if self is Problem.MULTI_LABEL:
+            return np.asarray(expit(scaled), dtype=np.float64)
+        return np.asarray(softmax(scaled, axis=-1), dtype=np.float64)
+
+    def confidence(self, probabilities: Floats) -> NDArray[np.float64]:
+        """Gives the probability of the predicted outcome; a NaN among a row's probabilities makes it NaN.
+
+        For a set of labels this is the probability of the most probable set if labels are independent given the
+        text: the product over labels of max(p, 1 - p). It falls as labels are added, as exact matches do.
+
+        Args:
+            probabilities: (..., labels).
+
+        Returns:
+            (...), in [0, 1].
+        """
+        values = np.asarray(probabilities, dtype=np.float64)
+        if self is Problem.MULTI_LABEL:
+            return np.asarray(np.maximum(values, 1.0 - values).prod(axis=-1))
+        return np.asarray(values.max(axis=-1))
+
+    def predicted(self, probabilities: Floats) -> Labels:
+        """Gives the predicted outcome.
+
+        Args:
+            probabilities: (..., labels).
+
+        Returns:
+            The index of the most probable label, int (...), the first on a tie; or the set of labels with p > 0.5,
+            bool (..., labels).
+        """
+        if self is Problem.MULTI_LABEL:
+            return np.asarray(probabilities > 0.5)
+        return np.asarray(probabilities.argmax(axis=-1))
+
+    def right(self, probabilities: Floats, targets: Labels) -> NDArray[np.bool_]:
+        """Tells which predictions equal the target; a set of labels has to match as a whole.
+
+        Args:
+            probabilities: (..., labels).
+            targets: int (rows,) or 0/1 (rows, labels).
+
+        Returns:
+            bool (...).
+        """
+        return self._same(self.predicted(probabilities), targets)
+
+    def agree(self, probabilities: Floats, others: Floats) -> NDArray[np.bool_]:
+        """Tells where two sets of probabilities, each (..., labels), give the same prediction: bool (...)."""
+        return self._same(self.predicted(probabilities), self.predicted(others))
+
+    def negative_log_likelihood(self, logits: Floats, targets: Labels, temperature: float = 1.0) -> float:
+        """Gives the mean over rows of -log p(target), in nats; for a set of labels, summed over its labels.
+
+        It is computed from logits, so that a confidently wrong row costs much but never infinity.
+
+        Args:
+            logits: (rows, labels).
+            targets: int (rows,) or 0/1 (rows, labels).
+            temperature: positive.
+        """
+        losses = np.asarray(logsumexp(self.margins(logits, targets) / temperature, axis=-1))
+        return float(losses.sum() / len(logits))
+
+    def brier(self, probabilities: Floats, targets: Labels) -> float:
+        """Gives the mean over rows of the squared error summed over labels (Brier, 1950); in [0, labels].
+
+        Args:
+            probabilities: (rows, labels).
+            targets: int (rows,) or 0/1 (rows, labels).
+        """
+        truth = targets if self is Problem.MULTI_LABEL else targets[:, None] == np.arange(probabilities.shape[-1])
+        return float(np.square(probabilities - truth).sum(axis=-1).mean())
+
+    def margins(self, logits: Floats, targets: Labels) -> NDArray[np.float64]:
+        """Gives by how much each possible answer's logit exceeds the true one's.
+
+        A label set is one yes/no question per label, whose two answers have the logits x and 0. In both kinds the
+        negative log-likelihood is then the log-sum-exp of ``margins / temperature`` over answers.
+
+        Args:
+            logits: (rows, labels).
+            targets: int (rows,) or 0/1 (rows, labels).
+
+        Returns:
+            (questions, answers): (rows, labels), or (rows * labels, 2). The true answer's margin is 0.
+        """
+        values = np.asarray(logits, dtype=np.float64)
+        if self is Problem.MULTI_LABEL:
+            against = np.where(np.asarray(targets, dtype=bool), -values, values).ravel()
+            return np.stack([np.zeros_like(against), against], axis=-1)
+        return values - np.take_along_axis(values, targets[:, None], axis=-1)
+
+    def check(self, logits: Floats, targets: Labels) -> None:
+        """Makes sure that labelled logits can be measured.
+
+        Args:
+            logits: (rows, labels), finite, at least one row.
+            targets: int (rows,) in [0, labels), or 0/1 (rows, labels).
+
+        Raises:
+            DataError: there are no rows, shapes do not match, a logit is not finite or a target is no label.
+        """
+        if logits.ndim != 2 or logits.size == 0:
+            raise DataError(f"need logits for at least one labelled row, got shape {logits.shape}; hand in more data")
+        expected = logits.shape if self is Problem.MULTI_LABEL else logits.shape[:1]
+        if targets.shape != expected:
+            raise DataError(
+                f"targets have shape {targets.shape}, but logits of shape {logits.shape} and {self} need {expected}"
+            )
+        if not np.isfinite(logits).all():
+            raise DataError("some logits are NaN or infinite: the model's training diverged; train with a lower rate")
+        labels = logits.shape[1]
+        if self is Problem.MULTI_LABEL and not np.isin(targets, (0, 1)).all():
+            raise DataError("every target of a multi-label problem has to be 0 or 1 for each label")
+        indices = targets.dtype.kind in "iu" and bool(((targets >= 0) & (targets < labels)).all())
+        if self is Problem.SINGLE_LABEL and not indices:
+            raise DataError(f"every target has to be an integer label index from 0 to {labels - 1}, got others")
+
+    def _same(self, predictions: Labels, others: Labels) -> NDArray[np.bool_]:
+        equal = np.asarray(predictions == others)
+        return np.asarray(equal.all(axis=-1)) if self is Problem.MULTI_LABEL else equal

@@ -1,0 +1,211 @@
+"""Labelled texts in memory: reading, encoding, checking and splitting them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.data.columns import Columns
+from offramp.data.reading import read_rows
+from offramp.data.wording import did_you_mean, listing
+from offramp.errors import DataError, OptionError
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTexts:
+    """Texts, perhaps with second texts, and one label (``str``) or several (``tuple``) for each.
+
+    All lists have one entry a row. ``blank`` counts the rows without a text; ``source`` says where they come from.
+    """
+
+    texts: list[str]
+    text_pairs: list[str] | None
+    labels: list[str] | list[tuple[str, ...]]
+    blank: int
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row may have any number of labels."""
+        return bool(self.labels) and isinstance(self.labels[0], tuple)
+
+    @property
+    def fingerprint(self) -> str:
+        """See :func:`fingerprint`."""
+        return fingerprint(self.texts, self.text_pairs, self.labels)
+
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "LabelledTexts":
+        """The rows at ``indices``, in that order."""
+        places = [int(index) for index in indices]
+        texts = [self.texts[place] for place in places]
+        return LabelledTexts(
+            texts=texts,
+            text_pairs=None if self.text_pairs is None else [self.text_pairs[place] for place in places],
+            labels=cast("list[str] | list[tuple[str, ...]]", [self.labels[place] for place in places]),
+            blank=texts.count(""),
+            source=self.source,
+        )
+
+    def label_names(self) -> list[str]:
+        """The labels that occur, each once, sorted: by value if all are whole numbers, else as text."""
+        names = sorted({name for label in self.labels for name in _names(label)})
+        return sorted(names, key=int) if all(_is_integer(name) for name in names) else names
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The two parts of one data set; every row is in exactly one, in its old order."""
+
+    train: LabelledTexts
+    dev: LabelledTexts
+
+
+def read_labelled(source: str, columns: Columns) -> LabelledTexts:
+    """Reads all rows of ``source`` with their labels; for what ``source`` may be see :func:`read_rows`.
+
+    Raises:
+        DataError: as :func:`read_rows`, and if some rows have one label and others a list.
+        StorageError: the source cannot be read.
+    """
+    rows = list(read_rows(source, columns, labelled=True))
+    labels = [row.label for row in rows]
+    several = isinstance(labels[0], tuple)
+    for number, label in enumerate(labels, start=1):
+        if isinstance(label, tuple) != several:
+            raise DataError(
+                f"{source}: row 1 has {_kind(several)} and row {number} {_kind(not several)} in column "
+                f"{columns.label!r}; make all rows alike"
+            )
+    return LabelledTexts(
+        texts=[row.text for row in rows],
+        text_pairs=None if columns.text_pair is None else [row.text_pair or "" for row in rows],
+        labels=cast("list[str] | list[tuple[str, ...]]", labels),
+        blank=sum(row.blank for row in rows),
+        source=source,
+    )
+
+
+def encode_labels(
+    data: LabelledTexts, names: Sequence[str], *, multi_label: bool
+) -> NDArray[np.int64] | NDArray[np.float32]:
+    """The labels as a model that knows the classes ``names`` wants them.
+
+    Returns:
+        Shape ``(rows,)``, int64, places in ``names``; with ``multi_label`` shape ``(rows, labels)``, float32, 0 or 1.
+
+    Raises:
+        DataError: a label is not in ``names``, or the data have one label a row and the model several, or vice versa.
+    """
+    if data.multi_label != multi_label:
+        raise DataError(
+            f"{data.source} has {_kind(data.multi_label)} in each row, but the model gives {_kind(multi_label)}; "
+            f"use other data, or convert the label column (label_separator splits one field into a list)"
+        )
+    _check_known(data, names)
+    index = {name: place for place, name in enumerate(names)}
+    if not multi_label:
+        return np.array([index[name] for label in data.labels for name in _names(label)], dtype=np.int64)
+    encoded = np.zeros((len(data), len(names)), dtype=np.float32)
+    for row, label in enumerate(data.labels):
+        encoded[row, [index[name] for name in _names(label)]] = 1
+    return encoded
+
+
+def check_trainable(data: LabelledTexts) -> None:
+    """Checks that there is something to tell apart.
+
+    Raises:
+        DataError: all rows have the same label or labels.
+    """
+    if len({frozenset(_names(label)) for label in data.labels}) < 2:
+        raise DataError(
+            f"{data.source}: all {len(data)} rows have the same label ({listing(data.label_names())}); training needs "
+            f"at least two different ones: check the label column and the rows"
+        )
+
+
+def split_off_dev(data: LabelledTexts, fraction: float, seed: int) -> Split:
+    """Moves a random ``fraction`` of the rows, at least one, into a dev part; the same rows for the same ``seed``.
+
+    Of each label the dev part holds ``fraction`` of the rows, to within one row, and the train part at least one row;
+    rows with several labels are drawn without regard to them.
+
+    Raises:
+        OptionError: ``fraction`` is not between 0 and 1.
+        DataError: no label has two rows.
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"the dev fraction is {fraction}; it must lie between 0 and 1, such as 0.1")
+    keys = [""] * len(data) if data.multi_label else data.labels
+    _, classes, counts = np.unique(np.array(keys, dtype=object), return_inverse=True, return_counts=True)
+    if len(data) == 0 or counts.max() < 2:
+        raise DataError(f"{data.source}: no label has two rows, so no dev part can be split off; give one of its own")
+    random = np.random.default_rng(seed)
+    in_dev = np.zeros(len(data), dtype=bool)
+    for number, count in enumerate(_dev_counts(counts, fraction)):
+        in_dev[random.permutation(np.flatnonzero(classes == number))[:count]] = True
+    return Split(train=data.subset(np.flatnonzero(~in_dev)), dev=data.subset(np.flatnonzero(in_dev)))
+
+
+def fingerprint(
+    texts: Sequence[str],
+    text_pairs: Sequence[str] | None = None,
+    labels: Sequence[str] | Sequence[tuple[str, ...]] | None = None,
+) -> str:
+    """Names the content: ``sha256:`` and 16 hexadecimal digits over texts, second texts and labels in their order.
+
+    Every part goes in with its length, so that moving characters or rows from one part to the next changes the name.
+    """
+    digest = hashlib.sha256()
+
+    def add(part: object) -> None:
+        if isinstance(part, str):
+            raw = part.encode("utf-8", "surrogatepass")
+            digest.update(b"text %d " % len(raw) + raw)
+        elif isinstance(part, Sequence):
+            digest.update(b"list %d " % len(part))
+            for item in part:
+                add(item)
+        else:
+            digest.update(b"none ")
+
+    add([texts, text_pairs, labels])
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _dev_counts(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
+    """How many rows of each class go into dev: rounded down, then one more where most was lost."""
+    exact = np.where(counts > 1, counts * fraction, 0)
+    whole = np.floor(exact).astype(np.int64)
+    missing = max(round(exact.sum()), 1) - whole.sum()
+    whole[np.argsort(whole - exact, stable=True)[:missing]] += 1
+    return np.minimum(whole, counts - 1)
+
+
+def _check_known(data: LabelledTexts, names: Sequence[str]) -> None:
+    known = set(names)
+    for number, label in enumerate(data.labels, start=1):
+        for name in _names(label):
+            if name not in known:
+                raise DataError(
+                    f"{data.source}, row {number}: the model has no label {name!r}{did_you_mean(name, names)}; "
+                    f"its labels are {listing(names)}: correct the label or remove the row"
+                )
+
+
+def _names(label: str | Sequence[str]) -> Sequence[str]:
+    return (label,) if isinstance(label, str) else label
+
+
+def _is_integer(name: str) -> bool:
+    return name.isascii() and name.removeprefix("-").isdecimal()
+
+
+def _kind(several: bool) -> str:
+    return "a list of labels" if several else "one label"

@@ -1,0 +1,80 @@
+"""From any source of rows to texts and labels, as a stream."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from offramp.data.cells import label_of, text_of
+from offramp.data.columns import Columns
+from offramp.data.hub import hub_records, saved_records
+from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, Source, find_source
+from offramp.data.tables import Record, file_records, piped_records
+from offramp.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the input.
+
+    A text that is missing or nothing but white space is ``""``, and ``blank`` says so. ``text_pair`` is None unless
+    its column is named, ``label`` unless labels are read. ``kept`` holds the columns to carry through, as asked for.
+    """
+
+    text: str
+    text_pair: str | None
+    label: str | tuple[str, ...] | None
+    blank: bool
+    kept: tuple[object, ...]
+
+
+def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[str] = ()) -> Iterator[Row]:
+    """Reads rows one after the other, in constant memory.
+
+    ``source`` is a file (``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``, ``.json`` with an object a line, each perhaps
+    ``.gz``; ``.parquet``), a folder of such files of one kind, a folder written by ``save_to_disk`` of ``datasets``, a
+    name on the Hugging Face hub (``owner/name``), or ``-`` for standard input (jsonl or csv). A folder or a hub name
+    may go on with ``:split`` (default ``train``), a hub name with ``:config:split``; in a folder of files a split is
+    the files whose names begin with ``train``, ``test`` and so on. In jsonl the first object must have every column
+    named; one that later objects leave out counts as null there.
+
+    ``keep`` names further columns, whose values come along untouched in ``Row.kept``.
+
+    Raises:
+        DataError: at once if nothing has the name ``source``; while reading, if the data are damaged, not UTF-8 or
+            malformed, a column or a label is missing, a text is a list, or there is no row at all.
+        StorageError: the source cannot be read.
+    """
+    return _rows(find_source(source), source, columns, labelled, tuple(keep))
+
+
+def _rows(found: Source, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
+    pair = () if columns.text_pair is None else (columns.text_pair,)
+    label = (columns.label,) if labelled else ()
+    record = None
+    for record in _records(found, (columns.text, *pair, *label, *keep)):
+        yield _row(record, columns, labelled)
+    if record is None:
+        raise DataError(f"{source} holds no rows; check that it is the right one and was written to its end")
+
+
+def _records(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
+    match source:
+        case Piped():
+            yield from piped_records(source.path, wanted)
+        case Files():
+            for path in source.paths:
+                yield from file_records(path, source.kind, wanted)
+        case SavedFolder():
+            yield from saved_records(source, wanted)
+        case HubDataset():
+            yield from hub_records(source, wanted)
+        case _:
+            assert_never(source)
+
+
+def _row(record: Record, columns: Columns, labelled: bool) -> Row:
+    values = iter(record.values)
+    text = text_of(next(values), columns.text, record.place)
+    pair = None if columns.text_pair is None else text_of(next(values), columns.text_pair, record.place)
+    label = label_of(next(values), columns.label_separator, columns.label, record.place) if labelled else None
+    return Row(text=text, text_pair=pair, label=label, blank=not text, kept=tuple(values))

@@ -1,0 +1,153 @@
+"""What a source named by the user is: standard input, files, a saved data set or a name on the Hugging Face hub."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from offramp.data.formats import READABLE, Kind, format_of, suffixes_in_words
+from offramp.data.wording import did_you_mean, listing
+from offramp.errors import DataError, StorageError
+
+DEFAULT_SPLIT = "train"
+
+_HUB_ID = re.compile(r"(?P<name>\w[\w.-]*/[\w.-]+)(:(?P<config>[^:]+))??(:(?P<split>[^:]+))?")
+_SPLIT_OF_SHARD = re.compile(r"(train|validation|valid|val|dev|test)(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """A stream whose format shows only in its first bytes. ``path`` is None for standard input."""
+
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """One file, or the shards of a folder in reading order; all of one kind."""
+
+    kind: Kind
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFolder:
+    """A folder written by ``save_to_disk`` of ``datasets``."""
+
+    path: Path
+    split: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HubDataset:
+    """A data set on the Hugging Face hub, or its copy in the local cache."""
+
+    name: str
+    config: str | None
+    split: str | None
+
+
+Source = Piped | Files | SavedFolder | HubDataset
+
+
+@contextmanager
+def reading_errors(name: str) -> Iterator[None]:
+    """Turns the operating system's errors about ``name`` into a :class:`StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        cause = error.strerror or error
+        raise StorageError(f"cannot read {name}: {cause}; check the path and its permissions") from error
+
+
+def find_source(source: str) -> Source:
+    """Finds out what ``source`` names. What exists on disk wins over the hub; nothing is opened yet.
+
+    Raises:
+        DataError: nothing has this name, or the file or folder holds no format that can be read.
+        StorageError: the path may not be looked at.
+    """
+    if source == "-":
+        return Piped(None)
+    if not source:
+        raise DataError("the name of the input is empty; name a file, a folder, a data set on the hub, or '-'")
+    with reading_errors(source):
+        if (path := _local(source)).exists():
+            return _on_disk(path, split=None)
+        folder, _, split = source.rpartition(":")
+        if folder and _local(folder).exists():
+            return _on_disk(_local(folder), split)
+        match = _HUB_ID.fullmatch(source)
+        if match is None or format_of(Path(match["name"]), READABLE) is not None:
+            raise DataError(f"{source} does not exist{_neighbours(path)}; check the path")
+    return HubDataset(match["name"], match["config"], match["split"])
+
+
+def choose_split(asked: str | None, there: list[str], name: str) -> str:
+    """The split to read: the one asked for, else ``train``.
+
+    Raises:
+        DataError: ``there`` does not hold it.
+    """
+    split = asked or DEFAULT_SPLIT
+    if split not in there:
+        raise DataError(
+            f"{name} has no split {split!r}{did_you_mean(split, there)}; its splits are {listing(there)}: "
+            f"write {name}:SPLIT"
+        )
+    return split
+
+
+def _local(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # "~name" where no such user exists
+        return Path(source)
+
+
+def _on_disk(path: Path, split: str | None) -> Source:
+    if path.is_dir():
+        saved = (path / "state.json").exists() or (path / "dataset_dict.json").exists()
+        return SavedFolder(path, split) if saved else _shards(path, split)
+    if split is not None:
+        raise DataError(f"{path} is a single file and has no split {split!r}; leave out ':{split}'")
+    if (found := format_of(path, READABLE)) is not None:
+        return Files(found.kind, (path,))
+    if path.is_file():
+        raise DataError(
+            f"{path} ends in none of the known suffixes {suffixes_in_words(READABLE)}; rename or convert it"
+        )
+    return Piped(path)
+
+
+def _shards(folder: Path, split: str | None) -> Files:
+    formats = {path: format_of(path, READABLE) for path in sorted(folder.iterdir()) if path.name[0] not in "._"}
+    kinds = {path: found.kind for path, found in formats.items() if found is not None and path.is_file()}
+    if not kinds:
+        raise DataError(f"the folder {folder} holds no data; put files there that end in {suffixes_in_words(READABLE)}")
+    if len(set(kinds.values())) > 1:
+        raise DataError(
+            f"{folder} mixes {' and '.join(sorted(set(kinds.values())))} files; name one file, or move the rest"
+        )
+    kind = next(iter(kinds.values()))
+    return Files(kind, tuple(_shards_of_split(list(kinds), folder, split)))
+
+
+def _shards_of_split(paths: list[Path], folder: Path, split: str | None) -> list[Path]:
+    # Naming a folder with train.csv and test.csv in it must never mean training on both.
+    by_split: dict[str, list[Path]] = {}
+    for path in paths:
+        match = _SPLIT_OF_SHARD.match(path.name.lower())
+        by_split.setdefault(match[0] if match else "", []).append(path)
+    if split is None and len(by_split) == 1:
+        return paths
+    return by_split[choose_split(split, [name for name in by_split if name], str(folder))]
+
+
+def _neighbours(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (nor does the folder {path.parent})"
+    close = get_close_matches(path.name, [other.name for other in path.parent.iterdir()])
+    return f" (did you mean {' or '.join(close)}?)" if close else ""

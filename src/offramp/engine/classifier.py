@@ -1,0 +1,227 @@
+"""What a user holds: a trained model that classifies texts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from offramp.calibration import Calibration, Problem
+from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, batches
+from offramp.engine.predictions import Prediction, Predictions
+from offramp.engine.run import run, run_exits, run_full
+from offramp.engine.torch_stages import TorchStages
+from offramp.errors import DataError, ModelFolderError, OptionError
+from offramp.files import read_json
+from offramp.model import LoadedModel
+from offramp.model import load as load_model
+from offramp.model.encoding import Encoded, encode
+from offramp.policy import MaximumProbability
+
+DEFAULT_THRESHOLD = 0.9
+CALIBRATION = "calibration.json"
+# Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
+WINDOW = 8192
+
+
+class Classifier:
+    """An early-exit classifier ready to predict.
+
+    Args:
+        model: network and tokenizer.
+        calibration: the exits' temperatures.
+        token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
+        device: where to run, such as ``"cuda"``; by default a GPU if there is one.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        calibration: Calibration,
+        *,
+        token_budget: int = DEFAULT_TOKEN_BUDGET,
+        device: str | None = None,
+    ) -> None:
+        if token_budget < 1:
+            raise OptionError(f"token_budget is {token_budget}; it must be at least 1")
+        self.tokenizer = model.tokenizer
+        self.config = model.network.config
+        self.calibration = calibration
+        self.problem = Problem(model.network.problem_type)
+        self.stages = TorchStages(model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+        self._token_budget = token_budget
+        self._padding_id = int(model.tokenizer.pad_token_id or 0)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order of the probabilities."""
+        return self.config.labels
+
+    @property
+    def exits(self) -> tuple[int, ...]:
+        """Number of layers run before each exit."""
+        return self.stages.layers
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None = None,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        top_k: int | None = 1,
+    ) -> Predictions:
+        """Classifies texts; the answers do not depend on the order or the company in which texts come.
+
+        Args:
+            texts: the texts, or the first texts of pairs.
+            text_pairs: the second texts, as many, for models trained on pairs.
+            threshold: an input leaves at the first exit whose confidence is at least this. 0 leaves at the first exit,
+                above 1 runs to the end.
+            top_k: how many labels' probabilities each prediction holds; None for all.
+
+        Raises:
+            OptionError: the threshold is negative or not a number, or ``top_k`` below 1.
+            DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
+        """
+        if top_k is not None and top_k < 1:
+            raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
+        rule = MaximumProbability(threshold, self.problem)
+        self._check(texts, text_pairs)
+        parts = [
+            self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)
+        ] or [self._empty(top_k)]
+        return parts[0] if len(parts) == 1 else _concatenate(parts)
+
+    def predict_iter(
+        self,
+        texts: Iterable[str] | Iterable[tuple[str, str]],
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        top_k: int | None = 1,
+        window: int = WINDOW,
+    ) -> Iterator[Prediction]:
+        """Classifies a stream of any length in constant memory; predictions come in the order of the texts.
+
+        Args:
+            texts: strings, or for models trained on pairs tuples of two.
+            window: texts read before the first prediction comes out; they are sorted and batched among themselves.
+        """
+        stream = iter(texts)
+        while chunk := list(islice(stream, window)):
+            first, second = ([a for a, _ in chunk], [b for _, b in chunk]) if self.config.text_pair else (chunk, None)
+            yield from self.predict(first, second, threshold=threshold, top_k=top_k)
+
+    def exit_logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Logits of every exit from one full-depth pass, not calibrated: (exits, rows, labels)."""
+        self._check(texts, text_pairs)
+        logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
+        start = 0
+        for encoded in self._windows(texts, text_pairs):
+            for ids, values in run_exits(self.stages, self._batches(encoded)):
+                logits[:, start + ids] = values
+            start += len(encoded)
+        return logits
+
+    def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
+        """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
+        self._check(texts, text_pairs)
+        last = len(self.exits) - 1
+        parts = []
+        for encoded in self._windows(texts, text_pairs):
+            probabilities = np.empty((len(encoded), len(self.labels)))
+            for ids, logits in run_full(self.stages, self._batches(encoded)):
+                probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[last])
+            parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), last), 1))
+        return _concatenate(parts or [self._empty(1)])
+
+    def encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
+        """Tokenises texts as the model reads them."""
+        return encode(self.tokenizer, texts, text_pairs)
+
+    def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
+        probabilities = np.empty((len(encoded), len(self.labels)))
+        exits = np.empty(len(encoded), np.int64)
+        for leaving in run(self.stages, self._batches(encoded), rule, self.problem, self.calibration.temperatures):
+            probabilities[leaving.ids] = leaving.probabilities
+            exits[leaving.ids] = leaving.exit
+        return self._predictions(encoded, probabilities, exits, top_k)
+
+    def _windows(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Iterator[Encoded]:
+        for start in range(0, len(texts), WINDOW):
+            stop = start + WINDOW
+            yield self.encode(texts[start:stop], None if text_pairs is None else text_pairs[start:stop])
+
+    def _batches(self, encoded: Encoded) -> Iterator:
+        return batches(encoded, self._token_budget, self._padding_id)
+
+    def _predictions(
+        self, encoded: Encoded, probabilities: NDArray[np.float64], exits: NDArray[np.int64], top_k: int | None
+    ) -> Predictions:
+        return Predictions(
+            names=self.labels,
+            problem=self.problem,
+            probabilities=probabilities,
+            exits=exits,
+            layers=np.asarray(self.exits)[exits],
+            truncated=encoded.truncated,
+            tokens=encoded.lengths,
+            top_k=top_k,
+        )
+
+    def _empty(self, top_k: int | None) -> Predictions:
+        return self._predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
+
+    def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> None:
+        if isinstance(texts, str) or isinstance(text_pairs, str):
+            raise DataError("one string was given where a list of texts is wanted; write predict([text])")
+        if self.config.text_pair and text_pairs is None:
+            raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
+        if not self.config.text_pair and text_pairs is not None:
+            raise DataError("this model was trained on single texts; leave text_pairs out")
+        if text_pairs is not None and len(text_pairs) != len(texts):
+            raise DataError(f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each")
+        for name, column in (("texts", texts), ("text_pairs", text_pairs or ())):
+            for row, text in enumerate(column):
+                if not isinstance(text, str):
+                    raise DataError(f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first")
+
+
+def load(
+    folder: str | Path, *, token_budget: int = DEFAULT_TOKEN_BUDGET, device: str | None = None
+) -> Classifier:
+    """Loads the classifier of a model folder.
+
+    Args:
+        folder: what ``offramp train`` wrote.
+        token_budget: tokens of a batch, padding included.
+        device: where to run; by default a GPU if there is one.
+
+    Raises:
+        ModelFolderError: the folder is missing, not an offramp model, or damaged.
+    """
+    folder = Path(folder)
+    model = load_model(folder)
+    calibration = Calibration.from_dict(read_json(folder / CALIBRATION))
+    exits = model.network.config.exits
+    if len(calibration.temperatures) != len(exits):
+        raise ModelFolderError(
+            f"{folder / CALIBRATION} holds {len(calibration.temperatures)} temperatures for {len(exits)} exits; "
+            "run 'offramp calibrate' again"
+        )
+    return Classifier(model, calibration, token_budget=token_budget, device=device)
+
+
+def _concatenate(parts: Sequence[Predictions]) -> Predictions:
+    first = parts[0]
+    return Predictions(
+        names=first.names,
+        problem=first.problem,
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        exits=np.concatenate([part.exits for part in parts]),
+        layers=np.concatenate([part.layers for part in parts]),
+        truncated=np.concatenate([part.truncated for part in parts]),
+        tokens=np.concatenate([part.tokens for part in parts]),
+        top_k=first.top_k,
+    )

@@ -1,0 +1,131 @@
+"""What a user gets back: one prediction a text, held as columns."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.calibration import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The prediction for one text.
+
+    Attributes:
+        labels: the predicted label; for a multi-label model every label that holds, perhaps none.
+        confidence: calibrated probability that ``labels`` is right, from 0 to 1.
+        exit: index of the exit taken, from 0.
+        layers: number of layers that were run.
+        truncated: whether the text was longer than the model takes, so that its end was not read.
+        probabilities: calibrated probability by label, the most probable first; as many as ``top_k`` asked for.
+    """
+
+    labels: tuple[str, ...]
+    confidence: float
+    exit: int
+    layers: int
+    truncated: bool
+    probabilities: dict[str, float]
+
+    @property
+    def label(self) -> str:
+        """The one label of a single-label prediction.
+
+        Raises:
+            ValueError: the model is multi-label and did not predict exactly one.
+        """
+        if len(self.labels) != 1:
+            raise ValueError(f"the prediction holds {len(self.labels)} labels; read .labels instead of .label")
+        return self.labels[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions(Sequence[Prediction]):
+    """Predictions in input order, as arrays; indexing and iterating give :class:`Prediction` objects.
+
+    Attributes:
+        names: label names in the order of ``probabilities``.
+        problem: one label or a set of labels.
+        probabilities: calibrated, at the exit each row took, (rows, labels).
+        exits: index of the exit taken, (rows,).
+        layers: number of layers run, (rows,).
+        truncated: (rows,).
+        tokens: tokens read, (rows,).
+        top_k: labels in each prediction's ``probabilities``; None for all.
+    """
+
+    names: tuple[str, ...]
+    problem: Problem
+    probabilities: NDArray[np.float64]
+    exits: NDArray[np.int64]
+    layers: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+    tokens: NDArray[np.int64]
+    top_k: int | None = None
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """Calibrated probability that the predicted label (or set of labels) is right, (rows,)."""
+        return self.problem.confidence(self.probabilities)
+
+    @property
+    def labels(self) -> list[tuple[str, ...]]:
+        """Predicted labels of each row; exactly one a row for single-label models."""
+        predicted = self.problem.predicted(self.probabilities)
+        if self.problem is Problem.SINGLE_LABEL:
+            single = [(name,) for name in self.names]
+            return [single[index] for index in predicted.tolist()]
+        return [tuple(self.names[index] for index in np.flatnonzero(row)) for row in predicted]
+
+    def __len__(self) -> int:
+        return len(self.exits)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Predictions": ...
+
+    def __getitem__(self, index: int | slice) -> "Prediction | Predictions":
+        if isinstance(index, slice):
+            return self._rows(index)
+        return next(iter(self._rows(slice(index, index + 1 or None)))) if -len(self) <= index < len(self) else _out(index)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, : self.top_k]
+        sorted_probabilities = np.take_along_axis(self.probabilities, order, axis=1).tolist()
+        columns = zip(
+            self.labels,
+            self.confidence.tolist(),
+            self.exits.tolist(),
+            self.layers.tolist(),
+            self.truncated.tolist(),
+            order.tolist(),
+            sorted_probabilities,
+            strict=True,
+        )
+        for labels, confidence, exit_index, layers, truncated, best, values in columns:
+            scores = {self.names[label]: value for label, value in zip(best, values, strict=True)}
+            yield Prediction(labels, confidence, exit_index, layers, truncated, scores)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} predictions>"
+
+    def _rows(self, rows: slice) -> "Predictions":
+        return Predictions(
+            self.names,
+            self.problem,
+            self.probabilities[rows],
+            self.exits[rows],
+            self.layers[rows],
+            self.truncated[rows],
+            self.tokens[rows],
+            self.top_k,
+        )
+
+
+def _out(index: int) -> Prediction:
+    raise IndexError(f"there is no prediction {index}")

@@ -1,0 +1,90 @@
+"""What a multi-exit network is made of; saved as ``config.json``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from offramp.errors import OptionError
+
+POOLINGS = ("pooler", "cls", "mean")
+
+# The paper's own choices for BERT-base and BERT-large, and the same spread on six layers.
+_DEFAULT_EXITS = {6: (1, 2, 4, 6), 12: (1, 4, 7, 12), 24: (1, 5, 13, 24)}
+
+
+def default_exits(depth: int) -> tuple[int, ...]:
+    """Four exits spread as in the paper: after the first layer, near a quarter, past the middle, and at full depth."""
+    spread = (1, 1 + round(0.25 * (depth - 1)), 1 + round(0.54 * (depth - 1)), depth)
+    return _DEFAULT_EXITS.get(depth, tuple(sorted(set(spread))))
+
+
+def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, ...]:
+    """Turns what a user wrote into exits of a ``depth``-layer encoder.
+
+    Args:
+        exits: numbers of layers run before each exit, the same as text (``"1,2,4"``), ``"all"``, or None for the
+            default. Full depth is added where it is missing: the last exit is the whole network.
+        depth: layers of the encoder.
+
+    Raises:
+        OptionError: not numbers, or outside 1..depth.
+    """
+    if exits is None:
+        return default_exits(depth)
+    if exits == "all":
+        return tuple(range(1, depth + 1))
+    try:
+        layers = {int(part) for part in (exits.split(",") if isinstance(exits, str) else exits)}
+    except ValueError:
+        raise OptionError(f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all'") from None
+    wrong = sorted(layer for layer in layers if not 1 <= layer <= depth)
+    if wrong:
+        listed = ", ".join(map(str, wrong))
+        raise OptionError(f"no exit fits after layer {listed}: this encoder has {depth} layers, so use 1 to {depth}")
+    return tuple(sorted(layers | {depth}))
+
+
+class EarlyExitConfig(PreTrainedConfig):
+    """Configuration of :class:`~offramp.model.network.EarlyExitForSequenceClassification`.
+
+    Args:
+        backbone_config: the encoder's own configuration (or its dict, with ``model_type``).
+        exits: number of layers run before each exit, ascending, 1-based; the last is the encoder's depth.
+        pooling: how a layer's token states become one vector: ``pooler`` (the encoder's own dense + tanh on the first
+            token), ``cls`` (first token) or ``mean`` (over tokens).
+        head_dropout: dropout before each exit's linear layer.
+        text_pair: whether the model was trained on pairs of texts.
+        **kwargs: the usual ones, such as ``id2label``, ``label2id`` and ``problem_type``.
+    """
+
+    model_type = "offramp"
+    sub_configs = {"backbone_config": AutoConfig}  # noqa: RUF012
+    # The last exit's logits stand twice in the output, once for everybody who expects a plain classifier.
+    keys_to_ignore_at_inference = ["logits"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        backbone_config: PreTrainedConfig | dict[str, Any] | None = None,
+        exits: Sequence[int] = (),
+        pooling: str = "cls",
+        head_dropout: float = 0.1,
+        text_pair: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(backbone_config, dict):
+            backbone_config = CONFIG_MAPPING[backbone_config["model_type"]](**backbone_config)
+        self.backbone_config = backbone_config or CONFIG_MAPPING["bert"]()
+        self.exits = list(resolve_exits(exits or None, self.backbone_config.num_hidden_layers))
+        if pooling not in POOLINGS:
+            raise OptionError(f"pooling {pooling!r} is not known; valid: {', '.join(POOLINGS)}")
+        self.pooling = pooling
+        self.head_dropout = head_dropout
+        self.text_pair = text_pair
+        super().__init__(**kwargs)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order of the logits."""
+        return tuple(self.id2label[index] for index in range(len(self.id2label)))

@@ -1,0 +1,56 @@
+"""Texts to token ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Tokenised texts, not padded.
+
+    Attributes:
+        input_ids: token ids of each row.
+        token_type_ids: which text of a pair each token belongs to; None for single texts, where it is always the first.
+        lengths: tokens of each row, special tokens included, (rows,).
+        truncated: rows that were longer than the tokenizer's ``model_max_length`` and lost tokens, (rows,).
+    """
+
+    input_ids: list[list[int]]
+    token_type_ids: list[list[int]] | None
+    lengths: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], text_pairs: Sequence[str] | None = None
+) -> Encoded:
+    """Tokenises texts or pairs of texts, cutting what is longer than ``tokenizer.model_max_length``.
+
+    Of a pair the longer text is cut first.
+    """
+    if not texts:
+        return Encoded([], None, np.zeros(0, np.int64), np.zeros(0, np.bool_))
+    encoding = tokenizer(
+        list(texts),
+        None if text_pairs is None else list(text_pairs),
+        truncation="longest_first",
+        max_length=tokenizer.model_max_length,
+        return_attention_mask=False,
+        return_token_type_ids=text_pairs is not None,
+        verbose=False,
+    )
+    ids: list[list[int]] = encoding["input_ids"]
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    truncated = lengths >= tokenizer.model_max_length
+    if encoding.is_fast:
+        # Only a full row can have lost something; asking just those keeps the check free.
+        for row in np.flatnonzero(truncated):
+            truncated[row] = bool(encoding.encodings[row].overflowing)
+    return Encoded(ids, encoding["token_type_ids"] if text_pairs is not None else None, lengths, truncated)

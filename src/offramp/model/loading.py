@@ -1,0 +1,162 @@
+"""Encoders, tokenizers and model folders: from the hub or the disk into memory, and back."""
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import cached_file
+
+from offramp.errors import BackboneError, ModelFolderError
+from offramp.files import read_json
+from offramp.model.config import EarlyExitConfig, resolve_exits
+from offramp.model.heads import default_pooling
+from offramp.model.network import EarlyExitForSequenceClassification
+from offramp.model.stack import SUPPORTED
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A network in fp32 and evaluation mode, and its tokenizer. ``tokenizer.model_max_length`` is the token limit."""
+
+    network: EarlyExitForSequenceClassification
+    tokenizer: PreTrainedTokenizerBase
+
+
+def build(
+    backbone_name: str,
+    *,
+    exits: Sequence[int] | str | None,
+    labels: Sequence[str],
+    problem_type: str,
+    pooling: str | None = None,
+    text_pair: bool = False,
+    max_length: int | None = None,
+) -> LoadedModel:
+    """Puts untrained exits on a pre-trained encoder.
+
+    Args:
+        backbone_name: folder or hub id of the encoder.
+        exits: see :func:`~offramp.model.config.resolve_exits`.
+        labels: label names in the order of the logits.
+        pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
+        max_length: tokens at which texts are cut; by default, and at most, what the encoder can take.
+
+    Raises:
+        BackboneError: the encoder cannot be found, read or given exits.
+        OptionError: the exits do not fit the encoder.
+    """
+    with _backbone_errors(backbone_name):
+        tokenizer = AutoTokenizer.from_pretrained(backbone_name)
+        backbone = AutoModel.from_pretrained(backbone_name, dtype=torch.float32).eval()
+        pooling = pooling or _sentence_pooling(backbone_name) or default_pooling(backbone)
+    if getattr(backbone.config, "num_hidden_layers", None) is None or backbone.config.is_encoder_decoder:
+        raise BackboneError(f"{backbone.config.model_type} is no text encoder; supported are {SUPPORTED}")
+    attention = backbone.config._attn_implementation
+    config = EarlyExitConfig(
+        backbone_config=backbone.config,
+        exits=resolve_exits(exits, backbone.config.num_hidden_layers),
+        pooling=pooling,
+        text_pair=text_pair,
+        problem_type=problem_type,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+    )
+    backbone.config._attn_implementation = attention  # the enclosing configuration has just reset it
+    network = EarlyExitForSequenceClassification(config, backbone).eval()
+    network.stack.check()
+    limit = _token_limit(backbone, tokenizer)
+    tokenizer.model_max_length = min(max_length or limit, limit)
+    return LoadedModel(network, tokenizer)
+
+
+def load(folder: Path) -> LoadedModel:
+    """Reads the network and the tokenizer of a model folder.
+
+    Raises:
+        ModelFolderError: the folder is missing, not an offramp model, or damaged.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote")
+    if not (folder / "config.json").is_file():
+        raise ModelFolderError(f"{folder} is not an offramp model: it has no config.json")
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind != EarlyExitConfig.model_type:
+        raise ModelFolderError(
+            f"{folder} is a {kind!r} model, not an offramp one; train exits on it with 'offramp train --model {folder}'"
+        )
+    if not (folder / WEIGHTS).is_file():
+        raise ModelFolderError(f"{folder} has no {WEIGHTS}; restore it or train the model again")
+    try:
+        network, found = EarlyExitForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, use_safetensors=True, local_files_only=True
+        )
+    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({_first_line(error)}); restore it or train again") from None
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise ModelFolderError(
+            f"{folder / WEIGHTS} lacks {len(missing)} tensors ({missing[0]}, ...); restore it or train the model again"
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # tokenizers raise bare Exception on damaged files
+        raise ModelFolderError(f"the tokenizer in {folder} cannot be read ({_first_line(error)})") from None
+    return LoadedModel(network.eval(), tokenizer)
+
+
+def save(model: LoadedModel, folder: Path) -> None:
+    """Writes ``config.json``, ``model.safetensors`` and the tokenizer's files into an existing folder."""
+    model.network.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+
+
+def _sentence_pooling(name: str) -> str | None:
+    """The pooling that a sentence-transformers folder declares."""
+    path = cached_file(
+        name,
+        "1_Pooling/config.json",
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    if path is None:
+        return None
+    declared = read_json(Path(path))
+    # Older folders hold one switch a kind, newer ones a name.
+    if declared.get("pooling_mode_mean_tokens") or declared.get("pooling_mode") == "mean":
+        return "mean"
+    if declared.get("pooling_mode_cls_token") or declared.get("pooling_mode") == "cls":
+        return "cls"
+    return None
+
+
+def _token_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    positions = getattr(backbone.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    # RoBERTa and its kin number positions from the padding index on.
+    offset = getattr(getattr(backbone, "embeddings", None), "padding_idx", None)
+    return int(min(tokenizer.model_max_length, positions - (0 if offset is None else offset + 1)))
+
+
+@contextmanager
+def _backbone_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        local = Path(name).exists()
+        cure = (
+            "give the folder of a Hugging Face encoder (config.json, model.safetensors, tokenizer files)"
+            if local
+            else "check the name; without a network, give a local folder"
+        )
+        raise BackboneError(f"cannot load the encoder {name!r}: {_first_line(error)}; {cure}") from None
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0].rstrip(".:") if text else type(error).__name__

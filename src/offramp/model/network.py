@@ -1,0 +1,143 @@
+"""The multi-exit network: an encoder, and a classifier after several of its layers."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from offramp.model.config import EarlyExitConfig
+from offramp.model.heads import ExitHead, Pooling
+from offramp.model.losses import joint_loss
+from offramp.model.stack import LayerStack, State
+
+
+@dataclass
+class EarlyExitOutput(ModelOutput):
+    """What ``forward`` returns.
+
+    Attributes:
+        loss: sum of the exits' losses, where labels were given.
+        logits: the last exit's, (rows, labels): what a plain classifier would return.
+        exit_logits: every exit's, (rows, exits, labels).
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    exit_logits: Tensor | None = None
+
+
+class EarlyExitForSequenceClassification(PreTrainedModel):
+    """A Hugging Face sequence classifier with exits.
+
+    As a whole (``forward``) it computes every exit, for training and for the full-depth pass. Stage by stage
+    (``embed``, ``run_stage``, ``exit_logits``) it lets the engine stop in between.
+    """
+
+    config_class = EarlyExitConfig
+    base_model_prefix = "backbone"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: EarlyExitConfig, backbone: PreTrainedModel | None = None) -> None:
+        super().__init__(config)
+        self.backbone = backbone or AutoModel.from_config(config.backbone_config)
+        self.pooling = Pooling(config.pooling, self.backbone)
+        if config.pooling != "pooler" and hasattr(self.backbone, "pooler"):
+            self.backbone.pooler = None  # unused parameters would stop distributed training
+        self.stack = LayerStack(self.backbone)
+        self.heads = nn.ModuleList(
+            ExitHead(layers, self.stack.width, config.num_labels, config.head_dropout) for layers in config.exits
+        )
+        self.post_init()
+
+    @property
+    def stages(self) -> tuple[range, ...]:
+        """For each exit the layers (0-based) that run between the exit before and this one."""
+        ends = self.config.exits
+        return tuple(range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
+
+    def embed(self, inputs: dict[str, Tensor]) -> State:
+        """Everything before the first layer; see :meth:`LayerStack.embed`."""
+        return self.stack.embed(inputs)
+
+    def run_layers(self, state: State, history: Tensor | None, layers: range) -> tuple[State, Tensor]:
+        """Runs some layers and appends their pooled states to the history.
+
+        Args:
+            history: pooled states of the layers before, (rows, layers so far, width); None before the first.
+        """
+        gathered = []
+        for index in layers:
+            state = self.stack.layer(state, index)
+            gathered.append(self._gather(state))
+        pooled = self.pooling.transform(torch.stack(gathered, 1))
+        return state, pooled if history is None else torch.cat([history, pooled], 1)
+
+    def _gather(self, state: State) -> Tensor:
+        if self.pooling.kind == "mean":
+            return self.pooling.gather(self.stack.normalise(state.hidden), state.mask)
+        # Normalisation works token by token, so one token a row is enough where only that one is looked at.
+        return self.stack.normalise(self.pooling.gather(state.hidden, None))
+
+    def exit_logits(self, history: Tensor, exit_index: int) -> Tensor:
+        """Logits (rows, labels) of one exit, from the pooled states (rows, layers up to it, width)."""
+        return self.heads[exit_index](history)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool = True,
+    ) -> EarlyExitOutput | tuple[Tensor, ...]:
+        """Runs the whole network with every exit.
+
+        Args:
+            input_ids: (rows, length); so are ``attention_mask``, ``token_type_ids`` and ``position_ids``.
+            labels: class indices (rows,), or 0/1 (rows, labels) for multi-label models.
+        """
+        given = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+        }
+        state = self.embed({name: tensor for name, tensor in given.items() if tensor is not None})
+        history, logits = None, []
+        for exit_index, layers in enumerate(self.stages):
+            state, history = self.run_layers(state, history, layers)
+            logits.append(self.exit_logits(history, exit_index))
+        exit_logits = torch.stack(logits, 1)
+        loss = None if labels is None else joint_loss(exit_logits, labels, self.problem_type)
+        output = EarlyExitOutput(loss=loss, logits=logits[-1], exit_logits=exit_logits)
+        return output if return_dict else output.to_tuple()
+
+    @property
+    def problem_type(self) -> str:
+        """``single_label_classification`` unless the configuration says otherwise."""
+        return self.config.problem_type or "single_label_classification"
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The encoder's token embeddings."""
+        return self.backbone.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces the encoder's token embeddings."""
+        self.backbone.set_input_embeddings(value)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, ExitHead):
+            nn.init.zeros_(module.mix)
+            nn.init.normal_(module.classifier.weight, std=0.02)
+            nn.init.zeros_(module.classifier.bias)
+
+
+AutoConfig.register("offramp", EarlyExitConfig)
+AutoModelForSequenceClassification.register(EarlyExitConfig, EarlyExitForSequenceClassification)

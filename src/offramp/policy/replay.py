@@ -1,0 +1,80 @@
+"""Early exit on cached probabilities: what the engine would do, without running the network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.errors import DataError
+from offramp.policy.rules import ExitRule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """Where each row left and with which answer.
+
+    ``exits`` (rows,) is the index of the exit taken, ``probabilities`` (rows, labels) the calibrated ones there.
+    """
+
+    exits: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+
+def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
+    """Sends rows past the exits; as in the engine, the rule sees only the rows that are still in.
+
+    Args:
+        exit_probabilities: (exits, rows, labels), calibrated.
+        rule: decides at every exit but the last.
+
+    Raises:
+        DataError: the array does not have three dimensions or holds no exit.
+    """
+    if exit_probabilities.ndim != 3 or not len(exit_probabilities):
+        raise DataError(f"need probabilities of shape (exits, rows, labels), got {exit_probabilities.shape}")
+    n_exits, n_rows, _ = exit_probabilities.shape
+    taken = np.full(n_rows, n_exits - 1, dtype=np.int64)
+    rows = np.arange(n_rows)
+    for index in range(n_exits - 1):
+        if not rows.size:
+            break
+        leaves = rule.decide(exit_probabilities[index, rows], exit_probabilities[:index, rows])
+        taken[rows[leaves]] = index
+        rows = rows[~leaves]
+    return Replay(exits=taken, probabilities=exit_probabilities[taken, np.arange(n_rows)])
+
+
+def layers_run(exits: NDArray[np.int64], layers: Sequence[int], tokens: NDArray[np.integer[Any]]) -> float:
+    """Gives the mean number of layers run per token; full depth divided by it is the most that speed can gain.
+
+    Args:
+        exits: (rows,), the exit that each row took.
+        layers: (exits,), number of layers run before each exit.
+        tokens: (rows,), length of each row, in tokens.
+
+    Raises:
+        DataError: there are no tokens, or lengths differ.
+    """
+    if exits.shape != tokens.shape or not tokens.sum() > 0:
+        raise DataError(f"need the tokens of each row, at least one: got {tokens.shape} for {exits.shape} rows")
+    return float(np.average(np.asarray(layers)[exits], weights=tokens))
+
+
+def exit_shares(exits: NDArray[np.int64], n_exits: int) -> NDArray[np.float64]:
+    """Gives the share of rows that left at each exit.
+
+    Args:
+        exits: (rows,), the exit that each row took, below ``n_exits``.
+        n_exits: number of exits.
+
+    Returns:
+        (n_exits,), summing to 1.
+
+    Raises:
+        DataError: there are no rows.
+    """
+    if not len(exits):
+        raise DataError("no rows: the shares of the exits are not defined")
+    return np.bincount(exits, minlength=n_exits) / len(exits)

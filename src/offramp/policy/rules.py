@@ -1,0 +1,60 @@
+"""When a row stops: the rules that say which rows leave at an exit."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.calibration import Problem
+from offramp.errors import OptionError
+
+
+class ExitRule(Protocol):
+    """Says which rows leave at an exit. Small, pure and unaware of any model.
+
+    The same object decides in :func:`offramp.policy.replay` and in the engine. Both ask it about an exit's remaining
+    rows only, exit by exit, and never about the last exit, where every row leaves.
+    """
+
+    def decide(self, probabilities: NDArray[np.float64], history: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Decides for each row that has reached this exit.
+
+        Args:
+            probabilities: (rows, labels), this exit's calibrated probabilities.
+            history: (exits_before, rows, labels), the same rows' calibrated probabilities at the exits passed before;
+                exits_before is 0 at the first exit.
+
+        Returns:
+            bool (rows,), true where the row leaves.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MaximumProbability:
+    """The paper's rule: leave at the first exit whose confidence reaches the threshold.
+
+    Confidence is compared in float64. Threshold 0 lets every row leave at the first exit. A saturated softmax gives
+    exactly 1, so threshold 1 still lets such rows leave early; any threshold above 1 lets none. A row whose confidence
+    is NaN reaches no threshold, not even 0, and goes on to the last exit.
+
+    Raises:
+        OptionError: the threshold is negative or NaN.
+
+    Source: Schwartz et al., ACL 2020, §3.
+    """
+
+    threshold: float
+    problem: Problem
+
+    def __post_init__(self) -> None:
+        if not self.threshold >= 0:  # also refuses NaN
+            raise OptionError(
+                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to 1, "
+                "or above 1 for full depth"
+            )
+
+    def decide(self, probabilities: NDArray[np.float64], history: NDArray[np.float64]) -> NDArray[np.bool_]:  # noqa: ARG002
+        """See :meth:`ExitRule.decide`; the history does not matter to this rule."""
+        return np.asarray(self.problem.confidence(probabilities) >= self.threshold)

@@ -1,0 +1,76 @@
+"""How a model is trained: the numbers, and two named sets of them."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal, get_args
+
+from offramp.errors import OptionError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if not value >= least:
+        raise OptionError(f"{name} is {value}; it must be at least {least:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Optimisation settings.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    epochs: Annotated[float, "passes over the training data"] = 4.0
+    batch_size: Annotated[int, "rows per step and process"] = 32
+    learning_rates: Annotated[tuple[float, ...], "the encoder's learning rate; of several, each trial draws one"] = (
+        6e-5,
+    )
+    head_learning_rate: Annotated[float | None, "learning rate of the exits; none = the encoder's"] = 1e-3
+    warmup: Annotated[float, "share of the steps over which the learning rate rises"] = 0.1
+    schedule: Annotated[Literal["linear", "cosine", "constant"], "how the learning rate falls after that"] = "linear"
+    weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01
+    patience: Annotated[int, "stop after this many epochs without a better dev accuracy"] = 2
+    precision: Annotated[Precision, "auto = bf16 where the hardware is fast at it"] = "auto"
+
+    def __post_init__(self) -> None:
+        _at_least("epochs", self.epochs, 0.001)
+        _at_least("batch-size", self.batch_size, 1)
+        _at_least("patience", self.patience, 1)
+        _at_least("weight-decay", self.weight_decay, 0)
+        for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):
+            if not 0 < rate < 1:
+                raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5")
+        if not 0 <= self.warmup <= 1:
+            raise OptionError(f"warmup is {self.warmup}; it is a share of the steps, between 0 and 1")
+        if self.precision not in get_args(Precision):
+            raise OptionError(f"precision {self.precision!r} is not known; valid: {', '.join(get_args(Precision))}")
+
+
+DEFAULT = Recipe()
+
+# Schwartz et al. 2020, §4 and appendix: Adam without a schedule, batches of 72, two epochs, one learning rate for all,
+# drawn by random search, best run by dev accuracy.
+PAPER = Recipe(
+    epochs=2,
+    batch_size=72,
+    learning_rates=(2e-5, 3e-5, 5e-5),
+    head_learning_rate=None,
+    warmup=0,
+    schedule="constant",
+    weight_decay=0,
+)
+
+RECIPES = {"default": DEFAULT, "paper": PAPER}
+
+
+def recipe_named(name: str, **changes: Any) -> Recipe:
+    """A named recipe with some of its values changed; changes that are None are ignored.
+
+    Raises:
+        OptionError: there is no such recipe, or a value is out of range.
+    """
+    if name not in RECIPES:
+        raise OptionError(f"there is no recipe {name!r}; valid: {', '.join(RECIPES)}")
+    known = {field.name for field in fields(Recipe)}
+    return replace(RECIPES[name], **{key: value for key, value in changes.items() if key in known and value is not None})

@@ -1,0 +1,246 @@
+"""All wiring to ``transformers.Trainer``: data in, exits' logits out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+from transformers import (
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from offramp.calibration import Problem
+from offramp.environment import fast_bf16
+from offramp.model import LoadedModel
+from offramp.model.encoding import Encoded
+from offramp.training.recipe import Recipe
+
+CHECKPOINT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Dev accuracy of every exit after an epoch. ``number`` counts from 1 and may be fractional at the end."""
+
+    number: float
+    accuracies: tuple[float, ...]
+    training_loss: float | None
+    seconds: float
+
+    @property
+    def mean_accuracy(self) -> float:
+        """What the best epoch is chosen by: early exits make the speed, late ones the accuracy."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What a caller wants to hear while a model trains."""
+
+    on_step: Callable[[int, int], None] = lambda done, total: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+
+
+class EncodedRows(Dataset[dict[str, Any]]):
+    """Tokenised rows with their targets, as Trainer wants them. Rows may be taken in another order than they came."""
+
+    def __init__(self, encoded: Encoded, targets: NDArray[Any], order: NDArray[np.int64] | None = None) -> None:
+        self._encoded = encoded
+        self._targets = targets
+        self.order = np.arange(len(encoded)) if order is None else order
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        row = int(self.order[position])
+        item: dict[str, Any] = {"input_ids": self._encoded.input_ids[row], "labels": self._targets[row].tolist()}
+        if self._encoded.token_type_ids is not None:
+            item["token_type_ids"] = self._encoded.token_type_ids[row]
+        return item
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a training run found. The network holds the best epoch's weights."""
+
+    epochs: tuple[Epoch, ...]
+    best: Epoch
+    dev_logits: NDArray[np.float32]
+    """(exits, rows, labels), rows in the order of the dev data."""
+    seconds: float
+
+
+def fit(
+    model: LoadedModel,
+    train: tuple[Encoded, NDArray[Any]],
+    dev: tuple[Encoded, NDArray[Any]],
+    recipe: Recipe,
+    *,
+    learning_rate: float,
+    seed: int,
+    checkpoints: Path,
+    resume: bool,
+    report_to: str = "none",
+    listener: Listener | None = None,
+) -> Fit:
+    """Trains all exits jointly and leaves the best epoch's weights in the network.
+
+    Args:
+        train: tokenised rows and their targets; so is ``dev``.
+        learning_rate: the encoder's.
+        checkpoints: folder for what a resumed run needs; every epoch and every few minutes are saved there.
+        resume: go on from the newest checkpoint, if there is one.
+        report_to: experiment trackers, as ``TrainingArguments.report_to`` names them.
+    """
+    set_seed(seed)
+    problem = Problem(model.network.problem_type)
+    dev_rows = EncodedRows(*dev, order=np.argsort(dev[0].lengths, kind="stable"))
+    arguments = _arguments(recipe, learning_rate, seed, checkpoints, report_to)
+    reporter = _Reporter(model.network.config.exits, listener or Listener())
+    trainer = Trainer(
+        model=model.network,
+        args=arguments,
+        train_dataset=EncodedRows(*train),
+        eval_dataset=dev_rows,
+        data_collator=DataCollatorWithPadding(model.tokenizer),
+        compute_metrics=lambda prediction: _accuracies(prediction, problem, model.network.config.exits),
+        callbacks=[reporter, EarlyStoppingCallback(recipe.patience), _CheckpointByTime(CHECKPOINT_SECONDS)],
+        optimizers=(_optimizer(model.network, recipe, learning_rate), None),
+    )
+    trainer.remove_callback(PrinterCallback)
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=resume and _has_checkpoint(checkpoints))
+    seconds = time.monotonic() - started
+    logits = np.asarray(trainer.predict(dev_rows).predictions, dtype=np.float32)
+    unsorted = np.empty_like(logits)
+    unsorted[dev_rows.order] = logits
+    model.network.eval()
+    epochs = tuple(_epochs(trainer.state, model.network.config.exits))
+    best = max(epochs, key=lambda epoch: epoch.mean_accuracy)
+    return Fit(epochs, best, unsorted.transpose(1, 0, 2), seconds)
+
+
+def _arguments(recipe: Recipe, learning_rate: float, seed: int, checkpoints: Path, report_to: str) -> TrainingArguments:
+    on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=max(64, recipe.batch_size),
+        learning_rate=learning_rate,
+        lr_scheduler_type=recipe.schedule if recipe.warmup == 0 or recipe.schedule != "constant" else "constant_with_warmup",
+        warmup_steps=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        bf16=recipe.precision == "bf16" or (recipe.precision == "auto" and fast_bf16()),
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="accuracy",
+        greater_is_better=True,
+        logging_strategy="epoch",
+        report_to=report_to,
+        seed=seed,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        restore_callback_states_from_checkpoint=True,
+    )
+
+
+def _optimizer(network: torch.nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.Optimizer:
+    """AdamW with its own learning rate for the exits, and no decay for biases, norms and mixing weights."""
+    head_rate = recipe.head_learning_rate or learning_rate
+    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        decays = parameter.ndim > 1
+        groups.setdefault((name.startswith("heads."), decays), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": head_rate if is_head else learning_rate,
+                "weight_decay": recipe.weight_decay if decays else 0.0,
+            }
+            for (is_head, decays), parameters in groups.items()
+        ],
+        fused=True,
+    )
+
+
+def _accuracies(prediction: EvalPrediction, problem: Problem, exits: list[int]) -> dict[str, float]:
+    logits = np.asarray(prediction.predictions)
+    right = [
+        float(problem.right(problem.probabilities(logits[:, index]), prediction.label_ids).mean())
+        for index in range(len(exits))
+    ]
+    named = {f"accuracy_layer_{layers}": accuracy for layers, accuracy in zip(exits, right, strict=True)}
+    return {"accuracy": float(np.mean(right)), **named}
+
+
+def _epochs(state: TrainerState, exits: list[int]) -> list[Epoch]:
+    """The epochs in Trainer's log, those before a resumption included."""
+    losses = {entry["epoch"]: entry["loss"] for entry in state.log_history if "loss" in entry}
+    return [
+        Epoch(
+            number=entry["epoch"],
+            accuracies=tuple(entry[f"eval_accuracy_layer_{layers}"] for layers in exits),
+            training_loss=losses.get(entry["epoch"]),
+            seconds=entry["eval_runtime"],
+        )
+        for entry in state.log_history
+        if "eval_accuracy" in entry
+    ]
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return any(folder.glob("checkpoint-*/trainer_state.json"))
+
+
+class _Reporter(TrainerCallback):
+    """Passes Trainer's events on to a listener, from the main process only."""
+
+    def __init__(self, exits: list[int], listener: Listener) -> None:
+        self._exits = exits
+        self._listener = listener
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self._listener.on_step(state.global_step, state.max_steps)
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self._listener.on_epoch(_epochs(state, self._exits)[-1])
+
+
+class _CheckpointByTime(TrainerCallback):
+    """Saves a checkpoint every so often, so that a killed run loses minutes and not an epoch."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._saved = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        # Processes whose clocks differ would disagree on when to save and wait for each other for ever.
+        if args.world_size == 1 and time.monotonic() - self._saved >= self._seconds:
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._saved = time.monotonic()

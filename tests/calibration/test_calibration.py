@@ -1,0 +1,112 @@
+import json
+
+import numpy as np
+import pytest
+
+from offramp.calibration import Calibration, Problem, fit_calibration, fit_temperatures
+from offramp.errors import DataError, ModelFolderError
+
+
+def fitted(problem=Problem.SINGLE_LABEL):
+    rng = np.random.default_rng(5)
+    logits = rng.normal(scale=4, size=(2, 200, 3))
+    targets = (logits[1] + rng.normal(scale=3, size=(200, 3))).argmax(axis=1)
+    if problem is Problem.MULTI_LABEL:
+        targets = np.eye(3, dtype=int)[targets]
+    expected = tuple(fit_temperatures(logits, targets, problem).tolist())
+    return fit_calibration(logits, targets, problem, layers=(2, 6), fingerprint="abc"), expected
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_fit(problem):
+    calibration, expected = fitted(problem)
+    assert calibration.temperatures == expected
+    assert calibration.fitted_on == "abc"
+    assert calibration.rows == 200
+    assert [(each.exit, each.layers, each.temperature) for each in calibration.exits] == [
+        (0, 2, expected[0]),
+        (1, 6, expected[1]),
+    ]
+
+
+def test_neutral_changes_nothing():
+    assert Calibration.neutral((1, 4, 6)) == Calibration(temperatures=(1.0, 1.0, 1.0), fitted_on="", rows=0, exits=())
+
+
+@pytest.mark.parametrize("calibration", [fitted()[0], Calibration.neutral((3, 6))], ids=["fitted", "neutral"])
+def test_survives_json(calibration):
+    text = json.dumps(calibration.to_dict(), allow_nan=False)
+    assert json.loads(text) == calibration.to_dict()
+    assert Calibration.from_dict(json.loads(text)) == calibration
+
+
+def test_all_right_has_no_auroc_and_survives_json():
+    logits = np.array([[[2.0, 0.0], [0.0, 2.0]]])
+    calibration = fit_calibration(logits, np.array([0, 1]), Problem.SINGLE_LABEL, layers=[1], fingerprint="")
+    assert calibration.exits[0].auroc is None
+    assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
+
+
+@pytest.mark.parametrize("key", ["schema", "temperatures", "fitted_on", "rows", "exits"])
+def test_missing_key(key):
+    content = fitted()[0].to_dict()
+    del content[key]
+    with pytest.raises(ModelFolderError, match=f"'{key}' is missing"):
+        Calibration.from_dict(content)
+
+
+@pytest.mark.parametrize("key", fitted()[0].to_dict()["exits"][0])
+@pytest.mark.parametrize("value", ["1", True, float("nan"), []])
+def test_bad_value_in_an_exit(key, value):
+    content = fitted()[0].to_dict()
+    content["exits"][1][key] = value
+    with pytest.raises(ModelFolderError, match="temperature" if key == "temperature" else key):
+        Calibration.from_dict(content)
+    del content["exits"][1][key]
+    with pytest.raises(ModelFolderError, match=f"'{key}' is missing"):
+        Calibration.from_dict(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("schema", 2),
+        ("schema", "1"),
+        ("temperatures", 1.0),
+        ("temperatures", []),
+        ("temperatures", [1.0]),
+        ("temperatures", [1.0, 0]),
+        ("temperatures", [1.0, -2.0]),
+        ("temperatures", [1.0, float("nan")]),
+        ("temperatures", [1.0, float("inf")]),
+        ("temperatures", [1.0, 10**400]),
+        ("temperatures", [1.0, True]),
+        ("temperatures", [1.0, None]),
+        ("fitted_on", 3),
+        ("rows", -1),
+        ("rows", 1.5),
+        ("exits", {}),
+        ("exits", [1, 2]),
+    ],
+)
+def test_bad_value(key, value):
+    with pytest.raises(ModelFolderError, match=r"calibration\.json") as error:
+        Calibration.from_dict(fitted()[0].to_dict() | {key: value})
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize("content", [None, [], "text", 1])
+def test_not_an_object(content):
+    with pytest.raises(ModelFolderError, match="not an object"):
+        Calibration.from_dict(content)
+
+
+@pytest.mark.parametrize(
+    ("logits", "layers"),
+    [((2, 0, 3), (1, 2)), ((2, 4, 3), (1, 2, 3)), ((4, 3), (1, 2, 3, 4)), ((0, 4, 3), ()), ((1, 5, 3), (1,))],
+)
+def test_unusable_data(logits, layers):
+    targets = np.zeros(0 if 0 in logits[1:] else 4, dtype=int)
+    with pytest.raises(DataError):
+        fit_calibration(np.zeros(logits), targets, Problem.SINGLE_LABEL, layers, fingerprint="")

@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+
+from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, find_source
+from offramp.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def touch(*names):
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def test_standard_input():
+    assert find_source("-") == Piped(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.csv", "csv"), ("a.TSV.gz", "tsv"), ("a.json", "jsonl"), ("a.b.ndjson", "jsonl"), ("x/a.parquet", "parquet")],
+)
+def test_files_by_suffix(name, kind):
+    touch(name)
+    assert find_source(name) == Files(kind, (Path(name),))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.parquet.gz"])
+def test_unknown_suffix(name):
+    touch(name)
+    with pytest.raises(DataError, match=r"known suffixes \.csv, \.tsv"):
+        find_source(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "hub"),
+    [
+        ("owner/name", HubDataset("owner/name", None, None)),
+        ("owner/name:test", HubDataset("owner/name", None, "test")),
+        ("owner/na.me-2:config:test", HubDataset("owner/na.me-2", "config", "test")),
+    ],
+)
+def test_hub_names(source, hub):
+    assert find_source(source) == hub
+
+
+def test_what_exists_wins_over_the_hub():
+    touch("owner/name/train.csv", "owner/name:test/other.csv")
+    assert find_source("owner/name") == Files("csv", (Path("owner/name/train.csv"),))
+    assert find_source("owner/name:test") == Files("csv", (Path("owner/name:test/other.csv"),))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "trian.csv",
+        "data/x.csv",
+        "data/x.csv:test",
+        "./owner/name",
+        "/no/such/x",
+        "~/owner",
+        "~nobody-here/x",
+        "name",
+    ],
+)
+def test_missing_files_are_not_looked_for_on_the_hub(source):
+    with pytest.raises(DataError, match="does not exist"):
+        find_source(source)
+
+
+def test_an_empty_name():
+    with pytest.raises(DataError, match="the name of the input is empty"):
+        find_source("")
+
+
+def test_close_names_are_offered():
+    touch("train.csv")
+    with pytest.raises(DataError, match=r"trian\.csv does not exist \(did you mean train\.csv\?\)"):
+        find_source("trian.csv")
+    with pytest.raises(DataError, match=r"nor does the folder nowhere"):
+        find_source("nowhere/train.csv")
+
+
+def test_shards_in_sorted_order_without_hidden_files():
+    touch("d/part-2.csv", "d/part-1.csv.gz", "d/_SUCCESS", "d/.part-0.csv", "d/notes.md")
+    assert find_source("d") == Files("csv", (Path("d/part-1.csv.gz"), Path("d/part-2.csv")))
+
+
+def test_shards_of_two_kinds():
+    touch("d/a.csv", "d/b.parquet")
+    with pytest.raises(DataError, match="d mixes csv and parquet"):
+        find_source("d")
+
+
+def test_train_and_test_files_are_never_mixed():
+    touch("d/train-0.csv", "d/train-1.csv", "d/test.csv")
+    train = Files("csv", (Path("d/train-0.csv"), Path("d/train-1.csv")))
+    assert find_source("d") == find_source("d:train") == train
+    assert find_source("d:test") == Files("csv", (Path("d/test.csv"),))
+    with pytest.raises(DataError, match=r"no split 'tset' \(did you mean 'test'\?\); its splits are 'test', 'train'"):
+        find_source("d:tset")
+
+
+def test_a_folder_of_one_split_is_read_whole():
+    touch("d/test_a.csv", "d/test_b.csv", "e/training.csv", "e/validated.csv")
+    assert len(find_source("d").paths) == len(find_source("e").paths) == 2
+
+
+def test_a_file_has_no_split():
+    touch("a.csv")
+    with pytest.raises(DataError, match="leave out ':test'"):
+        find_source("a.csv:test")
+
+
+def test_saved_folders():
+    touch("one/state.json", "many/dataset_dict.json")
+    assert find_source("one") == SavedFolder(Path("one"), None)
+    assert find_source("many:test") == SavedFolder(Path("many"), "test")
+
+
+def test_a_folder_without_data():
+    touch("d/notes.md")
+    with pytest.raises(DataError, match="the folder d holds no data"):
+        find_source("d")

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from offramp.calibration import Problem
+from offramp.errors import OptionError
+from offramp.policy import MaximumProbability
+
+SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
+PROBABILITIES = np.array([[0.6, 0.4], [0.1, 0.9], [0.3, 0.7]])
+NO_HISTORY = np.zeros((0, 3, 2))
+
+
+def decide(threshold, probabilities=PROBABILITIES, problem=SINGLE):
+    return MaximumProbability(threshold, problem).decide(probabilities, NO_HISTORY).tolist()
+
+
+def test_leaves_when_the_threshold_is_reached():
+    assert decide(0.7) == [False, True, True]
+    assert decide(0.0) == [True, True, True]
+    assert decide(1.01) == decide(float("inf")) == [False, False, False]
+
+
+def test_multi_label_asks_for_the_whole_set():
+    # Set probabilities: 0.6 * 0.6, 0.9 * 0.9, 0.7 * 0.7.
+    assert decide(0.7, problem=MULTI) == [False, True, False]
+    assert decide(0.4, problem=MULTI) == [False, True, True]
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_saturated_confidence_leaves_at_one_but_not_above(problem):
+    saturated = problem.probabilities(np.array([[1e4, -1e4]], dtype=np.float32))
+    assert decide(1.0, saturated, problem) == [True]
+    assert decide(np.nextafter(1.0, 2.0), saturated, problem) == [False]
+
+
+@pytest.mark.parametrize("problem", Problem)
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
+def test_nan_never_leaves_early(problem, threshold):
+    assert decide(threshold, np.array([[np.nan, 1.0], [1.0, np.nan], [np.nan, np.nan]]), problem) == [False] * 3
+
+
+@pytest.mark.parametrize("threshold", [-0.1, float("nan"), -float("inf")])
+def test_threshold_out_of_range(threshold):
+    with pytest.raises(OptionError, match="threshold is"):
+        MaximumProbability(threshold, SINGLE)
+
+
+def test_is_a_value():
+    assert MaximumProbability(0.9, SINGLE) == MaximumProbability(0.9, SINGLE)
+    assert len({MaximumProbability(0.9, SINGLE), MaximumProbability(0.9, SINGLE), MaximumProbability(0.9, MULTI)}) == 2
