@@ -1,0 +1,61 @@
+"""offramp: early-exit text classifiers from any Hugging Face encoder.
+
+    import offramp
+
+    classifier = offramp.load("model-folder")
+    classifier.predict(["a text"], threshold=0.9)[0].label
+
+The verbs of the command line are functions here: ``train``, ``calibrate``, ``evaluate``, ``predict`` and ``demo``.
+Importing this package costs next to nothing; PyTorch and transformers come with the first use. ``transformers`` knows
+the model type "offramp" as soon as both are imported, in either order.
+"""
+
+from typing import TYPE_CHECKING
+
+from offramp import _auto
+from offramp._lazy import lazy
+
+if TYPE_CHECKING:
+    from offramp.data import Columns as Columns
+    from offramp.demonstration import demo as demo
+    from offramp.engine import Classifier as Classifier
+    from offramp.engine import Prediction as Prediction
+    from offramp.engine import Predictions as Predictions
+    from offramp.engine import load as load
+    from offramp.engine import predict as predict
+    from offramp.errors import OfframpError as OfframpError
+    from offramp.evaluation import calibrate as calibrate
+    from offramp.evaluation import evaluate as evaluate
+    from offramp.model import EarlyExitConfig as EarlyExitConfig
+    from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
+    from offramp.training import Recipe as Recipe
+    from offramp.training import train as train
+
+_HOMES = {
+    "Classifier": "engine",
+    "Columns": "data",
+    "EarlyExitConfig": "model",
+    "EarlyExitForSequenceClassification": "model",
+    "OfframpError": "errors",
+    "Prediction": "engine",
+    "Predictions": "engine",
+    "Recipe": "training",
+    "calibrate": "evaluation",
+    "demo": "demonstration",
+    "evaluate": "evaluation",
+    "load": "engine",
+    "predict": "engine",
+    "train": "training",
+}
+__version__ = "0.1.0"
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+__getattr__ = lazy(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+_auto.register_with_transformers()

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -46,8 +45,8 @@ def replacing(path: Path) -> Iterator[Path]:
             new = holder / path.name
             yield new
             if path.is_dir():
-                os.replace(path, holder / "replaced")
-            os.replace(new, path)
+                path.replace(holder / "replaced")
+            new.replace(path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
 
@@ -67,6 +66,8 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ModelFolderError(f"{path.parent} has no {path.name}: it is not a whole offramp model; train it again") from None
+        raise ModelFolderError(
+            f"{path.parent} has no {path.name}: it is not a whole offramp model; train it again"
+        ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelFolderError(f"{path} is damaged ({error}); restore it or train the model again") from None

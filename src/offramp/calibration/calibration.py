@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from offramp.calibration.metrics import ExitCalibration, measure_exit
 from offramp.calibration.problem import Floats, Labels, Problem
 from offramp.calibration.temperature import fit_temperatures
 from offramp.errors import DataError, ModelFolderError
+from offramp.files import read_json, write_json
 
 SCHEMA = 1
+CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,19 @@ class Calibration:
     def neutral(cls, layers: Sequence[int]) -> Self:
         """Stands for a model that was not calibrated: temperature 1 for each exit, nothing measured."""
         return cls(temperatures=(1.0,) * len(layers), fitted_on="", rows=0, exits=())
+
+    @classmethod
+    def load(cls, folder: Path) -> "Calibration":
+        """Reads the calibration of a model folder.
+
+        Raises:
+            ModelFolderError: the file is missing or damaged.
+        """
+        return cls.from_dict(read_json(folder / CALIBRATION))
+
+    def save(self, folder: Path) -> None:
+        """Writes the calibration into a model folder, replacing the one there at once or not at all."""
+        write_json(folder / CALIBRATION, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the content of ``calibration.json``: plain lists, dicts and finite numbers."""

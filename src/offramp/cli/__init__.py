@@ -1,0 +1,5 @@
+"""The command line: one file a verb, no logic."""
+
+from offramp.cli.app import main
+
+__all__ = ["main"]

@@ -3,25 +3,25 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, Problem
-from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, batches
+from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full
 from offramp.engine.torch_stages import TorchStages
 from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.files import read_json
 from offramp.model import LoadedModel
 from offramp.model import load as load_model
 from offramp.model.encoding import Encoded, encode
 from offramp.policy import MaximumProbability
 
 DEFAULT_THRESHOLD = 0.9
-CALIBRATION = "calibration.json"
+
 # Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
 WINDOW = 8192
 
@@ -51,7 +51,7 @@ class Classifier:
         self.calibration = calibration
         self.problem = Problem(model.network.problem_type)
         self.stages = TorchStages(model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")))
-        self._token_budget = token_budget
+        self.token_budget = token_budget
         self._padding_id = int(model.tokenizer.pad_token_id or 0)
 
     @property
@@ -89,14 +89,14 @@ class Classifier:
             raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
         rule = MaximumProbability(threshold, self.problem)
         self._check(texts, text_pairs)
-        parts = [
-            self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)
-        ] or [self._empty(top_k)]
+        parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)] or [
+            self._empty(top_k)
+        ]
         return parts[0] if len(parts) == 1 else _concatenate(parts)
 
     def predict_iter(
         self,
-        texts: Iterable[str] | Iterable[tuple[str, str]],
+        texts: Iterable[Any],
         *,
         threshold: float = DEFAULT_THRESHOLD,
         top_k: int | None = 1,
@@ -110,8 +110,11 @@ class Classifier:
         """
         stream = iter(texts)
         while chunk := list(islice(stream, window)):
-            first, second = ([a for a, _ in chunk], [b for _, b in chunk]) if self.config.text_pair else (chunk, None)
-            yield from self.predict(first, second, threshold=threshold, top_k=top_k)
+            if self.config.text_pair:
+                first, second = zip(*chunk, strict=True)
+                yield from self.predict(first, second, threshold=threshold, top_k=top_k)
+            else:
+                yield from self.predict(chunk, threshold=threshold, top_k=top_k)
 
     def exit_logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Logits of every exit from one full-depth pass, not calibrated: (exits, rows, labels)."""
@@ -119,7 +122,7 @@ class Classifier:
         logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
         start = 0
         for encoded in self._windows(texts, text_pairs):
-            for ids, values in run_exits(self.stages, self._batches(encoded)):
+            for ids, values in run_exits(self.stages, self.batches(encoded)):
                 logits[:, start + ids] = values
             start += len(encoded)
         return logits
@@ -131,7 +134,7 @@ class Classifier:
         parts = []
         for encoded in self._windows(texts, text_pairs):
             probabilities = np.empty((len(encoded), len(self.labels)))
-            for ids, logits in run_full(self.stages, self._batches(encoded)):
+            for ids, logits in run_full(self.stages, self.batches(encoded)):
                 probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[last])
             parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), last), 1))
         return _concatenate(parts or [self._empty(1)])
@@ -143,7 +146,7 @@ class Classifier:
     def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
         probabilities = np.empty((len(encoded), len(self.labels)))
         exits = np.empty(len(encoded), np.int64)
-        for leaving in run(self.stages, self._batches(encoded), rule, self.problem, self.calibration.temperatures):
+        for leaving in run(self.stages, self.batches(encoded), rule, self.problem, self.calibration.temperatures):
             probabilities[leaving.ids] = leaving.probabilities
             exits[leaving.ids] = leaving.exit
         return self._predictions(encoded, probabilities, exits, top_k)
@@ -153,8 +156,9 @@ class Classifier:
             stop = start + WINDOW
             yield self.encode(texts[start:stop], None if text_pairs is None else text_pairs[start:stop])
 
-    def _batches(self, encoded: Encoded) -> Iterator:
-        return batches(encoded, self._token_budget, self._padding_id)
+    def batches(self, encoded: Encoded) -> Iterator[Batch]:
+        """Length-sorted batches under the token budget."""
+        return batches(encoded, self.token_budget, self._padding_id)
 
     def _predictions(
         self, encoded: Encoded, probabilities: NDArray[np.float64], exits: NDArray[np.int64], top_k: int | None
@@ -188,9 +192,7 @@ class Classifier:
                     raise DataError(f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first")
 
 
-def load(
-    folder: str | Path, *, token_budget: int = DEFAULT_TOKEN_BUDGET, device: str | None = None
-) -> Classifier:
+def load(folder: str | Path, *, token_budget: int = DEFAULT_TOKEN_BUDGET, device: str | None = None) -> Classifier:
     """Loads the classifier of a model folder.
 
     Args:
@@ -203,11 +205,11 @@ def load(
     """
     folder = Path(folder)
     model = load_model(folder)
-    calibration = Calibration.from_dict(read_json(folder / CALIBRATION))
+    calibration = Calibration.load(folder)
     exits = model.network.config.exits
     if len(calibration.temperatures) != len(exits):
         raise ModelFolderError(
-            f"{folder / CALIBRATION} holds {len(calibration.temperatures)} temperatures for {len(exits)} exits; "
+            f"{folder} holds {len(calibration.temperatures)} temperatures for {len(exits)} exits; "
             "run 'offramp calibrate' again"
         )
     return Classifier(model, calibration, token_budget=token_budget, device=device)

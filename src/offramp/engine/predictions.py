@@ -67,6 +67,11 @@ class Predictions(Sequence[Prediction]):
     top_k: int | None = None
 
     @property
+    def multi_label(self) -> bool:
+        """Whether a row may have any number of labels."""
+        return self.problem is Problem.MULTI_LABEL
+
+    @property
     def confidence(self) -> NDArray[np.float64]:
         """Calibrated probability that the predicted label (or set of labels) is right, (rows,)."""
         return self.problem.confidence(self.probabilities)
@@ -75,7 +80,7 @@ class Predictions(Sequence[Prediction]):
     def labels(self) -> list[tuple[str, ...]]:
         """Predicted labels of each row; exactly one a row for single-label models."""
         predicted = self.problem.predicted(self.probabilities)
-        if self.problem is Problem.SINGLE_LABEL:
+        if not self.multi_label:
             single = [(name,) for name in self.names]
             return [single[index] for index in predicted.tolist()]
         return [tuple(self.names[index] for index in np.flatnonzero(row)) for row in predicted]
@@ -92,7 +97,9 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: int | slice) -> "Prediction | Predictions":
         if isinstance(index, slice):
             return self._rows(index)
-        return next(iter(self._rows(slice(index, index + 1 or None)))) if -len(self) <= index < len(self) else _out(index)
+        return (
+            next(iter(self._rows(slice(index, index + 1 or None)))) if -len(self) <= index < len(self) else _out(index)
+        )
 
     def __iter__(self) -> Iterator[Prediction]:
         order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, : self.top_k]

@@ -41,6 +41,9 @@ class Stages(Protocol[S]):
     def run(self, stage: int, rows: Rows[S]) -> Rows[S]:
         """Runs one stage and its exit; the result's ``logits`` are that exit's."""
 
+    def head(self, stage: int, rows: Rows[S]) -> NDArray[np.float32]:
+        """Logits (rows, labels) of one exit for rows that have run at least its layers: ``run`` without the layers."""
+
     def run_all(self, rows: Rows[S]) -> Rows[S]:
         """Runs every layer in one go and only the last exit: the network as if it had no exits in between."""
 

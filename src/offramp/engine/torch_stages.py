@@ -49,6 +49,12 @@ class TorchStages:
         return self._run(rows, self._network.stages[stage], stage)
 
     @torch.inference_mode()
+    def head(self, stage: int, rows: Rows[TorchState]) -> NDArray[np.float32]:
+        """Logits of one exit, from the pooled states of the layers before it."""
+        assert rows.state.history is not None
+        return self._head(stage, rows.state.history[:, : self.layers[stage]])
+
+    @torch.inference_mode()
     def run_all(self, rows: Rows[TorchState]) -> Rows[TorchState]:
         """Runs every layer and the last exit."""
         return self._run(rows, range(self.layers[-1]), len(self.layers) - 1)
@@ -66,8 +72,10 @@ class TorchStages:
 
     def _run(self, rows: Rows[TorchState], layers: range, exit_index: int) -> Rows[TorchState]:
         state, history = self._network.run_layers(rows.state.layers, rows.state.history, layers)
-        logits = self._network.exit_logits(history, exit_index).float().cpu().numpy()
-        return Rows(rows.ids, rows.lengths, TorchState(state, history), logits)
+        return Rows(rows.ids, rows.lengths, TorchState(state, history), self._head(exit_index, history))
+
+    def _head(self, exit_index: int, history: Tensor) -> NDArray[np.float32]:
+        return self._network.exit_logits(history, exit_index).float().cpu().numpy()
 
     def _tensor(self, array: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(array).to(self._device)

@@ -73,9 +73,9 @@ class EarlyExitConfig(PreTrainedConfig):
         text_pair: bool = False,
         **kwargs: Any,
     ) -> None:
-        if isinstance(backbone_config, dict):
-            backbone_config = CONFIG_MAPPING[backbone_config["model_type"]](**backbone_config)
-        self.backbone_config = backbone_config or CONFIG_MAPPING["bert"]()
+        # transformers builds a configuration without arguments to compare with, so there is a default.
+        own = backbone_config or {"model_type": "bert"}
+        self.backbone_config = CONFIG_MAPPING[own["model_type"]](**own) if isinstance(own, dict) else own
         self.exits = list(resolve_exits(exits or None, self.backbone_config.num_hidden_layers))
         if pooling not in POOLINGS:
             raise OptionError(f"pooling {pooling!r} is not known; valid: {', '.join(POOLINGS)}")

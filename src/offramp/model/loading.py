@@ -1,8 +1,7 @@
 """Encoders, tokenizers and model folders: from the hub or the disk into memory, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +97,9 @@ def load(folder: Path) -> LoadedModel:
             folder, dtype=torch.float32, output_loading_info=True, use_safetensors=True, local_files_only=True
         )
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({_first_line(error)}); restore it or train again") from None
+        raise ModelFolderError(
+            f"{folder / WEIGHTS} is damaged ({_first_line(error)}); restore it or train again"
+        ) from None
     missing = sorted(found["missing_keys"])
     if missing:
         raise ModelFolderError(

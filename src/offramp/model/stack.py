@@ -146,9 +146,7 @@ class LayerStack:
         """Runs one layer (0-based)."""
         call = self._anatomy.calls[index]
         slots = self._anatomy.slot_of[index]
-        leaves = [
-            leaf if slot is None else state.context[slot] for leaf, slot in zip(call.leaves, slots, strict=True)
-        ]
+        leaves = [leaf if slot is None else state.context[slot] for leaf, slot in zip(call.leaves, slots, strict=True)]
         leaves[0] = state.hidden
         args, kwargs = tree_unflatten(leaves, call.form)
         output = self._layers[call.layer](*args, **kwargs)
@@ -239,7 +237,8 @@ class LayerStack:
             slot_of.append(tuple(found))
         # The calls are kept for their form only: their tensors would pin the probes' memory.
         calls = tuple(
-            replace(call, leaves=[None if isinstance(leaf, Tensor) else leaf for leaf in call.leaves]) for call in padded
+            replace(call, leaves=[None if isinstance(leaf, Tensor) else leaf for leaf in call.leaves])
+            for call in padded
         )
         return _Anatomy(calls, tuple(slots), tuple(slot_of))
 

@@ -55,6 +55,6 @@ class MaximumProbability:
                 "or above 1 for full depth"
             )
 
-    def decide(self, probabilities: NDArray[np.float64], history: NDArray[np.float64]) -> NDArray[np.bool_]:  # noqa: ARG002
+    def decide(self, probabilities: NDArray[np.float64], history: NDArray[np.float64]) -> NDArray[np.bool_]:
         """See :meth:`ExitRule.decide`; the history does not matter to this rule."""
         return np.asarray(self.problem.confidence(probabilities) >= self.threshold)

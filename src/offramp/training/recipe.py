@@ -30,6 +30,7 @@ class Recipe:
     warmup: Annotated[float, "share of the steps over which the learning rate rises"] = 0.1
     schedule: Annotated[Literal["linear", "cosine", "constant"], "how the learning rate falls after that"] = "linear"
     weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01
+    dropout: Annotated[float | None, "dropout inside the encoder; none = the encoder's own"] = None
     patience: Annotated[int, "stop after this many epochs without a better dev accuracy"] = 2
     precision: Annotated[Precision, "auto = bf16 where the hardware is fast at it"] = "auto"
 
@@ -41,6 +42,8 @@ class Recipe:
         for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):
             if not 0 < rate < 1:
                 raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise OptionError(f"dropout is {self.dropout}; it is a probability, at least 0 and below 1")
         if not 0 <= self.warmup <= 1:
             raise OptionError(f"warmup is {self.warmup}; it is a share of the steps, between 0 and 1")
         if self.precision not in get_args(Precision):
@@ -73,4 +76,6 @@ def recipe_named(name: str, **changes: Any) -> Recipe:
     if name not in RECIPES:
         raise OptionError(f"there is no recipe {name!r}; valid: {', '.join(RECIPES)}")
     known = {field.name for field in fields(Recipe)}
-    return replace(RECIPES[name], **{key: value for key, value in changes.items() if key in known and value is not None})
+    return replace(
+        RECIPES[name], **{key: value for key, value in changes.items() if key in known and value is not None}
+    )

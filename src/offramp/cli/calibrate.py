@@ -1,0 +1,43 @@
+"""``offramp calibrate``."""
+
+from typing import Annotated
+
+import typer
+
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand
+from offramp.cli.terminal import quiet_libraries, say, table
+from offramp.data.columns import Columns
+
+
+@expand("columns", Columns, names=COLUMN_OPTIONS)
+def command(
+    model: ModelFolder,
+    data: Annotated[str, typer.Option(help=f"Labelled texts the model was not trained on: {SOURCE}.")],
+    columns: Columns,
+    json: JsonFile = None,
+) -> None:
+    """Refit the exits' temperatures on other data and write them into the model folder."""
+    quiet_libraries()
+    from pathlib import Path
+
+    from offramp.evaluation import calibrate
+    from offramp.files import write_json
+
+    result = calibrate(model, data, columns=columns)
+    rows = [
+        [
+            str(one.layers),
+            f"{before:.3f}",
+            f"{one.temperature:.3f}",
+            f"{one.nll_before:.4f}",
+            f"{one.nll_after:.4f}",
+            f"{one.ece_before:.4f}",
+            f"{one.ece_after:.4f}",
+        ]
+        for before, one in zip(result.before.temperatures, result.after.exits, strict=True)
+    ]
+    header = ["exit after layer", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
+    say(table(header, rows))
+    say(f"\nfitted on {result.after.rows} rows; wrote {Path(model) / 'calibration.json'}")
+    if json is not None:
+        write_json(Path(json), result.after.to_dict())

@@ -1,0 +1,28 @@
+"""``offramp demo``."""
+
+from typing import Annotated
+
+import typer
+
+from offramp.cli.evaluate import print_evaluation
+from offramp.cli.terminal import progress, quiet_libraries, say
+
+
+def command(
+    output: Annotated[str, typer.Option(help="Folder to work in.")] = "demo-output",
+) -> None:
+    """Train, calibrate, evaluate and try a small model on real newswires, offline, in a few minutes."""
+    quiet_libraries()
+    from offramp.demonstration import demo
+
+    with progress("demo") as update:
+        result = demo(output, say=say, on_progress=lambda what, done, total: update(done, total, what))
+    print_evaluation(result.evaluation.to_dict())
+    print()
+    for text, prediction in result.examples:
+        print(
+            f"{prediction.label:>9} {prediction.confidence:6.1%}, left after layer {prediction.layers}: "
+            f"{text[:90].strip()}..."
+        )
+    print()
+    print(result.summary)

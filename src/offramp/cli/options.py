@@ -1,0 +1,81 @@
+"""Options that several verbs share, and options made from the fields of a dataclass."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+COLUMN_OPTIONS = {
+    "text": "text-column",
+    "text_pair": "text-pair-column",
+    "label": "label-column",
+    "label_separator": "label-separator",
+}
+
+ModelFolder = Annotated[str, typer.Argument(metavar="MODEL", help="Model folder, as 'offramp train' writes it.")]
+JsonFile = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Leave at the first exit at least this confident: 0 = first exit, above 1 = full depth.",
+        show_default=False,
+    ),
+]
+SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
+
+
+def expand(
+    parameter: str, group: type, *, optional: bool = False, names: dict[str, str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replaces one parameter of a command by an option for each field of a dataclass.
+
+    Each field must be annotated as ``Annotated[type, "help"]``; so an option is declared once, where it is used.
+
+    Args:
+        parameter: the parameter that takes the dataclass.
+        group: the dataclass.
+        optional: every option may be left out, and the parameter gets a dict of those given: for dataclasses whose
+            defaults depend on another option.
+        names: option names of the fields, where they differ from the field's.
+    """
+    hints = get_type_hints(group, include_extras=True)
+    options: dict[str, inspect.Parameter] = {}
+    for field in fields(group):
+        kind, text = get_args(hints[field.name])[:2]
+        flag = "--" + (names or {}).get(field.name, field.name.replace("_", "-"))
+        if get_origin(kind) is tuple:
+            kind = list[get_args(kind)[0]]  # type: ignore[misc]
+        default = None if optional else field.default
+        options[field.name] = inspect.Parameter(
+            f"{parameter}_{field.name}",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text)],
+        )
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        others = [
+            one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, one in signature.parameters.items()
+            if name != parameter
+        ]
+
+        @functools.wraps(command)
+        def expanded(**given: Any) -> None:
+            values = {name: given.pop(option.name) for name, option in options.items()}
+            if optional:
+                command(**given, **{parameter: {name: value for name, value in values.items() if value is not None}})
+            else:
+                command(**given, **{parameter: group(**values)})
+
+        expanded.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=sorted([*others, *options.values()], key=lambda one: one.default is not inspect.Parameter.empty)
+        )
+        expanded.__annotations__ = {one.name: one.annotation for one in [*others, *options.values()]}
+        return expanded
+
+    return decorate

@@ -1,0 +1,102 @@
+"""``offramp train``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, expand
+from offramp.cli.terminal import progress, quiet_libraries, say, table
+from offramp.data.columns import Columns
+from offramp.training.recipe import RECIPES, Recipe, recipe_named
+
+
+@expand("columns", Columns, names=COLUMN_OPTIONS)
+@expand("changes", Recipe, optional=True, names={"learning_rates": "learning-rate"})
+def command(
+    data: Annotated[str, typer.Argument(metavar="TRAIN", help=f"Labelled texts: {SOURCE}.")],
+    model: Annotated[str, typer.Option(help="The encoder: a folder or a hub id.")],
+    output: Annotated[str, typer.Option(help="Model folder to write.")],
+    columns: Columns,
+    changes: dict[str, Any],
+    dev: Annotated[
+        str | None, typer.Option(help="Labelled texts to choose the epoch and calibrate on; default: split off TRAIN.")
+    ] = None,
+    dev_fraction: Annotated[float, typer.Option(help="Share of TRAIN split off where no --dev is given.")] = 0.1,
+    exits: Annotated[
+        str | None, typer.Option(help="Layers after which exits sit, as 1,2,4, or 'all'; default: four, spread.")
+    ] = None,
+    pooling: Annotated[
+        str | None, typer.Option(help="pooler, cls or mean; default: what the encoder was pre-trained with.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help=f"Settings to start from: {' or '.join(RECIPES)}.")] = "default",
+    trials: Annotated[int, typer.Option(help="Runs with other seeds and learning rates; the best is kept.")] = 1,
+    seed: Annotated[int, typer.Option(help="Makes everything random repeatable.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output folder.")] = False,
+    report_to: Annotated[str, typer.Option(help="Experiment trackers, as in transformers' Trainer.")] = "none",
+) -> None:
+    """Fine-tune an encoder with exits on labelled texts, and calibrate it.
+
+    Options from EPOCHS on change single values of the recipe.
+    """
+    if "learning_rates" in changes:
+        changes["learning_rates"] = tuple(changes["learning_rates"]) or None
+    settings = recipe_named(recipe, **changes)
+    quiet_libraries()
+    from offramp.training import Epoch, Listener, train
+
+    with progress("training", "steps") as update:
+
+        def on_epoch(epoch: Epoch) -> None:
+            accuracies = "  ".join(f"{accuracy:7.2%}" for accuracy in epoch.accuracies)
+            loss = "" if epoch.training_loss is None else f"  training loss {epoch.training_loss:.4f}"
+            say(f"epoch {epoch.number:g}: dev accuracy at each exit  {accuracies}{loss}")
+
+        def on_trial(number: int, of: int, learning_rate: float) -> None:
+            if of > 1:
+                say(f"trial {number + 1} of {of}: learning rate {learning_rate:g}")
+
+        summary = train(
+            data,
+            model=model,
+            output=output,
+            dev=dev,
+            dev_fraction=dev_fraction,
+            columns=columns,
+            exits=exits,
+            pooling=pooling,
+            max_length=max_length,
+            recipe=settings,
+            trials=trials,
+            seed=seed,
+            resume=resume,
+            overwrite=overwrite,
+            report_to=report_to,
+            listener=Listener(on_trial, update, on_epoch),
+        )
+    say(f"\nbest epoch {summary.best.number:g}, {summary.seconds:.0f} s of training; on the dev data:\n")
+    say(
+        table(
+            ["exit after layer", "accuracy", "temperature", "ECE before", "ECE after"],
+            [
+                [
+                    str(one.layers),
+                    f"{one.accuracy:.2%}",
+                    f"{one.temperature:.3f}",
+                    f"{one.ece_before:.4f}",
+                    f"{one.ece_after:.4f}",
+                ]
+                for one in summary.calibration.exits
+            ],
+        )
+    )
+    share = summary.exit_parameters / summary.total_parameters
+    say(f"\nthe exits hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
+    if summary.blank:
+        say(f"{summary.blank} training texts were empty")
+    if summary.truncated:
+        say(f"{summary.truncated} training texts were cut at the longest length the model reads")
+    say(f"wrote {summary.folder}")

@@ -1,0 +1,41 @@
+"""Refitting a model's temperatures on other data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from offramp.calibration import Calibration, Problem, fit_calibration
+from offramp.data import Columns, encode_labels, read_labelled
+from offramp.engine import load
+from offramp.evaluation.evaluation import check_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """The temperatures before, and what was fitted and measured now."""
+
+    before: Calibration
+    after: Calibration
+
+
+def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -> Recalibration:
+    """Fits one temperature per exit to labelled texts and writes them into the model folder.
+
+    Use texts that the model was not trained on; with fewer than a few hundred rows the temperatures are uncertain.
+
+    Args:
+        model: a model folder; only its ``calibration.json`` changes.
+        data: labelled texts, as a source.
+
+    Raises:
+        DataError: the data cannot be read, or has labels the model does not know.
+        ModelFolderError: the folder is not an offramp model, or damaged.
+        StorageError: the folder cannot be written.
+    """
+    classifier = load(model)
+    rows = read_labelled(data, columns or Columns())
+    check_pairs(classifier, rows)
+    targets = encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+    logits = classifier.exit_logits(rows.texts, rows.text_pairs)
+    after = fit_calibration(logits, targets, classifier.problem, classifier.exits, rows.fingerprint)
+    after.save(Path(model))
+    return Recalibration(classifier.calibration, after)

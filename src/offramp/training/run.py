@@ -1,0 +1,296 @@
+"""From labelled text to a calibrated model folder."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import set_seed
+
+from offramp import environment
+from offramp.calibration import Calibration, Problem, fit_calibration
+from offramp.data import Columns, Split, check_trainable, encode_labels, read_labelled, split_off_dev
+from offramp.errors import DataError, OptionError
+from offramp.files import read_json, replacing, storage_errors, write_json
+from offramp.model import LoadedModel, build, save
+from offramp.model.encoding import encode
+from offramp.training.card import model_card
+from offramp.training.recipe import DEFAULT, Recipe
+from offramp.training.trainer import Epoch, Listener, fit
+
+SCHEMA = 1
+
+TRAINING = "training.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """What a training run produced; the same stands in the folder's ``training.json``.
+
+    Attributes:
+        folder: the model folder.
+        exits: layers run before each exit.
+        epochs: dev accuracies after each epoch of the best trial.
+        best: the epoch whose weights were kept.
+        calibration: temperatures and dev metrics of each exit.
+        seconds: time in the training loop of the best trial, dev passes included.
+        exit_parameters: parameters of all exits.
+        total_parameters: parameters of the whole network.
+        truncated: training texts that were longer than the model takes.
+        blank: training texts that were empty.
+    """
+
+    folder: Path
+    exits: tuple[int, ...]
+    epochs: tuple[Epoch, ...]
+    best: Epoch
+    calibration: Calibration
+    seconds: float
+    exit_parameters: int
+    total_parameters: int
+    truncated: int
+    blank: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    number: int
+    learning_rate: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What all trials of a run share. ``settings`` is what has to be the same for a run to be resumed."""
+
+    split: Split
+    names: list[str]
+    recipe: Recipe
+    settings: dict[str, Any]
+    resume: bool
+    report_to: str
+    listener: Listener
+
+
+def train(
+    data: str,
+    *,
+    model: str,
+    output: str | Path,
+    dev: str | None = None,
+    dev_fraction: float = 0.1,
+    columns: Columns | None = None,
+    exits: Sequence[int] | str | None = None,
+    pooling: str | None = None,
+    max_length: int | None = None,
+    recipe: Recipe = DEFAULT,
+    trials: int = 1,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    report_to: str = "none",
+    listener: Listener | None = None,
+) -> TrainingSummary:
+    """Fine-tunes an encoder with exits on labelled texts, calibrates it on dev data and writes the model folder.
+
+    All exits are trained jointly (Schwartz et al. 2020, §3). The epoch and the trial with the best dev accuracy, mean
+    over exits, are kept. Until the folder is complete, everything needed to go on after an interruption lies beside it
+    in ``OUTPUT.checkpoints``.
+
+    Args:
+        data: labelled texts: a csv, tsv, jsonl or parquet file, a folder, or a hub id.
+        model: the encoder: a folder or a hub id.
+        output: the model folder to write.
+        dev: labelled texts to choose the best epoch and fit temperatures on; by default split off ``data``.
+        dev_fraction: share of ``data`` that is split off, stratified and seeded, where no ``dev`` is given.
+        exits: layers after which exits sit, as numbers or text; ``"all"``; None for four, spread as in the paper.
+        pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
+        max_length: tokens at which texts are cut; by default what the encoder can take.
+        recipe: optimisation settings.
+        trials: runs with different seeds, and learning rates where the recipe has several; the best one is kept.
+        seed: makes everything random repeatable.
+        resume: go on with the unfinished run of the same command.
+        overwrite: replace an existing output folder.
+        report_to: experiment trackers, as ``TrainingArguments.report_to`` names them.
+        listener: is told about steps and epochs.
+
+    Raises:
+        DataError: the data cannot be read, or has one class only, or dev has labels that training lacks.
+        OptionError: an option is out of range, or the output exists.
+        BackboneError: the encoder cannot be found, read or given exits.
+        StorageError: the disk is full.
+    """
+    folder, columns = Path(output), columns or Columns()
+    _check_options(folder, trials, max_length, overwrite)
+    split = _read(data, dev, dev_fraction, columns, seed)
+    check_trainable(split.train)
+    names = split.train.label_names()
+    fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
+    settings = {
+        "backbone": model,
+        "exits": exits if isinstance(exits, str) or exits is None else list(exits),
+        "pooling": pooling,
+        "max_length": max_length,
+        "recipe": asdict(recipe) | {"learning_rates": list(recipe.learning_rates)},
+        "trials": trials,
+        "seed": seed,
+        "data": fingerprints,
+    }
+    workplace = folder.with_name(folder.name + ".checkpoints")
+    _prepare(workplace, settings, resume)
+    work = _Work(split, names, recipe, settings, resume, report_to, listener or Listener())
+
+    finished = []
+    for trial in _plan(recipe, trials, seed):
+        place = workplace / f"trial-{trial.number}"
+        if not (place / "model" / TRAINING).is_file():
+            set_seed(trial.seed)
+            loaded = build(
+                model,
+                exits=exits,
+                labels=names,
+                problem_type=Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL,
+                pooling=pooling,
+                text_pair=columns.text_pair is not None,
+                max_length=max_length,
+            )
+            work.listener.on_trial(trial.number, trials, trial.learning_rate)
+            _run_trial(trial, loaded, place, work)
+        finished.append(place / "model")
+    if not _is_main_process():
+        return _summary(finished[0])
+    best: Path = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
+    with replacing(folder) as new:
+        best.replace(new)
+    shutil.rmtree(workplace, ignore_errors=True)
+    return _summary(folder)
+
+
+def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> None:
+    """Trains and calibrates one model and leaves it as a whole model folder in ``place / "model"``."""
+    problem = Problem(model.network.problem_type)
+    encoded, targets = {}, {}
+    for part, rows in (("train", work.split.train), ("dev", work.split.dev)):
+        encoded[part] = encode(model.tokenizer, rows.texts, rows.text_pairs)
+        targets[part] = encode_labels(rows, work.names, multi_label=problem is Problem.MULTI_LABEL)
+    with storage_errors(place):
+        result = fit(
+            model,
+            (encoded["train"], targets["train"]),
+            (encoded["dev"], targets["dev"]),
+            work.recipe,
+            learning_rate=trial.learning_rate,
+            seed=trial.seed,
+            checkpoints=place,
+            resume=work.resume,
+            report_to=work.report_to,
+            listener=work.listener,
+        )
+    exits = model.network.config.exits
+    fingerprint = work.settings["data"]["dev"]
+    calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, exits, fingerprint)
+    network = model.network
+    record = {
+        "schema": SCHEMA,
+        "environment": environment.describe(),
+        **work.settings,
+        "trial": asdict(trial),
+        "rows": {part: len(encoded[part]) for part in encoded},
+        "truncated": int(encoded["train"].truncated.sum()),
+        "blank": work.split.train.blank,
+        "epochs": [_epoch_record(epoch) for epoch in result.epochs],
+        "best": _epoch_record(result.best),
+        "seconds": result.seconds,
+        "parameters": {
+            "total": network.num_parameters(),
+            "exits": sum(parameter.numel() for parameter in network.heads.parameters()),
+        },
+    }
+    if _is_main_process():
+        with replacing(place / "model") as new:
+            new.mkdir()
+            save(model, new)
+            calibration.save(new)
+            write_json(new / TRAINING, record)
+            card = model_card(network.config, calibration, record)
+            (new / "README.md").write_text(card, encoding="utf-8")
+
+
+def _check_options(folder: Path, trials: int, max_length: int | None, overwrite: bool) -> None:
+    if trials < 1:
+        raise OptionError(f"trials is {trials}; use at least 1")
+    if max_length is not None and max_length < 8:
+        raise OptionError(f"max-length is {max_length}; use at least 8 tokens")
+    if folder.is_file():
+        raise OptionError(f"{folder} is a file; give a folder to write the model into")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
+
+
+def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: int) -> Split:
+    rows = read_labelled(data, columns)
+    if dev is not None:
+        return Split(rows, read_labelled(dev, columns))
+    if not 0 < fraction < 1:
+        raise OptionError(f"dev-fraction is {fraction}; it is a share of the training rows, between 0 and 1")
+    split = split_off_dev(rows, fraction, seed)
+    if not len(split.dev):
+        raise DataError(f"{data} has {len(rows)} rows, too few to split off a dev set; give one with --dev")
+    return split
+
+
+def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
+    """Random search as in the paper: each trial has its own seed and draws its learning rate."""
+    draws = np.random.default_rng(seed).choice(recipe.learning_rates, size=trials)
+    return [_Trial(number, float(rate), seed + number) for number, rate in enumerate(draws)]
+
+
+def _prepare(workplace: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Makes the folder for checkpoints, or makes sure that the one there belongs to the same command."""
+    note = workplace / "run.json"
+    if not note.is_file():
+        if _is_main_process():
+            write_json(note, settings)
+        return
+    if not resume and _is_main_process():
+        raise OptionError(
+            f"{workplace} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+        )
+    before = read_json(note)
+    changed = sorted(key for key in settings if before.get(key) != settings[key])
+    if changed:
+        raise OptionError(
+            f"{workplace} holds a run with another {', '.join(changed)}; "
+            "resume with the same options and data, or delete that folder to start anew"
+        )
+
+
+def _summary(folder: Path) -> TrainingSummary:
+    record, calibration = read_json(folder / TRAINING), Calibration.load(folder)
+    return TrainingSummary(
+        folder=folder,
+        exits=tuple(one.layers for one in calibration.exits),
+        epochs=tuple(_epoch(entry) for entry in record["epochs"]),
+        best=_epoch(record["best"]),
+        calibration=calibration,
+        seconds=record["seconds"],
+        exit_parameters=record["parameters"]["exits"],
+        total_parameters=record["parameters"]["total"],
+        truncated=record["truncated"],
+        blank=record["blank"],
+    )
+
+
+def _epoch_record(epoch: Epoch) -> dict[str, Any]:
+    return asdict(epoch) | {"mean_accuracy": epoch.mean_accuracy}
+
+
+def _epoch(entry: dict[str, Any]) -> Epoch:
+    return Epoch(entry["number"], tuple(entry["accuracies"]), entry["training_loss"], entry["seconds"])
+
+
+def _is_main_process() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
