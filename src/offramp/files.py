@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,23 +11,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from offramp.errors import ModelFolderError, StorageError
+from offramp.errors import ModelFolderError, OptionError, StorageError
+
+# How safetensors and PyTorch word a failed write; they raise errors of their own instead of the operating system's.
+_SAFETENSORS = re.compile(r"\(os error (\d+)\)")
+_PYTORCH = re.compile(r"inline_container|iostream error")
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns the operating system's errors about ``path`` into a :class:`StorageError` with a cure."""
+    """Turns errors of writing to ``path`` into a :class:`StorageError` with a cure; a closed pipe is none of them."""
     try:
         yield
-    except OSError as error:
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        number = _system_error(error)
+        if number is None:
+            raise
+        cause = error.strerror or error if isinstance(error, OSError) else os.strerror(number)
         cure = {
             errno.ENOSPC: "free some space and run the command again",
             errno.EDQUOT: "free some space and run the command again",
             errno.EACCES: "choose a path that you may write to",
             errno.EPERM: "choose a path that you may write to",
             errno.EROFS: "choose a path on a writable disk",
-        }.get(error.errno or 0, "check the path")
-        raise StorageError(f"cannot write {path}: {error.strerror or error}; {cure}") from error
+            errno.EIO: "check that the disk is sound and has space, and run the command again",
+        }.get(number, "check the path")
+        raise StorageError(f"cannot write {path}: {cause}; {cure}") from error
+
+
+def check_writable(path: Path) -> None:
+    """Makes sure, before hours of work, that a file can be written at ``path``. Leaves nothing behind.
+
+    Raises:
+        OptionError: there is something other than a file.
+        StorageError: the place cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        raise OptionError(f"{path} is not a file; name one that can be replaced, or a new one")
+    with storage_errors(path):
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+        tempfile.TemporaryFile(dir=there).close()
 
 
 @contextmanager
@@ -44,11 +71,22 @@ def replacing(path: Path) -> Iterator[Path]:
         with storage_errors(path):
             new = holder / path.name
             yield new
-            if path.is_dir():
+            if path.is_dir() and new.is_dir():
                 path.replace(holder / "replaced")
+            elif path.exists() and not path.is_file():
+                raise StorageError(f"cannot write {path}: it is there and not a file; choose another name")
             new.replace(path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+def _system_error(error: Exception) -> int | None:
+    """The operating system's error number behind ``error``, or None if it has nothing to do with files."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    if found := _SAFETENSORS.search(str(error)):
+        return int(found[1])
+    return errno.EIO if _PYTORCH.search(str(error)) else None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -57,17 +95,26 @@ def write_json(path: Path, value: Any) -> None:
         new.write_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
-    """Reads a JSON file of a model folder.
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON file of a model folder; all of them hold an object.
 
     Raises:
-        ModelFolderError: the file is missing or not JSON.
+        ModelFolderError: the file is missing, or does not hold a JSON object.
+        StorageError: the file cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelFolderError(
             f"{path.parent} has no {path.name}: it is not a whole offramp model; train it again"
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelFolderError(f"{path} is damaged ({error}); restore it or train the model again") from None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+    if not isinstance(content, dict):
+        found = type(content).__name__
+        raise ModelFolderError(
+            f"{path} is damaged (it holds {found}, not an object); restore it or train the model again"
+        )
+    return content

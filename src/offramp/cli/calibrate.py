@@ -21,8 +21,10 @@ def command(
     from pathlib import Path
 
     from offramp.evaluation import calibrate
-    from offramp.files import write_json
+    from offramp.files import check_writable, write_json
 
+    if json is not None:
+        check_writable(Path(json))
     result = calibrate(model, data, columns=columns)
     rows = [
         [

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from offramp.cli.evaluate import print_evaluation
-from offramp.cli.terminal import progress, quiet_libraries, say
+from offramp.cli.terminal import progress, quiet_libraries, say, show
 
 
 def command(
@@ -18,11 +18,11 @@ def command(
     with progress("demo") as update:
         result = demo(output, say=say, on_progress=lambda what, done, total: update(done, total, what))
     print_evaluation(result.evaluation.to_dict())
-    print()
+    show()
     for text, prediction in result.examples:
-        print(
+        show(
             f"{prediction.label:>9} {prediction.confidence:6.1%}, left after layer {prediction.layers}: "
             f"{text[:90].strip()}..."
         )
-    print()
-    print(result.summary)
+    show()
+    show(result.summary)

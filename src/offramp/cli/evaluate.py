@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, Threshold, expand
-from offramp.cli.terminal import progress, quiet_libraries, say, table
+from offramp.cli.terminal import progress, quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
 
@@ -28,11 +28,14 @@ def command(
     from pathlib import Path
 
     from offramp.evaluation import THRESHOLDS, evaluate
-    from offramp.files import write_json
+    from offramp.files import check_writable, write_json
     from offramp.report import check_picture, curve_picture
 
     if picture is not None:
         check_picture(Path(picture))
+    for target in (json, picture):
+        if target is not None:
+            check_writable(Path(target))
     with progress("evaluating", "runs") as update:
         result = evaluate(
             model,
@@ -56,15 +59,15 @@ def command(
 def print_evaluation(result: dict) -> None:  # type: ignore[type-arg]
     """Prints the content of ``evaluation.json`` as tables."""
     data, full, layers = result["data"], result["full"], result["model"]["exits"]
-    print(
+    show(
         f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; times on {data['timed_rows']} of them, "
         f"{result['environment']['threads']} threads, {result['environment']['gpu'] or result['environment']['cpu']}"
     )
     if data["blank"]:
-        print(f"{data['blank']} texts are empty")
+        show(f"{data['blank']} texts are empty")
     if data["truncated"]:
-        print(f"{data['truncated']} texts are longer than the {result['model']['max_tokens']} tokens the model reads")
-    print(
+        show(f"{data['truncated']} texts are longer than the {result['model']['max_tokens']} tokens the model reads")
+    show(
         f"\nfull depth: accuracy {full['accuracy']:.2%}, macro-F1 {full['macro_f1']:.2%}, "
         f"{full['texts_per_second']:.1f} texts/s\n"
     )
@@ -95,8 +98,8 @@ def print_evaluation(result: dict) -> None:  # type: ignore[type-arg]
         "quartiles",
         "efficiency",
     ]
-    print(table([*header, *exits], rows))
-    print()
+    show(table([*header, *exits], rows))
+    show()
     rows = [
         [
             str(one["layers"]),
@@ -111,4 +114,4 @@ def print_evaluation(result: dict) -> None:  # type: ignore[type-arg]
         for one in result["calibration"]
     ]
     header = ["exit after layer", "accuracy", "T", "NLL at T=1", "NLL", "ECE at T=1", "ECE", "AUROC of right"]
-    print(table(header, rows))
+    show(table(header, rows))

@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import typer
 
 from offramp.errors import OfframpError
+from offramp.files import storage_errors
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -37,6 +39,12 @@ def say(message: str) -> None:
     """Prints a message for people on standard error, from the main process only."""
     if os.environ.get("RANK", "0") == "0":
         print(message, file=sys.stderr, flush=True)
+
+
+def show(message: str = "") -> None:
+    """Prints a result on standard output, at once: a full disk or a closed pipe shows here and not when Python ends."""
+    with storage_errors(Path("standard output")):
+        print(message, flush=True)
 
 
 def quiet_libraries() -> None:

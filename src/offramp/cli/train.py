@@ -35,7 +35,7 @@ def command(
     trials: Annotated[int, typer.Option(help="Runs with other seeds and learning rates; the best is kept.")] = 1,
     seed: Annotated[int, typer.Option(help="Makes everything random repeatable.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")] = False,
     report_to: Annotated[str, typer.Option(help="Experiment trackers, as in transformers' Trainer.")] = "none",
 ) -> None:
     """Fine-tune an encoder with exits on labelled texts, and calibrate it.

@@ -25,6 +25,8 @@ DEFAULT_THRESHOLD = 0.9
 # Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
 WINDOW = 8192
 
+_ONE_STRING = "one string was given where a list of texts is wanted; write predict([text])"
+
 
 class Classifier:
     """An early-exit classifier ready to predict.
@@ -85,14 +87,9 @@ class Classifier:
             OptionError: the threshold is negative or not a number, or ``top_k`` below 1.
             DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
         """
-        if top_k is not None and top_k < 1:
-            raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
-        rule = MaximumProbability(threshold, self.problem)
+        rule = self._rule(threshold, top_k)
         self._check(texts, text_pairs)
-        parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)] or [
-            self._empty(top_k)
-        ]
-        return parts[0] if len(parts) == 1 else _concatenate(parts)
+        return self._predict(texts, text_pairs, rule, top_k)
 
     def predict_iter(
         self,
@@ -107,14 +104,16 @@ class Classifier:
         Args:
             texts: strings, or for models trained on pairs tuples of two.
             window: texts read before the first prediction comes out; they are sorted and batched among themselves.
+
+        Raises:
+            OptionError: as :meth:`predict`, or ``window`` below 1; at once.
+            DataError: something is not a string, or not a pair of them; when its window is read.
         """
-        stream = iter(texts)
-        while chunk := list(islice(stream, window)):
-            if self.config.text_pair:
-                first, second = zip(*chunk, strict=True)
-                yield from self.predict(first, second, threshold=threshold, top_k=top_k)
-            else:
-                yield from self.predict(chunk, threshold=threshold, top_k=top_k)
+        if isinstance(texts, str):
+            raise DataError(_ONE_STRING)
+        if window < 1:
+            raise OptionError(f"window is {window}; it must be at least 1")
+        return self._stream(iter(texts), self._rule(threshold, top_k), top_k, window)
 
     def exit_logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Logits of every exit from one full-depth pass, not calibrated: (exits, rows, labels)."""
@@ -142,6 +141,27 @@ class Classifier:
     def encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenises texts as the model reads them."""
         return encode(self.tokenizer, texts, text_pairs)
+
+    def _rule(self, threshold: float, top_k: int | None) -> MaximumProbability:
+        if top_k is not None and top_k < 1:
+            raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
+        return MaximumProbability(threshold, self.problem)
+
+    def _stream(
+        self, stream: Iterator[Any], rule: MaximumProbability, top_k: int | None, window: int
+    ) -> Iterator[Prediction]:
+        start = 0
+        while chunk := list(islice(stream, window)):
+            first, second = _unzip(chunk, start) if self.config.text_pair else (chunk, None)
+            self._check(first, second, start)
+            yield from self._predict(first, second, rule, top_k)
+            start += len(chunk)
+
+    def _predict(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: MaximumProbability, top_k: int | None
+    ) -> Predictions:
+        parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)]
+        return parts[0] if len(parts) == 1 else _concatenate(parts or [self._empty(top_k)])
 
     def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
         probabilities = np.empty((len(encoded), len(self.labels)))
@@ -177,17 +197,17 @@ class Classifier:
     def _empty(self, top_k: int | None) -> Predictions:
         return self._predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
 
-    def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> None:
+    def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
         if isinstance(texts, str) or isinstance(text_pairs, str):
-            raise DataError("one string was given where a list of texts is wanted; write predict([text])")
+            raise DataError(_ONE_STRING)
         if self.config.text_pair and text_pairs is None:
             raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
         if not self.config.text_pair and text_pairs is not None:
             raise DataError("this model was trained on single texts; leave text_pairs out")
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise DataError(f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each")
-        for name, column in (("texts", texts), ("text_pairs", text_pairs or ())):
-            for row, text in enumerate(column):
+        for name, column in (("texts", texts), ("text_pairs", () if text_pairs is None else text_pairs)):
+            for row, text in enumerate(column, start):
                 if not isinstance(text, str):
                     raise DataError(f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first")
 
@@ -213,6 +233,13 @@ def load(folder: str | Path, *, token_budget: int = DEFAULT_TOKEN_BUDGET, device
             "run 'offramp calibrate' again"
         )
     return Classifier(model, calibration, token_budget=token_budget, device=device)
+
+
+def _unzip(pairs: Sequence[Any], start: int) -> tuple[list[Any], list[Any]]:
+    for row, pair in enumerate(pairs, start):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise DataError(f"texts[{row}] is {pair!r:.60}, not a pair; this model takes tuples of two texts")
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def _concatenate(parts: Sequence[Predictions]) -> Predictions:

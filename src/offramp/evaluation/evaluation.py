@@ -118,8 +118,7 @@ def evaluate(
         ModelFolderError: the folder is not an offramp model, or damaged.
         OptionError: an option is out of range.
     """
-    if not seconds > 0:
-        raise OptionError(f"seconds is {seconds}; it must be above 0")
+    _check_options(thresholds, seconds, threads, seed)
     columns = columns or Columns()
     classifier = model if isinstance(model, Classifier) else load(model)
     rules = [MaximumProbability(threshold, classifier.problem) for threshold in thresholds]
@@ -172,6 +171,17 @@ def evaluate(
             )
         ),
     )
+
+
+def _check_options(thresholds: Sequence[float], seconds: float, threads: int | None, seed: int) -> None:
+    if not thresholds:
+        raise OptionError("there are no thresholds; give at least one, such as 0.9")
+    if not seconds > 0:
+        raise OptionError(f"seconds is {seconds}; it must be above 0")
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads is {threads}; use at least 1")
+    if seed < 0:
+        raise OptionError(f"seed is {seed}; use a whole number from 0 on")
 
 
 def check_pairs(classifier: Classifier, rows: LabelledTexts) -> None:
@@ -285,8 +295,6 @@ def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> d
 def _threads(number: int | None) -> Iterator[None]:
     before = torch.get_num_threads()
     if number is not None:
-        if number < 1:
-            raise OptionError(f"threads is {number}; use at least 1")
         torch.set_num_threads(number)
     try:
         yield

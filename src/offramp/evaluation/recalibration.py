@@ -5,13 +5,15 @@ from pathlib import Path
 
 from offramp.calibration import Calibration, Problem, fit_calibration
 from offramp.data import Columns, encode_labels, read_labelled
-from offramp.engine import load
+from offramp.engine import Classifier
+from offramp.errors import ModelFolderError
 from offramp.evaluation.evaluation import check_pairs
+from offramp.model import load
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """The temperatures before, and what was fitted and measured now."""
+    """The temperatures before (1 where there were none that could be read), and what was fitted and measured now."""
 
     before: Calibration
     after: Calibration
@@ -31,11 +33,22 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
         ModelFolderError: the folder is not an offramp model, or damaged.
         StorageError: the folder cannot be written.
     """
-    classifier = load(model)
+    folder = Path(model)
+    loaded = load(folder)
+    classifier = Classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
     check_pairs(classifier, rows)
     targets = encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
     logits = classifier.exit_logits(rows.texts, rows.text_pairs)
     after = fit_calibration(logits, targets, classifier.problem, classifier.exits, rows.fingerprint)
-    after.save(Path(model))
+    after.save(folder)
     return Recalibration(classifier.calibration, after)
+
+
+def _there(folder: Path, exits: list[int]) -> Calibration:
+    """The calibration in the folder; one that is missing or damaged is about to be replaced and does not matter."""
+    try:
+        there = Calibration.load(folder)
+    except ModelFolderError:
+        return Calibration.neutral(exits)
+    return there if len(there.temperatures) == len(exits) else Calibration.neutral(exits)

@@ -1,20 +1,39 @@
-"""The network: backbone adapter, exit heads, losses, configuration. Importing it registers the Auto classes."""
+"""The network: backbone adapter, exit heads, losses, configuration.
 
-from offramp.model.config import EarlyExitConfig, default_exits, resolve_exits
-from offramp.model.loading import LoadedModel, build, load, save
-from offramp.model.network import EarlyExitForSequenceClassification, EarlyExitOutput
-from offramp.model.stack import LayerStack, State
+Names are imported when they are first used: the configuration must be importable while transformers itself is still
+being imported (see ``offramp/_auto.py``), and the network is not.
+"""
 
-__all__ = [
-    "EarlyExitConfig",
-    "EarlyExitForSequenceClassification",
-    "EarlyExitOutput",
-    "LayerStack",
-    "LoadedModel",
-    "State",
-    "build",
-    "default_exits",
-    "load",
-    "resolve_exits",
-    "save",
-]
+from typing import TYPE_CHECKING
+
+from offramp._lazy import lazy
+
+if TYPE_CHECKING:
+    from offramp.model.config import EarlyExitConfig as EarlyExitConfig
+    from offramp.model.config import default_exits as default_exits
+    from offramp.model.config import resolve_exits as resolve_exits
+    from offramp.model.loading import LoadedModel as LoadedModel
+    from offramp.model.loading import build as build
+    from offramp.model.loading import load as load
+    from offramp.model.loading import save as save
+    from offramp.model.network import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
+    from offramp.model.network import EarlyExitOutput as EarlyExitOutput
+    from offramp.model.stack import LayerStack as LayerStack
+    from offramp.model.stack import State as State
+
+_HOMES = {
+    "EarlyExitConfig": "config",
+    "EarlyExitForSequenceClassification": "network",
+    "EarlyExitOutput": "network",
+    "LayerStack": "stack",
+    "LoadedModel": "loading",
+    "State": "stack",
+    "build": "loading",
+    "default_exits": "config",
+    "load": "loading",
+    "resolve_exits": "config",
+    "save": "loading",
+}
+__all__ = [*_HOMES]  # noqa: PLE0604
+
+__getattr__ = lazy(__name__, _HOMES)

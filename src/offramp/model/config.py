@@ -1,5 +1,6 @@
 """What a multi-exit network is made of; saved as ``config.json``."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from offramp.errors import OptionError
 
 POOLINGS = ("pooler", "cls", "mean")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 # The paper's own choices for BERT-base and BERT-large, and the same spread on six layers.
 _DEFAULT_EXITS = {6: (1, 2, 4, 6), 12: (1, 4, 7, 12), 24: (1, 5, 13, 24)}
@@ -36,8 +38,8 @@ def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, .
     if exits == "all":
         return tuple(range(1, depth + 1))
     try:
-        layers = {int(part) for part in (exits.split(",") if isinstance(exits, str) else exits)}
-    except ValueError:
+        layers = set(map(int, exits.split(",")) if isinstance(exits, str) else map(operator.index, exits))
+    except (TypeError, ValueError):
         raise OptionError(f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all'") from None
     wrong = sorted(layer for layer in layers if not 1 <= layer <= depth)
     if wrong:
@@ -57,6 +59,9 @@ class EarlyExitConfig(PreTrainedConfig):
         head_dropout: dropout before each exit's linear layer.
         text_pair: whether the model was trained on pairs of texts.
         **kwargs: the usual ones, such as ``id2label``, ``label2id`` and ``problem_type``.
+
+    Raises:
+        OptionError: the exits do not fit the encoder, or a value is not known.
     """
 
     model_type = "offramp"
@@ -83,8 +88,15 @@ class EarlyExitConfig(PreTrainedConfig):
         self.head_dropout = head_dropout
         self.text_pair = text_pair
         super().__init__(**kwargs)
+        if self.problem_type not in (None, *PROBLEM_TYPES):
+            raise OptionError(f"problem_type {self.problem_type!r} is not known; valid: {', '.join(PROBLEM_TYPES)}")
+        if set(self.id2label) != set(range(len(self.id2label))):
+            raise OptionError(f"id2label has the keys {sorted(self.id2label)}; they must count from 0")
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Label names in the order of the logits."""
         return tuple(self.id2label[index] for index in range(len(self.id2label)))
+
+
+AutoConfig.register("offramp", EarlyExitConfig)

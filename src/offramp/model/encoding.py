@@ -35,11 +35,11 @@ def encode(
 
     Of a pair the longer text is cut first.
     """
-    if not texts:
+    if not len(texts):  # works for arrays too
         return Encoded([], None, np.zeros(0, np.int64), np.zeros(0, np.bool_))
     encoding = tokenizer(
-        list(texts),
-        None if text_pairs is None else list(text_pairs),
+        _readable(texts),
+        None if text_pairs is None else _readable(text_pairs),
         truncation="longest_first",
         max_length=tokenizer.model_max_length,
         return_attention_mask=False,
@@ -54,3 +54,8 @@ def encode(
         for row in np.flatnonzero(truncated):
             truncated[row] = bool(encoding.encodings[row].overflowing)
     return Encoded(ids, encoding["token_type_ids"] if text_pairs is not None else None, lengths, truncated)
+
+
+def _readable(texts: Sequence[str]) -> list[str]:
+    """The texts; lone surrogates, which no tokenizer takes, become question marks, one for one."""
+    return [text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8") for text in texts]

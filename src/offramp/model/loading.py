@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,6 +19,7 @@ from offramp.model.network import EarlyExitForSequenceClassification
 from offramp.model.stack import SUPPORTED
 
 WEIGHTS = "model.safetensors"
+_RESTORE = "restore it or train the model again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,19 @@ def build(
         OptionError: the exits do not fit the encoder.
     """
     with _backbone_errors(backbone_name):
-        tokenizer = AutoTokenizer.from_pretrained(backbone_name)
-        backbone = AutoModel.from_pretrained(backbone_name, dtype=torch.float32).eval()
+        tokenizer = _tokenizer(backbone_name)
+        backbone, found = AutoModel.from_pretrained(
+            backbone_name, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+        if any(name.startswith("pooler.") for name in found["missing_keys"]):
+            backbone.pooler = None  # transformers would have made one up
         pooling = pooling or _sentence_pooling(backbone_name) or default_pooling(backbone)
+    if flaw := _flaw({**found, "missing_keys": [name for name in found["missing_keys"] if "pooler." not in name]}):
+        raise BackboneError(f"the weights of {backbone_name!r} do not fit its config.json: {flaw}; fetch it again")
     if getattr(backbone.config, "num_hidden_layers", None) is None or backbone.config.is_encoder_decoder:
         raise BackboneError(f"{backbone.config.model_type} is no text encoder; supported are {SUPPORTED}")
+    if Path(backbone_name).exists():
+        backbone.config._name_or_path = ""  # where it lay on this machine is nobody's business
     attention = backbone.config._attn_implementation
     config = EarlyExitConfig(
         backbone_config=backbone.config,
@@ -68,7 +78,7 @@ def build(
         label2id={label: index for index, label in enumerate(labels)},
     )
     backbone.config._attn_implementation = attention  # the enclosing configuration has just reset it
-    network = EarlyExitForSequenceClassification(config, backbone).eval()
+    network = EarlyExitForSequenceClassification(config, backbone.eval()).eval()
     network.stack.check()
     limit = _token_limit(backbone, tokenizer)
     tokenizer.model_max_length = min(max_length or limit, limit)
@@ -90,25 +100,31 @@ def load(folder: Path) -> LoadedModel:
         raise ModelFolderError(
             f"{folder} is a {kind!r} model, not an offramp one; train exits on it with 'offramp train --model {folder}'"
         )
-    if not (folder / WEIGHTS).is_file():
-        raise ModelFolderError(f"{folder} has no {WEIGHTS}; restore it or train the model again")
+    for name in (WEIGHTS, "tokenizer_config.json"):
+        if not (folder / name).is_file():
+            raise ModelFolderError(f"{folder} has no {name}; {_RESTORE}")
     try:
         network, found = EarlyExitForSequenceClassification.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, use_safetensors=True, local_files_only=True
+            folder,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            local_files_only=True,
         )
-    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelFolderError(
-            f"{folder / WEIGHTS} is damaged ({_first_line(error)}); restore it or train again"
-        ) from None
-    missing = sorted(found["missing_keys"])
-    if missing:
-        raise ModelFolderError(
-            f"{folder / WEIGHTS} lacks {len(missing)} tensors ({missing[0]}, ...); restore it or train the model again"
-        )
+    except (SafetensorError, OSError) as error:
+        raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({_first_line(error)}); {_RESTORE}") from error
+    except Exception as error:  # a configuration that makes no sense can raise anything
+        raise ModelFolderError(f"{folder / 'config.json'} is damaged ({_first_line(error)}); {_RESTORE}") from error
+    if flaw := _flaw(found):
+        raise ModelFolderError(f"{folder / WEIGHTS} does not fit config.json: {flaw}; {_RESTORE}")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = _tokenizer(folder, local_files_only=True)
     except Exception as error:  # tokenizers raise bare Exception on damaged files
-        raise ModelFolderError(f"the tokenizer in {folder} cannot be read ({_first_line(error)})") from None
+        raise ModelFolderError(
+            f"the tokenizer in {folder} cannot be read ({_first_line(error)}); {_RESTORE}"
+        ) from error
+    tokenizer.model_max_length = _token_limit(network.backbone, tokenizer)
     return LoadedModel(network.eval(), tokenizer)
 
 
@@ -116,6 +132,23 @@ def save(model: LoadedModel, folder: Path) -> None:
     """Writes ``config.json``, ``model.safetensors`` and the tokenizer's files into an existing folder."""
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
+
+
+def _tokenizer(name: str | Path, **options: Any) -> PreTrainedTokenizerBase:
+    tokenizer = AutoTokenizer.from_pretrained(name, **options)
+    # Without its files, transformers makes one up that knows nothing but special tokens.
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise ValueError("there is no tokenizer, or one without words")
+    return tokenizer
+
+
+def _flaw(found: dict[str, Any]) -> str | None:
+    """What is wrong with the tensors that transformers found, as its loading report has it."""
+    wrong_shape = [name for name, *_ in found["mismatched_keys"]]
+    for what, names in (("missing tensors", found["missing_keys"]), ("tensors of another shape", wrong_shape)):
+        if names:
+            return f"{len(names)} {what}, such as {min(names)}"
+    return None
 
 
 def _sentence_pooling(name: str) -> str | None:
@@ -148,16 +181,16 @@ def _token_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
 def _backbone_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged files make transformers and tokenizers raise anything
         local = Path(name).exists()
         cure = (
             "give the folder of a Hugging Face encoder (config.json, model.safetensors, tokenizer files)"
             if local
             else "check the name; without a network, give a local folder"
         )
-        raise BackboneError(f"cannot load the encoder {name!r}: {_first_line(error)}; {cure}") from None
+        raise BackboneError(f"cannot load the encoder {name!r}: {_first_line(error)}; {cure}") from error
 
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
-    return text[0].rstrip(".:") if text else type(error).__name__
+    return text[0].rstrip(".: ") if text else type(error).__name__

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from offramp.model.config import EarlyExitConfig
@@ -139,5 +139,4 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             nn.init.zeros_(module.classifier.bias)
 
 
-AutoConfig.register("offramp", EarlyExitConfig)
 AutoModelForSequenceClassification.register(EarlyExitConfig, EarlyExitForSequenceClassification)

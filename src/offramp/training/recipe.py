@@ -1,16 +1,23 @@
 """How a model is trained: the numbers, and two named sets of them."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal, get_args
 
 from offramp.errors import OptionError
 
 Precision = Literal["auto", "fp32", "bf16"]
+Schedule = Literal["linear", "cosine", "constant"]
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
-        raise OptionError(f"{name} is {value}; it must be at least {least:g}")
+    if not least <= value < math.inf:
+        raise OptionError(f"{name} is {value}; it must be a number of at least {least:g}")
+
+
+def _one_of(name: str, value: str, valid: Any) -> None:
+    if value not in get_args(valid):
+        raise OptionError(f"{name} {value!r} is not known; valid: {', '.join(get_args(valid))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,7 @@ class Recipe:
     )
     head_learning_rate: Annotated[float | None, "learning rate of the exits; none = the encoder's"] = 1e-3
     warmup: Annotated[float, "share of the steps over which the learning rate rises"] = 0.1
-    schedule: Annotated[Literal["linear", "cosine", "constant"], "how the learning rate falls after that"] = "linear"
+    schedule: Annotated[Schedule, "how the learning rate falls after that"] = "linear"
     weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01
     dropout: Annotated[float | None, "dropout inside the encoder; none = the encoder's own"] = None
     patience: Annotated[int, "stop after this many epochs without a better dev accuracy"] = 2
@@ -39,15 +46,17 @@ class Recipe:
         _at_least("batch-size", self.batch_size, 1)
         _at_least("patience", self.patience, 1)
         _at_least("weight-decay", self.weight_decay, 0)
+        if not self.learning_rates:
+            raise OptionError("there is no learning rate; give at least one, such as 5e-5")
         for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):
             if not 0 < rate < 1:
                 raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise OptionError(f"dropout is {self.dropout}; it is a probability, at least 0 and below 1")
-        if not 0 <= self.warmup <= 1:
-            raise OptionError(f"warmup is {self.warmup}; it is a share of the steps, between 0 and 1")
-        if self.precision not in get_args(Precision):
-            raise OptionError(f"precision {self.precision!r} is not known; valid: {', '.join(get_args(Precision))}")
+        if not 0 <= self.warmup < 1:
+            raise OptionError(f"warmup is {self.warmup}; it is a share of the steps, at least 0 and below 1")
+        _one_of("schedule", self.schedule, Schedule)
+        _one_of("precision", self.precision, Precision)
 
 
 DEFAULT = Recipe()

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accelerate import PartialState
 from transformers import set_seed
+from transformers.integrations import get_available_reporting_integrations
 
 from offramp import environment
 from offramp.calibration import Calibration, Problem, fit_calibration
 from offramp.data import Columns, Split, check_trainable, encode_labels, read_labelled, split_off_dev
 from offramp.errors import DataError, OptionError
-from offramp.files import read_json, replacing, storage_errors, write_json
+from offramp.files import check_writable, read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build, save
 from offramp.model.encoding import encode
 from offramp.training.card import model_card
@@ -24,6 +26,7 @@ from offramp.training.trainer import Epoch, Listener, fit
 SCHEMA = 1
 
 TRAINING = "training.json"
+SETTINGS = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def train(
         trials: runs with different seeds, and learning rates where the recipe has several; the best one is kept.
         seed: makes everything random repeatable.
         resume: go on with the unfinished run of the same command.
-        overwrite: replace an existing output folder.
+        overwrite: replace an existing model folder.
         report_to: experiment trackers, as ``TrainingArguments.report_to`` names them.
         listener: is told about steps and epochs.
 
@@ -124,10 +127,10 @@ def train(
         StorageError: the disk is full.
     """
     folder, columns = Path(output), columns or Columns()
-    _check_options(folder, trials, max_length, overwrite)
-    split = _read(data, dev, dev_fraction, columns, seed)
-    check_trainable(split.train)
-    names = split.train.label_names()
+    _check_numbers(dev_fraction, max_length, trials, seed)
+    _check_trackers(report_to)
+    _check_output(folder, overwrite)
+    split, names = _read(data, dev, dev_fraction, columns, seed)
     fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
     settings = {
         "backbone": model,
@@ -140,7 +143,7 @@ def train(
         "data": fingerprints,
     }
     workplace = folder.with_name(folder.name + ".checkpoints")
-    _prepare(workplace, settings, resume)
+    _check_unfinished(workplace / SETTINGS, settings, resume)
     work = _Work(split, names, recipe, settings, resume, report_to, listener or Listener())
 
     finished = []
@@ -160,12 +163,12 @@ def train(
             work.listener.on_trial(trial.number, trials, trial.learning_rate)
             _run_trial(trial, loaded, place, work)
         finished.append(place / "model")
-    if not _is_main_process():
-        return _summary(finished[0])
-    best: Path = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
-    with replacing(folder) as new:
-        best.replace(new)
-    shutil.rmtree(workplace, ignore_errors=True)
+    if _is_main_process():
+        best: Path = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
+        with replacing(folder) as new:
+            best.replace(new)
+        shutil.rmtree(workplace, ignore_errors=True)
+    PartialState().wait_for_everyone()
     return _summary(folder)
 
 
@@ -176,6 +179,9 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
     for part, rows in (("train", work.split.train), ("dev", work.split.dev)):
         encoded[part] = encode(model.tokenizer, rows.texts, rows.text_pairs)
         targets[part] = encode_labels(rows, work.names, multi_label=problem is Problem.MULTI_LABEL)
+    if _is_main_process():
+        # Not before all input has been checked: what is refused leaves nothing behind.
+        write_json(place.parent / SETTINGS, work.settings)
     with storage_errors(place):
         result = fit(
             model,
@@ -219,27 +225,50 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
             (new / "README.md").write_text(card, encoding="utf-8")
 
 
-def _check_options(folder: Path, trials: int, max_length: int | None, overwrite: bool) -> None:
-    if trials < 1:
-        raise OptionError(f"trials is {trials}; use at least 1")
+def _check_numbers(dev_fraction: float, max_length: int | None, trials: int, seed: int) -> None:
+    if not 0 < dev_fraction < 1:
+        raise OptionError(f"dev-fraction is {dev_fraction}; it is a share of the training rows, between 0 and 1")
     if max_length is not None and max_length < 8:
         raise OptionError(f"max-length is {max_length}; use at least 8 tokens")
-    if folder.is_file():
-        raise OptionError(f"{folder} is a file; give a folder to write the model into")
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
+    if trials < 1:
+        raise OptionError(f"trials is {trials}; use at least 1")
+    if not 0 <= seed <= 2**32 - trials:
+        raise OptionError(f"seed is {seed}; use a whole number from 0 to {2**32 - trials}")
 
 
-def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: int) -> Split:
+def _check_trackers(report_to: str) -> None:
+    installed = ["none", "all", *get_available_reporting_integrations()]
+    if report_to not in installed:
+        raise OptionError(
+            f"report-to is {report_to!r}, which is not known or not installed; valid here: {', '.join(installed)}"
+        )
+
+
+def _check_output(folder: Path, overwrite: bool) -> None:
+    if folder.name in ("", ".."):
+        raise OptionError(f"the output {folder} has no name of its own; give the name of a folder to write")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not overwrite:
+            raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
+        if not (folder / TRAINING).is_file():
+            raise OptionError(f"{folder} holds something other than an offramp model; choose another output")
+    elif not folder.is_dir():
+        if folder.exists():
+            raise OptionError(f"{folder} is a file; give a folder to write the model into")
+        check_writable(folder)
+
+
+def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: int) -> tuple[Split, list[str]]:
+    """The rows and the names of the labels; a rare label whose only rows are split off is known to the model, too."""
     rows = read_labelled(data, columns)
+    check_trainable(rows)
+    names = rows.label_names()
     if dev is not None:
-        return Split(rows, read_labelled(dev, columns))
-    if not 0 < fraction < 1:
-        raise OptionError(f"dev-fraction is {fraction}; it is a share of the training rows, between 0 and 1")
+        return Split(rows, read_labelled(dev, columns)), names
     split = split_off_dev(rows, fraction, seed)
     if not len(split.dev):
         raise DataError(f"{data} has {len(rows)} rows, too few to split off a dev set; give one with --dev")
-    return split
+    return split, names
 
 
 def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
@@ -248,22 +277,19 @@ def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
     return [_Trial(number, float(rate), seed + number) for number, rate in enumerate(draws)]
 
 
-def _prepare(workplace: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Makes the folder for checkpoints, or makes sure that the one there belongs to the same command."""
-    note = workplace / "run.json"
+def _check_unfinished(note: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Makes sure that checkpoints of an earlier run are wanted and belong to the same command."""
     if not note.is_file():
-        if _is_main_process():
-            write_json(note, settings)
         return
     if not resume and _is_main_process():
         raise OptionError(
-            f"{workplace} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+            f"{note.parent} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
         )
     before = read_json(note)
     changed = sorted(key for key in settings if before.get(key) != settings[key])
     if changed:
         raise OptionError(
-            f"{workplace} holds a run with another {', '.join(changed)}; "
+            f"{note.parent} holds a run with another {', '.join(changed)}; "
             "resume with the same options and data, or delete that folder to start anew"
         )
 

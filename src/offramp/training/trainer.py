@@ -27,6 +27,8 @@ from transformers import (
 
 from offramp.calibration import Problem
 from offramp.environment import fast_bf16
+from offramp.errors import ModelFolderError
+from offramp.files import read_json
 from offramp.model import LoadedModel
 from offramp.model.encoding import Encoded
 from offramp.training.recipe import Recipe
@@ -128,8 +130,10 @@ def fit(
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
     with _attention_for_training(model.network.backbone, longest=int(train[0].lengths.max())):
-        trainer.train(resume_from_checkpoint=resume and _has_checkpoint(checkpoints))
+        trainer.train(resume_from_checkpoint=_newest_checkpoint(checkpoints) if resume else None)
     seconds = time.monotonic() - started
+    # Temperatures are for the precision that the engine runs in: fp32, whatever the training used.
+    trainer.accelerator.unwrap_model(model.network, keep_fp32_wrapper=False)
     predicted = trainer.predict(EncodedRows(*dev))
     model.network.eval()
     epochs = tuple(_epochs(trainer.state, model.network.config.exits))
@@ -163,7 +167,7 @@ def _set_dropout(backbone: torch.nn.Module, probability: float | None) -> None:
 def _arguments(recipe: Recipe, learning_rate: float, seed: int, checkpoints: Path, report_to: str) -> TrainingArguments:
     on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
     return TrainingArguments(
-        output_dir=str(checkpoints),
+        output_dir=str(checkpoints.absolute()),
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=max(64, recipe.batch_size),
@@ -219,7 +223,7 @@ def _accuracies(prediction: EvalPrediction, problem: Problem, exits: list[int]) 
         for index in range(len(exits))
     ]
     named = {f"accuracy_layer_{layers}": accuracy for layers, accuracy in zip(exits, right, strict=True)}
-    return {"accuracy": float(np.mean(right)), **named}
+    return {"accuracy": sum(right) / len(right), **named}
 
 
 def _epochs(state: TrainerState, exits: list[int]) -> list[Epoch]:
@@ -237,8 +241,19 @@ def _epochs(state: TrainerState, exits: list[int]) -> list[Epoch]:
     ]
 
 
-def _has_checkpoint(folder: Path) -> bool:
-    return any(folder.glob("checkpoint-*/trainer_state.json"))
+def _newest_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; what was cut off in the middle of it is passed over."""
+    whole = [path for path in folder.glob("checkpoint-*") if _is_whole(path)]
+    newest = max(whole, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+    return None if newest is None else str(newest.absolute())
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        read_json(checkpoint / "trainer_state.json")  # Trainer writes it last
+    except ModelFolderError:
+        return False
+    return True
 
 
 class _Reporter(TrainerCallback):

@@ -1,0 +1,44 @@
+import json
+
+import pytest
+
+from toys import names, single, write_csv, write_jsonl, write_model
+
+
+@pytest.fixture
+def model(place):
+    return write_model(place / "model")
+
+
+def test_temperatures_are_shown_and_written(offramp, model, place):
+    result = offramp("calibrate", "model", "--data", "../data.csv", "--json", "new/result.json")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "exit after layer  old T   new T" in result.stderr
+    assert "fitted on 60 rows; wrote model/calibration.json" in result.stderr
+    written = json.loads((model / "calibration.json").read_text())
+    assert json.loads((place / "new" / "result.json").read_text()) == written
+    assert written["rows"] == 60
+
+
+def unchanged(model, message, refused, *arguments):
+    before = (model / "calibration.json").read_bytes()
+    assert message in refused("calibrate", "model", *arguments)
+    assert (model / "calibration.json").read_bytes() == before
+
+
+def test_bad_data_change_nothing(refused, model, place):
+    unseen = write_jsonl(place / "unseen.jsonl", [*single(3), {"text": "w1", "label": "A"}])
+    unchanged(model, "unseen.jsonl, row 4: the model has no label 'A' (did you mean 'a'?)", refused, "--data", unseen)
+    missing = write_csv(place / "missing.csv", [{"text": "w1", "label": ""}])
+    unchanged(model, "the label in column 'label' is missing", refused, "--data", missing)
+    column = ("--data", "../data.csv", "--label-column", "labels")
+    unchanged(model, "has no column 'labels' (did you mean 'label'?)", refused, *column)
+
+
+def test_a_json_target_that_cannot_be_changes_nothing(refused, model, place):
+    (place / "file").write_text("mine")
+    unchanged(model, "model is not a file", refused, "--data", "../data.csv", "--json", "model")
+    unchanged(model, "cannot write file/x.json", refused, "--data", "../data.csv", "--json", "file/x.json")
+    unchanged(model, "/dev/null is not a file", refused, "--data", "../data.csv", "--json", "/dev/null")
+    assert names(place) == ["file", "model"]

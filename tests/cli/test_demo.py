@@ -1,0 +1,40 @@
+import json
+
+import pytest
+
+from conftest import tiny_backbone, tiny_tokenizer
+from offramp import demonstration
+from offramp.evaluation import evaluation
+from toys import QUICK, names, single
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The demo on toy data, with a tiny encoder."""
+    encoder = tmp_path / "encoder"
+    tiny_backbone().save_pretrained(encoder)
+    tiny_tokenizer().save_pretrained(encoder)
+    parts = {"train": single(120, seed=1), "test": single(60, seed=2)}
+    monkeypatch.setattr(demonstration, "demo_encoder", lambda: encoder)
+    monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
+    monkeypatch.setattr(demonstration, "RECIPE", QUICK)
+    monkeypatch.setattr(evaluation, "REPEATS", 1)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_demo_shows_everything(offramp, small):
+    result = offramp("demo", "--output", "out")
+    assert result.exit_code == 0, result.stderr
+    assert names(small / "out") == ["curve.png", "curve.svg", "evaluation.json", "model", "r8-test.csv", "r8-train.csv"]
+    assert "epoch 4: dev accuracy at each exit" in result.stderr
+    assert "full depth: accuracy" in result.stdout
+    assert result.stdout.count("left after layer") == 6
+    assert "Full depth is right on" in result.stdout
+    assert "offramp predict out/model --input out/r8-test.csv" in result.stdout
+    assert len(json.loads((small / "out" / "evaluation.json").read_text())["points"]) == 15
+
+
+def test_an_output_that_cannot_be_is_refused(refused, small):
+    (small / "file").write_text("mine")
+    assert "cannot write file/" in "".join(refused("demo", "--output", "file").splitlines()[-1:])

@@ -1,0 +1,107 @@
+import json
+
+import pytest
+
+from commands import CLOSED_PIPE
+from toys import names, single, write_jsonl
+
+
+def evaluate(offramp, *more, data="../data.csv", model="../model"):
+    return offramp("evaluate", model, "--data", data, "--seconds", "0.01", "--threads", "1", *more)
+
+
+def test_tables_json_and_picture(offramp, place):
+    result = evaluate(offramp, "--json", "new/result.json", "--picture", "curve.svg")
+    assert result.exit_code == 0
+    assert "60 rows, " in result.stdout
+    assert "full depth: accuracy " in result.stdout
+    assert "exit after layer" in result.stdout
+    assert result.stderr.splitlines() == ["wrote new/result.json", "wrote curve.svg"]
+    written = json.loads((place / "new" / "result.json").read_text(), parse_constant=pytest.fail)
+    assert len(written["points"]) == 15
+    assert names(place) == ["curve.svg", "new"]
+
+
+def test_one_threshold(offramp, place):
+    result = evaluate(offramp, "--threshold", "0.7", "--json", "result.json")
+    assert result.exit_code == 0
+    assert [point["threshold"] for point in json.loads((place / "result.json").read_text())["points"]] == [0.7]
+
+
+def test_blank_and_long_texts_are_told(offramp, place):
+    rows = [*single(20), {"text": " ", "label": "a"}, {"text": "w1 " * 99, "label": "b"}]
+    result = evaluate(offramp, "--threshold", "0.9", data=write_jsonl(place / "odd.jsonl", rows))
+    assert "1 texts are empty\n" in result.stdout
+    assert "1 texts are longer than the 48 tokens the model reads\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threshold", "-1"], "threshold is -1.0"),
+        (["--threshold", "nan"], "threshold is nan"),
+        (["--seconds", "0"], "seconds is 0.0"),
+        (["--threads", "0"], "threads is 0"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--text-pair-column", "text"], "this model was trained on single texts; leave --text-pair-column out"),
+        (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?)"),
+        (["--label-separator", ""], "label_separator is empty"),
+        (["--label-separator", ";"], "a list of labels in each row, but the model gives one label"),
+        (["--picture", "curve.pdf"], "the picture curve.pdf ends in none of .svg, .png"),
+    ],
+)
+def test_bad_options_are_refused(refused, place, options, message):
+    assert message in evaluate(refused, *options)
+    assert names(place) == []
+
+
+def test_pairs_have_to_be_named(refused, place):
+    message = evaluate(refused, "--text-column", "first", data="../pairs.csv", model="../pair-model")
+    assert message.startswith("this model was trained on pairs of texts; name the column")
+
+
+@pytest.mark.parametrize("option", ["--json", "--picture"])
+def test_targets_that_cannot_be_are_refused_before_any_work(refused, place, option, monkeypatch):
+    monkeypatch.setattr("offramp.evaluation.evaluation.load", lambda model: pytest.fail("work had begun"))
+    (place / "folder.svg").mkdir()
+    (place / "folder.svg" / "mine.txt").write_text("mine")
+    (place / "file").write_text("mine")
+    assert "folder.svg is not a file" in evaluate(refused, option, "folder.svg")
+    assert "cannot write file/x.svg" in evaluate(refused, option, "file/x.svg")
+    assert names(place) == ["file", "folder.svg"]
+    assert names(place / "folder.svg") == ["mine.txt"]
+
+
+def test_data_are_checked(refused, place):
+    unseen = write_jsonl(place.parent / "unseen.jsonl", [*single(3), {"text": "w1", "label": "d"}])
+    message = evaluate(refused, "--json", "result.json", data=unseen)
+    assert "unseen.jsonl, row 4: the model has no label 'd'; its labels are 'a', 'b', 'c'" in message
+    (place.parent / "empty.csv").write_text("")
+    assert "empty.csv holds no rows" in evaluate(refused, data="../empty.csv")
+    assert names(place) == []
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(server, place):
+    command = ("evaluate", "../model", "--data", "../data.csv", "--threshold", "0.9", "--seconds", "0.01")
+    result = server.run(*command, cwd=place, stdout=CLOSED_PIPE)
+    assert (result.code, result.err) == (141, "")
+
+
+def test_a_full_device_is_one_line(server, place):
+    command = ("evaluate", "../model", "--data", "../data.csv", "--threshold", "0.9", "--seconds", "0.01")
+    result = server.run(*command, cwd=place, stdout="/dev/full")
+    assert result.code == 2
+    assert result.err.startswith("error: cannot write standard output: No space left on device")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_a_full_disk_is_one_line(server, place, small_disk):
+    disk = small_disk("4k")
+    command = ("evaluate", "../model", "--data", "../data.csv", "--seconds", "0.01", "--json", disk / "result.json")
+    result = server.run(*command, cwd=place)
+    assert result.code == 2
+    assert result.err == (
+        f"error: cannot write {disk / 'result.json'}: No space left on device; "
+        "free some space and run the command again\n"
+    )
+    assert names(disk) == []

@@ -1,0 +1,199 @@
+import csv
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import offramp as package
+from toys import names, single, write_csv, write_jsonl
+
+
+def predict(offramp, *more, data="../data.csv", output="out.jsonl"):
+    return offramp("predict", "../model", "--input", data, "--output", output, *more)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def expected(place, threshold=0.9):
+    texts = [row["text"] for row in single(60)]
+    return [one.label for one in package.load(place.parent / "model").predict(texts, threshold=threshold)]
+
+
+@pytest.mark.parametrize("threshold", [0, 0.6, 0.9, 2])
+def test_every_row_gets_its_prediction(offramp, place, threshold):
+    result = predict(offramp, "--threshold", threshold)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "60 rows classified; they left " in result.stderr
+    assert [row["label"] for row in lines(place / "out.jsonl")] == expected(place, threshold)
+
+
+def test_columns_are_kept_and_probabilities_written(offramp, place):
+    result = predict(offramp, "--keep", "label_of_old,text", "--probabilities", data=_renamed(place), output="out.csv")
+    assert result.exit_code == 0, result.stderr
+    with (place / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    scores = ["probability_a", "probability_b", "probability_c"]
+    assert list(rows[0]) == ["label_of_old", "text", "label", "confidence", "exit_layer", "truncated", *scores]
+    assert [row["text"] for row in rows] == [row["text"] for row in single(60)]
+    for row in rows:
+        assert sum(float(row[score]) for score in scores) == pytest.approx(1, abs=1e-5)
+
+
+def _renamed(place):
+    rows = [{"text": row["text"], "label_of_old": row["label"]} for row in single(60)]
+    return write_csv(place.parent / "renamed.csv", rows)
+
+
+def test_pairs(offramp, place):
+    arguments = ("predict", "../pair-model", "--input", "../pairs.csv", "--output", "out.jsonl")
+    result = offramp(*arguments, "--text-column", "first", "--text-pair-column", "second")
+    assert result.exit_code == 0
+    assert len(lines(place / "out.jsonl")) == 40
+
+
+def test_blank_and_long_texts_are_classified_counted_and_told(offramp, place):
+    rows = [{"text": text} for text in ("w1", "", "   ", None, float("nan"), "w1 " * 500)]
+    result = predict(offramp, data=write_jsonl(place.parent / "odd.jsonl", rows))
+    assert result.exit_code == 0
+    assert "6 rows classified" in result.stderr
+    assert "4 texts were empty; they were classified as such" in result.stderr
+    assert "1 texts were longer than the model reads; their ends were cut" in result.stderr
+    written = lines(place / "out.jsonl")
+    assert [row["truncated"] for row in written] == [False] * 5 + [True]
+    assert len({(row["label"], row["confidence"]) for row in written[1:5]}) == 1
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_a_stream_goes_through_a_pipe(server, place, kind):
+    result = server.run("predict", "../model", "--input", "-", "--output", "-", cwd=place, stdin=f"../data.{kind}")
+    assert result.code == 0
+    assert [json.loads(line)["label"] for line in result.out.splitlines()] == expected(place)
+    assert "60 rows classified" in result.err
+
+
+def test_a_reader_that_has_had_enough_ends_it_quietly(place):
+    data = write_jsonl(place.parent / "many.jsonl", single(60) * 400)
+    command = f"{sys.executable} -m offramp predict ../model --input {data} --output - --threshold 0"
+    shell = f"({command}; echo code $? >&2) | head -1"
+    result = subprocess.run(shell, shell=True, capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout)["label"] in "abc"
+    assert result.stderr == "code 141\n"
+
+
+def test_a_full_device_is_one_line(server, place):
+    arguments = ("predict", "../model", "--input", "../data.csv", "--output", "-")
+    result = server.run(*arguments, cwd=place, stdout="/dev/full")
+    assert (result.code, result.err) == (
+        2,
+        "error: cannot write standard output: No space left on device; free some space and run the command again\n",
+    )
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv.gz", "out.parquet"])
+def test_a_full_disk_is_one_line(server, place, small_disk, output):
+    data, disk = write_jsonl(place.parent / "many.jsonl", single(6000)), small_disk("4k")
+    result = server.run("predict", "../model", "--input", data, "--output", disk / output, cwd=place)
+    assert result.code == 2
+    assert result.err.startswith(f"error: cannot write {disk / output}: ")
+    assert "No space left on device" in result.err
+    assert len(result.err.splitlines()) == 1
+    assert names(disk) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_what_is_broken_off_has_no_name(server, place, number, code):
+    data = write_jsonl(place.parent / "many.jsonl", single(60) * 2000)
+    (place / "out.jsonl").write_text("old")
+    with server.start("predict", "../model", "--input", data, "--output", "out.jsonl", cwd=place) as running:
+        running.wait_for(lambda: any(path.stat().st_size for path in place.glob(".out.jsonl.*.partial/out.jsonl")))
+        running.signal(number)
+    assert running.ended.code == code
+    assert running.ended.err == ("interrupted\n" if number == signal.SIGINT else "")
+    assert (place / "out.jsonl").read_text() == "old"
+    assert number == signal.SIGKILL or names(place) == ["out.jsonl"]
+
+
+@pytest.mark.parametrize("threshold", ["-0.1", "nan", "-inf"])
+def test_a_threshold_out_of_range_is_refused(refused, place, threshold):
+    message = predict(refused, "--threshold", threshold)
+    assert f"threshold is {threshold}; use a number from 0" in message
+    assert names(place) == []
+
+
+def test_a_threshold_that_is_no_number_is_refused(offramp, place):
+    result = predict(offramp, "--threshold", "abc")
+    assert result.exit_code == 2
+    assert "Invalid value for '--threshold'" in result.stderr
+    assert names(place) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no rows"),
+        (b"text,label\n", "holds no rows"),
+        (b"txet\nw1\n", "line 1, has no column 'text' (did you mean 'txet'?); its columns are 'txet'"),
+        (b"text,id\nw1,1\nw2\n", "line 3: 1 fields, but the header has 2"),
+        (b"text,id\nw1,1\nw2,2,3\n", "line 3: 3 fields, but the header has 2"),
+        (b"text\nw1\n\xff\xfe\n", "line 3: byte 1 (0xff) is not UTF-8"),
+        (b'text\n"w1\n', "line 2: "),
+    ],
+)
+def test_damaged_data_are_refused(refused, place, content, message):
+    (place.parent / "bad.csv").write_bytes(content)
+    assert message in predict(refused, data="../bad.csv")
+    assert names(place) == []
+
+
+def test_damage_after_the_first_rows_leaves_nothing_either(refused, place):
+    data = write_jsonl(place.parent / "late.jsonl", single(60) * 200)
+    with open(data, "a") as file:  # noqa: PTH123
+        file.write("{\n")
+    assert "late.jsonl, line 12001 is not JSON" in predict(refused, data=data)
+    assert names(place) == []
+
+
+def test_a_file_that_is_missing_is_refused(refused, place):
+    assert "../dat.csv does not exist (did you mean data.csv" in predict(refused, data="../dat.csv")
+
+
+def test_a_data_set_that_the_hub_does_not_give_is_refused(refused, place):
+    message = predict(refused, data="nobody/nothing")
+    assert message.startswith("nobody/nothing is no file or folder here, and the Hugging Face hub did not give")
+    assert names(place) == []
+
+
+def test_outputs_that_cannot_be_are_refused(refused, place):
+    (place / "folder.csv").mkdir()
+    (place / "file").write_text("mine")
+    assert "the output out.xlsx ends in none of .csv" in predict(refused, output="out.xlsx")
+    assert "the output folder.csv is a folder" in predict(refused, output="folder.csv")
+    assert "cannot write file/out.csv" in predict(refused, output="file/out.csv")
+    assert names(place) == ["file", "folder.csv"]
+
+
+def test_columns_that_cannot_be_kept_are_refused(refused, place):
+    assert "cannot keep the column 'label'" in predict(refused, "--keep", "label")
+    assert "has no column 'txt' (did you mean 'text'?)" in predict(refused, "--keep", "txt")
+    assert names(place) == []
+
+
+def test_pairs_for_single_texts_and_the_reverse_are_refused(refused, place):
+    message = predict(refused, "--text-pair-column", "label")
+    assert message.startswith("this model was trained on single texts; do not name")
+    message = refused("predict", "../pair-model", "--input", "../pairs.csv", "--output", "out.csv")
+    assert message.startswith("this model was trained on pairs of texts; name the column")
+    assert names(place) == []
+
+
+def test_standard_input_may_be_empty(offramp, place):
+    result = offramp("predict", "../model", "--input", "-", "--output", "out.csv", stdin="")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: - holds no rows; check that it is the right one and was written to its end\n",
+    )

@@ -1,0 +1,58 @@
+import pytest
+import typer
+
+from offramp.cli.terminal import guarded, progress, say, table
+from offramp.errors import CheckFailed, DataError, MissingExtraError, StorageError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (DataError("no rows"), 2, "error: no rows"),
+        (StorageError("disk full"), 2, "error: disk full"),
+        (CheckFailed("too slow"), 1, "error: too slow"),
+        (
+            MissingExtraError("a picture", "report"),
+            2,
+            "error: a picture needs an optional dependency: run  pip install 'offramp[report]'",
+        ),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_errors_become_one_line_and_an_exit_code(capsys, error, code, line):
+    @guarded
+    def command():
+        raise error
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == code
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_bugs_stay_visible():
+    @guarded
+    def command():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command()
+
+
+def test_only_the_main_process_speaks(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    say("hello")
+    monkeypatch.setenv("RANK", "0")
+    say("hello")
+    assert capsys.readouterr().err == "hello\n"
+
+
+def test_columns_are_aligned_on_the_right():
+    assert table(["a", "long"], [["100", "x"], ["1", "y"]]) == "  a  long\n100     x\n  1     y"
+
+
+def test_no_progress_bar_goes_into_a_file(capsys):
+    with progress("working", "rows") as update:
+        update(1)
+        update(2, 3, "more")
+    assert capsys.readouterr().err == ""

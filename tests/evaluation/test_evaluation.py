@@ -1,0 +1,229 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score
+
+from conftest import LAYERS, tiny_model
+from offramp.calibration import Calibration
+from offramp.data import Columns, LabelledTexts
+from offramp.engine import Classifier
+from offramp.errors import DataError, ModelFolderError, OptionError
+from offramp.evaluation import THRESHOLDS, Full, evaluate
+from offramp.evaluation import evaluation as evaluation_module
+from toys import multi, pairs, single, write_jsonl, write_model
+
+POINT = {
+    "threshold",
+    "accuracy",
+    "macro_f1",
+    "agreement",
+    "mean_layers",
+    "layer_speedup",
+    "bound_speedup",
+    "measured_speedup",
+    "measured_speedup_spread",
+    "efficiency",
+    "exits",
+}
+CHOSEN = (0.0, 0.5, 0.7, 0.9, 1.01)
+
+
+@pytest.fixture(autouse=True)
+def _few_repeats(monkeypatch):
+    monkeypatch.setattr(evaluation_module, "REPEATS", 1)
+
+
+def classifier(temperatures=(0.5, 2.0, 1.5), **config):
+    model = tiny_model(**config)
+    return Classifier(model, replace(Calibration.neutral(model.network.config.exits), temperatures=temperatures))
+
+
+def labelled(rows, first="text", second=None):
+    labels = [tuple(row["label"]) if isinstance(row["label"], list) else row["label"] for row in rows]
+    return LabelledTexts(
+        texts=[row[first] for row in rows],
+        text_pairs=None if second is None else [row[second] for row in rows],
+        labels=labels,
+        blank=0,
+        source="toy",
+    )
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return labelled(single(80))
+
+
+def test_the_report_has_the_documented_keys(rows):
+    report = json.loads(json.dumps(evaluate(classifier(), rows, thresholds=(0.9,)).to_dict(), allow_nan=False))
+    assert set(report) == {"schema", "environment", "model", "data", "full", "points", "calibration"}
+    assert set(report["full"]) == {"accuracy", "macro_f1", "texts_per_second"}
+    assert set(report["points"][0]) == POINT
+    assert {"exit", "temperature", "ece_before", "ece_after", "nll_before", "nll_after", "auroc"} <= set(
+        report["calibration"][0]
+    )
+    assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
+    assert report["schema"] == 1
+    assert report["model"]["exits"] == [1, 2, LAYERS]
+    assert report["model"]["problem_type"] == "single_label_classification"
+    assert report["data"]["rows"] == 80
+    assert report["data"]["fingerprint"] == rows.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["single", "multi", "pairs"])
+def test_accuracies_are_those_of_predict(kind):
+    if kind == "multi":
+        model, data = classifier(problem_type="multi_label_classification"), labelled(multi(80))
+    elif kind == "pairs":
+        model, data = classifier(text_pair=True), labelled(pairs(80), "first", "second")
+    else:
+        model, data = classifier(), labelled(single(80))
+    result = evaluate(model, data, thresholds=CHOSEN)
+    full = model.predict_full(data.texts, data.text_pairs)
+
+    def coded(labels):
+        if kind == "multi":
+            return np.array([[name in row for name in model.labels] for row in labels])
+        return [row if isinstance(row, str) else row[0] for row in labels]
+
+    truth = coded(data.labels)
+    for point in result.points:
+        predictions = model.predict(data.texts, data.text_pairs, threshold=point.threshold)
+        predicted = coded(predictions.labels)
+        assert point.accuracy == pytest.approx(accuracy_score(truth, predicted))
+        assert point.macro_f1 == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
+        assert point.agreement == pytest.approx(accuracy_score(coded(full.labels), predicted))
+        assert point.mean_layers == pytest.approx(np.average(predictions.layers, weights=predictions.tokens))
+        assert point.exits == pytest.approx(np.bincount(predictions.exits, minlength=3) / 80)
+    assert result.full.accuracy == pytest.approx(accuracy_score(truth, coded(full.labels)))
+    assert len({point.mean_layers for point in result.points}) > 2
+
+
+def test_the_ends_of_the_thresholds(rows):
+    first, last = evaluate(classifier(), rows, thresholds=(0.0, 1.01)).points
+    assert first.exits == (1, 0, 0)
+    assert first.layer_speedup == LAYERS / 1
+    assert last.exits == (0, 0, 1)
+    assert last.layer_speedup == 1
+    assert last.agreement == 1
+
+
+def test_full_depth_is_the_same_as_a_threshold_above_one(rows):
+    result = evaluate(classifier(), rows, thresholds=(1.01,))
+    assert (result.points[0].accuracy, result.points[0].macro_f1) == (result.full.accuracy, result.full.macro_f1)
+
+
+def test_times_hang_together(rows):
+    for point in evaluate(classifier(), rows, thresholds=CHOSEN).points:
+        low, high = point.measured_speedup_spread
+        assert 0 < low <= point.measured_speedup <= high
+        assert point.efficiency == pytest.approx(point.measured_speedup / point.bound_speedup)
+
+
+def test_a_report_is_json_even_where_a_figure_is_missing():
+    # One row: right or wrong, there is no ranking of right over wrong rows, and two classes never occur.
+    result = evaluate(classifier(), labelled(single(1)), thresholds=(0.9,))
+    assert [one.auroc for one in result.calibration] == [None, None, None]
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_a_model_with_a_single_label_of_many_is_measured():
+    model = classifier(labels=("a",), problem_type="multi_label_classification")
+    data = labelled([row | {"label": [name for name in row["label"] if name == "a"]} for row in multi(40)])
+    result = evaluate(model, data, thresholds=(0.6,))
+    right = [
+        row == truth for row, truth in zip(model.predict(data.texts, threshold=0.6).labels, data.labels, strict=True)
+    ]
+    assert result.points[0].accuracy == pytest.approx(np.mean(right))
+
+
+def test_blank_and_long_texts_are_counted(tmp_path):
+    data = [*single(10), {"text": "  ", "label": "a"}, {"text": None, "label": "b"}, {"text": "w1 " * 60, "label": "c"}]
+    result = evaluate(classifier(), write_jsonl(tmp_path / "data.jsonl", data), thresholds=(0.9,))
+    assert (result.data["rows"], result.data["blank"], result.data["truncated"]) == (13, 2, 1)
+
+
+def test_few_seconds_time_fewer_rows():
+    many = labelled(single(400))
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data["timed_rows"] == 32
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data["timed_rows"] == 400
+
+
+def test_a_folder_is_read_and_named(tmp_path, rows):
+    folder = write_model(tmp_path / "model")
+    result = evaluate(folder, rows, thresholds=(0.9,))
+    assert result.model["folder"] == str(folder)
+    with pytest.raises(ModelFolderError, match="there is no folder"):
+        evaluate(tmp_path / "none", rows)
+
+
+def test_threads_are_used_and_given_back(rows):
+    before = torch.get_num_threads()
+    assert evaluate(classifier(), rows, thresholds=(0.9,), threads=2).environment["threads"] == 2
+    assert torch.get_num_threads() == before
+
+
+def test_progress_is_told(rows):
+    told = []
+    evaluate(classifier(), rows, thresholds=(0.5, 0.9), on_progress=lambda *what: told.append(what))
+    assert told[0] == ("running all exits", 0, 1)
+    assert told[1:] == [("timing", done, 6) for done in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"thresholds": ()}, "there are no thresholds"),
+        ({"thresholds": (0.5, -0.1)}, "threshold is -0.1"),
+        ({"thresholds": (float("nan"),)}, "threshold is nan"),
+        ({"seconds": 0}, "seconds is 0; it must be above 0"),
+        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"threads": 0}, "threads is 0"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_options_out_of_range_are_refused(rows, options, message):
+    with pytest.raises(OptionError, match=message):
+        evaluate(classifier(), rows, **options)
+
+
+def test_data_that_do_not_fit_the_model_are_refused(rows):
+    with pytest.raises(DataError, match="name the column of the second with --text-pair-column"):
+        evaluate(classifier(text_pair=True), rows)
+    with pytest.raises(DataError, match="leave --text-pair-column out"):
+        evaluate(classifier(), labelled(pairs(5), "first", "second"))
+    with pytest.raises(DataError, match="row 1: the model has no label 'd'"):
+        evaluate(classifier(), labelled([{"text": "w1", "label": "d"}]))
+    with pytest.raises(DataError, match="a list of labels in each row, but the model gives one label"):
+        evaluate(classifier(), labelled(multi(5)))
+
+
+def test_the_fastest_point_within_a_loss(rows):
+    result = evaluate(classifier(), rows, thresholds=(0.9,))
+    (point,) = result.points
+    points = tuple(
+        replace(point, threshold=threshold, accuracy=accuracy, measured_speedup=speed)
+        for threshold, accuracy, speed in [(0.5, 0.80, 4.0), (0.7, 0.88, 3.0), (0.8, 0.89, 2.0), (1.01, 0.90, 0.9)]
+    )
+    made = replace(result, full=Full(0.90, 0.9, 1.0), points=points, data={"rows": 1000})
+    assert made.fastest_within(0.5).threshold == 0.5
+    assert made.fastest_within(0.02).threshold == 0.7
+    assert made.fastest_within(0.01).threshold == 0.8
+    assert made.fastest_within(0.0).threshold == 1.01
+    assert replace(made, points=points[:1]).fastest_within(0.01) is None
+
+
+def test_the_default_thresholds_go_from_the_first_exit_to_full_depth():
+    assert THRESHOLDS[0] == 0
+    assert THRESHOLDS[-1] > 1
+    assert list(THRESHOLDS) == sorted(THRESHOLDS)
+
+
+def test_columns_are_named(tmp_path):
+    data = [{"body": row["text"], "topic": row["label"]} for row in single(10)]
+    source = write_jsonl(tmp_path / "data.jsonl", data)
+    result = evaluate(classifier(), source, columns=Columns(text="body", label="topic"), thresholds=(0.9,))
+    assert result.data["source"] == source

@@ -1,0 +1,89 @@
+import json
+
+import pytest
+
+import offramp
+from offramp.calibration import Calibration, fit_temperatures
+from offramp.data import Columns, encode_labels, read_labelled
+from offramp.errors import DataError, ModelFolderError
+from offramp.evaluation import calibrate
+from toys import multi, names, pairs, single, write_jsonl, write_model
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_model(tmp_path / "model")
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_jsonl(tmp_path / "data.jsonl", single(60))
+
+
+def content(folder):
+    return {name: (folder / name).read_bytes() for name in names(folder)}
+
+
+def test_temperatures_are_refitted(folder, data):
+    classifier, rows = offramp.load(folder), read_labelled(data, Columns())
+    targets = encode_labels(rows, classifier.labels, multi_label=False)
+    result = calibrate(folder, data)
+    assert result.before.temperatures == (1, 1, 1)
+    expected = fit_temperatures(classifier.exit_logits(rows.texts), targets, classifier.problem)
+    assert result.after.temperatures == pytest.approx(expected)
+    assert result.after.fitted_on == rows.fingerprint
+    assert result.after.rows == 60
+    assert Calibration.load(folder) == result.after
+    assert calibrate(folder, data).before == result.after
+
+
+def test_only_the_calibration_changes(folder, data):
+    before = content(folder)
+    calibrate(folder, data)
+    after = content(folder)
+    assert {name for name in after if after[name] != before.get(name)} == {"calibration.json"}
+
+
+@pytest.mark.parametrize("there", [None, "{", "{}", '{"schema": 1}'])
+def test_a_calibration_that_is_missing_or_damaged_is_mended(folder, data, there):
+    path = folder / "calibration.json"
+    path.unlink() if there is None else path.write_text(there)
+    with pytest.raises(ModelFolderError):
+        offramp.load(folder)
+    result = calibrate(folder, data)
+    assert result.before.temperatures == (1, 1, 1)
+    assert offramp.load(folder).calibration == result.after
+
+
+def test_a_calibration_of_another_number_of_exits_is_mended(folder, data):
+    Calibration.neutral((1, 4)).save(folder)
+    with pytest.raises(ModelFolderError, match="2 temperatures for 3 exits; run 'offramp calibrate' again"):
+        offramp.load(folder)
+    calibrate(folder, data)
+    assert len(offramp.load(folder).calibration.temperatures) == 3
+
+
+def test_models_of_pairs_and_of_several_labels(tmp_path):
+    folder = write_model(tmp_path / "pairs", text_pair=True)
+    source = write_jsonl(tmp_path / "pairs.jsonl", pairs(40))
+    assert calibrate(folder, source, columns=Columns(text="first", text_pair="second")).after.rows == 40
+    folder = write_model(tmp_path / "multi", problem_type="multi_label_classification")
+    assert calibrate(folder, write_jsonl(tmp_path / "multi.jsonl", multi(40))).after.rows == 40
+
+
+def test_what_cannot_be_used_changes_nothing(folder, data, tmp_path):
+    before = content(folder)
+    unknown = write_jsonl(tmp_path / "unknown.jsonl", [*single(5), {"text": "w1", "label": "bb"}])
+    with pytest.raises(DataError, match=r"row 6: the model has no label 'bb' \(did you mean 'b'\?\)"):
+        calibrate(folder, unknown)
+    with pytest.raises(DataError, match="leave --text-pair-column out"):
+        calibrate(folder, data, columns=Columns(text_pair="text"))
+    with pytest.raises(ModelFolderError, match="there is no folder"):
+        calibrate(tmp_path / "none", data)
+    assert content(folder) == before
+
+
+def test_the_file_holds_finite_numbers_only(folder, data):
+    calibrate(folder, data)
+    text = (folder / "calibration.json").read_text()
+    json.loads(text, parse_constant=pytest.fail)

