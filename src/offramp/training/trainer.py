@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 from transformers import (
     DataCollatorWithPadding,
     EarlyStoppingCallback,
@@ -34,6 +34,7 @@ from offramp.model.encoding import Encoded
 from offramp.training.recipe import Recipe
 
 CHECKPOINT_SECONDS = 300.0
+_BATCHES_IN_POOL = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class EncodedRows(Dataset[dict[str, Any]]):
         self._encoded = encoded
         self._targets = targets
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row."""
+        return self._encoded.lengths
+
     def __len__(self) -> int:
         return len(self._encoded)
 
@@ -75,6 +81,48 @@ class EncodedRows(Dataset[dict[str, Any]]):
         if self._encoded.token_type_ids is not None:
             item["token_type_ids"] = self._encoded.token_type_ids[row]
         return item
+
+
+class LengthGrouped(Sampler[int]):
+    """Batches in random order, each of rows of similar length.
+
+    Trainer's own sampler draws from the global random state: resumed in the middle of an epoch it would draw another
+    order, so that some rows came twice and others not at all. This one depends on the seed and the epoch only.
+    """
+
+    def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int) -> None:
+        self._lengths = lengths
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order; Trainer calls it before each epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng([self._seed, self._epoch])
+        order = random.permutation(len(self))
+        # Sorting within pools of many batches brings like lengths together and leaves each batch to chance.
+        pool = _BATCHES_IN_POOL * self._batch_size
+        for start in range(0, len(order), pool):
+            part = order[start : start + pool]
+            order[start : start + pool] = part[np.argsort(self._lengths[part], kind="stable")]
+        batches = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
+        random.shuffle(full := [batch for batch in batches if len(batch) == self._batch_size])
+        rest = [batch for batch in batches if len(batch) < self._batch_size]
+        return iter(np.concatenate([*full, *rest]).tolist())
+
+
+class _Trainer(Trainer):
+    """Trainer with a sampler of ours, for which it has no argument."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        rows = train_dataset or self.train_dataset
+        return LengthGrouped(rows.lengths, self.args.train_batch_size * self.args.world_size, self.args.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +165,7 @@ def fit(
     _set_dropout(model.network.backbone, recipe.dropout)
     arguments = _arguments(recipe, learning_rate, seed, checkpoints, report_to)
     reporter = _Reporter(model.network.config.exits, listener or Listener())
-    trainer = Trainer(
+    trainer = _Trainer(
         model=model.network,
         args=arguments,
         train_dataset=EncodedRows(*train),
