@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AlbertConfig,
@@ -33,6 +34,8 @@ from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, L
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 torch.set_num_threads(1)
+settings.register_profile("tests", deadline=None)  # the first example pays for what the others find made
+settings.load_profile("tests")
 
 WORDS = [f"w{number}" for number in range(60)]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -83,7 +86,13 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     "xlm-roberta": XLMRobertaConfig(**_sizes(max_position_embeddings=66)),
     "electra": ElectraConfig(**_sizes(embedding_size=16)),
     "distilbert": DistilBertConfig(
-        vocab_size=VOCABULARY, dim=WIDTH, n_layers=LAYERS, n_heads=4, hidden_dim=64, pad_token_id=0, initializer_range=0.3
+        vocab_size=VOCABULARY,
+        dim=WIDTH,
+        n_layers=LAYERS,
+        n_heads=4,
+        hidden_dim=64,
+        pad_token_id=0,
+        initializer_range=0.3,
     ),
     "albert": AlbertConfig(**_sizes(embedding_size=16)),
     "mpnet": MPNetConfig(**_sizes()),

@@ -47,6 +47,7 @@ def demo(
     output: str | Path = "demo-output",
     *,
     say: Callable[[str], None] = lambda message: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Demonstration:
     """Fine-tunes a small real encoder on Reuters R8 newswires, calibrates and evaluates it, and tries a few texts.
@@ -57,6 +58,7 @@ def demo(
     Args:
         output: folder to work in; an earlier demo there is replaced, an interrupted one continued.
         say: called with messages for people.
+        on_epoch: called with the dev accuracies after each epoch of training.
         on_progress: called with what is being done, how many of how many parts.
 
     Raises:
@@ -72,10 +74,6 @@ def demo(
     say(f"Reuters R8 newswires from the package {DATA_PACKAGE}")
     for part in ("train", "test"):
         _write_csv(r8_rows(part), folder / f"r8-{part}.csv")
-
-    def on_epoch(epoch: Epoch) -> None:
-        accuracies = "  ".join(f"{accuracy:.2%}" for accuracy in epoch.accuracies)
-        say(f"epoch {epoch.number:g}: dev accuracy at each exit  {accuracies}")
 
     say(f"training exits on a 6-layer MiniLM encoder from the package {ENCODER_PACKAGE}")
     training = train(

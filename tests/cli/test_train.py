@@ -24,7 +24,11 @@ def test_a_model_is_trained_and_its_figures_shown(offramp, place):
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     assert re.search(r"^trial 2 of 2: learning rate 0\.00[12]$", result.stderr, re.MULTILINE)
-    assert result.stderr.count("epoch 1: dev accuracy at each exit") == 2
+    assert (
+        len(re.findall(r"^dev accuracy    exit 1   exit 2   exit 4     mean   training loss$", result.stderr, re.M))
+        == 2
+    )
+    assert len(re.findall(r"^epoch 1( +\d+\.\d\d%){4} +\d\.\d+$", result.stderr, re.MULTILINE)) == 2
     assert "exit after layer  accuracy  temperature" in result.stderr
     assert re.search(r"the exits hold 304 of [\d,]+ parameters \(0\.\d+%\)", result.stderr)
     assert result.stderr.endswith("wrote model\n")

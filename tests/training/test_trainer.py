@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_backbone, tiny_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from toys import single, write_jsonl
 
 import offramp.training.trainer as trainer
+from conftest import tiny_backbone, tiny_network
 from offramp.training import Listener, Recipe, train
 from offramp.training.trainer import LengthGrouped, _attention_for_training, _optimizer, _set_dropout
+from toys import single, write_jsonl
 
 lengths_of_rows = st.lists(st.integers(1, 60), min_size=1, max_size=400).map(np.array)
 

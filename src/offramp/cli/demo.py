@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from offramp.cli.evaluate import print_evaluation
-from offramp.cli.terminal import progress, quiet_libraries, say, show
+from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, show
 
 
 def command(
@@ -16,7 +16,9 @@ def command(
     from offramp.demonstration import demo
 
     with progress("demo") as update:
-        result = demo(output, say=say, on_progress=lambda what, done, total: update(done, total, what))
+        result = demo(
+            output, say=say, on_epoch=EpochTable(), on_progress=lambda what, done, total: update(done, total, what)
+        )
     print_evaluation(result.evaluation.to_dict())
     show()
     for text, prediction in result.examples:

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
 from offramp.errors import OfframpError
+
+if TYPE_CHECKING:
+    from offramp.training import Epoch
 from offramp.files import storage_errors
 
 
@@ -68,6 +71,22 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
     )
+
+
+class EpochTable:
+    """Prints dev accuracies as a table that grows by one row an epoch."""
+
+    def __init__(self) -> None:
+        self._last = float("inf")
+
+    def __call__(self, epoch: "Epoch") -> None:
+        if epoch.number <= self._last:
+            exits = "".join(f"{f'exit {layers}':>9}" for layers in epoch.exits)
+            say(f"dev accuracy {exits}     mean   training loss")
+        self._last = epoch.number
+        accuracies = "".join(f"{accuracy:>9.2%}" for accuracy in (*epoch.accuracies, epoch.mean_accuracy))
+        loss = "" if epoch.training_loss is None else f"{epoch.training_loss:>16.4f}"
+        say(f"{f'epoch {epoch.number:g}':<13}{accuracies}{loss}")
 
 
 class Update(Protocol):

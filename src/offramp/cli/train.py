@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from offramp.cli.options import COLUMN_OPTIONS, SOURCE, expand
-from offramp.cli.terminal import progress, quiet_libraries, say, table
+from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, table
 from offramp.data.columns import Columns
 from offramp.training.recipe import RECIPES, Recipe, recipe_named
 
@@ -46,14 +46,9 @@ def command(
         changes["learning_rates"] = tuple(changes["learning_rates"]) or None
     settings = recipe_named(recipe, **changes)
     quiet_libraries()
-    from offramp.training import Epoch, Listener, train
+    from offramp.training import Listener, train
 
     with progress("training", "steps") as update:
-
-        def on_epoch(epoch: Epoch) -> None:
-            accuracies = "  ".join(f"{accuracy:7.2%}" for accuracy in epoch.accuracies)
-            loss = "" if epoch.training_loss is None else f"  training loss {epoch.training_loss:.4f}"
-            say(f"epoch {epoch.number:g}: dev accuracy at each exit  {accuracies}{loss}")
 
         def on_trial(number: int, of: int, learning_rate: float) -> None:
             if of > 1:
@@ -75,7 +70,7 @@ def command(
             resume=resume,
             overwrite=overwrite,
             report_to=report_to,
-            listener=Listener(on_trial, update, on_epoch),
+            listener=Listener(on_trial, update, EpochTable()),
         )
     say(f"\nbest epoch {summary.best.number:g}, {summary.seconds:.0f} s of training; on the dev data:\n")
     say(

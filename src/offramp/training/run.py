@@ -315,7 +315,13 @@ def _epoch_record(epoch: Epoch) -> dict[str, Any]:
 
 
 def _epoch(entry: dict[str, Any]) -> Epoch:
-    return Epoch(entry["number"], tuple(entry["accuracies"]), entry["training_loss"], entry["seconds"])
+    return Epoch(
+        number=entry["number"],
+        exits=tuple(entry["exits"]),
+        accuracies=tuple(entry["accuracies"]),
+        training_loss=entry["training_loss"],
+        seconds=entry["seconds"],
+    )
 
 
 def _is_main_process() -> bool:

@@ -42,6 +42,8 @@ class Epoch:
     """Dev accuracy of every exit after an epoch. ``number`` counts from 1 and may be fractional at the end."""
 
     number: float
+    exits: tuple[int, ...]
+    """Layers run before each exit."""
     accuracies: tuple[float, ...]
     training_loss: float | None
     seconds: float
@@ -280,6 +282,7 @@ def _epochs(state: TrainerState, exits: list[int]) -> list[Epoch]:
     return [
         Epoch(
             number=entry["epoch"],
+            exits=tuple(exits),
             accuracies=tuple(entry[f"eval_accuracy_layer_{layers}"] for layers in exits),
             training_loss=losses.get(entry["epoch"]),
             seconds=entry["eval_runtime"],

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from offramp.engine.batching import Batch, batches, plan
+from offramp.model.encoding import Encoded
+
+LENGTHS = st.lists(st.integers(0, 50), max_size=40).map(lambda lengths: np.array(lengths, np.int64))
+BUDGETS = st.integers(1, 300)
+
+
+def encoded_of(lengths, pairs):
+    ids = [list(range(100 * row + 1, 100 * row + 1 + length)) for row, length in enumerate(lengths)]
+    types = [[token % 2 for token in row] for row in ids] if pairs else None
+    return Encoded(ids, types, np.asarray(lengths, np.int64), np.zeros(len(ids), np.bool_))
+
+
+@given(LENGTHS, BUDGETS)
+def test_plan_holds_every_row_once(lengths, budget):
+    rows = [row for group in plan(lengths, budget) for row in group.tolist()]
+    assert sorted(rows) == list(range(len(lengths)))
+
+
+@given(LENGTHS, BUDGETS)
+def test_plan_keeps_to_the_budget(lengths, budget):
+    for group in plan(lengths, budget):
+        assert len(group) == 1 or len(group) * lengths[group].max() <= budget
+
+
+@given(LENGTHS, BUDGETS)
+def test_plan_wastes_no_budget(lengths, budget):
+    groups = plan(lengths, budget)
+    for group in groups[:-1]:  # with one row more each would be too large
+        assert (len(group) + 1) * max(1, lengths[group].max()) > budget
+
+
+@given(LENGTHS, BUDGETS)
+def test_plan_starts_with_the_longest(lengths, budget):
+    ordered = [lengths[row] for group in plan(lengths, budget) for row in group]
+    assert ordered == sorted(lengths, reverse=True)
+
+
+def test_rows_of_one_length_keep_their_order():
+    assert [group.tolist() for group in plan(np.array([3, 3, 5, 3]), 6)] == [[2], [0, 1], [3]]
+
+
+def test_plan_of_nothing():
+    assert plan(np.zeros(0, np.int64), 10) == []
+
+
+@settings(max_examples=40)
+@given(LENGTHS, BUDGETS, st.booleans())
+@example(np.array([2, 2]), 100, True)
+def test_padding_is_on_the_right_and_nowhere_else(lengths, budget, pairs):
+    encoded = encoded_of(lengths, pairs)
+    seen = []
+    for batch in batches(encoded, budget, padding_id=7777):
+        seen += batch.ids.tolist()
+        assert batch.input_ids.shape == batch.mask.shape == (len(batch.ids), max(lengths[batch.ids]))
+        assert batch.input_ids.dtype == np.int64
+        assert batch.padded == (not batch.mask.all())
+        assert (batch.token_type_ids is not None) == pairs
+        for position, row in enumerate(batch.ids):
+            length = lengths[row]
+            assert batch.lengths[position] == length
+            assert batch.mask[position].tolist() == [True] * length + [False] * (batch.mask.shape[1] - length)
+            assert batch.input_ids[position, :length].tolist() == encoded.input_ids[row]
+            assert (batch.input_ids[position, length:] == 7777).all()
+            if pairs:
+                assert batch.token_type_ids[position, :length].tolist() == encoded.token_type_ids[row]
+                assert not batch.token_type_ids[position, length:].any()
+    assert sorted(seen) == list(range(len(lengths)))
+
+
+def test_batches_are_made_one_at_a_time():
+    made = batches(encoded_of([3, 2, 1], pairs=False), 3, 0)
+    assert next(made).ids.tolist() == [0]
+
+
+@pytest.mark.parametrize(("lengths", "padded"), [([4, 4], False), ([4, 3], True), ([1], False)])
+def test_padded(lengths, padded):
+    ids = np.zeros((len(lengths), max(lengths)), np.int64)
+    assert Batch(np.arange(len(lengths)), np.array(lengths), ids, None).padded is padded

@@ -1,0 +1,235 @@
+import csv
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from conftest import WORDS, tiny_model
+from offramp.calibration import Calibration
+from offramp.data import Columns
+from offramp.engine import Classifier, predict
+from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
+from offramp.model import save
+
+module = importlib.import_module("offramp.engine.predict_file")
+
+CALIBRATION = Calibration(temperatures=(2.5, 0.8, 1.3), fitted_on="", rows=0, exits=())
+ROWS = 30
+BLANK, LONG = (4, 17), (9,)
+THRESHOLD = 0.7
+
+
+def classifier_of(**config):
+    return Classifier(tiny_model(**config), CALIBRATION, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return classifier_of()
+
+
+@pytest.fixture(scope="module")
+def texts():
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(WORDS, length)) for length in random.integers(1, 30, ROWS)]
+    for row in BLANK:
+        texts[row] = " "
+    for row in LONG:
+        texts[row] = " ".join(WORDS)
+    return texts
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def source(texts, tmp_path):
+    with (tmp_path / "in.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "text", "second"])
+        writer.writerows([f"row-{number}", text, f"w{number}"] for number, text in enumerate(texts))
+    return "in.csv"
+
+
+def read(name):
+    if name.endswith(".parquet"):
+        return parquet.read_table(name).to_pylist()
+    with Path(name).open(encoding="utf-8", newline="") as stream:
+        if name.endswith(".jsonl"):
+            return [json.loads(line) for line in stream]
+        return list(csv.DictReader(stream, delimiter="\t" if name.endswith(".tsv") else ","))
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv", "out.tsv", "out.parquet"])
+@pytest.mark.parametrize("window", [7, 8192])
+def test_every_format(output, window, classifier, source, texts, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "WINDOW", window)
+    progress = []
+    scored = predict(
+        classifier,
+        input=source,
+        output=output,
+        threshold=THRESHOLD,
+        probabilities=True,
+        keep=["id"],
+        on_rows=progress.append,
+    )
+    expected = classifier.predict([text.strip() for text in texts], threshold=THRESHOLD)
+    rows = read(output)
+    assert [row["id"] for row in rows] == [f"row-{number}" for number in range(ROWS)]  # each once, in order
+    assert [row["label"] for row in rows] == [label for (label,) in expected.labels]
+    assert [int(row["exit_layer"]) for row in rows] == expected.layers.tolist()
+    assert [str(row["truncated"]).lower() for row in rows] == [str(row in LONG).lower() for row in range(ROWS)]
+    np.testing.assert_allclose([float(row["confidence"]) for row in rows], expected.confidence, atol=1e-4)
+    scores = np.array([[float(row[f"probability_{label}"]) for label in "abc"] for row in rows])
+    np.testing.assert_allclose(scores, expected.probabilities, atol=1e-4)
+    np.testing.assert_allclose(scores.sum(1), 1, atol=3e-6)
+    assert list(rows[0]) == [
+        *["id", "label", "confidence", "exit_layer", "truncated"],
+        *["probability_a", "probability_b", "probability_c"],
+    ]
+    assert (scored.rows, scored.blank, scored.truncated) == (ROWS, len(BLANK), len(LONG))
+    assert scored.exits == {layers: int((expected.layers == layers).sum()) for layers in (1, 2, 4)}
+    assert progress == [*range(window, ROWS, window), ROWS]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output]
+
+
+def test_only_what_was_asked_for(classifier, source):
+    predict(classifier, input=source, output="out.jsonl")
+    assert list(read("out.jsonl")[0]) == ["label", "confidence", "exit_layer", "truncated"]
+
+
+def test_kept_columns_keep_their_types(classifier):
+    table = pa.table({"text": ["w1", "w2"], "number": [1, None], "list": [[1, 2], []]})
+    parquet.write_table(table, "in.parquet")
+    predict(classifier, input="in.parquet", output="out.parquet", keep=["number", "text", "list"])
+    kept = parquet.read_table("out.parquet").select(["number", "text", "list"])
+    assert kept.to_pylist() == table.select(["number", "text", "list"]).to_pylist()
+
+
+def test_an_exit_that_nobody_took_is_counted_as_zero(classifier, source):
+    scored = predict(classifier, input=source, output="out.jsonl", threshold=2)
+    assert scored.exits == {1: 0, 2: 0, 4: ROWS}
+
+
+def test_a_folder_instead_of_a_classifier(classifier, source, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    save(tiny_model(), folder)
+    CALIBRATION.save(folder)
+    predict(folder, input=source, output="a.jsonl")
+    predict(classifier, input=source, output="b.jsonl")
+    assert [row["label"] for row in read("a.jsonl")] == [row["label"] for row in read("b.jsonl")]
+    with pytest.raises(ModelFolderError, match="there is no folder"):
+        predict("nothing", input=source, output="c.jsonl")
+
+
+def test_standard_output(classifier, source, capfdbinary):
+    predict(classifier, input=source, output="-", keep=["id"])
+    lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [f"row-{number}" for number in range(ROWS)]
+
+
+def test_labels_of_a_multi_label_model(source):
+    classifier = classifier_of(problem_type="multi_label_classification")
+    expected = classifier.predict_full(["w1 w2", "w3", "w9 w8"]).labels
+    Path("in.jsonl").write_text('{"text": "w1 w2"}\n{"text": "w3"}\n{"text": "w9 w8"}\n')
+    predict(classifier, input="in.jsonl", output="out.jsonl", threshold=2)
+    predict(classifier, input="in.jsonl", output="out.csv", threshold=2)
+    assert [tuple(row["label"]) for row in read("out.jsonl")] == expected
+    assert [tuple(json.loads(row["label"])) for row in read("out.csv")] == expected
+
+
+def test_pairs(source, texts):
+    classifier = classifier_of(text_pair=True)
+    predict(classifier, input=source, output="out.jsonl", columns=Columns(text_pair="second"), threshold=THRESHOLD)
+    seconds = [f"w{number}" for number in range(ROWS)]
+    expected = classifier.predict([text.strip() for text in texts], seconds, threshold=THRESHOLD)
+    assert [row["label"] for row in read("out.jsonl")] == [label for (label,) in expected.labels]
+
+
+def test_a_second_text_may_be_missing():
+    classifier = classifier_of(text_pair=True)
+    Path("in.jsonl").write_text('{"text": "w1", "second": null}\n{"text": null, "second": "w2"}\n')
+    scored = predict(classifier, input="in.jsonl", output="out.jsonl", columns=Columns(text_pair="second"))
+    assert (scored.rows, scored.blank) == (2, 1)
+
+
+def test_lone_surrogates(classifier):
+    Path("in.jsonl").write_text('{"text": "w1 \\ud83d", "id": "\\ud83d"}\n')
+    assert predict(classifier, input="in.jsonl", output="out.jsonl", keep=["id"]).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"columns": Columns(text="txet")}, DataError, "txet"),
+        (
+            {"columns": Columns(text_pair="second")},
+            DataError,
+            "trained on single texts; do not name the column of the s",
+        ),
+        ({"keep": ["nothing"]}, DataError, "nothing"),
+        ({"keep": ["label"]}, OptionError, "cannot keep the column 'label': predictions have a column of that name"),
+        ({"keep": ["probability_a"], "probabilities": True}, OptionError, "cannot keep the column 'probability_a'"),
+        ({"threshold": -1}, OptionError, "threshold is -1"),
+        ({"output": "out.txt"}, OptionError, "out.txt ends in none of"),
+        ({"output": "in.csv/out.csv"}, StorageError, "cannot write"),
+        ({"input": "nothing.csv"}, DataError, "nothing.csv"),
+    ],
+)
+def test_what_cannot_be_done_leaves_nothing_behind(options, kind, message, classifier, source, tmp_path):
+    with pytest.raises(kind, match=message):
+        predict(classifier, **({"input": source, "output": "out.jsonl"} | options))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_a_model_of_pairs_needs_the_second_column(source):
+    with pytest.raises(
+        DataError, match="trained on pairs of texts; name the column of the second with --text-pair-col"
+    ):
+        predict(classifier_of(text_pair=True), input=source, output="out.jsonl")
+    with pytest.raises(DataError, match="third"):
+        predict(classifier_of(text_pair=True), input=source, output="out.jsonl", columns=Columns(text_pair="third"))
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv.gz", "out.parquet"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_in_the_middle_leaves_the_old_file(output, error, classifier, source, tmp_path, monkeypatch):
+    (tmp_path / output).write_text("what was there before")
+    monkeypatch.setattr(module, "WINDOW", 10)
+    classify, calls = module._classify, []
+
+    def failing(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise error
+        return classify(*args)
+
+    monkeypatch.setattr(module, "_classify", failing)
+    with pytest.raises(error):
+        predict(classifier, input=source, output=output)
+    assert len(calls) == 3
+    assert (tmp_path / output).read_text() == "what was there before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output]
+
+
+def test_bad_rows_in_the_middle(classifier, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "WINDOW", 2)
+    Path("in.jsonl").write_text('{"text": "a"}\n' * 5 + '{"text": ["no", "text"]}\n')
+    with pytest.raises(DataError, match="the text in column 'text' is a list"):
+        predict(classifier, input="in.jsonl", output="out.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_the_input_may_be_replaced(classifier):
+    Path("same.jsonl").write_text('{"text": "w1", "id": 1}\n{"text": "w2", "id": 2}\n')
+    predict(classifier, input="same.jsonl", output="same.jsonl", keep=["id", "text"])
+    assert [(row["id"], row["text"]) for row in read("same.jsonl")] == [(1, "w1"), (2, "w2")]
+    assert "label" in read("same.jsonl")[0]

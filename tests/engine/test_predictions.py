@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offramp.calibration import Problem
+from offramp.engine import Prediction, Predictions
+
+PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5], [0.4, 0.6, 0.0], [0.3, 0.4, 0.3]])
+
+
+def predictions(problem=Problem.SINGLE_LABEL, top_k=1, probabilities=PROBABILITIES):
+    rows = len(probabilities)
+    return Predictions(
+        names=("a", "b", "c"),
+        problem=problem,
+        probabilities=probabilities,
+        exits=np.arange(rows) % 3,
+        layers=np.array([1, 2, 4])[np.arange(rows) % 3],
+        truncated=np.arange(rows) == 1,
+        tokens=np.arange(rows) + 5,
+        top_k=top_k,
+    )
+
+
+def test_one_prediction():
+    assert predictions(top_k=2)[1] == Prediction(
+        labels=("c",), confidence=0.5, exit=1, layers=2, truncated=True, probabilities={"c": 0.5, "a": 0.25}
+    )
+    assert predictions()[1].label == "c"
+
+
+def test_columns():
+    found = predictions()
+    assert found.labels == [("a",), ("c",), ("b",), ("b",)]
+    assert found.confidence.tolist() == [0.7, 0.5, 0.6, 0.4]
+    assert not found.multi_label
+
+
+@pytest.mark.parametrize(
+    ("top_k", "expected"), [(1, ["b"]), (2, ["b", "a"]), (3, ["b", "a", "c"]), (None, list("bac"))]
+)
+def test_top_k_names_the_most_probable_first(top_k, expected):
+    assert list(predictions(top_k=top_k)[2].probabilities) == expected
+    assert list(predictions(top_k=99)[2].probabilities) == ["b", "a", "c"]
+
+
+def test_labels_that_tie_keep_their_order():
+    assert list(predictions(top_k=None)[3].probabilities) == ["b", "a", "c"]
+    assert predictions(top_k=None)[1].probabilities == {"c": 0.5, "a": 0.25, "b": 0.25}
+
+
+def test_sets_of_labels():
+    found = predictions(Problem.MULTI_LABEL, probabilities=np.array([[0.9, 0.8, 0.1], [0.1, 0.2, 0.5]]))
+    assert found.multi_label
+    assert found.labels == [("a", "b"), ()]
+    assert found.confidence.tolist() == pytest.approx([0.9 * 0.8 * 0.9, 0.9 * 0.8 * 0.5])
+    for row, count in ((0, 2), (1, 0)):
+        with pytest.raises(ValueError, match=f"the prediction holds {count} labels; read .labels instead"):
+            _ = found[row].label
+    alone = predictions(Problem.MULTI_LABEL, probabilities=np.array([[0.1, 0.8, 0.1]]))
+    assert alone[0].label == "b"
+
+
+@given(st.integers(-6, 6))
+def test_indexing_is_a_lists(index):
+    found = predictions()
+    every = list(found)
+    assert len(every) == len(found) == 4
+    if -4 <= index < 4:
+        assert found[index] == every[index] == found[np.int64(index)]
+    else:
+        with pytest.raises(IndexError, match=f"there is no prediction {index}"):
+            found[index]
+
+
+@given(st.slices(4))
+def test_slices_are_predictions(rows):
+    found = predictions(top_k=2)
+    assert isinstance(found[rows], Predictions)
+    assert list(found[rows]) == list(found)[rows]
+    assert found[rows].tokens.tolist() == found.tokens[rows].tolist()
+
+
+def test_it_is_a_sequence():
+    found = predictions()
+    assert found[0] in found
+    assert list(reversed(found)) == list(found)[::-1]
+    assert found.index(found[2]) == 2
+    assert repr(found) == "<4 predictions>"
+
+
+def test_nothing():
+    found = predictions(probabilities=np.empty((0, 3)))
+    assert (len(found), list(found), found.labels) == (0, [], [])
+    with pytest.raises(IndexError):
+        found[0]

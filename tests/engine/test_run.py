@@ -1,0 +1,187 @@
+"""The compacting loop: against replay, and counting what the layers really compute."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
+from offramp.calibration import Problem
+from offramp.engine.batching import batches, plan
+from offramp.engine.run import run, run_exits, run_full
+from offramp.engine.stages import Rows
+from offramp.engine.torch_stages import TorchStages
+from offramp.model.encoding import Encoded
+from offramp.policy import MaximumProbability, layers_run, replay
+
+SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
+EXITS = (1, 2, LAYERS)
+TEMPERATURES = (2.5, 0.8, 1.3)
+
+
+@dataclass
+class Numbers:
+    """Stages without a network: row r has the logits ``table[stage, r]``. Keeps a record of who ran."""
+
+    table: np.ndarray
+
+    def __post_init__(self):
+        self.ran = []
+
+    @property
+    def layers(self):
+        return tuple(range(1, len(self.table) + 1))
+
+    def start(self, batch):
+        return Rows(batch.ids, batch.lengths, None, np.zeros((len(batch.ids), 0), np.float32))
+
+    def run(self, stage, rows):
+        self.ran += [(stage, row) for row in rows.ids.tolist()]
+        return Rows(rows.ids, rows.lengths, None, self.table[stage, rows.ids])
+
+    def head(self, stage, rows):
+        return self.table[stage, rows.ids]
+
+    def run_all(self, rows):
+        return self.run(len(self.table) - 1, rows)
+
+    def keep(self, rows, staying):
+        return Rows(rows.ids[staying], rows.lengths[staying], None, rows.logits[staying])
+
+
+@dataclass(frozen=True)
+class SameTwice:
+    """A rule that needs its history: leaves when an exit agrees with the one before."""
+
+    problem: Problem
+
+    def decide(self, probabilities, history):
+        assert history.shape[1:] == probabilities.shape
+        if not len(history):
+            return np.zeros(len(probabilities), bool)
+        return self.problem.agree(probabilities, history[-1])
+
+
+class Everybody:
+    def decide(self, probabilities, history):
+        return np.ones(len(probabilities), bool)
+
+
+def encoded_of(lengths, seed=0):
+    random = np.random.default_rng(seed)
+    ids = [random.integers(5, VOCABULARY, length).tolist() for length in lengths]
+    return Encoded(ids, None, np.array(lengths, np.int64), np.zeros(len(lengths), np.bool_))
+
+
+def collect(parts, rows, labels):
+    """The rows put back in order; fails where a row comes twice or not at all."""
+    exits, probabilities = np.full(rows, -1), np.full((rows, labels), np.nan)
+    for leaving in parts:
+        assert (exits[leaving.ids] == -1).all()
+        exits[leaving.ids] = leaving.exit
+        probabilities[leaving.ids] = leaving.probabilities
+    assert (exits >= 0).all()
+    return exits, probabilities
+
+
+@st.composite
+def tables(draw):
+    stages, rows, labels = draw(st.tuples(st.integers(1, 5), st.integers(0, 12), st.integers(2, 4)))
+    seed = draw(st.integers(0, 2**16))
+    return np.random.default_rng(seed).normal(scale=3, size=(stages, rows, labels)).astype(np.float32)
+
+
+@settings(max_examples=80)
+@given(
+    tables(),
+    st.integers(1, 60),
+    st.sampled_from([MaximumProbability(0.6, SINGLE), MaximumProbability(0.3, MULTI), SameTwice(SINGLE), Everybody()]),
+)
+def test_does_what_replay_does(table, budget, rule):
+    problem = getattr(rule, "problem", SINGLE)
+    stages, rows, labels = table.shape
+    temperatures = tuple(0.5 + 0.4 * stage for stage in range(stages))
+    numbers = Numbers(table)
+    lengths = np.random.default_rng(rows).integers(1, 20, rows)
+    found = run(numbers, batches(encoded_of(lengths), budget, 0), rule, problem, temperatures)
+    exits, probabilities = collect(found, rows, labels)
+    expected = replay(problem.probabilities(table, np.array(temperatures)[:, None, None]), rule)
+    np.testing.assert_array_equal(exits, expected.exits)
+    np.testing.assert_array_equal(probabilities, expected.probabilities)
+    # And nobody ran past the exit they took.
+    ran = sorted(numbers.ran)
+    assert ran == sorted((stage, row) for row in range(rows) for stage in range(exits[row] + 1))
+
+
+def test_one_exit():
+    numbers = Numbers(np.zeros((1, 3, 2), np.float32))
+    exits, _ = collect(run(numbers, batches(encoded_of([1, 2, 3]), 9, 0), Everybody(), SINGLE, (1.0,)), 3, 2)
+    assert exits.tolist() == [0, 0, 0]
+
+
+def test_rows_come_out_as_they_leave():
+    """A batch is only started when the one before is done, and results are handed out at once."""
+    numbers = Numbers(np.zeros((2, 2, 2), np.float32))
+    leaving = run(numbers, batches(encoded_of([5, 5]), 5, 0), Everybody(), SINGLE, (1.0, 1.0))
+    assert next(leaving).ids.tolist() == [0]
+    assert numbers.ran == [(0, 0)]
+
+
+def layer_calls(network):
+    """Will hold the shape (rows, length) of every call of a layer, in order."""
+    calls = []
+
+    def note(module, args, output):
+        calls.append(tuple((output if hasattr(output, "shape") else output[0]).shape[:2]))
+
+    for layer in network.stack._layers:  # ALBERT has one, called again and again
+        layer.register_forward_hook(note)
+    return calls
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_network_equals_replay_and_computes_no_layer_too_many(family):
+    network = tiny_network(family)
+    stages = TorchStages(network)
+    lengths = np.random.default_rng(3).integers(1, 40, 48)
+    encoded, budget = encoded_of(lengths), 200
+    logits = np.empty((len(EXITS), len(lengths), 3), np.float32)
+    for ids, values in run_exits(stages, batches(encoded, budget, 0)):
+        logits[:, ids] = values
+    everything = SINGLE.probabilities(logits, np.array(TEMPERATURES)[:, None, None])
+    # Between two confidences, so that rounding decides nothing.
+    confidences = np.sort(SINGLE.confidence(everything[:2]).ravel())
+    middle = confidences[30:80]
+    widest = np.diff(middle).argmax()
+    assert middle[widest + 1] - middle[widest] > 1e-3
+    rule = MaximumProbability(middle[widest : widest + 2].mean(), SINGLE)
+
+    calls = layer_calls(network)
+    exits, probabilities = collect(
+        run(stages, batches(encoded, budget, 0), rule, SINGLE, TEMPERATURES), len(lengths), 3
+    )
+    expected = replay(everything, rule)
+    np.testing.assert_array_equal(exits, expected.exits)
+    np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-4)
+    assert set(exits) == {0, 1, 2}
+
+    depth_of = np.array(EXITS)[exits]
+    survivors = [group[depth_of[group] > layer] for group in plan(lengths, budget) for layer in range(LAYERS)]
+    assert calls == [(len(group), lengths[group].max()) for group in survivors if len(group)]
+    # Without padding that is what replay promises.
+    tokens = sum(lengths[depth_of > layer].sum() for layer in range(LAYERS))
+    assert tokens / lengths.sum() == pytest.approx(layers_run(exits, EXITS, lengths))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_full_run_is_the_last_exit(family):
+    stages = TorchStages(tiny_network(family))
+    encoded = encoded_of([9, 4, 1, 9, 30])
+    full, last = np.empty((5, 3)), np.empty((5, 3))
+    for ids, values in run_full(stages, batches(encoded, 20, 0)):
+        full[ids] = values
+    for ids, values in run_exits(stages, batches(encoded, 60, 0)):
+        last[ids] = values[-1]
+    np.testing.assert_allclose(full, last, atol=1e-4)

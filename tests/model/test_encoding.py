@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import WORDS, tiny_tokenizer
+from offramp.model.encoding import encode
+
+TEXTS = st.lists(st.integers(0, 30).map(lambda count: " ".join(WORDS[:count])), max_size=8)
+
+
+def test_texts():
+    encoded = encode(tiny_tokenizer(), ["w0 w1", "", "nothing known"])
+    assert encoded.input_ids == [[2, 5, 6, 3], [2, 3], [2, 1, 1, 3]]
+    assert encoded.token_type_ids is None
+    assert encoded.lengths.tolist() == [4, 2, 4]
+    assert encoded.truncated.tolist() == [False] * 3
+    assert len(encoded) == 3
+
+
+def test_pairs():
+    encoded = encode(tiny_tokenizer(), ["w0", ""], ["w1 w2", ""])
+    assert encoded.input_ids == [[2, 5, 3, 6, 7, 3], [2, 3, 3]]
+    assert encoded.token_type_ids == [[0, 0, 0, 1, 1, 1], [0, 0, 1]]
+    assert encoded.lengths.tolist() == [6, 3]
+
+
+def test_nothing():
+    encoded = encode(tiny_tokenizer(), [])
+    assert (len(encoded), encoded.lengths.dtype, encoded.truncated.dtype) == (0, np.int64, np.bool_)
+
+
+def test_only_rows_that_lost_tokens_count_as_truncated():
+    encoded = encode(tiny_tokenizer(max_length=6), ["w0 w1 w2", "w0 w1 w2 w3", "w0 w1 w2 w3 w4"])
+    assert encoded.lengths.tolist() == [5, 6, 6]
+    assert encoded.truncated.tolist() == [False, False, True]
+    assert encoded.input_ids[2] == [2, 5, 6, 7, 8, 3]
+
+
+def test_of_a_pair_the_longer_text_is_cut_first():
+    encoded = encode(tiny_tokenizer(max_length=8), ["w0 w1 w2 w3 w4 w5", "w0"], ["w9", "w9 w8 w7 w6 w5 w4"])
+    assert encoded.input_ids == [[2, 5, 6, 7, 8, 3, 14, 3], [2, 5, 3, 14, 13, 12, 11, 3]]
+    assert encoded.truncated.tolist() == [True, True]
+
+
+@settings(max_examples=30)
+@given(TEXTS, st.integers(3, 20))
+def test_never_longer_than_the_limit(texts, limit):
+    encoded = encode(tiny_tokenizer(max_length=limit), texts)
+    words = np.array([len(text.split()) for text in texts], dtype=int)
+    assert encoded.lengths.tolist() == [min(count + 2, limit) for count in words]
+    assert encoded.truncated.tolist() == (words + 2 > limit).tolist()
+    assert [len(ids) for ids in encoded.input_ids] == encoded.lengths.tolist()
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a \udfff b", "\0", "🙂 e\u0301", " \n\t "])
+def test_any_string_can_be_read(text):
+    # Lone surrogates come from JSON; tokenizers would refuse the whole list for one of them.
+    encoded = encode(tiny_tokenizer(), [text, "w0"], [text, "w1"])
+    assert encoded.input_ids[1] == [2, 5, 3, 6, 3]
+
+
+def test_arrays_of_strings():
+    encoded = encode(tiny_tokenizer(), np.array(["w0", "w1"]), np.array(["w2", "w3"]))
+    assert encoded.input_ids == [[2, 5, 3, 7, 3], [2, 6, 3, 8, 3]]
+
+
+def test_the_tokenizer_is_left_as_it_was():
+    tokenizer = tiny_tokenizer()
+    before = tokenizer.backend_tokenizer.to_str()
+    encode(tokenizer, ["w0 " * 100])
+    assert tokenizer.model_max_length == 48
+    assert tokenizer("w0 " * 100, verbose=False)["input_ids"].__len__() == 102
+    assert tokenizer.backend_tokenizer.to_str() == before

@@ -1,0 +1,83 @@
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+from offramp import environment
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    environment.cpu_name.cache_clear()
+    yield
+    environment.cpu_name.cache_clear()
+
+
+def test_what_is_told():
+    told = environment.describe()
+    assert json.loads(json.dumps(told)) == told
+    for package in ("offramp", "torch", "transformers", "tokenizers", "numpy"):
+        assert told[package] == version(package)
+    assert told["threads"] == torch.get_num_threads()
+    assert told["cores"] == os.cpu_count()
+    assert told["cpu"]
+
+
+def test_nothing_that_names_the_machine_or_the_user():
+    told = json.dumps(environment.describe())
+    assert os.uname().nodename not in told
+    assert str(Path.home()) not in told
+
+
+def test_processor_of_linux(monkeypatch):
+    text = "processor\t: 0\nmodel name\t: A Fine CPU: 3 GHz\nflags\t: fpu\nmodel name\t: another\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert environment.cpu_name() == "A Fine CPU: 3 GHz"
+
+
+def test_processor_without_a_name(monkeypatch):
+    monkeypatch.setattr(environment.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(environment.platform, "processor", lambda: "")
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "processor : 0\n")
+    assert environment.cpu_name() == "arm64"
+
+    def missing(*_, **__):
+        raise FileNotFoundError
+
+    environment.cpu_name.cache_clear()
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert environment.cpu_name() == "arm64"
+    environment.cpu_name.cache_clear()
+    monkeypatch.setattr(environment.platform, "processor", lambda: "a chip")
+    assert environment.cpu_name() == "a chip"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "fast"),
+    [
+        ({"amx_bf16": True}, True),
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False}, False),
+        ({}, False),
+    ],
+)
+def test_bf16_on_the_processor(capabilities, fast, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert environment.fast_bf16() is fast
+
+
+def test_bf16_where_torch_cannot_tell(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert environment.fast_bf16() is False
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_bf16_on_a_gpu(fast, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
+    assert environment.fast_bf16() is fast

@@ -1,0 +1,198 @@
+import errno
+import json
+import os
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from offramp.errors import ModelFolderError, OptionError, StorageError
+from offramp.files import check_writable, read_json, replacing, storage_errors, write_json
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+).filter(lambda value: "\\ud" not in json.dumps(value))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+class TestReplacing:
+    def test_a_new_file(self, tmp_path):
+        path = tmp_path / "deep" / "er" / "file"
+        with replacing(path) as new:
+            assert new.name == "file"
+            new.write_text("content")
+            assert not path.exists()
+        assert path.read_text() == "content"
+        assert names(path.parent) == ["file"]
+
+    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+    def test_on_an_error_the_old_file_stays(self, error, tmp_path):
+        path = tmp_path / "file"
+        path.write_text("old")
+
+        def write():
+            with replacing(path) as new:
+                new.write_text("half of the n")
+                raise error
+
+        with pytest.raises(error):
+            write()
+        assert path.read_text() == "old"
+        assert names(tmp_path) == ["file"]
+
+    def test_a_folder_replaces_a_folder_as_a_whole(self, tmp_path):
+        path = tmp_path / "model"
+        path.mkdir()
+        (path / "old").write_text("old")
+        with replacing(path) as new:
+            new.mkdir()
+            (new / "new").write_text("new")
+            assert names(path) == ["old"]
+        assert names(path) == ["new"]
+        assert names(tmp_path) == ["model"]
+
+    def test_on_an_error_the_old_folder_stays(self, tmp_path):
+        path = tmp_path / "model"
+        path.mkdir()
+        (path / "old").write_text("old")
+
+        def write():
+            with replacing(path) as new:
+                new.mkdir()
+                raise ValueError("stop")
+
+        with pytest.raises(ValueError, match="stop"):
+            write()
+        assert names(path) == ["old"]
+        assert names(tmp_path) == ["model"]
+
+    def test_a_file_does_not_replace_a_folder(self, tmp_path):
+        path = tmp_path / "model"
+        path.mkdir()
+        (path / "old").write_text("old")
+        with pytest.raises(StorageError, match="cannot write"), replacing(path) as new:
+            new.write_text("a file")
+        assert names(path) == ["old"]
+        assert names(tmp_path) == ["model"]
+
+    def test_nothing_made_is_an_error_and_loses_nothing(self, tmp_path):
+        path = tmp_path / "model"
+        path.mkdir()
+        (path / "old").write_text("old")
+        with pytest.raises(StorageError), replacing(path):
+            pass
+        assert names(path) == ["old"]
+        assert names(tmp_path) == ["model"]
+
+    def test_a_file_in_the_place_of_a_parent(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(StorageError, match=r"cannot write .*check the path"), replacing(tmp_path / "file" / "x"):
+            pytest.fail("it should not come this far")
+
+    def test_the_last_of_many_writers_wins_whole(self, tmp_path):
+        path = tmp_path / "file"
+
+        def write(number):
+            with replacing(path) as new:
+                new.write_text(str(number) * 1000)
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        content = path.read_text()
+        assert content in {str(number) * 1000 for number in range(8)}
+        assert names(tmp_path) == ["file"]
+
+
+class TestStorageErrors:
+    @pytest.mark.parametrize(
+        ("number", "cure"),
+        [
+            (errno.ENOSPC, "No space left on device; free some space and run the command again"),
+            (errno.EACCES, "Permission denied; choose a path that you may write to"),
+            (errno.EROFS, "Read-only file system; choose a path on a writable disk"),
+            (errno.ENAMETOOLONG, "File name too long; check the path"),
+        ],
+    )
+    def test_cures(self, number, cure, tmp_path):
+        with pytest.raises(StorageError) as caught, storage_errors(tmp_path):
+            raise OSError(number, os.strerror(number))
+        assert str(caught.value) == f"cannot write {tmp_path}: {cure}"
+        assert isinstance(caught.value.__cause__, OSError)
+
+    def test_other_errors_pass(self, tmp_path):
+        with pytest.raises(KeyError), storage_errors(tmp_path):
+            raise KeyError
+        with pytest.raises(BrokenPipeError), storage_errors(tmp_path):
+            raise BrokenPipeError
+
+    def test_safetensors_words_for_a_full_disk(self, tmp_path):
+        message = "Error while serializing: I/O error: No space left on device (os error 28)"
+        with pytest.raises(StorageError, match="No space left on device; free some space"), storage_errors(tmp_path):
+            raise RuntimeError(message)
+
+
+class TestCheckWritable:
+    def test_leaves_nothing(self, tmp_path):
+        check_writable(tmp_path / "not" / "yet" / "there.json")
+        (tmp_path / "old").write_text("old")
+        check_writable(tmp_path / "old")
+        assert names(tmp_path) == ["old"]
+        assert (tmp_path / "old").read_text() == "old"
+
+    def test_what_is_no_file(self, tmp_path):
+        with pytest.raises(OptionError, match="is not a file; name one that can be replaced, or a new one"):
+            check_writable(tmp_path)
+
+    def test_a_file_in_the_place_of_a_folder(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(StorageError, match="cannot write"):
+            check_writable(tmp_path / "file" / "x.json")
+
+
+class TestJson:
+    @settings(max_examples=30)
+    @given(value=st.dictionaries(st.text(), JSON, max_size=4).filter(lambda value: "\\ud" not in json.dumps(value)))
+    def test_round_trip(self, value, tmp_path_factory):
+        path = tmp_path_factory.getbasetemp() / "round-trip.json"
+        write_json(path, value)
+        assert read_json(path) == value
+
+    def test_it_is_for_people_too(self, tmp_path):
+        write_json(tmp_path / "a.json", {"größe": [1, 2.5]})
+        assert (tmp_path / "a.json").read_text(encoding="utf-8") == ('{\n  "größe": [\n    1,\n    2.5\n  ]\n}\n')
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+    def test_numbers_that_json_does_not_have(self, value, tmp_path):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            write_json(tmp_path / "a.json", {"x": value})
+        assert names(tmp_path) == []
+
+    @pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1,}', b"\xff\xfe", b"[]", b"null", b"3", b'"x"'])
+    def test_damaged(self, content, tmp_path):
+        (tmp_path / "a.json").write_bytes(content)
+        with pytest.raises(
+            ModelFolderError, match=r"a\.json is damaged .*; restore it or train the model again"
+        ) as caught:
+            read_json(tmp_path / "a.json")
+        assert "\n" not in str(caught.value)
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(ModelFolderError, match=r"has no a\.json: it is not a whole offramp model"):
+            read_json(tmp_path / "a.json")
+
+    def test_unreadable(self, tmp_path):
+        with pytest.raises(StorageError, match="Is a directory"):
+            read_json(tmp_path)
