@@ -170,7 +170,8 @@ def test_several_labels_are_learnt(stage, tmp_path, kind):
     else:
         columns = Columns(label_separator=";")
         data = write_csv(tmp_path / "multi.csv", [row | {"label": ";".join(row["label"])} for row in rows])
-    summary = stage.train(tmp_path / "model", data=data, dev=None, dev_fraction=0.2, columns=columns)
+    longer = replace(QUICK, epochs=8)
+    summary = stage.train(tmp_path / "model", data=data, dev=None, dev_fraction=0.2, columns=columns, recipe=longer)
     classifier = offramp.load(summary.folder)
     assert classifier.problem == "multi_label_classification"
     assert summary.calibration.rows == 80
@@ -374,7 +375,7 @@ def test_blank_and_long_texts_are_counted(stage, tmp_path):
 def test_processes_share_the_work(stage, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "offramp"]
     command += ["train", stage.data, "--dev", stage.dev, "--model", str(stage.encoder), "--output", "model"]
-    command += ["--exits", "1,2,4", "--pooling", "mean", "--epochs", "2", "--batch-size", "8", "--precision", "fp32"]
+    command += ["--exits", "1,2,4", "--pooling", "mean", "--epochs", "4", "--batch-size", "8", "--precision", "fp32"]
     command += ["--learning-rate", "1e-2", "--head-learning-rate", "5e-2", "--trials", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
