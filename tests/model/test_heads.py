@@ -14,7 +14,9 @@ MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pooling_by_default(family):
     # Of those with a pooler only BERT and ALBERT trained it; ModernBERT's configuration says "cls".
-    assert default_pooling(tiny_backbone(family)) == ("pooler" if family in {"bert", "albert"} else "cls")
+    assert default_pooling(tiny_backbone(family)) == {"bert": "pooler", "albert": "pooler", "modernbert": "cls"}.get(
+        family, "mean"
+    )
     assert has_pooler(tiny_backbone(family)) == (family in POOLERS)
 
 
@@ -24,10 +26,10 @@ def test_what_the_encoder_declares_comes_first():
     assert default_pooling(backbone) == "mean"
 
 
-def test_without_its_pooler_bert_is_read_at_the_first_token():
+def test_without_its_pooler_bert_is_read_as_a_mean():
     backbone = tiny_backbone()
     backbone.pooler = None
-    assert default_pooling(backbone) == "cls"
+    assert default_pooling(backbone) == "mean"
     assert not has_pooler(backbone)
 
 

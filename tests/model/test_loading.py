@@ -105,7 +105,7 @@ class TestBuild:
 
     @pytest.mark.parametrize(
         ("family", "pooling"),
-        [("bert", "pooler"), ("albert", "pooler"), ("roberta", "cls"), ("distilbert", "cls"), ("modernbert", "cls")],
+        [("bert", "pooler"), ("albert", "pooler"), ("roberta", "mean"), ("distilbert", "mean"), ("modernbert", "cls")],
     )
     def test_pooling_by_family(self, family, pooling, tmp_path):
         assert build_from(encoder(tmp_path, family)).network.config.pooling == pooling
@@ -128,7 +128,7 @@ class TestBuild:
 
     def test_a_pooler_that_was_not_saved_is_not_made_up(self, encoder_folder):
         drop_tensors(encoder_folder, "pooler")
-        assert build_from(encoder_folder).network.config.pooling == "cls"
+        assert build_from(encoder_folder).network.config.pooling == "mean"
         with pytest.raises(BackboneError, match="a bert encoder has no pooler"):
             build_from(encoder_folder, pooling="pooler")
 

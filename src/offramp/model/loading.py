@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import cached_file
+from transformers.utils import cached_file, logging
 
 from offramp.errors import BackboneError, ModelFolderError
 from offramp.files import read_json
@@ -22,6 +22,18 @@ WEIGHTS = "model.safetensors"
 _RESTORE = "restore it or train the model again"
 
 
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Keeps transformers' progress bars off the screen for a while: a library does not write to the terminal."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A network in fp32 and evaluation mode, and its tokenizer. ``tokenizer.model_max_length`` is the token limit."""
@@ -30,6 +42,7 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
 
 
+@_no_progress_bars()
 def build(
     backbone_name: str,
     *,
@@ -85,6 +98,7 @@ def build(
     return LoadedModel(network, tokenizer)
 
 
+@_no_progress_bars()
 def load(folder: Path) -> LoadedModel:
     """Reads the network and the tokenizer of a model folder.
 
@@ -128,6 +142,7 @@ def load(folder: Path) -> LoadedModel:
     return LoadedModel(network.eval(), tokenizer)
 
 
+@_no_progress_bars()
 def save(model: LoadedModel, folder: Path) -> None:
     """Writes ``config.json``, ``model.safetensors`` and the tokenizer's files into an existing folder."""
     model.network.save_pretrained(folder)
