@@ -154,7 +154,7 @@ def test_a_backbone_comes_in_unchanged():
 def test_new_heads_start_neutral():
     network = EarlyExitForSequenceClassification(EarlyExitConfig(backbone_config=FAMILIES["bert"], num_labels=5))
     for head in network.heads:
-        assert not head.mix.any()
+        assert head.mix.tolist() == [0.0] * (len(head.mix) - 1) + [OWN_LAYER]
         assert not head.classifier.bias.any()
         assert 0.01 < head.classifier.weight.std() < 0.03
 

@@ -69,17 +69,31 @@ class Pooling(nn.Module):
         return pooler(gathered.reshape(rows * layers, 1, width)).view(rows, layers, width)
 
 
+# Of two layers the own one starts with 95 % of the weight, of twelve with 65 %.
+OWN_LAYER = 3.0
+
+
 class ExitHead(nn.Module):
     """Learned weighted sum of the pooled states of all layers so far, then one linear layer (Schwartz et al. 2020, §3).
 
-    The weights are a softmax over one parameter a layer, equal at the start.
+    The weights are a softmax over one parameter a layer. At the start most of the weight is on the exit's own layer:
+    equal weights would hand the last exit a blur of all layers, and few epochs do not undo that.
     """
 
     def __init__(self, layers: int, width: int, labels: int, dropout: float) -> None:
         super().__init__()
-        self.mix = nn.Parameter(torch.zeros(layers))
+        self.mix = nn.Parameter(torch.empty(layers))
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, labels)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draws the classifier anew and sets the weights to their start."""
+        nn.init.zeros_(self.mix)
+        self.mix[-1] = OWN_LAYER
+        nn.init.normal_(self.classifier.weight, std=0.02)
+        nn.init.zeros_(self.classifier.bias)
 
     def forward(self, pooled: Tensor) -> Tensor:
         """(rows, layers so far, width) -> logits (rows, labels)."""

@@ -131,12 +131,9 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         """Replaces the encoder's token embeddings."""
         self.backbone.set_input_embeddings(value)
 
-    @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ExitHead):
-            nn.init.zeros_(module.mix)
-            nn.init.normal_(module.classifier.weight, std=0.02)
-            nn.init.zeros_(module.classifier.bias)
+            module.reset_parameters()
 
 
 AutoModelForSequenceClassification.register(EarlyExitConfig, EarlyExitForSequenceClassification)
