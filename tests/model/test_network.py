@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, pipelin
 from conftest import FAMILIES, LAYERS, VOCABULARY, WIDTH, tiny_backbone, tiny_model, tiny_network
 from offramp.errors import BackboneError
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, save
+from offramp.model.heads import OWN_LAYER
 
 EXITS = (1, 2, LAYERS)
 MULTI = "multi_label_classification"
@@ -151,7 +152,7 @@ def test_a_backbone_comes_in_unchanged():
     assert all(torch.equal(value, kept[name]) for name, value in network.backbone.state_dict().items())
 
 
-def test_new_heads_start_neutral():
+def test_new_heads_start_on_their_own_layer():
     network = EarlyExitForSequenceClassification(EarlyExitConfig(backbone_config=FAMILIES["bert"], num_labels=5))
     for head in network.heads:
         assert head.mix.tolist() == [0.0] * (len(head.mix) - 1) + [OWN_LAYER]
