@@ -33,7 +33,7 @@ def test_the_demo_shows_everything(offramp, small):
     assert result.stdout.count("left after layer") == 6
     assert "Full depth is right on" in result.stdout
     assert "offramp predict out/model --input out/r8-test.csv" in result.stdout
-    assert len(json.loads((small / "out" / "evaluation.json").read_text())["points"]) == 15
+    assert len(json.loads((small / "out" / "evaluation.json").read_text())["points"]) == len(evaluation.THRESHOLDS)
 
 
 def test_an_output_that_cannot_be_is_refused(refused, small):

@@ -24,7 +24,7 @@ from offramp.evaluation.timing import Ratio, interleave, ratio
 from offramp.policy import MaximumProbability, Replay, exit_shares, layers_run, replay
 
 SCHEMA = 1
-THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 1.01)
+THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.875, 0.9, 0.93, 0.95, 0.97, 0.99, 0.999, 1.01)
 REPEATS = 5
 
 
