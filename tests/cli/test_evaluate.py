@@ -3,6 +3,7 @@ import json
 import pytest
 
 from commands import CLOSED_PIPE
+from offramp.evaluation import THRESHOLDS
 from toys import names, single, write_jsonl
 
 

@@ -21,6 +21,7 @@ from offramp.engine import Classifier, Predictions, load
 from offramp.errors import DataError, OptionError
 from offramp.evaluation.bound import measure_costs
 from offramp.evaluation.timing import Ratio, interleave, ratio
+from offramp.model.encoding import Encoded
 from offramp.policy import MaximumProbability, Replay, exit_shares, layers_run, replay
 
 SCHEMA = 1
@@ -128,10 +129,10 @@ def evaluate(
     with _threads(threads):
         used_threads = torch.get_num_threads()
         on_progress("running all exits", 0, 1)
-        encoded = classifier.encode(rows.texts, rows.text_pairs)
         started = time.perf_counter()
         logits = classifier.exit_logits(rows.texts, rows.text_pairs)
         rows_per_second = len(rows) / (time.perf_counter() - started)
+        encoded = classifier.encode(rows.texts, rows.text_pairs)
         temperatures = np.array(classifier.calibration.temperatures)[:, None, None]
         probabilities = classifier.problem.probabilities(logits, temperatures)
         replays = [replay(probabilities, rule) for rule in rules]
@@ -139,49 +140,27 @@ def evaluate(
         size = int(np.clip(seconds * rows_per_second / (REPEATS + 1) / work, min(32, len(rows)), len(rows)))
         sample = np.sort(np.random.default_rng(seed).permutation(len(rows))[:size])
         timed = _time(classifier, rows.subset(sample), rules, on_progress)
-    full_probabilities = probabilities[-1]
-    points = tuple(
-        _point(classifier, rule, taken, targets, full_probabilities, encoded.lengths, timed_point)
-        for rule, taken, timed_point in zip(rules, replays, timed.points, strict=True)
-    )
     return Evaluation(
         schema=SCHEMA,
         environment={**environment.describe(), "threads": used_threads, "seed": seed},
         model=_describe_model(classifier, model),
-        data={
-            "source": rows.source,
-            "rows": len(rows),
-            "fingerprint": rows.fingerprint,
-            "blank": rows.blank,
-            "truncated": int(encoded.truncated.sum()),
-            "mean_tokens": float(encoded.lengths.mean()),
-            "timed_rows": size,
-            "repeats": REPEATS,
-        },
+        data=_describe_data(rows, encoded, size),
         full=Full(
-            accuracy=float(classifier.problem.right(full_probabilities, targets).mean()),
-            macro_f1=_macro_f1(classifier.problem, full_probabilities, targets),
+            accuracy=float(classifier.problem.right(probabilities[-1], targets).mean()),
+            macro_f1=_macro_f1(classifier.problem, probabilities[-1], targets),
             texts_per_second=size / timed.full_seconds,
         ),
-        points=points,
+        points=tuple(
+            _point(classifier, rule, taken, targets, probabilities[-1], encoded.lengths, timed_point)
+            for rule, taken, timed_point in zip(rules, replays, timed.points, strict=True)
+        ),
         calibration=tuple(
-            measure_exit(logits[index], targets, temperature, classifier.problem, exit=index, layers=layers)
-            for index, (temperature, layers) in enumerate(
-                zip(classifier.calibration.temperatures, classifier.exits, strict=True)
+            measure_exit(exit_logits, targets, temperature, classifier.problem, exit=index, layers=layers)
+            for index, (exit_logits, temperature, layers) in enumerate(
+                zip(logits, classifier.calibration.temperatures, classifier.exits, strict=True)
             )
         ),
     )
-
-
-def _check_options(thresholds: Sequence[float], seconds: float, threads: int | None, seed: int) -> None:
-    if not thresholds:
-        raise OptionError("there are no thresholds; give at least one, such as 0.9")
-    if not seconds > 0:
-        raise OptionError(f"seconds is {seconds}; it must be above 0")
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads is {threads}; use at least 1")
-    if seed < 0:
-        raise OptionError(f"seed is {seed}; use a whole number from 0 on")
 
 
 def check_pairs(classifier: Classifier, rows: LabelledTexts) -> None:
@@ -274,6 +253,19 @@ def _macro_f1(problem: Problem, probabilities: NDArray[np.float64], targets: NDA
 def _share(classifier: Classifier, taken: Replay, tokens: NDArray[np.int64]) -> float:
     """Roughly the share of a full pass that a threshold takes; a little is always spent before the first layer."""
     return 0.05 + layers_run(taken.exits, classifier.exits, tokens) / classifier.exits[-1]
+
+
+def _describe_data(rows: LabelledTexts, encoded: Encoded, timed_rows: int) -> dict[str, Any]:
+    return {
+        "source": rows.source,
+        "rows": len(rows),
+        "fingerprint": rows.fingerprint,
+        "blank": rows.blank,
+        "truncated": int(encoded.truncated.sum()),
+        "mean_tokens": float(encoded.lengths.mean()),
+        "timed_rows": timed_rows,
+        "repeats": REPEATS,
+    }
 
 
 def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> dict[str, Any]:
