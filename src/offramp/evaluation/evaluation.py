@@ -163,6 +163,17 @@ def evaluate(
     )
 
 
+def _check_options(thresholds: Sequence[float], seconds: float, threads: int | None, seed: int) -> None:
+    if not thresholds:
+        raise OptionError("there are no thresholds; give at least one, such as 0.9")
+    if not seconds > 0:
+        raise OptionError(f"seconds is {seconds}; it must be above 0")
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads is {threads}; use at least 1")
+    if seed < 0:
+        raise OptionError(f"seed is {seed}; use a whole number from 0 on")
+
+
 def check_pairs(classifier: Classifier, rows: LabelledTexts) -> None:
     """Makes sure that the data has second texts exactly if the model reads them.
 
