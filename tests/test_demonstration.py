@@ -25,10 +25,10 @@ def small(tmp_path, monkeypatch):
 
 
 def test_the_demo_trains_evaluates_and_tries(small):
-    said, progress = [], set()
-    result = demonstration.demo(small, say=said.append, on_progress=lambda what, done, total: progress.add(what))
+    epochs, progress = [], set()
+    result = demonstration.demo(small, on_epoch=epochs.append, on_progress=lambda what, *_: progress.add(what))
     assert progress == {"training", "running all exits", "timing"}
-    assert len([line for line in said if line.startswith("epoch ")]) == 4
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
     assert result.evaluation.full.accuracy > 0.8
     assert result.evaluation.data["rows"] == 60
     assert [text for text, _ in result.examples] == [row["text"] for row in single(60, seed=2)][::10]

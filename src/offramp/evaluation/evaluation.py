@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 from offramp import environment
 from offramp.calibration import ExitCalibration, Problem, measure_exit
 from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
-from offramp.engine import Classifier, Predictions, load
+from offramp.engine import Classifier, load
 from offramp.errors import DataError, OptionError
 from offramp.evaluation.bound import measure_costs
 from offramp.evaluation.timing import Ratio, interleave, ratio
@@ -102,8 +102,8 @@ def evaluate(
     """Measures accuracy, calibration, exits and time.
 
     Accuracies come from one full-depth pass over every row and a replay of each threshold. Times are wall-clock from
-    texts in to predictions out, on a random sample of rows, against the same network at full depth in one go; all
-    thresholds and the full pass run in turn, five times.
+    texts in to predictions out, on a sample of rows that cost what all rows cost on average, against the same network
+    at full depth in one go; all thresholds and the full pass run in turn, five times.
 
     Args:
         model: a model folder, or a classifier in memory.
@@ -136,9 +136,9 @@ def evaluate(
         temperatures = np.array(classifier.calibration.temperatures)[:, None, None]
         probabilities = classifier.problem.probabilities(logits, temperatures)
         replays = [replay(probabilities, rule) for rule in rules]
-        work = 1 + sum(_share(classifier, taken, encoded.lengths) for taken in replays)
+        work = 1 + sum(_share(classifier, taken, encoded.lengths) for taken in _distinct(replays))
         size = int(np.clip(seconds * rows_per_second / (REPEATS + 1) / work, min(32, len(rows)), len(rows)))
-        sample = np.sort(np.random.default_rng(seed).permutation(len(rows))[:size])
+        sample = _sample(classifier, replays, encoded.lengths, size, seed)
         timed = _time(classifier, rows.subset(sample), rules, on_progress)
     return Evaluation(
         schema=SCHEMA,
@@ -188,6 +188,26 @@ def check_pairs(classifier: Classifier, rows: LabelledTexts) -> None:
         raise DataError("this model was trained on single texts; leave --text-pair-column out")
 
 
+def _distinct(replays: Sequence[Replay]) -> list[Replay]:
+    """One replay of each kind: thresholds at which every row takes the same exit are the same computation."""
+    return list({taken.exits.tobytes(): taken for taken in replays}.values())
+
+
+def _sample(
+    classifier: Classifier, replays: Sequence[Replay], tokens: NDArray[np.int64], size: int, seed: int
+) -> NDArray[np.int64]:
+    """Chooses rows that cost, at every threshold, about what all rows cost on average.
+
+    Rows are sorted by the layers they run over all thresholds, then by length, and taken at even distances from a
+    random start. A plain random sample of a few dozen rows could be much easier or harder than the whole.
+    """
+    layers = np.asarray(classifier.exits)
+    layers_over_thresholds = np.sum([layers[taken.exits] for taken in _distinct(replays)], axis=0)
+    start = np.random.default_rng(seed).random()
+    places = ((np.arange(size) + start) * len(tokens) / size).astype(np.int64)
+    return np.sort(np.lexsort((tokens, layers_over_thresholds))[places])
+
+
 @dataclass(frozen=True, slots=True)
 class _TimedPoint:
     speedup: Ratio
@@ -207,26 +227,26 @@ def _time(
     on_progress: Callable[[str, int, int], None],
 ) -> _Timed:
     texts, pairs = rows.texts, rows.text_pairs
-    results: dict[int, Predictions] = {}
-
-    def predict(index: int) -> None:
-        results[index] = classifier.predict(texts, pairs, threshold=rules[index].threshold)
-
-    actions: dict[int, Callable[[], object]] = {index: partial(predict, index) for index in range(len(rules))}
-    full = len(rules)
-    actions[full] = partial(classifier.predict_full, texts, pairs)
+    # A trial run of each threshold tells which of them compute the same; those are timed once.
+    results = [classifier.predict(texts, pairs, threshold=rule.threshold) for rule in rules]
+    kind = [predictions.exits.tobytes() for predictions in results]
+    thresholds = {key: rule.threshold for key, rule in zip(kind, rules, strict=True)}
+    actions: dict[bytes | None, Callable[[], object]] = {
+        key: partial(classifier.predict, texts, pairs, threshold=threshold) for key, threshold in thresholds.items()
+    }
+    actions[None] = partial(classifier.predict_full, texts, pairs)
     total, done = len(actions) * (REPEATS + 1), count(1)
     seconds = interleave(actions, REPEATS, lambda: on_progress("timing", next(done), total))
-    full_seconds = float(np.median(seconds[full]))
-    costs = measure_costs(classifier, texts, pairs, full_seconds, REPEATS)
+    full = seconds[None]
+    costs = measure_costs(classifier, texts, pairs, float(np.median(full)), REPEATS)
     return _Timed(
-        full_seconds,
+        costs.full,
         tuple(
             _TimedPoint(
-                ratio(seconds[full], seconds[index]),
-                full_seconds / costs.bound(results[index].exits, classifier.exits, results[index].tokens),
+                ratio(full, seconds[key]),
+                costs.full / costs.bound(predictions.exits, classifier.exits, predictions.tokens),
             )
-            for index in range(len(rules))
+            for key, predictions in zip(kind, results, strict=True)
         ),
     )
 
