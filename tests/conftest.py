@@ -133,11 +133,17 @@ def tiny_network(
             **settings,
         )
     )
+    network.eval()
     with torch.no_grad():
         for head in network.heads:
-            head.classifier.weight.normal_(std=0.6)
             head.mix.normal_()
-    return network.eval()
+        # Spreads every exit's logits over random texts: a random encoder makes nearly the same of all of them.
+        probe = network(torch.randint(5, VOCABULARY, (32, 20))).exit_logits
+        for head, logits in zip(network.heads, probe.unbind(1), strict=True):
+            scale = 1.5 / logits.std(0)
+            head.classifier.weight.mul_(scale[:, None])
+            head.classifier.bias.copy_(-scale * logits.mean(0))
+    return network
 
 
 def tiny_model(family: str = "bert", max_length: int = 48, **config: object) -> LoadedModel:

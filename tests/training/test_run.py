@@ -190,7 +190,7 @@ def test_a_label_whose_only_row_is_split_off_is_known(stage, tmp_path):
 def test_pairs_are_learnt(stage, tmp_path):
     data = write_jsonl(tmp_path / "pairs.jsonl", pairs(240, seed=5))
     columns = Columns(text="first", text_pair="second")
-    summary = stage.train(tmp_path / "model", data=data, dev=None, columns=columns)
+    summary = stage.train(tmp_path / "model", data=data, dev=None, columns=columns, recipe=replace(QUICK, epochs=8))
     assert summary.calibration.exits[-1].accuracy > 0.8
     classifier = offramp.load(summary.folder)
     assert classifier.config.text_pair
