@@ -151,13 +151,15 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
     for ids, values in run_exits(stages, batches(encoded, budget, 0)):
         logits[:, ids] = values
     everything = SINGLE.probabilities(logits, np.array(TEMPERATURES)[:, None, None])
-    # Between two confidences, so that rounding decides nothing.
+    # Between two confidences, so that rounding decides nothing; where every exit is taken; in the widest such gap.
     confidences = np.sort(SINGLE.confidence(everything[:2]).ravel())
-    low, high = np.quantile(SINGLE.confidence(everything[0]), [0.25, 0.75])
-    middle = confidences[(low <= confidences) & (confidences <= high)]
-    widest = np.diff(middle).argmax()
-    assert middle[widest + 1] - middle[widest] > 1e-3
-    rule = MaximumProbability(middle[widest : widest + 2].mean(), SINGLE)
+    rules = [MaximumProbability(threshold, SINGLE) for threshold in (confidences[1:] + confidences[:-1]) / 2]
+    gaps = [
+        gap if len(set(replay(everything, rule).exits)) == len(EXITS) else 0.0
+        for gap, rule in zip(np.diff(confidences), rules, strict=True)
+    ]
+    assert max(gaps) > 1e-4
+    rule = rules[int(np.argmax(gaps))]
 
     calls = layer_calls(network)
     exits, probabilities = collect(
