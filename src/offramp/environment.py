@@ -36,6 +36,11 @@ def cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
+def is_main_process() -> bool:
+    """Whether this is the one process of a ``torchrun`` that writes files and speaks; true without ``torchrun``."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def fast_bf16() -> bool:
     """Whether this machine multiplies bfloat16 matrices faster than float32 ones."""
     import torch

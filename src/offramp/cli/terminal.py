@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
+from offramp.environment import is_main_process
 from offramp.errors import OfframpError
+from offramp.files import storage_errors
 
 if TYPE_CHECKING:
     from offramp.training import Epoch
-from offramp.files import storage_errors
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +41,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 def say(message: str) -> None:
     """Prints a message for people on standard error, from the main process only."""
-    if os.environ.get("RANK", "0") == "0":
+    if is_main_process():
         print(message, file=sys.stderr, flush=True)
 
 
@@ -109,7 +110,7 @@ def progress(what: str, unit: str = "") -> Iterator["Update"]:
     )
 
     console = Console(stderr=True)
-    shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
+    shown = console.is_terminal and is_main_process()
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,6 +1,5 @@
 """From labelled text to a calibrated model folder."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -163,7 +162,7 @@ def train(
             work.listener.on_trial(trial.number, trials, trial.learning_rate)
             _run_trial(trial, loaded, place, work)
         finished.append(place / "model")
-    if _is_main_process():
+    if environment.is_main_process():
         best: Path = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
         with replacing(folder) as new:
             best.replace(new)
@@ -179,7 +178,7 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
     for part, rows in (("train", work.split.train), ("dev", work.split.dev)):
         encoded[part] = encode(model.tokenizer, rows.texts, rows.text_pairs)
         targets[part] = encode_labels(rows, work.names, multi_label=problem is Problem.MULTI_LABEL)
-    if _is_main_process():
+    if environment.is_main_process():
         # Not before all input has been checked: what is refused leaves nothing behind.
         write_json(place.parent / SETTINGS, work.settings)
     with storage_errors(place):
@@ -215,7 +214,7 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
             "exits": sum(parameter.numel() for parameter in network.heads.parameters()),
         },
     }
-    if _is_main_process():
+    if environment.is_main_process():
         with replacing(place / "model") as new:
             new.mkdir()
             save(model, new)
@@ -281,7 +280,7 @@ def _check_unfinished(note: Path, settings: dict[str, Any], resume: bool) -> Non
     """Makes sure that checkpoints of an earlier run are wanted and belong to the same command."""
     if not note.is_file():
         return
-    if not resume and _is_main_process():
+    if not resume and environment.is_main_process():
         raise OptionError(
             f"{note.parent} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
         )
@@ -322,7 +321,3 @@ def _epoch(entry: dict[str, Any]) -> Epoch:
         training_loss=entry["training_loss"],
         seconds=entry["seconds"],
     )
-
-
-def _is_main_process() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
