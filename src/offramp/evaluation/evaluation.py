@@ -124,8 +124,7 @@ def evaluate(
     classifier = model if isinstance(model, Classifier) else load(model)
     rules = [MaximumProbability(threshold, classifier.problem) for threshold in thresholds]
     rows = read_labelled(data, columns) if isinstance(data, str) else data
-    check_pairs(classifier, rows)
-    targets = encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+    targets = targets_of(classifier, rows)
     with _threads(threads):
         used_threads = torch.get_num_threads()
         on_progress("running all exits", 0, 1)
@@ -174,11 +173,11 @@ def _check_options(thresholds: Sequence[float], seconds: float, threads: int | N
         raise OptionError(f"seed is {seed}; use a whole number from 0 on")
 
 
-def check_pairs(classifier: Classifier, rows: LabelledTexts) -> None:
-    """Makes sure that the data has second texts exactly if the model reads them.
+def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
+    """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
 
     Raises:
-        DataError: it has not.
+        DataError: a label is not the model's, or second texts are missing or there without need.
     """
     if classifier.config.text_pair and rows.text_pairs is None:
         raise DataError(
@@ -186,6 +185,7 @@ def check_pairs(classifier: Classifier, rows: LabelledTexts) -> None:
         )
     if not classifier.config.text_pair and rows.text_pairs is not None:
         raise DataError("this model was trained on single texts; leave --text-pair-column out")
+    return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
 
 
 def _distinct(replays: Sequence[Replay]) -> list[Replay]:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from offramp.calibration import Calibration, Problem, fit_calibration
-from offramp.data import Columns, encode_labels, read_labelled
+from offramp.calibration import Calibration, fit_calibration
+from offramp.data import Columns, read_labelled
 from offramp.engine import Classifier
 from offramp.errors import ModelFolderError
-from offramp.evaluation.evaluation import check_pairs
+from offramp.evaluation.evaluation import targets_of
 from offramp.model import load
 
 
@@ -37,8 +37,7 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     loaded = load(folder)
     classifier = Classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
-    check_pairs(classifier, rows)
-    targets = encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+    targets = targets_of(classifier, rows)
     logits = classifier.exit_logits(rows.texts, rows.text_pairs)
     after = fit_calibration(logits, targets, classifier.problem, classifier.exits, rows.fingerprint)
     after.save(folder)
