@@ -1,9 +1,8 @@
 import numpy as np
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from offramp.engine.batching import Batch, batches, plan
+from offramp.engine.batching import batches, plan
 from offramp.model.encoding import Encoded
 
 LENGTHS = st.lists(st.integers(0, 50), max_size=40).map(lambda lengths: np.array(lengths, np.int64))
@@ -57,14 +56,12 @@ def test_padding_is_on_the_right_and_nowhere_else(lengths, budget, pairs):
     seen = []
     for batch in batches(encoded, budget, padding_id=7777):
         seen += batch.ids.tolist()
-        assert batch.input_ids.shape == batch.mask.shape == (len(batch.ids), max(lengths[batch.ids]))
+        assert batch.input_ids.shape == (len(batch.ids), max(lengths[batch.ids]))
         assert batch.input_ids.dtype == np.int64
-        assert batch.padded == (not batch.mask.all())
         assert (batch.token_type_ids is not None) == pairs
         for position, row in enumerate(batch.ids):
             length = lengths[row]
             assert batch.lengths[position] == length
-            assert batch.mask[position].tolist() == [True] * length + [False] * (batch.mask.shape[1] - length)
             assert batch.input_ids[position, :length].tolist() == encoded.input_ids[row]
             assert (batch.input_ids[position, length:] == 7777).all()
             if pairs:
@@ -76,9 +73,3 @@ def test_padding_is_on_the_right_and_nowhere_else(lengths, budget, pairs):
 def test_batches_are_made_one_at_a_time():
     made = batches(encoded_of([3, 2, 1], pairs=False), 3, 0)
     assert next(made).ids.tolist() == [0]
-
-
-@pytest.mark.parametrize(("lengths", "padded"), [([4, 4], False), ([4, 3], True), ([1], False)])
-def test_padded(lengths, padded):
-    ids = np.zeros((len(lengths), max(lengths)), np.int64)
-    assert Batch(np.arange(len(lengths)), np.array(lengths), ids, None).padded is padded

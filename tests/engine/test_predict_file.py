@@ -11,7 +11,7 @@ from pyarrow import parquet
 from conftest import WORDS, tiny_model
 from offramp.calibration import Calibration
 from offramp.data import Columns
-from offramp.engine import Classifier, predict
+from offramp.engine import predict, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
 from offramp.model import save
 
@@ -24,7 +24,7 @@ THRESHOLD = 0.7
 
 
 def classifier_of(**config):
-    return Classifier(tiny_model(**config), CALIBRATION, device="cpu")
+    return torch_classifier(tiny_model(**config), CALIBRATION, device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
 from offramp.calibration import Problem
-from offramp.engine.batching import batches, plan
+from offramp.engine.batching import batches
 from offramp.engine.run import run, run_exits, run_full
-from offramp.engine.stages import Rows
+from offramp.engine.stages import Ran, State
 from offramp.engine.torch_stages import TorchStages
 from offramp.model.encoding import Encoded
 from offramp.policy import MaximumProbability, layers_run, replay
@@ -29,26 +30,32 @@ class Numbers:
 
     def __post_init__(self):
         self.ran = []
+        self.shapes, self.memory = [], []
 
     @property
     def layers(self):
         return tuple(range(1, len(self.table) + 1))
 
-    def start(self, batch):
-        return Rows(batch.ids, batch.lengths, None, np.zeros((len(batch.ids), 0), np.float32))
+    def first(self, batch):
+        """The hidden state of a row is its id."""
+        ids = torch.from_numpy(batch.ids)[:, None, None].expand(*batch.input_ids.shape, 1)
+        return self.later(0, State(ids.clone(), ids[:, :0]), batch.lengths)
 
-    def run(self, stage, rows):
-        self.ran += [(stage, row) for row in rows.ids.tolist()]
-        return Rows(rows.ids, rows.lengths, None, self.table[stage, rows.ids])
+    def later(self, stage, state, lengths):
+        rows, longest, _ = state.hidden.shape
+        ids = state.hidden[:, 0, 0].numpy()
+        assert (state.hidden == state.hidden[:, :1])[np.arange(longest) < lengths[:, None]].all()
+        assert len(lengths) == rows
+        assert longest >= lengths.max()
+        assert state.history[:, :, 0].tolist() == [[row] * stage for row in ids]
+        self.ran += [(stage, row) for row in ids.tolist()]
+        self.shapes.append((rows, longest))
+        self.memory.append(state.hidden)
+        history = state.hidden[:, :1].expand(rows, stage + 1, 1)
+        return Ran(State(state.hidden, history), self.table[stage, ids])
 
-    def head(self, stage, rows):
-        return self.table[stage, rows.ids]
-
-    def run_all(self, rows):
-        return self.run(len(self.table) - 1, rows)
-
-    def keep(self, rows, staying):
-        return Rows(rows.ids[staying], rows.lengths[staying], None, rows.logits[staying])
+    def full(self, batch):
+        return self.table[-1, batch.ids]
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def test_does_what_replay_does(table, budget, rule):
     temperatures = tuple(0.5 + 0.4 * stage for stage in range(stages))
     numbers = Numbers(table)
     lengths = np.random.default_rng(rows).integers(1, 20, rows)
-    found = run(numbers, batches(encoded_of(lengths), budget, 0), rule, problem, temperatures)
+    found = run(numbers, batches(encoded_of(lengths), budget, 0), rule, problem, temperatures, budget)
     exits, probabilities = collect(found, rows, labels)
     expected = replay(problem.probabilities(table, np.array(temperatures)[:, None, None]), rule)
     np.testing.assert_array_equal(exits, expected.exits)
@@ -113,20 +120,56 @@ def test_does_what_replay_does(table, budget, rule):
     # And nobody ran past the exit they took.
     ran = sorted(numbers.ran)
     assert ran == sorted((stage, row) for row in range(rows) for stage in range(exits[row] + 1))
+    assert all(size == 1 or size * longest <= budget for size, longest in numbers.shapes)
 
 
 def test_one_exit():
     numbers = Numbers(np.zeros((1, 3, 2), np.float32))
-    exits, _ = collect(run(numbers, batches(encoded_of([1, 2, 3]), 9, 0), Everybody(), SINGLE, (1.0,)), 3, 2)
+    exits, _ = collect(run(numbers, batches(encoded_of([1, 2, 3]), 9, 0), Everybody(), SINGLE, (1.0,), 9), 3, 2)
     assert exits.tolist() == [0, 0, 0]
 
 
 def test_rows_come_out_as_they_leave():
     """A batch is only started when the one before is done, and results are handed out at once."""
     numbers = Numbers(np.zeros((2, 2, 2), np.float32))
-    leaving = run(numbers, batches(encoded_of([5, 5]), 5, 0), Everybody(), SINGLE, (1.0, 1.0))
+    leaving = run(numbers, batches(encoded_of([5, 5]), 5, 0), Everybody(), SINGLE, (1.0, 1.0), 5)
     assert next(leaving).ids.tolist() == [0]
     assert numbers.ran == [(0, 0)]
+
+
+def test_survivors_fill_batches():
+    """Half of each batch stays: every two batches make one full one behind the exit, and a rest at the end."""
+    table = np.zeros((2, 20, 2), np.float32)
+    table[0, ::2] = [9, 0]
+    numbers, rule = Numbers(table), MaximumProbability(0.9, SINGLE)
+    collect(run(numbers, batches(encoded_of([5] * 20), 20, 0), rule, SINGLE, (1.0, 1.0), 20), 20, 2)
+    assert numbers.shapes == [(4, 5)] * 7 + [(2, 5)]
+    assert [stage for stage, _ in numbers.ran] == [0] * 8 + [1] * 4 + [0] * 8 + [1] * 4 + [0] * 4 + [1] * 2
+
+
+def test_survivors_that_differ_in_length_go_on_in_smaller_batches():
+    """Rows of 20 and of 10 tokens are no company, once there are enough of either."""
+    table = np.zeros((2, 24, 2), np.float32)
+    table[0, ::2] = [9, 0]
+    numbers, rule = Numbers(table), MaximumProbability(0.9, SINGLE)
+    collect(run(numbers, batches(encoded_of([20] * 8 + [10] * 16), 160, 0), rule, SINGLE, (1.0, 1.0), 160), 24, 2)
+    assert numbers.shapes == [(8, 20), (16, 10), (4, 20), (8, 10)]
+
+
+def test_a_batch_that_stays_is_not_copied():
+    numbers = Numbers(np.zeros((3, 8, 2), np.float32))
+    rule = MaximumProbability(2, SINGLE)
+    collect(run(numbers, batches(encoded_of([5] * 8), 20, 0), rule, SINGLE, (1.0,) * 3, 20), 8, 2)
+    assert len(numbers.memory) == 6
+    assert len({hidden.data_ptr() for hidden in numbers.memory}) == 2
+
+
+def test_padding_behind_a_row_is_made_of_numbers():
+    """A short row gets room for the longest of the batch it joins, and nothing in there may spoil its neighbours."""
+    numbers, rule = Numbers(np.zeros((2, 3, 2), np.float32)), MaximumProbability(2, SINGLE)
+    small, large = 6, 72
+    collect(run(numbers, batches(encoded_of([6, 4, 1]), small, 0), rule, SINGLE, (1.0,) * 2, large), 3, 2)
+    assert numbers.memory[-1].squeeze(-1).tolist() == [[0] * 6, [1] * 4 + [0] * 2, [2] + [0] * 5]
 
 
 def layer_calls(network):
@@ -163,19 +206,17 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
 
     calls = layer_calls(network)
     exits, probabilities = collect(
-        run(stages, batches(encoded, budget, 0), rule, SINGLE, TEMPERATURES), len(lengths), 3
+        run(stages, batches(encoded, budget, 0), rule, SINGLE, TEMPERATURES, budget), len(lengths), 3
     )
     expected = replay(everything, rule)
     np.testing.assert_array_equal(exits, expected.exits)
     np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-4)
     assert set(exits) == {0, 1, 2}
 
-    depth_of = np.array(EXITS)[exits]
-    survivors = [group[depth_of[group] > layer] for group in plan(lengths, budget) for layer in range(LAYERS)]
-    assert calls == [(len(group), lengths[group].max()) for group in survivors if len(group)]
-    # Without padding that is what replay promises.
-    tokens = sum(lengths[depth_of > layer].sum() for layer in range(LAYERS))
-    assert tokens / lengths.sum() == pytest.approx(layers_run(exits, EXITS, lengths))
+    # Rows pad each other, and nothing else is computed beside what replay promises.
+    tokens = layers_run(exits, EXITS, lengths) * lengths.sum()
+    assert tokens <= sum(rows * longest for rows, longest in calls) <= 1.15 * tokens
+    assert all(rows * longest <= budget for rows, longest in calls)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from conftest import LAYERS, tiny_model
 from offramp.calibration import Calibration
 from offramp.data import Columns, LabelledTexts
-from offramp.engine import Classifier
+from offramp.engine import torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.evaluation import THRESHOLDS, Full, evaluate
 from offramp.evaluation import evaluation as evaluation_module
@@ -38,7 +38,7 @@ def _few_repeats(monkeypatch):
 
 def classifier(temperatures=(0.5, 2.0, 1.5), **config):
     model = tiny_model(**config)
-    return Classifier(model, replace(Calibration.neutral(model.network.config.exits), temperatures=temperatures))
+    return torch_classifier(model, replace(Calibration.neutral(model.network.config.exits), temperatures=temperatures))
 
 
 def labelled(rows, first="text", second=None):

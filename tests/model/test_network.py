@@ -66,7 +66,7 @@ def test_equals_the_network_written_by_hand(family, pooling):
 def test_an_exit_needs_no_layer_behind_it(family):
     network = tiny_network(family)
     whole = network(**batch()).exit_logits
-    state, history = network.embed(batch()), None
+    state, history = network.stack.embed(batch()), None
     for index, layers in enumerate(network.stages):
         state, history = network.run_layers(state, history, layers)
         assert history.shape == (3, EXITS[index], WIDTH)

@@ -238,12 +238,12 @@ def assert_survivors_unchanged(family, lengths, steps, masked=True):
         state = stack.embed(inputs)
         for layer in range(LAYERS + 1):
             if layer in steps:
-                rows = None if steps[layer] == here else torch.tensor([here.index(row) for row in steps[layer]])
+                rows = [here.index(row) for row in steps[layer]]
                 here = steps[layer]
                 kept = [lengths[row] for row in here]
-                state = stack.keep(state, rows, max(kept), padded=min(kept) < max(kept))
-                assert state.hidden.shape[:2] == (len(here), max(kept))
-                assert (state.mask is not None) == (min(kept) < max(kept))
+                hidden = state.hidden[rows, : max(kept)]
+                mask = (torch.arange(max(kept)) < torch.tensor(kept)[:, None]).long()
+                state = stack.resume(hidden, mask if min(kept) < max(kept) else None)
             if layer < LAYERS:
                 state = stack.layer(state, layer)
         hidden = stack.normalise(state.hidden)
@@ -270,7 +270,7 @@ def test_sliding_windows(cut):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_keep_without_a_mask(family):
+def test_resume_without_a_mask(family):
     assert_survivors_unchanged(family, [20, 20, 20], {1: [0, 2], 3: [2]}, masked=False)
 
 

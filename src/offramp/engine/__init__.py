@@ -1,7 +1,21 @@
-"""Inference: the compacting loop, batching, the torch backend and the ``Classifier``."""
+"""Inference: the compacting loop, batching, the backends and the ``Classifier``."""
 
-from offramp.engine.classifier import DEFAULT_THRESHOLD, Classifier, load
+from offramp.engine.classifier import DEFAULT_THRESHOLD, Classifier
+from offramp.engine.exports import export_folder, exports_of
+from offramp.engine.loading import load, open_export, torch_classifier
 from offramp.engine.predict_file import Scored, predict
 from offramp.engine.predictions import Prediction, Predictions
 
-__all__ = ["DEFAULT_THRESHOLD", "Classifier", "Prediction", "Predictions", "Scored", "load", "predict"]
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "Classifier",
+    "Prediction",
+    "Predictions",
+    "Scored",
+    "export_folder",
+    "exports_of",
+    "load",
+    "open_export",
+    "predict",
+    "torch_classifier",
+]

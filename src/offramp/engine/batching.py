@@ -28,14 +28,10 @@ class Batch:
     token_type_ids: NDArray[np.int64] | None
 
     @property
-    def padded(self) -> bool:
-        """Whether some row is shorter than the longest."""
-        return bool(self.lengths.min() < self.lengths.max())
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """True for a token, False for padding, (rows, longest)."""
-        return np.asarray(np.arange(self.input_ids.shape[1]) < self.lengths[:, None])
+    def tokens(self) -> dict[str, NDArray[np.int64]]:
+        """What an exported graph reads, by name."""
+        tokens = {"input_ids": self.input_ids, "lengths": self.lengths}
+        return tokens if self.token_type_ids is None else tokens | {"token_type_ids": self.token_type_ids}
 
 
 def plan(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64]]:

@@ -2,21 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full
-from offramp.engine.torch_stages import TorchStages
-from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.model import LoadedModel
-from offramp.model import load as load_model
+from offramp.engine.stages import Stages
+from offramp.errors import DataError, OptionError
+from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode
 from offramp.policy import MaximumProbability
 
@@ -29,32 +27,34 @@ _ONE_STRING = "one string was given where a list of texts is wanted; write predi
 
 
 class Classifier:
-    """An early-exit classifier ready to predict.
+    """An early-exit classifier ready to predict; :func:`load` makes one from a model folder.
 
     Args:
-        model: network and tokenizer.
+        stages: the network, in a backend.
+        config: the network's configuration.
+        tokenizer: its ``model_max_length`` is the token limit.
         calibration: the exits' temperatures.
         token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
-        device: where to run, such as ``"cuda"``; by default a GPU if there is one.
     """
 
     def __init__(
         self,
-        model: LoadedModel,
+        stages: Stages,
+        config: EarlyExitConfig,
+        tokenizer: PreTrainedTokenizerBase,
         calibration: Calibration,
         *,
         token_budget: int = DEFAULT_TOKEN_BUDGET,
-        device: str | None = None,
     ) -> None:
         if token_budget < 1:
             raise OptionError(f"token_budget is {token_budget}; it must be at least 1")
-        self.tokenizer = model.tokenizer
-        self.config = model.network.config
+        self.stages = stages
+        self.config = config
+        self.tokenizer = tokenizer
         self.calibration = calibration
-        self.problem = Problem(model.network.problem_type)
-        self.stages = TorchStages(model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+        self.problem = Problem(config.problem_type or "single_label_classification")
         self.token_budget = token_budget
-        self._padding_id = int(model.tokenizer.pad_token_id or 0)
+        self._padding_id = int(tokenizer.pad_token_id or 0)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -166,7 +166,10 @@ class Classifier:
     def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
         probabilities = np.empty((len(encoded), len(self.labels)))
         exits = np.empty(len(encoded), np.int64)
-        for leaving in run(self.stages, self.batches(encoded), rule, self.problem, self.calibration.temperatures):
+        leavings = run(
+            self.stages, self.batches(encoded), rule, self.problem, self.calibration.temperatures, self.token_budget
+        )
+        for leaving in leavings:
             probabilities[leaving.ids] = leaving.probabilities
             exits[leaving.ids] = leaving.exit
         return self._predictions(encoded, probabilities, exits, top_k)
@@ -210,29 +213,6 @@ class Classifier:
             for row, text in enumerate(column, start):
                 if not isinstance(text, str):
                     raise DataError(f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first")
-
-
-def load(folder: str | Path, *, token_budget: int = DEFAULT_TOKEN_BUDGET, device: str | None = None) -> Classifier:
-    """Loads the classifier of a model folder.
-
-    Args:
-        folder: what ``offramp train`` wrote.
-        token_budget: tokens of a batch, padding included.
-        device: where to run; by default a GPU if there is one.
-
-    Raises:
-        ModelFolderError: the folder is missing, not an offramp model, or damaged.
-    """
-    folder = Path(folder)
-    model = load_model(folder)
-    calibration = Calibration.load(folder)
-    exits = model.network.config.exits
-    if len(calibration.temperatures) != len(exits):
-        raise ModelFolderError(
-            f"{folder} holds {len(calibration.temperatures)} temperatures for {len(exits)} exits; "
-            "run 'offramp calibrate' again"
-        )
-    return Classifier(model, calibration, token_budget=token_budget, device=device)
 
 
 def _unzip(pairs: Sequence[Any], start: int) -> tuple[list[Any], list[Any]]:

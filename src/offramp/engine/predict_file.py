@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from offramp.data import Columns, Row, read_rows, result_writer
-from offramp.engine.classifier import DEFAULT_THRESHOLD, WINDOW, Classifier, load
+from offramp.engine.classifier import DEFAULT_THRESHOLD, WINDOW, Classifier
+from offramp.engine.loading import load
 from offramp.engine.predictions import Predictions
 from offramp.errors import DataError, OptionError
 

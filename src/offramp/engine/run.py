@@ -1,18 +1,16 @@
 """How a batch flows: stage by stage, and after each exit the rows that are sure leave."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Problem
 from offramp.engine.batching import Batch
+from offramp.engine.pool import Pool, Rows
 from offramp.engine.stages import Stages
 from offramp.policy import ExitRule
-
-S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,61 +29,77 @@ class Leaving:
 
 
 def run(
-    stages: Stages[S], batches: Iterable[Batch], rule: ExitRule, problem: Problem, temperatures: tuple[float, ...]
+    stages: Stages,
+    batches: Iterable[Batch],
+    rule: ExitRule,
+    problem: Problem,
+    temperatures: tuple[float, ...],
+    token_budget: int,
 ) -> Iterator[Leaving]:
     """Runs batches through the stages; no row computes a layer behind the exit it takes.
 
-    After every exit the rule is asked about the rows still in; those that are sure leave at once, and the others go on
-    as a smaller batch, cut to the longest of them. At the last exit all leave.
+    After every exit the rule is asked about the rows still in; those that are sure leave at once, and the others wait
+    for company until they fill a batch for the next stage. At the last exit all leave.
 
     Args:
         stages: the network, in a backend.
+        batches: the longest rows first, as :func:`offramp.engine.batching.batches` gives them.
         rule: decides on calibrated probabilities, as it does in :func:`offramp.policy.replay`.
         temperatures: one for each exit.
+        token_budget: tokens of a batch behind the first stage, padding included.
 
     Yields:
         The rows in the order they leave. Together each row of each batch exactly once.
     """
     last = len(stages.layers) - 1
+    pools = [Pool(token_budget) for _ in range(last)]
+
+    def leave(stage: int, rows: Rows, logits: NDArray[np.float32]) -> Iterator[Leaving]:
+        """Lets the rows go that are sure behind a stage, and takes the others further."""
+        probabilities = problem.probabilities(logits, temperatures[stage])
+        if stage == last:
+            yield Leaving(rows.ids, last, probabilities)
+            return
+        leaves = rule.decide(probabilities, rows.passed)
+        if leaves.any():
+            yield Leaving(rows.ids[leaves], stage, probabilities[leaves])
+        passed = np.concatenate([rows.passed, probabilities[None]])
+        for batch in pools[stage].add(replace(rows, passed=passed), np.flatnonzero(~leaves)):
+            yield from further(stage + 1, batch)
+
+    def further(stage: int, rows: Rows) -> Iterator[Leaving]:
+        ran = stages.later(stage, rows.state, rows.lengths)
+        yield from leave(stage, replace(rows, state=ran.state), ran.logits)
+
     for batch in batches:
-        rows = stages.start(batch)
-        passed: list[NDArray[np.float64]] = []
-        for stage in range(last):
-            rows = stages.run(stage, rows)
-            probabilities = problem.probabilities(rows.logits, temperatures[stage])
-            staying = ~rule.decide(probabilities, np.array(passed).reshape(stage, *probabilities.shape))
-            if not staying.all():
-                yield Leaving(rows.ids[~staying], stage, probabilities[~staying])
-                if not staying.any():
-                    break
-                rows = stages.keep(rows, staying)
-            passed = [earlier[staying] for earlier in (*passed, probabilities)]
-        else:
-            rows = stages.run(last, rows)
-            yield Leaving(rows.ids, last, problem.probabilities(rows.logits, temperatures[last]))
+        ran = stages.first(batch)
+        nothing = np.empty((0, *ran.logits.shape))
+        yield from leave(0, Rows(batch.ids, batch.lengths, nothing, ran.state), ran.logits)
+    for stage, pool in enumerate(pools):
+        for rest in pool.rest():
+            yield from further(stage + 1, rest)
 
 
-def run_exits(stages: Stages[S], batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+def run_exits(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Runs every row to the end and gives the logits of all exits.
 
     Yields:
         Row ids (rows,) and logits (exits, rows, labels) of each batch.
     """
     for batch in batches:
-        rows = stages.start(batch)
-        logits = []
-        for stage in range(len(stages.layers)):
-            rows = stages.run(stage, rows)
-            logits.append(rows.logits)
+        ran = stages.first(batch)
+        logits = [ran.logits]
+        for stage in range(1, len(stages.layers)):
+            ran = stages.later(stage, ran.state, batch.lengths)
+            logits.append(ran.logits)
         yield batch.ids, np.stack(logits)
 
 
-def run_full(stages: Stages[S], batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+def run_full(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Runs the network as if it had no exits but the last: what early exit has to beat.
 
     Yields:
         Row ids (rows,) and the last exit's logits (rows, labels) of each batch.
     """
     for batch in batches:
-        rows = stages.run_all(stages.start(batch))
-        yield batch.ids, rows.logits
+        yield batch.ids, stages.full(batch)

@@ -1,51 +1,55 @@
 """What a backend has to offer: a network cut at its exits."""
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from offramp.engine.batching import Batch
 
-S = TypeVar("S")
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What rows carry from stage to stage.
+
+    Attributes:
+        hidden: token states, (rows, length, width).
+        history: pooled states of the layers run so far, (rows, layers, width).
+    """
+
+    hidden: Tensor
+    history: Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Rows(Generic[S]):
-    """The rows of a batch that are still running.
+class Ran:
+    """Rows behind a stage, and the logits of its exit, (rows, labels) float32."""
 
-    Attributes:
-        ids: where each row stands in the input, (rows,).
-        lengths: tokens of each row, (rows,).
-        state: the backend's own: hidden states, mask, pooled history.
-        logits: the latest exit's, (rows, labels) float32; empty before the first.
-    """
-
-    ids: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    state: S
+    state: State
     logits: NDArray[np.float32]
 
 
-class Stages(Protocol[S]):
-    """A network as stages, each a run of layers that ends with an exit."""
+class Stages(Protocol):
+    """A network as stages, each a run of layers that ends with an exit.
+
+    A backend may hand out memory that it uses again: the state that a stage returns holds until that stage is run once
+    more.
+    """
 
     @property
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
 
-    def start(self, batch: Batch) -> Rows[S]:
-        """Embeds a batch."""
+    def first(self, batch: Batch) -> Ran:
+        """Embeds a batch and runs the first stage and its exit."""
 
-    def run(self, stage: int, rows: Rows[S]) -> Rows[S]:
-        """Runs one stage and its exit; the result's ``logits`` are that exit's."""
+    def later(self, stage: int, state: State, lengths: NDArray[np.int64]) -> Ran:
+        """Runs a stage behind the first and its exit on rows of the given lengths, (rows,), in tokens."""
 
-    def head(self, stage: int, rows: Rows[S]) -> NDArray[np.float32]:
-        """Logits (rows, labels) of one exit for rows that have run at least its layers: ``run`` without the layers."""
+    def full(self, batch: Batch) -> NDArray[np.float32]:
+        """Runs the whole network as if it had no exits but the last: that exit's logits, (rows, labels)."""
 
-    def run_all(self, rows: Rows[S]) -> Rows[S]:
-        """Runs every layer in one go and only the last exit: the network as if it had no exits in between."""
-
-    def keep(self, rows: Rows[S], staying: NDArray[np.bool_]) -> Rows[S]:
-        """Drops the rows that are False in ``staying`` (rows,) and cuts the rest to the longest of them."""
+    def embed(self, batch: Batch) -> None:
+        """Embeds a batch and does nothing more: to measure what that costs."""

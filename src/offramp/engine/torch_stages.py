@@ -1,23 +1,14 @@
 """The stages of a network run by PyTorch itself, on a CPU or a GPU."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from offramp.engine.batching import Batch
-from offramp.engine.stages import Rows
-from offramp.model import EarlyExitForSequenceClassification, State
-
-
-@dataclass(frozen=True, slots=True)
-class TorchState:
-    """The layers' state and the pooled states so far, (rows, layers so far, width); None before the first layer."""
-
-    layers: State
-    history: Tensor | None
+from offramp.engine.stages import Ran, State
+from offramp.model import EarlyExitForSequenceClassification
+from offramp.model import State as LayersState
 
 
 class TorchStages:
@@ -33,49 +24,47 @@ class TorchStages:
         return tuple(self._network.config.exits)
 
     @torch.inference_mode()
-    def start(self, batch: Batch) -> Rows[TorchState]:
-        """Embeds a batch. There is no mask where nothing is padded."""
+    def first(self, batch: Batch) -> Ran:
+        """Embeds a batch and runs the first stage and its exit."""
+        embedded = self._network.stack.embed(self._inputs(batch))
+        return self._exit(0, *self._network.run_layers(embedded, None, self._network.stages[0]))
+
+    @torch.inference_mode()
+    def later(self, stage: int, state: State, lengths: NDArray[np.int64]) -> Ran:
+        """Runs a stage behind the first and its exit."""
+        resumed = self._network.stack.resume(state.hidden, self._mask(lengths, state.hidden.shape[1]))
+        return self._exit(stage, *self._network.run_layers(resumed, state.history, self._network.stages[stage]))
+
+    @torch.inference_mode()
+    def full(self, batch: Batch) -> NDArray[np.float32]:
+        """Runs every layer and the last exit."""
+        embedded = self._network.stack.embed(self._inputs(batch))
+        layers = range(self.layers[-1])
+        return self._exit(len(self.layers) - 1, *self._network.run_layers(embedded, None, layers)).logits
+
+    @torch.inference_mode()
+    def embed(self, batch: Batch) -> None:
+        """Embeds a batch and does nothing more."""
+        self._network.stack.embed(self._inputs(batch))
+
+    def _exit(self, exit_index: int, layers: LayersState, history: Tensor) -> Ran:
+        logits = self._network.exit_logits(history, exit_index).float().cpu().numpy()
+        return Ran(State(layers.hidden, history), logits)
+
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
         inputs = {"input_ids": self._tensor(batch.input_ids)}
-        if batch.padded:
-            inputs["attention_mask"] = self._tensor(batch.mask.astype(np.int64))
+        mask = self._mask(batch.lengths, batch.input_ids.shape[1])
+        if mask is not None:
+            inputs["attention_mask"] = mask
         if batch.token_type_ids is not None:
             inputs["token_type_ids"] = self._tensor(batch.token_type_ids)
-        state = TorchState(self._network.embed(inputs), None)
-        return Rows(batch.ids, batch.lengths, state, np.zeros((len(batch.ids), 0), np.float32))
+        return inputs
 
-    @torch.inference_mode()
-    def run(self, stage: int, rows: Rows[TorchState]) -> Rows[TorchState]:
-        """Runs one stage and its exit."""
-        return self._run(rows, self._network.stages[stage], stage)
-
-    @torch.inference_mode()
-    def head(self, stage: int, rows: Rows[TorchState]) -> NDArray[np.float32]:
-        """Logits of one exit, from the pooled states of the layers before it."""
-        assert rows.state.history is not None
-        return self._head(stage, rows.state.history[:, : self.layers[stage]])
-
-    @torch.inference_mode()
-    def run_all(self, rows: Rows[TorchState]) -> Rows[TorchState]:
-        """Runs every layer and the last exit."""
-        return self._run(rows, range(self.layers[-1]), len(self.layers) - 1)
-
-    @torch.inference_mode()
-    def keep(self, rows: Rows[TorchState], staying: NDArray[np.bool_]) -> Rows[TorchState]:
-        """Compacts a batch."""
-        lengths = rows.lengths[staying]
-        longest = int(lengths.max())
-        index = self._tensor(np.flatnonzero(staying))
-        layers = self._network.stack.keep(rows.state.layers, index, longest, padded=bool(lengths.min() < longest))
-        history = rows.state.history
-        state = TorchState(layers, None if history is None else history.index_select(0, index))
-        return Rows(rows.ids[staying], lengths, state, rows.logits[staying])
-
-    def _run(self, rows: Rows[TorchState], layers: range, exit_index: int) -> Rows[TorchState]:
-        state, history = self._network.run_layers(rows.state.layers, rows.state.history, layers)
-        return Rows(rows.ids, rows.lengths, TorchState(state, history), self._head(exit_index, history))
-
-    def _head(self, exit_index: int, history: Tensor) -> NDArray[np.float32]:
-        return self._network.exit_logits(history, exit_index).float().cpu().numpy()
+    def _mask(self, lengths: NDArray[np.int64], length: int) -> Tensor | None:
+        """There is no mask where nothing is padded: attention is faster without one."""
+        if lengths.min() == length:
+            return None
+        return self._tensor((np.arange(length) < lengths[:, None]).astype(np.int64))
 
     def _tensor(self, array: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(array).to(self._device)

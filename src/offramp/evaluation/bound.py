@@ -1,7 +1,6 @@
 """The time that early exit could reach at best: what no row can skip, and the layers that are really run."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,19 @@ class Costs:
     Attributes:
         tokenisation: texts to token ids.
         embedding: token ids to the first layer's input, batches built.
-        heads: each exit's head and decision on all rows, (exits,).
+        decision: one exit's decision on all rows.
         full: the whole pass, from texts in to predictions out.
     """
 
     tokenisation: float
     embedding: float
-    heads: tuple[float, ...]
+    decision: float
     full: float
 
     @property
     def layers(self) -> float:
         """What is left for the layers."""
-        return max(0.0, self.full - self.tokenisation - self.embedding - self.heads[-1])
+        return max(0.0, self.full - self.tokenisation - self.embedding - self.decision)
 
     def bound(self, exits: NDArray[np.int64], layers: tuple[int, ...], tokens: NDArray[np.int64]) -> float:
         """Seconds for the same texts if leaving early were free and smaller batches lost nothing.
@@ -41,8 +40,8 @@ class Costs:
             tokens: tokens of each row, (rows,).
         """
         share = layers_run(exits, layers, tokens) / layers[-1]
-        asked = sum(seconds * float((exits >= index).mean()) for index, seconds in enumerate(self.heads))
-        return self.tokenisation + self.embedding + asked + self.layers * share
+        decided = sum(float((exits >= index).mean()) for index in range(len(layers)))
+        return self.tokenisation + self.embedding + self.decision * decided + self.layers * share
 
 
 def measure_costs(
@@ -51,27 +50,18 @@ def measure_costs(
     """Measures the parts of a pass that early exit cannot skip; ``full`` is the measured time of the whole pass."""
     stages, problem = classifier.stages, classifier.problem
     encoded = classifier.encode(texts, text_pairs)
-    planned = list(classifier.batches(encoded))
-    finished = [stages.run_all(stages.start(batch)) for batch in planned]
+    logits = [stages.full(batch) for batch in classifier.batches(encoded)]
     rule = MaximumProbability(0.5, problem)
 
     def embed() -> None:
         for batch in classifier.batches(encoded):
-            stages.start(batch)
+            stages.embed(batch)
 
-    def head(exit_index: int) -> None:
-        for rows in finished:
-            probabilities = problem.probabilities(stages.head(exit_index, rows), 1.0)
+    def decide() -> None:
+        for values in logits:
+            probabilities = problem.probabilities(values, 1.0)
             rule.decide(probabilities, probabilities[None][:0])
 
-    seconds = interleave(
-        {
-            "tokenisation": lambda: classifier.encode(texts, text_pairs),
-            "embedding": embed,
-            **{str(index): partial(head, index) for index in range(len(stages.layers))},
-        },
-        repeats,
-    )
-    medians = {name: float(np.median(values)) for name, values in seconds.items()}
-    heads = tuple(medians[str(index)] for index in range(len(stages.layers)))
-    return Costs(medians["tokenisation"], medians["embedding"], heads, full)
+    actions = {"tokenisation": lambda: classifier.encode(texts, text_pairs), "embedding": embed, "decision": decide}
+    seconds = {name: float(np.median(values)) for name, values in interleave(actions, repeats).items()}
+    return Costs(seconds["tokenisation"], seconds["embedding"], seconds["decision"], full)

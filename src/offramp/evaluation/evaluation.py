@@ -25,7 +25,7 @@ from offramp.model.encoding import Encoded
 from offramp.policy import MaximumProbability, Replay, exit_shares, layers_run, replay
 
 SCHEMA = 1
-THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.875, 0.9, 0.93, 0.95, 0.97, 0.99, 0.999, 1.01)
+THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
 REPEATS = 5
 
 

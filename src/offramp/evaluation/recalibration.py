@@ -1,11 +1,14 @@
 """Refitting a model's temperatures on other data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, read_labelled
-from offramp.engine import Classifier
+from offramp.data import Columns, LabelledTexts, read_labelled
+from offramp.engine import Classifier, export_folder, exports_of, open_export, torch_classifier
 from offramp.errors import ModelFolderError
 from offramp.evaluation.evaluation import targets_of
 from offramp.model import load
@@ -20,12 +23,12 @@ class Recalibration:
 
 
 def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -> Recalibration:
-    """Fits one temperature per exit to labelled texts and writes them into the model folder.
+    """Fits one temperature per exit to labelled texts and writes them into the model folder, for its exports too.
 
     Use texts that the model was not trained on; with fewer than a few hundred rows the temperatures are uncertain.
 
     Args:
-        model: a model folder; only its ``calibration.json`` changes.
+        model: a model folder; only its ``calibration.json`` changes, and the ``export.json`` of each export.
         data: labelled texts, as a source.
 
     Raises:
@@ -35,13 +38,22 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     """
     folder = Path(model)
     loaded = load(folder)
-    classifier = Classifier(loaded, _there(folder, loaded.network.config.exits))
+    classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
     targets = targets_of(classifier, rows)
-    logits = classifier.exit_logits(rows.texts, rows.text_pairs)
-    after = fit_calibration(logits, targets, classifier.problem, classifier.exits, rows.fingerprint)
+    after = _fit(classifier, rows, targets)
+    refitted = [
+        replace(export, calibration=_fit(open_export(folder, export), rows, targets)) for export in exports_of(folder)
+    ]
     after.save(folder)
+    for export in refitted:
+        export.save(export_folder(folder, export.backend, export.precision))
     return Recalibration(classifier.calibration, after)
+
+
+def _fit(classifier: Classifier, rows: LabelledTexts, targets: NDArray[Any]) -> Calibration:
+    logits = classifier.exit_logits(rows.texts, rows.text_pairs)
+    return fit_calibration(logits, targets, classifier.problem, classifier.exits, rows.fingerprint)
 
 
 def _there(folder: Path, exits: list[int]) -> Calibration:

@@ -19,6 +19,7 @@ from offramp.model.network import EarlyExitForSequenceClassification
 from offramp.model.stack import SUPPORTED
 
 WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
 _RESTORE = "restore it or train the model again"
 
 
@@ -105,18 +106,10 @@ def load(folder: Path) -> LoadedModel:
     Raises:
         ModelFolderError: the folder is missing, not an offramp model, or damaged.
     """
-    if not folder.is_dir():
-        raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote")
-    if not (folder / "config.json").is_file():
-        raise ModelFolderError(f"{folder} is not an offramp model: it has no config.json")
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind != EarlyExitConfig.model_type:
-        raise ModelFolderError(
-            f"{folder} is a {kind!r} model, not an offramp one; train exits on it with 'offramp train --model {folder}'"
-        )
-    for name in (WEIGHTS, "tokenizer_config.json"):
-        if not (folder / name).is_file():
-            raise ModelFolderError(f"{folder} has no {name}; {_RESTORE}")
+    load_config(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise ModelFolderError(f"{folder} has no {WEIGHTS}; {_RESTORE}")
+    tokenizer = load_tokenizer(folder)
     try:
         network, found = EarlyExitForSequenceClassification.from_pretrained(
             folder,
@@ -129,17 +122,48 @@ def load(folder: Path) -> LoadedModel:
     except (SafetensorError, OSError) as error:
         raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({_first_line(error)}); {_RESTORE}") from error
     except Exception as error:  # a configuration that makes no sense can raise anything
-        raise ModelFolderError(f"{folder / 'config.json'} is damaged ({_first_line(error)}); {_RESTORE}") from error
+        raise ModelFolderError(f"{folder / CONFIG} is damaged ({_first_line(error)}); {_RESTORE}") from error
     if flaw := _flaw(found):
-        raise ModelFolderError(f"{folder / WEIGHTS} does not fit config.json: {flaw}; {_RESTORE}")
+        raise ModelFolderError(f"{folder / WEIGHTS} does not fit {CONFIG}: {flaw}; {_RESTORE}")
+    tokenizer.model_max_length = _token_limit(network.backbone, tokenizer)
+    return LoadedModel(network.eval(), tokenizer)
+
+
+def load_config(folder: Path) -> EarlyExitConfig:
+    """Reads the configuration of a model folder, without the network.
+
+    Raises:
+        ModelFolderError: the folder is missing, not an offramp model, or damaged.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote")
+    if not (folder / CONFIG).is_file():
+        raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}")
+    kind = read_json(folder / CONFIG).get("model_type")
+    if kind != EarlyExitConfig.model_type:
+        raise ModelFolderError(
+            f"{folder} is a {kind!r} model, not an offramp one; train exits on it with 'offramp train --model {folder}'"
+        )
     try:
-        tokenizer = _tokenizer(folder, local_files_only=True)
+        return EarlyExitConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # a configuration that makes no sense can raise anything
+        raise ModelFolderError(f"{folder / CONFIG} is damaged ({_first_line(error)}); {_RESTORE}") from error
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Reads the tokenizer of a model folder.
+
+    Raises:
+        ModelFolderError: it is missing or damaged.
+    """
+    if not (folder / "tokenizer_config.json").is_file():
+        raise ModelFolderError(f"{folder} has no tokenizer_config.json; {_RESTORE}")
+    try:
+        return _tokenizer(folder, local_files_only=True)
     except Exception as error:  # tokenizers raise bare Exception on damaged files
         raise ModelFolderError(
             f"the tokenizer in {folder} cannot be read ({_first_line(error)}); {_RESTORE}"
         ) from error
-    tokenizer.model_max_length = _token_limit(network.backbone, tokenizer)
-    return LoadedModel(network.eval(), tokenizer)
 
 
 @_no_progress_bars()

@@ -31,8 +31,8 @@ class EarlyExitOutput(ModelOutput):
 class EarlyExitForSequenceClassification(PreTrainedModel):
     """A Hugging Face sequence classifier with exits.
 
-    As a whole (``forward``) it computes every exit, for training and for the full-depth pass. Stage by stage
-    (``embed``, ``run_stage``, ``exit_logits``) it lets the engine stop in between.
+    As a whole (``forward``) it computes every exit, for training. Stage by stage (``stack``, ``run_layers``,
+    ``exit_logits``) it lets the engine stop in between.
     """
 
     config_class = EarlyExitConfig
@@ -59,10 +59,6 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         """For each exit the layers (0-based) that run between the exit before and this one."""
         ends = self.config.exits
         return tuple(range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
-
-    def embed(self, inputs: dict[str, Tensor]) -> State:
-        """Everything before the first layer; see :meth:`LayerStack.embed`."""
-        return self.stack.embed(inputs)
 
     def run_layers(self, state: State, history: Tensor | None, layers: range) -> tuple[State, Tensor]:
         """Runs some layers and appends their pooled states to the history.
@@ -108,7 +104,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             "token_type_ids": token_type_ids,
             "position_ids": position_ids,
         }
-        state = self.embed({name: tensor for name, tensor in given.items() if tensor is not None})
+        state = self.stack.embed({name: tensor for name, tensor in given.items() if tensor is not None})
         history, logits = None, []
         for exit_index, layers in enumerate(self.stages):
             state, history = self.run_layers(state, history, layers)

@@ -5,12 +5,11 @@ every layer is replaced by a tap that does nothing but note how it was called. O
 embedded input and, for each layer, the very arguments that Hugging Face would have passed (masks, rotary angles,
 relative positions). The layers are then called with them, as many as wanted.
 
-Some of those arguments have a side for the rows of the batch and some for its length. Which, is learned once from
-three tiny runs of different shapes; so a batch can be cut to the rows and the length still needed.
+Of a batch, these arguments depend on its mask and its length only, not on its texts. So rows can leave in between, and
+others can join: for those that go on together the arguments are simply asked for again.
 """
 
 import copy
-import functools
 import inspect
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -34,21 +33,6 @@ _calls: ContextVar["list[_Call] | None"] = ContextVar("_calls", default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """A batch on its way through the layers.
-
-    Attributes:
-        hidden: token states, (rows, length, width).
-        mask: 1 for a token and 0 for padding, (rows, length); None where nothing is padded.
-        context: the layers' other arguments, each tensor once.
-    """
-
-    hidden: Tensor
-    mask: Tensor | None
-    context: tuple[Tensor | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Call:
     """One call of one layer: its position in the layer list and its arguments, flattened."""
 
@@ -58,26 +42,18 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
-    """One tensor among the layers' arguments: where it is found, and which of its sides are rows and length."""
+class State:
+    """A batch on its way through the layers.
 
-    call: int
-    leaf: int
-    rows: int | None
-    lengths: tuple[int, ...]
-    shared: bool
-    """All rows hold the same values, so one row serves them all."""
-    padding_only: bool
-    """The encoder passes it only where something is padded."""
+    Attributes:
+        hidden: token states, (rows, length, width).
+        mask: 1 for a token and 0 for padding, (rows, length); None where nothing is padded.
+        calls: the arguments with which the encoder calls its layers on such a batch.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Anatomy:
-    """How an encoder calls its layers: the calls, and for each the slot (or None) of every argument."""
-
+    hidden: Tensor
+    mask: Tensor | None
     calls: tuple[_Call, ...]
-    slots: tuple[_Slot, ...]
-    slot_of: tuple[tuple[int | None, ...], ...]
 
 
 class _Tap(nn.Module):
@@ -122,11 +98,8 @@ class LayerStack:
         self._path, self._layers = _find_layers(backbone, self.depth)
         self._frame = _frame_of(backbone, self._path, self._layers)
         self._final_norm = getattr(backbone, "final_norm", None)
+        self._learnt = False
         self._accepts = frozenset(inspect.signature(backbone.forward).parameters)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A copy learns its anatomy anew: PyTorch warns where the forms of arguments are copied.
-        return {name: value for name, value in vars(self).items() if name != "_anatomy"}
 
     def embed(self, inputs: Mapping[str, Tensor]) -> State:
         """Runs everything before the first layer.
@@ -136,23 +109,26 @@ class LayerStack:
                 ``token_type_ids`` and ``position_ids`` of the same shape. Leave ``attention_mask`` out where nothing
                 is padded: attention is faster without one. What the encoder does not take is dropped.
         """
-        anatomy = self._anatomy
         calls = self._record(inputs)
-        context = []
-        for slot in anatomy.slots:
-            leaf = calls[slot.call].leaves[slot.leaf]
-            if slot.shared and leaf is not None and slot.rows is not None:
-                leaf = leaf.narrow(slot.rows, 0, 1)
-            context.append(leaf)
-        return State(calls[0].leaves[0], inputs.get("attention_mask"), tuple(context))
+        return State(calls[0].leaves[0], inputs.get("attention_mask"), calls)
+
+    def resume(self, hidden: Tensor, mask: Tensor | None) -> State:
+        """Takes up rows that have run some layers, perhaps in another company: only mask and length matter to layers.
+
+        Args:
+            hidden: token states, (rows, length, width).
+            mask: 1 for a token and 0 for padding, (rows, length); None where nothing is padded.
+        """
+        rows, length = hidden.shape[:2]
+        # Without a mask the arguments are the same for all rows, so those of one row serve them all.
+        ids = torch.zeros((1 if mask is None else rows, length), dtype=torch.long, device=hidden.device)
+        inputs = {"input_ids": ids} if mask is None else {"input_ids": ids, "attention_mask": mask}
+        return State(hidden, mask, self._record(inputs))
 
     def layer(self, state: State, index: int) -> State:
         """Runs one layer (0-based)."""
-        call = self._anatomy.calls[index]
-        slots = self._anatomy.slot_of[index]
-        leaves = [leaf if slot is None else state.context[slot] for leaf, slot in zip(call.leaves, slots, strict=True)]
-        leaves[0] = state.hidden
-        args, kwargs = tree_unflatten(leaves, call.form)
+        call = state.calls[index]
+        args, kwargs = tree_unflatten([state.hidden, *call.leaves[1:]], call.form)
         output = self._layers[call.layer](*args, **kwargs)
         return replace(state, hidden=output if isinstance(output, Tensor) else output[0])
 
@@ -160,28 +136,9 @@ class LayerStack:
         """The encoder's last normalisation, for encoders that have one after their last layer."""
         return hidden if self._final_norm is None else self._final_norm(hidden)
 
-    def keep(self, state: State, rows: Tensor | None, length: int, padded: bool) -> State:
-        """Cuts a batch down to some of its rows and to its first ``length`` tokens.
-
-        Args:
-            rows: positions of the rows to keep, (kept,) int64; None keeps all.
-            length: tokens to keep; everything after must be padding in all kept rows.
-            padded: whether padding is left within ``length``; if not, the mask is dropped.
-        """
-        context = tuple(
-            None if tensor is None or (slot.padding_only and not padded) else _cut(tensor, slot, rows, length)
-            for slot, tensor in zip(self._anatomy.slots, state.context, strict=True)
-        )
-        mask = state.mask[:, :length] if padded and state.mask is not None else None
-        hidden = state.hidden[:, :length]
-        if rows is not None:
-            hidden = hidden.index_select(0, rows)
-            mask = None if mask is None else mask.index_select(0, rows)
-        return State(hidden, mask, context)
-
     @torch.no_grad()
     def check(self) -> None:
-        """Compares a tiny batch with the encoder's own forward: whole, and with only its last row kept halfway.
+        """Compares a tiny batch with the encoder's own forward: whole, and with its rows taken up again halfway.
 
         Raises:
             BackboneError: the encoder does something between or after its layers that a stack of layers cannot do, or
@@ -206,16 +163,18 @@ class LayerStack:
     def _difference(self) -> float:
         """Largest deviation, as a share of the largest value."""
         inputs = self._probe(3, 7)
-        lengths = inputs["attention_mask"].sum(1)
+        mask, shortest = inputs["attention_mask"], int(inputs["attention_mask"].sum(1)[2])
         expected = self.backbone(**self._accepted(inputs))[0]  # the first, whether it answers with a tuple or not
-        whole = cut = self.embed(inputs)
+        whole = padded = alone = self.embed(inputs)
         for index in range(self.depth):
             if index == self.depth // 2:
-                cut = self.keep(cut, torch.tensor([2], device=lengths.device), int(lengths[2]), padded=False)
-            whole, cut = self.layer(whole, index), self.layer(cut, index)
+                padded = self.resume(whole.hidden[1:, :6], mask[1:, :6])
+                alone = self.resume(whole.hidden[[2, 2], :shortest], None)
+            whole, padded, alone = (self.layer(state, index) for state in (whole, padded, alone))
         deviations = (
-            (self.normalise(whole.hidden) - expected)[inputs["attention_mask"].bool()],
-            self.normalise(cut.hidden)[0] - expected[2, : lengths[2]],
+            (self.normalise(whole.hidden) - expected)[mask.bool()],
+            (self.normalise(padded.hidden) - expected[1:, :6])[mask[1:, :6].bool()],
+            (self.normalise(alone.hidden) - expected[[2, 2], :shortest]).flatten(0, 1),
         )
         largest = torch.stack([deviation.abs().max() for deviation in deviations]).max()
         return float(largest / expected.abs().max().clamp(min=1))
@@ -223,55 +182,24 @@ class LayerStack:
     def _accepted(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in inputs.items() if name in self._accepts}
 
-    def _record(self, inputs: Mapping[str, Tensor]) -> list[_Call]:
+    def _record(self, inputs: Mapping[str, Tensor]) -> tuple[_Call, ...]:
+        if not self._learnt:
+            # These runs may draw random numbers (dropout); a training run must not depend on whether they happened.
+            with torch.no_grad(), torch.random.fork_rng():
+                self._learn_returns()
+            self._learnt = True
         calls: list[_Call] = []
         token = _calls.set(calls)
         try:
             self._frame(**self._accepted(inputs))
         finally:
             _calls.reset(token)
-        return calls
-
-    @functools.cached_property
-    def _anatomy(self) -> _Anatomy:
-        # The runs below may draw random numbers (dropout); a training run must not depend on whether they happened.
-        with torch.no_grad(), torch.random.fork_rng():
-            self._learn_returns()
-            padded, larger = self._record(self._probe(2, 5)), self._record(self._probe(3, 7))
-            unpadded = self._record({"input_ids": self._probe(1, self._long)["input_ids"]})
-        if len(padded) != self.depth:
+        if len(calls) != self.depth:
             raise BackboneError(
-                f"{self.backbone.config.model_type} calls {len(padded)} layers where its configuration says "
+                f"{self.backbone.config.model_type} calls {len(calls)} layers where its configuration says "
                 f"{self.depth}; supported are {SUPPORTED}"
             )
-        slots: list[_Slot] = []
-        slot_of: list[tuple[int | None, ...]] = []
-        known: dict[int, int] = {}
-        for number, call in enumerate(padded):
-            found: list[int | None] = [None]
-            for leaf in range(1, len(call.leaves)):
-                tensor = call.leaves[leaf]
-                if not isinstance(tensor, Tensor):
-                    found.append(None)
-                    continue
-                if id(tensor) not in known:
-                    known[id(tensor)] = len(slots)
-                    other = unpadded[number].leaves[leaf]
-                    slots.append(_examine(number, leaf, tensor, larger[number].leaves[leaf], other is None))
-                found.append(known[id(tensor)])
-            slot_of.append(tuple(found))
-        # The calls are kept for their form only: their tensors would pin the probes' memory.
-        calls = tuple(
-            replace(call, leaves=[None if isinstance(leaf, Tensor) else leaf for leaf in call.leaves])
-            for call in padded
-        )
-        return _Anatomy(calls, tuple(slots), tuple(slot_of))
-
-    @property
-    def _long(self) -> int:
-        """A length beyond the usual sliding windows: only there does an encoder show that it masks without padding."""
-        positions = getattr(self.backbone.config, "max_position_embeddings", None) or 512
-        return int(min(512, max(8, positions - 4)))
+        return tuple(calls)
 
     def _learn_returns(self) -> None:
         """Runs the whole encoder once to see what its layers return."""
@@ -338,20 +266,3 @@ def _shallow(module: nn.Module | None) -> nn.Module:
     twin = copy.copy(module)
     twin._modules = dict(module._modules)
     return twin
-
-
-def _examine(call: int, leaf: int, small: Tensor, large: Tensor, padding_only: bool) -> _Slot:
-    """Tells the sides of an argument apart by how they grow from the (2, 5) to the (3, 7) probe."""
-    sides = list(zip(small.shape, large.shape, strict=True))
-    rows = next((side for side, sizes in enumerate(sides) if sizes == (2, 3)), None)
-    lengths = tuple(side for side, sizes in enumerate(sides) if sizes == (5, 7))
-    shared = rows is not None and bool((large == large.narrow(rows, 0, 1)).all())
-    return _Slot(call, leaf, rows, lengths, shared, padding_only)
-
-
-def _cut(tensor: Tensor, slot: _Slot, rows: Tensor | None, length: int) -> Tensor:
-    for side in slot.lengths:
-        tensor = tensor.narrow(side, 0, length)
-    if rows is not None and slot.rows is not None and not slot.shared:
-        tensor = tensor.index_select(slot.rows, rows)
-    return tensor

@@ -1,0 +1,142 @@
+"""What ``offramp export`` leaves in a model folder: one subfolder for every backend and precision."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
+
+from offramp.calibration import Calibration
+from offramp.errors import ModelFolderError
+from offramp.files import read_json, write_json
+from offramp.model.loading import WEIGHTS
+
+Backend = Literal["torch", "onnxruntime", "openvino"]
+Precision = Literal["fp32", "bf16", "int8"]
+PRECISIONS: dict[str, tuple[Precision, ...]] = {
+    "torch": ("fp32", "bf16"),
+    "onnxruntime": ("fp32", "int8"),
+    "openvino": ("fp32", "bf16", "int8"),
+}
+SCHEMA = 1
+EXPORT = "export.json"
+_AGAIN = "export it again with 'offramp export'"
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Texts a second at full depth, in the backend and in PyTorch fp32, on one processor with some threads."""
+
+    cpu: str
+    threads: int
+    texts_per_second: float
+    torch_texts_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An exported model: ``export.json`` beside its graphs.
+
+    Attributes:
+        weights: fingerprint of the weights that were exported.
+        max_length: tokens at which texts are cut.
+        calibration: the exits' temperatures in this backend and precision.
+        rows: texts on which it was compared with PyTorch in fp32, at full depth.
+        agreement: share of them that get the same label at every exit.
+        difference: largest difference of a logit.
+        speeds: where it was measured.
+    """
+
+    backend: str
+    precision: str
+    weights: str
+    max_length: int
+    calibration: Calibration
+    rows: int
+    agreement: float
+    difference: float
+    speeds: tuple[Speed, ...]
+
+    def save(self, folder: Path) -> None:
+        """Writes ``export.json`` into the folder of the graphs."""
+        content = {"schema": SCHEMA, **asdict(self), "calibration": self.calibration.to_dict()}
+        write_json(folder / EXPORT, content)
+
+
+def export_folder(model: Path, backend: str, precision: str) -> Path:
+    """Where the graphs for a backend and a precision lie in a model folder."""
+    return model / backend / precision
+
+
+def graph_file(folder: Path, name: str) -> Path:
+    """The file of a graph: ONNX, or OpenVINO's own format where it was quantised by OpenVINO's tools.
+
+    Raises:
+        ModelFolderError: there is none.
+    """
+    for suffix in (".xml", ".onnx"):
+        if (file := folder / f"{name}{suffix}").is_file():
+            return file
+    raise ModelFolderError(f"{folder} has no graph {name!r}; {_AGAIN}")
+
+
+def read_export(model: Path, backend: str, precision: str) -> Export:
+    """Reads what was exported for a backend and a precision.
+
+    Raises:
+        ModelFolderError: nothing was, it is damaged, or the model was trained again since.
+    """
+    folder = export_folder(model, backend, precision)
+    if not folder.is_dir():
+        there = ", ".join(f"{export.backend} {export.precision}" for export in exports_of(model)) or "nothing"
+        raise ModelFolderError(
+            f"{model} has no export for {backend} in {precision} (exported is {there}); "
+            f"run  offramp export {model} --backend {backend} --precision {precision}"
+        )
+    content = read_json(folder / EXPORT)
+    try:
+        export = _from_dict(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFolderError(f"{folder / EXPORT} is damaged ({error!r:.80}); {_AGAIN}") from None
+    if export.weights != weights_fingerprint(model):
+        raise ModelFolderError(f"{folder} was exported from other weights than {model} holds now; {_AGAIN}")
+    return export
+
+
+def exports_of(model: Path) -> list[Export]:
+    """Every export in a model folder that can be used."""
+    found = []
+    for backend, precisions in PRECISIONS.items():
+        for precision in precisions:
+            if (export_folder(model, backend, precision) / EXPORT).is_file():
+                found.append(read_export(model, backend, precision))
+    return found
+
+
+def weights_fingerprint(model: Path) -> str:
+    """Tells one training from another: a hash of the exits' own weights, which no two trainings share.
+
+    Hashing everything would cost seconds at every start.
+
+    Raises:
+        ModelFolderError: the weights are missing or damaged.
+    """
+    digest = hashlib.sha256()
+    try:
+        with safe_open(model / WEIGHTS, "numpy") as tensors:
+            for name in sorted(name for name in tensors.keys() if name.startswith("heads.")):  # noqa: SIM118
+                digest.update(tensors.get_tensor(name).tobytes())
+    except (SafetensorError, OSError) as error:
+        raise ModelFolderError(f"{model / WEIGHTS} cannot be read ({error}); restore it or train again") from error
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _from_dict(content: Mapping[str, Any]) -> Export:
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"schema {content['schema']}")
+    values = {field.name: content[field.name] for field in fields(Export)}
+    values["calibration"] = Calibration.from_dict(content["calibration"])
+    values["speeds"] = tuple(Speed(**speed) for speed in content["speeds"])
+    return Export(**values)

@@ -1,0 +1,146 @@
+"""From a model folder to a classifier, in the backend that is wanted or fastest."""
+
+from pathlib import Path
+
+import torch
+
+from offramp import environment
+from offramp.calibration import Calibration
+from offramp.engine.batching import DEFAULT_TOKEN_BUDGET
+from offramp.engine.classifier import Classifier
+from offramp.engine.exports import PRECISIONS, Export, export_folder, exports_of, read_export
+from offramp.engine.onnxruntime_stages import OnnxRuntimeStages
+from offramp.engine.openvino_stages import OpenVinoStages
+from offramp.engine.stages import Stages
+from offramp.engine.torch_stages import TorchStages
+from offramp.errors import ModelFolderError, OptionError
+from offramp.model import LoadedModel
+from offramp.model import load as load_model
+from offramp.model.loading import load_config, load_tokenizer
+
+AUTO = "auto"
+
+
+def load(
+    folder: str | Path,
+    *,
+    backend: str = AUTO,
+    precision: str = AUTO,
+    token_budget: int = DEFAULT_TOKEN_BUDGET,
+    threads: int | None = None,
+    device: str | None = None,
+) -> Classifier:
+    """Loads the classifier of a model folder.
+
+    Args:
+        folder: what ``offramp train`` wrote.
+        backend: ``torch``, or ``onnxruntime`` or ``openvino`` once ``offramp export`` has written the model for it;
+            by default the one that was fastest on this processor when it was exported.
+        precision: ``fp32``, ``bf16`` or ``int8``, as far as the backend has it; by default the fastest exported, and
+            ``fp32`` in ``torch``.
+        token_budget: tokens of a batch, padding included.
+        threads: processor threads; by default the backend's choice. In ``torch`` it holds for the whole process.
+        device: where ``torch`` runs, such as ``"cuda"``; by default a GPU if there is one.
+
+    Raises:
+        ModelFolderError: the folder is missing, not an offramp model, damaged, or not exported to the backend.
+        OptionError: the backend has no such precision, or a value is out of range.
+        MissingExtraError: the backend is not installed.
+    """
+    folder = Path(folder)
+    _check(backend, precision, threads)
+    config = load_config(folder)
+    export = None if backend == "torch" or device is not None else _choose(folder, backend, precision, threads)
+    if export is None:
+        classifier = torch_classifier(
+            load_model(folder),
+            Calibration.load(folder),
+            token_budget=token_budget,
+            device=device,
+            bf16=precision == "bf16",
+        )
+        if threads is not None:
+            torch.set_num_threads(threads)
+    else:
+        classifier = open_export(folder, export, token_budget=token_budget, threads=threads)
+    if len(classifier.calibration.temperatures) != len(config.exits):
+        raise ModelFolderError(
+            f"{folder} holds {len(classifier.calibration.temperatures)} temperatures for {len(config.exits)} exits; "
+            "run 'offramp calibrate' again"
+        )
+    return classifier
+
+
+def torch_classifier(
+    model: LoadedModel,
+    calibration: Calibration,
+    *,
+    token_budget: int = DEFAULT_TOKEN_BUDGET,
+    device: str | None = None,
+    bf16: bool = False,
+) -> Classifier:
+    """Makes a classifier from a model in memory, run by PyTorch; ``bf16`` computes in bfloat16."""
+    network = model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if bf16:
+        network = network.to(torch.bfloat16)
+    return Classifier(TorchStages(network), network.config, model.tokenizer, calibration, token_budget=token_budget)
+
+
+def open_export(
+    folder: Path, export: Export, *, token_budget: int = DEFAULT_TOKEN_BUDGET, threads: int | None = None
+) -> Classifier:
+    """Makes a classifier from exported graphs.
+
+    Args:
+        folder: the model folder.
+        export: what was exported there.
+    """
+    config, tokenizer = load_config(folder), load_tokenizer(folder)
+    tokenizer.model_max_length = export.max_length
+    graphs = export_folder(folder, export.backend, export.precision)
+    stages = open_stages(graphs, export.backend, export.precision, tuple(config.exits), threads)
+    return Classifier(stages, config, tokenizer, export.calibration, token_budget=token_budget)
+
+
+def open_stages(graphs: Path, backend: str, precision: str, layers: tuple[int, ...], threads: int | None) -> Stages:
+    """Opens a folder of graphs; ``layers`` are the numbers of layers run before each exit."""
+    if backend == "onnxruntime":
+        return OnnxRuntimeStages(graphs, layers, threads=threads)
+    bf16 = precision == "bf16" or (precision == "int8" and environment.fast_bf16())
+    return OpenVinoStages(graphs, layers, bf16=bf16, threads=threads)
+
+
+def _check(backend: str, precision: str, threads: int | None) -> None:
+    if backend not in (AUTO, *PRECISIONS):
+        raise OptionError(f"backend {backend!r} is not known; valid: {', '.join((AUTO, *PRECISIONS))}")
+    known = PRECISIONS.get(backend) or tuple(dict.fromkeys(one for several in PRECISIONS.values() for one in several))
+    if precision not in (AUTO, *known):
+        raise OptionError(f"precision {precision!r} is not one of {backend}'s; valid: {', '.join((AUTO, *known))}")
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads is {threads}; use at least 1")
+
+
+def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> Export | None:
+    """The export to use; None stands for PyTorch."""
+    if AUTO not in (backend, precision):
+        return read_export(folder, backend, precision)
+    fitting = [
+        export
+        for export in exports_of(folder)
+        if backend in (AUTO, export.backend) and precision in (AUTO, export.precision)
+    ]
+    fastest = max(fitting, key=lambda export: _gain(export, threads), default=None)
+    if backend == AUTO and precision in (AUTO, *PRECISIONS["torch"]):
+        # PyTorch in fp32 is what gains are measured against, and what runs where nothing was measured.
+        return fastest if fastest is not None and _gain(fastest, threads) > 1 else None
+    if fastest is None:
+        wanted = (backend, PRECISIONS[backend][0]) if precision == AUTO else ("openvino", precision)
+        return read_export(folder, *wanted)  # which tells that it is not there, and how to get it
+    return fastest
+
+
+def _gain(export: Export, threads: int | None) -> float:
+    """How many times faster than PyTorch an export was on this processor; 0 where that was not measured."""
+    here = [speed for speed in export.speeds if speed.cpu == environment.cpu_name()]
+    same = [speed for speed in here if speed.threads == threads] or here
+    return max((speed.texts_per_second / speed.torch_texts_per_second for speed in same), default=0.0)

@@ -1,0 +1,69 @@
+"""The stages of an exported model, run by ONNX Runtime on a CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from offramp.engine.batching import Batch
+from offramp.engine.exports import graph_file
+from offramp.engine.stages import Ran, State
+from offramp.errors import MissingExtraError
+
+
+class OnnxRuntimeStages:
+    """See :class:`~offramp.engine.stages.Stages`."""
+
+    def __init__(self, folder: Path, layers: tuple[int, ...], *, threads: int | None) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingExtraError("the backend onnxruntime", "onnx") from None
+        self._onnxruntime: Any = onnxruntime
+        self._folder = folder
+        self._layers = layers
+        self._options = onnxruntime.SessionOptions()
+        self._options.log_severity_level = 3
+        if threads is not None:
+            self._options.intra_op_num_threads = threads
+        self._stages = [self._session(f"stage-{stage}") for stage in range(len(layers))]
+        self._others: dict[str, Any] = {}
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Number of layers run before each exit."""
+        return self._layers
+
+    def first(self, batch: Batch) -> Ran:
+        """Embeds a batch and runs the first stage and its exit."""
+        return self._run(0, batch.tokens)
+
+    def later(self, stage: int, state: State, lengths: NDArray[np.int64]) -> Ran:
+        """Runs a stage behind the first and its exit."""
+        hidden, history = state.hidden.numpy(), state.history.numpy()
+        return self._run(stage, {"hidden": hidden, "lengths": lengths, "history": history})
+
+    def full(self, batch: Batch) -> NDArray[np.float32]:
+        """Runs the whole network as one graph."""
+        logits: NDArray[np.float32] = self._other("full").run(None, batch.tokens)[0]
+        return logits
+
+    def embed(self, batch: Batch) -> None:
+        """Embeds a batch and does nothing more."""
+        self._other("embed").run(None, batch.tokens)
+
+    def _run(self, stage: int, feeds: dict[str, NDArray[Any]]) -> Ran:
+        hidden, history, logits = self._stages[stage].run(None, feeds)
+        return Ran(State(torch.from_numpy(hidden), torch.from_numpy(history)), logits)
+
+    def _other(self, name: str) -> Any:
+        """A graph that only measuring and auditing need: it is not in memory until then."""
+        if name not in self._others:
+            self._others[name] = self._session(name)
+        return self._others[name]
+
+    def _session(self, name: str) -> Any:
+        file = str(graph_file(self._folder, name))
+        return self._onnxruntime.InferenceSession(file, self._options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,113 @@
+"""The stages of an exported model, run by OpenVINO on a CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from offramp.engine.batching import Batch
+from offramp.engine.exports import graph_file
+from offramp.engine.stages import Ran, State
+from offramp.errors import MissingExtraError
+
+# Kernels are prepared once for each shape and kept; texts of 512 lengths times a few batch sizes have to fit.
+_KEPT_KERNELS = 20_000
+
+
+class OpenVinoStages:
+    """See :class:`~offramp.engine.stages.Stages`.
+
+    The states that stages return lie in OpenVINO's own memory. In ``bf16`` and ``int8`` the hidden states pass from
+    stage to stage in bfloat16 if ``bf16`` says that the processor computes in it.
+    """
+
+    def __init__(self, folder: Path, layers: tuple[int, ...], *, bf16: bool, threads: int | None) -> None:
+        try:
+            import openvino
+        except ImportError:
+            raise MissingExtraError("the backend openvino", "openvino") from None
+        self._openvino: Any = openvino
+        self._folder = folder
+        self._layers = layers
+        self._bf16 = bf16
+        self._core = openvino.Core()
+        self._options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
+            **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
+        }
+        self._stages = [self._request(f"stage-{stage}") for stage in range(len(layers))]
+        self._others: dict[str, Any] = {}
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Number of layers run before each exit."""
+        return self._layers
+
+    def first(self, batch: Batch) -> Ran:
+        """Embeds a batch and runs the first stage and its exit."""
+        return self._run(0, batch.tokens)
+
+    def later(self, stage: int, state: State, lengths: NDArray[np.int64]) -> Ran:
+        """Runs a stage behind the first and its exit."""
+        hidden, history = self._shared(state.hidden), self._shared(state.history)
+        return self._run(stage, {"hidden": hidden, "lengths": lengths, "history": history})
+
+    def full(self, batch: Batch) -> NDArray[np.float32]:
+        """Runs the whole network as one graph."""
+        logits: NDArray[np.float32] = self._infer(self._other("full"), batch.tokens).get_tensor("logits").data.copy()
+        return logits
+
+    def embed(self, batch: Batch) -> None:
+        """Embeds a batch and does nothing more."""
+        self._infer(self._other("embed"), batch.tokens)
+
+    def _run(self, stage: int, feeds: dict[str, Any]) -> Ran:
+        request = self._infer(self._stages[stage], feeds)
+        state = State(self._float(request, "hidden_out"), self._float(request, "history_out"))
+        return Ran(state, request.get_tensor("logits").data.copy())
+
+    def _other(self, name: str) -> Any:
+        """A graph that only measuring and auditing need: it is not in memory until then."""
+        if name not in self._others:
+            self._others[name] = self._request(name)
+        return self._others[name]
+
+    def _request(self, name: str) -> Any:
+        model = self._core.read_model(graph_file(self._folder, name))
+        if self._bf16:
+            model = self._with_bf16_ports(model)
+        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+
+    def _with_bf16_ports(self, model: Any) -> Any:
+        """Hidden states go in and out as they are computed with: no conversion at the borders between stages."""
+        preparation = self._openvino.preprocess.PrePostProcessor(model)
+        for port in model.inputs:
+            if port.get_any_name() in ("hidden", "history"):
+                preparation.input(port.get_any_name()).tensor().set_element_type(self._openvino.Type.bf16)
+        for port in model.outputs:
+            if port.get_any_name() != "logits":
+                preparation.output(port.get_any_name()).tensor().set_element_type(self._openvino.Type.bf16)
+        return preparation.build()
+
+    def _infer(self, request: Any, feeds: dict[str, Any]) -> Any:
+        for name, value in feeds.items():
+            tensor = value if isinstance(value, self._openvino.Tensor) else self._openvino.Tensor(value, True)
+            request.set_tensor(name, tensor)
+        request.infer()
+        return request
+
+    def _float(self, request: Any, name: str) -> Tensor:
+        data = request.get_tensor(name).data
+        return torch.from_numpy(data.view(np.int16)).view(torch.bfloat16) if self._bf16 else torch.from_numpy(data)
+
+    def _shared(self, tensor: Tensor) -> Any:
+        """The same memory, as OpenVINO sees it."""
+        if not self._bf16:
+            return self._openvino.Tensor(tensor.numpy(), True)
+        shape = self._openvino.Shape(list(tensor.shape))
+        return self._openvino.Tensor(tensor.view(torch.int16).numpy(), shape, self._openvino.Type.bf16)

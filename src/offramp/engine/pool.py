@@ -1,0 +1,122 @@
+"""Where rows wait for a stage until they fill a batch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from offramp.engine.stages import State
+
+# A batch of this share of the token budget runs well enough to be sent on before it is full ...
+_ENOUGH = 0.25
+# ... if what comes next is shorter than this share of its longest row.
+_CLOSE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows on their way.
+
+    Attributes:
+        ids: where each row stands in the input, (rows,).
+        lengths: tokens of each row, (rows,).
+        passed: calibrated probabilities at the exits passed, (exits, rows, labels).
+        state: the network's.
+    """
+
+    ids: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    passed: NDArray[np.float64]
+    state: State
+
+
+class Pool:
+    """Gathers the rows that stay behind an exit into batches for the next stage.
+
+    Without it a batch would shrink from exit to exit down to a few rows, which waste the hardware. A batch goes on when
+    it is full, or when it is large enough and the rows that come next are so much shorter that they would be mostly
+    padding. A row is copied once; a batch that stays as a whole is not copied.
+
+    Args:
+        token_budget: tokens of a full batch, padding included.
+    """
+
+    def __init__(self, token_budget: int) -> None:
+        self._token_budget = token_budget
+        self._gathered: _Gathered | None = None
+
+    def add(self, rows: Rows, staying: NDArray[np.int64]) -> Iterator[Rows]:
+        """Takes the rows at the positions ``staying`` (rows,), the longest first, and gives the batches they fill."""
+        if len(staying) == len(rows.ids) and rows.lengths.sum() >= self._token_budget * _ENOUGH:
+            yield rows
+            return
+        while len(staying):
+            lengths = rows.lengths[staying]
+            longest = max(1, int(lengths[0]))
+            if self._gathered is not None and not self._gathered.fitting(lengths):
+                yield from self.rest()
+            if self._gathered is None:
+                self._gathered = _Gathered(self._token_budget, longest, rows)
+            fitting = self._gathered.fitting(lengths)
+            self._gathered.take(rows, staying[:fitting])
+            staying = staying[fitting:]
+            if self._gathered.full:
+                yield from self.rest()
+
+    def rest(self) -> Iterator[Rows]:
+        """Gives the rows that wait, if there are any, as one batch."""
+        if self._gathered is not None:
+            rows, self._gathered = self._gathered.rows(), None
+            yield rows
+
+
+class _Gathered:
+    """A batch in the making, with room for as many rows of ``length`` tokens as the budget has; filled from the front."""
+
+    def __init__(self, token_budget: int, length: int, like: Rows) -> None:
+        capacity = max(1, token_budget // length)
+        self._length = length
+        self._enough = _ENOUGH * token_budget / length
+        self._count = 0
+        self._ids = np.empty(capacity, np.int64)
+        self._lengths = np.empty(capacity, np.int64)
+        exits, _, labels = like.passed.shape
+        self._passed = np.empty((exits, capacity, labels))
+        _, _, width = like.state.hidden.shape
+        self._hidden = like.state.hidden.new_empty((capacity, length, width))
+        self._history = like.state.history.new_empty((capacity, *like.state.history.shape[1:]))
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room left."""
+        return self._count == len(self._ids)
+
+    def fitting(self, lengths: NDArray[np.int64]) -> int:
+        """How many of the next rows, the longest first, go into this batch."""
+        if lengths[0] > self._length:
+            return 0
+        close = int(np.count_nonzero(lengths >= _CLOSE * self._length))
+        needed = int(np.ceil(self._enough)) - self._count
+        return min(max(close, needed), len(self._ids) - self._count, len(lengths))
+
+    def take(self, rows: Rows, chosen: NDArray[np.int64]) -> None:
+        """Copies the rows at the positions ``chosen`` (rows,)."""
+        places = slice(self._count, self._count + len(chosen))
+        self._ids[places] = rows.ids[chosen]
+        self._lengths[places] = rows.lengths[chosen]
+        self._passed[:, places] = rows.passed[:, chosen]
+        index = torch.from_numpy(chosen).to(rows.state.hidden.device)
+        hidden = rows.state.hidden[:, : self._length]
+        torch.index_select(hidden, 0, index, out=self._hidden[places, : hidden.shape[1]])
+        # What lies behind a row is never looked at, but it must be numbers: 0 times NaN is NaN.
+        self._hidden[places, hidden.shape[1] :] = 0
+        torch.index_select(rows.state.history, 0, index, out=self._history[places])
+        self._count += len(chosen)
+
+    def rows(self) -> Rows:
+        """The batch as far as it is filled."""
+        filled = slice(self._count)
+        state = State(self._hidden[filled], self._history[filled])
+        return Rows(self._ids[filled], self._lengths[filled], self._passed[:, filled], state)

@@ -1,0 +1,207 @@
+"""The network as ONNX graphs: one for each stage, one of the whole without exits in between, one that only embeds."""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from offramp.model import EarlyExitForSequenceClassification
+
+WEIGHTS = "weights.bin"
+# The first release of the format with one operator for attention, which runtimes have fast kernels for.
+_OPSET = 23
+# Smaller tensors stay in the graph, where runtimes look for shapes and other constants.
+_SHARED_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A part of the network that a runtime computes in one go.
+
+    Attributes:
+        name: of its file, without the ending.
+        module: computes it.
+        inputs, outputs: names, in order.
+        example: tensors to trace it with.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    example: tuple[Tensor, ...]
+
+
+class _Embed(nn.Module):
+    def __init__(self, network: EarlyExitForSequenceClassification) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        return self.network.stack.embed(_inputs(input_ids, lengths, token_type_ids)).hidden
+
+
+class _First(nn.Module):
+    def __init__(self, network: EarlyExitForSequenceClassification) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        state = self.network.stack.embed(_inputs(input_ids, lengths, token_type_ids))
+        state, history = self.network.run_layers(state, None, self.network.stages[0])
+        return state.hidden, history, self.network.exit_logits(history, 0)
+
+
+class _Later(nn.Module):
+    def __init__(self, network: EarlyExitForSequenceClassification, stage: int) -> None:
+        super().__init__()
+        self.network = network
+        self.stage = stage
+
+    def forward(self, hidden: Tensor, lengths: Tensor, history: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        state = self.network.stack.resume(hidden, _mask(lengths, hidden.shape[1]))
+        state, history = self.network.run_layers(state, history, self.network.stages[self.stage])
+        return state.hidden, history, self.network.exit_logits(history, self.stage)
+
+
+class _Full(nn.Module):
+    def __init__(self, network: EarlyExitForSequenceClassification) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        state = self.network.stack.embed(_inputs(input_ids, lengths, token_type_ids))
+        exits = self.network.config.exits
+        _, history = self.network.run_layers(state, None, range(exits[-1]))
+        return self.network.exit_logits(history, len(exits) - 1)
+
+
+def _inputs(input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None) -> dict[str, Tensor]:
+    inputs = {"input_ids": input_ids, "attention_mask": _mask(lengths, input_ids.shape[1])}
+    return inputs if token_type_ids is None else inputs | {"token_type_ids": token_type_ids}
+
+
+def _mask(lengths: Tensor, length: int) -> Tensor:
+    return (torch.arange(length, device=lengths.device) < lengths[:, None]).long()
+
+
+def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
+    """Gives the stages in the order in which they run, then the whole network, then its embedding alone.
+
+    Rows and length are dynamic in all of them. ``lengths`` (rows,) are the tokens of each row; ``input_ids`` and
+    ``token_type_ids``, which only models for pairs have, are (rows, length); ``hidden`` is (rows, length, width),
+    ``history`` (rows, layers so far, width) and ``logits`` (rows, labels).
+    """
+    lengths = torch.tensor([9, 5, 7])
+    tokens: tuple[Tensor, ...] = (torch.full((3, 9), 5), lengths)
+    names: tuple[str, ...] = ("input_ids", "lengths")
+    if network.config.text_pair:
+        tokens, names = (*tokens, torch.zeros(3, 9, dtype=torch.long)), (*names, "token_type_ids")
+    outputs = ("hidden_out", "history_out", "logits")
+    first = _First(network)
+    yield Graph("stage-0", first, names, outputs, tokens)
+    hidden, history, _ = first(*tokens)
+    for stage in range(1, len(network.stages)):
+        later, carried = _Later(network, stage), (hidden, lengths, history)
+        yield Graph(f"stage-{stage}", later, ("hidden", "lengths", "history"), outputs, carried)
+        hidden, history, _ = later(*carried)
+    yield Graph("full", _Full(network), names, ("logits",), tokens)
+    yield Graph("embed", _Embed(network), names, ("embedded",), tokens)
+
+
+@torch.no_grad()
+def write_graphs(
+    network: EarlyExitForSequenceClassification, folder: Path, *, attention: str, only: str | None = None
+) -> None:
+    """Writes every graph as ``NAME.onnx`` into ``folder``; their weights lie together, each once, in one file beside.
+
+    Args:
+        network: on the CPU, in fp32 and evaluation mode.
+        attention: ``sdpa`` writes attention as one operator, ``eager`` in single steps, which OpenVINO puts together
+            in a way that is 2 % faster (MiniLM, whole network, bf16). Encoders without the former get the latter.
+        only: name of the one graph that is wanted.
+    """
+    known: dict[bytes, tuple[int, int]] = {}
+    with _attention(network, attention), (folder / WEIGHTS).open("wb") as weights:
+        for graph in graphs_of(network):
+            if only not in (None, graph.name):
+                continue
+            proto = _to_onnx(graph)
+            for tensor in proto.graph.initializer:
+                _share(tensor, weights, known)
+            (folder / f"{graph.name}.onnx").write_bytes(proto.SerializeToString())
+
+
+@contextmanager
+def _attention(network: EarlyExitForSequenceClassification, attention: str) -> Iterator[None]:
+    before = network.backbone.config._attn_implementation
+    if before == "sdpa":
+        network.backbone.set_attn_implementation(attention)
+    try:
+        yield
+    finally:
+        network.backbone.set_attn_implementation(before)
+
+
+def _to_onnx(graph: Graph, opset: int = _OPSET) -> Any:
+    dynamic = [
+        {side: torch.export.Dim.DYNAMIC for side in range(2 if name != "history" else 1) if side < example.ndim}
+        for name, example in zip(graph.inputs, graph.example, strict=True)
+    ]
+    with _silent():
+        program = torch.onnx.export(
+            graph.module,
+            graph.example,
+            dynamo=True,
+            dynamic_shapes=tuple(dynamic),
+            input_names=graph.inputs,
+            output_names=graph.outputs,
+            opset_version=opset,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    if opset == _OPSET and any(node.op_type == "RotaryEmbedding" for node in proto.graph.node):
+        # ONNX Runtime refuses this operator where all rows share their angles; the older format spells it out.
+        return _to_onnx(graph, _OPSET - 1)
+    return proto
+
+
+def _share(tensor: Any, weights: Any, known: dict[bytes, tuple[int, int]]) -> None:
+    """Moves a tensor's content to the common file, unless it is there already."""
+    content = tensor.raw_data
+    if len(content) < _SHARED_BYTES:
+        return
+    key = hashlib.sha256(content).digest()
+    if key not in known:
+        weights.write(b"\0" * (-weights.tell() % 4096))  # whole pages can be mapped into memory
+        known[key] = (weights.tell(), len(content))
+        weights.write(content)
+    offset, length = known[key]
+    tensor.ClearField("raw_data")
+    tensor.data_location = tensor.EXTERNAL
+    for name, value in (("location", WEIGHTS), ("offset", offset), ("length", length)):
+        tensor.external_data.add(key=name, value=str(value))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """The exporter tells of matters that no user can do anything about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger = logging.getLogger("torch.onnx")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
