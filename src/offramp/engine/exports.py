@@ -107,12 +107,12 @@ def read_export(model: Path, backend: str, precision: str) -> Export:
 
 def exports_of(model: Path) -> list[Export]:
     """Every export in a model folder that can be used."""
-    found = []
-    for backend, precisions in PRECISIONS.items():
-        for precision in precisions:
-            if (export_folder(model, backend, precision) / EXPORT).is_file():
-                found.append(read_export(model, backend, precision))
-    return found
+    return [
+        read_export(model, backend, precision)
+        for backend, precisions in PRECISIONS.items()
+        for precision in precisions
+        if (export_folder(model, backend, precision) / EXPORT).is_file()
+    ]
 
 
 def weights_fingerprint(model: Path) -> str:

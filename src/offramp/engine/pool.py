@@ -73,7 +73,7 @@ class Pool:
 
 
 class _Gathered:
-    """A batch in the making, with room for as many rows of ``length`` tokens as the budget has; filled from the front."""
+    """A batch in the making, filled from the front: room for as many rows of ``length`` tokens as the budget has."""
 
     def __init__(self, token_budget: int, length: int, like: Rows) -> None:
         capacity = max(1, token_budget // length)
