@@ -1,5 +1,6 @@
 """What a user holds: a trained model that classifies texts."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -52,7 +53,8 @@ class Classifier:
         self.config = model.network.config
         self.calibration = calibration
         self.problem = Problem(model.network.problem_type)
-        self.stages = TorchStages(model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+        self._network = model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.stages = TorchStages(self._network)
         self.token_budget = token_budget
         self._padding_id = int(model.tokenizer.pad_token_id or 0)
 
@@ -65,6 +67,16 @@ class Classifier:
     def exits(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return self.stages.layers
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the model: ``sha256:`` and 16 hexadecimal digits over all that its answers depend on."""
+        digest = hashlib.sha256(self.config.to_json_string().encode())
+        digest.update(repr((self.tokenizer.model_max_length, self.calibration.temperatures)).encode())
+        for name, weights in self._network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return f"sha256:{digest.hexdigest()[:16]}"
 
     def predict(
         self,
