@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp.errors import ModelFolderError, OptionError, StorageError
-from offramp.files import check_writable, read_json, replacing, storage_errors, write_json
+from offramp.files import check_writable, locked, read_json, replacing, storage_errors, write_json
 
 JSON = st.recursive(
     st.none()
@@ -114,6 +114,29 @@ class TestReplacing:
         content = path.read_text()
         assert content in {str(number) * 1000 for number in range(8)}
         assert names(tmp_path) == ["file"]
+
+
+class TestLocked:
+    def test_one_at_a_time(self, tmp_path):
+        with locked(tmp_path / "lock"):
+            with pytest.raises(OptionError, match="is in use by another run"), locked(tmp_path / "lock"):
+                pytest.fail("it should not come this far")
+            with locked(tmp_path / "other"):
+                pass
+        with locked(tmp_path / "lock"):
+            pass
+
+    def test_a_disk_without_locks_keeps_nobody_out(self, tmp_path, monkeypatch):
+        def unsupported(*_):
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+
+        monkeypatch.setattr("fcntl.flock", unsupported)
+        with locked(tmp_path / "lock"), locked(tmp_path / "lock"):
+            pass
+
+    def test_no_place(self, tmp_path):
+        with pytest.raises(StorageError, match="cannot write"), locked(tmp_path / "nowhere" / "lock"):
+            pytest.fail("it should not come this far")
 
 
 class TestStorageErrors:

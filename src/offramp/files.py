@@ -56,6 +56,28 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps every other process out that wants the lock ``path``, a file; it falls with the process, even when killed.
+
+    Raises:
+        OptionError: another process has it.
+        StorageError: the file cannot be made.
+    """
+    with storage_errors(path), path.open("ab") as stream:
+        try:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OptionError(
+                f"{path.parent} is in use by another run of the same command; wait for it, or choose another output"
+            ) from None
+        except (ImportError, OSError):
+            pass  # Systems and network disks without such locks keep nobody out.
+        yield
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; on success it becomes ``path``, on any error it is removed.
 
@@ -90,9 +112,15 @@ def _system_error(error: Exception) -> int | None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes ``value`` as indented JSON, atomically. NaN and infinities are refused: no reader agrees on them."""
-    with replacing(path) as new:
-        new.write_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Writes ``value`` as indented JSON, atomically, even if the power fails.
+
+    NaN and infinities are refused: no reader agrees on them.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    with replacing(path) as new, new.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def read_json(path: Path) -> dict[str, Any]:

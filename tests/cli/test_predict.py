@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -105,17 +106,79 @@ def test_a_full_disk_is_one_line(server, place, small_disk, output):
     assert names(disk) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_what_is_broken_off_has_no_name(server, place, number, code):
-    data = write_jsonl(place.parent / "many.jsonl", single(60) * 2000)
-    (place / "out.jsonl").write_text("old")
-    with server.start("predict", "../model", "--input", data, "--output", "out.jsonl", cwd=place) as running:
-        running.wait_for(lambda: any(path.stat().st_size for path in place.glob(".out.jsonl.*.partial/out.jsonl")))
+def test_a_disk_that_is_full_in_the_middle(server, offramp, place, small_disk):
+    data, disk = write_jsonl(place.parent / "many.jsonl", single(60) * 400), small_disk("900k")
+    arguments = ("predict", "../model", "--input", data, "--threshold", "0", "--output")
+    result = server.run(*arguments, disk / "out.jsonl", cwd=place)
+    assert result.code == 2
+    (line,) = result.err.splitlines()
+    assert re.fullmatch(
+        r"error: cannot write \S+: No space left on device; free some space and run the command again; "
+        r"8192 rows are done: with --resume the same command on the same input goes on from there",
+        line,
+    )
+    small_disk("8m")
+    assert offramp(*arguments, disk / "out.jsonl", "--resume").exit_code == 0
+    assert offramp(*arguments, "whole.jsonl").exit_code == 0
+    assert (disk / "out.jsonl").read_bytes() == (place / "whole.jsonl").read_bytes()
+    assert names(disk) == ["out.jsonl"]
+
+
+MANY = 60 * 1000  # seven windows and a part
+
+
+def broken_off(server, place, output, number):
+    """Runs ``predict`` on many rows and sends a signal when two windows are done."""
+
+    def begun():
+        note = place / f"{output}.unfinished" / "progress.json"
+        return note.exists() and json.loads(note.read_text())["progress"]["rows"] > 10_000
+
+    data = write_jsonl(place.parent / "many.jsonl", single(60) * (MANY // 60))
+    (place / output).write_text("old")
+    arguments = ("predict", "../model", "--input", data, "--threshold", "0", "--keep", "text")
+    with server.start(*arguments, "--output", output, cwd=place) as running:
+        running.wait_for(begun)
         running.signal(number)
-    assert running.ended.code == code
-    assert running.ended.err == ("interrupted\n" if number == signal.SIGINT else "")
-    assert (place / "out.jsonl").read_text() == "old"
-    assert number == signal.SIGKILL or names(place) == ["out.jsonl"]
+    assert (place / output).read_text() == "old"
+    assert names(place) == [output, f"{output}.unfinished"]
+    return running.ended, arguments
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv", "out.tsv.gz", "out.jsonl.gz", "out.parquet"])
+def test_what_is_killed_is_resumed(server, offramp, place, output):
+    ended, arguments = broken_off(server, place, output, signal.SIGKILL)
+    assert (ended.code, ended.err) == (-signal.SIGKILL, "")
+    resumed, unbroken = (offramp(*arguments, "--output", *more) for more in ((output, "--resume"), (f"u-{output}",)))
+    assert resumed.exit_code == 0, resumed.stderr
+    assert resumed.stderr == unbroken.stderr
+    assert f"{MANY} rows classified" in resumed.stderr
+    assert names(place) == sorted([output, f"u-{output}"])
+    assert (place / output).read_bytes() == (place / f"u-{output}").read_bytes()
+
+
+def test_what_is_interrupted_says_how_to_go_on(server, offramp, refused, place):
+    ended, arguments = broken_off(server, place, "out.jsonl", signal.SIGINT)
+    assert ended.code == 130
+    assert re.fullmatch(
+        r"interrupted; \d+ rows are done: with --resume the same command on the same input goes on from there\n",
+        ended.err,
+    )
+    message = refused(*arguments, "--output", "out.jsonl", "--resume", "--threshold", "0.5")
+    assert message == (
+        "out.jsonl.unfinished holds a run with another threshold; resume with the same options and input, "
+        "or leave out --resume to start anew"
+    )
+    assert offramp(*arguments, "--output", "out.jsonl").exit_code == 0
+    assert names(place) == ["out.jsonl"]
+    assert [row["text"] for row in lines(place / "out.jsonl")] == [row["text"] for row in single(60)] * (MANY // 60)
+
+
+def test_streams_cannot_be_resumed(refused, place):
+    message = "cannot be resumed; leave out --resume, or name files"
+    assert message in predict(refused, "--resume", output="-")
+    assert message in predict(refused, "--resume", data="-")
+    assert names(place) == []
 
 
 @pytest.mark.parametrize("threshold", ["-0.1", "nan", "-inf"])
@@ -150,12 +213,14 @@ def test_damaged_data_are_refused(refused, place, content, message):
     assert names(place) == []
 
 
-def test_damage_after_the_first_rows_leaves_nothing_either(refused, place):
+def test_damage_after_the_first_rows_is_told_with_what_is_done(refused, place):
     data = write_jsonl(place.parent / "late.jsonl", single(60) * 200)
     with open(data, "a") as file:  # noqa: PTH123
         file.write("{\n")
-    assert "late.jsonl, line 12001 is not JSON" in predict(refused, data=data)
-    assert names(place) == []
+    message = predict(refused, data=data)
+    assert "late.jsonl, line 12001 is not JSON" in message
+    assert "; 8192 rows are done: with --resume " in message
+    assert names(place) == ["out.jsonl.unfinished"]
 
 
 def test_a_file_that_is_missing_is_refused(refused, place):

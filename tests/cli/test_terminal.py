@@ -30,6 +30,18 @@ def test_errors_become_one_line_and_an_exit_code(capsys, error, code, line):
     assert capsys.readouterr().err == f"{line}\n"
 
 
+@pytest.mark.parametrize("error", [StorageError("disk full"), KeyboardInterrupt()])
+def test_what_can_be_done_about_it_stands_in_the_same_line(capsys, error):
+    @guarded
+    def command():
+        error.add_note("5 rows are done")
+        raise error
+
+    with pytest.raises(typer.Exit):
+        command()
+    assert capsys.readouterr().err in ("error: disk full; 5 rows are done\n", "interrupted; 5 rows are done\n")
+
+
 def test_bugs_stay_visible():
     @guarded
     def command():

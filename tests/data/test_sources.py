@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, find_source
+from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, find_source, source_identity
 from offramp.errors import DataError
 
 
@@ -127,3 +128,45 @@ def test_a_folder_without_data():
     touch("d/notes.md")
     with pytest.raises(DataError, match="the folder d holds no data"):
         find_source("d")
+
+
+class TestIdentity:
+    def test_a_file_is_the_same_until_it_is_changed(self):
+        touch("a.csv", "b.csv")
+        before = source_identity("a.csv")
+        assert before == source_identity("./a.csv") == source_identity(str(Path("a.csv").absolute()))
+        assert before != source_identity("b.csv")
+        Path("a.csv").write_text("more")
+        longer = source_identity("a.csv")
+        assert longer != before
+        os.utime("a.csv", ns=(1, 1))
+        assert source_identity("a.csv") != longer
+
+    def test_shards(self):
+        touch("data/train-1.csv", "data/train-2.csv", "data/test.csv")
+        before = source_identity("data:train")
+        assert before != source_identity("data:test")
+        Path("data/test.csv").write_text("more")
+        assert before == source_identity("data:train")
+        Path("data/train-2.csv").write_text("more")
+        assert before != source_identity("data:train")
+
+    def test_a_saved_folder(self):
+        touch("data/dataset_dict.json", "data/train/x.arrow")
+        before = source_identity("data:train")
+        assert before != source_identity("data:test")
+        Path("data/train/x.arrow").write_text("more")
+        assert before != source_identity("data:train")
+
+    def test_a_name_on_the_hub(self):
+        assert source_identity("owner/name:test") == "owner/name:test"
+
+    @pytest.mark.parametrize("name", ["pipe", "pipe.csv"])
+    def test_streams_have_none(self, name):
+        os.mkfifo(name)
+        assert source_identity(name) is None
+        assert source_identity("-") is None
+
+    def test_what_is_not_there(self):
+        with pytest.raises(DataError, match="does not exist"):
+            source_identity("a.csv")

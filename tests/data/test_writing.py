@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from offramp.data import Columns, read_rows, result_writer, writing
+from offramp.data import Columns, encoders, read_rows, result_writer
 from offramp.errors import DataError, OptionError, StorageError
 
 TARGETS = ["a.csv", "a.tsv", "a.jsonl", "a.ndjson.gz", "a.csv.gz", "a.TSV.GZ", "a.parquet"]
@@ -76,8 +76,7 @@ def test_half_emojis_do_not_stop_text_files():
     assert json.loads(Path("a.jsonl").read_text()) == {"a": "?"}
 
 
-def test_parquet_types_and_groups(monkeypatch):
-    monkeypatch.setattr(writing, "_ROWS_IN_GROUP", 4)
+def test_parquet_types_and_groups():
     chunk = {"n": np.arange(3), "s": ["a", None, "b"], "none": [None] * 3, "l": [[], [], []]}
     later = {"n": [3], "s": [None], "none": ["late"], "l": [["late"]]}
     write("a.parquet", chunk, chunk, later)
@@ -85,7 +84,12 @@ def test_parquet_types_and_groups(monkeypatch):
     assert table.column("n").to_pylist() == [0, 1, 2, 0, 1, 2, 3]
     assert table.column("none").to_pylist()[-1] == "late"
     assert table.column("l").to_pylist()[-1] == ["late"]
-    assert parquet.ParquetFile("a.parquet").num_row_groups == 2
+    assert parquet.ParquetFile("a.parquet").num_row_groups == 3
+
+
+def test_a_chunk_without_rows_decides_no_types():
+    write("a.parquet", {"n": []}, {"n": [1]}, {"n": []})
+    assert parquet.read_table("a.parquet").to_pydict() == {"n": [1]}
 
 
 def test_mixed_types_in_parquet():
@@ -118,6 +122,50 @@ def test_an_error_leaves_the_old_file_and_nothing_else(target):
         write_and_stop()
     assert [path.name for path in Path().iterdir()] == [target]
     assert Path(target).read_text() == "old"
+
+
+SETTINGS = {"threshold": "0.9"}
+CHUNKS = st.lists(
+    st.lists(st.tuples(st.none() | st.text(), st.floats(), st.lists(st.integers(0, 9))), max_size=4), max_size=4
+)
+
+
+def write_all(target, chunks, resume=False, stop=None):
+    """Writes what is not yet written of ``chunks``, or only those before ``stop``, and gives the progress."""
+    columns = ["text", "number", "list"]
+    with result_writer(target, columns, settings=SETTINGS, resume=resume) as writer:
+        done = 0
+        for chunk in chunks[:stop]:
+            done += len(chunk)
+            if done > writer.progress.rows:
+                values = zip(columns, zip(*chunk, strict=True), strict=True)
+                writer.write(dict(values), {"filled": sum(bool(text) for text, _, _ in chunk)})
+        if stop is not None:
+            raise KeyboardInterrupt
+    return writer.progress
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@given(chunks=CHUNKS, stops=st.lists(st.integers(0, 4), max_size=3), torn=st.binary(max_size=9))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+def test_wherever_a_run_is_broken_off_the_bytes_are_the_same(target, chunks, stops, torn):
+    whole = write_all(f"whole-{target}", chunks)
+    for stop in sorted(stops):
+        with pytest.raises(KeyboardInterrupt):
+            write_all(target, chunks, resume=True, stop=stop)
+        rows = Path(f"{target}.unfinished/rows")
+        if rows.exists():
+            rows.write_bytes(rows.read_bytes() + torn)
+    assert write_all(target, chunks, resume=True) == whole
+    assert Path(target).read_bytes() == Path(f"whole-{target}").read_bytes()
+    assert whole.counts.get("filled", 0) == sum(bool(text) for chunk in chunks for text, _, _ in chunk)
+    assert sorted(path.name for path in Path().iterdir()) == [target, f"whole-{target}"]
+
+
+def test_what_is_kept_of_a_gzip_file_can_be_read():
+    with pytest.raises(KeyboardInterrupt):
+        write_all("a.csv.gz", [[("x", 1.0, [])], [("y", 2.0, [])]], stop=2)
+    assert gzip.decompress(Path("a.csv.gz.unfinished/rows").read_bytes()) == b"text,number,list\nx,1.0,[]\ny,2.0,[]\n"
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -158,7 +206,7 @@ def test_a_full_disk_is_a_storage_error(monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writing, "_json", full)
+    monkeypatch.setattr(encoders, "_json", full)
     with pytest.raises(StorageError, match=r"cannot write a\.jsonl: No space left on device; free some space"):
         write("a.jsonl", {"a": [1]})
     assert list(Path().iterdir()) == []

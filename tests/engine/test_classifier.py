@@ -397,3 +397,16 @@ def test_load(tmp_path, bert):
     Calibration.neutral((1, 2)).save(tmp_path)
     with pytest.raises(ModelFolderError, match="holds 2 temperatures for 3 exits; run 'offramp calibrate' again"):
         load(tmp_path)
+
+
+def test_a_model_is_the_same_while_its_answers_are():
+    model = tiny_model()
+    before = torch_classifier(model, CALIBRATION, token_budget=7).fingerprint
+    assert before == classifier_of().fingerprint
+    assert before != classifier_of(labels=("a", "b", "d")).fingerprint
+    assert before != classifier_of(max_length=40).fingerprint
+    cooler = Calibration(temperatures=(2.5, 0.8, 1.2), fitted_on="", rows=0, exits=())
+    assert before != torch_classifier(model, cooler).fingerprint
+    with torch.no_grad():
+        next(model.network.parameters()).view(-1)[7] += 1
+    assert before != torch_classifier(model, CALIBRATION).fingerprint

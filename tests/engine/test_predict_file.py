@@ -1,6 +1,8 @@
 import csv
 import importlib
+import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -199,33 +201,143 @@ def test_a_model_of_pairs_needs_the_second_column(source):
         predict(classifier_of(text_pair=True), input=source, output="out.jsonl", columns=Columns(text_pair="third"))
 
 
-@pytest.mark.parametrize("output", ["out.jsonl", "out.csv.gz", "out.parquet"])
+FORMATS = ["out.csv", "out.tsv.gz", "out.jsonl", "out.ndjson.gz", "out.parquet"]
+OPTIONS = {"threshold": THRESHOLD, "probabilities": True, "keep": ["id"]}
+
+
+@pytest.fixture
+def broken_off(classifier, source, monkeypatch):
+    """Runs ``predict`` in windows of 7 until an error in the third one, and gives that error."""
+    monkeypatch.setattr(module, "WINDOW", 7)
+
+    def run(output, error=KeyboardInterrupt, **options):
+        classify, windows = module._classify, []
+
+        def failing(*args):
+            windows.append(args)
+            if len(windows) == 3:
+                raise error
+            return classify(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_classify", failing)
+            with pytest.raises(error) as caught:
+                predict(classifier, **({"input": source, "output": output} | OPTIONS | options))
+        return caught.value
+
+    return run
+
+
+@pytest.mark.parametrize("output", FORMATS)
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_error_in_the_middle_leaves_the_old_file(output, error, classifier, source, tmp_path, monkeypatch):
+def test_an_error_in_the_middle_leaves_the_old_file_and_what_is_done(output, error, broken_off, tmp_path):
     (tmp_path / output).write_text("what was there before")
-    monkeypatch.setattr(module, "WINDOW", 10)
-    classify, calls = module._classify, []
-
-    def failing(*args):
-        calls.append(args)
-        if len(calls) == 3:
-            raise error
-        return classify(*args)
-
-    monkeypatch.setattr(module, "_classify", failing)
-    with pytest.raises(error):
-        predict(classifier, input=source, output=output)
-    assert len(calls) == 3
+    caught = broken_off(output, error)
+    assert caught.__notes__ == ["14 rows are done: with --resume the same command on the same input goes on from there"]
     assert (tmp_path / output).read_text() == "what was there before"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output, f"{output}.unfinished"]
+
+
+@pytest.mark.parametrize("output", FORMATS)
+def test_a_resumed_run_ends_like_an_unbroken_one(output, broken_off, classifier, source, monkeypatch, tmp_path):
+    broken_off(output)
+    with (tmp_path / f"{output}.unfinished" / "rows").open("ab") as rows:
+        rows.write(b"torn")
+    classify, seen, progress = module._classify, [], []
+    monkeypatch.setattr(module, "_classify", lambda *args: seen.append(len(args[1])) or classify(*args))
+    resumed = predict(classifier, input=source, output=output, resume=True, on_rows=progress.append, **OPTIONS)
+    assert seen == [7, 7, 2]  # nothing is classified again
+    assert progress == [14, 21, 28, 30]
+    assert resumed == predict(classifier, input=source, output=f"whole-{output}", **OPTIONS)
+    assert (tmp_path / output).read_bytes() == (tmp_path / f"whole-{output}").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output, f"whole-{output}"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_inputs_of_other_kinds_are_resumed_too(kind, broken_off, classifier, texts, tmp_path):
+    table = pa.table({"id": range(ROWS), "text": texts})
+    if kind == "parquet":
+        parquet.write_table(table, "in.parquet", row_group_size=4)
+    else:
+        Path("in.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in table.to_pylist()))
+    broken_off("out.csv", input=f"in.{kind}")
+    predict(classifier, input=f"in.{kind}", output="out.csv", resume=True, **OPTIONS)
+    predict(classifier, input=f"in.{kind}", output="whole.csv", **OPTIONS)
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_an_unfinished_run_starts_anew_without_resume(broken_off, classifier, source, tmp_path):
+    broken_off("out.jsonl")
+    assert predict(classifier, input=source, output="out.jsonl", threshold=2).exits == {1: 0, 2: 0, 4: ROWS}
+    assert len(read("out.jsonl")) == ROWS
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.jsonl"]
+
+
+def test_nothing_to_resume_is_a_start(classifier, source):
+    assert predict(classifier, input=source, output="out.jsonl", resume=True).rows == ROWS
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"threshold": 0.71}, "threshold"),
+        ({"threshold": float("inf")}, "threshold"),
+        ({"probabilities": False}, "probabilities"),
+        ({"keep": ["id", "second"]}, "keep"),
+        ({"columns": Columns(text="second")}, "text-column"),
+        ({"input": "other.csv"}, "input"),
+        ({"keep": [], "threshold": 0}, "threshold, keep"),
+    ],
+)
+def test_another_run_is_not_resumed(change, named, broken_off, classifier, source):
+    broken_off("out.jsonl")
+    Path("other.csv").write_bytes(Path(source).read_bytes())
+    with pytest.raises(OptionError, match=f"holds a run with another {named}; resume with the same options and input"):
+        predict(classifier, **({"input": source, "output": "out.jsonl", "resume": True} | OPTIONS | change))
+    predict(classifier, input=source, output="out.jsonl", resume=True, **OPTIONS)
+
+
+def test_a_changed_world_is_not_resumed(broken_off, classifier, source, monkeypatch):
+    broken_off("out.jsonl")
+
+    def refused(named, classifier=classifier):
+        with pytest.raises(OptionError, match=f"holds a run with another {named};"):
+            predict(classifier, input=source, output="out.jsonl", resume=True, **OPTIONS)
+
+    refused("model", torch_classifier(tiny_model(seed=1), CALIBRATION, device="cpu"))
+    refused("token budget", torch_classifier(tiny_model(), CALIBRATION, device="cpu", token_budget=64))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "WINDOW", 10)
+        refused("window")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "version", lambda package: "9")
+        refused("offramp")
+    with Path(source).open("a") as stream:
+        stream.write("row-30,w1,w2\n")
+    refused("input")
+
+
+@pytest.mark.parametrize(("stream", "output"), [("-", "out.jsonl"), ("in.csv", "-"), ("pipe.csv", "out.jsonl")])
+def test_streams_are_not_resumed(stream, output, classifier, source, tmp_path):
+    os.mkfifo("pipe.csv")
+    with pytest.raises(OptionError, match="cannot be resumed; leave out --resume, or name files"):
+        predict(classifier, input=stream, output=output, resume=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "pipe.csv"]
+
+
+def test_what_came_from_a_stream_is_not_kept(broken_off, texts, monkeypatch, tmp_path):
+    raw = "".join(f"{json.dumps({'text': text, 'id': 0})}\n" for text in texts).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    assert not hasattr(broken_off("out.jsonl", input="-"), "__notes__")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
 def test_bad_rows_in_the_middle(classifier, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "WINDOW", 2)
     Path("in.jsonl").write_text('{"text": "a"}\n' * 5 + '{"text": ["no", "text"]}\n')
-    with pytest.raises(DataError, match="the text in column 'text' is a list"):
+    with pytest.raises(DataError, match=r"the text in column 'text' is a list.*\n4 rows are done"):
         predict(classifier, input="in.jsonl", output="out.jsonl")
-    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl.unfinished"]
 
 
 def test_the_input_may_be_replaced(classifier):

@@ -24,6 +24,7 @@ Threshold = Annotated[
         show_default=False,
     ),
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
 
 

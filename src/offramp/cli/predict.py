@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import SOURCE, ModelFolder, Threshold
+from offramp.cli.options import SOURCE, ModelFolder, Resume, Threshold
 from offramp.cli.terminal import progress, quiet_libraries, say
 from offramp.data.columns import Columns
 
@@ -18,6 +18,7 @@ def command(
     text_pair_column: Annotated[str | None, typer.Option(help="column that holds the second text of a pair")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write every label's probability.")] = False,
     keep: Annotated[str | None, typer.Option(help="Input columns to carry through, as id,text.")] = None,
+    resume: Resume = False,
 ) -> None:
     """Classify every row of a file, in constant memory; the output appears when it is complete."""
     quiet_libraries()
@@ -32,6 +33,7 @@ def command(
             threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
             probabilities=probabilities,
             keep=keep.split(",") if keep else (),
+            resume=resume,
             on_rows=update,
         )
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after layer {layers}" for layers, rows in scored.exits.items())

@@ -26,10 +26,10 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except OfframpError as error:
-            say(f"error: {error}")
+            say(_in_one_line(f"error: {error}", error))
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            say("interrupted")
+        except KeyboardInterrupt as error:
+            say(_in_one_line("interrupted", error))
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader has gone. Python would complain once more when it flushes at the end.
@@ -37,6 +37,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(141) from None
 
     return run
+
+
+def _in_one_line(message: str, error: BaseException) -> str:
+    """The message and the notes that the error got on its way, such as what can be done about it."""
+    return "; ".join([message, *getattr(error, "__notes__", [])])
 
 
 def say(message: str) -> None:

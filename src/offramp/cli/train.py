@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, expand
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, Resume, expand
 from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, table
 from offramp.data.columns import Columns
 from offramp.training.recipe import RECIPES, Recipe, recipe_named
@@ -34,7 +34,7 @@ def command(
     recipe: Annotated[str, typer.Option(help=f"Settings to start from: {' or '.join(RECIPES)}.")] = "default",
     trials: Annotated[int, typer.Option(help="Runs with other seeds and learning rates; the best is kept.")] = 1,
     seed: Annotated[int, typer.Option(help="Makes everything random repeatable.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")] = False,
+    resume: Resume = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")] = False,
     report_to: Annotated[str, typer.Option(help="Experiment trackers, as in transformers' Trainer.")] = "none",
 ) -> None:

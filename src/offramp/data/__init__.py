@@ -11,11 +11,14 @@ from offramp.data.labelled import (
     split_off_dev,
 )
 from offramp.data.reading import Row, read_rows
+from offramp.data.sources import source_identity
+from offramp.data.unfinished import Progress
 from offramp.data.writing import Writer, result_writer
 
 __all__ = [
     "Columns",
     "LabelledTexts",
+    "Progress",
     "Row",
     "Split",
     "Writer",
@@ -25,5 +28,6 @@ __all__ = [
     "read_labelled",
     "read_rows",
     "result_writer",
+    "source_identity",
     "split_off_dev",
 ]

@@ -1,11 +1,13 @@
 """What a source named by the user is: standard input, files, a saved data set or a name on the Hugging Face hub."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import assert_never
 
 from offramp.data.formats import READABLE, Kind, format_of, suffixes_in_words
 from offramp.data.wording import did_you_mean, listing
@@ -83,6 +85,35 @@ def find_source(source: str) -> Source:
         if match is None or format_of(Path(match["name"]), READABLE) is not None:
             raise DataError(f"{source} does not exist{_neighbours(path)}; check the path")
     return HubDataset(match["name"], match["config"], match["split"])
+
+
+def source_identity(source: str) -> str | None:
+    """Names the state of a source without reading it: its files, their sizes and when they were changed.
+
+    The name of a data set on the hub is all that is looked at there. None stands for a stream, such as standard input:
+    it cannot be read again.
+
+    Raises:
+        As :func:`find_source`.
+    """
+    found = find_source(source)
+    match found:
+        case HubDataset():
+            return source
+        case Piped():
+            paths = [] if found.path is None else [found.path]
+        case Files():
+            paths = list(found.paths)
+        case SavedFolder():
+            paths = sorted(path for path in found.path.rglob("*") if path.is_file())
+        case _:
+            assert_never(found)
+    if not paths or not all(path.is_file() for path in paths):
+        return None
+    split = found.split if isinstance(found, SavedFolder) else None
+    with reading_errors(source):
+        states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return f"sha256:{hashlib.sha256(repr((split, states)).encode()).hexdigest()[:16]}"
 
 
 def choose_split(asked: str | None, there: list[str], name: str) -> str:

@@ -1,34 +1,59 @@
 """Writing results to a file as they come, in constant memory; the file appears when it is whole."""
 
-import csv
-import gzip
-import json
-import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from io import TextIOWrapper
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from types import MappingProxyType
+from typing import Any
 
-import numpy as np
-
+from offramp.data.encoders import Chunk, Encoder, encoder
 from offramp.data.formats import WRITABLE, Format, format_of, suffixes_in_words
-from offramp.errors import DataError, OptionError
-from offramp.files import replacing, storage_errors
+from offramp.data.unfinished import Progress, unfinished
+from offramp.errors import OptionError
+from offramp.files import storage_errors
 
-# A row group of a parquet file; smaller ones make the file large and slow to read.
-_ROWS_IN_GROUP = 8192
-
-
-class Writer(Protocol):
-    """Takes results chunk by chunk."""
-
-    def write(self, chunk: Mapping[str, Sequence[object]]) -> None:
-        """Appends rows. ``chunk`` holds the values of every column, all of the same length, in the order of rows."""
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
-def result_writer(target: str, columns: Sequence[str]) -> AbstractContextManager[Writer]:
+class Writer:
+    """Takes results chunk by chunk.
+
+    Attributes:
+        progress: what is written so far, also by the run that this one goes on from.
+    """
+
+    def __init__(self, encoder: Encoder, append: Callable[[bytes, Progress], None], progress: Progress) -> None:
+        self.progress = progress
+        self._encoder = encoder
+        self._append = append
+        if not progress.bytes:
+            self._add(encoder.head(), 0, _NOTHING)
+
+    def write(self, chunk: Chunk, counts: Mapping[str, int] = _NOTHING) -> None:
+        """Appends rows.
+
+        Args:
+            chunk: the values of every column, all of the same length, in the order of rows. Thousands of rows at once
+                keep compressed and parquet files small.
+            counts: what is to be counted along, in these rows; it adds up in ``progress``.
+        """
+        lengths = {len(values) for values in chunk.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"the columns of a chunk must have one length, not {sorted(lengths)}")
+        if rows := lengths.pop():
+            self._add(self._encoder.rows(chunk), rows, counts)
+
+    def _add(self, raw: bytes, rows: int, counts: Mapping[str, int]) -> None:
+        before = self.progress
+        self.progress = Progress(before.rows + rows, before.bytes + len(raw), _sum(before.counts, counts))
+        self._append(raw, self.progress)
+
+
+def result_writer(
+    target: str, columns: Sequence[str], *, settings: Mapping[str, Any] | None = None, resume: bool = False
+) -> AbstractContextManager[Writer]:
     """Opens ``target`` for rows with the given columns.
 
     ``target`` ends in ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, each perhaps with ``.gz``, or in ``.parquet``, or
@@ -36,12 +61,17 @@ def result_writer(target: str, columns: Sequence[str]) -> AbstractContextManager
     until then, and after an error, the name holds what it held before. Values may be numpy scalars or arrays. In csv
     None is an empty field, and lists are JSON; in JSON, NaN and infinities are null.
 
+    With ``settings``, what was written before an error or a kill stays in ``TARGET.unfinished``, and ``resume`` goes on
+    from there if the settings are the same: :attr:`Writer.progress` says how many rows are not to be written again.
+    The same chunks make the same bytes, wherever the run was broken off.
+
     A reader that closes standard output early makes ``write`` raise the BrokenPipeError as it is: the caller ends.
 
     Raises:
-        OptionError: no format belongs to ``target``, or it is a folder; at once.
+        OptionError: no format belongs to ``target``, or it is a folder; at once. What is there belongs to other
+            settings, or another process is writing it.
         StorageError: the target cannot be written or the disk is full.
-        DataError: a column of a parquet file mixes types.
+        DataError: a column of a parquet file mixes types, or what is there is damaged.
     """
     if target == "-":
         return _standard_output(columns)
@@ -52,133 +82,30 @@ def result_writer(target: str, columns: Sequence[str]) -> AbstractContextManager
             f"the output {target} ends in none of {suffixes_in_words(WRITABLE)}; choose one of them, "
             f"or '-' for jsonl on standard output"
         )
-    if path.is_dir():
-        raise OptionError(f"the output {target} is a folder; name a file")
-    return _parquet_file(path, columns) if found.kind == "parquet" else _text_file(path, found, columns)
-
-
-class _JsonLines:
-    def __init__(self, emit: Callable[[str], object], columns: Sequence[str]) -> None:
-        self._emit = emit
-        self._columns = columns
-
-    def write(self, chunk: Mapping[str, Sequence[object]]) -> None:
-        rows = zip(*(chunk[column] for column in self._columns), strict=True)
-        self._emit("".join(f"{_json(dict(zip(self._columns, row, strict=True)))}\n" for row in rows))
-
-
-class _Csv:
-    def __init__(self, emit: Callable[[str], object], columns: Sequence[str], delimiter: str) -> None:
-        self._emit = emit
-        self._columns = columns
-        self._rows = csv.writer(_LineFeeds(emit), delimiter=delimiter)
-        self._rows.writerow(columns)
-
-    def write(self, chunk: Mapping[str, Sequence[object]]) -> None:
-        columns = (map(_csv_field, chunk[column]) for column in self._columns)
-        self._rows.writerows(zip(*columns, strict=True))
-
-
-class _LineFeeds:
-    """Ends rows with a line feed alone. The csv module quotes a field with ``\\r`` only if its row end has one too."""
-
-    def __init__(self, emit: Callable[[str], object]) -> None:
-        self._emit = emit
-
-    def write(self, row: str) -> None:
-        self._emit(row.removesuffix("\r\n") + "\n")
-
-
-class _Parquet:
-    """Gathers rows into groups. The first group decides the types of the columns; one without values is text."""
-
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._path = path
-        self._gathered: dict[str, list[object]] = {column: [] for column in columns}
-        self._rows = 0
-        self._file: Any = None
-
-    def write(self, chunk: Mapping[str, Sequence[object]]) -> None:
-        lengths = {len(chunk[column]) for column in self._gathered}
-        if len(lengths) != 1:
-            raise ValueError(f"the columns of a chunk must have one length, not {sorted(lengths)}")
-        for column, values in self._gathered.items():
-            values.extend(map(_plain, chunk[column]))
-        self._rows += lengths.pop()
-        if self._rows >= _ROWS_IN_GROUP:
-            self._flush()
-
-    def finish(self) -> None:
-        if self._rows or self._file is None:
-            self._flush()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        types = [None] * len(self._gathered) if self._file is None else self._file.schema.types
-        arrays = [self._array(column, kind) for column, kind in zip(self._gathered, types, strict=True)]
-        table = pa.Table.from_arrays(arrays, names=list(self._gathered))
-        if self._file is None:
-            self._file = parquet.ParquetWriter(self._path, table.schema)
-        self._file.write_table(table)
-        self._rows = 0
-        for values in self._gathered.values():
-            values.clear()
-
-    def _array(self, column: str, kind: Any) -> Any:
-        import pyarrow as pa
-
-        try:
-            array = pa.array(self._gathered[column], type=kind)
-        except (pa.ArrowException, ValueError, OverflowError) as error:
-            raise DataError(
-                f"the column {column!r} does not fit into parquet ({error}); write .jsonl instead"
-            ) from None
-        return array.cast(_type_with_text_for_null(array.type))
-
-
-def _type_with_text_for_null(kind: Any) -> Any:
-    import pyarrow as pa
-
-    if pa.types.is_list(kind):
-        return pa.list_(_type_with_text_for_null(kind.value_type))
-    return pa.string() if pa.types.is_null(kind) else kind
+    if path.exists() and not path.is_file():
+        raise OptionError(f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file")
+    return _file(path, found, columns, settings, resume)
 
 
 @contextmanager
-def _text_file(path: Path, found: Format, columns: Sequence[str]) -> Iterator[Writer]:
-    with replacing(path) as new, _open(new, found.compressed) as stream:
-        if found.kind == "jsonl":
-            yield _JsonLines(stream.write, columns)
-        else:
-            yield _Csv(stream.write, columns, delimiter="\t" if found.kind == "tsv" else ",")
-
-
-@contextmanager
-def _parquet_file(path: Path, columns: Sequence[str]) -> Iterator[Writer]:
-    with replacing(path) as new:
-        writer = _Parquet(new, columns)
-        try:
-            yield writer
-            writer.finish()
-        finally:
-            writer.close()
+def _file(
+    path: Path, found: Format, columns: Sequence[str], settings: Mapping[str, Any] | None, resume: bool
+) -> Iterator[Writer]:
+    with unfinished(path, settings, resume=resume) as begun:
+        encode = encoder(found, columns, begun.path if begun.progress.rows else None)
+        yield Writer(encode, begun.append, begun.progress)
+        encode.finish(begun.path, path)
 
 
 @contextmanager
 def _standard_output(columns: Sequence[str]) -> Iterator[Writer]:
     sys.stdout.flush()
-    yield _JsonLines(_print, columns)
+    yield Writer(encoder(Format("jsonl", compressed=False), columns), lambda raw, progress: _print(raw), Progress())
 
 
-def _print(text: str) -> None:
+def _print(raw: bytes) -> None:
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.write(raw)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
@@ -187,43 +114,5 @@ def _print(text: str) -> None:
             raise error
 
 
-@contextmanager
-def _open(path: Path, compressed: bool) -> Iterator[TextIO]:
-    with ExitStack() as stack:
-        raw: Any = stack.enter_context(path.open("wb"))
-        if compressed:
-            # No name and no time inside: the same results make the same bytes.
-            raw = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0))
-        yield stack.enter_context(TextIOWrapper(raw, encoding="utf-8", errors="replace", newline=""))
-
-
-def _json(value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_for_json)
-    except ValueError:
-        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=_for_json)
-
-
-def _finite(value: object) -> object:
-    plain = _plain(value)
-    if isinstance(plain, dict):
-        return {key: _finite(item) for key, item in plain.items()}
-    if isinstance(plain, list | tuple):
-        return [_finite(item) for item in plain]
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
-
-
-def _plain(value: object) -> object:
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
-
-
-def _for_json(value: object) -> object:
-    """What stands in JSON for a value that it cannot hold: numpy's types become Python's, dates and the like text."""
-    return _plain(value) if isinstance(value, np.generic | np.ndarray) else str(value)
-
-
-def _csv_field(value: object) -> object:
-    plain = _plain(value)
-    if isinstance(plain, bool | list | tuple | dict):
-        return _json(plain)
-    return "" if isinstance(plain, float) and math.isnan(plain) else plain
+def _sum(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(before) + Counter(now))

@@ -1,5 +1,6 @@
 """What a user holds: a trained model that classifies texts."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -65,6 +66,14 @@ class Classifier:
     def exits(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return self.stages.layers
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the model: ``sha256:`` and 16 hexadecimal digits over all that its answers depend on."""
+        digest = hashlib.sha256(self.config.to_json_string().encode())
+        digest.update(repr((self.tokenizer.model_max_length, self.calibration.temperatures)).encode())
+        digest.update(self.stages.fingerprint().encode())
+        return f"sha256:{digest.hexdigest()[:16]}"
 
     def predict(
         self,

@@ -82,6 +82,17 @@ def graph_file(folder: Path, name: str) -> Path:
     raise ModelFolderError(f"{folder} has no graph {name!r}; {_AGAIN}")
 
 
+def graphs_fingerprint(folder: Path) -> str:
+    """A hash of everything in a folder of graphs but ``export.json``."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.name != EXPORT:
+            with file.open("rb") as stream:
+                digest.update(file.name.encode())
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
 def read_export(model: Path, backend: str, precision: str) -> Export:
     """Reads what was exported for a backend and a precision.
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from offramp.engine.batching import Batch
-from offramp.engine.exports import graph_file
+from offramp.engine.exports import graph_file, graphs_fingerprint
 from offramp.engine.stages import Ran, State
 from offramp.errors import MissingExtraError
 
@@ -35,6 +35,10 @@ class OnnxRuntimeStages:
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return self._layers
+
+    def fingerprint(self) -> str:
+        """Names the weights and how they are computed with."""
+        return f"onnxruntime {graphs_fingerprint(self._folder)}"
 
     def first(self, batch: Batch) -> Ran:
         """Embeds a batch and runs the first stage and its exit."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offramp.engine.batching import Batch
-from offramp.engine.exports import graph_file
+from offramp.engine.exports import graph_file, graphs_fingerprint
 from offramp.engine.stages import Ran, State
 from offramp.errors import MissingExtraError
 
@@ -47,6 +47,10 @@ class OpenVinoStages:
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return self._layers
+
+    def fingerprint(self) -> str:
+        """Names the weights and how they are computed with."""
+        return f"openvino {self._options} {graphs_fingerprint(self._folder)}"
 
     def first(self, batch: Batch) -> Ran:
         """Embeds a batch and runs the first stage and its exit."""

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from offramp.data import Columns, Row, read_rows, result_writer
+from offramp.data import Columns, Progress, Row, read_rows, result_writer, source_identity
 from offramp.engine.classifier import DEFAULT_THRESHOLD, WINDOW, Classifier
 from offramp.engine.loading import load
 from offramp.engine.predictions import Predictions
@@ -39,13 +41,15 @@ def predict(
     threshold: float = DEFAULT_THRESHOLD,
     probabilities: bool = False,
     keep: Sequence[str] = (),
+    resume: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Scored:
     """Classifies every row of a source and writes one row for each, in the same order.
 
     The output has the columns ``label`` (for multi-label models a list), ``confidence``, ``exit_layer`` and
     ``truncated``; before them the columns in ``keep`` as they were read, and behind them, if wanted, one
-    ``probability_LABEL`` for every label. It gets its name when the last row is written.
+    ``probability_LABEL`` for every label. It gets its name when the last row is written. Until then, also after an
+    error or a kill, the rows so far lie beside it in ``OUTPUT.unfinished``.
 
     Args:
         model: a model folder, or a classifier in memory.
@@ -54,37 +58,68 @@ def predict(
         threshold: see :meth:`Classifier.predict`.
         probabilities: write every label's probability.
         keep: input columns to carry through.
+        resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
+            Without it such a run is dropped.
         on_rows: called with the number of rows written so far.
 
     Raises:
         DataError: the input cannot be read.
-        OptionError: an option is out of range, or no format belongs to the output.
+        OptionError: an option is out of range, no format belongs to the output, or the run to resume is another one or
+            has a stream for input or output.
         StorageError: the output cannot be written or the disk is full.
     """
     columns = columns or Columns()
     classifier = model if isinstance(model, Classifier) else load(model)
+    scores = [f"probability_{label}" for label in classifier.labels] if probabilities else []
+    own = ["label", "confidence", "exit_layer", "truncated", *scores]
+    _check_columns(classifier, columns, keep, own)
+    rows = read_rows(input, columns, labelled=False, keep=keep)
+    options = {"threshold": str(threshold), "probabilities": probabilities, "keep": list(keep)}
+    settings = _settings(classifier, input, output, columns, options)
+    if resume and settings is None:
+        raise OptionError(
+            "a run from standard input or another stream, or to standard output, cannot be resumed; "
+            "leave out --resume, or name files"
+        )
+    with result_writer(output, [*keep, *own], settings=settings, resume=resume) as writer:
+        if resume:
+            on_rows(writer.progress.rows)
+        left = islice(rows, writer.progress.rows, None)
+        while chunk := list(islice(left, WINDOW)):
+            predictions = _classify(classifier, chunk, threshold)
+            kept = dict(zip(keep, zip(*(row.kept for row in chunk), strict=True), strict=True)) if keep else {}
+            writer.write(kept | _columns(predictions, scores), _counts(chunk, predictions))
+            on_rows(writer.progress.rows)
+    return _scored(writer.progress, classifier.exits)
+
+
+def _check_columns(classifier: Classifier, columns: Columns, keep: Sequence[str], own: Sequence[str]) -> None:
     if classifier.config.text_pair != (columns.text_pair is not None):
         wants = "pairs of texts; name" if classifier.config.text_pair else "single texts; do not name"
         raise DataError(f"this model was trained on {wants} the column of the second with --text-pair-column")
-    scores = [f"probability_{label}" for label in classifier.labels] if probabilities else []
-    own = ["label", "confidence", "exit_layer", "truncated", *scores]
     doubled = sorted(set(keep) & set(own))
     if doubled:
         raise OptionError(f"cannot keep the column {doubled[0]!r}: predictions have a column of that name")
-    rows = read_rows(input, columns, labelled=False, keep=keep)
-    blank = truncated = done = 0
-    exits: Counter[int] = Counter(dict.fromkeys(classifier.exits, 0))
-    with result_writer(output, [*keep, *own]) as writer:
-        while chunk := list(islice(rows, WINDOW)):
-            predictions = _classify(classifier, chunk, threshold)
-            kept = dict(zip(keep, zip(*(row.kept for row in chunk), strict=True), strict=True)) if keep else {}
-            writer.write(kept | _columns(predictions, scores))
-            done += len(chunk)
-            blank += sum(row.blank for row in chunk)
-            truncated += int(predictions.truncated.sum())
-            exits.update(predictions.layers.tolist())
-            on_rows(done)
-    return Scored(done, blank, truncated, dict(exits))
+
+
+def _settings(
+    classifier: Classifier, source: str, output: str, columns: Columns, options: dict[str, Any]
+) -> dict[str, Any] | None:
+    """What has to be the same for a run to be resumed; None if it cannot be."""
+    identity = source_identity(source)
+    if identity is None or output == "-":
+        return None
+    return {
+        "input": identity,
+        "model": classifier.fingerprint,
+        "offramp": version("offramp"),
+        "text-column": columns.text,
+        "text-pair-column": columns.text_pair,
+        **options,
+        # Rows are sorted and batched within a window: other ones round differently in the last digit.
+        "window": WINDOW,
+        "token budget": classifier.token_budget,
+    }
 
 
 def _classify(classifier: Classifier, rows: Sequence[Row], threshold: float) -> Predictions:
@@ -101,3 +136,22 @@ def _columns(predictions: Predictions, scores: Sequence[str]) -> dict[str, Seque
         "truncated": predictions.truncated.tolist(),
         **{score: predictions.probabilities[:, index].round(6).tolist() for index, score in enumerate(scores)},
     }
+
+
+def _counts(rows: Sequence[Row], predictions: Predictions) -> Counter[str]:
+    return Counter(
+        blank=sum(row.blank for row in rows),
+        truncated=int(predictions.truncated.sum()),
+        **Counter(map(_exit, predictions.layers.tolist())),
+    )
+
+
+def _scored(progress: Progress, exits: Sequence[int]) -> Scored:
+    counts = Counter(progress.counts)
+    return Scored(
+        progress.rows, counts["blank"], counts["truncated"], {layers: counts[_exit(layers)] for layers in exits}
+    )
+
+
+def _exit(layers: int) -> str:
+    return f"exit {layers}"

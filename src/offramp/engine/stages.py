@@ -42,6 +42,9 @@ class Stages(Protocol):
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
 
+    def fingerprint(self) -> str:
+        """Names the weights and how they are computed with."""
+
     def first(self, batch: Batch) -> Ran:
         """Embeds a batch and runs the first stage and its exit."""
 

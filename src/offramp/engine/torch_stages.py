@@ -1,5 +1,7 @@
 """The stages of a network run by PyTorch itself, on a CPU or a GPU."""
 
+import hashlib
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,6 +24,14 @@ class TorchStages:
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return tuple(self._network.config.exits)
+
+    def fingerprint(self) -> str:
+        """Names the weights and how they are computed with."""
+        digest = hashlib.sha256()
+        for name, weights in self._network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return f"torch {self._network.dtype} {digest.hexdigest()}"
 
     @torch.inference_mode()
     def first(self, batch: Batch) -> Ran:
