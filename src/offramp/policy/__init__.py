@@ -1,13 +1,46 @@
-"""When to stop: exit rules and their replay over cached probabilities."""
+"""When to stop: exit rules, their replay over cached probabilities, and knobs chosen with a guarantee."""
 
+from offramp.policy.criteria import (
+    FIRST_EXIT,
+    Certainty,
+    Confidence,
+    Criterion,
+    Knob,
+    Lead,
+    Patience,
+    PatientCertainty,
+)
+from offramp.policy.ensembles import Agreement, GeometricMean
+from offramp.policy.gate import Gate, fit_gate
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
-from offramp.policy.rules import ExitRule, MaximumProbability
+from offramp.policy.rules import ExitRule, MaximumProbability, Threshold
+from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
+    "FIRST_EXIT",
+    "Agreement",
+    "Certainty",
+    "Confidence",
+    "Criterion",
     "ExitRule",
+    "Gate",
+    "GeometricMean",
+    "Knob",
+    "Lead",
     "MaximumProbability",
+    "Patience",
+    "PatientCertainty",
     "Replay",
+    "Scored",
+    "Threshold",
+    "accuracy_drop",
+    "at_exits",
+    "disagreement",
     "exit_shares",
+    "exits_taken",
+    "fit_gate",
     "layers_run",
     "replay",
+    "row_costs",
+    "score_exits",
 ]
