@@ -11,6 +11,7 @@ from offramp.policy.criteria import (
     PatientCertainty,
 )
 from offramp.policy.ensembles import Agreement, GeometricMean
+from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.rules import ExitRule, MaximumProbability, Threshold
@@ -30,6 +31,7 @@ __all__ = [
     "MaximumProbability",
     "Patience",
     "PatientCertainty",
+    "PerExit",
     "Replay",
     "Scored",
     "Threshold",
@@ -43,4 +45,5 @@ __all__ = [
     "replay",
     "row_costs",
     "score_exits",
+    "search_thresholds",
 ]
