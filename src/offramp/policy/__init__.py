@@ -14,6 +14,7 @@ from offramp.policy.ensembles import Agreement, GeometricMean
 from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
+from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, MaximumProbability, Threshold
 from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
@@ -21,6 +22,7 @@ __all__ = [
     "FIRST_EXIT",
     "Agreement",
     "Certainty",
+    "Choice",
     "Confidence",
     "Criterion",
     "ExitRule",
@@ -28,7 +30,10 @@ __all__ = [
     "GeometricMean",
     "Knob",
     "Lead",
+    "Loss",
     "MaximumProbability",
+    "Method",
+    "Needed",
     "Patience",
     "PatientCertainty",
     "PerExit",
@@ -37,6 +42,7 @@ __all__ = [
     "Threshold",
     "accuracy_drop",
     "at_exits",
+    "choose",
     "disagreement",
     "exit_shares",
     "exits_taken",
