@@ -1,5 +1,6 @@
 """When to stop: exit rules, their replay over cached probabilities, and knobs chosen with a guarantee."""
 
+from offramp.policy.comparison import AtCost, Interval, Outcomes, compare
 from offramp.policy.criteria import (
     FIRST_EXIT,
     Certainty,
@@ -21,6 +22,7 @@ from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, 
 __all__ = [
     "FIRST_EXIT",
     "Agreement",
+    "AtCost",
     "Certainty",
     "Choice",
     "Confidence",
@@ -28,12 +30,14 @@ __all__ = [
     "ExitRule",
     "Gate",
     "GeometricMean",
+    "Interval",
     "Knob",
     "Lead",
     "Loss",
     "MaximumProbability",
     "Method",
     "Needed",
+    "Outcomes",
     "Patience",
     "PatientCertainty",
     "PerExit",
@@ -43,6 +47,7 @@ __all__ = [
     "accuracy_drop",
     "at_exits",
     "choose",
+    "compare",
     "disagreement",
     "exit_shares",
     "exits_taken",
