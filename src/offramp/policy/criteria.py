@@ -29,8 +29,9 @@ class Knob:
     def grid(self, size: int) -> Array:
         """Gives thresholds worth trying, rising from the first exit to full depth.
 
-        They do not depend on any data, as a guarantee over them demands. Confidences crowd below 1, so the distance to
-        1 shrinks geometrically, from 1 to one in a million.
+        They do not depend on any data, as a guarantee over them demands. Confidences crowd below 1: half of the
+        thresholds are evenly spaced up to 0.9, and from there the distance to 1 shrinks geometrically, to one in a
+        million.
 
         Args:
             size: how many, at least 2; if ``whole``, at most.
@@ -45,7 +46,9 @@ class Knob:
             raise OptionError(f"size is {size}; a grid needs at least 2 thresholds, first exit and full depth")
         if self.whole:
             return np.unique(np.rint(np.linspace(FIRST_EXIT, self.full_depth, size)))
-        return np.append(1.0 - np.geomspace(1.0, 1e-6, size - 1), self.full_depth)
+        even = np.linspace(FIRST_EXIT, 0.9, size // 2, endpoint=False)
+        crowded = 1.0 - np.geomspace(0.1, 1e-6, size - 1 - len(even))
+        return np.concatenate([even, crowded, [self.full_depth]])
 
 
 PROBABILITY = Knob(full_depth=1.01)

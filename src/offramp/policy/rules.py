@@ -60,7 +60,11 @@ class Threshold:
     criterion: Criterion
 
     def __post_init__(self) -> None:
-        _check(self.threshold)
+        if not self.threshold >= 0:  # also refuses NaN
+            raise OptionError(
+                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to "
+                "criterion.knob(n_exits).full_depth"
+            )
 
     def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
         """See :meth:`ExitRule.decide`."""
@@ -90,7 +94,11 @@ class MaximumProbability:
     problem: Problem
 
     def __post_init__(self) -> None:
-        _check(self.threshold)
+        if not self.threshold >= 0:  # also refuses NaN
+            raise OptionError(
+                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to 1, "
+                "or above 1 for full depth"
+            )
 
     def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
         """See :meth:`ExitRule.decide`; the history does not matter to this rule."""
@@ -99,10 +107,3 @@ class MaximumProbability:
     def answer(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`ExitRule.answer`."""
         return probabilities
-
-
-def _check(threshold: float) -> None:
-    if not threshold >= 0:  # also refuses NaN
-        raise OptionError(
-            f"threshold is {threshold}; use a number from 0 (leave at the first exit) to 1, or above 1 for full depth"
-        )
