@@ -152,3 +152,41 @@ def test_check_names_what_is_wrong(problem, logits, targets, message):
 def test_check_takes_good_data():
     SINGLE.check(np.zeros((2, 3)), np.array([0, 2]))
     MULTI.check(np.zeros((2, 3)), np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0]]))
+
+
+@given(logits_of_any_shape, st.sampled_from(Problem))
+def test_certainty_and_lead_are_shares(logits, problem):
+    probabilities = problem.probabilities(logits)
+    for measure in (problem.certainty, problem.lead):
+        values = measure(probabilities)
+        assert values.shape == logits.shape[:-1]
+        assert np.all((values >= 0) & (values <= 1))
+
+
+def test_known_certainty_and_lead():
+    even, sure, half = [0.25] * 4, [1.0, 0, 0, 0], [0.5, 0.5, 0, 0]
+    np.testing.assert_allclose(SINGLE.certainty(np.array([even, sure, half])), [0, 1, 0.5])
+    np.testing.assert_allclose(MULTI.certainty(np.array([[0.5, 0.5], [1, 0], [0.5, 0]])), [0, 1, 0.5])
+    np.testing.assert_allclose(SINGLE.lead(np.array([[0.2, 0.5, 0.3], [1, 0, 0]])), [0.2, 1])
+    np.testing.assert_allclose(MULTI.lead(np.array([[0.9, 0.4], [1, 0]])), [0.9 * 0.6 - 0.9 * 0.4, 1])
+    np.testing.assert_array_equal(SINGLE.lead(np.array([[1.0]])), [1])
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_certainty_and_lead_of_nan_are_nan(problem):
+    probabilities = np.array([[np.nan, 0.5], [0.5, np.nan]])
+    assert np.isnan(problem.certainty(probabilities)).all()
+    assert np.isnan(problem.lead(probabilities)).all()
+    assert np.isnan(problem.logits(probabilities)).tolist() == [[True, False], [False, True]]
+
+
+@given(arrays(np.float64, array_shapes(min_dims=1, max_dims=3), elements=st.floats(-30, 30)), st.sampled_from(Problem))
+def test_logits_undo_probabilities(logits, problem):
+    probabilities = problem.probabilities(logits)
+    again = problem.probabilities(problem.logits(probabilities))
+    np.testing.assert_allclose(again, probabilities, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_logits_of_saturated_probabilities_are_finite(problem):
+    assert np.isfinite(problem.logits(np.array([[0.0, 1.0]]))).all()

@@ -3,7 +3,7 @@ import pytest
 
 from offramp.calibration import Problem
 from offramp.errors import OptionError
-from offramp.policy import MaximumProbability
+from offramp.policy import Confidence, MaximumProbability, Threshold
 
 SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
 PROBABILITIES = np.array([[0.6, 0.4], [0.1, 0.9], [0.3, 0.7]])
@@ -43,6 +43,17 @@ def test_nan_never_leaves_early(problem, threshold):
 def test_threshold_out_of_range(threshold):
     with pytest.raises(OptionError, match="threshold is"):
         MaximumProbability(threshold, SINGLE)
+    with pytest.raises(OptionError, match="threshold is"):
+        Threshold(threshold, Confidence(SINGLE))
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_the_papers_rule_is_a_threshold_on_confidence(problem):
+    for threshold in (0.0, 0.4, 0.7, 1.0):
+        long = Threshold(threshold, Confidence(problem))
+        assert long.decide(PROBABILITIES, NO_HISTORY).tolist() == decide(threshold, problem=problem)
+        assert long.answer(PROBABILITIES, NO_HISTORY) is PROBABILITIES
+        assert MaximumProbability(threshold, problem).answer(PROBABILITIES, NO_HISTORY) is PROBABILITIES
 
 
 def test_is_a_value():

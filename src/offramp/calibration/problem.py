@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import entr, expit, logsumexp, softmax
 
 from offramp.errors import DataError
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[Any]
 """Targets or predictions: integer label indices (..., ) or 0/1 label sets (..., labels)."""
+
+# The least probability that a logarithm is taken of; a softmax can underflow to 0.
+_TINY = np.finfo(np.float64).tiny
 
 
 class Problem(StrEnum):
@@ -55,6 +58,59 @@ class Problem(StrEnum):
         if self is Problem.MULTI_LABEL:
             return np.asarray(np.maximum(values, 1.0 - values).prod(axis=-1))
         return np.asarray(values.max(axis=-1))
+
+    def certainty(self, probabilities: Floats) -> NDArray[np.float64]:
+        """Gives 1 - entropy / greatest possible entropy; a NaN among a row's probabilities makes it NaN.
+
+        The entropy of a set of labels is the sum over its labels, each of them a yes/no question.
+
+        Args:
+            probabilities: (..., labels).
+
+        Returns:
+            (...), from 0 (all outcomes equally likely) to 1 (no doubt).
+        """
+        values = np.asarray(probabilities, dtype=np.float64)
+        if self is Problem.MULTI_LABEL:
+            entropy, greatest = (entr(values) + entr(1.0 - values)).sum(axis=-1), values.shape[-1] * np.log(2)
+        else:
+            entropy, greatest = entr(values).sum(axis=-1), np.log(max(2, values.shape[-1]))
+        return np.asarray(np.clip(1.0 - entropy / greatest, 0.0, 1.0))
+
+    def lead(self, probabilities: Floats) -> NDArray[np.float64]:
+        """Gives by how much the predicted outcome's probability exceeds the second's; NaN if one of a row's is NaN.
+
+        For a set of labels the second outcome differs in the one label that is least sure.
+
+        Args:
+            probabilities: (..., labels).
+
+        Returns:
+            (...), in [0, 1].
+        """
+        values = np.asarray(probabilities, dtype=np.float64)
+        if self is Problem.MULTI_LABEL:
+            likelier = np.maximum(values, 1.0 - values)
+            return np.asarray(likelier.prod(axis=-1) * (1.0 - ((1.0 - likelier) / likelier).max(axis=-1)))
+        if values.shape[-1] == 1:
+            return np.asarray(values[..., 0])
+        top = np.partition(values, -2, axis=-1)[..., -2:]  # NaN sorts last
+        return np.asarray(top[..., 1] - top[..., 0])
+
+    def logits(self, probabilities: Floats) -> NDArray[np.float64]:
+        """Turns probabilities back into finite logits: log p, or the log-odds of each label.
+
+        Args:
+            probabilities: (..., labels).
+
+        Returns:
+            (..., labels); :meth:`probabilities` undoes it, but for rounding. NaN stays NaN.
+        """
+        values = np.asarray(probabilities, dtype=np.float64)
+        log = np.log(np.maximum(values, _TINY))
+        if self is Problem.MULTI_LABEL:
+            return np.asarray(log - np.log(np.maximum(1.0 - values, _TINY)))
+        return np.asarray(log)
 
     def predicted(self, probabilities: Floats) -> Labels:
         """Gives the predicted outcome.

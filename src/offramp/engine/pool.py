@@ -119,4 +119,6 @@ class _Gathered:
         """The batch as far as it is filled."""
         filled = slice(self._count)
         state = State(self._hidden[filled], self._history[filled])
-        return Rows(self._ids[filled], self._lengths[filled], self._passed[:, filled], state)
+        # Rules add up labels: in another layout of memory the last bit of a sum could differ.
+        passed = np.ascontiguousarray(self._passed[:, filled])
+        return Rows(self._ids[filled], self._lengths[filled], passed, state)

@@ -20,7 +20,7 @@ class Leaving:
     Attributes:
         ids: where each row stands in the input, (rows,).
         exit: index of the exit they took.
-        probabilities: calibrated, (rows, labels).
+        probabilities: calibrated, (rows, labels): the rule's answer.
     """
 
     ids: NDArray[np.int64]
@@ -62,7 +62,8 @@ def run(
             return
         leaves = rule.decide(probabilities, rows.passed)
         if leaves.any():
-            yield Leaving(rows.ids[leaves], stage, probabilities[leaves])
+            answers = rule.answer(probabilities[leaves], rows.passed.compress(leaves, axis=1))
+            yield Leaving(rows.ids[leaves], stage, answers)
         passed = np.concatenate([rows.passed, probabilities[None]])
         for batch in pools[stage].add(replace(rows, passed=passed), np.flatnonzero(~leaves)):
             yield from further(stage + 1, batch)

@@ -1,13 +1,60 @@
-"""When to stop: exit rules and their replay over cached probabilities."""
+"""When to stop: exit rules, their replay over cached probabilities, and knobs chosen with a guarantee."""
 
+from offramp.policy.comparison import AtCost, Interval, Outcomes, compare
+from offramp.policy.criteria import (
+    FIRST_EXIT,
+    Certainty,
+    Confidence,
+    Criterion,
+    Knob,
+    Lead,
+    Patience,
+    PatientCertainty,
+)
+from offramp.policy.ensembles import Agreement, GeometricMean
+from offramp.policy.frontier import PerExit, search_thresholds
+from offramp.policy.gate import Gate, fit_gate
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
-from offramp.policy.rules import ExitRule, MaximumProbability
+from offramp.policy.risk import Choice, Loss, Method, Needed, choose
+from offramp.policy.rules import ExitRule, MaximumProbability, Threshold
+from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
+    "FIRST_EXIT",
+    "Agreement",
+    "AtCost",
+    "Certainty",
+    "Choice",
+    "Confidence",
+    "Criterion",
     "ExitRule",
+    "Gate",
+    "GeometricMean",
+    "Interval",
+    "Knob",
+    "Lead",
+    "Loss",
     "MaximumProbability",
+    "Method",
+    "Needed",
+    "Outcomes",
+    "Patience",
+    "PatientCertainty",
+    "PerExit",
     "Replay",
+    "Scored",
+    "Threshold",
+    "accuracy_drop",
+    "at_exits",
+    "choose",
+    "compare",
+    "disagreement",
     "exit_shares",
+    "exits_taken",
+    "fit_gate",
     "layers_run",
     "replay",
+    "row_costs",
+    "score_exits",
+    "search_thresholds",
 ]

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from offramp.errors import DataError
 from offramp.policy.rules import ExitRule
+from offramp.policy.sweep import check_probabilities
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
     """Where each row left and with which answer.
 
-    ``exits`` (rows,) is the index of the exit taken, ``probabilities`` (rows, labels) the calibrated ones there.
+    ``exits`` (rows,) is the index of the exit taken, ``probabilities`` (rows, labels) the calibrated answer there: the
+    rule's at an early exit, the model's own at the last.
     """
 
     exits: NDArray[np.int64]
@@ -27,23 +29,26 @@ def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
-        rule: decides at every exit but the last.
+        rule: decides and answers at every exit but the last.
 
     Raises:
         DataError: the array does not have three dimensions or holds no exit.
     """
-    if exit_probabilities.ndim != 3 or not len(exit_probabilities):
-        raise DataError(f"need probabilities of shape (exits, rows, labels), got {exit_probabilities.shape}")
-    n_exits, n_rows, _ = exit_probabilities.shape
+    check_probabilities(exit_probabilities)
+    cached = np.ascontiguousarray(exit_probabilities)
+    n_exits, n_rows, _ = cached.shape
     taken = np.full(n_rows, n_exits - 1, dtype=np.int64)
+    answers = cached[-1].copy()
     rows = np.arange(n_rows)
     for index in range(n_exits - 1):
         if not rows.size:
             break
-        leaves = rule.decide(exit_probabilities[index, rows], exit_probabilities[:index, rows])
+        here, before = cached[index, rows], cached[:index].take(rows, axis=1)
+        leaves = rule.decide(here, before)
         taken[rows[leaves]] = index
+        answers[rows[leaves]] = rule.answer(here[leaves], before.compress(leaves, axis=1))
         rows = rows[~leaves]
-    return Replay(exits=taken, probabilities=exit_probabilities[taken, np.arange(n_rows)])
+    return Replay(exits=taken, probabilities=answers)
 
 
 def layers_run(exits: NDArray[np.int64], layers: Sequence[int], tokens: NDArray[np.integer[Any]]) -> float:

@@ -8,36 +8,81 @@ from numpy.typing import NDArray
 
 from offramp.calibration import Problem
 from offramp.errors import OptionError
+from offramp.policy.criteria import Array, Criterion
 
 
 class ExitRule(Protocol):
-    """Says which rows leave at an exit. Small, pure and unaware of any model.
+    """Says which rows leave at an exit, and with which answer. Small, pure and unaware of any model.
 
     The same object decides in :func:`offramp.policy.replay` and in the engine. Both ask it about an exit's remaining
-    rows only, exit by exit, and never about the last exit, where every row leaves.
+    rows only, exit by exit, and never about the last exit, where every row leaves with the full model's own answer.
     """
 
-    def decide(self, probabilities: NDArray[np.float64], history: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
         """Decides for each row that has reached this exit.
 
         Args:
-            probabilities: (rows, labels), this exit's calibrated probabilities.
-            history: (exits_before, rows, labels), the same rows' calibrated probabilities at the exits passed before;
-                exits_before is 0 at the first exit.
+            probabilities: (rows, labels), this exit's calibrated probabilities, C-contiguous: the order in which labels
+                are summed, and so the last bit of a score, follows the layout in memory.
+            history: (exits_before, rows, labels), the same rows' calibrated probabilities at the exits passed before,
+                C-contiguous; exits_before is 0 at the first exit.
 
         Returns:
             bool (rows,), true where the row leaves.
         """
         ...
 
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """Gives the answer of rows that leave here.
+
+        Args:
+            probabilities: as for :meth:`decide`, of the rows that leave.
+            history: as for :meth:`decide`, of the rows that leave.
+
+        Returns:
+            (rows, labels); for most rules simply ``probabilities``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Leave at the first exit whose score reaches the threshold. The one knob of every rule.
+
+    Threshold 0 lets every row leave at the first exit; ``criterion.knob(n_exits).full_depth`` lets none leave early. A
+    higher threshold never lets a row leave earlier. A row whose score is NaN reaches no threshold and goes on.
+
+    Raises:
+        OptionError: the threshold is negative or NaN.
+    """
+
+    threshold: float
+    criterion: Criterion
+
+    def __post_init__(self) -> None:
+        if not self.threshold >= 0:  # also refuses NaN
+            raise OptionError(
+                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to "
+                "criterion.knob(n_exits).full_depth"
+            )
+
+    def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
+        """See :meth:`ExitRule.decide`."""
+        return np.asarray(self.criterion.score(probabilities, history) >= self.threshold)
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`ExitRule.answer`."""
+        return self.criterion.answer(probabilities, history)
+
 
 @dataclass(frozen=True, slots=True)
 class MaximumProbability:
     """The paper's rule: leave at the first exit whose confidence reaches the threshold.
 
-    Confidence is compared in float64. Threshold 0 lets every row leave at the first exit. A saturated softmax gives
-    exactly 1, so threshold 1 still lets such rows leave early; any threshold above 1 lets none. A row whose confidence
-    is NaN reaches no threshold, not even 0, and goes on to the last exit.
+    The short form of :class:`Threshold` with :class:`offramp.policy.Confidence`. Confidence is compared in float64.
+    Threshold 0 lets every row leave at the first exit. A saturated softmax gives exactly 1, so threshold 1 still lets
+    such rows leave early; any threshold above 1 lets none. A row whose confidence is NaN reaches no threshold, not even
+    0, and goes on to the last exit.
 
     Raises:
         OptionError: the threshold is negative or NaN.
@@ -55,6 +100,10 @@ class MaximumProbability:
                 "or above 1 for full depth"
             )
 
-    def decide(self, probabilities: NDArray[np.float64], history: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
         """See :meth:`ExitRule.decide`; the history does not matter to this rule."""
         return np.asarray(self.problem.confidence(probabilities) >= self.threshold)
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`ExitRule.answer`."""
+        return probabilities

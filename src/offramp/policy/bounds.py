@@ -1,0 +1,105 @@
+"""What a sample of losses says about their mean: p-values of "the risk is above the target" and upper bounds."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import bdtr
+
+Array = NDArray[np.float64]
+
+# Of a bound found by bisection; far below anything that a sample can tell.
+_TOLERANCE = 1e-6
+
+
+def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = False) -> Array:
+    """Gives p-values of "the mean of losses in [0, 1] is above the target".
+
+    The smaller of Hoeffding's and Bentkus' bound on the chance of an empirical risk this low. For losses that can only
+    be 0 or 1 Bentkus' factor e is not needed: the binomial tail is exact.
+
+    Args:
+        risks: mean losses, any shape.
+        target: above 0, below 1.
+        rows: that each mean is taken over.
+        binary: whether a loss is 0 or 1 by its nature, not by chance.
+
+    Returns:
+        Of the same shape, from 0 to 1.
+
+    Source: Bates et al., "Distribution-Free, Risk-Controlling Prediction Sets", JACM 2021, §3.1; Angelopoulos et al.,
+    "Learn then Test", 2021, p-values (the tail of 0/1 losses).
+    """
+    below = np.minimum(risks, target)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first = np.where(below > 0, below * np.log(below / target), 0.0)
+    hoeffding = np.exp(-rows * (first + (1.0 - below) * np.log((1.0 - below) / (1.0 - target))))
+    # A mean of 0/1 losses times the rows is whole but for rounding, which must not push it to the next number.
+    counts = np.ceil(np.round(np.asarray(risks) * rows, 6))
+    bentkus = (1.0 if binary else np.e) * bdtr(counts, rows, target)
+    return np.minimum(hoeffding, np.minimum(bentkus, 1.0))
+
+
+def betting(losses: Array, target: float, confidence: float) -> Array:
+    """Gives p-values of "the mean of losses in [0, 1] is above the target", from a bet against it.
+
+    A gambler stakes on each loss in turn that it is below the target, more where the losses before varied little. If
+    the mean were above the target, the capital, 1 at the start, would exceed c at any time with a chance of at most
+    1 / c (Ville). So one over the highest capital is a p-value, and the least target it rejects an upper bound. It uses
+    the losses' variance, which is what makes it good where losses are rare.
+
+    Args:
+        losses: (..., rows), in an order that has nothing to do with their values.
+        target: from 0 to 1.
+        confidence: the level that the stakes are best for; the p-value is valid at any.
+
+    Returns:
+        (...), from 0 to 1.
+
+    Source: Waudby-Smith and Ramdas, "Estimating Means of Bounded Random Variables by Betting", JRSS B 2024; with
+    the stakes of Bates et al., JACM 2021, §3.1 (WSR bound).
+    """
+    rows = losses.shape[-1]
+    seen = np.arange(1, rows + 1)
+    mean = (0.5 + np.cumsum(losses, axis=-1)) / (1.0 + seen)
+    variance = (0.25 + np.cumsum(np.square(losses - mean), axis=-1)) / (1.0 + seen)
+    # A stake may only depend on what came before.
+    before = np.concatenate([np.full((*losses.shape[:-1], 1), 0.25), variance[..., :-1]], axis=-1)
+    stakes = np.minimum(1.0, np.sqrt(2.0 * np.log(1.0 / (1.0 - confidence)) / (rows * before)))
+    with np.errstate(divide="ignore"):
+        capital = np.cumsum(np.log1p(-stakes * (losses - target)), axis=-1)
+    return np.asarray(np.exp(-np.maximum(capital.max(axis=-1), 0.0)))
+
+
+def least_rejected(p_value: Callable[[float], float], level: float) -> float:
+    """Finds the least target that a p-value falling in the target rejects: an upper bound of the risk.
+
+    Args:
+        p_value: of a target from 0 to 1.
+        level: reject at p <= level.
+
+    Returns:
+        Within a millionth above the bound; 1 if no target below 1 is rejected.
+    """
+    highest = 1.0 - _TOLERANCE
+    if p_value(highest) > level:
+        return 1.0
+    if p_value(_TOLERANCE) <= level:
+        return _TOLERANCE
+    root = float(brentq(lambda target: p_value(target) - level, _TOLERANCE, highest, xtol=_TOLERANCE / 2))
+    return min(1.0, root + _TOLERANCE)
+
+
+def least_count(qualifies: Callable[[int], bool], most: int = 2**24) -> int | None:
+    """Finds the least number from 1 on that qualifies, given that all larger ones do; None above ``most``."""
+    high = 1
+    while not qualifies(high):
+        high *= 2
+        if high > most:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if qualifies(middle) else (middle, high)
+    return high

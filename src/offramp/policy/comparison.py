@@ -1,0 +1,109 @@
+"""Rules side by side: accuracy at equal cost, with intervals that resample the rows of all of them together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from offramp.errors import DataError, OptionError
+from offramp.policy.criteria import Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What each row gets and costs at each knob of one rule.
+
+    Attributes:
+        values: to be compared, such as right (1) or wrong (0), (knobs, rows).
+        costs: of a row, as a share of full depth, (knobs, rows); the mean does not rise or does not fall from knob to
+            knob.
+    """
+
+    values: Array
+    costs: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with the ends of its bootstrap percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtCost:
+    """A rule at one cost: its mean value there and how much that is above the first rule's."""
+
+    rule: str
+    cost: float
+    value: Interval
+    gain: Interval
+
+
+def compare(
+    rules: Mapping[str, Outcomes],
+    costs: Sequence[float],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[AtCost, ...]:
+    """Compares the mean values of rules at equal mean cost.
+
+    Between two knobs a rule is read off the line that joins them, which is what choosing between the two at random
+    would give; below its least cost it has the value there. Every resample draws the rows anew, for all rules and for
+    costs as well as values, so that the gains are paired.
+
+    Args:
+        rules: outcomes by name; the first rule is the one that gains are against.
+        costs: mean costs to compare at, as a share of full depth.
+        confidence: of the intervals, above 0 and below 1.
+        resamples: number of bootstrap resamples, at least 1.
+        seed: of the resamples.
+
+    Returns:
+        One for each rule and cost, in that order.
+
+    Raises:
+        DataError: there are no rules or rows, or rules differ in their number of rows.
+        OptionError: an option is out of range.
+
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, §13.3 (percentile interval).
+    """
+    _check(rules, costs, confidence, resamples)
+    n_rows = next(iter(rules.values())).values.shape[1]
+    draws = np.random.default_rng(seed).multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=resamples)
+    weights = np.concatenate([np.ones((1, n_rows)), draws]).T / n_rows  # the rows as they are, then the resamples
+    curves = [_at_costs(outcomes, weights, np.asarray(costs, dtype=np.float64)) for outcomes in rules.values()]
+    return tuple(
+        AtCost(name, cost, _interval(curve[:, index], confidence), _interval((curve - curves[0])[:, index], confidence))
+        for name, curve in zip(rules, curves, strict=True)
+        for index, cost in enumerate(costs)
+    )
+
+
+def _at_costs(outcomes: Outcomes, weights: Array, costs: Array) -> Array:
+    """The mean value at each cost under each weighting of the rows, (weightings, costs)."""
+    values, spent = (outcomes.values @ weights).T, (outcomes.costs @ weights).T
+    order = np.argsort(spent[0], kind="stable")
+    return np.stack([np.interp(costs, x[order], y[order]) for x, y in zip(spent, values, strict=True)])
+
+
+def _interval(samples: Array, confidence: float) -> Interval:
+    """Of an estimate (the first) and its resamples (the others)."""
+    low, high = np.quantile(samples[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(samples[0]), float(low), float(high))
+
+
+def _check(rules: Mapping[str, Outcomes], costs: Sequence[float], confidence: float, resamples: int) -> None:
+    shapes = {array.shape[1:] for outcomes in rules.values() for array in (outcomes.values, outcomes.costs)}
+    if len(shapes) != 1 or not all(outcomes.values.size for outcomes in rules.values()):
+        raise DataError(f"rules need outcomes (knobs, rows) of the same rows, at least one; rows are {sorted(shapes)}")
+    if not costs or not all(cost > 0 for cost in costs):
+        raise OptionError(f"costs are {list(costs)}; give shares of full depth above 0, such as 0.5")
+    if not 0 < confidence < 1:
+        raise OptionError(f"confidence is {confidence}; use a number above 0 and below 1, such as 0.95")
+    if resamples < 1:
+        raise OptionError(f"resamples is {resamples}; use at least 1")

@@ -1,0 +1,233 @@
+"""How sure an exit is of a row: the criteria that a rule compares with its threshold."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.calibration import Problem
+from offramp.errors import OptionError
+
+Array = NDArray[np.float64]
+
+FIRST_EXIT = 0.0
+"""The threshold at which every row leaves at the first exit, whatever the criterion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """The thresholds that make a difference for a criterion.
+
+    They run from :data:`FIRST_EXIT` to ``full_depth``, at and above which no row leaves early. If ``whole``, only whole
+    numbers differ from each other.
+    """
+
+    full_depth: float
+    whole: bool = False
+
+    def grid(self, size: int) -> Array:
+        """Gives thresholds worth trying, rising from the first exit to full depth.
+
+        They do not depend on any data, as a guarantee over them demands. Confidences crowd below 1: half of the
+        thresholds are evenly spaced up to 0.9, and from there the distance to 1 shrinks geometrically, to one in a
+        million.
+
+        Args:
+            size: how many, at least 2; if ``whole``, at most.
+
+        Returns:
+            (size,) or fewer, strictly rising.
+
+        Raises:
+            OptionError: ``size`` is below 2.
+        """
+        if size < 2:
+            raise OptionError(f"size is {size}; a grid needs at least 2 thresholds, first exit and full depth")
+        if self.whole:
+            return np.unique(np.rint(np.linspace(FIRST_EXIT, self.full_depth, size)))
+        even = np.linspace(FIRST_EXIT, 0.9, size // 2, endpoint=False)
+        crowded = 1.0 - np.geomspace(0.1, 1e-6, size - 1 - len(even))
+        return np.concatenate([even, crowded, [self.full_depth]])
+
+
+PROBABILITY = Knob(full_depth=1.01)
+"""Of scores between 0 and 1; a score of exactly 1 is possible, so full depth lies above it."""
+
+
+class Criterion(Protocol):
+    """Scores how sure an exit is, from what it and the exits before say. Small, pure and unaware of any model.
+
+    A criterion is a rule without its threshold: a frozen dataclass of plain numbers. It treats each row on its own, so
+    that a row's score does not depend on the rows beside it.
+    """
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """Scores rows that have reached an exit.
+
+        Args:
+            probabilities: (rows, labels), this exit's calibrated probabilities.
+            history: (exits_before, rows, labels), the same rows' calibrated probabilities at the exits passed before.
+
+        Returns:
+            (rows,), at least 0, higher if surer; NaN for rows with a NaN probability, which so never leave early.
+        """
+        ...
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """Gives the probabilities that rows leaving here are answered with.
+
+        Most criteria answer with this exit's own; an ensemble answers with what it was sure of. At the last exit nobody
+        asks: a row that runs to full depth gets the full model's own answer.
+
+        Args:
+            probabilities: as for :meth:`score`.
+            history: as for :meth:`score`.
+
+        Returns:
+            (rows, labels).
+        """
+        ...
+
+    def knob(self, n_exits: int) -> Knob:
+        """Tells which thresholds make a difference in a model of ``n_exits`` exits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """The probability of the predicted outcome.
+
+    Source: Schwartz et al., ACL 2020, §3.
+    """
+
+    problem: Problem
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.score`."""
+        return self.problem.confidence(probabilities)
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.answer`."""
+        return probabilities
+
+    def knob(self, n_exits: int) -> Knob:
+        """See :meth:`Criterion.knob`."""
+        return PROBABILITY
+
+
+@dataclass(frozen=True, slots=True)
+class Certainty:
+    """One minus the entropy as a share of the greatest possible, so that higher is surer and 1 is certain.
+
+    DeeBERT leaves where the entropy falls below a threshold; here 0 * log 0 is 0, so that a saturated exit is left.
+
+    Source: Xin et al., "DeeBERT", ACL 2020, §3.2 (entropy); Liu et al., "FastBERT", ACL 2020, adaptive inference (as a
+    share of the greatest).
+    """
+
+    problem: Problem
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.score`."""
+        return self.problem.certainty(probabilities)
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.answer`."""
+        return probabilities
+
+    def knob(self, n_exits: int) -> Knob:
+        """See :meth:`Criterion.knob`."""
+        return PROBABILITY
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The predicted outcome's probability less that of the second: the margin.
+
+    With two outcomes it orders rows as :class:`Confidence` does.
+
+    Source: Scheffer, Decomain and Wrobel, IDA 2001 (the margin as a measure of certainty).
+    """
+
+    problem: Problem
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.score`."""
+        return self.problem.lead(probabilities)
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.answer`."""
+        return probabilities
+
+    def knob(self, n_exits: int) -> Knob:
+        """See :meth:`Criterion.knob`."""
+        return PROBABILITY
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many exits in a row, up to this one, repeated the prediction of the exit before.
+
+    The threshold is the patience: 1 leaves as soon as two exits in a row agree.
+
+    Source: Zhou et al., "BERT Loses Patience" (PABEE), NeurIPS 2020, inference.
+    """
+
+    problem: Problem
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.score`."""
+        repeats = np.zeros(len(probabilities))
+        repeating = np.ones(len(probabilities), dtype=bool)
+        for earlier in history[::-1]:
+            # Equal to this exit's all the way back is the same as each equal to the one before.
+            repeating &= self.problem.agree(earlier, probabilities)
+            repeats += repeating
+        return np.where(np.isnan(probabilities).any(axis=-1), np.nan, repeats)
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.answer`."""
+        return probabilities
+
+    def knob(self, n_exits: int) -> Knob:
+        """See :meth:`Criterion.knob`."""
+        return Knob(full_depth=max(1, n_exits - 1), whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientCertainty:
+    """The least certainty of the last ``patience`` exits, this one included: all of them have to be sure.
+
+    Before so many exits were passed the score is 0. The exits need not agree, as in the source. The threshold is that
+    of the certainty; the patience is a fixed part of the criterion.
+
+    Raises:
+        OptionError: ``patience`` is below 1.
+
+    Source: Zhang et al., "PCEE-BERT", Findings of NAACL 2022, early exiting; without its ensemble of exits.
+    """
+
+    problem: Problem
+    patience: int = 2
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise OptionError(f"patience is {self.patience}; use a whole number from 1 on")
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.score`."""
+        least = self.problem.certainty(probabilities)
+        if len(history) + 1 < self.patience:
+            return np.where(np.isnan(least), np.nan, 0.0)
+        for earlier in history[len(history) + 1 - self.patience :]:
+            least = np.minimum(least, self.problem.certainty(earlier))
+        return least
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`Criterion.answer`."""
+        return probabilities
+
+    def knob(self, n_exits: int) -> Knob:
+        """See :meth:`Criterion.knob`."""
+        return PROBABILITY

@@ -1,0 +1,88 @@
+"""Criteria that make one verdict of all exits passed so far."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from offramp.calibration import Problem
+from offramp.errors import OptionError
+from offramp.policy.criteria import PROBABILITY, Array, Knob
+
+
+@dataclass(frozen=True, slots=True)
+class GeometricMean:
+    """The confidence of the exits' joint verdict: the normalised geometric mean of their probabilities.
+
+    A row that leaves is answered with that verdict, because it is what the criterion was sure of.
+
+    Source: Wołczyk et al., "Zero Time Waste", NeurIPS 2021, geometric ensembling; here with equal weights.
+    """
+
+    problem: Problem
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`offramp.policy.Criterion.score`."""
+        return self.problem.confidence(self.answer(probabilities, history))
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`offramp.policy.Criterion.answer`."""
+        if not len(history):
+            return probabilities
+        total = self.problem.logits(probabilities)
+        for earlier in history:  # in place and in order, so that rounding does not depend on the layout in memory
+            total += self.problem.logits(earlier)
+        return self.problem.probabilities(total, len(history) + 1.0)
+
+    def knob(self, n_exits: int) -> Knob:
+        """See :meth:`offramp.policy.Criterion.knob`."""
+        return PROBABILITY
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The weighted sum of the confidences of the last exits that agree, as a share of all weights.
+
+    Each exit adds its weighted confidence to the sum as long as it repeats the prediction of the exit before; one that
+    differs starts again from its own. A row is answered with the probabilities of the exit it leaves at, as in the
+    source.
+
+    Attributes:
+        weights: of the exits, the last included; positive. The source's are the cost of reaching an exit (for instance
+            the layers run before it) or its accuracy.
+
+    Raises:
+        OptionError: a weight is not positive.
+
+    Source: Bajpai and Hanawal, "BEEM", ICLR 2025, the score S and its weights; here divided by their sum.
+    """
+
+    problem: Problem
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.weights or not all(0 < weight < np.inf for weight in self.weights):
+            raise OptionError(f"weights are {self.weights}; give one positive number for each exit")
+
+    def score(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`offramp.policy.Criterion.score`.
+
+        Raises:
+            OptionError: there are more exits than weights.
+        """
+        if len(history) >= len(self.weights):
+            raise OptionError(f"there are {len(self.weights)} weights, but exit {len(history)} asks; give one an exit")
+        total = np.zeros(len(probabilities))
+        exits = (*history, probabilities)
+        for index, here in enumerate(exits):
+            if index:
+                total = np.where(self.problem.agree(exits[index - 1], here), total, 0.0)
+            total = total + self.weights[index] * self.problem.confidence(here)
+        return np.where(np.isnan(probabilities).any(axis=-1), np.nan, np.minimum(total / sum(self.weights), 1.0))
+
+    def answer(self, probabilities: Array, history: Array) -> Array:
+        """See :meth:`offramp.policy.Criterion.answer`."""
+        return probabilities
+
+    def knob(self, n_exits: int) -> Knob:
+        """See :meth:`offramp.policy.Criterion.knob`."""
+        return PROBABILITY

@@ -1,0 +1,208 @@
+"""Risk control: the fastest knob whose loss stays below a target, with a guarantee."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from offramp.errors import DataError, OptionError
+from offramp.policy.bounds import Array, betting, hoeffding_bentkus, least_count, least_rejected
+
+# Knobs tested at once: the walk mostly ends long before the fastest.
+_BLOCK = 16
+
+
+class Method(StrEnum):
+    """How a knob is judged on calibration rows.
+
+    Members:
+        EMPIRICAL: its mean loss there is at most the target. Promises nothing about other rows.
+        CONFORMAL: conformal risk control. The expected loss, over calibration rows and new ones, is at most the target.
+            Losses are first made monotone: a row counts its greatest loss at this knob or any safer one, full depth
+            with its loss of 0 included. Source: Angelopoulos et al., "Conformal Risk Control", ICLR 2024, the
+            algorithm and the part on losses that are not monotone.
+        LTT: Learn-then-Test. With the given confidence the loss is at most the target; p-values of Hoeffding and
+            Bentkus. Source: Angelopoulos et al., "Learn then Test", 2021, p-values and fixed-sequence testing.
+        UCB: the same promise, from the betting bound of Waudby-Smith and Ramdas, see
+            :func:`offramp.policy.bounds.betting`. Source: Bates et al., JACM 2021, §3.1; for early exit: Jazbec et
+            al., "Fast yet Safe", NeurIPS 2024.
+    """
+
+    EMPIRICAL = "empirical"
+    CONFORMAL = "crc"
+    LTT = "ltt"
+    UCB = "ucb"
+
+
+class Loss(StrEnum):
+    """The values that a row's loss can take by its nature; the bounds depend on it.
+
+    Members:
+        BINARY: 0 or 1, such as disagreement with full depth.
+        UNIT: from 0 to 1.
+        SIGNED: -1, 0 or 1, such as the accuracy drop, whose mean is what full depth gets right more often. EMPIRICAL
+            and UCB let gains make up for losses; UCB rescales to [0, 1] for it, which costs the betting bound little,
+            as it sees the small variance. CONFORMAL and LTT count losses only, max(0, loss): never less than the drop,
+            so the promise holds, and for them far cheaper than rescaling, after which Hoeffding's and Bentkus' bounds
+            would see a mean near 1/2.
+    """
+
+    BINARY = "binary"
+    UNIT = "unit"
+    SIGNED = "signed"
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What it would take for a knob to qualify.
+
+    Attributes:
+        rows: least number of calibration rows on which a knob without any loss would qualify; with losses it takes
+            more. ``None`` if no number up to 16 million does.
+        target: the tightest target at which the safest knob would have qualified on these rows.
+    """
+
+    rows: int | None
+    target: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The knob that risk control chose.
+
+    Attributes:
+        index: of the knob; ``None`` if none qualified, so that only full depth is left.
+        risk: mean loss of the chosen knob on the calibration rows, ``None`` if none.
+        bound: what the method says the chosen knob's loss is at most, on its own; no more than the target. What is
+            promised is the target: it allows for the choice, the bound does not. ``None`` if none.
+        needed: what it would have taken; ``None`` if a knob was chosen.
+        rows: number of calibration rows.
+        target: greatest loss allowed.
+        confidence: probability of the promise over calibration rows; ``None`` for methods that have none.
+        method: how the knobs were judged.
+    """
+
+    index: int | None
+    risk: float | None
+    bound: float | None
+    needed: Needed | None
+    rows: int
+    target: float
+    confidence: float | None
+    method: Method
+
+
+def choose(losses: Array, target: float, method: Method, loss: Loss, confidence: float = 0.95) -> Choice:
+    """Chooses the fastest knob that is certified, walking from the safest and stopping at the first that is not.
+
+    Stopping there is fixed-sequence testing: the chance that any certified knob is above the target is at most
+    1 - confidence, however many knobs there are and whether or not the loss rises from knob to knob. Going on past a
+    failure to a later success would lose that. The last certified knob is chosen.
+
+    The promise needs rows drawn like those to come, and knobs fixed without looking at these rows: a grid such as
+    :meth:`offramp.policy.Knob.grid`, or thresholds searched on others.
+
+    Full depth is no candidate. Its loss is 0 by definition, which takes no evidence; leave it out of the knobs and take
+    it when nothing else qualifies. A knob at which hardly a row leaves can qualify; what it gains is another question.
+
+    Args:
+        losses: (knobs, rows), from the safest knob to the fastest.
+        target: greatest mean loss allowed, above 0 and below 1.
+        method: how to judge a knob.
+        loss: the values a loss can take.
+        confidence: probability with which LTT and UCB keep the target, above 0 and below 1; the others ignore it.
+
+    Raises:
+        DataError: there are no knobs or rows, or a loss is not of its kind.
+        OptionError: target or confidence is out of range.
+    """
+    _check(losses, target, confidence, loss)
+    index = last_certified(losses, target, method, loss, confidence)
+    judged = 0 if index is None else index
+    bound = _bound(_prepared(losses[: judged + 1], method, loss)[judged], method, loss, confidence)
+    return Choice(
+        index=index,
+        risk=None if index is None else float(losses[index].mean()),
+        bound=None if index is None else bound,
+        needed=Needed(_rows_needed(target, method, loss, confidence), bound) if index is None else None,
+        rows=losses.shape[1],
+        target=target,
+        confidence=confidence if method in {Method.LTT, Method.UCB} else None,
+        method=method,
+    )
+
+
+def last_certified(losses: Array, target: float, method: Method, loss: Loss, confidence: float) -> int | None:
+    """Gives what :func:`choose` chooses without checks and figures, for simulations; arguments as there."""
+    prepared = _prepared(losses, method, loss)
+    for start in range(0, len(prepared), _BLOCK):
+        passes = _passes(prepared[start : start + _BLOCK], target, method, loss, confidence)
+        if not passes.all():
+            last = start + int(np.argmin(passes)) - 1
+            return None if last < 0 else last
+    return len(prepared) - 1
+
+
+def _prepared(losses: Array, method: Method, loss: Loss) -> Array:
+    """The losses as the method's test takes them, (knobs, rows)."""
+    if method is Method.CONFORMAL:
+        return np.maximum.accumulate(np.maximum(losses, 0.0), axis=0)
+    if method is Method.LTT:
+        return np.maximum(losses, 0.0)
+    if method is Method.UCB:
+        # Rows of a file may be sorted; a bet must not be able to tell. The same order each time, for the same answer.
+        shuffled = losses[:, np.random.default_rng(0).permutation(losses.shape[1])]
+        return (shuffled + 1.0) / 2.0 if loss is Loss.SIGNED else shuffled
+    return losses
+
+
+def _passes(prepared: Array, target: float, method: Method, loss: Loss, confidence: float) -> np.ndarray:
+    """Whether each knob on its own keeps the target, bool (knobs,)."""
+    if method in {Method.LTT, Method.UCB}:
+        return np.asarray(_p_values(prepared, target, method, loss, confidence) <= 1.0 - confidence)
+    return np.asarray(_mean(prepared, method) <= target)
+
+
+def _mean(prepared: Array, method: Method) -> Array:
+    """The mean loss, (...); conformal risk control counts one more row with the greatest loss."""
+    rows = prepared.shape[-1]
+    total = prepared.sum(axis=-1)
+    return np.asarray((total + 1.0) / (rows + 1) if method is Method.CONFORMAL else total / rows)
+
+
+def _p_values(prepared: Array, target: float, method: Method, loss: Loss, confidence: float) -> Array:
+    if method is Method.LTT:
+        binary = loss is not Loss.UNIT  # signed losses without their gains are 0 or 1 too
+        return hoeffding_bentkus(prepared.mean(axis=-1), target, prepared.shape[-1], binary=binary)
+    return betting(prepared, (target + 1.0) / 2.0 if loss is Loss.SIGNED else target, confidence)
+
+
+def _bound(prepared: Array, method: Method, loss: Loss, confidence: float) -> float:
+    """The least target that the losses of one knob (rows,) would pass."""
+    if method not in {Method.LTT, Method.UCB}:
+        return float(_mean(prepared, method))
+    return least_rejected(lambda target: float(_p_values(prepared, target, method, loss, confidence)), 1.0 - confidence)
+
+
+def _rows_needed(target: float, method: Method, loss: Loss, confidence: float) -> int | None:
+    def qualifies(rows: int) -> bool:
+        prepared = _prepared(np.zeros((1, rows)), method, loss)
+        return bool(_passes(prepared, target, method, loss, confidence)[0])
+
+    return least_count(qualifies)
+
+
+def _check(losses: Array, target: float, confidence: float, loss: Loss) -> None:
+    if losses.ndim != 2 or not losses.size:
+        raise DataError(f"need losses of shape (knobs, rows), at least one of each, got {losses.shape}")
+    if loss is Loss.UNIT:
+        valid, kind = (losses >= 0) & (losses <= 1), "from 0 to 1"
+    else:
+        values = (0, 1) if loss is Loss.BINARY else (-1, 0, 1)
+        valid, kind = np.isin(losses, values), " or ".join(str(value) for value in values)
+    if not valid.all():
+        raise DataError(f"a loss is {losses[~valid][0]}; a {loss} loss is {kind}")
+    if not 0 < target < 1:
+        raise OptionError(f"target is {target}; use a share above 0 and below 1, such as 0.01 for 1 %")
+    if not 0 < confidence < 1:
+        raise OptionError(f"confidence is {confidence}; use a number above 0 and below 1, such as 0.95")

@@ -1,0 +1,149 @@
+"""Every threshold of a rule at once: each exit's scores are computed a single time, then only compared."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from offramp.calibration import Problem
+from offramp.errors import DataError
+from offramp.policy.criteria import Array, Criterion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What a criterion makes of cached probabilities.
+
+    Attributes:
+        scores: at every exit but the last, (exits - 1, rows).
+        answers: probabilities that a row is answered with if it leaves there, (exits, rows, labels); at the last exit
+            the model's own.
+    """
+
+    scores: Array
+    answers: Array
+
+
+def score_exits(exit_probabilities: Array, criterion: Criterion) -> Scored:
+    """Scores every row at every exit, as if it had got there.
+
+    Args:
+        exit_probabilities: (exits, rows, labels), calibrated.
+        criterion: of the rules to sweep.
+
+    Raises:
+        DataError: the array does not have three dimensions or holds no exit.
+    """
+    check_probabilities(exit_probabilities)
+    exits = np.ascontiguousarray(exit_probabilities)
+    early = range(len(exits) - 1)
+    scores = [criterion.score(exits[index], exits[:index]) for index in early]
+    answers = [criterion.answer(exits[index], exits[:index]) for index in early]
+    return Scored(
+        scores=np.array(scores, dtype=np.float64).reshape(len(early), exits.shape[1]),
+        answers=np.stack([*answers, exits[-1]]),
+    )
+
+
+def exits_taken(scores: Array, thresholds: ArrayLike) -> NDArray[np.int64]:
+    """Finds the exit that each row takes at each threshold, exactly as :func:`offramp.policy.replay` does.
+
+    Args:
+        scores: (exits - 1, rows).
+        thresholds: (knobs,), or one for each exit but the last, (knobs, exits - 1).
+
+    Returns:
+        (knobs, rows).
+
+    Raises:
+        DataError: the thresholds' shape is neither.
+    """
+    values = np.asarray(thresholds, dtype=np.float64)
+    n_early, n_rows = scores.shape
+    if values.ndim == 1:
+        values = np.repeat(values[:, None], n_early, axis=1)
+    if values.ndim != 2 or values.shape[1] != n_early:
+        raise DataError(f"thresholds have shape {values.shape}; use (knobs,) or (knobs, {n_early}), one for each exit")
+    taken = np.zeros((len(values), n_rows), dtype=np.int64)
+    staying = np.ones(taken.shape, dtype=np.bool_)
+    for index in range(n_early):
+        staying &= ~(scores[index] >= values[:, index, None])  # not "<": a NaN stays
+        taken += staying
+    return taken
+
+
+def at_exits(by_exit: NDArray[Any], exits: NDArray[np.int64]) -> NDArray[Any]:
+    """Looks up what each row gets at the exit it takes.
+
+    Args:
+        by_exit: (exits, rows), for instance a loss or a cost.
+        exits: (knobs, rows).
+
+    Returns:
+        (knobs, rows).
+    """
+    return np.take_along_axis(by_exit, exits, axis=0)
+
+
+def disagreement(answers: Array, problem: Problem) -> Array:
+    """Tells where leaving changes the prediction: 1 if it differs from the last exit's, 0 if not.
+
+    Args:
+        answers: (exits, rows, labels).
+        problem: one label or a set of labels.
+
+    Returns:
+        (exits, rows); 0 at the last exit. Needs no labels.
+    """
+    return (~problem.agree(answers, answers[-1])).astype(np.float64)
+
+
+def accuracy_drop(answers: Array, targets: NDArray[Any], problem: Problem) -> Array:
+    """Tells what leaving costs in accuracy: (right at full depth) - (right here), so that the mean is the drop.
+
+    Args:
+        answers: (exits, rows, labels).
+        targets: int (rows,) or 0/1 (rows, labels).
+        problem: one label or a set of labels.
+
+    Returns:
+        (exits, rows), each -1 (leaving mends), 0 or 1 (leaving spoils); 0 at the last exit.
+    """
+    right = problem.right(answers, targets).astype(np.float64)
+    return np.asarray(right[-1] - right)
+
+
+def row_costs(stage_costs: ArrayLike, tokens: NDArray[np.integer[Any]] | None = None) -> Array:
+    """Gives what each row costs up to each exit, as a multiple of the mean row's cost at full depth.
+
+    Args:
+        stage_costs: (exits,), of each stage with its exit, in seconds or any unit; not cumulated. Put what no row can
+            skip, such as tokenisation, into the first.
+        tokens: (rows,), if a row's cost is proportional to its tokens; by default all rows cost the same.
+
+    Returns:
+        (exits, rows), or (exits, 1) without tokens; not falling from exit to exit.
+
+    Raises:
+        DataError: a cost is negative or not finite, all are 0, or there are no tokens.
+    """
+    costs = np.asarray(stage_costs, dtype=np.float64)
+    if costs.ndim != 1 or not costs.size or not np.isfinite(costs).all() or costs.min() < 0 or not costs.sum() > 0:
+        raise DataError(f"stage_costs are {costs.tolist()}; give one finite cost from 0 on for each exit, not all 0")
+    share = np.cumsum(costs) / costs.sum()
+    if tokens is None:
+        return np.asarray(share[:, None])
+    if not tokens.size or not tokens.sum() > 0:
+        raise DataError(f"need the tokens of each row, at least one: got {tokens.shape}")
+    return np.asarray(share[:, None] * (tokens / tokens.mean()))
+
+
+def check_probabilities(exit_probabilities: Array) -> None:
+    """Makes sure of the shape (exits, rows, labels) with at least one exit.
+
+    Raises:
+        DataError: it has another shape.
+    """
+    if exit_probabilities.ndim != 3 or not len(exit_probabilities):
+        raise DataError(f"need probabilities of shape (exits, rows, labels), got {exit_probabilities.shape}")

@@ -1,0 +1,49 @@
+"""Cached probabilities and one criterion of every kind, for properties that hold of all of them."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from offramp.calibration import Problem
+from offramp.policy import (
+    Agreement,
+    Certainty,
+    Confidence,
+    Gate,
+    GeometricMean,
+    Lead,
+    Patience,
+    PatientCertainty,
+    PerExit,
+)
+
+
+def every_criterion(problem, n_exits):
+    """One of each kind for a model of ``n_exits`` exits."""
+    early = max(1, n_exits - 1)
+    return [
+        Confidence(problem),
+        Certainty(problem),
+        Lead(problem),
+        Patience(problem),
+        PatientCertainty(problem),
+        PatientCertainty(problem, patience=3),
+        GeometricMean(problem),
+        Agreement(problem, tuple(range(1, n_exits + 1))),
+        Gate(problem, ((0.5, 1.0, 0.2, 0.7),) * early, (-1.0,) * early),
+        PerExit(Confidence(problem), tuple((level,) * early for level in (0.3, 0.5, 0.5, 0.9, 1.01))),
+        PerExit(GeometricMean(problem), (tuple(0.4 + 0.03 * index for index in range(early)),)),
+    ]
+
+
+@st.composite
+def cached_exits(draw, max_exits=13, least_rows=0, most_rows=9):
+    """Probabilities (exits, rows, labels) of which some are saturated, tied or NaN, with their problem."""
+    problem = draw(st.sampled_from(Problem))
+    shape = draw(st.tuples(st.integers(1, max_exits), st.integers(least_rows, most_rows), st.integers(1, 11)))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    logits = random.normal(scale=draw(st.sampled_from([0.3, 3.0, 400.0])), size=shape)
+    if draw(st.booleans()):
+        logits = np.rint(logits)  # ties
+    probabilities = problem.probabilities(logits)
+    probabilities[random.random(shape) < draw(st.sampled_from([0.0, 0.02]))] = np.nan
+    return problem, probabilities

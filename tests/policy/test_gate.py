@@ -1,0 +1,78 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from offramp.calibration import Problem, auroc
+from offramp.errors import DataError, OptionError
+from offramp.policy import Confidence, Gate, Threshold, fit_gate, replay
+
+SINGLE = Problem.SINGLE_LABEL
+
+
+def example(seed, rows=2000, problem=SINGLE):
+    """Exits that grow better and are right more often when they repeat the exit before."""
+    random = np.random.default_rng(seed)
+    targets = random.integers(0, 3, rows)
+    truth = np.eye(3)[targets]
+    centred = truth - (0 if problem is SINGLE else 0.5)
+    logits = np.stack([centred * gain + random.normal(size=(rows, 3)) for gain in (1.5, 2.0, 4.0)])
+    probabilities = problem.probabilities(2 * logits)
+    return probabilities, problem.right(probabilities, targets if problem is SINGLE else truth)
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_learns_to_tell_right_from_wrong(problem):
+    gate = fit_gate(*example(0, problem=problem), problem)
+    probabilities, right = example(1, problem=problem)
+    for index in range(2):
+        score = gate.score(probabilities[index], probabilities[:index])
+        plain = Confidence(problem).score(probabilities[index], probabilities[:index])
+        assert auroc(score, right[index]) >= auroc(plain, right[index]) - 0.01
+        assert score.mean() == pytest.approx(right[index].mean(), abs=0.05)
+    assert auroc(gate.score(probabilities[1], probabilities[:1]), right[1]) > auroc(
+        Confidence(problem).score(probabilities[1], probabilities[:1]), right[1]
+    )
+
+
+def test_is_plain_numbers():
+    gate = fit_gate(*example(0), SINGLE)
+    content = json.loads(json.dumps(asdict(gate), allow_nan=False))
+    again = Gate(Problem(content["problem"]), tuple(map(tuple, content["weights"])), tuple(content["biases"]))
+    assert again == gate
+    assert len({Threshold(0.9, gate), Threshold(0.9, again)}) == 1
+
+
+def test_an_exit_that_is_always_right_or_always_wrong():
+    probabilities, right = example(0, rows=98)
+    right[0], right[1] = True, False
+    gate = fit_gate(probabilities, right, SINGLE)
+    np.testing.assert_allclose(gate.score(probabilities[0], probabilities[:0]), 0.99)
+    np.testing.assert_allclose(gate.score(probabilities[1], probabilities[:1]), 0.01)
+    assert set(replay(probabilities, Threshold(0.9, gate)).exits) == {0}
+
+
+def test_a_model_of_one_exit_needs_no_gate():
+    probabilities, right = example(0, rows=5)
+    assert fit_gate(probabilities[:1], right[:1], SINGLE) == Gate(SINGLE, (), ())
+
+
+def test_refuses_what_it_cannot_learn_from():
+    probabilities, right = example(0, rows=5)
+    with pytest.raises(DataError, match="verdict for each exit"):
+        fit_gate(probabilities, right[:, :4], SINGLE)
+    with pytest.raises(DataError, match="verdict for each exit"):
+        fit_gate(probabilities[:, :0], right[:, :0], SINGLE)
+    probabilities[0, 0, 0] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        fit_gate(probabilities, right, SINGLE)
+    with pytest.raises(OptionError, match="an exit needs 4 and 1"):
+        Gate(SINGLE, ((1.0, 2.0),), (0.0,))
+
+
+def test_more_exits_than_it_was_fitted_for():
+    probabilities, right = example(0, rows=50)
+    gate = fit_gate(probabilities[:2], right[:2], SINGLE)
+    with pytest.raises(OptionError, match="fitted for 1 exits, but exit 1"):
+        gate.score(probabilities[1], probabilities[:1])

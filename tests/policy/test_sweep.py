@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from cached import cached_exits, every_criterion
+from offramp.calibration import Problem
+from offramp.errors import DataError
+from offramp.policy import (
+    Confidence,
+    Threshold,
+    accuracy_drop,
+    at_exits,
+    disagreement,
+    exits_taken,
+    replay,
+    row_costs,
+    score_exits,
+)
+
+SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
+
+
+@settings(max_examples=60)
+@given(cached_exits())
+def test_equals_replay_for_every_rule_and_threshold(case):
+    problem, probabilities = case
+    n_exits, n_rows, _ = probabilities.shape
+    for criterion in every_criterion(problem, n_exits):
+        scored = score_exits(probabilities, criterion)
+        # Scores themselves are the thresholds at which rounding would show.
+        seen = scored.scores[~np.isnan(scored.scores)]
+        thresholds = np.unique([*criterion.knob(n_exits).grid(5), *seen[:: max(1, len(seen) // 6)]])
+        taken = exits_taken(scored.scores, thresholds)
+        assert taken.shape == (len(thresholds), n_rows)
+        assert taken.dtype == np.int64
+        for threshold, exits in zip(thresholds, taken, strict=True):
+            expected = replay(probabilities, Threshold(threshold, criterion))
+            np.testing.assert_array_equal(exits, expected.exits)
+            np.testing.assert_array_equal(scored.answers[exits, np.arange(n_rows)], expected.probabilities)
+        assert (np.diff(taken, axis=0) >= 0).all()  # a higher threshold never lets a row leave earlier
+
+
+@given(cached_exits())
+def test_does_not_depend_on_the_layout_in_memory(case):
+    problem, probabilities = case
+    for criterion in every_criterion(problem, len(probabilities)):
+        plain, other = (score_exits(array, criterion) for array in (probabilities, np.asfortranarray(probabilities)))
+        np.testing.assert_array_equal(plain.scores, other.scores)
+        np.testing.assert_array_equal(plain.answers, other.answers)
+
+
+def test_one_threshold_for_each_exit():
+    scores = np.array([[0.9, 0.5, 0.2], [0.1, 0.8, 0.3]])
+    assert exits_taken(scores, [[0.8, 0.7], [0.4, 0.2]]).tolist() == [[0, 1, 2], [0, 0, 1]]
+    np.testing.assert_array_equal(exits_taken(scores, [0.5]), exits_taken(scores, [[0.5, 0.5]]))
+    for wrong in ([[0.5]], [[[0.5, 0.5]]], 0.5):
+        with pytest.raises(DataError, match="thresholds have shape"):
+            exits_taken(scores, wrong)
+
+
+def test_not_probabilities_of_exits():
+    with pytest.raises(DataError, match="exits, rows, labels"):
+        score_exits(np.zeros((3, 2)), Confidence(SINGLE))
+
+
+def test_one_exit():
+    scored = score_exits(np.full((1, 4, 2), 0.5), Confidence(SINGLE))
+    assert scored.scores.shape == (0, 4)
+    assert exits_taken(scored.scores, [0.0, 2.0]).tolist() == [[0] * 4] * 2
+
+
+def test_losses():
+    answers = np.array([[[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], [[0.8, 0.2], [0.7, 0.3], [0.1, 0.9]]])
+    assert disagreement(answers, SINGLE).tolist() == [[0, 1, 1], [0, 0, 0]]
+    assert accuracy_drop(answers, np.array([0, 0, 0]), SINGLE).tolist() == [[0, 1, -1], [0, 0, 0]]
+    sets = np.array([[1, 0], [0, 1], [1, 0]])
+    assert accuracy_drop(answers, sets, MULTI).tolist() == [[0, -1, -1], [0, 0, 0]]
+    assert at_exits(np.array([[1, 2, 3], [4, 5, 6]]), np.array([[0, 1, 0], [1, 1, 1]])).tolist() == [
+        [1, 5, 3],
+        [4, 5, 6],
+    ]
+
+
+def test_costs_are_shares_of_the_mean_full_depth():
+    np.testing.assert_allclose(row_costs([1, 1, 2]), [[0.25], [0.5], [1]])
+    costs = row_costs([1, 3], np.array([10, 30]))
+    np.testing.assert_allclose(costs, [[0.125, 0.375], [0.5, 1.5]])
+    assert costs[-1].mean() == 1
+
+
+@pytest.mark.parametrize("costs", [[], [0, 0], [1, -1], [1, float("nan")], [[1, 2]]])
+def test_costs_have_to_be_costs(costs):
+    with pytest.raises(DataError, match="stage_costs are"):
+        row_costs(costs)
+
+
+@pytest.mark.parametrize("tokens", [[], [0, 0]])
+def test_costs_need_tokens(tokens):
+    with pytest.raises(DataError, match="tokens"):
+        row_costs([1, 2], np.array(tokens, dtype=np.int64))
