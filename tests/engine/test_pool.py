@@ -37,8 +37,7 @@ def test_a_batch_that_stays_goes_on_as_it_is():
 def test_every_row_that_stays_goes_on_once_and_unchanged(groups, data):
     budget = data.draw(st.integers(1, 200))
     pool, given_in, taken_out, start = Pool(budget), [], [], 0
-    for group in groups:
-        group = sorted(group, reverse=True)
+    for group in (sorted(unsorted, reverse=True) for unsorted in groups):
         lengths, staying = [length for length, _ in group], np.flatnonzero([stays for _, stays in group])
         rows = rows_of(range(start, start + len(group)), lengths)
         given_in += [(start + position, lengths[position]) for position in staying]

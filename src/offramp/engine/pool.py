@@ -31,8 +31,8 @@ class Rows:
 class Pool:
     """Gathers the rows that stay behind an exit into batches for the next stage.
 
-    Without it a batch would shrink from exit to exit down to a few rows, which waste the hardware. A row is copied once;
-    a batch that stays as a whole is not copied.
+    Without it a batch would shrink from exit to exit down to a few rows, which waste the hardware. A row is copied
+    once; a batch that stays as a whole is not copied.
 
     Args:
         token_budget: tokens of a full batch, padding included.
