@@ -1,0 +1,49 @@
+import json
+
+import pytest
+
+from toys import names, write_model
+
+
+@pytest.fixture
+def model(place):
+    return write_model(place / "model")
+
+
+def test_an_export_is_shown_and_used(offramp, model, place):
+    result = offramp(
+        "export", "model", "--backend", "onnxruntime", "--data", "../data.csv", "--threads", 1, "--json", "export.json"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ""
+    assert "exit after layer  torch fp32  onnxruntime fp32" in result.stderr
+    assert "100.00% of the labels agree with PyTorch on 60 texts" in result.stderr
+    assert "wrote model/onnxruntime/fp32" in result.stderr
+    assert json.loads((place / "export.json").read_text())["backend"] == "onnxruntime"
+    chosen = ("--backend", "onnxruntime", "--precision", "fp32")
+    assert offramp("predict", "model", "--input", "../data.csv", "--output", "out.jsonl", *chosen).exit_code == 0
+    assert len((place / "out.jsonl").read_text().splitlines()) == 60
+    measured = offramp("evaluate", "model", "--data", "../data.csv", "--json", "e.json", "--seconds", 1, *chosen)
+    assert measured.exit_code == 0
+    described = json.loads((place / "e.json").read_text())["model"]
+    assert (described["backend"], described["precision"]) == ("onnxruntime", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--backend", "tensorrt"), "a model cannot be exported to 'tensorrt'; valid: onnxruntime, openvino"),
+        (("--backend", "onnxruntime", "--precision", "bf16"), "onnxruntime has no 'bf16'; valid: fp32, int8"),
+        (("--backend", "openvino", "--precision", "int8"), "give some with --data"),
+        (("--backend", "openvino", "--data", "missing.csv"), "missing.csv"),
+    ],
+)
+def test_what_cannot_be_exported_leaves_nothing(refused, model, options, message):
+    before = names(model)
+    assert message in refused("export", "model", *options)
+    assert names(model) == before
+
+
+def test_a_backend_that_was_not_exported(refused, model):
+    message = refused("predict", "model", "--input", "../data.csv", "--output", "o.csv", "--backend", "openvino")
+    assert "has no export for openvino in fp32 (exported is nothing); run  offramp export model" in message
