@@ -82,8 +82,7 @@ class Evaluation:
 
     def fastest_within(self, loss: float) -> Point | None:
         """The fastest point whose accuracy is at most ``loss`` (a share, not per cent) below full depth."""
-        # Half a row of slack: differences of accuracies are not exact in floating point.
-        least = self.full.accuracy - loss - 0.5 / self.data["rows"]
+        least = self.full.accuracy - loss - 1e-9  # differences of accuracies are not exact in floating point
         good = [point for point in self.points if point.accuracy >= least]
         return max(good, key=lambda point: point.measured_speedup, default=None)
 
