@@ -1,7 +1,8 @@
 """What a user holds: a trained model that classifies texts."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from offramp.calibration import Calibration, Problem
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
 from offramp.engine.predictions import Prediction, Predictions
-from offramp.engine.run import run, run_exits, run_full
+from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
 from offramp.errors import DataError, OptionError
 from offramp.model import EarlyExitConfig
@@ -137,15 +138,19 @@ class Classifier:
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
-        self._check(texts, text_pairs)
-        last = len(self.exits) - 1
-        parts = []
-        for encoded in self._windows(texts, text_pairs):
-            probabilities = np.empty((len(encoded), len(self.labels)))
-            for ids, logits in run_full(self.stages, self.batches(encoded)):
-                probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[last])
-            parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), last), 1))
-        return _concatenate(parts or [self._empty(1)])
+        return self._predict_at(len(self.exits) - 1, run_full, texts, text_pairs)
+
+    def predict_truncated(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, exit_index: int
+    ) -> Predictions:
+        """Classifies every text at one exit, as a model that ends there would: a baseline, too.
+
+        Raises:
+            OptionError: there is no such exit.
+        """
+        if not 0 <= exit_index < len(self.exits):
+            raise OptionError(f"exit_index is {exit_index}; this model's exits go from 0 to {len(self.exits) - 1}")
+        return self._predict_at(exit_index, partial(run_truncated, last=exit_index), texts, text_pairs)
 
     def encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenises texts as the model reads them."""
@@ -171,6 +176,23 @@ class Classifier:
     ) -> Predictions:
         parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)]
         return parts[0] if len(parts) == 1 else _concatenate(parts or [self._empty(top_k)])
+
+    def _predict_at(
+        self,
+        exit_index: int,
+        run_batches: Callable[[Stages, Iterable[Batch]], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]],
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None,
+    ) -> Predictions:
+        """Lets all rows leave at one exit, whose logits ``run_batches`` gives."""
+        self._check(texts, text_pairs)
+        parts = []
+        for encoded in self._windows(texts, text_pairs):
+            probabilities = np.empty((len(encoded), len(self.labels)))
+            for ids, logits in run_batches(self.stages, self.batches(encoded)):
+                probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[exit_index])
+            parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
+        return _concatenate(parts or [self._empty(1)])
 
     def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
         probabilities = np.empty((len(encoded), len(self.labels)))
