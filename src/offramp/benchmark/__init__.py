@@ -7,6 +7,7 @@ rows to time; ``worker.py`` starts a process for each number of threads, in whic
 
 from offramp.benchmark.baseline import Baseline, check, read_baseline
 from offramp.benchmark.benchmark import SECONDS, TOKEN_BUDGETS, bench
+from offramp.benchmark.contenders import Kind
 from offramp.benchmark.result import Benchmark, Offline, Row, SingleStream, Spread
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "TOKEN_BUDGETS",
     "Baseline",
     "Benchmark",
+    "Kind",
     "Offline",
     "Row",
     "SingleStream",

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from offramp import environment
-from offramp.benchmark.baseline import Baseline, check_comparable, read_baseline
+from offramp.benchmark.baseline import Baseline, check_comparable
 from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
 from offramp.benchmark.measuring import REPEATS, Task
 from offramp.benchmark.quality import Judge, Pass, run_exits
@@ -77,12 +77,12 @@ def bench(
     columns: Columns | None = None,
     labelled: bool = True,
     thresholds: Sequence[float] = (DEFAULT_THRESHOLD,),
-    threads: Sequence[int] | None = None,
+    threads: Sequence[int] | str | None = None,
     token_budgets: Sequence[int] = TOKEN_BUDGETS,
     seconds: float = SECONDS,
     seed: int = 0,
     autotune: bool = False,
-    baseline: str | Path | None = None,
+    baseline: Baseline | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Benchmark:
     """Measures throughput and latency of early exit and of its rivals, and what their answers are worth.
@@ -97,19 +97,20 @@ def bench(
         columns: names of its columns.
         labelled: whether the texts have labels; accuracy needs them.
         thresholds: of early exit.
-        threads: numbers of processor threads; by default 1 and 2, as far as there are cores.
+        threads: numbers of processor threads, or the same as text (``"1,2"``); by default 1 and 2, as far as there
+            are cores.
         token_budgets: tokens of a batch to choose from, for each contender on its own.
         seconds: about how long everything that is timed may take together; it decides the number of rows. Accuracy
             comes on top: one pass over all rows in each backend and precision.
         seed: of the choice of rows.
         autotune: writes the best token budgets of early exit, at the first threshold, into the model folder, for
             :func:`offramp.load`.
-        baseline: what an earlier benchmark wrote; the same number of rows is timed, and nothing if machine, model,
-            data or options differ. :func:`offramp.benchmark.check` compares.
+        baseline: an earlier benchmark, as :func:`offramp.benchmark.read_baseline` gives it; as many rows are timed as
+            then, and none if machine, model, data or options differ. :func:`offramp.benchmark.check` compares.
         on_progress: called with what is being done, how many of how many parts.
 
     Raises:
-        DataError: the data cannot be read or do not fit the model, or the baseline is none.
+        DataError: the data cannot be read or do not fit the model.
         ModelFolderError: the folder is not an offramp model, or damaged.
         OptionError: an option is out of range, or the baseline cannot be compared with.
         OfframpError: a process that measures died.
@@ -118,16 +119,15 @@ def bench(
     options = _options(thresholds, threads, token_budgets, seconds, seed)
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
-    past = None if baseline is None else read_baseline(Path(baseline))
     reference = open_engine(folder, REFERENCE)
     texts = _read(data, columns or Columns(), labelled, reference)
     engines = engines_of(folder)
     entered = contenders(engines, reference.exits, options.thresholds)
     described = _describe(folder, reference, texts, options)
-    if past is not None:
-        check_comparable(past, described, {(one.name, number) for one in entered for number in options.threads})
+    if baseline is not None:
+        check_comparable(baseline, described, {(one.name, number) for one in entered for number in options.threads})
     judge = _judge(folder, engines, reference, texts, on_progress)
-    samples = _samples(judge, texts, entered, options, past)
+    samples = _samples(judge, texts, entered, options, baseline)
     rows = _measure(folder, judge, texts, entered, samples, options, on_progress)
     if autotune:
         save_tunings(folder, _tunings(rows, options.thresholds[0]))
@@ -137,13 +137,15 @@ def bench(
 
 def _options(
     thresholds: Sequence[float],
-    threads: Sequence[int] | None,
+    threads: Sequence[int] | str | None,
     token_budgets: Sequence[int],
     seconds: float,
     seed: int,
 ) -> Options:
     if threads is None:
         threads = [number for number in (1, 2) if number <= environment.cores()]
+    elif isinstance(threads, str):
+        threads = _numbers(threads)
     return Options(
         tuple(dict.fromkeys(thresholds)),
         tuple(dict.fromkeys(threads)),
@@ -151,6 +153,13 @@ def _options(
         seconds,
         seed,
     )
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"threads {text!r} are not numbers; write them as 1,2") from None
 
 
 def _read(data: str, columns: Columns, labelled: bool, reference: Classifier) -> _Data:

@@ -92,7 +92,7 @@ class Row:
     """
 
     name: str
-    kind: str
+    kind: Kind
     backend: str
     precision: str
     layers: int | None
@@ -127,7 +127,7 @@ def rows_of(
     return [
         Row(
             name=contender.name,
-            kind=str(contender.kind),
+            kind=contender.kind,
             backend=contender.engine.backend,
             precision=contender.engine.precision,
             layers=contender.layers,

@@ -53,23 +53,11 @@ def load(
     _check(backend, precision, threads)
     config = load_config(folder)
     export = None if backend == "torch" or device is not None else _choose(folder, backend, precision, threads)
-    processor = environment.processor_name(device if export is None else "cpu")
-    chosen = (
-        ("torch", "bf16" if precision == "bf16" else "fp32") if export is None else (export.backend, export.precision)
-    )
-    if token_budget is None:
-        token_budget = tuned_budget(folder, processor, *chosen, threads or torch.get_num_threads())
     if export is None:
-        classifier = torch_classifier(
-            load_model(folder),
-            Calibration.load(folder),
-            token_budget=token_budget,
-            device=device,
-            bf16="bf16" in chosen,
-        )
-        if threads is not None:
-            torch.set_num_threads(threads)
+        classifier = _open_torch(folder, precision == "bf16", token_budget, threads, device)
     else:
+        if token_budget is None:
+            token_budget = tuned_budget(folder, environment.cpu_name(), export.backend, export.precision, threads)
         classifier = open_export(folder, export, token_budget=token_budget, threads=threads)
     if len(classifier.calibration.temperatures) != len(config.exits):
         raise ModelFolderError(
@@ -77,6 +65,19 @@ def load(
             "run 'offramp calibrate' again"
         )
     return classifier
+
+
+def _open_torch(
+    folder: Path, bf16: bool, token_budget: int | None, threads: int | None, device: str | None
+) -> Classifier:
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if token_budget is None:
+        processor, precision = environment.processor_name(device), "bf16" if bf16 else "fp32"
+        token_budget = tuned_budget(folder, processor, "torch", precision, threads)
+    return torch_classifier(
+        load_model(folder), Calibration.load(folder), token_budget=token_budget, device=device, bf16=bf16
+    )
 
 
 def torch_classifier(

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET
 from offramp.errors import ModelFolderError
 from offramp.files import read_json, write_json
@@ -23,13 +25,17 @@ class Tuning:
     token_budget: int
 
 
-def tuned_budget(folder: Path, processor: str, backend: str, precision: str, threads: int) -> int:
+def tuned_budget(folder: Path, processor: str, backend: str, precision: str, threads: int | None) -> int:
     """The token budget that was found for exactly this, or the one that suits most.
+
+    Args:
+        folder: the model folder.
+        threads: processor threads; None for PyTorch's choice.
 
     Raises:
         ModelFolderError: ``tuning.json`` is damaged.
     """
-    wanted = (processor, backend, precision, threads)
+    wanted = (processor, backend, precision, threads or torch.get_num_threads())
     budgets = {_key(tuning): tuning.token_budget for tuning in read_tunings(folder)}
     return budgets.get(wanted, DEFAULT_TOKEN_BUDGET)
 
