@@ -5,8 +5,8 @@
     classifier = offramp.load("model-folder")
     classifier.predict(["a text"], threshold=0.9)[0].label
 
-The verbs of the command line are functions here: ``train``, ``calibrate``, ``evaluate``, ``predict``, ``bench`` and
-``demo``. Importing this package costs next to nothing; PyTorch and transformers come with the first use.
+The verbs of the command line are functions here: ``train``, ``calibrate``, ``evaluate``, ``predict``, ``export``,
+``bench`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers come with the first use.
 ``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
 """
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from offramp.errors import OfframpError as OfframpError
     from offramp.evaluation import calibrate as calibrate
     from offramp.evaluation import evaluate as evaluate
+    from offramp.exporting import export as export
     from offramp.model import EarlyExitConfig as EarlyExitConfig
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
     from offramp.training import Recipe as Recipe
@@ -45,6 +46,7 @@ _HOMES = {
     "calibrate": "evaluation",
     "demo": "demonstration",
     "evaluate": "evaluation",
+    "export": "exporting",
     "load": "engine",
     "predict": "engine",
     "train": "training",

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -28,10 +30,20 @@ def test_plan_keeps_to_the_budget(lengths, budget):
 
 
 @given(LENGTHS, BUDGETS)
-def test_plan_wastes_no_budget(lengths, budget):
+def test_a_batch_is_closed_for_a_reason(lengths, budget):
     groups = plan(lengths, budget)
-    for group in groups[:-1]:  # with one row more each would be too large
-        assert (len(group) + 1) * max(1, lengths[group].max()) > budget
+    for group, following in itertools.pairwise(groups):
+        longest, following_longest = max(1, lengths[group].max()), lengths[following].max()
+        full = (len(group) + 1) * longest > budget
+        large_enough = len(group) * longest >= budget / 4
+        assert full or (large_enough and following_longest < 0.95 * longest)
+
+
+@given(LENGTHS, st.integers(200, 3000))
+def test_large_batches_hold_little_padding(lengths, budget):
+    for group in plan(lengths, budget):
+        padded = len(group) * lengths[group].max()
+        assert padded <= max(budget / 4 + 50, lengths[group].sum() / 0.95)
 
 
 @given(LENGTHS, BUDGETS)

@@ -170,14 +170,6 @@ def test_a_batch_that_stays_is_not_copied():
     assert len({hidden.data_ptr() for hidden in numbers.memory}) == 2
 
 
-def test_padding_behind_a_row_is_made_of_numbers():
-    """A short row gets room for the longest of the batch it joins, and nothing in there may spoil its neighbours."""
-    numbers, rule = Numbers(np.zeros((2, 3, 2), np.float32)), MaximumProbability(2, SINGLE)
-    small, large = 6, 72
-    collect(run(numbers, batches(encoded_of([6, 4, 1]), small, 0), rule, SINGLE, (1.0,) * 2, large), 3, 2)
-    assert numbers.memory[-1].squeeze(-1).tolist() == [[0] * 6, [1] * 4 + [0] * 2, [2] + [0] * 5]
-
-
 def layer_calls(network):
     """Will hold the shape (rows, length) of every call of a layer, in order."""
     calls = []

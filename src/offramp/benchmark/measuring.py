@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.running import Runner, runners
+from offramp.engine.batching import plan
 from offramp.evaluation import Request, interleave, measure_costs
 
 REPEATS = 5
@@ -132,7 +133,7 @@ def _climb(runner: Runner, task: Task) -> list[Tried]:
     for budget in task.token_budgets:
         seconds = min(_seconds(runner, task.offline, budget) for _ in range(2))
         tried.append(Tried(budget, seconds))
-        if seconds > _WORSE * min(one.seconds for one in tried) or budget >= len(lengths) * lengths.max():
+        if seconds > _WORSE * min(one.seconds for one in tried) or len(plan(lengths, budget)) == 1:
             break
     return tried
 

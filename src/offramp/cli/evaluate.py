@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, Threshold, expand
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, Backend, JsonFile, ModelFolder, Precision, Threshold, expand
 from offramp.cli.terminal import progress, quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
@@ -16,7 +16,9 @@ def command(
     columns: Columns,
     threshold: Threshold = None,
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 60.0,
-    threads: Annotated[int | None, typer.Option(help="Processor threads; default: PyTorch's choice.")] = None,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    threads: Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
     picture: Annotated[
         str | None, typer.Option(metavar="FILE", help="Draw accuracy against measured speed-up: an .svg or .png file.")
@@ -43,6 +45,8 @@ def command(
             columns=columns,
             thresholds=THRESHOLDS if threshold is None else (threshold,),
             seconds=seconds,
+            backend=backend,
+            precision=precision,
             threads=threads,
             seed=seed,
             on_progress=lambda what, done, total: update(done, total, what),

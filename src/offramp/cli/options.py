@@ -24,6 +24,8 @@ Threshold = Annotated[
         show_default=False,
     ),
 ]
+Backend = Annotated[str, typer.Option(help="torch, or an exported one: onnxruntime, openvino; auto = the fastest.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, as far as the backend has it; auto = the fastest.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import SOURCE, ModelFolder, Resume, Threshold
+from offramp.cli.options import SOURCE, Backend, ModelFolder, Precision, Resume, Threshold
 from offramp.cli.terminal import progress, quiet_libraries, say
 from offramp.data.columns import Columns
 
@@ -18,15 +18,17 @@ def command(
     text_pair_column: Annotated[str | None, typer.Option(help="column that holds the second text of a pair")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write every label's probability.")] = False,
     keep: Annotated[str | None, typer.Option(help="Input columns to carry through, as id,text.")] = None,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     resume: Resume = False,
 ) -> None:
     """Classify every row of a file, in constant memory; the output appears when it is complete."""
     quiet_libraries()
-    from offramp.engine import DEFAULT_THRESHOLD, predict
+    from offramp.engine import DEFAULT_THRESHOLD, load, predict
 
     with progress("classifying", "rows") as update:
         scored = predict(
-            model,
+            load(model, backend=backend, precision=precision),
             input=input,
             output=output,
             columns=Columns(text=text_column, text_pair=text_pair_column),

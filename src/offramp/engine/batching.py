@@ -1,5 +1,6 @@
 """Which rows run together: texts of similar length, as many as a token budget holds."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,12 @@ from numpy.typing import NDArray
 
 from offramp.model.encoding import Encoded
 
-DEFAULT_TOKEN_BUDGET = 4096
+DEFAULT_TOKEN_BUDGET = 2048
+
+# A batch of this share of the token budget runs well enough to be closed before it is full ...
+_ENOUGH = 0.25
+# ... if what comes next is shorter than this share of its longest row.
+_CLOSE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +40,32 @@ class Batch:
         return tokens if self.token_type_ids is None else tokens | {"token_type_ids": self.token_type_ids}
 
 
+def fitting(lengths: NDArray[np.int64], longest: int, token_budget: int, gathered: int = 0) -> int:
+    """Tells how many of the next rows join a batch; the one rule for all batches, first and late.
+
+    A batch is closed when it is full, or when it is large enough and the next row is so much shorter than its longest
+    that it would be mostly padding.
+
+    Args:
+        lengths: tokens of the next rows, the longest first, (rows,).
+        longest: tokens that the batch has room for in every row.
+        token_budget: tokens of a full batch, padding included; a single row may be longer.
+        gathered: rows in the batch already.
+
+    Returns:
+        A number from 0 to all of them; 0 only for a batch that has rows, or if the next row is too long.
+    """
+    longest = max(1, longest)
+    if not len(lengths) or lengths[0] > longest:
+        return 0
+    capacity = max(1, token_budget // longest)
+    enough = math.ceil(_ENOUGH * token_budget / longest)
+    close = np.count_nonzero(lengths >= _CLOSE * longest)
+    return min(max(int(close), enough - gathered), capacity - gathered, len(lengths))
+
+
 def plan(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64]]:
-    """Groups rows by length so that each group, padded to its longest row, holds at most ``token_budget`` tokens.
+    """Groups rows by length; each group, padded to its longest row, holds at most ``token_budget`` tokens.
 
     The longest rows come first: memory is at its peak in the first batch, not in the last.
 
@@ -47,9 +77,10 @@ def plan(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64
         Row indices of each batch; together each row exactly once.
     """
     order = np.argsort(-lengths, kind="stable")
+    ordered = lengths[order]
     groups, start = [], 0
     while start < len(order):
-        size = max(1, token_budget // max(1, int(lengths[order[start]])))
+        size = fitting(ordered[start:], int(ordered[start]), token_budget)
         groups.append(order[start : start + size])
         start += size
     return groups

@@ -21,6 +21,8 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {
     "openvino": ("fp32", "bf16", "int8"),
 }
 SCHEMA = 1
+FULL = "full"
+EMBED = "embed"
 EXPORT = "export.json"
 _AGAIN = "export it again with 'offramp export'"
 
@@ -63,6 +65,11 @@ class Export:
         """Writes ``export.json`` into the folder of the graphs."""
         content = {"schema": SCHEMA, **asdict(self), "calibration": self.calibration.to_dict()}
         write_json(folder / EXPORT, content)
+
+
+def stage_name(stage: int) -> str:
+    """The graph of a stage."""
+    return f"stage-{stage}"
 
 
 def export_folder(model: Path, backend: str, precision: str) -> Path:

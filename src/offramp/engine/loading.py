@@ -114,9 +114,8 @@ def open_export(
 def open_stages(graphs: Path, backend: str, precision: str, layers: tuple[int, ...], threads: int | None) -> Stages:
     """Opens a folder of graphs; ``layers`` are the numbers of layers run before each exit."""
     if backend == "onnxruntime":
-        return OnnxRuntimeStages(graphs, layers, threads=threads)
-    bf16 = precision == "bf16" or (precision == "int8" and environment.fast_bf16())
-    return OpenVinoStages(graphs, layers, bf16=bf16, threads=threads)
+        return OnnxRuntimeStages(graphs, layers, precision=precision, threads=threads)
+    return OpenVinoStages(graphs, layers, precision=precision, threads=threads)
 
 
 def _check(backend: str, precision: str, threads: int | None) -> None:

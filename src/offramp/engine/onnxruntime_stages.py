@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from offramp.engine.batching import Batch
-from offramp.engine.exports import graph_file, graphs_fingerprint
+from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, stage_name
 from offramp.engine.stages import Ran, State
 from offramp.errors import MissingExtraError
 
@@ -16,7 +16,7 @@ from offramp.errors import MissingExtraError
 class OnnxRuntimeStages:
     """See :class:`~offramp.engine.stages.Stages`."""
 
-    def __init__(self, folder: Path, layers: tuple[int, ...], *, threads: int | None) -> None:
+    def __init__(self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None) -> None:
         try:
             import onnxruntime
         except ImportError:
@@ -24,12 +24,23 @@ class OnnxRuntimeStages:
         self._onnxruntime: Any = onnxruntime
         self._folder = folder
         self._layers = layers
+        self._precision = precision
         self._options = onnxruntime.SessionOptions()
         self._options.log_severity_level = 3
         if threads is not None:
             self._options.intra_op_num_threads = threads
-        self._stages = [self._session(f"stage-{stage}") for stage in range(len(layers))]
+        self._stages = [self._session(stage_name(stage)) for stage in range(len(layers))]
         self._others: dict[str, Any] = {}
+
+    @property
+    def backend(self) -> str:
+        """What computes."""
+        return "onnxruntime"
+
+    @property
+    def precision(self) -> str:
+        """The precision that the graphs were exported in."""
+        return self._precision
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -38,7 +49,7 @@ class OnnxRuntimeStages:
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
-        return f"onnxruntime {graphs_fingerprint(self._folder)}"
+        return f"onnxruntime {self._precision} {graphs_fingerprint(self._folder)}"
 
     def first(self, batch: Batch) -> Ran:
         """Embeds a batch and runs the first stage and its exit."""
@@ -51,12 +62,12 @@ class OnnxRuntimeStages:
 
     def full(self, batch: Batch) -> NDArray[np.float32]:
         """Runs the whole network as one graph."""
-        logits: NDArray[np.float32] = self._other("full").run(None, batch.tokens)[0]
+        logits: NDArray[np.float32] = self._other(FULL).run(None, batch.tokens)[0]
         return logits
 
     def embed(self, batch: Batch) -> None:
         """Embeds a batch and does nothing more."""
-        self._other("embed").run(None, batch.tokens)
+        self._other(EMBED).run(None, batch.tokens)
 
     def _run(self, stage: int, feeds: dict[str, NDArray[Any]]) -> Ran:
         hidden, history, logits = self._stages[stage].run(None, feeds)

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offramp import environment
 from offramp.engine.batching import Batch
-from offramp.engine.exports import graph_file, graphs_fingerprint
+from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, stage_name
 from offramp.engine.stages import Ran, State
 from offramp.errors import MissingExtraError
 
@@ -20,11 +21,11 @@ _KEPT_KERNELS = 20_000
 class OpenVinoStages:
     """See :class:`~offramp.engine.stages.Stages`.
 
-    The states that stages return lie in OpenVINO's own memory. In ``bf16`` and ``int8`` the hidden states pass from
-    stage to stage in bfloat16 if ``bf16`` says that the processor computes in it.
+    The states that stages return lie in OpenVINO's own memory. In ``bf16``, and in ``int8`` where the processor
+    is fast at bfloat16, what is not int8 is computed in bfloat16, and so the hidden states pass from stage to stage.
     """
 
-    def __init__(self, folder: Path, layers: tuple[int, ...], *, bf16: bool, threads: int | None) -> None:
+    def __init__(self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None) -> None:
         try:
             import openvino
         except ImportError:
@@ -32,16 +33,27 @@ class OpenVinoStages:
         self._openvino: Any = openvino
         self._folder = folder
         self._layers = layers
-        self._bf16 = bf16
+        self._precision = precision
+        self._bf16 = precision == "bf16" or (precision == "int8" and environment.fast_bf16())
         self._core = openvino.Core()
         self._options = {
-            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if self._bf16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
             **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
         }
-        self._stages = [self._request(f"stage-{stage}") for stage in range(len(layers))]
+        self._stages = [self._request(stage_name(stage)) for stage in range(len(layers))]
         self._others: dict[str, Any] = {}
+
+    @property
+    def backend(self) -> str:
+        """What computes."""
+        return "openvino"
+
+    @property
+    def precision(self) -> str:
+        """The precision that the graphs were exported in."""
+        return self._precision
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -63,12 +75,12 @@ class OpenVinoStages:
 
     def full(self, batch: Batch) -> NDArray[np.float32]:
         """Runs the whole network as one graph."""
-        logits: NDArray[np.float32] = self._infer(self._other("full"), batch.tokens).get_tensor("logits").data.copy()
+        logits: NDArray[np.float32] = self._infer(self._other(FULL), batch.tokens).get_tensor("logits").data.copy()
         return logits
 
     def embed(self, batch: Batch) -> None:
         """Embeds a batch and does nothing more."""
-        self._infer(self._other("embed"), batch.tokens)
+        self._infer(self._other(EMBED), batch.tokens)
 
     def _run(self, stage: int, feeds: dict[str, Any]) -> Ran:
         request = self._infer(self._stages[stage], feeds)

@@ -7,12 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from offramp.engine.batching import fitting
 from offramp.engine.stages import State
-
-# A batch of this share of the token budget runs well enough to be sent on before it is full ...
-_ENOUGH = 0.25
-# ... if what comes next is shorter than this share of its longest row.
-_CLOSE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +31,8 @@ class Rows:
 class Pool:
     """Gathers the rows that stay behind an exit into batches for the next stage.
 
-    Without it a batch would shrink from exit to exit down to a few rows, which waste the hardware. A batch goes on when
-    it is full, or when it is large enough and the rows that come next are so much shorter that they would be mostly
-    padding. A row is copied once; a batch that stays as a whole is not copied.
+    Without it a batch would shrink from exit to exit down to a few rows, which waste the hardware. A row is copied
+    once; a batch that stays as a whole is not copied.
 
     Args:
         token_budget: tokens of a full batch, padding included.
@@ -49,7 +44,7 @@ class Pool:
 
     def add(self, rows: Rows, staying: NDArray[np.int64]) -> Iterator[Rows]:
         """Takes the rows at the positions ``staying`` (rows,), the longest first, and gives the batches they fill."""
-        if len(staying) == len(rows.ids) and rows.lengths.sum() >= self._token_budget * _ENOUGH:
+        if len(staying) == len(rows.ids):
             yield rows
             return
         while len(staying):
@@ -59,9 +54,9 @@ class Pool:
                 yield from self.rest()
             if self._gathered is None:
                 self._gathered = _Gathered(self._token_budget, longest, rows)
-            fitting = self._gathered.fitting(lengths)
-            self._gathered.take(rows, staying[:fitting])
-            staying = staying[fitting:]
+            count = self._gathered.fitting(lengths)
+            self._gathered.take(rows, staying[:count])
+            staying = staying[count:]
             if self._gathered.full:
                 yield from self.rest()
 
@@ -78,7 +73,7 @@ class _Gathered:
     def __init__(self, token_budget: int, length: int, like: Rows) -> None:
         capacity = max(1, token_budget // length)
         self._length = length
-        self._enough = _ENOUGH * token_budget / length
+        self._token_budget = token_budget
         self._count = 0
         self._ids = np.empty(capacity, np.int64)
         self._lengths = np.empty(capacity, np.int64)
@@ -95,11 +90,7 @@ class _Gathered:
 
     def fitting(self, lengths: NDArray[np.int64]) -> int:
         """How many of the next rows, the longest first, go into this batch."""
-        if lengths[0] > self._length:
-            return 0
-        close = int(np.count_nonzero(lengths >= _CLOSE * self._length))
-        needed = int(np.ceil(self._enough)) - self._count
-        return min(max(close, needed), len(self._ids) - self._count, len(lengths))
+        return fitting(lengths, self._length, self._token_budget, self._count)
 
     def take(self, rows: Rows, chosen: NDArray[np.int64]) -> None:
         """Copies the rows at the positions ``chosen`` (rows,)."""

@@ -39,6 +39,14 @@ class Stages(Protocol):
     """
 
     @property
+    def backend(self) -> str:
+        """What computes: ``torch``, ``onnxruntime`` or ``openvino``."""
+
+    @property
+    def precision(self) -> str:
+        """``fp32``, ``bf16`` or ``int8``."""
+
+    @property
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
 

@@ -21,6 +21,16 @@ class TorchStages:
         self._device = network.device
 
     @property
+    def backend(self) -> str:
+        """What computes."""
+        return "torch"
+
+    @property
+    def precision(self) -> str:
+        """``fp32`` or ``bf16``."""
+        return "bf16" if self._network.dtype == torch.bfloat16 else "fp32"
+
+    @property
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return tuple(self._network.config.exits)
@@ -31,7 +41,7 @@ class TorchStages:
         for name, weights in self._network.state_dict().items():
             digest.update(name.encode())
             digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return f"torch {self._network.dtype} {digest.hexdigest()}"
+        return f"torch {self.precision} {digest.hexdigest()}"
 
     @torch.inference_mode()
     def first(self, batch: Batch) -> Ran:

@@ -96,6 +96,8 @@ def evaluate(
     columns: Columns | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
     seconds: float = 60.0,
+    backend: str = "auto",
+    precision: str = "auto",
     threads: int | None = None,
     seed: int = 0,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
@@ -111,7 +113,8 @@ def evaluate(
         data: labelled texts, as a source or in memory.
         thresholds: the points to measure.
         seconds: about how long the timed runs may take; it decides the size of the sample.
-        threads: processor threads to use; by default PyTorch's choice.
+        backend, precision: what runs a model folder; see :func:`offramp.load`.
+        threads: processor threads to use; by default the backend's choice.
         seed: of the sample.
         on_progress: called with what is being done, how many of how many parts.
 
@@ -122,7 +125,10 @@ def evaluate(
     """
     _check_options(thresholds, seconds, threads, seed)
     columns = columns or Columns()
-    classifier = model if isinstance(model, Classifier) else load(model)
+    if isinstance(model, Classifier):
+        classifier = model
+    else:
+        classifier = load(model, backend=backend, precision=precision, threads=threads)
     rules = [MaximumProbability(threshold, classifier.problem) for threshold in thresholds]
     rows = read_labelled(data, columns) if isinstance(data, str) else data
     targets = targets_of(classifier, rows)
@@ -285,8 +291,8 @@ def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> d
         "calibrated_on": classifier.calibration.fitted_on,
         "max_tokens": classifier.tokenizer.model_max_length,
         "token_budget": classifier.token_budget,
-        "backend": "torch",
-        "dtype": "float32",
+        "backend": classifier.stages.backend,
+        "precision": classifier.stages.precision,
     }
 
 

@@ -98,5 +98,5 @@ class ExitHead(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """(rows, layers so far, width) -> logits (rows, labels)."""
         weights = torch.softmax(self.mix.float(), 0).to(pooled.dtype)
-        mixed = torch.matmul(weights, pooled)
+        mixed = (weights[:, None] * pooled).sum(1)
         return self.classifier(self.dropout(mixed))

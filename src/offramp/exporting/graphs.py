@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from offramp.engine.exports import EMBED, FULL, stage_name
 from offramp.model import EarlyExitForSequenceClassification
 
 WEIGHTS = "weights.bin"
@@ -108,14 +109,14 @@ def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
         tokens, names = (*tokens, torch.zeros(3, 9, dtype=torch.long)), (*names, "token_type_ids")
     outputs = ("hidden_out", "history_out", "logits")
     first = _First(network)
-    yield Graph("stage-0", first, names, outputs, tokens)
+    yield Graph(stage_name(0), first, names, outputs, tokens)
     hidden, history, _ = first(*tokens)
     for stage in range(1, len(network.stages)):
         later, carried = _Later(network, stage), (hidden, lengths, history)
-        yield Graph(f"stage-{stage}", later, ("hidden", "lengths", "history"), outputs, carried)
+        yield Graph(stage_name(stage), later, ("hidden", "lengths", "history"), outputs, carried)
         hidden, history, _ = later(*carried)
-    yield Graph("full", _Full(network), names, ("logits",), tokens)
-    yield Graph("embed", _Embed(network), names, ("embedded",), tokens)
+    yield Graph(FULL, _Full(network), names, ("logits",), tokens)
+    yield Graph(EMBED, _Embed(network), names, ("embedded",), tokens)
 
 
 @torch.no_grad()

@@ -1,0 +1,114 @@
+"""Graphs in int8: weights and activations, with ranges taken from calibration texts."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.engine.batching import Batch
+from offramp.engine.exports import FULL, stage_name
+from offramp.engine.openvino_stages import OpenVinoStages
+from offramp.errors import MissingExtraError
+
+Feed = dict[str, NDArray[Any]]
+
+
+def quantise_for_openvino(graphs: Path, target: Path, layers: tuple[int, ...], batches: Sequence[Batch]) -> None:
+    """Quantises every graph that has layers with NNCF, as suits transformers, and writes it in OpenVINO's format.
+
+    An exit's own pooling and head stay as they are: they cost next to nothing, and what they say is compared with a
+    threshold.
+
+    Args:
+        graphs: folder of the graphs in fp32.
+        target: folder for the quantised ones.
+        layers: number of layers run before each exit.
+        batches: calibration texts.
+
+    Raises:
+        MissingExtraError: NNCF or OpenVINO is not installed.
+    """
+    try:
+        import nncf
+        import openvino
+    except ImportError:
+        raise MissingExtraError("int8 in openvino", "openvino") from None
+    core = openvino.Core()
+    for name, feeds in _feeds(OpenVinoStages(graphs, layers, precision="fp32", threads=None), batches).items():
+        model = core.read_model(graphs / f"{name}.onnx")
+        with _silent():
+            quantised = nncf.quantize(
+                model,
+                nncf.Dataset(feeds),
+                subset_size=len(feeds),
+                model_type=nncf.ModelType.TRANSFORMER,
+                preset=nncf.QuantizationPreset.MIXED,
+                ignored_scope=None if name == FULL else _head_of(model, nncf),
+            )
+        openvino.save_model(quantised, target / f"{name}.xml", compress_to_fp16=False)
+
+
+def _head_of(model: Any, nncf: Any) -> Any:
+    """Everything from the last layer's output to the logits."""
+    first, last = (
+        model.output(name).get_node().input_value(0).get_node().get_friendly_name() for name in ("hidden_out", "logits")
+    )
+    return nncf.IgnoredScope(subgraphs=[nncf.Subgraph(inputs=[first], outputs=[last])])
+
+
+def _feeds(stages: OpenVinoStages, batches: Sequence[Batch]) -> dict[str, list[Feed]]:
+    """What each graph reads when these batches run through all of them."""
+    feeds: dict[str, list[Feed]] = {stage_name(stage): [] for stage in range(len(stages.layers))}
+    for batch in batches:
+        feeds[stage_name(0)].append(batch.tokens)
+        ran = stages.first(batch)
+        for stage in range(1, len(stages.layers)):
+            # Copied: the stages use their memory again for the next batch.
+            hidden, history = (np.array(tensor.numpy()) for tensor in (ran.state.hidden, ran.state.history))
+            feeds[stage_name(stage)].append({"hidden": hidden, "lengths": batch.lengths, "history": history})
+            ran = stages.later(stage, ran.state, batch.lengths)
+    return feeds | {FULL: feeds[stage_name(0)]}
+
+
+def quantise_for_onnxruntime(graphs: Path, target: Path, layers: tuple[int, ...]) -> None:
+    """Quantises every graph that has layers: weights beforehand, activations row by row as they come.
+
+    An exit's head stays as it is. Needs no calibration texts.
+
+    Args:
+        graphs: folder of the graphs in fp32.
+        target: folder for the quantised ones.
+        layers: number of layers run before each exit.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    try:
+        from onnxruntime import quantization
+    except ImportError:
+        raise MissingExtraError("int8 in onnxruntime", "onnx") from None
+    for name in [*map(stage_name, range(len(layers))), FULL]:
+        with _silent():
+            quantization.quantize_dynamic(
+                graphs / f"{name}.onnx",
+                target / f"{name}.onnx",
+                op_types_to_quantize=["MatMul"],
+                weight_type=quantization.QuantType.QInt8,
+                per_channel=True,
+            )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """The tools draw progress bars on standard output and give advice on models that are not ours to change."""
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,209 @@
+"""The ``export`` verb: a model for another runtime, checked against PyTorch and measured."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp import environment
+from offramp.calibration import Calibration, fit_calibration
+from offramp.data import Columns, LabelledTexts, read_labelled
+from offramp.engine import Classifier, torch_classifier
+from offramp.engine.exports import (
+    EMBED,
+    PRECISIONS,
+    Export,
+    Speed,
+    export_folder,
+    weights_fingerprint,
+)
+from offramp.engine.loading import open_stages
+from offramp.errors import CheckFailed, MissingExtraError, OptionError
+from offramp.evaluation import targets_of
+from offramp.evaluation.timing import interleave
+from offramp.exporting.graphs import write_graphs
+from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
+from offramp.exporting.sample import SENTENCES
+from offramp.files import replacing
+from offramp.model import LoadedModel, load
+
+# At most this far from PyTorch's logits in fp32; in other precisions labels have to agree this often.
+TOLERANCE = 1e-3
+AGREEMENT = {"fp32": 0.999, "bf16": 0.97, "int8": 0.9}
+_CALIBRATION_TEXTS = 300
+_TIMED_TEXTS = 128
+_REPEATS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written, and the accuracy of every exit before and after.
+
+    Attributes:
+        folder: where the graphs lie.
+        accuracy_before: of PyTorch in fp32, (exits,); empty without labels.
+        accuracy_after: of the export, (exits,).
+    """
+
+    folder: Path
+    export: Export
+    accuracy_before: tuple[float, ...]
+    accuracy_after: tuple[float, ...]
+
+
+def export(
+    model: str | Path,
+    *,
+    backend: str,
+    precision: str = "fp32",
+    data: str | None = None,
+    columns: Columns | None = None,
+    threads: int | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Exported:
+    """Writes a model for ONNX Runtime or OpenVINO into its folder, checks it against PyTorch and measures it.
+
+    With labelled data the temperatures are fitted anew, since another precision moves confidences.
+
+    Args:
+        model: a model folder.
+        backend: ``onnxruntime`` or ``openvino``.
+        precision: ``fp32``, ``bf16`` (openvino) or ``int8``.
+        data: labelled texts that the model was not trained on, such as the dev data; needed for int8 in openvino,
+            whose ranges are taken from them. Without it a few built-in sentences serve for the check.
+        columns: of the data.
+        threads: processor threads to measure with; by default all.
+        on_step: called with what is being done.
+
+    Raises:
+        OptionError: the backend has no such precision, or data is missing.
+        MissingExtraError: the runtime or its tools are not installed.
+        CheckFailed: the export's answers are too far from PyTorch's; nothing is written.
+        ModelFolderError: the folder is not an offramp model, or damaged.
+        DataError: the data cannot be read, or has labels the model does not know.
+        StorageError: the folder cannot be written.
+    """
+    folder = Path(model)
+    _check_options(backend, precision, data)
+    loaded = load(folder)
+    reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
+    rows = None if data is None else read_labelled(data, columns or Columns())
+    targets = None if rows is None else targets_of(reference, rows)
+    texts, pairs = _texts(reference, rows)
+    target = export_folder(folder, backend, precision)
+    with replacing(target) as new:
+        new.mkdir()
+        on_step("writing graphs")
+        _write(loaded, reference, texts, pairs, backend, precision, new)
+        stages = open_stages(new, backend, precision, reference.exits, threads)
+        exported = Classifier(stages, reference.config, reference.tokenizer, reference.calibration)
+        on_step("comparing with PyTorch")
+        expected, found = (one.exit_logits(texts, pairs) for one in (reference, exported))
+        agreement, difference = _check(reference, expected, found, precision)
+        calibration = reference.calibration
+        if rows is not None and targets is not None:
+            calibration = fit_calibration(found, targets, reference.problem, reference.exits, rows.fingerprint)
+        on_step("measuring")
+        written = Export(
+            backend=backend,
+            precision=precision,
+            weights=weights_fingerprint(folder),
+            max_length=int(reference.tokenizer.model_max_length),
+            calibration=calibration,
+            rows=len(texts),
+            agreement=agreement,
+            difference=difference,
+            speeds=(_measure(reference, exported, texts, pairs, threads),),
+        )
+        written.save(new)
+    before, after = (
+        () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
+        for logits in (expected, found)
+    )
+    return Exported(target, written, before, after)
+
+
+def _check_options(backend: str, precision: str, data: str | None) -> None:
+    if backend not in PRECISIONS or backend == "torch":
+        valid = ", ".join(name for name in PRECISIONS if name != "torch")
+        raise OptionError(f"a model cannot be exported to {backend!r}; valid: {valid}")
+    if precision not in PRECISIONS[backend]:
+        raise OptionError(f"{backend} has no {precision!r}; valid: {', '.join(PRECISIONS[backend])}")
+    if (backend, precision) == ("openvino", "int8") and data is None:
+        raise OptionError("int8 in openvino takes its ranges from texts; give some with --data, such as the dev data")
+
+
+def _texts(classifier: Classifier, rows: LabelledTexts | None) -> tuple[list[str], list[str] | None]:
+    if rows is not None:
+        return rows.texts, rows.text_pairs
+    return list(SENTENCES), list(SENTENCES[::-1]) if classifier.config.text_pair else None
+
+
+def _write(
+    loaded: LoadedModel,
+    classifier: Classifier,
+    texts: list[str],
+    pairs: list[str] | None,
+    backend: str,
+    precision: str,
+    target: Path,
+) -> None:
+    attention = "eager" if backend == "openvino" else "sdpa"
+    try:
+        if precision != "int8":
+            write_graphs(loaded.network, target, attention=attention)
+            return
+        with tempfile.TemporaryDirectory(dir=target) as temporary:
+            graphs = Path(temporary)
+            write_graphs(loaded.network, graphs, attention=attention)
+            if backend == "openvino":
+                some = slice(None, _CALIBRATION_TEXTS)
+                encoded = classifier.encode(texts[some], None if pairs is None else pairs[some])
+                quantise_for_openvino(graphs, target, classifier.exits, list(classifier.batches(encoded)))
+            else:
+                quantise_for_onnxruntime(graphs, target, classifier.exits)
+        write_graphs(loaded.network, target, attention=attention, only=EMBED)
+    except ImportError:
+        raise MissingExtraError("writing ONNX graphs", "openvino" if backend == "openvino" else "onnx") from None
+
+
+def _check(
+    classifier: Classifier, expected: NDArray[np.float32], found: NDArray[np.float32], precision: str
+) -> tuple[float, float]:
+    """Share of labels that agree over all exits, and the largest difference of a logit."""
+    agreement = float(np.mean([classifier.problem.agree(*pair) for pair in zip(expected, found, strict=True)]))
+    difference = float(np.abs(expected - found).max())
+    if agreement < AGREEMENT[precision] or (precision == "fp32" and not difference <= TOLERANCE):
+        raise CheckFailed(
+            f"the export is too far from PyTorch: {agreement:.2%} of the labels agree over all exits (at least "
+            f"{AGREEMENT[precision]:.1%} must), and logits differ by up to {difference:.2g}; nothing was written, "
+            "try another precision"
+        )
+    return agreement, difference
+
+
+def _measure(
+    reference: Classifier, exported: Classifier, texts: Sequence[str], pairs: Sequence[str] | None, threads: int | None
+) -> Speed:
+    import torch
+
+    some = np.random.default_rng(0).permutation(len(texts))[:_TIMED_TEXTS]
+    sample = [texts[row] for row in some], None if pairs is None else [pairs[row] for row in some]
+    used, before = threads or os.cpu_count() or 1, torch.get_num_threads()
+    torch.set_num_threads(used)
+    try:
+        seconds = interleave(
+            {
+                "torch": lambda: reference.predict_full(*sample),
+                "exported": lambda: exported.predict_full(*sample),
+            },
+            _REPEATS,
+        )
+    finally:
+        torch.set_num_threads(before)
+    rates = {name: len(some) / float(np.median(values)) for name, values in seconds.items()}
+    return Speed(environment.cpu_name(), used, rates["exported"], rates["torch"])

@@ -1,0 +1,106 @@
+"""Exported stages against the network in PyTorch: the same answers from every backend, in any company."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
+from offramp.calibration import Problem
+from offramp.engine.batching import batches
+from offramp.engine.loading import open_stages
+from offramp.engine.run import run, run_exits, run_full
+from offramp.engine.torch_stages import TorchStages
+from offramp.exporting.graphs import write_graphs
+from offramp.model.encoding import Encoded
+from offramp.policy import MaximumProbability, replay
+
+EXITS = (1, 2, LAYERS)
+BACKENDS = ("onnxruntime", "openvino")
+KINDS = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Stages of a tiny network; graphs are written once for each family."""
+
+    @functools.cache
+    def graphs(family, attention, **config):
+        network, folder = tiny_network(family, **config), tmp_path_factory.mktemp(family)
+        write_graphs(network, folder, attention=attention)
+        return network, folder
+
+    def make(family="bert", backend="onnxruntime", precision="fp32", attention="sdpa", **config):
+        network, folder = graphs(family, attention, **config)
+        return TorchStages(network), open_stages(folder, backend, precision, EXITS, threads=1)
+
+    return make
+
+
+def encoded_of(lengths, pairs=False, seed=0):
+    random = np.random.default_rng(seed)
+    ids = [random.integers(5, VOCABULARY, length).tolist() for length in lengths]
+    types = [[int(position > 1) for position in range(length)] for length in lengths] if pairs else None
+    return Encoded(ids, types, np.array(lengths, np.int64), np.zeros(len(lengths), np.bool_))
+
+
+def logits_of(stages, encoded, budget=10**6):
+    found = np.empty((len(EXITS), len(encoded), 3), np.float32)
+    for ids, logits in run_exits(stages, batches(encoded, budget, 0)):
+        found[:, ids] = logits
+    return found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_gives_the_networks_logits(exported, family, backend):
+    network, stages = exported(family, backend)
+    for lengths in ([9, 4, 1], [5, 5], [1], [30]):
+        encoded = encoded_of(lengths)
+        expected = logits_of(network, encoded)
+        np.testing.assert_allclose(logits_of(stages, encoded), expected, atol=1e-4)
+        for ids, full in run_full(stages, batches(encoded, 10**6, 0)):
+            np.testing.assert_allclose(full, expected[-1, ids], atol=1e-4)
+    stages.embed(next(batches(encoded_of([3, 2]), 9, 0)))
+
+
+def test_attention_in_single_steps(exported):
+    network, stages = exported("bert", "openvino", attention="eager")
+    encoded = encoded_of([9, 4, 1])
+    np.testing.assert_allclose(logits_of(stages, encoded), logits_of(network, encoded), atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_pairs(exported, backend):
+    network, stages = exported("bert", backend, text_pair=True)
+    encoded = encoded_of([9, 4, 6], pairs=True)
+    np.testing.assert_allclose(logits_of(stages, encoded), logits_of(network, encoded), atol=1e-4)
+
+
+@pytest.mark.parametrize(("backend", "precision"), KINDS)
+def test_names_what_it_is(exported, backend, precision):
+    _, stages = exported("bert", backend, precision)
+    assert (stages.backend, stages.precision, stages.layers) == (backend, precision, EXITS)
+    assert stages.fingerprint() == stages.fingerprint()
+    assert stages.fingerprint() != exported("bert", backend, text_pair=True)[1].fingerprint()
+
+
+@pytest.mark.parametrize(("backend", "precision"), KINDS)
+@settings(max_examples=25, deadline=None)
+@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=12), budget=st.integers(1, 200), data=st.data())
+def test_early_exit_is_replay_in_any_company(exported, backend, precision, lengths, budget, data):
+    _, stages = exported("bert", backend, precision)
+    encoded, problem = encoded_of(lengths), Problem.SINGLE_LABEL
+    probabilities = problem.probabilities(logits_of(stages, encoded), 1.0)
+    threshold = data.draw(st.floats(0.3, 1.1))
+    if np.abs(problem.confidence(probabilities) - threshold).min() < 0.02:
+        return  # rounding decides
+    expected = replay(probabilities, MaximumProbability(threshold, problem))
+    for leaving in run(
+        stages, batches(encoded, budget, 0), MaximumProbability(threshold, problem), problem, (1.0,) * 3, budget
+    ):
+        assert (expected.exits[leaving.ids] == leaving.exit).all()
+        tolerance = 1e-4 if precision == "fp32" else 0.05
+        np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=tolerance)
