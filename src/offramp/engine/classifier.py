@@ -37,6 +37,10 @@ class Classifier:
         tokenizer: its ``model_max_length`` is the token limit.
         calibration: the exits' temperatures.
         token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
+
+    Attributes:
+        labels: label names in the order of the probabilities.
+        exits: number of layers run before each exit.
     """
 
     def __init__(
@@ -56,17 +60,11 @@ class Classifier:
         self.calibration = calibration
         self.problem = Problem(config.problem_type or "single_label_classification")
         self.token_budget = token_budget
+        # Looking something up in a configuration of transformers costs as much as a step of the loop.
+        self.labels = config.labels
+        self.exits = stages.layers
+        self._text_pair = config.text_pair
         self._padding_id = int(tokenizer.pad_token_id or 0)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Label names in the order of the probabilities."""
-        return self.config.labels
-
-    @property
-    def exits(self) -> tuple[int, ...]:
-        """Number of layers run before each exit."""
-        return self.stages.layers
 
     @property
     def fingerprint(self) -> str:
@@ -166,7 +164,7 @@ class Classifier:
     ) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
-            first, second = _unzip(chunk, start) if self.config.text_pair else (chunk, None)
+            first, second = _unzip(chunk, start) if self._text_pair else (chunk, None)
             self._check(first, second, start)
             yield from self._predict(first, second, rule, top_k)
             start += len(chunk)
@@ -234,9 +232,9 @@ class Classifier:
     def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
         if isinstance(texts, str) or isinstance(text_pairs, str):
             raise DataError(_ONE_STRING)
-        if self.config.text_pair and text_pairs is None:
+        if self._text_pair and text_pairs is None:
             raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
-        if not self.config.text_pair and text_pairs is not None:
+        if not self._text_pair and text_pairs is not None:
             raise DataError("this model was trained on single texts; leave text_pairs out")
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise DataError(f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each")
