@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLOSED_PIPE = "|"
-ROOMS = ("cli", "training", "training.run", "evaluation", "engine", "model", "report", "demonstration")
+ROOMS = ("cli", "training", "training.run", "evaluation", "benchmark", "engine", "model", "report", "demonstration")
 
 
 @dataclass

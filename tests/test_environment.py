@@ -1,6 +1,6 @@
 import json
 import os
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ def test_what_is_told():
     assert json.loads(json.dumps(told)) == told
     for package in ("offramp", "torch", "transformers", "tokenizers", "numpy"):
         assert told[package] == version(package)
+    assert {"onnxruntime", "openvino"} <= set(told)
     assert told["threads"] == torch.get_num_threads()
     assert told["cores"] == os.cpu_count()
     assert told["cpu"]
@@ -81,3 +82,20 @@ def test_bf16_on_a_gpu(fast, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
     assert environment.fast_bf16() is fast
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    def missing(package):
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(environment, "version", missing)
+    assert environment.describe()["openvino"] is None
+
+
+def test_the_processor_is_a_gpu_where_pytorch_computes_on_one(monkeypatch):
+    assert environment.processor_name("cpu") == environment.cpu_name()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device}")
+    assert environment.processor_name() == "GPU cuda"
+    assert environment.processor_name("cuda:1") == "GPU cuda:1"
+    assert environment.processor_name("cpu") == environment.cpu_name()

@@ -56,16 +56,17 @@ def test_type_checkers_see_the_same_names(package):
 
 
 def test_verbs_are_functions_not_modules():
-    for verb in ("train", "calibrate", "evaluate", "predict", "demo", "load"):
+    for verb in ("train", "calibrate", "evaluate", "predict", "bench", "demo", "load"):
         assert inspect.isfunction(getattr(offramp, verb)), verb
 
 
 def test_names_stay_after_their_submodules_are_imported():
-    for module in ("offramp.evaluation", "offramp.engine.predict_file", "offramp.training"):
+    for module in ("offramp.evaluation", "offramp.engine.predict_file", "offramp.benchmark", "offramp.training"):
         importlib.import_module(module)
     assert inspect.isfunction(offramp.predict)
     assert inspect.isfunction(offramp.evaluate)
     assert inspect.isfunction(offramp.train)
+    assert inspect.isfunction(offramp.bench)
 
 
 def test_dir_lists_what_is_public():

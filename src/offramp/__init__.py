@@ -5,10 +5,9 @@
     classifier = offramp.load("model-folder")
     classifier.predict(["a text"], threshold=0.9)[0].label
 
-The verbs of the command line are functions here: ``train``, ``calibrate``, ``evaluate``, ``predict``,
-``export`` and ``demo``.
-Importing this package costs next to nothing; PyTorch and transformers come with the first use. ``transformers`` knows
-the model type "offramp" as soon as both are imported, in either order.
+The verbs of the command line are functions here: ``train``, ``calibrate``, ``evaluate``, ``predict``, ``export``,
+``bench`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers come with the first use.
+``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from offramp import _auto
 from offramp._lazy import lazy
 
 if TYPE_CHECKING:
+    from offramp.benchmark import bench as bench
     from offramp.data import Columns as Columns
     from offramp.demonstration import demo as demo
     from offramp.engine import Classifier as Classifier
@@ -42,6 +42,7 @@ _HOMES = {
     "Prediction": "engine",
     "Predictions": "engine",
     "Recipe": "training",
+    "bench": "benchmark",
     "calibrate": "evaluation",
     "demo": "demonstration",
     "evaluate": "evaluation",

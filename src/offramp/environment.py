@@ -3,7 +3,7 @@
 import functools
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,36 @@ def describe() -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    packages = ("offramp", "torch", "transformers", "tokenizers", "numpy")
+    packages = ("offramp", "torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino")
     return {
         "cpu": cpu_name(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,
         "platform": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{package: version(package) for package in packages},
+        **{package: _version(package) for package in packages},
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def cores() -> int:
+    """Processor cores of the machine, as the operating system counts them."""
+    return os.cpu_count() or 1
+
+
+def processor_name(device: str | None = None) -> str:
+    """The name of what PyTorch computes on: ``device``, or by default a GPU if there is one."""
+    import torch
+
+    on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return torch.cuda.get_device_name(on) if on.type == "cuda" else cpu_name()
 
 
 @functools.cache

@@ -64,7 +64,7 @@ def test_a_value_of_the_wrong_type_is_refused():
     assert (result.exit_code, got) == (2, None)
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "calibrate"])
+@pytest.mark.parametrize("verb", ["train", "evaluate", "calibrate", "bench"])
 def test_labelled_verbs_take_every_column(offramp, verb):
     shown = offramp(verb, "--help").stdout
     assert set(COLUMN_OPTIONS) == set(Columns.__dataclass_fields__)

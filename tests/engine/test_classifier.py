@@ -410,3 +410,32 @@ def test_a_model_is_the_same_while_its_answers_are():
     with torch.no_grad():
         next(model.network.parameters()).view(-1)[7] += 1
     assert before != torch_classifier(model, CALIBRATION).fingerprint
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_truncated_predictions_are_those_of_one_exit(bert, index):
+    found = bert.predict_truncated(TEXTS, exit_index=index)
+    logits = bert.exit_logits(TEXTS)[index]
+    np.testing.assert_allclose(found.probabilities, bert.problem.probabilities(logits, TEMPERATURES[index]), atol=1e-4)
+    assert set(found.layers.tolist()) == {EXITS[index]}
+    assert_same(bert.predict_truncated(TEXTS[:1], exit_index=index), found, slice(1))
+    assert len(bert.predict_truncated([], exit_index=index)) == 0
+
+
+def test_a_truncated_network_asks_no_rule_and_runs_no_layer_behind(bert, monkeypatch):
+    monkeypatch.setattr(MaximumProbability, "decide", lambda *_: pytest.fail("asked"))
+    stages = []
+    later = type(bert.stages).later
+    monkeypatch.setattr(
+        type(bert.stages), "later", lambda self, stage, *more: stages.append(stage) or later(self, stage, *more)
+    )
+    bert.predict_truncated(TEXTS, exit_index=0)
+    assert stages == []
+    bert.predict_truncated(TEXTS, exit_index=1)
+    assert set(stages) == {1}
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_an_exit_that_is_not_there_is_refused(bert, index):
+    with pytest.raises(OptionError, match=f"exit_index is {index}; this model's exits go from 0 to 2"):
+        bert.predict_truncated(TEXTS, exit_index=index)

@@ -4,7 +4,7 @@ import pytest
 from conftest import tiny_model
 from offramp.calibration import Calibration
 from offramp.engine import torch_classifier
-from offramp.evaluation.bound import Costs, measure_costs
+from offramp.evaluation.bound import Costs, Request, measure_costs
 
 COSTS = Costs(tokenisation=1, embedding=2, decision=1, full=12)
 LAYERS = (1, 2, 4)
@@ -34,10 +34,11 @@ def test_layers_count_by_token():
     assert long_row_stays == pytest.approx(1 + 2 + (1 + 0.5 + 0.5) + 8 * (30 * 4 + 10 * 1) / (40 * 4))
 
 
-def test_every_part_is_measured():
+@pytest.mark.parametrize("requests", [[Request(["w1 w2", "w3"] * 8, None)], [Request(["w1 w2"], None)] * 8])
+def test_every_part_is_measured(requests):
     model = tiny_model()
     classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
-    costs = measure_costs(classifier, ["w1 w2", "w3"] * 8, None, full=100.0, repeats=2)
+    costs = measure_costs(classifier, requests, full=100.0, repeats=2)
     assert costs.full == 100
     assert min(costs.tokenisation, costs.embedding, costs.decision) > 0
     assert 0 < costs.layers < 100

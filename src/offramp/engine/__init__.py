@@ -5,6 +5,7 @@ from offramp.engine.exports import export_folder, exports_of
 from offramp.engine.loading import load, open_export, torch_classifier
 from offramp.engine.predict_file import Scored, predict
 from offramp.engine.predictions import Prediction, Predictions
+from offramp.engine.tuning import Tuning, save_tunings
 
 __all__ = [
     "DEFAULT_THRESHOLD",
@@ -12,10 +13,12 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Scored",
+    "Tuning",
     "export_folder",
     "exports_of",
     "load",
     "open_export",
     "predict",
+    "save_tunings",
     "torch_classifier",
 ]

@@ -1,7 +1,8 @@
 """What a user holds: a trained model that classifies texts."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from offramp.calibration import Calibration, Problem
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
 from offramp.engine.predictions import Prediction, Predictions
-from offramp.engine.run import run, run_exits, run_full
+from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
 from offramp.errors import DataError, OptionError
 from offramp.model import EarlyExitConfig
@@ -36,6 +37,10 @@ class Classifier:
         tokenizer: its ``model_max_length`` is the token limit.
         calibration: the exits' temperatures.
         token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
+
+    Attributes:
+        labels: label names in the order of the probabilities.
+        exits: number of layers run before each exit.
     """
 
     def __init__(
@@ -55,17 +60,11 @@ class Classifier:
         self.calibration = calibration
         self.problem = Problem(config.problem_type or "single_label_classification")
         self.token_budget = token_budget
+        # Looking something up in a configuration of transformers costs as much as a step of the loop.
+        self.labels = config.labels
+        self.exits = stages.layers
+        self._text_pair = config.text_pair
         self._padding_id = int(tokenizer.pad_token_id or 0)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Label names in the order of the probabilities."""
-        return self.config.labels
-
-    @property
-    def exits(self) -> tuple[int, ...]:
-        """Number of layers run before each exit."""
-        return self.stages.layers
 
     @property
     def fingerprint(self) -> str:
@@ -137,15 +136,19 @@ class Classifier:
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
-        self._check(texts, text_pairs)
-        last = len(self.exits) - 1
-        parts = []
-        for encoded in self._windows(texts, text_pairs):
-            probabilities = np.empty((len(encoded), len(self.labels)))
-            for ids, logits in run_full(self.stages, self.batches(encoded)):
-                probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[last])
-            parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), last), 1))
-        return _concatenate(parts or [self._empty(1)])
+        return self._predict_at(len(self.exits) - 1, run_full, texts, text_pairs)
+
+    def predict_truncated(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, exit_index: int
+    ) -> Predictions:
+        """Classifies every text at one exit, as a model that ends there would: a baseline, too.
+
+        Raises:
+            OptionError: there is no such exit.
+        """
+        if not 0 <= exit_index < len(self.exits):
+            raise OptionError(f"exit_index is {exit_index}; this model's exits go from 0 to {len(self.exits) - 1}")
+        return self._predict_at(exit_index, partial(run_truncated, last=exit_index), texts, text_pairs)
 
     def encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenises texts as the model reads them."""
@@ -161,7 +164,7 @@ class Classifier:
     ) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
-            first, second = _unzip(chunk, start) if self.config.text_pair else (chunk, None)
+            first, second = _unzip(chunk, start) if self._text_pair else (chunk, None)
             self._check(first, second, start)
             yield from self._predict(first, second, rule, top_k)
             start += len(chunk)
@@ -171,6 +174,23 @@ class Classifier:
     ) -> Predictions:
         parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)]
         return parts[0] if len(parts) == 1 else _concatenate(parts or [self._empty(top_k)])
+
+    def _predict_at(
+        self,
+        exit_index: int,
+        run_batches: Callable[[Stages, Iterable[Batch]], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]],
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None,
+    ) -> Predictions:
+        """Lets all rows leave at one exit, whose logits ``run_batches`` gives."""
+        self._check(texts, text_pairs)
+        parts = []
+        for encoded in self._windows(texts, text_pairs):
+            probabilities = np.empty((len(encoded), len(self.labels)))
+            for ids, logits in run_batches(self.stages, self.batches(encoded)):
+                probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[exit_index])
+            parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
+        return _concatenate(parts or [self._empty(1)])
 
     def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
         probabilities = np.empty((len(encoded), len(self.labels)))
@@ -212,9 +232,9 @@ class Classifier:
     def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
         if isinstance(texts, str) or isinstance(text_pairs, str):
             raise DataError(_ONE_STRING)
-        if self.config.text_pair and text_pairs is None:
+        if self._text_pair and text_pairs is None:
             raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
-        if not self.config.text_pair and text_pairs is not None:
+        if not self._text_pair and text_pairs is not None:
             raise DataError("this model was trained on single texts; leave text_pairs out")
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise DataError(f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each")

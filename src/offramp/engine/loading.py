@@ -13,6 +13,7 @@ from offramp.engine.onnxruntime_stages import OnnxRuntimeStages
 from offramp.engine.openvino_stages import OpenVinoStages
 from offramp.engine.stages import Stages
 from offramp.engine.torch_stages import TorchStages
+from offramp.engine.tuning import tuned_budget
 from offramp.errors import ModelFolderError, OptionError
 from offramp.model import LoadedModel
 from offramp.model import load as load_model
@@ -26,7 +27,7 @@ def load(
     *,
     backend: str = AUTO,
     precision: str = AUTO,
-    token_budget: int = DEFAULT_TOKEN_BUDGET,
+    token_budget: int | None = None,
     threads: int | None = None,
     device: str | None = None,
 ) -> Classifier:
@@ -38,7 +39,8 @@ def load(
             by default the one that was fastest on this processor when it was exported.
         precision: ``fp32``, ``bf16`` or ``int8``, as far as the backend has it; by default the fastest exported, and
             ``fp32`` in ``torch``.
-        token_budget: tokens of a batch, padding included.
+        token_budget: tokens of a batch, padding included; by default the fastest that ``offramp bench --autotune``
+            found on this processor.
         threads: processor threads; by default the backend's choice. In ``torch`` it holds for the whole process.
         device: where ``torch`` runs, such as ``"cuda"``; by default a GPU if there is one.
 
@@ -52,16 +54,10 @@ def load(
     config = load_config(folder)
     export = None if backend == "torch" or device is not None else _choose(folder, backend, precision, threads)
     if export is None:
-        classifier = torch_classifier(
-            load_model(folder),
-            Calibration.load(folder),
-            token_budget=token_budget,
-            device=device,
-            bf16=precision == "bf16",
-        )
-        if threads is not None:
-            torch.set_num_threads(threads)
+        classifier = _open_torch(folder, precision == "bf16", token_budget, threads, device)
     else:
+        if token_budget is None:
+            token_budget = tuned_budget(folder, environment.cpu_name(), export.backend, export.precision, threads)
         classifier = open_export(folder, export, token_budget=token_budget, threads=threads)
     if len(classifier.calibration.temperatures) != len(config.exits):
         raise ModelFolderError(
@@ -69,6 +65,19 @@ def load(
             "run 'offramp calibrate' again"
         )
     return classifier
+
+
+def _open_torch(
+    folder: Path, bf16: bool, token_budget: int | None, threads: int | None, device: str | None
+) -> Classifier:
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if token_budget is None:
+        processor, precision = environment.processor_name(device), "bf16" if bf16 else "fp32"
+        token_budget = tuned_budget(folder, processor, "torch", precision, threads)
+    return torch_classifier(
+        load_model(folder), Calibration.load(folder), token_budget=token_budget, device=device, bf16=bf16
+    )
 
 
 def torch_classifier(

@@ -88,12 +88,22 @@ def run_exits(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArra
         Row ids (rows,) and logits (exits, rows, labels) of each batch.
     """
     for batch in batches:
-        ran = stages.first(batch)
-        logits = [ran.logits]
-        for stage in range(1, len(stages.layers)):
-            ran = stages.later(stage, ran.state, batch.lengths)
-            logits.append(ran.logits)
-        yield batch.ids, np.stack(logits)
+        yield batch.ids, np.stack(list(_exits(stages, batch, len(stages.layers) - 1)))
+
+
+def run_truncated(
+    stages: Stages, batches: Iterable[Batch], last: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Runs the network as if it ended at the exit ``last``, asking nothing on the way.
+
+    The heads before the last are computed too; they are a thousandth of a layer's work.
+
+    Yields:
+        Row ids (rows,) and that exit's logits (rows, labels) of each batch.
+    """
+    for batch in batches:
+        *_, logits = _exits(stages, batch, last)
+        yield batch.ids, logits
 
 
 def run_full(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -104,3 +114,12 @@ def run_full(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArray
     """
     for batch in batches:
         yield batch.ids, stages.full(batch)
+
+
+def _exits(stages: Stages, batch: Batch, last: int) -> Iterator[NDArray[np.float32]]:
+    """The logits of every exit up to ``last``, each (rows, labels)."""
+    ran = stages.first(batch)
+    yield ran.logits
+    for stage in range(1, last + 1):
+        ran = stages.later(stage, ran.state, batch.lengths)
+        yield ran.logits

@@ -19,6 +19,7 @@ class TorchStages:
     def __init__(self, network: EarlyExitForSequenceClassification) -> None:
         self._network = network.eval()
         self._device = network.device
+        self._layers = tuple(network.config.exits)
 
     @property
     def backend(self) -> str:
@@ -33,7 +34,7 @@ class TorchStages:
     @property
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
-        return tuple(self._network.config.exits)
+        return self._layers
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""

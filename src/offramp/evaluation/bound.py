@@ -1,12 +1,15 @@
 """The time that early exit could reach at best: what no row can skip, and the layers that are really run."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.engine import Classifier
+from offramp.engine.batching import Batch
 from offramp.evaluation.timing import interleave
+from offramp.model.encoding import Encoded
 from offramp.policy import MaximumProbability, layers_run
 
 
@@ -44,17 +47,37 @@ class Costs:
         return self.tokenisation + self.embedding + self.decision * decided + self.layers * share
 
 
-def measure_costs(
-    classifier: Classifier, texts: list[str], text_pairs: list[str] | None, full: float, repeats: int
-) -> Costs:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Texts, perhaps with second texts, that are handed in together."""
+
+    texts: list[str]
+    text_pairs: list[str] | None
+
+    def subset(self, rows: NDArray[np.int64]) -> "Request":
+        """The texts at some places, in that order."""
+        places = rows.tolist()
+        pairs = None if self.text_pairs is None else [self.text_pairs[place] for place in places]
+        return Request([self.texts[place] for place in places], pairs)
+
+
+def measure_costs(classifier: Classifier, requests: Sequence[Request], full: float, repeats: int) -> Costs:
     """Measures the parts of a pass that early exit cannot skip; ``full`` is the measured time of the whole pass."""
     stages, problem = classifier.stages, classifier.problem
-    encoded = classifier.encode(texts, text_pairs)
-    logits = [stages.full(batch) for batch in classifier.batches(encoded)]
+
+    def encode() -> list[Encoded]:
+        return [classifier.encode(request.texts, request.text_pairs) for request in requests]
+
+    def batches() -> Iterator[Batch]:
+        for one in encoded:
+            yield from classifier.batches(one)
+
+    encoded = encode()
+    logits = [stages.full(batch) for batch in batches()]
     rule = MaximumProbability(0.5, problem)
 
     def embed() -> None:
-        for batch in classifier.batches(encoded):
+        for batch in batches():
             stages.embed(batch)
 
     def decide() -> None:
@@ -62,6 +85,6 @@ def measure_costs(
             probabilities = problem.probabilities(values, 1.0)
             rule.decide(probabilities, probabilities[None][:0])
 
-    actions = {"tokenisation": lambda: classifier.encode(texts, text_pairs), "embedding": embed, "decision": decide}
+    actions = {"tokenisation": encode, "embedding": embed, "decision": decide}
     seconds = {name: float(np.median(values)) for name, values in interleave(actions, repeats).items()}
     return Costs(seconds["tokenisation"], seconds["embedding"], seconds["decision"], full)

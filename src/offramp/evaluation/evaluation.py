@@ -19,7 +19,8 @@ from offramp.calibration import ExitCalibration, Problem, measure_exit
 from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
 from offramp.engine import Classifier, load
 from offramp.errors import DataError, OptionError
-from offramp.evaluation.bound import measure_costs
+from offramp.evaluation.bound import Request, measure_costs
+from offramp.evaluation.sampling import distinct, representative_rows, share_of_full
 from offramp.evaluation.timing import Ratio, interleave, ratio
 from offramp.model.encoding import Encoded
 from offramp.policy import MaximumProbability, Replay, exit_shares, layers_run, replay
@@ -140,9 +141,9 @@ def evaluate(
         temperatures = np.array(classifier.calibration.temperatures)[:, None, None]
         probabilities = classifier.problem.probabilities(logits, temperatures)
         replays = [replay(probabilities, rule) for rule in rules]
-        work = 1 + sum(_share(classifier, taken, encoded.lengths) for taken in _distinct(replays))
+        work = 1 + sum(share_of_full(classifier.exits, taken.exits, encoded.lengths) for taken in distinct(replays))
         size = int(np.clip(seconds * rows_per_second / (REPEATS + 1) / work, min(32, len(rows)), len(rows)))
-        sample = _sample(classifier, replays, encoded.lengths, size, seed)
+        sample = representative_rows(classifier.exits, replays, encoded.lengths, size, seed)
         timed = _time(classifier, rows.subset(sample), rules, on_progress)
     return Evaluation(
         schema=SCHEMA,
@@ -193,26 +194,6 @@ def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
     return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
 
 
-def _distinct(replays: Sequence[Replay]) -> list[Replay]:
-    """One replay of each kind: thresholds at which every row takes the same exit are the same computation."""
-    return list({taken.exits.tobytes(): taken for taken in replays}.values())
-
-
-def _sample(
-    classifier: Classifier, replays: Sequence[Replay], tokens: NDArray[np.int64], size: int, seed: int
-) -> NDArray[np.int64]:
-    """Chooses rows that cost, at every threshold, about what all rows cost on average.
-
-    Rows are sorted by the layers they run over all thresholds, then by length, and taken at even distances from a
-    random start. A plain random sample of a few dozen rows could be much easier or harder than the whole.
-    """
-    layers = np.asarray(classifier.exits)
-    layers_over_thresholds = np.sum([layers[taken.exits] for taken in _distinct(replays)], axis=0)
-    start = np.random.default_rng(seed).random()
-    places = ((np.arange(size) + start) * len(tokens) / size).astype(np.int64)
-    return np.sort(np.lexsort((tokens, layers_over_thresholds))[places])
-
-
 @dataclass(frozen=True, slots=True)
 class _TimedPoint:
     speedup: Ratio
@@ -243,7 +224,7 @@ def _time(
     total, done = len(actions) * (REPEATS + 1), count(1)
     seconds = interleave(actions, REPEATS, lambda: on_progress("timing", next(done), total))
     full = seconds[None]
-    costs = measure_costs(classifier, texts, pairs, float(np.median(full)), REPEATS)
+    costs = measure_costs(classifier, [Request(texts, pairs)], float(np.median(full)), REPEATS)
     return _Timed(
         costs.full,
         tuple(
@@ -284,11 +265,6 @@ def _point(
 
 def _macro_f1(problem: Problem, probabilities: NDArray[np.float64], targets: NDArray[Any]) -> float:
     return float(f1_score(targets, problem.predicted(probabilities), average="macro", zero_division=0.0))
-
-
-def _share(classifier: Classifier, taken: Replay, tokens: NDArray[np.int64]) -> float:
-    """Roughly the share of a full pass that a threshold takes; a little is always spent before the first layer."""
-    return 0.05 + layers_run(taken.exits, classifier.exits, tokens) / classifier.exits[-1]
 
 
 def _describe_data(rows: LabelledTexts, encoded: Encoded, timed_rows: int) -> dict[str, Any]:

@@ -4,14 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from offramp.errors import MissingExtraError, OptionError
 from offramp.evaluation import Evaluation
-from offramp.files import replacing
-
-FORMATS = (".svg", ".png")
-
-# Blue and orange of a palette that colour-blind people tell apart (Wong, Nature Methods 2011).
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
+from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +38,14 @@ def curve(evaluation: Evaluation) -> Curve:
     )
 
 
-def check_picture(path: Path) -> None:
-    """Makes sure, before anything is computed, that the picture can be drawn.
-
-    Raises:
-        OptionError: no picture format belongs to the name.
-        MissingExtraError: matplotlib is not installed.
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise OptionError(f"the picture {path} ends in none of {', '.join(FORMATS)}; choose one of them")
-    _pyplot_free_matplotlib()
-
-
 def curve_picture(evaluation: Evaluation, path: Path) -> None:
     """Draws the curve into an SVG or PNG file.
 
     Raises:
-        OptionError, MissingExtraError: see :func:`check_picture`.
+        OptionError, MissingExtraError: see :func:`offramp.report.check_picture`.
         StorageError: the file cannot be written.
     """
-    check_picture(path)
-    matplotlib = _pyplot_free_matplotlib()
-    shown = curve(evaluation)
-    # A fixed salt and no date: the same figures give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "offramp", "font.size": 10}), replacing(path) as new:
-        figure = _draw(shown, evaluation)
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-        figure.savefig(new, format=path.suffix.lower()[1:], dpi=160, metadata=metadata)
+    write_picture(path, lambda: _draw(curve(evaluation), evaluation))
 
 
 def _draw(shown: Curve, evaluation: Evaluation) -> Any:
@@ -78,14 +53,14 @@ def _draw(shown: Curve, evaluation: Evaluation) -> Any:
 
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(shown.full_accuracy, color=_GREY, linestyle="--", linewidth=1)
-    axes.plot(shown.bound, shown.accuracy, color=_ORANGE, linestyle=":", marker=".", label="possible at most")
+    axes.axhline(shown.full_accuracy, color=GREY, linestyle="--", linewidth=1)
+    axes.plot(shown.bound, shown.accuracy, color=ORANGE, linestyle=":", marker=".", label="possible at most")
     errors = (
         [max(0.0, middle - low) for middle, low in zip(shown.measured, shown.low, strict=True)],
         [max(0.0, high - middle) for middle, high in zip(shown.measured, shown.high, strict=True)],
     )
     axes.errorbar(
-        shown.measured, shown.accuracy, xerr=errors, color=_BLUE, marker="o", markersize=4, capsize=2, label="measured"
+        shown.measured, shown.accuracy, xerr=errors, color=BLUE, marker="o", markersize=4, capsize=2, label="measured"
     )
     lowest = min(*shown.accuracy, shown.full_accuracy)
     room = max(0.2, 0.12 * (max(*shown.accuracy, shown.full_accuracy) - lowest))
@@ -97,7 +72,7 @@ def _draw(shown: Curve, evaluation: Evaluation) -> Any:
         xytext=(-4, 4),
         textcoords="offset points",
         ha="right",
-        color=_GREY,
+        color=GREY,
     )
     _label_thresholds(axes, shown)
     axes.set_xlabel("speed-up over full depth (times, wall-clock)")
@@ -109,7 +84,7 @@ def _draw(shown: Curve, evaluation: Evaluation) -> Any:
         f"accuracy on {data['rows']:,} texts; time on {data['timed_rows']:,}, "
         f"{environment['threads']} threads, {environment['gpu'] or environment['cpu']}",
         fontsize=9,
-        color=_GREY,
+        color=GREY,
     )
     return figure
 
@@ -125,11 +100,3 @@ def _label_thresholds(axes: Any, shown: Curve) -> None:
             continue
         last = place
         axes.annotate(f"{threshold:g}", (speed, accuracy), xytext=(4, 6), textcoords="offset points", fontsize=8)
-
-
-def _pyplot_free_matplotlib() -> Any:
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtraError("a picture", "report") from None
-    return matplotlib

@@ -1,0 +1,26 @@
+"""Measured speed against what a user would pick instead: the ``bench`` verb.
+
+How it goes: ``benchmark.py`` runs every row once in each engine (``quality.py``: what the answers are worth) and picks
+rows to time; ``worker.py`` starts a process for each number of threads, in which ``measuring.py`` lets all contenders
+(``contenders.py``, ``running.py``) run in turn; ``result.py`` makes rows of it, ``baseline.py`` compares two results.
+"""
+
+from offramp.benchmark.baseline import Baseline, check, read_baseline
+from offramp.benchmark.benchmark import SECONDS, TOKEN_BUDGETS, bench
+from offramp.benchmark.contenders import Kind
+from offramp.benchmark.result import Benchmark, Offline, Row, SingleStream, Spread
+
+__all__ = [
+    "SECONDS",
+    "TOKEN_BUDGETS",
+    "Baseline",
+    "Benchmark",
+    "Kind",
+    "Offline",
+    "Row",
+    "SingleStream",
+    "Spread",
+    "bench",
+    "check",
+    "read_baseline",
+]

@@ -1,0 +1,297 @@
+"""Measured speed against what a user would pick instead: the ``bench`` verb."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from offramp import environment
+from offramp.benchmark.baseline import Baseline, check_comparable
+from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
+from offramp.benchmark.measuring import REPEATS, Task
+from offramp.benchmark.quality import Judge, Pass, run_exits
+from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
+from offramp.benchmark.running import open_engine
+from offramp.benchmark.worker import measure_apart
+from offramp.data import Columns, fingerprint, read_labelled, read_rows
+from offramp.engine import DEFAULT_THRESHOLD, Classifier, Tuning, save_tunings
+from offramp.errors import OptionError
+from offramp.evaluation import Request, representative_rows, targets_of
+from offramp.policy import MaximumProbability, replay
+
+TOKEN_BUDGETS = (512, 1024, 2048, 4096, 8192, 16384)
+SECONDS = 300.0
+
+# Of the time for both scenarios this share goes into the first.
+_OFFLINE_SHARE = 0.75
+_LEAST_OFFLINE, _LEAST_SINGLE = 32, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is measured; two benchmarks with the same options can be compared.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    thresholds: tuple[float, ...]
+    threads: tuple[int, ...]
+    token_budgets: tuple[int, ...]
+    seconds: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        cores = environment.cores()
+        if not self.thresholds:
+            raise OptionError("there are no thresholds; give at least one, such as 0.9")
+        if not self.threads or not all(1 <= number <= cores for number in self.threads):
+            raise OptionError(f"threads are {list(self.threads)}; use numbers from 1 to {cores}, this machine's cores")
+        if not self.token_budgets or min(self.token_budgets) < 1:
+            raise OptionError(f"token budgets are {list(self.token_budgets)}; use numbers from 1 on")
+        if not self.seconds > 0:
+            raise OptionError(f"seconds is {self.seconds}; it must be above 0")
+        if self.seed < 0:
+            raise OptionError(f"seed is {self.seed}; use a whole number from 0 on")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Data:
+    """Texts, and their labels as the model counts them, where they have any."""
+
+    rows: Request
+    targets: NDArray[Any] | None
+    source: str
+    fingerprint: str
+    tokens: NDArray[np.int64]
+
+
+def bench(
+    model: str | Path,
+    data: str,
+    *,
+    columns: Columns | None = None,
+    labelled: bool = True,
+    thresholds: Sequence[float] = (DEFAULT_THRESHOLD,),
+    threads: Sequence[int] | str | None = None,
+    token_budgets: Sequence[int] = TOKEN_BUDGETS,
+    seconds: float = SECONDS,
+    seed: int = 0,
+    autotune: bool = False,
+    baseline: Baseline | None = None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Benchmark:
+    """Measures throughput and latency of early exit and of its rivals, and what their answers are worth.
+
+    Rivals are ``transformers.pipeline`` as people use it, and in every backend and precision that the folder has: the
+    network at full depth, and cut off at each exit. All of them run in turn on the same rows, which cost what all rows
+    cost on average; with each number of threads in a process of its own.
+
+    Args:
+        model: a model folder.
+        data: texts, as a source.
+        columns: names of its columns.
+        labelled: whether the texts have labels; accuracy needs them.
+        thresholds: of early exit.
+        threads: numbers of processor threads, or the same as text (``"1,2"``); by default 1 and 2, as far as there
+            are cores.
+        token_budgets: tokens of a batch to choose from, for each contender on its own.
+        seconds: about how long everything that is timed may take together; it decides the number of rows. Accuracy
+            comes on top: one pass over all rows in each backend and precision.
+        seed: of the choice of rows.
+        autotune: writes the best token budgets of early exit, at the first threshold, into the model folder, for
+            :func:`offramp.load`.
+        baseline: an earlier benchmark, as :func:`offramp.benchmark.read_baseline` gives it; as many rows are timed as
+            then, and none if machine, model, data or options differ. :func:`offramp.benchmark.check` compares.
+        on_progress: called with what is being done, how many of how many parts.
+
+    Raises:
+        DataError: the data cannot be read or do not fit the model.
+        ModelFolderError: the folder is not an offramp model, or damaged.
+        OptionError: an option is out of range, or the baseline cannot be compared with.
+        OfframpError: a process that measures died.
+    """
+    folder = Path(model)
+    options = _options(thresholds, threads, token_budgets, seconds, seed)
+    if autotune and len(options.token_budgets) == 1:
+        raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
+    reference = open_engine(folder, REFERENCE)
+    texts = _read(data, columns or Columns(), labelled, reference)
+    engines = engines_of(folder)
+    entered = contenders(engines, reference.exits, options.thresholds)
+    described = _describe(folder, reference, texts, options)
+    if baseline is not None:
+        check_comparable(baseline, described, {(one.name, number) for one in entered for number in options.threads})
+    judge = _judge(folder, engines, reference, texts, on_progress)
+    samples = _samples(judge, texts, entered, options, baseline)
+    rows = _measure(folder, judge, texts, entered, samples, options, on_progress)
+    if autotune:
+        save_tunings(folder, _tunings(rows, options.thresholds[0]))
+    described["data"] |= {"timed_rows": len(samples.offline), "single_rows": len(samples.single), "repeats": REPEATS}
+    return Benchmark(schema=SCHEMA, **described, rows=tuple(rows))
+
+
+def _options(
+    thresholds: Sequence[float],
+    threads: Sequence[int] | str | None,
+    token_budgets: Sequence[int],
+    seconds: float,
+    seed: int,
+) -> Options:
+    if threads is None:
+        threads = [number for number in (1, 2) if number <= environment.cores()]
+    elif isinstance(threads, str):
+        threads = _numbers(threads)
+    return Options(
+        tuple(dict.fromkeys(thresholds)),
+        tuple(dict.fromkeys(threads)),
+        tuple(sorted(set(token_budgets))),
+        seconds,
+        seed,
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"threads {text!r} are not numbers; write them as 1,2") from None
+
+
+def _read(data: str, columns: Columns, labelled: bool, reference: Classifier) -> _Data:
+    if labelled:
+        rows = read_labelled(data, columns)
+        targets = targets_of(reference, rows)
+        request, name = Request(rows.texts, rows.text_pairs), rows.fingerprint
+    else:
+        plain = list(read_rows(data, columns, labelled=False))
+        pairs = None if columns.text_pair is None else [row.text_pair or "" for row in plain]
+        request, targets = Request([row.text for row in plain], pairs), None
+        name = fingerprint(request.texts, pairs)
+    return _Data(request, targets, data, name, reference.encode(request.texts, request.text_pairs).lengths)
+
+
+def _describe(folder: Path, reference: Classifier, texts: _Data, options: Options) -> dict[str, dict[str, Any]]:
+    return {
+        "environment": environment.describe(),
+        "model": {
+            "folder": str(folder),
+            "fingerprint": reference.fingerprint,
+            "backbone": reference.config.backbone_config.model_type,
+            "exits": list(reference.exits),
+            "labels": len(reference.labels),
+            "problem_type": str(reference.problem),
+            "max_tokens": reference.tokenizer.model_max_length,
+        },
+        "data": {
+            "source": texts.source,
+            "rows": len(texts.tokens),
+            "fingerprint": texts.fingerprint,
+            "labelled": texts.targets is not None,
+            "mean_tokens": float(texts.tokens.mean()),
+        },
+        "options": asdict(options),
+    }
+
+
+def _judge(
+    folder: Path,
+    engines: Sequence[Engine],
+    reference: Classifier,
+    texts: _Data,
+    on_progress: Callable[[str, int, int], None],
+) -> Judge:
+    passes: dict[Engine, Pass] = {}
+    for number, engine in enumerate(engines):
+        on_progress(f"all exits, {engine}", number, len(engines))
+        classifier = reference if engine == REFERENCE else open_engine(folder, engine)
+        passes[engine] = run_exits(classifier, texts.rows)
+    return Judge(reference.problem, reference.exits, texts.tokens, passes, texts.targets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Samples:
+    """The rows of both scenarios, as indices."""
+
+    offline: NDArray[np.int64]
+    single: NDArray[np.int64]
+
+
+def _samples(
+    judge: Judge, texts: _Data, entered: Sequence[Contender], options: Options, past: Baseline | None
+) -> _Samples:
+    """Chooses as many rows as the time allows, or as many as the baseline has."""
+    sizes = _sizes(judge, texts, entered, options) if past is None else (past.timed_rows, past.single_rows)
+    probabilities = judge.passes[REFERENCE].probabilities
+    replays = [replay(probabilities, MaximumProbability(one, judge.problem)) for one in options.thresholds]
+    offline, single = (
+        representative_rows(judge.layers, replays, texts.tokens, min(size, len(texts.tokens)), options.seed)
+        for size in sizes
+    )
+    return _Samples(offline, single)
+
+
+def _sizes(judge: Judge, texts: _Data, entered: Sequence[Contender], options: Options) -> tuple[int, int]:
+    """How many rows fit into the time, in each scenario."""
+    # What was seen took all of PyTorch's threads.
+    slowdown = sum(max(1.0, torch.get_num_threads() / number) for number in options.threads)
+    rounds = REPEATS + 1
+    # As a rule four token budgets are tried, twice each; the parts that no row can skip are measured once a round.
+    tries = {Kind.FULL: 8 + 0.2 * rounds, Kind.EARLY_EXIT: 8}
+    each = [judge.seconds_per_text(contender) for contender in entered]
+    offline = slowdown * sum(
+        seconds * (rounds + tries.get(contender.kind, 0)) for seconds, contender in zip(each, entered, strict=True)
+    )
+    single = slowdown * sum(each) * rounds
+    rows = len(texts.tokens)
+    return (
+        int(np.clip(options.seconds * _OFFLINE_SHARE / offline, min(_LEAST_OFFLINE, rows), rows)),
+        int(np.clip(options.seconds * (1 - _OFFLINE_SHARE) / single, min(_LEAST_SINGLE, rows), rows)),
+    )
+
+
+def _measure(
+    folder: Path,
+    judge: Judge,
+    texts: _Data,
+    entered: Sequence[Contender],
+    samples: _Samples,
+    options: Options,
+    on_progress: Callable[[str, int, int], None],
+) -> list[Row]:
+    qualities = {contender: judge.quality(contender) for contender in entered}
+    rows = []
+    for threads in options.threads:
+
+        def tell(what: str, done: int, total: int, threads: int = threads) -> None:
+            on_progress(f"{what}, {threads} threads", done, total)
+
+        task = Task(
+            model=str(folder),
+            contenders=tuple(entered),
+            threads=threads,
+            token_budgets=options.token_budgets,
+            offline=texts.rows.subset(samples.offline),
+            single=texts.rows.subset(samples.single),
+        )
+        timings = dict(zip(entered, measure_apart(task, tell), strict=True))
+        rows += rows_of(timings, qualities, threads, texts.tokens[samples.offline])
+    return rows
+
+
+def _tunings(rows: Sequence[Row], threshold: float) -> list[Tuning]:
+    return [
+        Tuning(
+            processor=environment.processor_name(None if row.backend == "torch" else "cpu"),
+            backend=row.backend,
+            precision=row.precision,
+            threads=row.threads,
+            token_budget=row.offline.token_budget,
+        )
+        for row in rows
+        if row.threshold == threshold and row.offline.token_budget is not None
+    ]

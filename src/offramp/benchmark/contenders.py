@@ -1,0 +1,90 @@
+"""What runs against what: early exit, and what a user would pick instead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from offramp import environment
+from offramp.engine import exports_of
+
+
+class Kind(StrEnum):
+    """How the network is used."""
+
+    PIPELINE = "pipeline"
+    FULL = "full depth"
+    TRUNCATED = "truncated"
+    EARLY_EXIT = "early exit"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A backend in a precision."""
+
+    backend: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.precision}"
+
+
+REFERENCE = Engine("torch", "fp32")
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One configuration to measure.
+
+    Attributes:
+        kind: how the network is used. ``pipeline`` is ``transformers.pipeline("text-classification")`` as people use
+            it: fp32, 32 texts a batch, in the order in which they come. It runs the network at full depth with every
+            exit's head; those cost a thousandth of a layer.
+        engine: what computes it.
+        layers: where a truncated network ends.
+        threshold: of early exit.
+    """
+
+    kind: Kind
+    engine: Engine
+    layers: int | None = None
+    threshold: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What tables and messages call it."""
+        match self.kind:
+            case Kind.PIPELINE:
+                return "transformers.pipeline"
+            case Kind.FULL:
+                return f"{self.engine}, full depth"
+            case Kind.TRUNCATED:
+                return f"{self.engine}, cut after layer {self.layers}"
+            case Kind.EARLY_EXIT:
+                return f"{self.engine}, exits at {self.threshold:g}"
+
+
+def engines_of(model: Path) -> list[Engine]:
+    """Every backend and precision in which a model folder can run here; PyTorch in fp32 comes first.
+
+    Raises:
+        ModelFolderError: the folder is not an offramp model, or an export in it is damaged or out of date.
+    """
+    bf16 = [Engine("torch", "bf16")] if environment.fast_bf16() else []
+    return [REFERENCE, *bf16, *(Engine(export.backend, export.precision) for export in exports_of(model))]
+
+
+def contenders(engines: Sequence[Engine], layers: Sequence[int], thresholds: Sequence[float]) -> list[Contender]:
+    """Everything to measure.
+
+    Args:
+        engines: backends and precisions.
+        layers: layers run before each exit, (exits,).
+        thresholds: of early exit.
+    """
+    entered = [Contender(Kind.PIPELINE, REFERENCE)]
+    for engine in engines:
+        entered.append(Contender(Kind.FULL, engine))
+        entered += [Contender(Kind.TRUNCATED, engine, layers=depth) for depth in layers[:-1]]
+        entered += [Contender(Kind.EARLY_EXIT, engine, threshold=threshold) for threshold in dict.fromkeys(thresholds)]
+    return entered

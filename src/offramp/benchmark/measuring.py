@@ -1,0 +1,207 @@
+"""The clock: both scenarios for all contenders, in one process with one number of threads."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.benchmark.contenders import Contender, Kind
+from offramp.benchmark.running import Runner, runners
+from offramp.engine.batching import plan
+from offramp.evaluation import Request, interleave, measure_costs
+
+REPEATS = 5
+
+# A larger token budget is not tried once one took longer than the best by this factor: less is chance.
+_WORSE = 1.03
+
+OnProgress = Callable[[str, int, int], None]
+Seconds = dict[Contender, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one process measures.
+
+    Attributes:
+        model: the model folder.
+        threads: processor threads for everything.
+        token_budgets: to choose from, ascending.
+        offline: texts handed in at once.
+        single: texts handed in one by one.
+    """
+
+    model: str
+    contenders: tuple[Contender, ...]
+    threads: int
+    token_budgets: tuple[int, ...]
+    offline: Request
+    single: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Seconds for the offline texts with a token budget, the better of two runs."""
+
+    token_budget: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One contender, in seconds.
+
+    Attributes:
+        token_budget: the best of those tried; None for the pipeline, which counts texts.
+        tried: nothing where there was no choice.
+        offline: all offline texts, (rounds,).
+        busy_cores: processor time / wall-clock of the offline rounds.
+        single: each text on its own, (rounds, texts).
+        offline_bound, single_bound: the least possible for all texts; only for early exit.
+    """
+
+    token_budget: int | None
+    tried: tuple[Tried, ...]
+    offline: tuple[float, ...]
+    busy_cores: float
+    single: tuple[tuple[float, ...], ...]
+    offline_bound: float | None
+    single_bound: float | None
+
+
+def measure(task: Task, on_progress: OnProgress) -> list[Timing]:
+    """Measures both scenarios for every contender.
+
+    Offline, a contender gets all texts at once, with the token budget that suits it best; a truncated network takes
+    that of full depth. As a single stream, it gets one text after the other. All contenders run in turn, after a round
+    to warm up, several times. Every round serves the same texts, so that nothing is new to the contenders, as in a
+    server that has been up for a while.
+    """
+    entered = runners(Path(task.model), task.contenders, task.threads)
+    tried = _try_budgets(task, entered, on_progress)
+    budgets = {contender: _budget(contender, tried, task.token_budgets) for contender in entered}
+    busy_cores, offline = _offline(task, entered, budgets, on_progress)
+    single = _single_stream(task, entered, on_progress)
+    offline_bounds = _bounds(entered, offline, [task.offline], budgets)
+    single_bounds = _bounds(
+        entered, {one: seconds.sum(axis=1) for one, seconds in single.items()}, one_by_one(task.single), budgets
+    )
+    return [
+        Timing(
+            token_budget=budgets[contender],
+            tried=tuple(tried.get(contender, ())),
+            offline=tuple(offline[contender].tolist()),
+            busy_cores=busy_cores[contender],
+            single=tuple(map(tuple, single[contender].tolist())),
+            offline_bound=offline_bounds.get(contender),
+            single_bound=single_bounds.get(contender),
+        )
+        for contender in task.contenders
+    ]
+
+
+def one_by_one(texts: Request) -> list[Request]:
+    """Each text as a request of its own."""
+    if texts.text_pairs is None:
+        return [Request([text], None) for text in texts.texts]
+    return [Request([first], [second]) for first, second in zip(texts.texts, texts.text_pairs, strict=True)]
+
+
+def _try_budgets(
+    task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress
+) -> dict[Contender, list[Tried]]:
+    """Looks for the best token budget of full depth and of early exit at each threshold, where there is a choice."""
+    if len(task.token_budgets) == 1:
+        return {}
+    choosing = [contender for contender in entered if contender.kind in (Kind.FULL, Kind.EARLY_EXIT)]
+    tried = {}
+    for number, contender in enumerate(choosing):
+        on_progress("token budgets", number, len(choosing))
+        tried[contender] = _climb(entered[contender], task)
+    return tried
+
+
+def _climb(runner: Runner, task: Task) -> list[Tried]:
+    """Tries token budgets from small to large, until it gets slower or all texts are one batch."""
+    lengths = runner.classifier.encode(task.offline.texts, task.offline.text_pairs).lengths
+    tried: list[Tried] = []
+    for budget in task.token_budgets:
+        seconds = min(_seconds(runner, task.offline, budget) for _ in range(2))
+        tried.append(Tried(budget, seconds))
+        if seconds > _WORSE * min(one.seconds for one in tried) or len(plan(lengths, budget)) == 1:
+            break
+    return tried
+
+
+def _seconds(runner: Runner, texts: Request, token_budget: int) -> float:
+    started = time.perf_counter()
+    runner.run(texts, token_budget)
+    return time.perf_counter() - started
+
+
+def _budget(contender: Contender, tried: Mapping[Contender, list[Tried]], token_budgets: Sequence[int]) -> int | None:
+    if contender.kind is Kind.PIPELINE:
+        return None
+    if len(token_budgets) == 1:
+        return token_budgets[0]
+    like = Contender(Kind.FULL, contender.engine) if contender.kind is Kind.TRUNCATED else contender
+    return min(tried[like], key=lambda one: one.seconds).token_budget
+
+
+def _offline(
+    task: Task, entered: Mapping[Contender, Runner], budgets: Mapping[Contender, int | None], on_progress: OnProgress
+) -> tuple[dict[Contender, float], Seconds]:
+    """Busy cores and seconds (rounds,) for all texts at once."""
+    processor_seconds: dict[Contender, list[float]] = {contender: [] for contender in entered}
+
+    def act(contender: Contender) -> None:
+        started = time.process_time()
+        entered[contender].run(task.offline, budgets[contender])
+        processor_seconds[contender].append(time.process_time() - started)
+
+    done, total = count(1), len(entered) * (REPEATS + 1)
+    actions = {contender: partial(act, contender) for contender in entered}
+    seconds = interleave(actions, REPEATS, lambda: on_progress("offline", next(done), total))
+    # The round to warm up comes first and does not count.
+    busy = {one: sum(processor_seconds[one][1:]) / float(seconds[one].sum()) for one in entered}
+    return busy, seconds
+
+
+def _single_stream(task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress) -> Seconds:
+    """Seconds of each text on its own, (rounds, texts)."""
+    requests = one_by_one(task.single)
+    done, total = count(1), len(entered) * len(requests) * (REPEATS + 1)
+    actions = {
+        (contender, place): partial(runner.run, request)
+        for contender, runner in entered.items()
+        for place, request in enumerate(requests)
+    }
+    seconds = interleave(actions, REPEATS, lambda: on_progress("single stream", next(done), total))
+    places = range(len(requests))
+    return {contender: np.stack([seconds[contender, place] for place in places], axis=1) for contender in entered}
+
+
+def _bounds(
+    entered: Mapping[Contender, Runner],
+    seconds: Seconds,
+    requests: Sequence[Request],
+    budgets: Mapping[Contender, int | None],
+) -> dict[Contender, float]:
+    """The least seconds in which early exit could serve the requests, given those of full depth, (rounds,)."""
+    bounds = {}
+    for full in [contender for contender in entered if contender.kind is Kind.FULL]:
+        classifier = entered[full].classifier
+        classifier.token_budget = budgets[full] or classifier.token_budget
+        costs = measure_costs(classifier, requests, float(np.median(seconds[full])), REPEATS)
+        texts = [text for request in requests for text in request.texts]
+        pairs = [text for request in requests for text in request.text_pairs or ()] or None
+        for contender in entered:
+            if contender.engine == full.engine and contender.threshold is not None:
+                predictions = classifier.predict(texts, pairs, threshold=contender.threshold)
+                bounds[contender] = costs.bound(predictions.exits, classifier.exits, predictions.tokens)
+    return bounds

@@ -1,0 +1,192 @@
+"""What a benchmark found: the content of ``offramp bench --json``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.benchmark.contenders import REFERENCE, Contender, Kind
+from offramp.benchmark.measuring import Timing
+from offramp.benchmark.quality import Quality
+from offramp.evaluation import Ratio, ratio
+
+SCHEMA = 1
+
+# The slowest hundredth of fewer requests is a handful of accidents.
+LEAST_FOR_P99 = 1000
+
+_PIPELINE = Contender(Kind.PIPELINE, REFERENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of several rounds, their quartiles, and the rounds themselves."""
+
+    median: float
+    low: float
+    high: float
+    rounds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Texts a second with a token budget, from the better of two runs."""
+
+    token_budget: int
+    texts_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """All texts at once.
+
+    Attributes:
+        tokens_per_second: padding not counted.
+        token_budget: the best of ``tried``; None for the pipeline.
+        busy_cores: processor time / wall-clock.
+        over_pipeline, over_full: times faster than the pipeline, and than full depth in the same engine, by rounds.
+        efficiency: measured / possible at most; only for early exit.
+    """
+
+    texts_per_second: Spread
+    tokens_per_second: float
+    token_budget: int | None
+    tried: tuple[Budget, ...]
+    busy_cores: float
+    over_pipeline: Ratio
+    over_full: Ratio
+    efficiency: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SingleStream:
+    """One text after the other; times in milliseconds.
+
+    Attributes:
+        requests: on which the percentiles stand: every text once a round.
+        p99: None below 1,000 requests.
+        p50_of_rounds: the median latency of each round.
+        over_pipeline, over_full: as for :class:`Offline`, by the time for all texts.
+        efficiency: measured / possible at most; only for early exit.
+    """
+
+    requests: int
+    p50: float
+    p90: float
+    p99: float | None
+    p50_of_rounds: Spread
+    over_pipeline: Ratio
+    over_full: Ratio
+    efficiency: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One contender with one number of threads: what it costs, and what it gives.
+
+    Attributes:
+        accuracy: on all rows; None where they have no labels.
+        agreement: share of all rows that get the label that PyTorch in fp32 gives them when used in the same way.
+    """
+
+    name: str
+    kind: Kind
+    backend: str
+    precision: str
+    layers: int | None
+    threshold: float | None
+    threads: int
+    accuracy: float | None
+    agreement: float
+    offline: Offline
+    single_stream: SingleStream
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Everything ``offramp bench --json`` writes."""
+
+    schema: int
+    environment: dict[str, Any]
+    model: dict[str, Any]
+    data: dict[str, Any]
+    options: dict[str, Any]
+    rows: tuple[Row, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts and numbers, ready for JSON."""
+        return asdict(self)
+
+
+def rows_of(
+    timings: Mapping[Contender, Timing], qualities: Mapping[Contender, Quality], threads: int, tokens: NDArray[np.int64]
+) -> list[Row]:
+    """Puts together what was found for each contender; ``tokens`` are those of each offline text, (texts,)."""
+    return [
+        Row(
+            name=contender.name,
+            kind=contender.kind,
+            backend=contender.engine.backend,
+            precision=contender.engine.precision,
+            layers=contender.layers,
+            threshold=contender.threshold,
+            threads=threads,
+            accuracy=qualities[contender].accuracy,
+            agreement=qualities[contender].agreement,
+            offline=_offline(contender, timings, tokens),
+            single_stream=_single_stream(contender, timings),
+        )
+        for contender in timings
+    ]
+
+
+def spread(values: NDArray[np.float64]) -> Spread:
+    """Summarises the figures of several rounds, (rounds,)."""
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return Spread(float(median), float(low), float(high), tuple(values.tolist()))
+
+
+def _offline(contender: Contender, timings: Mapping[Contender, Timing], tokens: NDArray[np.int64]) -> Offline:
+    timing, texts = timings[contender], len(tokens)
+    seconds = {one: np.array(timing.offline) for one, timing in timings.items()}
+    over_full = ratio(seconds[_full(contender)], seconds[contender])
+    speed = spread(texts / seconds[contender])
+    return Offline(
+        texts_per_second=speed,
+        tokens_per_second=speed.median * float(tokens.mean()),
+        token_budget=timing.token_budget,
+        tried=tuple(Budget(one.token_budget, texts / one.seconds) for one in timing.tried),
+        busy_cores=timing.busy_cores,
+        over_pipeline=ratio(seconds[_PIPELINE], seconds[contender]),
+        over_full=over_full,
+        efficiency=_efficiency(over_full, seconds[_full(contender)], timing.offline_bound),
+    )
+
+
+def _single_stream(contender: Contender, timings: Mapping[Contender, Timing]) -> SingleStream:
+    timing = timings[contender]
+    latencies = 1000 * np.array(timing.single)
+    p50, p90, p99 = np.quantile(latencies, [0.5, 0.9, 0.99]).tolist()
+    seconds = {one: np.array(timing.single).sum(axis=1) for one, timing in timings.items()}
+    over_full = ratio(seconds[_full(contender)], seconds[contender])
+    return SingleStream(
+        requests=latencies.size,
+        p50=p50,
+        p90=p90,
+        p99=p99 if latencies.size >= LEAST_FOR_P99 else None,
+        p50_of_rounds=spread(np.median(latencies, axis=1)),
+        over_pipeline=ratio(seconds[_PIPELINE], seconds[contender]),
+        over_full=over_full,
+        efficiency=_efficiency(over_full, seconds[_full(contender)], timing.single_bound),
+    )
+
+
+def _full(contender: Contender) -> Contender:
+    """What the contender's speed is compared with."""
+    return Contender(Kind.FULL, contender.engine)
+
+
+def _efficiency(over_full: Ratio, full: NDArray[np.float64], bound: float | None) -> float | None:
+    return None if bound is None else over_full.median / (float(np.median(full)) / bound)

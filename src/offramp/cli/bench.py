@@ -1,0 +1,141 @@
+"""``offramp bench``."""
+
+from typing import Annotated
+
+import typer
+
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand
+from offramp.cli.terminal import progress, quiet_libraries, say, show, table
+from offramp.data.columns import Columns
+
+
+@expand("columns", Columns, names=COLUMN_OPTIONS)
+def command(
+    model: ModelFolder,
+    data: Annotated[str, typer.Option(help=f"Texts, with labels if their accuracy is wanted: {SOURCE}.")],
+    columns: Columns,
+    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="The texts have no labels.")] = False,
+    threshold: Annotated[
+        list[float] | None, typer.Option(help="Threshold of early exit; may be given several times; default: 0.9.")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="Numbers of processor threads; default: 1,2.")
+    ] = None,
+    token_budget: Annotated[
+        list[int] | None, typer.Option(help="Tokens of a batch to choose from; default: 512 to 16384.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 300.0,
+    seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
+    autotune: Annotated[
+        bool, typer.Option("--autotune", help="Store the best token budgets in the model folder, for this machine.")
+    ] = False,
+    json: JsonFile = None,
+    picture: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Draw throughput and latency: an .svg or .png file.")
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="BASELINE", help="Compare with an earlier --json; exit code 1 if something got slower."),
+    ] = None,
+) -> None:
+    """Measure throughput and latency of early exit, and of what one would run instead."""
+    quiet_libraries()
+    from pathlib import Path
+
+    from offramp.benchmark import TOKEN_BUDGETS, bench, read_baseline
+    from offramp.benchmark import check as compare
+    from offramp.engine import DEFAULT_THRESHOLD
+    from offramp.files import check_writable, write_json
+    from offramp.report import check_picture, speed_picture
+
+    if picture is not None:
+        check_picture(Path(picture))
+    for target in (json, picture):
+        if target is not None:
+            check_writable(Path(target))
+    baseline = None if check is None else read_baseline(Path(check))
+    with progress("benchmark", "runs") as update:
+        result = bench(
+            model,
+            data,
+            columns=columns,
+            labelled=not unlabelled,
+            thresholds=threshold or (DEFAULT_THRESHOLD,),
+            threads=threads,
+            token_budgets=token_budget or TOKEN_BUDGETS,
+            seconds=seconds,
+            seed=seed,
+            autotune=autotune,
+            baseline=baseline,
+            on_progress=lambda what, done, total: update(done, total, what),
+        )
+    print_benchmark(result.to_dict())
+    if json is not None:
+        write_json(Path(json), result.to_dict())
+        say(f"wrote {json}")
+    if picture is not None:
+        speed_picture(result, Path(picture))
+        say(f"wrote {picture}")
+    if autotune:
+        say(f"wrote {Path(model) / 'tuning.json'}")
+    if baseline is not None:
+        compare(result, baseline)
+        say(f"nothing is slower than {check}")
+
+
+_HEADER = (
+    "configuration",
+    "accuracy",
+    "agreement",
+    "texts/s",
+    "quartiles",
+    "tokens/s",
+    "budget",
+    "over pipeline",
+    "over full",
+    "efficiency",
+    "p50 ms",
+    "p90 ms",
+    "p99 ms",
+    "over full",
+    "efficiency",
+)
+
+
+def print_benchmark(result: dict) -> None:  # type: ignore[type-arg]
+    """Prints the content of a benchmark's JSON as tables."""
+    data, environment = result["data"], result["environment"]
+    show(
+        f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; times on {data['timed_rows']} of them at once "
+        f"(left) and {data['single_rows']} one by one (right), {data['repeats']} rounds; "
+        f"{environment['gpu'] or environment['cpu']}"
+    )
+    for threads in dict.fromkeys(row["threads"] for row in result["rows"]):
+        show(f"\n{threads} threads")
+        show(table(_HEADER, [_cells(row) for row in result["rows"] if row["threads"] == threads]))
+
+
+def _cells(row: dict) -> list[str]:  # type: ignore[type-arg]
+    offline, single = row["offline"], row["single_stream"]
+    speed = offline["texts_per_second"]
+    return [
+        row["name"],
+        _or_none("{:.2%}", row["accuracy"]),
+        f"{row['agreement']:.2%}",
+        f"{speed['median']:.1f}",
+        f"{speed['low']:.1f}-{speed['high']:.1f}",
+        f"{offline['tokens_per_second']:.0f}",
+        _or_none("{}", offline["token_budget"]),
+        f"{offline['over_pipeline']['median']:.2f}x",
+        f"{offline['over_full']['median']:.2f}x",
+        _or_none("{:.2f}", offline["efficiency"]),
+        f"{single['p50']:.2f}",
+        f"{single['p90']:.2f}",
+        _or_none("{:.2f}", single["p99"]),
+        f"{single['over_full']['median']:.2f}x",
+        _or_none("{:.2f}", single["efficiency"]),
+    ]
+
+
+def _or_none(form: str, value: float | None) -> str:
+    return "-" if value is None else form.format(value)

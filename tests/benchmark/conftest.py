@@ -1,0 +1,26 @@
+import pytest
+
+from offramp.benchmark.contenders import REFERENCE, contenders
+from offramp.benchmark.measuring import Task
+from offramp.evaluation import Request
+from toys import EXITS, single, write_model
+
+TEXTS = [row["text"] for row in single(12)]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("benchmark") / "model")
+
+
+@pytest.fixture
+def task(folder):
+    """A small task in PyTorch with two thresholds and two token budgets."""
+    return Task(
+        model=str(folder),
+        contenders=tuple(contenders([REFERENCE], EXITS, (0.5, 0.9))),
+        threads=1,
+        token_budgets=(16, 4096),
+        offline=Request(TEXTS, None),
+        single=Request(TEXTS[:3], None),
+    )

@@ -1,0 +1,116 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from offramp.benchmark import Benchmark, Kind, Offline, Row, SingleStream, check, read_baseline
+from offramp.benchmark.baseline import check_comparable
+from offramp.benchmark.result import Spread
+from offramp.errors import CheckFailed, DataError, OptionError
+from offramp.evaluation import Ratio
+
+ONE = Ratio(1.0, 1.0, 1.0)
+
+
+def row(name="a", speed=100.0, latency=10.0, spread=0.1):
+    def about(middle):
+        return Spread(middle, middle * (1 - spread), middle * (1 + spread), ())
+
+    return Row(
+        name=name,
+        kind=Kind.FULL,
+        backend="torch",
+        precision="fp32",
+        layers=None,
+        threshold=None,
+        threads=1,
+        accuracy=0.9,
+        agreement=1.0,
+        offline=Offline(about(speed), 1.0, 64, (), 1.0, ONE, ONE, None),
+        single_stream=SingleStream(50, latency, latency, None, about(latency), ONE, ONE, None),
+    )
+
+
+RESULT = Benchmark(
+    schema=1,
+    environment={"cpu": "A CPU", "cores": 2, "gpu": None, "torch": "3"},
+    model={"fingerprint": "sha256:1", "folder": "model"},
+    data={"fingerprint": "sha256:2", "timed_rows": 32, "single_rows": 8},
+    options={"thresholds": (0.9,), "threads": (1,), "token_budgets": (64,), "seed": 0, "seconds": 1.0},
+    rows=(row("a"), row("b")),
+)
+NAMES = {("a", 1), ("b", 1)}
+
+
+@pytest.fixture
+def baseline(tmp_path):
+    path = tmp_path / "baseline.json"
+    path.write_text(json.dumps(RESULT.to_dict()))
+    return read_baseline(path)
+
+
+def described(**changes):
+    parts = {name: getattr(RESULT, name) for name in ("environment", "model", "data", "options")}
+    return {name: part | changes.get(name, {}) for name, part in parts.items()}
+
+
+def test_it_tells_how_many_rows_were_timed(baseline):
+    assert (baseline.timed_rows, baseline.single_rows) == (32, 8)
+
+
+def test_the_same_speed_passes(baseline):
+    check(RESULT, baseline)
+
+
+@pytest.mark.parametrize("now", [{"speed": 85.0}, {"latency": 11.9}, {"speed": 300.0, "latency": 1.0}])
+def test_what_lies_within_the_spread_of_both_or_is_faster_passes(baseline, now):
+    check(replace(RESULT, rows=(row("a", **now), row("b"))), baseline)
+
+
+def test_everything_slower_is_named(baseline):
+    slower = (row("a", speed=70.0, latency=20.0), row("b", speed=80.0, spread=0.01), row("new", speed=1.0))
+    with pytest.raises(CheckFailed) as failed:
+        check(replace(RESULT, rows=slower), baseline)
+    assert str(failed.value) == (
+        f"slower than {baseline.path}: a (1 threads): 70.0 texts/s, were 100.0; "
+        "a (1 threads): 20.00 ms a text, were 10.00; b (1 threads): 80.0 texts/s, were 100.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"environment": {"cpu": "B"}}, "is of another environment (cpu was A CPU, is B)"),
+        ({"model": {"fingerprint": "x"}}, "is of another model (fingerprint was sha256:1, is x)"),
+        ({"data": {"fingerprint": "x"}}, "is of another data"),
+        ({"options": {"thresholds": (0.9, 0.8)}}, "thresholds was [0.9], is [0.9, 0.8]"),
+        ({"options": {"seed": 1}}, "seed was 0, is 1"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(baseline, changes, message):
+    with pytest.raises(OptionError) as refused:
+        check_comparable(baseline, described(**changes), NAMES)
+    assert message in str(refused.value)
+
+
+def test_other_versions_and_another_place_can_be_compared(baseline):
+    changes = {"environment": {"torch": "4"}, "model": {"folder": "b"}, "options": {"seconds": 9.0}}
+    check_comparable(baseline, described(**changes), NAMES | {("new", 1)})
+
+
+def test_what_is_gone_is_named(baseline):
+    with pytest.raises(OptionError, match="has 'b', which this model folder cannot run here"):
+        check_comparable(baseline, described(), {("a", 1)})
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "environment": {}}'])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "baseline.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match="is not what 'offramp bench --json' writes"):
+        read_baseline(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"cannot read the baseline .*none.json: No such file"):
+        read_baseline(tmp_path / "none.json")

@@ -1,0 +1,40 @@
+import pytest
+
+from offramp import environment
+from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
+from offramp.errors import ModelFolderError
+
+OTHER = Engine("openvino", "int8")
+
+
+def test_every_engine_runs_at_full_depth_cut_and_with_exits():
+    entered = contenders([REFERENCE, OTHER], (1, 2, 4), (0.8, 0.9, 0.8))
+    assert [contender.name for contender in entered] == [
+        "transformers.pipeline",
+        "torch fp32, full depth",
+        "torch fp32, cut after layer 1",
+        "torch fp32, cut after layer 2",
+        "torch fp32, exits at 0.8",
+        "torch fp32, exits at 0.9",
+        "openvino int8, full depth",
+        "openvino int8, cut after layer 1",
+        "openvino int8, cut after layer 2",
+        "openvino int8, exits at 0.8",
+        "openvino int8, exits at 0.9",
+    ]
+    assert len(set(entered)) == len(entered)
+    assert entered[2] == Contender(Kind.TRUNCATED, REFERENCE, layers=1)
+    assert entered[-1] == Contender(Kind.EARLY_EXIT, OTHER, threshold=0.9)
+
+
+@pytest.mark.parametrize(("fast", "expected"), [(False, ["torch fp32"]), (True, ["torch fp32", "torch bf16"])])
+def test_bf16_runs_where_it_is_fast(folder, monkeypatch, fast, expected):
+    monkeypatch.setattr(environment, "fast_bf16", lambda: fast)
+    assert list(map(str, engines_of(folder))) == expected
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    (tmp_path / "openvino" / "int8").mkdir(parents=True)
+    (tmp_path / "openvino" / "int8" / "export.json").write_text("{")
+    with pytest.raises(ModelFolderError, match=r"export.json is damaged"):
+        engines_of(tmp_path)

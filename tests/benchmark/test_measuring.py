@@ -1,0 +1,92 @@
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from offramp.benchmark import measuring
+from offramp.benchmark.contenders import REFERENCE, Engine, Kind, contenders
+from offramp.benchmark.measuring import REPEATS, measure, one_by_one
+from offramp.benchmark.running import Runner, open_engine
+from offramp.evaluation import Request
+from toys import EXITS
+
+
+def test_every_contender_is_timed_in_both_scenarios(task):
+    timings = dict(zip(task.contenders, measure(task, lambda *_: None), strict=True))
+    for contender, timing in timings.items():
+        assert len(timing.offline) == REPEATS
+        assert np.shape(timing.single) == (REPEATS, 3)
+        assert min(*timing.offline, *timing.single[0], timing.busy_cores) > 0
+        assert (timing.token_budget is None) == (contender.kind is Kind.PIPELINE)
+        early = contender.kind is Kind.EARLY_EXIT
+        assert (timing.offline_bound is not None, timing.single_bound is not None) == (early, early)
+        assert bool(timing.tried) == (contender.kind in (Kind.FULL, Kind.EARLY_EXIT))
+        if timing.tried:
+            best = min(timing.tried, key=lambda one: one.seconds)
+            assert timing.token_budget == best.token_budget
+    full = next(timing for contender, timing in timings.items() if contender.kind is Kind.FULL)
+    for contender, timing in timings.items():
+        if contender.kind is Kind.TRUNCATED:
+            assert timing.token_budget == full.token_budget
+
+
+def test_one_token_budget_needs_no_search(task):
+    for contender, timing in zip(
+        task.contenders, measure(replace(task, token_budgets=(64,)), lambda *_: None), strict=True
+    ):
+        assert timing.tried == ()
+        assert timing.token_budget == (None if contender.kind is Kind.PIPELINE else 64)
+
+
+def test_other_engines_run_beside_the_reference(task, monkeypatch):
+    # The protocol is all that counts: PyTorch stands in for another backend.
+    monkeypatch.setattr(
+        "offramp.benchmark.running.open_engine", lambda model, engine, threads: open_engine(model, REFERENCE, threads)
+    )
+    entered = tuple(contenders([REFERENCE, Engine("openvino", "int8")], EXITS, (0.5,)))
+    timings = measure(replace(task, contenders=entered, token_budgets=(64,)), lambda *_: None)
+    assert len(timings) == len(entered) == 9
+
+
+def test_progress_is_told(task):
+    told = []
+    measure(task, lambda *what: told.append(what))
+    assert told[:3] == [("token budgets", place, 3) for place in range(3)]
+    runs = len(task.contenders) * (REPEATS + 1)
+    assert told[3 : 3 + runs] == [("offline", done, runs) for done in range(1, runs + 1)]
+    assert told[-1] == ("single stream", 3 * runs, 3 * runs)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ({10: 4.0, 20: 3.0, 40: 3.5, 80: 1.0}, [10, 20, 40]),
+        ({10: 4.0, 20: 4.1, 40: 3.0, 80: 2.9}, [10, 20, 40, 80]),
+        ({10: 4.0, 20: 5.0, 40: 1.0, 80: 1.0}, [10, 20]),
+    ],
+)
+def test_token_budgets_are_tried_until_it_gets_slower(task, monkeypatch, seconds, expected):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
+    encoded = SimpleNamespace(lengths=np.full(100, 10))
+    classifier = SimpleNamespace(encode=lambda texts, pairs: encoded, token_budget=0)
+
+    def predict(request):
+        clock.now += seconds[classifier.token_budget]
+
+    tried = measuring._climb(Runner(classifier, predict), replace(task, token_budgets=(10, 20, 40, 80)))
+    assert [one.token_budget for one in tried] == expected
+    assert [one.seconds for one in tried] == pytest.approx([seconds[budget] for budget in expected])
+
+
+def test_no_larger_budget_is_tried_once_all_texts_are_one_batch(task):
+    timings = measure(replace(task, token_budgets=(4096, 8192)), lambda *_: None)
+    for timing in timings:
+        assert [one.token_budget for one in timing.tried] in ([], [4096])
+
+
+def test_requests_of_one_text():
+    assert one_by_one(Request(["a", "b"], None)) == [Request(["a"], None), Request(["b"], None)]
+    assert one_by_one(Request(["a"], ["b"])) == [Request(["a"], ["b"])]

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind
+from offramp.benchmark.quality import Judge, Pass, run_exits
+from offramp.benchmark.running import open_engine
+from offramp.calibration import Problem
+from offramp.evaluation import Request
+from toys import single
+
+OTHER = Engine("openvino", "int8")
+TARGETS = np.array([0, 1, 0, 1])
+
+# Two exits, four rows, two labels. The reference's first exit is sure of two rows; the other engine is wrong in one.
+REFERENCE_PASS = Pass(
+    np.array([[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.6, 0.4]], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.3, 0.7]]]), 2.0
+)
+OTHER_PASS = Pass(
+    np.array([[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.6, 0.4]], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3]]]), 1.0
+)
+
+
+def judge(targets=TARGETS):
+    passes = {REFERENCE: REFERENCE_PASS, OTHER: OTHER_PASS}
+    return Judge(Problem.SINGLE_LABEL, (3, 6), np.array([5, 5, 5, 5]), passes, targets)
+
+
+@pytest.mark.parametrize(
+    ("contender", "accuracy", "agreement"),
+    [
+        (Contender(Kind.PIPELINE, REFERENCE), 1, 1),
+        (Contender(Kind.FULL, OTHER), 0.75, 0.75),
+        (Contender(Kind.TRUNCATED, REFERENCE, layers=3), 0.25, 1),
+        (Contender(Kind.TRUNCATED, OTHER, layers=3), 0.25, 1),
+        (Contender(Kind.EARLY_EXIT, REFERENCE, threshold=0.8), 0.75, 1),
+        (Contender(Kind.EARLY_EXIT, OTHER, threshold=0.8), 0.5, 0.75),
+    ],
+)
+def test_accuracy_and_agreement_with_the_reference_in_the_same_use(contender, accuracy, agreement):
+    quality = judge().quality(contender)
+    assert (quality.accuracy, quality.agreement) == (accuracy, agreement)
+
+
+def test_without_labels_there_is_agreement_only():
+    quality = judge(targets=None).quality(Contender(Kind.FULL, OTHER))
+    assert (quality.accuracy, quality.agreement) == (None, 0.75)
+
+
+def test_the_guess_of_time_follows_the_layers():
+    assert judge().seconds_per_text(Contender(Kind.FULL, OTHER)) == pytest.approx(1.05)
+    assert judge().seconds_per_text(Contender(Kind.TRUNCATED, REFERENCE, layers=3)) == pytest.approx(1.1)
+    assert judge().seconds_per_text(Contender(Kind.EARLY_EXIT, OTHER, threshold=0.8)) == pytest.approx(0.8)
+
+
+def test_answers_are_those_of_the_classifier(folder):
+    classifier = open_engine(folder, REFERENCE)
+    texts = [row["text"] for row in single(30)]
+    passed = run_exits(classifier, Request(texts, None))
+    for index in range(3):
+        truncated = classifier.predict_truncated(texts, exit_index=index)
+        np.testing.assert_allclose(passed.probabilities[index], truncated.probabilities, atol=1e-5)
+    assert passed.seconds_per_text > 0

@@ -1,0 +1,85 @@
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+
+from offramp.benchmark import worker
+from offramp.benchmark.measuring import Timing, Tried
+from offramp.benchmark.worker import measure_apart, task_of, thread_settings, timing_of
+from offramp.errors import OfframpError
+
+TIMING = Timing(16, (Tried(16, 0.5),), (0.1, 0.2), 0.9, ((0.1, 0.2), (0.3, 0.4)), 0.05, None)
+
+
+def test_tasks_and_timings_survive_json(task):
+    assert task_of(json.loads(json.dumps(asdict(task)))) == task
+    assert timing_of(json.loads(json.dumps(asdict(TIMING)))) == TIMING
+
+
+def test_a_process_of_its_own_measures(task):
+    timings = measure_apart(task, lambda *_: None)
+    assert len(timings) == len(task.contenders)
+    assert all(timing.offline for timing in timings)
+
+
+@pytest.mark.parametrize(("threads", "parallel"), [(1, "false"), (2, "true")])
+def test_all_libraries_get_as_many_threads(threads, parallel):
+    settings = thread_settings(threads)
+    assert settings.pop("TOKENIZERS_PARALLELISM") == parallel
+    assert set(settings.values()) == {str(threads)}
+
+
+@pytest.fixture
+def instead(monkeypatch):
+    """Puts a program in the worker's place, and gives the processes started."""
+    started = []
+
+    def put(program):
+        def start(command, **settings):
+            started.append(subprocess.Popen([sys.executable, "-c", program], **settings))
+            return started[-1]
+
+        monkeypatch.setattr(worker, "subprocess", SimpleNamespace(Popen=start, PIPE=subprocess.PIPE))
+        return started
+
+    return put
+
+
+def test_progress_and_result_come_as_lines(task, instead):
+    told = []
+    instead(
+        "import sys, json; json.load(sys.stdin)\n"
+        "print(json.dumps({'what': 'offline', 'done': 1, 'total': 2}))\n"
+        f"print({json.dumps([asdict(TIMING)])!r})"
+    )
+    assert measure_apart(task, lambda *what: told.append(what)) == [TIMING]
+    assert told == [("offline", 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("import sys; sys.stdin.read(); sys.exit('no room')", r"1 threads ended with code 1 \(no room\)"),
+        ("import sys; sys.stdin.read()", r"ended with code 0 \(it said nothing\)"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", rf"ended with code -{int(signal.SIGKILL)}"),
+    ],
+)
+def test_a_process_that_dies_is_told(task, instead, program, message):
+    instead(program)
+    with pytest.raises(OfframpError, match=message):
+        measure_apart(task, lambda *_: None)
+
+
+def test_an_interruption_leaves_no_process_behind(task, instead):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    line = json.dumps({"what": "offline", "done": 0, "total": 1})
+    started = instead(f"import sys, time; sys.stdin.read(); print({line!r}, flush=True); time.sleep(99)")
+    with pytest.raises(KeyboardInterrupt):
+        measure_apart(task, interrupted)
+    assert started[0].poll() == -signal.SIGKILL
