@@ -104,7 +104,7 @@ def bench(
             comes on top: one pass over all rows in each backend and precision.
         seed: of the choice of rows.
         autotune: writes the best token budgets of early exit, at the first threshold, into the model folder, for
-            :func:`offramp.load`.
+            :func:`offramp.load`. With few rows all large budgets are the same one batch: give it enough ``seconds``.
         baseline: an earlier benchmark, as :func:`offramp.benchmark.read_baseline` gives it; as many rows are timed as
             then, and none if machine, model, data or options differ. :func:`offramp.benchmark.check` compares.
         on_progress: called with what is being done, how many of how many parts.
