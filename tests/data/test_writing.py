@@ -92,6 +92,28 @@ def test_a_chunk_without_rows_decides_no_types():
     assert parquet.read_table("a.parquet").to_pydict() == {"n": [1]}
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        (None, 1, [None, 1]),
+        ([], [1], [[], [1]]),
+        (1, 0.5, [1.0, 0.5]),
+        (0.5, 1, [0.5, 1.0]),
+        ({"a": 1}, {"a": None}, [{"a": 1}, {"a": None}]),
+        ({"a": None}, {"b": 1}, [{"a": None, "b": None}, {"a": None, "b": 1}]),
+    ],
+)
+def test_a_type_that_only_later_chunks_show(first, second, read):
+    write("a.parquet", {"x": [first]}, {"x": [second]})
+    assert parquet.read_table("a.parquet").column("x").to_pylist() == read
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, "a"), ("a", 1), ([], 1)])
+def test_types_that_change_in_parquet(first, second):
+    with pytest.raises(DataError, match=r"does not fit into parquet .*; write \.jsonl instead"):
+        write("a.parquet", {"x": [first]}, {"x": [second]})
+
+
 def test_mixed_types_in_parquet():
     with pytest.raises(DataError, match=r"column 'a' does not fit into parquet .*; write \.jsonl instead"):
         write("a.parquet", {"a": [1, "b"]})

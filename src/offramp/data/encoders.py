@@ -69,14 +69,18 @@ class _TextEncoder:
 
 
 class _ParquetEncoder:
-    """Gathers an Arrow stream: a parquet file cannot be cut, as what it needs to be read comes last.
+    """Gathers an Arrow stream a chunk: a parquet file cannot be cut, as what it needs to be read comes last.
 
-    The first chunk decides the types of the columns; one without values is text.
+    Every chunk has the types of its own values; the file has those that hold all of them. A column without any is text.
     """
 
     def __init__(self, columns: Sequence[str], begun: Path | None) -> None:
+        import pyarrow as pa
+
         self._columns = columns
-        self._schema = _schema_of(begun) if begun else None
+        self._schema = pa.schema([])
+        for table in _tables_of(begun) if begun else ():
+            self._schema = _unified(self._schema, table.schema)
 
     def head(self) -> bytes:
         return b""
@@ -84,56 +88,78 @@ class _ParquetEncoder:
     def rows(self, chunk: Chunk) -> bytes:
         import pyarrow as pa
 
-        types = [None] * len(self._columns) if self._schema is None else self._schema.types
-        arrays = [_array(column, chunk[column], kind) for column, kind in zip(self._columns, types, strict=True)]
-        batch = pa.RecordBatch.from_arrays(arrays, names=list(self._columns))
-        head = batch.schema.serialize().to_pybytes() if self._schema is None else b""
-        self._schema = batch.schema
-        return bytes(head + batch.serialize().to_pybytes())
+        table = pa.table({column: _array(column, chunk[column]) for column in self._columns})
+        self._schema = _unified(self._schema, table.schema)
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(stream.getvalue().to_pybytes())
 
     def finish(self, gathered: Path, target: Path) -> None:
         import pyarrow as pa
         from pyarrow import parquet
 
-        schema = self._schema or pa.schema([(column, pa.string()) for column in self._columns])
+        columns = pa.schema([(column, pa.null()) for column in self._columns])
+        schema = _with_text_for_null(_unified(columns, self._schema))
         whole = gathered.with_name("whole")
         with whole.open("wb") as stream:
             with parquet.ParquetWriter(stream, schema) as writer:
-                for batch in _batches_of(gathered) if self._schema else ():
-                    writer.write_batch(batch)
+                for table in _tables_of(gathered):
+                    writer.write_table(_cast(table, schema))
             os.fsync(stream.fileno())
         whole.replace(target)
 
 
-def _schema_of(gathered: Path) -> Any:
+def _tables_of(gathered: Path) -> Iterable[Any]:
     import pyarrow as pa
 
-    with pa.OSFile(str(gathered)) as stream, pa.ipc.open_stream(stream) as reader:
-        return reader.schema
+    with pa.OSFile(str(gathered)) as stream:
+        while stream.tell() < stream.size():
+            yield pa.ipc.open_stream(stream).read_all()
 
 
-def _batches_of(gathered: Path) -> Iterable[Any]:
-    import pyarrow as pa
-
-    with pa.OSFile(str(gathered)) as stream, pa.ipc.open_stream(stream) as reader:
-        yield from reader
-
-
-def _array(column: str, values: Sequence[object], kind: Any) -> Any:
+def _array(column: str, values: Sequence[object]) -> Any:
     import pyarrow as pa
 
     try:
-        array = pa.array(list(map(_plain, values)), type=kind)
+        return pa.array(list(map(_plain, values)))
     except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise DataError(f"the column {column!r} does not fit into parquet ({error}); write .jsonl instead") from None
-    return array.cast(_type_with_text_for_null(array.type))
+        raise _misfit(f"the column {column!r}", error) from None
 
 
-def _type_with_text_for_null(kind: Any) -> Any:
+def _unified(earlier: Any, later: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.unify_schemas([earlier, later], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise _misfit("a column whose type changes", error) from None
+
+
+def _cast(table: Any, schema: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return table.cast(schema)
+    except (pa.ArrowException, ValueError) as error:
+        raise _misfit("a column whose type changes", error) from None
+
+
+def _misfit(what: str, error: Exception) -> DataError:
+    return DataError(f"{what} does not fit into parquet ({error}); write .jsonl instead")
+
+
+def _with_text_for_null(schema: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.schema([(field.name, _text_for_null(field.type)) for field in schema])
+
+
+def _text_for_null(kind: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_list(kind):
-        return pa.list_(_type_with_text_for_null(kind.value_type))
+        return pa.list_(_text_for_null(kind.value_type))
     return pa.string() if pa.types.is_null(kind) else kind
 
 
