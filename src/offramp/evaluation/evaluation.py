@@ -23,7 +23,7 @@ from offramp.evaluation.bound import Request, measure_costs
 from offramp.evaluation.sampling import distinct, representative_rows, share_of_full
 from offramp.evaluation.timing import Ratio, interleave, ratio
 from offramp.model.encoding import Encoded
-from offramp.policy import MaximumProbability, Replay, exit_shares, layers_run, replay
+from offramp.policy import Confidence, Replay, Threshold, exit_shares, layers_run, replay
 
 SCHEMA = 1
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
@@ -128,7 +128,7 @@ def evaluate(
         classifier = model
     else:
         classifier = load(model, backend=backend, precision=precision, threads=threads)
-    rules = [MaximumProbability(threshold, classifier.problem) for threshold in thresholds]
+    rules = [Threshold(threshold, Confidence(classifier.problem)) for threshold in thresholds]
     rows = read_labelled(data, columns) if isinstance(data, str) else data
     targets = targets_of(classifier, rows)
     with _threads(threads):
@@ -209,7 +209,7 @@ class _Timed:
 def _time(
     classifier: Classifier,
     rows: LabelledTexts,
-    rules: Sequence[MaximumProbability],
+    rules: Sequence[Threshold],
     on_progress: Callable[[str, int, int], None],
 ) -> _Timed:
     texts, pairs = rows.texts, rows.text_pairs
@@ -239,7 +239,7 @@ def _time(
 
 def _point(
     classifier: Classifier,
-    rule: MaximumProbability,
+    rule: Threshold,
     taken: Replay,
     targets: NDArray[Any],
     full_probabilities: NDArray[np.float64],
