@@ -4,7 +4,6 @@ import random
 import pytest
 
 from offramp.data import (
-    FITTING,
     LabelledTexts,
     Texts,
     is_point,
@@ -14,6 +13,7 @@ from offramp.data import (
     temperatures_of,
     uses_of,
 )
+from offramp.data.seen import FITTING
 from offramp.errors import ModelFolderError
 from toys import names
 

@@ -3,7 +3,8 @@ import pytest
 
 from conftest import tiny_model
 from offramp.calibration import Calibration, fit_temperatures
-from offramp.data import FITTING, LabelledTexts, Texts, point_of, temperatures_of
+from offramp.data import LabelledTexts, Texts, point_of, temperatures_of
+from offramp.data.seen import FITTING
 from offramp.engine import torch_classifier
 from offramp.errors import DataError
 from offramp.tuning.rows import check_unseen, measure, refit, run_rows

@@ -6,7 +6,7 @@ import pytest
 
 import offramp
 from offramp.calibration import Calibration
-from offramp.data import Columns, read_labelled, uses_of
+from offramp.data import Columns, point_of, read_labelled, uses_of
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
 from offramp.evaluation import StageCosts, calibrate
 from offramp.policy import CRITERIA, Method, Risk, criterion_name, read_operating_points
@@ -97,9 +97,8 @@ def test_three_points_with_what_was_promised_and_seen(place):
     assert sorted(speeds, reverse=True) == speeds
     assert result.costs == {"stages": (1.0, 1.0, 2.0), "full": 4.0, "rows": 32, "repeats": 5}
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["points"][0]["rule"]["threshold"] >= 0
-    assert set(uses_of(place / "model", rows)) == {
-        f"operating point {name} of torch fp32" for name in ("fast", "balanced", "safe")
-    }
+    uses = uses_of(place / "model", rows)
+    assert [uses[point_of(name, "torch", "fp32")] for name in ("fast", "balanced", "safe")] == [1, 1, 1]
 
 
 def test_texts_without_labels_do(place):

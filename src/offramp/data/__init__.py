@@ -11,15 +11,13 @@ from offramp.data.labelled import (
     split_off_dev,
 )
 from offramp.data.reading import Row, read_rows
-from offramp.data.seen import EPOCH, FITTING, is_point, point_of, remember, temperatures_of, uses_of
+from offramp.data.seen import is_point, point_of, remember, temperatures_of, uses_of
 from offramp.data.sources import source_identity
 from offramp.data.unfinished import Progress
 from offramp.data.unlabelled import Texts, read_any, read_texts
 from offramp.data.writing import Writer, result_writer
 
 __all__ = [
-    "EPOCH",
-    "FITTING",
     "Columns",
     "LabelledTexts",
     "Progress",

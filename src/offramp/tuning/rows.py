@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import FITTING, LabelledTexts, Texts, is_point
+from offramp.data import LabelledTexts, Texts, is_point
+from offramp.data.seen import FITTING
 from offramp.engine import Classifier
 from offramp.errors import DataError, OptionError
 from offramp.evaluation import Request, StageCosts, check_pairs, measure_stages, targets_of
