@@ -143,7 +143,7 @@ def _summary(folder: Path, training: TrainingSummary, evaluation: Evaluation) ->
     full = evaluation.full
     best = evaluation.fastest_within(ACCEPTED_LOSS)
     lines = [
-        f"Full depth is right on {full.accuracy:.2%} of {evaluation.data['rows']} test texts, "
+        f"Full depth is right on {full.accuracy:.2%} of {evaluation.data.rows} test texts, "
         f"at {full.texts_per_second:.0f} texts a second."
     ]
     if best is not None:
