@@ -1,0 +1,42 @@
+"""A report: all its figures, from which page and model card are made."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from offramp.evaluation import Evaluation
+from offramp.report.advice import Advice, advise
+from offramp.report.speeds import Speeds
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything in ``report.json``; the page shows nothing else.
+
+    Attributes:
+        evaluation: what was measured.
+        speeds: of a benchmark, if there was one.
+        advice: by rules from the two.
+    """
+
+    schema: int
+    evaluation: Evaluation
+    speeds: Speeds | None
+    advice: Advice
+
+    @property
+    def title(self) -> str:
+        """The model folder's name, or the kind of encoder."""
+        folder = self.evaluation.model.folder
+        return self.evaluation.model.backbone if folder is None else Path(folder).resolve().name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts and numbers, ready for JSON."""
+        return asdict(self)
+
+
+def make_report(evaluation: Evaluation, speeds: Speeds | None = None) -> Report:
+    """Draws the conclusions from an evaluation, and a benchmark if there is one."""
+    return Report(SCHEMA, evaluation, speeds, advise(evaluation, speeds))
