@@ -18,7 +18,7 @@ from offramp.engine.stages import Stages
 from offramp.errors import DataError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode
-from offramp.policy import MaximumProbability
+from offramp.policy import Confidence, Threshold
 
 DEFAULT_THRESHOLD = 0.9
 
@@ -161,14 +161,12 @@ class Classifier:
         """Tokenises texts as the model reads them."""
         return encode(self.tokenizer, texts, text_pairs)
 
-    def _rule(self, threshold: float, top_k: int | None) -> MaximumProbability:
+    def _rule(self, threshold: float, top_k: int | None) -> Threshold:
         if top_k is not None and top_k < 1:
             raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
-        return MaximumProbability(threshold, self.problem)
+        return Threshold(threshold, Confidence(self.problem))
 
-    def _stream(
-        self, stream: Iterator[Any], rule: MaximumProbability, top_k: int | None, window: int
-    ) -> Iterator[Prediction]:
+    def _stream(self, stream: Iterator[Any], rule: Threshold, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
             first, second = _unzip(chunk, start) if self._text_pair else (chunk, None)
@@ -177,7 +175,7 @@ class Classifier:
             start += len(chunk)
 
     def _predict(
-        self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: MaximumProbability, top_k: int | None
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: Threshold, top_k: int | None
     ) -> Predictions:
         parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)]
         return parts[0] if len(parts) == 1 else _concatenate(parts or [self._empty(top_k)])
@@ -199,7 +197,7 @@ class Classifier:
             parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
         return _concatenate(parts or [self._empty(1)])
 
-    def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
+    def _run_window(self, encoded: Encoded, rule: Threshold, top_k: int | None) -> Predictions:
         probabilities = np.empty((len(encoded), len(self.labels)))
         exits = np.empty(len(encoded), np.int64)
         leavings = run(

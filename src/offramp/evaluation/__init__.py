@@ -13,6 +13,7 @@ from offramp.evaluation.result import (
     ExitReliability,
     Focus,
     Full,
+    OperatingPointHere,
     Point,
     Truncated,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Full",
     "Group",
     "OnProgress",
+    "OperatingPointHere",
     "Overthinking",
     "Point",
     "Ratio",

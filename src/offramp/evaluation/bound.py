@@ -10,7 +10,7 @@ from offramp.engine import Classifier
 from offramp.engine.batching import Batch
 from offramp.evaluation.timing import interleave
 from offramp.model.encoding import Encoded
-from offramp.policy import MaximumProbability, layers_run
+from offramp.policy import Confidence, Threshold, layers_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def measure_costs(classifier: Classifier, requests: Sequence[Request], full: flo
 
     encoded = encode()
     logits = [stages.full(batch) for batch in batches()]
-    rule = MaximumProbability(0.5, problem)
+    rule = Threshold(0.5, Confidence(problem))
 
     def embed() -> None:
         for batch in batches():

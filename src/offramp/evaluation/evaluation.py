@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,20 @@ from offramp.evaluation.figures import (
     reliability_of,
     truncated_at,
 )
-from offramp.evaluation.result import SCHEMA, EvaluatedData, EvaluatedModel, Evaluation, Full, Point, fastest_within
+from offramp.evaluation.result import (
+    SCHEMA,
+    EvaluatedData,
+    EvaluatedModel,
+    Evaluation,
+    Full,
+    OperatingPointHere,
+    Point,
+    fastest_within,
+)
 from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import REPEATS, measure_speeds, rows_within
 from offramp.evaluation.timing import OnProgress
-from offramp.policy import MaximumProbability, replay
+from offramp.policy import Confidence, OperatingPoint, Threshold, replay
 
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
 
@@ -43,7 +53,7 @@ def evaluate(
     *,
     columns: Columns | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
-    focus: float | None = None,
+    focus: float | str | None = None,
     show_texts: bool = False,
     seconds: float = 60.0,
     backend: str = "auto",
@@ -54,16 +64,17 @@ def evaluate(
 ) -> Evaluation:
     """Measures accuracy, calibration, exits and time.
 
-    Accuracies come from one full-depth pass over every row and a replay of each threshold. Times are wall-clock from
-    texts in to predictions out, on a sample of rows that cost what all rows cost on average, against the same network
-    at full depth in one go; all thresholds, the network cut off behind each exit, and full depth run in turn, five
-    times.
+    Accuracies come from one full-depth pass over every row and a replay of each setting: the thresholds, and the
+    operating points that the model folder has for this backend and precision. Times are wall-clock from texts in to
+    predictions out, on a sample of rows that cost what all rows cost on average, against the same network at full depth
+    in one go; all settings, the network cut off behind each exit, and full depth run in turn, five times.
 
     Args:
         model: a model folder, or a classifier in memory.
         data: labelled texts, as a source or in memory.
-        thresholds: the points to measure.
-        focus: the threshold to look at in detail; by default the fastest that loses at most 0.3 points of accuracy.
+        thresholds: of confidence, to measure.
+        focus: the setting to look at in detail, a threshold or the name of an operating point; by default the folder's
+            default point, and without one the fastest setting that loses at most 0.3 points of accuracy.
         show_texts: put the texts of the worst disagreements into the result.
         seconds: about how long the timed runs may take; it decides the size of the sample.
         backend, precision: what runs a model folder; see :func:`offramp.load`.
@@ -73,16 +84,15 @@ def evaluate(
 
     Raises:
         DataError: the data cannot be read, has labels the model does not know, or lacks pairs the model needs.
-        ModelFolderError: the folder is not an offramp model, or damaged.
-        OptionError: an option is out of range.
+        ModelFolderError: the folder is not an offramp model, or damaged; or the operating point is out of date.
+        OptionError: an option is out of range, or there is no such operating point.
     """
-    thresholds = _with_focus(thresholds, focus)
     _check_options(thresholds, seconds, threads, seed)
     if isinstance(model, Classifier):
         classifier = model
     else:
         classifier = load(model, backend=backend, precision=precision, threads=threads)
-    rules = [MaximumProbability(threshold, classifier.problem) for threshold in thresholds]
+    settings = _settings(classifier, thresholds, focus)
     rows = read_labelled(data, columns or Columns()) if isinstance(data, str) else data
     targets = targets_of(classifier, rows)
     with _threads(threads):
@@ -92,23 +102,28 @@ def evaluate(
         read = classifier.run_exits(rows.texts, rows.text_pairs)
         row_seconds = (time.perf_counter() - started) / len(rows)
         cached = cache(classifier, read, targets)
-        replays = [replay(cached.probabilities, rule) for rule in rules]
+        replays = [replay(cached.probabilities, setting.rule) for setting in settings]
         size = rows_within(seconds, row_seconds, classifier.exits, replays, read.tokens)
         sample = rows.subset(representative_rows(classifier.exits, replays, read.tokens, size, seed))
-        speeds = measure_speeds(classifier, Request(sample.texts, sample.text_pairs), thresholds, on_progress)
+        rules = [setting.rule for setting in settings]
+        speeds = measure_speeds(classifier, Request(sample.texts, sample.text_pairs), rules, on_progress)
     full = full_depth(cached, size / speeds.full_seconds)
-    points = tuple(
-        point_of(cached, threshold, taken, speed)
-        for threshold, taken, speed in zip(thresholds, replays, speeds.thresholds, strict=True)
-    )
-    focused = thresholds.index(focus) if focus is not None else _default_focus(points, full)
+    points = [
+        point_of(cached, *one) for one in zip(rules, replays, speeds.rules, (one.name for one in settings), strict=True)
+    ]
+    focused = _focused(classifier, points, full, focus)
     return Evaluation(
         schema=SCHEMA,
         environment=machine,
         model=_describe_model(classifier, model),
         data=_describe_data(rows, read, size),
         full=full,
-        points=points,
+        points=tuple(point for point in points if point.name is None),
+        operating_points=tuple(
+            OperatingPointHere(point, setting.point.promise, setting.point.seen, classifier.points.default == point.name)
+            for point, setting in zip(points, settings, strict=True)
+            if setting.point is not None
+        ),
         truncated=tuple(truncated_at(cached, index, ratio) for index, ratio in enumerate(speeds.truncated)),
         overthinking=overthinking(cached.right(cached.probabilities), classifier.exits),
         calibration=calibration_of(cached),
@@ -132,8 +147,42 @@ def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
     return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
 
 
-def _default_focus(points: Sequence[Point], full: Full) -> int:
-    """The fastest point that loses little; where all lose more, the one that loses least."""
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A rule to measure, and the operating point that it comes from, if any."""
+
+    rule: Threshold
+    point: OperatingPoint | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Of the operating point."""
+        return None if self.point is None else self.point.name
+
+
+def _settings(classifier: Classifier, thresholds: Sequence[float], focus: float | str | None) -> list[_Setting]:
+    """Thresholds, that in focus among them, and the folder's operating points as far as they are up to date."""
+    if isinstance(focus, str):
+        classifier.operating_point(focus)  # which tells if there is none
+    elif focus is not None and focus not in thresholds:
+        thresholds = sorted([*thresholds, focus])
+    points = classifier.points.of(classifier.stages.backend, classifier.stages.precision).values()
+    return [
+        *(_Setting(Threshold(threshold, Confidence(classifier.problem))) for threshold in thresholds),
+        *(_Setting(point.rule, point) for point in points if point.model == classifier.fingerprint),
+    ]
+
+
+def _focused(classifier: Classifier, points: Sequence[Point], full: Full, focus: float | str | None) -> int:
+    """The place of the setting in focus."""
+    names = [point.name for point in points]
+    if focus is None and classifier.points.default in names:
+        focus = classifier.points.default
+    if isinstance(focus, str):
+        return names.index(focus)
+    if focus is not None:
+        return [point.threshold for point in points].index(focus)
+    # Where all settings lose more, the one that loses least.
     best = fastest_within(points, full, ACCEPTED_LOSS) or max(points, key=lambda point: point.accuracy)
     return points.index(best)
 
@@ -165,12 +214,6 @@ def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> E
         backend=classifier.stages.backend,
         precision=classifier.stages.precision,
     )
-
-
-def _with_focus(thresholds: Sequence[float], focus: float | None) -> list[float]:
-    if focus is None or focus in thresholds:
-        return list(thresholds)
-    return sorted([*thresholds, focus])
 
 
 def _check_options(thresholds: Sequence[float], seconds: float, threads: int | None, seed: int) -> None:

@@ -16,7 +16,7 @@ from offramp.evaluation.intervals import accuracy_difference
 from offramp.evaluation.result import ExitReliability, Focus, Full, Point, Truncated
 from offramp.evaluation.speed import Speed
 from offramp.evaluation.timing import Ratio
-from offramp.policy import Replay, exit_shares, layers_run
+from offramp.policy import Replay, Threshold, criterion_name, exit_shares, layers_run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,12 +80,14 @@ def full_depth(cached: Cached, texts_per_second: float) -> Full:
     return Full(float(cached.right(cached.full).mean()), cached.macro_f1(cached.full), texts_per_second)
 
 
-def point_of(cached: Cached, threshold: float, taken: Replay, speed: Speed) -> Point:
-    """A threshold's figures, from its replay and its time."""
+def point_of(cached: Cached, rule: Threshold, taken: Replay, speed: Speed, name: str | None) -> Point:
+    """A setting's figures, from its replay and its time; ``name`` is that of an operating point."""
     outcome = cached.outcome(taken.exits, taken.probabilities)
     mean_layers = layers_run(taken.exits, cached.layers, cached.tokens)
     return Point(
-        threshold=threshold,
+        name=name,
+        criterion=criterion_name(rule.criterion),
+        threshold=rule.threshold,
         accuracy=float(outcome.right.mean()),
         macro_f1=cached.macro_f1(taken.probabilities),
         agreement=float(outcome.agree.mean()),

@@ -8,7 +8,7 @@ from offramp.calibration import ExitCalibration, ReliabilityBin
 from offramp.evaluation.breakdown import ExitCount, Group
 from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
-from offramp.policy import Interval
+from offramp.policy import Interval, Promise, Seen
 
 SCHEMA = 1
 
@@ -70,9 +70,11 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One threshold.
+    """One setting: a threshold of confidence, or an operating point.
 
     Attributes:
+        name: of the operating point.
+        criterion: what is compared with the threshold, one of :data:`offramp.policy.CRITERIA`.
         accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
         accuracy_difference: to full depth, with its 95 % interval.
         mean_layers: layers run, mean over tokens; ``layer_speedup`` is full depth divided by it.
@@ -82,6 +84,8 @@ class Point:
         exits: share of rows that took each exit.
     """
 
+    name: str | None
+    criterion: str
     threshold: float
     accuracy: float
     macro_f1: float
@@ -94,6 +98,28 @@ class Point:
     measured_speedup_spread: tuple[float, float]
     efficiency: float
     exits: tuple[float, ...]
+
+    @property
+    def setting(self) -> str:
+        """What to call it."""
+        return f"threshold {self.threshold:g}" if self.name is None else f"operating point {self.name!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPointHere:
+    """An operating point of the model folder on these data.
+
+    Attributes:
+        point: its figures here.
+        promise: what it was chosen to keep; None where it was a threshold or a speed.
+        seen: how it did on its calibration rows.
+        default: whether it is used where nothing else is asked for.
+    """
+
+    point: Point
+    promise: Promise | None
+    seen: Seen
+    default: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +185,7 @@ class Evaluation:
     data: EvaluatedData
     full: Full
     points: tuple[Point, ...]
+    operating_points: tuple[OperatingPointHere, ...]
     truncated: tuple[Truncated, ...]
     overthinking: Overthinking
     calibration: tuple[ExitCalibration, ...]

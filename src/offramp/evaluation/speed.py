@@ -1,4 +1,4 @@
-"""The clock of an evaluation: thresholds, truncations and full depth in turn, on the same rows."""
+"""The clock of an evaluation: exit rules, truncations and full depth in turn, on the same rows."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from offramp.engine import Classifier
 from offramp.evaluation.bound import Request, measure_costs
 from offramp.evaluation.sampling import distinct, share_of_full
 from offramp.evaluation.timing import OnProgress, Ratio, interleave, ratio
-from offramp.policy import Replay
+from offramp.policy import Replay, Threshold, criterion_name
 
 REPEATS = 5
 
@@ -35,12 +35,12 @@ class Speeds:
 
     Attributes:
         full_seconds: for all rows at full depth.
-        thresholds: one for each.
+        rules: one for each.
         truncated: of the network cut off behind each exit but the last, (exits - 1,).
     """
 
     full_seconds: float
-    thresholds: tuple[Speed, ...]
+    rules: tuple[Speed, ...]
     truncated: tuple[Ratio, ...]
 
 
@@ -53,7 +53,7 @@ def rows_within(
         seconds: that it may take.
         row_seconds: of one row at full depth.
         layers: run before each exit, (exits,).
-        replays: one for each threshold.
+        replays: one for each rule.
         tokens: of each row, (rows,).
     """
     everywhere = [np.full(len(tokens), index) for index in range(len(layers))]
@@ -63,18 +63,18 @@ def rows_within(
 
 
 def measure_speeds(
-    classifier: Classifier, rows: Request, thresholds: Sequence[float], on_progress: OnProgress
+    classifier: Classifier, rows: Request, rules: Sequence[Threshold], on_progress: OnProgress
 ) -> Speeds:
     """Measures wall-clock from texts in to predictions out; everything runs in turn, several times."""
     texts, pairs = rows.texts, rows.text_pairs
-    # A trial run of each threshold tells which of them compute the same; those are timed once.
-    trials = [classifier.predict(texts, pairs, threshold=threshold) for threshold in thresholds]
-    kinds = [trial.exits.tobytes() for trial in trials]
+    # A trial run of each rule tells which of them compute the same; those are timed once.
+    trials = [classifier.predict(texts, pairs, rule=rule) for rule in rules]
+    kinds = [(criterion_name(rule.criterion), trial.exits.tobytes()) for rule, trial in zip(rules, trials, strict=True)]
     early_exits = range(len(classifier.exits) - 1)
     actions: dict[Hashable, Callable[[], object]] = {
         **{
-            kind: partial(classifier.predict, texts, pairs, threshold=threshold)
-            for kind, threshold in zip(kinds, thresholds, strict=True)
+            kind: partial(classifier.predict, texts, pairs, rule=rule)
+            for kind, rule in zip(kinds, rules, strict=True)
         },
         **{index: partial(classifier.predict_truncated, texts, pairs, exit_index=index) for index in early_exits},
         _FULL: partial(classifier.predict_full, texts, pairs),
@@ -85,7 +85,7 @@ def measure_speeds(
     costs = measure_costs(classifier, [rows], float(np.median(full)), REPEATS)
     return Speeds(
         full_seconds=costs.full,
-        thresholds=tuple(
+        rules=tuple(
             Speed(ratio(full, seconds[kind]), costs.full / costs.bound(trial.exits, classifier.exits, trial.tokens))
             for kind, trial in zip(kinds, trials, strict=True)
         ),

@@ -14,12 +14,23 @@ from offramp.policy.criteria import (
 from offramp.policy.ensembles import Agreement, GeometricMean
 from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
+from offramp.policy.points import (
+    OperatingPoint,
+    OperatingPoints,
+    Promise,
+    Risk,
+    Seen,
+    read_operating_points,
+    save_operating_points,
+)
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
-from offramp.policy.rules import ExitRule, MaximumProbability, Threshold
+from offramp.policy.rules import ExitRule, Threshold
+from offramp.policy.stored import CRITERIA, criterion_name, rule_from_dict, rule_to_dict
 from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
+    "CRITERIA",
     "FIRST_EXIT",
     "Agreement",
     "AtCost",
@@ -34,27 +45,36 @@ __all__ = [
     "Knob",
     "Lead",
     "Loss",
-    "MaximumProbability",
     "Method",
     "Needed",
+    "OperatingPoint",
+    "OperatingPoints",
     "Outcomes",
     "Patience",
     "PatientCertainty",
     "PerExit",
+    "Promise",
     "Replay",
+    "Risk",
     "Scored",
+    "Seen",
     "Threshold",
     "accuracy_drop",
     "at_exits",
     "choose",
     "compare",
+    "criterion_name",
     "disagreement",
     "exit_shares",
     "exits_taken",
     "fit_gate",
     "layers_run",
+    "read_operating_points",
     "replay",
     "row_costs",
+    "rule_from_dict",
+    "rule_to_dict",
+    "save_operating_points",
     "score_exits",
     "search_thresholds",
 ]
