@@ -103,4 +103,5 @@ def _names(held: NDArray[np.bool_], labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    readable = text.encode("utf-8", "replace").decode("utf-8")  # no file can hold a lone surrogate
+    return readable if len(readable) <= _LONGEST else readable[: _LONGEST - 1] + "…"

@@ -120,7 +120,9 @@ def evaluate(
         full=full,
         points=tuple(point for point in points if point.name is None),
         operating_points=tuple(
-            OperatingPointHere(point, setting.point.promise, setting.point.seen, classifier.points.default == point.name)
+            OperatingPointHere(
+                point, setting.point.promise, setting.point.seen, classifier.points.default == point.name
+            )
             for point, setting in zip(points, settings, strict=True)
             if setting.point is not None
         ),

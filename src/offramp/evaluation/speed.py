@@ -72,10 +72,7 @@ def measure_speeds(
     kinds = [(criterion_name(rule.criterion), trial.exits.tobytes()) for rule, trial in zip(rules, trials, strict=True)]
     early_exits = range(len(classifier.exits) - 1)
     actions: dict[Hashable, Callable[[], object]] = {
-        **{
-            kind: partial(classifier.predict, texts, pairs, rule=rule)
-            for kind, rule in zip(kinds, rules, strict=True)
-        },
+        **{kind: partial(classifier.predict, texts, pairs, rule=rule) for kind, rule in zip(kinds, rules, strict=True)},
         **{index: partial(classifier.predict_truncated, texts, pairs, exit_index=index) for index in early_exits},
         _FULL: partial(classifier.predict_full, texts, pairs),
     }

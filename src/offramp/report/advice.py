@@ -1,20 +1,16 @@
 """Advice in words, each sentence from a rule over the figures; the rule and its figures are always told with it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
 from offramp.benchmark import Kind
-from offramp.evaluation import ACCEPTED_LOSS, Evaluation, Group, Point, Truncated
+from offramp.evaluation import Evaluation, Group, OperatingPointHere
+from offramp.policy import Risk
 from offramp.report.speeds import Speed, Speeds
-from offramp.report.words import count, percent, points, signed, span, times, whole
-
-# Losses of accuracy that are tried, one after the other.
-LOSSES = (ACCEPTED_LOSS, 0.01)
-
-# Less than this is not worth another moving part.
-LEAST_SPEEDUP = 1.2
+from offramp.report.verdict import LOSSES, Finding, decide
+from offramp.report.words import count, loss_of, percent, points, promise, signed, span, times, whole
 
 _WIDE = 0.005
 _MISCALIBRATED = 0.05
@@ -24,23 +20,6 @@ _NOISY = 0.2
 _FEW_TIMED = 100
 _TRUNCATED_TEXTS = 0.05
 _SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one rule says.
-
-    Attributes:
-        rule: when it applies, in words.
-        figures: those that it looked at.
-        applies: whether it does.
-        advice: what to do if so.
-    """
-
-    rule: str
-    figures: str
-    applies: bool
-    advice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +35,13 @@ class Advice:
     remarks: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """A way to be faster: what to call it, its speed-up with quartiles, its accuracy."""
-
-    name: str
-    speedup: float
-    low: float
-    high: float
-    accuracy: float
-
-    def __str__(self) -> str:
-        quartiles = span(times(self.low), times(self.high))
-        return f"{self.name}: {percent(self.accuracy)} at {times(self.speedup)} (quartiles {quartiles})"
-
-
 def advise(evaluation: Evaluation, speeds: Speeds | None) -> Advice:
     """Applies every rule to the figures."""
     rules: list[Callable[[Evaluation], Finding]] = [
         _costly,
+        _untuned,
+        _broken,
+        _tuned_here,
         _uncertain,
         _miscalibrated,
         _seen_before,
@@ -87,104 +54,68 @@ def advise(evaluation: Evaluation, speeds: Speeds | None) -> Advice:
     remarks = [rule(evaluation) for rule in rules]
     if speeds is not None:
         remarks.append(_other_engines(speeds))
-    return Advice(_verdict(evaluation), tuple(remarks))
-
-
-def _verdict(evaluation: Evaluation) -> Finding:
-    """Early exit, a cut network or full depth, for the least loss at which anything is worth while."""
-    full = evaluation.full.accuracy
-    early = [_early(point) for point in evaluation.points if max(point.exits) < 1]
-    cut = [_cut(one) for one in evaluation.truncated]
-    for loss in LOSSES:
-        best, rival = (_fastest(some, full - loss) for some in (early, cut))
-        if best is not None and best.speedup >= LEAST_SPEEDUP and not (rival is not None and _beats(rival, best)):
-            return _use_early_exit(loss, best, rival, _fastest(cut, full - LOSSES[-1]))
-        if rival is not None and rival.speedup >= LEAST_SPEEDUP:
-            return _cut_the_model(loss, rival, best)
-    return _stay_at_full_depth(evaluation, [*early, *cut])
-
-
-def _early(point: Point) -> _Choice:
-    low, high = point.measured_speedup_spread
-    return _Choice(f"early exit at threshold {point.threshold:g}", point.measured_speedup, low, high, point.accuracy)
-
-
-def _cut(one: Truncated) -> _Choice:
-    low, high = one.measured_speedup_spread
-    return _Choice(f"cut after layer {one.layers}", one.measured_speedup, low, high, one.accuracy)
-
-
-def _fastest(choices: Sequence[_Choice], least_accuracy: float) -> _Choice | None:
-    good = [choice for choice in choices if choice.accuracy >= least_accuracy - 1e-9]
-    return max(good, key=lambda choice: choice.speedup, default=None)
-
-
-def _beats(cut: _Choice, early: _Choice) -> bool:
-    """Clearly faster, or at least as fast and at least as accurate."""
-    return cut.low > early.high or (cut.speedup >= early.speedup and cut.accuracy >= early.accuracy)
-
-
-_CUT_RULE = (
-    "A network cut off behind one of its exits wins if it is, at the least loss of accuracy out of "
-    f"{' and '.join(f'{100 * loss:g}' for loss in LOSSES)} points that buys a speed-up of {LEAST_SPEEDUP:g}×, clearly "
-    "faster than the fastest early exit (quartiles apart), or as fast and as accurate."
-)
-_EARLY_RULE = (
-    "Early exit wins if it is, at the least loss of accuracy out of "
-    f"{' and '.join(f'{100 * loss:g}' for loss in LOSSES)} points that buys a speed-up of {LEAST_SPEEDUP:g}×, not "
-    "beaten by the network cut off behind one of its exits: clearly faster (quartiles apart), or as fast and as accurate."
-)
-_FULL_RULE = (
-    f"Full depth wins if nothing that loses at most {100 * LOSSES[-1]:g} point of accuracy is at least "
-    f"{LEAST_SPEEDUP:g}× as fast."
-)
-
-
-def _use_early_exit(loss: float, best: _Choice, rival: _Choice | None, simpler: _Choice | None) -> Finding:
-    close = simpler is not None and simpler.high >= best.low
-    aside = f" It is close: {simpler} is nearly as good, and simpler." if close else ""
-    return Finding(
-        rule=_EARLY_RULE,
-        figures=f"At most {100 * loss:g} points lost: {best}; {rival or 'no cut network loses so little'}.",
-        applies=True,
-        advice=f"Use {best.name}.{aside}",
-    )
-
-
-def _cut_the_model(loss: float, rival: _Choice, best: _Choice | None) -> Finding:
-    layer = rival.name.removeprefix("cut after ")
-    return Finding(
-        rule=_CUT_RULE,
-        figures=f"At most {100 * loss:g} points lost: {rival}; {best or 'no early exit loses so little'}.",
-        applies=True,
-        advice=(
-            f"Just cut the model: end it after {layer} and let every text leave there. That is no worse than early "
-            "exit, and simpler. A smaller encoder trained for this is worth a try, too."
-        ),
-    )
-
-
-def _stay_at_full_depth(evaluation: Evaluation, choices: Sequence[_Choice]) -> Finding:
-    best = _fastest(choices, evaluation.full.accuracy - LOSSES[-1])
-    return Finding(
-        rule=_FULL_RULE,
-        figures=f"Full depth {percent(evaluation.full.accuracy)}; {best or 'nothing loses so little'}.",
-        applies=True,
-        advice=(
-            "Do not use early exit here: these texts need the deep layers. Run the model at full depth, in a faster "
-            "runtime ('offramp export'), or train a smaller encoder."
-        ),
-    )
+    return Advice(decide(evaluation), tuple(remarks))
 
 
 def _costly(evaluation: Evaluation) -> Finding:
     point = evaluation.focus.point
     change = point.accuracy_difference
     return Finding(
-        rule=f"The setting in focus loses more than {100 * LOSSES[-1]:g} point of accuracy, by the whole interval.",
+        rule=f"The setting in focus loses more than {loss_of(LOSSES[-1])} of accuracy, by the whole interval.",
         figures=f"{points(change.value)} (95 % interval {span(signed(change.low), signed(change.high))})",
         applies=change.high < -LOSSES[-1],
-        advice=f"Threshold {point.threshold:g} is dear: see the table for one that loses less.",
+        advice=f"The {point.setting} is dear: see the table for a setting that loses less.",
+    )
+
+
+def _untuned(evaluation: Evaluation) -> Finding:
+    found = len(evaluation.operating_points)
+    return Finding(
+        rule="There is no operating point for this backend and precision, or none that is up to date.",
+        figures=count(found, "operating point"),
+        applies=not found,
+        advice="The threshold above was picked on the texts that it is measured on, which flatters it: 'offramp tune' "
+        "picks one on other texts, with a guarantee.",
+    )
+
+
+def _broken(evaluation: Evaluation) -> Finding:
+    promised = [here for here in evaluation.operating_points if here.promise is not None]
+    broken = [here for here in promised if _exceeds(here, evaluation.data.rows, len(promised))]
+    return Finding(
+        rule="An operating point's risk here is above its promise, by more than chance explains "
+        f"({percent(1 - _SIGNIFICANT, 0)} confidence, over all points).",
+        figures="; ".join(
+            f"{here.point.name}: {percent(risk_here(here))}, promised {promise(here.promise)}" for here in promised
+        )
+        or "no promises",
+        applies=bool(broken),
+        advice="These texts are not like those that the operating points were tuned on: tune again, on others like them.",
+    )
+
+
+def risk_here(here: OperatingPointHere) -> float:
+    """An operating point's risk on the evaluated rows: what was promised, or else disagreement."""
+    drop = here.promise is not None and here.promise.risk is Risk.ACCURACY_DROP
+    return -here.point.accuracy_difference.value if drop else 1.0 - here.point.agreement
+
+
+def _exceeds(here: OperatingPointHere, rows: int, points: int) -> bool:
+    assert here.promise is not None
+    if here.promise.risk is Risk.ACCURACY_DROP:
+        return -here.point.accuracy_difference.high > here.promise.target
+    differing = round(rows * (1.0 - here.point.agreement))
+    chance = binomtest(differing, rows, here.promise.target, alternative="greater").pvalue
+    return bool(chance * points < _SIGNIFICANT)
+
+
+def _tuned_here(evaluation: Evaluation) -> Finding:
+    same = [here.point.name for here in evaluation.operating_points if here.seen.data == evaluation.data.fingerprint]
+    return Finding(
+        rule="An operating point was tuned on these very texts.",
+        figures=", ".join(map(str, same)) or "none was",
+        applies=bool(same),
+        advice="Their figures here say nothing about other texts: evaluate on texts that were used for nothing before.",
     )
 
 
@@ -193,7 +124,7 @@ def _uncertain(evaluation: Evaluation) -> Finding:
     half = (change.high - change.low) / 2
     needed = evaluation.data.rows * (half / _WIDE) ** 2
     return Finding(
-        rule=f"The difference to full depth is known less well than to ±{100 * _WIDE:g} points.",
+        rule=f"The difference to full depth is known less well than to ±{loss_of(_WIDE)}.",
         figures=f"±{100 * half:.2f} points on {count(evaluation.data.rows, 'text')}",
         applies=half > _WIDE,
         advice=f"Evaluate on more labelled texts: about {whole(round(needed, -2))} would do.",
@@ -206,7 +137,7 @@ def _miscalibrated(evaluation: Evaluation) -> Finding:
         rule=f"An exit's calibration error (ECE) is above {_MISCALIBRATED:g}.",
         figures=f"{worst.ece_after:.3f} at the exit after layer {worst.layers}",
         applies=worst.ece_after > _MISCALIBRATED,
-        advice="Confidence is not the chance of being right on these texts: run 'offramp calibrate' on others like them.",
+        advice="Confidence is not the chance of being right here: run 'offramp calibrate' on other texts like these.",
     )
 
 
@@ -223,11 +154,12 @@ def _unfair(evaluation: Evaluation) -> Finding:
     classes = evaluation.focus.classes
     worst = min(classes, key=_chance)
     chance = min(1.0, _chance(worst) * len(classes))
+    accuracies = f"{percent(worst.full_accuracy)} to {percent(worst.accuracy)}"
     return Finding(
-        rule=f"A class loses accuracy by early exit, and chance explains it in less than {percent(_SIGNIFICANT, 0)} of cases "
-        "(sign test on rows won and lost, times the number of classes).",
-        figures=f"{worst.name}: {percent(worst.full_accuracy)} to {percent(worst.accuracy)} on {count(worst.rows, 'text')}, "
-        f"{worst.lost} lost and {worst.won} won, chance {percent(chance, 1)}",
+        rule="A class loses accuracy by early exit, and chance alone would do that in less than "
+        f"{percent(_SIGNIFICANT, 0)} of cases (sign test on texts won and lost, times the number of classes).",
+        figures=f"{worst.name}: {accuracies} on {count(worst.rows, 'text')}, {worst.lost} lost and {worst.won} won, "
+        f"chance {percent(chance, 1)}",
         applies=chance < _SIGNIFICANT,
         advice=f"Texts of the class {worst.name!r} pay for the speed: make sure that this is acceptable.",
     )
@@ -266,8 +198,8 @@ def _noisy(evaluation: Evaluation) -> Finding:
     width = (high - low) / point.measured_speedup
     few = data.timed_rows < min(_FEW_TIMED, data.rows)
     return Finding(
-        rule=f"The speed-up's quartiles are more than {percent(_NOISY, 0)} of it apart, or fewer than {_FEW_TIMED} texts were "
-        "timed.",
+        rule=f"The speed-up's quartiles are more than {percent(_NOISY, 0)} of it apart, or fewer than {_FEW_TIMED} "
+        "texts were timed.",
         figures=f"quartiles {span(times(low, 2), times(high, 2))}, {percent(width, 0)} apart; "
         f"{count(data.timed_rows, 'text')} timed",
         applies=width > _NOISY or few,

@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-# Early and late, for light pages and for dark ones; with the ink that is read on it.
-_EARLY, _LATE = (0xC9, 0xE6, 0xF7), (0x0B, 0x3C, 0x66)
+# Both are told from white pages as well as from black ones.
+_EARLY, _LATE = (0xA9, 0xD6, 0xF0), (0x1A, 0x56, 0x8C)
 _BRIGHTEST_FOR_WHITE = 0.30
 
 

@@ -31,7 +31,7 @@ def draw_leaving(exits: Sequence[ExitCount], name: str) -> Markup:
         if _width(frame) >= _LEAST_FOR_FIGURE:
             bars.append(text(f"{share:.1f}", frame.x(index), frame.y(share) - 5, anchor="middle", class_="name"))
     described = "; ".join(
-        f"after layer {one.layers} {percent(share / 100, 1)} of texts leave, {one.right:,} right and {one.wrong:,} wrong"
+        f"after layer {one.layers} {percent(share / 100, 1)} leave, {one.right:,} right and {one.wrong:,} wrong"
         for one, share in zip(exits, shares, strict=True)
     )
     return picture(
@@ -84,7 +84,7 @@ def draw_overthinking(found: Overthinking, name: str) -> Markup:
         HEIGHT,
         "Overthinking: texts on which an exit and the last one differ in being right",
         "; ".join(
-            f"after layer {one.layers} {percent(one.only_here)} right only here, {percent(one.only_last)} only at the end"
+            f"after layer {one.layers} {percent(one.only_here)} right only here, {percent(one.only_last)} only last"
             for one in early
         ),
         frame.draw(_categories(early)),

@@ -38,5 +38,5 @@ class Report:
 
 
 def make_report(evaluation: Evaluation, speeds: Speeds | None = None) -> Report:
-    """Draws the conclusions from an evaluation, and a benchmark if there is one."""
+    """Draws the conclusions from an evaluation, and from a benchmark if there is one."""
     return Report(SCHEMA, evaluation, speeds, advise(evaluation, speeds))

@@ -1,17 +1,16 @@
 """Accuracy against speed-up, by the clock and by layers, with the network cut off at each exit beside it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup
 
-from offramp.evaluation import Evaluation, Point, Truncated
-from offramp.policy import Interval
+from offramp.evaluation import Evaluation, Point, Ratio, Truncated
 from offramp.report.frame import Axis, Frame
 from offramp.report.labels import Box, Label, Placed, place
-from offramp.report.svg import CIRCLE, FOCUS, SQUARE, TRIANGLE, Shape, element, line, picture, polyline, text
+from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE, Shape, element, line, picture, polyline, text
 from offramp.report.words import span, times
 
 WIDTH, HEIGHT = 440.0, 340.0
@@ -54,12 +53,14 @@ class SpeedChart:
 
     Attributes:
         early: thresholds, from the slowest to the fastest.
+        named: operating points.
         cut: the network cut off at each exit but the last.
         full_accuracy: in per cent.
         unseen: what lies below the chart.
     """
 
     early: tuple[Spot, ...]
+    named: tuple[Spot, ...]
     cut: tuple[Spot, ...]
     full_accuracy: float
     unseen: tuple[Spot, ...]
@@ -67,23 +68,17 @@ class SpeedChart:
     @property
     def seen(self) -> list[Spot]:
         """What lies in it."""
-        return [spot for spot in (*self.early, *self.cut) if spot not in self.unseen]
+        return [spot for spot in (*self.named, *self.early, *self.cut) if spot not in self.unseen]
 
 
 def by_clock(evaluation: Evaluation) -> SpeedChart:
     """Against measured speed-up."""
-    early = [
-        _early(evaluation, point, point.measured_speedup, point.measured_speedup_spread) for point in evaluation.points
-    ]
-    cut = [_cut(evaluation, one, one.measured_speedup, one.measured_speedup_spread) for one in evaluation.truncated]
-    return _chart(evaluation, early, cut)
+    return _chart(evaluation, _by_clock)
 
 
 def by_layers(evaluation: Evaluation) -> SpeedChart:
     """Against full depth divided by the layers run."""
-    early = [_early(evaluation, one, one.layer_speedup, (one.layer_speedup,) * 2) for one in evaluation.points]
-    cut = [_cut(evaluation, one, one.layer_speedup, (one.layer_speedup,) * 2) for one in evaluation.truncated]
-    return _chart(evaluation, early, cut)
+    return _chart(evaluation, _by_layers)
 
 
 def draw(chart: SpeedChart, name: str, what: str) -> Markup:
@@ -104,52 +99,52 @@ def draw(chart: SpeedChart, name: str, what: str) -> Markup:
         *(_whiskers(spot, frame) for spot in seen),
         clip_path=f"url(#{name}-field)",
     )
-    full = TRIANGLE.at(frame.x(1), frame.y(chart.full_accuracy), f"full depth: {chart.full_accuracy:.2f} %")
     return picture(
         WIDTH,
         HEIGHT,
         f"Accuracy against {what}",
-        "; ".join(spot.hint for spot in (*chart.early, *chart.cut)),
+        "; ".join(spot.hint for spot in (*chart.named, *chart.early, *chart.cut)),
         frame.clip(f"{name}-field"),
         frame.draw(),
         inside,
-        full,
         *(spot.shape.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(seen)),
         *(_name(placed) for placed in labels),
         name=name,
     )
 
 
-def _chart(evaluation: Evaluation, early: Sequence[Spot], cut: Sequence[Spot]) -> SpeedChart:
+def _by_clock(one: Point | Truncated) -> Ratio:
+    return Ratio(one.measured_speedup, *one.measured_speedup_spread)
+
+
+def _by_layers(one: Point | Truncated) -> Ratio:
+    return Ratio(one.layer_speedup, one.layer_speedup, one.layer_speedup)
+
+
+def _chart(evaluation: Evaluation, speedup: Callable[[Point | Truncated], Ratio]) -> SpeedChart:
+    def spot(one: Point | Truncated, name: str, short: str, shape: Shape) -> Spot:
+        x, change = speedup(one), one.accuracy_difference
+        y, low, high = (100 * (evaluation.full.accuracy + to) for to in (change.value, change.low, change.high))
+        return Spot(name, short, x.median, x.low, x.high, y, low, high, shape)
+
+    def early(point: Point) -> Spot:
+        kind = CIRCLE if point.name is None else DIAMOND
+        shape = FOCUS if point == evaluation.focus.point else kind
+        return spot(point, point.setting, point.name or f"{point.threshold:g}", shape)
+
+    thresholds = [early(point) for point in evaluation.points]
+    named = [early(here.point) for here in evaluation.operating_points]
+    cut = [
+        spot(one, f"cut after layer {one.layers}", f"cut after {one.layers}", SQUARE) for one in evaluation.truncated
+    ]
     full = 100 * evaluation.full.accuracy
-    unseen = tuple(spot for spot in (*early, *cut) if spot.y < full - DEEPEST)
-    return SpeedChart(tuple(sorted(early, key=lambda spot: spot.x)), tuple(cut), full, unseen)
-
-
-def _early(evaluation: Evaluation, point: Point, x: float, spread: tuple[float, float]) -> Spot:
-    name = f"threshold {point.threshold:g}"
-    shape = FOCUS if point == evaluation.focus.point else CIRCLE
-    return _spot(name, f"{point.threshold:g}", x, spread, point.accuracy_difference, evaluation, shape)
-
-
-def _cut(evaluation: Evaluation, one: Truncated, x: float, spread: tuple[float, float]) -> Spot:
-    name = f"cut after layer {one.layers}"
-    return _spot(name, f"cut after {one.layers}", x, spread, one.accuracy_difference, evaluation, SQUARE)
-
-
-def _spot(
-    name: str,
-    short: str,
-    x: float,
-    spread: tuple[float, float],
-    difference: Interval,
-    evaluation: Evaluation,
-    shape: Shape,
-) -> Spot:
-    y, y_low, y_high = (
-        100 * (evaluation.full.accuracy + change) for change in (difference.value, difference.low, difference.high)
+    return SpeedChart(
+        early=tuple(sorted(thresholds, key=lambda one: one.x)),
+        named=tuple(named),
+        cut=tuple(cut),
+        full_accuracy=full,
+        unseen=tuple(one for one in (*thresholds, *named, *cut) if one.y < full - DEEPEST),
     )
-    return Spot(name, short, x, *spread, y, y_low, y_high, shape)
 
 
 def _frame(chart: SpeedChart, what: str) -> Frame:
@@ -177,24 +172,22 @@ def _whiskers(spot: Spot, frame: Frame) -> Markup:
 
 
 def _labels(chart: SpeedChart, frame: Frame) -> list[Placed]:
-    """Names of points and of the line of full depth, as far as there is room; those that matter most come first."""
-    seen, field, full = chart.seen, frame.field, frame.y(chart.full_accuracy)
+    """Names of points, as far as there is room; those that matter most come first."""
+    seen = chart.seen
     focus = [spot for spot in seen if spot.shape is FOCUS]
     early = [spot for spot in seen if spot.shape is CIRCLE]
-    cut = [spot for spot in seen if spot.shape is SQUARE]
-    of_line = Label("full depth", 0, full, important=True)
+    others = [spot for spot in seen if spot.shape in (DIAMOND, SQUARE)]
     labels = [
-        replace(of_line, x=field.right - of_line.width / 2 - 2),
-        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=True) for spot in (*focus, *cut)),
+        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=True) for spot in (*focus, *others)),
         *(Label(spot.short, frame.x(spot.x), frame.y(spot.y)) for spot in reversed(early)),
     ]
-    return place(labels, _obstacles(chart, frame), field.around(-2))
+    return place(labels, _obstacles(chart, frame), frame.field.around(-2))
 
 
 def _obstacles(chart: SpeedChart, frame: Frame) -> list[Box]:
     """What labels must not cover: points, whiskers and lines."""
     field, full = frame.field, frame.y(chart.full_accuracy)
-    boxes = [Box(field.left, full, field.right, full).around(1), _around(frame.x(1), full)]
+    boxes = [Box(field.left, full, field.right, full).around(1)]
     for spot in chart.seen:
         x, y = frame.x(spot.x), frame.y(spot.y)
         boxes += [

@@ -97,7 +97,6 @@ CIRCLE = Shape(_DISC, "mark early")
 FOCUS = Shape("M6.5 0A6.5 6.5 0 1 1-6.5 0A6.5 6.5 0 1 1 6.5 0Z" + _DISC, "mark focus")
 SQUARE = Shape("M-4 -4H4V4H-4Z", "mark cut")
 DIAMOND = Shape("M0 -6.5L6.5 0L0 6.5L-6.5 0Z", "mark named")
-TRIANGLE = Shape("M0 -5.5L5.5 4.5H-5.5Z", "mark full")
 RING = Shape(_DISC, "mark before")
 
 

@@ -1,6 +1,7 @@
 """Figures as people read them."""
 
-from offramp.evaluation import Evaluation
+from offramp.evaluation import Evaluation, Point
+from offramp.policy import Interval, Promise
 
 # Keeps a number and its unit on one line.
 _NARROW = "\u202f"
@@ -15,6 +16,12 @@ def percent(share: float, digits: int = 2) -> str:
 def points(difference: float, digits: int = 2) -> str:
     """A difference of shares as ``+0.32 points`` or ``−0.32 points``."""
     return f"{signed(difference, digits)} points"
+
+
+def loss_of(share: float) -> str:
+    """A loss of accuracy as ``0.3 points`` or ``1 point``."""
+    value = f"{100 * share:g}"
+    return f"{value} point" if value == "1" else f"{value} points"
 
 
 def signed(difference: float, digits: int = 2) -> str:
@@ -44,9 +51,32 @@ def count(number: int, one: str, several: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
+def interval(difference: Interval) -> str:
+    """A difference of shares in points, with the ends of its interval."""
+    return f"{signed(difference.value)} ({signed(difference.low)} to {signed(difference.high)})"
+
+
+def quartiles(spread: tuple[float, float]) -> str:
+    """The quartiles of a speed-up."""
+    return span(*(f"{end:.2f}" for end in spread))
+
+
+def promise(made: Promise | None) -> str:
+    """What an operating point keeps low, in words."""
+    if made is None:
+        return "none"
+    sure = "" if made.confidence is None else f", with {percent(made.confidence, 0)} confidence"
+    return f"{made.risk} at most {percent(made.target, 1)}{sure}"
+
+
 def processor(evaluation: Evaluation) -> str:
     """What computed: the GPU's name, or the CPU's where there is none."""
     return str(evaluation.environment["gpu"] or evaluation.environment["cpu"])
+
+
+def stored_rule(point: Point) -> str:
+    """When a text leaves, in short."""
+    return f"{point.criterion.replace('-', ' ')} at least {point.threshold:g}"
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -55,7 +85,7 @@ def headline(evaluation: Evaluation) -> str:
     low, high = point.measured_speedup_spread
     change = point.accuracy_difference
     return (
-        f"At threshold {point.threshold:g} the model is {times(point.measured_speedup)} as fast as at full depth "
+        f"At {point.setting} the model is {times(point.measured_speedup)} as fast as at full depth "
         f"(quartiles {span(times(low), times(high))}) and right on {percent(point.accuracy)} of "
         f"{count(evaluation.data.rows, 'text')} instead of {percent(full.accuracy)}: {points(change.value)} "
         f"(95 % interval {span(signed(change.low), signed(change.high))})."
