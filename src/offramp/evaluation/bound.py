@@ -1,5 +1,6 @@
 """The time that early exit could reach at best: what no row can skip, and the layers that are really run."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,20 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class StageCosts:
+    """Where the time of early exit goes, in seconds for some texts.
+
+    Attributes:
+        stages: of each stage with its exit and the decision there, if all rows run it, (exits,). The first holds what
+            no row can skip: tokenisation, building batches and embedding.
+        full: of full depth in one go, which early exit is measured against.
+    """
+
+    stages: tuple[float, ...]
+    full: float
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Texts, perhaps with second texts, that are handed in together."""
 
@@ -88,3 +103,33 @@ def measure_costs(classifier: Classifier, requests: Sequence[Request], full: flo
     actions = {"tokenisation": encode, "embedding": embed, "decision": decide}
     seconds = {name: float(np.median(values)) for name, values in interleave(actions, repeats).items()}
     return Costs(seconds["tokenisation"], seconds["embedding"], seconds["decision"], full)
+
+
+def measure_stages(classifier: Classifier, request: Request, repeats: int) -> StageCosts:
+    """Measures each stage on its own, in turn with full depth in one go; medians over the repeats."""
+    rounds: list[NDArray[np.float64]] = []
+    actions = {
+        "full": lambda: classifier.predict_full(request.texts, request.text_pairs),
+        "stages": lambda: rounds.append(_stage_seconds(classifier, request)),
+    }
+    full = interleave(actions, repeats)["full"]
+    stages = np.median(rounds[1:], axis=0)  # the first round warms up
+    return StageCosts(tuple(stages.tolist()), float(np.median(full)))
+
+
+def _stage_seconds(classifier: Classifier, request: Request) -> NDArray[np.float64]:
+    """One pass of all rows through all stages, (exits,)."""
+    stages, problem = classifier.stages, classifier.problem
+    rule = Threshold(0.5, Confidence(problem))
+    seconds = np.zeros(len(stages.layers))
+    started = time.perf_counter()
+    for batch in classifier.batches(classifier.encode(request.texts, request.text_pairs)):
+        state = None
+        for stage in range(len(stages.layers)):
+            ran = stages.first(batch) if state is None else stages.later(stage, state, batch.lengths)
+            probabilities = problem.probabilities(ran.logits, classifier.calibration.temperatures[stage])
+            rule.decide(probabilities, probabilities[None][:0])
+            state = ran.state
+            seconds[stage] += (now := time.perf_counter()) - started
+            started = now
+    return seconds

@@ -140,13 +140,22 @@ def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
     Raises:
         DataError: a label is not the model's, or second texts are missing or there without need.
     """
-    if classifier.config.text_pair and rows.text_pairs is None:
+    check_pairs(classifier, rows.text_pairs)
+    return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+
+
+def check_pairs(classifier: Classifier, text_pairs: Sequence[str] | None) -> None:
+    """Makes sure that there are second texts for a model of pairs, and none for others.
+
+    Raises:
+        DataError: they are missing or there without need.
+    """
+    if classifier.config.text_pair and text_pairs is None:
         raise DataError(
             "this model was trained on pairs of texts; name the column of the second with --text-pair-column"
         )
-    if not classifier.config.text_pair and rows.text_pairs is not None:
+    if not classifier.config.text_pair and text_pairs is not None:
         raise DataError("this model was trained on single texts; leave --text-pair-column out")
-    return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class EvaluatedData:
     """What it was evaluated on.
 
     Attributes:
+        used_before: for what the model's makers used these texts before, with the share of them, such as 1.0 for
+            ``training``; as far as the model folder knows.
         blank: rows without a text.
         truncated: rows longer than the model reads.
         mean_tokens: of a row, special tokens included.
@@ -52,6 +54,7 @@ class EvaluatedData:
     source: str
     rows: int
     fingerprint: str
+    used_before: dict[str, float]
     blank: int
     truncated: int
     mean_tokens: float
