@@ -3,6 +3,7 @@
 import numpy as np
 
 from offramp.calibration import Problem
+from offramp.data import LabelledTexts
 from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
@@ -16,7 +17,6 @@ from offramp.evaluation.figures import (
 )
 from offramp.evaluation.result import SCHEMA
 from offramp.evaluation.speed import Speed
-from offramp.data import LabelledTexts
 from offramp.policy import Confidence, Method, Promise, Risk, Seen, Threshold, replay
 
 ENVIRONMENT = {
@@ -98,7 +98,7 @@ def evaluation(
         model=EvaluatedModel(
             folder, "sha256:m", "bert", tuple(layers), len(labels), str(problem), "sha256:c", 48, 64, "torch", "fp32"
         ),
-        data=EvaluatedData("toy.csv", rows, "sha256:d", 1, 2, float(known.tokens.mean()), 100, 5),
+        data=EvaluatedData("toy.csv", rows, "sha256:d", {}, 1, 2, float(known.tokens.mean()), 100, 5),
         full=full_depth(known, 100.0),
         points=tuple(points[: len(thresholds)]),
         operating_points=tuple(

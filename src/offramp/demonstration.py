@@ -53,7 +53,8 @@ def demo(
     """Fine-tunes a small real encoder on Reuters R8 newswires, calibrates and evaluates it, and tries a few texts.
 
     Encoder and data come from two packages on PyPI (see ``INSTALL``), of which only the files are read. The folder
-    gets the data as csv, the model, a report, ``evaluation.json`` and two pictures of accuracy against measured speed-up.
+    gets the data as csv, the model, a report, ``evaluation.json`` and two pictures of accuracy against measured
+    speed-up.
 
     Args:
         output: folder to work in; an earlier demo there is replaced, an interrupted one continued.

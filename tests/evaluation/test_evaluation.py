@@ -11,11 +11,12 @@ from offramp.calibration import Calibration
 from offramp.data import Columns, LabelledTexts
 from offramp.engine import torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.evaluation import THRESHOLDS, Full, evaluate
-from offramp.evaluation import speed
+from offramp.evaluation import THRESHOLDS, Full, evaluate, speed
 from toys import multi, pairs, single, write_jsonl, write_model
 
 POINT = {
+    "name",
+    "criterion",
     "threshold",
     "accuracy",
     "macro_f1",
@@ -67,6 +68,7 @@ def test_the_report_has_the_documented_keys(rows):
         "data",
         "full",
         "points",
+        "operating_points",
         "truncated",
         "overthinking",
         "calibration",
@@ -161,14 +163,14 @@ def test_blank_and_long_texts_are_counted(tmp_path):
 
 def test_few_seconds_time_fewer_rows():
     many = labelled(single(400))
-    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data["timed_rows"] == 32
-    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data["timed_rows"] == 400
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data.timed_rows == 32
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data.timed_rows == 400
 
 
 def test_a_folder_is_read_and_named(tmp_path, rows):
     folder = write_model(tmp_path / "model")
     result = evaluate(folder, rows, thresholds=(0.9,))
-    assert result.model["folder"] == str(folder)
+    assert result.model.folder == str(folder)
     with pytest.raises(ModelFolderError, match="there is no folder"):
         evaluate(tmp_path / "none", rows)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offramp import environment
 from offramp.calibration import Problem
-from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
+from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled, uses_of
 from offramp.engine import AllExits, Classifier, load
 from offramp.errors import DataError, OptionError
 from offramp.evaluation.bound import Request
@@ -116,7 +116,7 @@ def evaluate(
         schema=SCHEMA,
         environment=machine,
         model=_describe_model(classifier, model),
-        data=_describe_data(rows, read, size),
+        data=_describe_data(rows, read, size, {} if isinstance(model, Classifier) else uses_of(Path(model), rows)),
         full=full,
         points=tuple(point for point in points if point.name is None),
         operating_points=tuple(
@@ -198,11 +198,14 @@ def _focused(classifier: Classifier, points: Sequence[Point], full: Full, focus:
     return points.index(best)
 
 
-def _describe_data(rows: LabelledTexts, read: AllExits, timed_rows: int) -> EvaluatedData:
+def _describe_data(
+    rows: LabelledTexts, read: AllExits, timed_rows: int, used_before: dict[str, float]
+) -> EvaluatedData:
     return EvaluatedData(
         source=rows.source,
         rows=len(rows),
         fingerprint=rows.fingerprint,
+        used_before=used_before,
         blank=rows.blank,
         truncated=int(read.truncated.sum()),
         mean_tokens=float(read.tokens.mean()),

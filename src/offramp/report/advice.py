@@ -41,10 +41,9 @@ def advise(evaluation: Evaluation, speeds: Speeds | None) -> Advice:
         _costly,
         _untuned,
         _broken,
-        _tuned_here,
         _uncertain,
         _miscalibrated,
-        _seen_before,
+        _used_before,
         _unfair,
         _overthinking,
         _inefficient,
@@ -90,7 +89,7 @@ def _broken(evaluation: Evaluation) -> Finding:
         )
         or "no promises",
         applies=bool(broken),
-        advice="These texts are not like those that the operating points were tuned on: tune again, on others like them.",
+        advice="These texts are not like those that the operating points were tuned on: tune on others like these.",
     )
 
 
@@ -107,16 +106,6 @@ def _exceeds(here: OperatingPointHere, rows: int, points: int) -> bool:
     differing = round(rows * (1.0 - here.point.agreement))
     chance = binomtest(differing, rows, here.promise.target, alternative="greater").pvalue
     return bool(chance * points < _SIGNIFICANT)
-
-
-def _tuned_here(evaluation: Evaluation) -> Finding:
-    same = [here.point.name for here in evaluation.operating_points if here.seen.data == evaluation.data.fingerprint]
-    return Finding(
-        rule="An operating point was tuned on these very texts.",
-        figures=", ".join(map(str, same)) or "none was",
-        applies=bool(same),
-        advice="Their figures here say nothing about other texts: evaluate on texts that were used for nothing before.",
-    )
 
 
 def _uncertain(evaluation: Evaluation) -> Finding:
@@ -141,11 +130,12 @@ def _miscalibrated(evaluation: Evaluation) -> Finding:
     )
 
 
-def _seen_before(evaluation: Evaluation) -> Finding:
+def _used_before(evaluation: Evaluation) -> Finding:
+    uses = evaluation.data.used_before
     return Finding(
-        rule="The temperatures were fitted to these very texts.",
-        figures=f"fitted to {evaluation.model.calibrated_on or 'none'}, evaluated on {evaluation.data.fingerprint}",
-        applies=evaluation.model.calibrated_on == evaluation.data.fingerprint,
+        rule="Some of these texts were used to make the model, its temperatures or its operating points.",
+        figures="; ".join(f"{percent(share, 0)} for {use}" for use, share in uses.items()) or "none, as far as known",
+        applies=bool(uses),
         advice="The figures flatter: evaluate on texts that were used for nothing before.",
     )
 
