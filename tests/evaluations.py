@@ -73,7 +73,7 @@ def evaluation(
     promises=(),
     texts=None,
     focus=0,
-    folder="model",
+    name="model",
     seed=0,
 ) -> Evaluation:
     """An evaluation of a network that takes time for layers and a little more.
@@ -96,7 +96,18 @@ def evaluation(
         schema=SCHEMA,
         environment=dict(ENVIRONMENT),
         model=EvaluatedModel(
-            folder, "sha256:m", "bert", tuple(layers), len(labels), str(problem), "sha256:c", 48, 64, "torch", "fp32"
+            name=name,
+            folder=None,
+            fingerprint="sha256:m",
+            backbone="bert",
+            exits=tuple(layers),
+            labels=len(labels),
+            problem_type=str(problem),
+            calibrated_on="sha256:c",
+            max_tokens=48,
+            token_budget=64,
+            backend="torch",
+            precision="fp32",
         ),
         data=EvaluatedData("toy.csv", rows, "sha256:d", {}, 1, 2, float(known.tokens.mean()), 100, 5),
         full=full_depth(known, 100.0),

@@ -215,10 +215,12 @@ def _describe_data(
 
 
 def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> EvaluatedModel:
+    backbone = classifier.config.backbone_config.model_type
     return EvaluatedModel(
+        name=backbone if isinstance(model, Classifier) else Path(model).resolve().name,
         folder=None if isinstance(model, Classifier) else str(model),
         fingerprint=classifier.fingerprint,
-        backbone=classifier.config.backbone_config.model_type,
+        backbone=backbone,
         exits=tuple(classifier.exits),
         labels=len(classifier.labels),
         problem_type=str(classifier.problem),

@@ -18,6 +18,7 @@ class EvaluatedModel:
     """What was evaluated.
 
     Attributes:
+        name: of the folder, or the kind of encoder.
         folder: None for a classifier in memory.
         fingerprint: of the model as the backend runs it.
         exits: layers run before each exit.
@@ -25,6 +26,7 @@ class EvaluatedModel:
         calibrated_on: fingerprint of the data that the temperatures were fitted to; empty if there were none.
     """
 
+    name: str
     folder: str | None
     fingerprint: str
     backbone: str

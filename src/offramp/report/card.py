@@ -1,5 +1,6 @@
 """The report's section of a model card."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def card_section(report: Report) -> str:
     return "\n\n".join(
         [
             "## Speed and accuracy",
-            f"{words.headline(evaluation)} {report.advice.verdict.advice}",
+            _plain(f"{words.headline(evaluation)} {report.advice.verdict.advice}"),
             _table(_CHOICES, [_choice(one) for one in choices(evaluation)]),
             *([_table(_PROMISES, [_kept(one) for one in promises(evaluation)])] if evaluation.operating_points else []),
             _measured_on(evaluation),
@@ -45,7 +46,7 @@ def splice(card: str, section: str) -> str:
     marked = f"{_START}\n{section}\n{_END}\n"
     marks = card.count(_START), card.count(_END)
     if marks == (0, 0):
-        return f"{card.rstrip()}\n\n{marked}".lstrip()
+        return f"{card.rstrip()}\n\n{marked}" if card.strip() else marked
     before, _, rest = card.partition(_START)
     _, closed, after = rest.partition(_END)
     if marks != (1, 1) or not closed:
@@ -111,14 +112,19 @@ def _kept(one: Kept) -> tuple[str, ...]:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    lines = [header, ["---"] * len(header), *([_plain(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes as it is, also in a table: names may hold anything."""
+    return " ".join(html.escape(text, quote=False).replace("|", "\\|").split())
 
 
 def _measured_on(evaluation: Evaluation) -> str:
     data, model, machine = evaluation.data, evaluation.model, evaluation.environment
     return (
         f"Measured on {words.count(data.rows, 'text')} (`{data.fingerprint}`), times on {data.timed_rows:,} of them; "
-        f"{words.count(machine['threads'], 'thread')}, {words.processor(evaluation)}, {model.backend} "
+        f"{words.count(machine['threads'], 'thread')}, {_plain(words.processor(evaluation))}, {model.backend} "
         f"{model.precision}, offramp {machine['offramp']}."
     )

@@ -4,7 +4,8 @@ from markupsafe import Markup
 
 # Both are told from white pages as well as from black ones.
 _EARLY, _LATE = (0xA9, 0xD6, 0xF0), (0x1A, 0x56, 0x8C)
-_BRIGHTEST_FOR_WHITE = 0.30
+# Up to here white can be read with a contrast of at least 4.5, and from here on black.
+_BRIGHTEST_FOR_WHITE = 0.179
 
 
 def exit_style(n_exits: int) -> Markup:
@@ -13,7 +14,7 @@ def exit_style(n_exits: int) -> Markup:
     for index in range(n_exits):
         share = index / max(1, n_exits - 1)
         color = tuple(round(early + share * (late - early)) for early, late in zip(_EARLY, _LATE, strict=True))
-        ink = "#fff" if _luminance(color) < _BRIGHTEST_FOR_WHITE else "#10202c"
+        ink = "#fff" if _luminance(color) < _BRIGHTEST_FOR_WHITE else "#000"
         rules.append(f".x{index} {{ background: #{bytes(color).hex()}; color: {ink}; }}")
     return Markup("\n".join(rules))
 

@@ -1,5 +1,6 @@
 """A report as one page of HTML: no script, nothing from elsewhere, light and dark."""
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -28,7 +29,7 @@ def render(report: Report) -> str:
     clock = speed_chart.by_clock(evaluation)
     template = _environment().get_template("page.html")
     page = template.render(
-        title=report.title,
+        title=evaluation.model.name,
         headline=words.headline(evaluation),
         advice=report.advice,
         evaluation=evaluation,
@@ -60,6 +61,7 @@ def _charts(evaluation: Evaluation, clock: speed_chart.SpeedChart) -> dict[str, 
     }
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("offramp.report"),

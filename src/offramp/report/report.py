@@ -1,7 +1,6 @@
 """A report: all its figures, from which page and model card are made."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from offramp.evaluation import Evaluation
@@ -25,12 +24,6 @@ class Report:
     evaluation: Evaluation
     speeds: Speeds | None
     advice: Advice
-
-    @property
-    def title(self) -> str:
-        """The model folder's name, or the kind of encoder."""
-        folder = self.evaluation.model.folder
-        return self.evaluation.model.backbone if folder is None else Path(folder).resolve().name
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, ready for JSON."""
