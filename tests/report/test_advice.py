@@ -60,7 +60,7 @@ CASES = [
         replace(QUIET, calibration=(replace(QUIET.calibration[0], ece_after=0.06),)),
         replace(QUIET, calibration=(replace(QUIET.calibration[0], ece_after=0.04),)),
     ),
-    ("used to make the model", data(QUIET, used_before={"training": 0.5}), QUIET),
+    ("used to make the model", data(QUIET, used_before={"training": 0.5}), data(QUIET, used_before={"x": 0.04})),
     (
         "class loses accuracy",
         replace(QUIET, focus=replace(QUIET.focus, classes=(group("x", 0, 12), group("y", 5, 5)))),
@@ -108,8 +108,22 @@ def test_risks_are_those_that_were_promised():
     assert risk_here(*named(None, 0.97, difference).operating_points) == pytest.approx(0.03)
 
 
-def speed(kind, texts, accuracy=0.9, threads=1):
-    return Speed(f"{kind} {texts}", kind, threads, accuracy, texts, 0.98 * texts, 1.02 * texts, 100, 1.0, 2.0, None)
+def speed(kind, texts, accuracy=0.9, threads=1, precision="fp32"):
+    return Speed(
+        f"{kind} {texts}",
+        kind,
+        "torch",
+        precision,
+        threads,
+        accuracy,
+        texts,
+        0.98 * texts,
+        1.02 * texts,
+        100,
+        1.0,
+        2.0,
+        None,
+    )
 
 
 def bench(*rows):
@@ -129,10 +143,19 @@ def bench(*rows):
 )
 def test_what_a_benchmark_says(rival, applies):
     early = speed(Kind.EARLY_EXIT, 100.0)
-    assert remark(QUIET, "In the benchmark", bench(early, rival)).applies == applies
+    assert remark(QUIET, "something without early exit", bench(early, rival)).applies == applies
+
+
+def test_another_engine_may_be_faster():
+    here, there = speed(Kind.EARLY_EXIT, 100.0), speed(Kind.EARLY_EXIT, 200.0, precision="bf16")
+    found = remark(QUIET, "another backend or precision", bench(here, there))
+    assert found.applies
+    assert "torch bf16" in found.advice
+    assert not remark(QUIET, "another backend or precision", bench(here)).applies
+    assert not remark(QUIET, "another backend or precision", bench(there)).applies
 
 
 def test_a_benchmark_without_labels_compares_speed_alone():
     rows = [replace(speed(kind, texts), accuracy=None) for kind, texts in [(Kind.EARLY_EXIT, 100), (Kind.FULL, 200)]]
-    assert remark(QUIET, "In the benchmark", bench(*rows)).applies
+    assert remark(QUIET, "something without early exit", bench(*rows)).applies
     assert not any("benchmark" in one.rule for one in advise(QUIET, None).remarks)

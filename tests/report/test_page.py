@@ -23,8 +23,22 @@ BENCH = Speeds(
     100,
     10,
     (
-        Speed("torch fp32, full depth", Kind.FULL, 1, 0.9, 50.0, 49.0, 51.0, 100, 20.0, 30.0, None),
-        Speed("torch fp32, exits at 0.9", Kind.EARLY_EXIT, 1, None, 2000.0, 1900.0, 2100.0, 1000, 5.0, 9.0, 30.0),
+        Speed("torch fp32, full depth", Kind.FULL, "torch", "fp32", 1, 0.9, 50.0, 49.0, 51.0, 100, 20.0, 30.0, None),
+        Speed(
+            "torch fp32, exits at 0.9",
+            Kind.EARLY_EXIT,
+            "torch",
+            "fp32",
+            1,
+            None,
+            2000.0,
+            1900.0,
+            2100.0,
+            1000,
+            5.0,
+            9.0,
+            30.0,
+        ),
     ),
 )
 

@@ -34,6 +34,8 @@ def content(folder):
             {
                 "name": "torch fp32, full depth",
                 "kind": "full depth",
+                "backend": "torch",
+                "precision": "fp32",
                 "threads": 1,
                 "accuracy": None,
                 "offline": {"texts_per_second": SPREAD},

@@ -75,7 +75,7 @@ def test_promises_stand_beside_what_is_seen():
 
 
 def speed(name, kind, texts, accuracy, threads=1):
-    return Speed(name, kind, threads, accuracy, texts, texts, texts, 100, 1.0, 2.0, None)
+    return Speed(name, kind, "torch", "fp32", threads, accuracy, texts, texts, texts, 100, 1.0, 2.0, None)
 
 
 def test_benchmarks_come_by_threads_and_speed_without_cut_networks_that_are_worse():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evaluations import evaluation
+from evaluations import SAFE, evaluation
 from offramp.evaluation import Full
 from offramp.policy import Interval
 from offramp.report.verdict import LEAST_SPEEDUP, LOSSES, decide
@@ -113,3 +113,13 @@ def test_a_threshold_at_which_all_texts_take_one_exit_is_a_cut_network_by_anothe
     whole = made([(9.0, 0.90)], [(1.5, 0.899)])
     only = replace(whole, points=(replace(whole.points[0], exits=(1.0, 0.0, 0.0, 0.0)),))
     assert decide(only).advice.startswith("Just cut the model")
+
+
+def test_an_operating_point_is_preferred_to_thresholds_picked_on_these_texts():
+    whole = made([(3.0, 0.899)], [])
+    point = replace(whole.points[0], name="safe", measured_speedup=2.0, measured_speedup_spread=(1.9, 2.1))
+    here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
+    tuned = replace(whole, operating_points=(replace(here, point=point),))
+    assert decide(tuned).advice.startswith("Use early exit at operating point 'safe'.")
+    costly = replace(tuned, operating_points=(replace(here, point=replace(point, accuracy=0.8)),))
+    assert decide(costly).advice.startswith("Use early exit at threshold 0.5.")

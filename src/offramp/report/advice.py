@@ -19,6 +19,7 @@ _INEFFICIENT = 0.8
 _NOISY = 0.2
 _FEW_TIMED = 100
 _TRUNCATED_TEXTS = 0.05
+_USED = 0.05
 _SIGNIFICANT = 0.05
 
 
@@ -52,7 +53,7 @@ def advise(evaluation: Evaluation, speeds: Speeds | None) -> Advice:
     ]
     remarks = [rule(evaluation) for rule in rules]
     if speeds is not None:
-        remarks.append(_other_engines(speeds))
+        remarks += [_other_ways(speeds), _other_engines(evaluation, speeds)]
     return Advice(decide(evaluation), tuple(remarks))
 
 
@@ -133,9 +134,9 @@ def _miscalibrated(evaluation: Evaluation) -> Finding:
 def _used_before(evaluation: Evaluation) -> Finding:
     uses = evaluation.data.used_before
     return Finding(
-        rule="Some of these texts were used to make the model, its temperatures or its operating points.",
+        rule=f"More than {percent(_USED, 0)} of these texts were used to make the model, its temperatures or its operating points.",
         figures="; ".join(f"{percent(share, 0)} for {use}" for use, share in uses.items()) or "none, as far as known",
-        applies=bool(uses),
+        applies=any(share > _USED for share in uses.values()),
         advice="The figures flatter: evaluate on texts that were used for nothing before.",
     )
 
@@ -207,7 +208,22 @@ def _long_texts(evaluation: Evaluation) -> Finding:
     )
 
 
-def _other_engines(speeds: Speeds) -> Finding:
+def _other_engines(evaluation: Evaluation, speeds: Speeds) -> Finding:
+    model = evaluation.model
+    early = [row for row in speeds.rows if row.kind is Kind.EARLY_EXIT]
+    here = _quickest(row for row in early if (row.backend, row.precision) == (model.backend, model.precision))
+    best = _quickest(row for row in early if here is not None and row.threads == here.threads)
+    return Finding(
+        rule="In the benchmark, early exit is faster in another backend or precision than here (quartiles apart).",
+        figures="; ".join(_fast(row) for row in (here, best) if row is not None) or "nothing to compare",
+        applies=here is not None and best is not None and best.low > here.high,
+        advice=""
+        if best is None
+        else f"Run early exit in {best.backend} {best.precision}: evaluate and tune it there.",
+    )
+
+
+def _other_ways(speeds: Speeds) -> Finding:
     best = _quickest(row for row in speeds.rows if row.kind is Kind.EARLY_EXIT)
     rival = _quickest(row for row in speeds.rows if best is not None and _rivals(row, best))
     return Finding(

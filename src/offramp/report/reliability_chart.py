@@ -7,10 +7,13 @@ from markupsafe import Markup
 from offramp.calibration import ReliabilityBin
 from offramp.evaluation import ExitReliability
 from offramp.report.scale import Scale
-from offramp.report.svg import CIRCLE, RING, Shape, hint, line, picture, polyline, rectangle, text
+from offramp.report.svg import CIRCLE, RING, Shape, element, hint, line, picture, polyline, rectangle, text
 from offramp.report.words import count, percent
 
 WIDTH, HEIGHT = 200.0, 262.0
+
+# The share that is right of fewer texts is mostly chance: faint points, and no line to them.
+_FEW = 10
 
 _X = Scale(0, 1, 34, 182)
 _Y = Scale(0, 1, 168, 20)
@@ -49,11 +52,16 @@ def _grid() -> list[Markup]:
 
 
 def _curve(bins: Sequence[ReliabilityBin], shape: Shape, class_: str) -> list[Markup]:
-    filled = [one for one in bins if one.confidence is not None and one.accuracy is not None]
-    places = [(_X(one.confidence or 0.0), _Y(one.accuracy or 0.0)) for one in filled]
+    places = [
+        (_X(one.confidence), _Y(one.accuracy), one)
+        for one in bins
+        if one.confidence is not None and one.accuracy is not None
+    ]
+    faint = [shape.at(x, y, _told(one)) for x, y, one in places if one.rows < _FEW]
     return [
-        polyline(places, class_),
-        *(shape.at(x, y, _told(one)) for (x, y), one in zip(places, filled, strict=True)),
+        element("g", *faint, class_="faint"),
+        polyline([(x, y) for x, y, one in places if one.rows >= _FEW], class_),
+        *(shape.at(x, y, _told(one)) for x, y, one in places if one.rows >= _FEW),
     ]
 
 

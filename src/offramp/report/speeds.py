@@ -25,6 +25,8 @@ class Speed:
 
     name: str
     kind: Kind
+    backend: str
+    precision: str
     threads: int
     accuracy: float | None
     texts_per_second: float
@@ -100,6 +102,8 @@ def _speed(row: Mapping[str, Any]) -> Speed:
     return Speed(
         name=str(row["name"]),
         kind=Kind(row["kind"]),
+        backend=str(row["backend"]),
+        precision=str(row["precision"]),
         threads=int(row["threads"]),
         accuracy=_number(row["accuracy"]),
         texts_per_second=float(speed["median"]),
