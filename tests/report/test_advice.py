@@ -109,21 +109,8 @@ def test_risks_are_those_that_were_promised():
 
 
 def speed(kind, texts, accuracy=0.9, threads=1, precision="fp32"):
-    return Speed(
-        f"{kind} {texts}",
-        kind,
-        "torch",
-        precision,
-        threads,
-        accuracy,
-        texts,
-        0.98 * texts,
-        1.02 * texts,
-        100,
-        1.0,
-        2.0,
-        None,
-    )
+    name, spread = f"{kind} {texts}", (texts, 0.98 * texts, 1.02 * texts)
+    return Speed(name, kind, "torch", precision, threads, accuracy, *spread, 100, 1.0, 2.0, None)
 
 
 def bench(*rows):

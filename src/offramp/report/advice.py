@@ -134,7 +134,8 @@ def _miscalibrated(evaluation: Evaluation) -> Finding:
 def _used_before(evaluation: Evaluation) -> Finding:
     uses = evaluation.data.used_before
     return Finding(
-        rule=f"More than {percent(_USED, 0)} of these texts were used to make the model, its temperatures or its operating points.",
+        rule=f"More than {percent(_USED, 0)} of these texts were used to make the model, its temperatures or its "
+        "operating points.",
         figures="; ".join(f"{percent(share, 0)} for {use}" for use, share in uses.items()) or "none, as far as known",
         applies=any(share > _USED for share in uses.values()),
         advice="The figures flatter: evaluate on texts that were used for nothing before.",

@@ -49,7 +49,15 @@ def picture(
 
 def text(words: str, x: float, y: float, *, anchor: str = "start", class_: str | None = None) -> Markup:
     """One line of text, its baseline at ``y``; ``anchor`` is start, middle or end."""
-    return element("text", words, x=x, y=y, text_anchor=None if anchor == "start" else anchor, class_=class_)
+    return element(
+        "text",
+        words,
+        x=x,
+        y=y,
+        text_anchor=None if anchor == "start" else anchor,
+        paint_order="stroke",  # a halo in the page's colour stays behind the letters
+        class_=class_,
+    )
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
