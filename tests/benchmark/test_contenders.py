@@ -2,7 +2,7 @@ import pytest
 
 from offramp import environment
 from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
-from offramp.errors import ModelFolderError
+from offramp.errors import ModelFolderError, OptionError
 
 OTHER = Engine("openvino", "int8")
 
@@ -31,6 +31,14 @@ def test_every_engine_runs_at_full_depth_cut_and_with_exits():
 def test_bf16_runs_where_it_is_fast(folder, monkeypatch, fast, expected):
     monkeypatch.setattr(environment, "fast_bf16", lambda: fast)
     assert list(map(str, engines_of(folder))) == expected
+
+
+def test_only_some_engines(folder, monkeypatch):
+    monkeypatch.setattr(environment, "fast_bf16", lambda: True)
+    assert list(map(str, engines_of(folder, precisions=["bf16"]))) == ["torch bf16"]
+    assert list(map(str, engines_of(folder, backends=["torch"], precisions=["fp32"]))) == ["torch fp32"]
+    with pytest.raises(OptionError, match=r"cannot run in openvino int8; there is torch fp32, torch bf16"):
+        engines_of(folder, ["openvino"], ["int8"])
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):

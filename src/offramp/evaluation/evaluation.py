@@ -141,7 +141,7 @@ def evaluate(
         temperatures = np.array(classifier.calibration.temperatures)[:, None, None]
         probabilities = classifier.problem.probabilities(logits, temperatures)
         replays = [replay(probabilities, rule) for rule in rules]
-        work = 1 + sum(share_of_full(classifier.exits, taken.exits, encoded.lengths) for taken in distinct(replays))
+        work = 2 + sum(share_of_full(classifier.exits, taken.exits, encoded.lengths) for taken in distinct(replays))
         size = int(np.clip(seconds * rows_per_second / (REPEATS + 1) / work, min(32, len(rows)), len(rows)))
         sample = representative_rows(classifier.exits, replays, encoded.lengths, size, seed)
         timed = _time(classifier, rows.subset(sample), rules, on_progress)
