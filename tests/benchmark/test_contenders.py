@@ -27,6 +27,11 @@ def test_every_engine_runs_at_full_depth_cut_and_with_exits():
     assert entered[-1] == Contender(Kind.EARLY_EXIT, OTHER, threshold=0.9)
 
 
+def test_the_pipeline_is_always_held_against_its_own_full_depth():
+    names = [one.name for one in contenders([OTHER], (1, 4), (0.9,))]
+    assert names[:3] == ["transformers.pipeline", "torch fp32, full depth", "openvino int8, full depth"]
+
+
 @pytest.mark.parametrize(("fast", "expected"), [(False, ["torch fp32"]), (True, ["torch fp32", "torch bf16"])])
 def test_bf16_runs_where_it_is_fast(folder, monkeypatch, fast, expected):
     monkeypatch.setattr(environment, "fast_bf16", lambda: fast)

@@ -98,6 +98,8 @@ def contenders(engines: Sequence[Engine], layers: Sequence[int], thresholds: Seq
         thresholds: of early exit.
     """
     entered = [Contender(Kind.PIPELINE, REFERENCE)]
+    if REFERENCE not in engines:
+        entered.append(Contender(Kind.FULL, REFERENCE))  # what the pipeline is held against
     for engine in engines:
         entered.append(Contender(Kind.FULL, engine))
         entered += [Contender(Kind.TRUNCATED, engine, layers=depth) for depth in layers[:-1]]
