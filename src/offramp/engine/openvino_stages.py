@@ -21,7 +21,7 @@ _KEPT_KERNELS = 20_000
 class OpenVinoStages:
     """See :class:`~offramp.engine.stages.Stages`.
 
-    What a stage returns lies in memory that its next run writes over. In ``bf16``, and in ``int8`` where the processor
+    The states that stages return lie in OpenVINO's own memory. In ``bf16``, and in ``int8`` where the processor
     is fast at bfloat16, what is not int8 is computed in bfloat16, and so the hidden states pass from stage to stage.
     """
 
@@ -44,8 +44,6 @@ class OpenVinoStages:
         }
         self._stages = [self._request(stage_name(stage)) for stage in range(len(layers))]
         self._others: dict[str, Any] = {}
-        self._width = self._stages[0].get_compiled_model().output("hidden_out").partial_shape[2].get_length()
-        self._rooms = [torch.empty(0) for _ in layers]
 
     @property
     def backend(self) -> str:
@@ -68,13 +66,12 @@ class OpenVinoStages:
 
     def first(self, batch: Batch) -> Ran:
         """Embeds a batch and runs the first stage and its exit."""
-        return self._run(0, batch.tokens, *batch.input_ids.shape)
+        return self._run(0, batch.tokens)
 
     def later(self, stage: int, state: State, lengths: NDArray[np.int64]) -> Ran:
         """Runs a stage behind the first and its exit."""
         hidden, history = self._shared(state.hidden), self._shared(state.history)
-        rows, length, _ = state.hidden.shape
-        return self._run(stage, {"hidden": hidden, "lengths": lengths, "history": history}, rows, length)
+        return self._run(stage, {"hidden": hidden, "lengths": lengths, "history": history})
 
     def full(self, batch: Batch) -> NDArray[np.float32]:
         """Runs the whole network as one graph."""
@@ -85,19 +82,10 @@ class OpenVinoStages:
         """Embeds a batch and does nothing more."""
         self._infer(self._other(EMBED), batch.tokens)
 
-    def _run(self, stage: int, feeds: dict[str, Any], rows: int, length: int) -> Ran:
-        request = self._stages[stage]
-        hidden = self._room(stage, rows, length)
-        request.set_tensor("hidden_out", self._shared(hidden))
-        self._infer(request, feeds)
-        return Ran(State(hidden, self._float(request, "history_out")), request.get_tensor("logits").data.copy())
-
-    def _room(self, stage: int, rows: int, length: int) -> Tensor:
-        """Memory for the hidden states behind a stage, the same each time: OpenVINO would copy them out of its own."""
-        needed = rows * length * self._width
-        if self._rooms[stage].numel() < needed:
-            self._rooms[stage] = torch.empty(needed, dtype=torch.bfloat16 if self._bf16 else torch.float32)
-        return self._rooms[stage][:needed].view(rows, length, self._width)
+    def _run(self, stage: int, feeds: dict[str, Any]) -> Ran:
+        request = self._infer(self._stages[stage], feeds)
+        state = State(self._float(request, "hidden_out"), self._float(request, "history_out"))
+        return Ran(state, request.get_tensor("logits").data.copy())
 
     def _other(self, name: str) -> Any:
         """A graph that only measuring and auditing need: it is not in memory until then."""
