@@ -57,7 +57,8 @@ def rows_within(
         tokens: of each row, (rows,).
     """
     everywhere = [np.full(len(tokens), index) for index in range(len(layers))]
-    ways = [*(taken.exits for taken in distinct(replays)), *everywhere]
+    # Full depth runs once more, where the parts that no row can skip are measured.
+    ways = [*(taken.exits for taken in distinct(replays)), *everywhere, everywhere[-1]]
     row_seconds *= (REPEATS + 1) * sum(share_of_full(layers, exits, tokens) for exits in ways)
     return int(np.clip(seconds / row_seconds, min(_LEAST_ROWS, len(tokens)), len(tokens)))
 
