@@ -6,7 +6,7 @@ import offramp
 from conftest import tiny_backbone, tiny_tokenizer
 from offramp import demonstration
 from offramp.errors import DataError, MissingExtraError
-from offramp.evaluation import evaluation
+from offramp.evaluation import speed
 from offramp.training import Listener, train
 from toys import QUICK, names, single
 
@@ -20,7 +20,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(demonstration, "demo_encoder", lambda: tmp_path / "encoder")
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
-    monkeypatch.setattr(evaluation, "REPEATS", 1)
+    monkeypatch.setattr(speed, "REPEATS", 1)
     return tmp_path / "demo"
 
 
@@ -29,11 +29,11 @@ def test_the_demo_trains_evaluates_and_tries(small):
     result = demonstration.demo(small, on_epoch=epochs.append, on_progress=lambda what, *_: progress.add(what))
     assert progress == {"training", "running all exits", "timing"}
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
-    assert result.evaluation.full.accuracy > 0.8
-    assert result.evaluation.data["rows"] == 60
+    assert result.report.evaluation.full.accuracy > 0.8
+    assert result.report.evaluation.data.rows == 60
     assert [text for text, _ in result.examples] == [row["text"] for row in single(60, seed=2)][::10]
     assert all(prediction.label in "abc" for _, prediction in result.examples)
-    assert f"{result.evaluation.full.accuracy:.2%} of 60 test texts" in result.summary
+    assert f"{result.report.evaluation.full.accuracy:.2%} of 60 test texts" in result.summary
     assert offramp.load(small / "model").labels == ("a", "b", "c")
 
 
@@ -54,7 +54,16 @@ def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, mon
         demonstration.demo(small)
     demonstration.demo(small)
     assert steps == [*range(1, 11), *range(1, 57)]
-    assert names(small) == ["curve.png", "curve.svg", "evaluation.json", "model", "r8-test.csv", "r8-train.csv"]
+    assert names(small) == [
+        "curve.png",
+        "curve.svg",
+        "evaluation.json",
+        "model",
+        "r8-test.csv",
+        "r8-train.csv",
+        "report.html",
+        "report.json",
+    ]
 
 
 def test_without_its_packages_the_demo_says_what_to_install(monkeypatch):

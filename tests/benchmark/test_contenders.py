@@ -2,7 +2,7 @@ import pytest
 
 from offramp import environment
 from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
-from offramp.errors import ModelFolderError
+from offramp.errors import ModelFolderError, OptionError
 
 OTHER = Engine("openvino", "int8")
 
@@ -27,10 +27,23 @@ def test_every_engine_runs_at_full_depth_cut_and_with_exits():
     assert entered[-1] == Contender(Kind.EARLY_EXIT, OTHER, threshold=0.9)
 
 
+def test_the_pipeline_is_always_held_against_its_own_full_depth():
+    names = [one.name for one in contenders([OTHER], (1, 4), (0.9,))]
+    assert names[:3] == ["transformers.pipeline", "torch fp32, full depth", "openvino int8, full depth"]
+
+
 @pytest.mark.parametrize(("fast", "expected"), [(False, ["torch fp32"]), (True, ["torch fp32", "torch bf16"])])
 def test_bf16_runs_where_it_is_fast(folder, monkeypatch, fast, expected):
     monkeypatch.setattr(environment, "fast_bf16", lambda: fast)
     assert list(map(str, engines_of(folder))) == expected
+
+
+def test_only_some_engines(folder, monkeypatch):
+    monkeypatch.setattr(environment, "fast_bf16", lambda: True)
+    assert list(map(str, engines_of(folder, precisions=["bf16"]))) == ["torch bf16"]
+    assert list(map(str, engines_of(folder, backends=["torch"], precisions=["fp32"]))) == ["torch fp32"]
+    with pytest.raises(OptionError, match=r"cannot run in openvino int8; there is torch fp32, torch bf16"):
+        engines_of(folder, ["openvino"], ["int8"])
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):

@@ -11,15 +11,17 @@ from offramp.calibration import Calibration
 from offramp.data import Columns, LabelledTexts
 from offramp.engine import torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.evaluation import THRESHOLDS, Full, evaluate
-from offramp.evaluation import evaluation as evaluation_module
+from offramp.evaluation import THRESHOLDS, Full, evaluate, speed
 from toys import multi, pairs, single, write_jsonl, write_model
 
 POINT = {
+    "name",
+    "criterion",
     "threshold",
     "accuracy",
     "macro_f1",
     "agreement",
+    "accuracy_difference",
     "mean_layers",
     "layer_speedup",
     "bound_speedup",
@@ -33,7 +35,7 @@ CHOSEN = (0.0, 0.5, 0.7, 0.9, 1.01)
 
 @pytest.fixture(autouse=True)
 def _few_repeats(monkeypatch):
-    monkeypatch.setattr(evaluation_module, "REPEATS", 1)
+    monkeypatch.setattr(speed, "REPEATS", 1)
 
 
 def classifier(temperatures=(0.5, 2.0, 1.5), **config):
@@ -59,7 +61,20 @@ def rows():
 
 def test_the_report_has_the_documented_keys(rows):
     report = json.loads(json.dumps(evaluate(classifier(), rows, thresholds=(0.9,)).to_dict(), allow_nan=False))
-    assert set(report) == {"schema", "environment", "model", "data", "full", "points", "calibration"}
+    assert set(report) == {
+        "schema",
+        "environment",
+        "model",
+        "data",
+        "full",
+        "points",
+        "operating_points",
+        "truncated",
+        "overthinking",
+        "calibration",
+        "reliability",
+        "focus",
+    }
     assert set(report["full"]) == {"accuracy", "macro_f1", "texts_per_second"}
     assert set(report["points"][0]) == POINT
     assert {"exit", "temperature", "ece_before", "ece_after", "nll_before", "nll_after", "auroc"} <= set(
@@ -143,19 +158,19 @@ def test_a_model_with_a_single_label_of_many_is_measured():
 def test_blank_and_long_texts_are_counted(tmp_path):
     data = [*single(10), {"text": "  ", "label": "a"}, {"text": None, "label": "b"}, {"text": "w1 " * 60, "label": "c"}]
     result = evaluate(classifier(), write_jsonl(tmp_path / "data.jsonl", data), thresholds=(0.9,))
-    assert (result.data["rows"], result.data["blank"], result.data["truncated"]) == (13, 2, 1)
+    assert (result.data.rows, result.data.blank, result.data.truncated) == (13, 2, 1)
 
 
 def test_few_seconds_time_fewer_rows():
     many = labelled(single(400))
-    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data["timed_rows"] == 32
-    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data["timed_rows"] == 400
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data.timed_rows == 32
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data.timed_rows == 400
 
 
 def test_a_folder_is_read_and_named(tmp_path, rows):
     folder = write_model(tmp_path / "model")
     result = evaluate(folder, rows, thresholds=(0.9,))
-    assert result.model["folder"] == str(folder)
+    assert result.model.folder == str(folder)
     with pytest.raises(ModelFolderError, match="there is no folder"):
         evaluate(tmp_path / "none", rows)
 
@@ -170,7 +185,7 @@ def test_progress_is_told(rows):
     told = []
     evaluate(classifier(), rows, thresholds=(0.5, 0.9), on_progress=lambda *what: told.append(what))
     assert told[0] == ("running all exits", 0, 1)
-    assert told[1:] == [("timing", done, 6) for done in range(1, 7)]
+    assert told[1:] == [("timing", done, 10) for done in range(1, 11)]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +223,7 @@ def test_the_fastest_point_within_a_loss(rows):
         replace(point, threshold=threshold, accuracy=accuracy, measured_speedup=speed)
         for threshold, accuracy, speed in [(0.5, 0.80, 4.0), (0.7, 0.88, 3.0), (0.8, 0.89, 2.0), (1.01, 0.90, 0.9)]
     )
-    made = replace(result, full=Full(0.90, 0.9, 1.0), points=points, data={"rows": 1000})
+    made = replace(result, full=Full(0.90, 0.9, 1.0), points=points, data=replace(result.data, rows=1000))
     assert made.fastest_within(0.5).threshold == 0.5
     assert made.fastest_within(0.02).threshold == 0.7
     assert made.fastest_within(0.01).threshold == 0.8
@@ -226,4 +241,4 @@ def test_columns_are_named(tmp_path):
     data = [{"body": row["text"], "topic": row["label"]} for row in single(10)]
     source = write_jsonl(tmp_path / "data.jsonl", data)
     result = evaluate(classifier(), source, columns=Columns(text="body", label="topic"), thresholds=(0.9,))
-    assert result.data["source"] == source
+    assert result.data.source == source

@@ -96,8 +96,8 @@ def check_comparable(
     gone = sorted(name for name, _ in baseline.rows.keys() - measurable)
     if gone:
         raise OptionError(
-            f"the baseline {baseline.path} has {gone[0]!r}, which this model folder cannot run here; "
-            f"export it again, or {_CURE}"
+            f"the baseline {baseline.path} has {gone[0]!r}, which is not measured now; "
+            f"export it again, leave --backend and --precision out, or {_CURE}"
         )
 
 

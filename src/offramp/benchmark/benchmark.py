@@ -78,6 +78,8 @@ def bench(
     labelled: bool = True,
     thresholds: Sequence[float] = (DEFAULT_THRESHOLD,),
     threads: Sequence[int] | str | None = None,
+    backends: Sequence[str] = (),
+    precisions: Sequence[str] = (),
     token_budgets: Sequence[int] = TOKEN_BUDGETS,
     seconds: float = SECONDS,
     seed: int = 0,
@@ -99,6 +101,7 @@ def bench(
         thresholds: of early exit.
         threads: numbers of processor threads, or the same as text (``"1,2"``); by default 1 and 2, as far as there
             are cores.
+        backends, precisions: measure only these; by default all in which the folder can run.
         token_budgets: tokens of a batch to choose from, for each contender on its own.
         seconds: about how long everything that is timed may take together; it decides the number of rows. Accuracy
             comes on top: one pass over all rows in each backend and precision.
@@ -121,7 +124,7 @@ def bench(
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
     reference = open_engine(folder, REFERENCE)
     texts = _read(data, columns or Columns(), labelled, reference)
-    engines = engines_of(folder)
+    engines = engines_of(folder, backends, precisions)
     entered = contenders(engines, reference.exits, options.thresholds)
     described = _describe(folder, reference, texts, options)
     if baseline is not None:
@@ -206,8 +209,9 @@ def _judge(
     on_progress: Callable[[str, int, int], None],
 ) -> Judge:
     passes: dict[Engine, Pass] = {}
-    for number, engine in enumerate(engines):
-        on_progress(f"all exits, {engine}", number, len(engines))
+    needed = list(dict.fromkeys((REFERENCE, *engines)))
+    for number, engine in enumerate(needed):
+        on_progress(f"all exits, {engine}", number, len(needed))
         classifier = reference if engine == REFERENCE else open_engine(folder, engine)
         passes[engine] = run_exits(classifier, texts.rows)
     return Judge(reference.problem, reference.exits, texts.tokens, passes, texts.targets)

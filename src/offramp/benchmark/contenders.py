@@ -7,6 +7,7 @@ from pathlib import Path
 
 from offramp import environment
 from offramp.engine import exports_of
+from offramp.errors import OptionError
 
 
 class Kind(StrEnum):
@@ -64,14 +65,28 @@ class Contender:
                 return f"{self.engine}, exits at {self.threshold:g}"
 
 
-def engines_of(model: Path) -> list[Engine]:
+def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[str] = ()) -> list[Engine]:
     """Every backend and precision in which a model folder can run here; PyTorch in fp32 comes first.
+
+    Args:
+        model: the folder.
+        backends, precisions: take only these; by default all.
 
     Raises:
         ModelFolderError: the folder is not an offramp model, or an export in it is damaged or out of date.
+        OptionError: none is left.
     """
     bf16 = [Engine("torch", "bf16")] if environment.fast_bf16() else []
-    return [REFERENCE, *bf16, *(Engine(export.backend, export.precision) for export in exports_of(model))]
+    there = [REFERENCE, *bf16, *(Engine(export.backend, export.precision) for export in exports_of(model))]
+    taken = [
+        engine
+        for engine in there
+        if (not backends or engine.backend in backends) and (not precisions or engine.precision in precisions)
+    ]
+    if not taken:
+        wanted = " ".join((*backends, *precisions))
+        raise OptionError(f"{model} cannot run in {wanted}; there is {', '.join(map(str, there))}")
+    return taken
 
 
 def contenders(engines: Sequence[Engine], layers: Sequence[int], thresholds: Sequence[float]) -> list[Contender]:
@@ -83,6 +98,8 @@ def contenders(engines: Sequence[Engine], layers: Sequence[int], thresholds: Seq
         thresholds: of early exit.
     """
     entered = [Contender(Kind.PIPELINE, REFERENCE)]
+    if REFERENCE not in engines:
+        entered.append(Contender(Kind.FULL, REFERENCE))  # what the pipeline is held against
     for engine in engines:
         entered.append(Contender(Kind.FULL, engine))
         entered += [Contender(Kind.TRUNCATED, engine, layers=depth) for depth in layers[:-1]]

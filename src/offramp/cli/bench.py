@@ -21,6 +21,10 @@ def command(
     threads: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Numbers of processor threads; default: 1,2.")
     ] = None,
+    backend: Annotated[list[str] | None, typer.Option(help="Only this backend; may be given several times.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Only this precision; may be given several times.")
+    ] = None,
     token_budget: Annotated[
         list[int] | None, typer.Option(help="Tokens of a batch to choose from; default: 512 to 16384.")
     ] = None,
@@ -62,6 +66,8 @@ def command(
             labelled=not unlabelled,
             thresholds=threshold or (DEFAULT_THRESHOLD,),
             threads=threads,
+            backends=backend or (),
+            precisions=precision or (),
             token_budgets=token_budget or TOKEN_BUDGETS,
             seconds=seconds,
             seed=seed,

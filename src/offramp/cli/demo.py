@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.evaluate import print_evaluation
+from offramp.cli.evaluate import print_report
 from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, show
 
 
@@ -19,7 +19,7 @@ def command(
         result = demo(
             output, say=say, on_epoch=EpochTable(), on_progress=lambda what, done, total: update(done, total, what)
         )
-    print_evaluation(result.evaluation.to_dict())
+    print_report(result.report)
     show()
     for text, prediction in result.examples:
         show(

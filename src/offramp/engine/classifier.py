@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
-from offramp.engine.predictions import Prediction, Predictions
+from offramp.engine.predictions import AllExits, Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
 from offramp.errors import DataError, ModelFolderError, OptionError
@@ -195,14 +195,21 @@ class Classifier:
 
     def exit_logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Logits of every exit from one full-depth pass, not calibrated: (exits, rows, labels)."""
+        return self.run_exits(texts, text_pairs).logits
+
+    def run_exits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> AllExits:
+        """Runs every text to the end and gives the logits of all exits, and what was read of each text."""
         self._check(texts, text_pairs)
         logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
+        tokens, truncated = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
         start = 0
         for encoded in self._windows(texts, text_pairs):
             for ids, values in run_exits(self.stages, self.batches(encoded)):
                 logits[:, start + ids] = values
+            here = slice(start, start + len(encoded))
+            tokens[here], truncated[here] = encoded.lengths, encoded.truncated
             start += len(encoded)
-        return logits
+        return AllExits(logits, tokens, truncated)
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
