@@ -87,11 +87,10 @@ def run_rows(classifier: Classifier, rows: LabelledTexts | Texts) -> Ran:
     """
     check_pairs(classifier, rows.text_pairs)
     targets = targets_of(classifier, rows) if isinstance(rows, LabelledTexts) else None
-    encoded = classifier.encode(rows.texts, rows.text_pairs)
     started = time.perf_counter()
-    logits = classifier.exit_logits(rows.texts, rows.text_pairs)
+    read = classifier.run_exits(rows.texts, rows.text_pairs)
     seconds_per_row = (time.perf_counter() - started) / len(rows)
-    return Ran(rows, targets, logits, encoded.lengths, encoded.truncated, seconds_per_row)
+    return Ran(rows, targets, read.logits, read.tokens, read.truncated, seconds_per_row)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

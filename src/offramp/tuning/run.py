@@ -1,6 +1,6 @@
 """Choosing operating points and writing them into the model folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from offramp import environment
 from offramp.data import Columns, point_of, read_any, remember, temperatures_of, uses_of
 from offramp.engine import Classifier, load, save_calibration
 from offramp.errors import CheckFailed, OptionError
+from offramp.evaluation import OnProgress
 from offramp.policy import (
     CRITERIA,
     FITTED,
@@ -102,7 +103,7 @@ def tune(
     threads: int | None = None,
     seconds: float = SECONDS,
     seed: int = 0,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Tuned:
     """Chooses operating points on calibration rows and writes them into the model folder, for ``predict(at=name)``.
 
