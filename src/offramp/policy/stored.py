@@ -61,6 +61,15 @@ def criterion_name(criterion: Criterion) -> str:
     return _NAMES[type(criterion)]
 
 
+def rule_in_words(rule: Threshold) -> str:
+    """Says when a row leaves, such as ``confidence >= 0.9``; thresholds of several exits in their order."""
+    criterion = rule.criterion
+    if isinstance(criterion, PerExit) and len(criterion.thresholds) == rule.threshold == 1:
+        thresholds = ", ".join(f"{threshold:.4g}" for threshold in criterion.thresholds[0])
+        return f"{criterion_name(criterion.criterion)} >= {thresholds}"
+    return f"{criterion_name(criterion)} >= {rule.threshold:.4g}"
+
+
 def _criterion_to_dict(criterion: Any) -> dict[str, Any]:
     name = criterion_name(criterion)
     return {"name": name, **{field.name: _plain(getattr(criterion, field.name)) for field in fields(criterion)}}
