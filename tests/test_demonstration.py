@@ -16,7 +16,7 @@ def small(tmp_path, monkeypatch):
     """The demo on toy data, with a tiny encoder."""
     tiny_backbone().save_pretrained(tmp_path / "encoder")
     tiny_tokenizer().save_pretrained(tmp_path / "encoder")
-    parts = {"train": single(240, seed=1), "test": single(60, seed=2)}
+    parts = {"train": single(300, seed=1), "test": single(60, seed=2)}
     monkeypatch.setattr(demonstration, "demo_encoder", lambda: tmp_path / "encoder")
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
@@ -27,7 +27,7 @@ def small(tmp_path, monkeypatch):
 def test_the_demo_trains_evaluates_and_tries(small):
     epochs, progress = [], set()
     result = demonstration.demo(small, on_epoch=epochs.append, on_progress=lambda what, *_: progress.add(what))
-    assert progress == {"training", "running all exits", "timing"}
+    assert progress == {"training", "running all exits", "timing stages", "timing"}
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
     assert result.report.evaluation.full.accuracy > 0.8
     assert result.report.evaluation.data.rows == 60
@@ -35,6 +35,14 @@ def test_the_demo_trains_evaluates_and_tries(small):
     assert all(prediction.label in "abc" for _, prediction in result.examples)
     assert f"{result.report.evaluation.full.accuracy:.2%} of 60 test texts" in result.summary
     assert offramp.load(small / "model").labels == ("a", "b", "c")
+    # 300 texts to learn from: a fifth tunes, a tenth of the others calibrates.
+    assert (result.training.calibration.rows, result.tuned.data["rows"]) == (24, 60)
+    assert result.tuned.data["seen"].keys() <= {"training"}
+    assert {point.name for point in result.tuned.points} | {one.name for one in result.tuned.missed} == {
+        "fast",
+        "balanced",
+        "safe",
+    }
 
 
 def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, monkeypatch):
@@ -61,6 +69,7 @@ def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, mon
         "model",
         "r8-test.csv",
         "r8-train.csv",
+        "r8-tune.csv",
         "report.html",
         "report.json",
     ]

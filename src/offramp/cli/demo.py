@@ -6,12 +6,13 @@ import typer
 
 from offramp.cli.evaluate import print_report
 from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, show
+from offramp.cli.tune import print_tuned
 
 
 def command(
     output: Annotated[str, typer.Option(help="Folder to work in.")] = "demo-output",
 ) -> None:
-    """Train, calibrate, evaluate and try a small model on real newswires, offline, in a few minutes."""
+    """Train, calibrate, tune, evaluate and try a small model on real newswires, offline, in a few minutes."""
     quiet_libraries()
     from offramp.demonstration import demo
 
@@ -19,6 +20,8 @@ def command(
         result = demo(
             output, say=say, on_epoch=EpochTable(), on_progress=lambda what, done, total: update(done, total, what)
         )
+    print_tuned(result.tuned.to_dict())
+    show()
     print_report(result.report)
     show()
     for text, prediction in result.examples:

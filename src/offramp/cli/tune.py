@@ -115,7 +115,8 @@ def print_tuned(result: dict[str, Any]) -> None:
         f"{result['environment']['gpu'] or result['environment']['cpu']}"
     )
     for use, share in data["seen"].items():
-        show(f"{share:.1%} of the texts have served for {use}")
+        if not use.startswith("operating point"):
+            show(f"{share:.1%} of the texts have served for {use}")
     if result["points"]:
         header = ["point", "promise", "leave when", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {layer}" for layer in model["exits"]]
@@ -143,20 +144,24 @@ def _cells(point: dict[str, Any]) -> list[str]:
 
 def _promise(promise: dict[str, Any]) -> str:
     how = {"crc": "on average", "empirical": "on these rows"}.get(promise["method"])
-    return f"{promise['risk']} <= {promise['target']:.4g}, " + (how or f"{promise['confidence']:.4g} sure")
+    return f"{promise['risk']} <= {100 * promise['target']:.4g}%, " + (
+        how or f"{100 * promise['confidence']:.4g}% sure"
+    )
 
 
 def _comparison(lines: list[dict[str, Any]], what: str) -> str:
     """One line a rule, one column a cost."""
     costs = sorted({line["cost"] for line in lines}, reverse=True)
     cells = {(line["rule"], line["cost"]): line for line in lines}
-    rows = []
+    rows: list[list[str]] = []
     for rule in dict.fromkeys(line["rule"] for line in lines):
         values = [cells[rule, cost] for cost in costs]
-        rows.append([rule, *(f"{one['value']['value']:.2%} ({_signed(one['gain'])})" for one in values)])
+        rows.append([rule, *(_against_first(one, first=not rows) for one in values)])
     header = [f"{what} at", *(f"{1 / cost:.2f}x" for cost in costs)]
     return table(header, rows) + "\n(in brackets: points gained over the first rule, 95 % interval)"
 
 
-def _signed(gain: dict[str, float]) -> str:
-    return f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}"
+def _against_first(line: dict[str, Any], *, first: bool) -> str:
+    gain = line["gain"]
+    interval = " " * 18 if first else f"({100 * gain['low']:+6.2f} to {100 * gain['high']:+6.2f})"
+    return f"{line['value']['value']:.2%} {interval}"

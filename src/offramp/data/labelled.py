@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
 from offramp.data.reading import read_rows
-from offramp.data.sources import source_identity
-from offramp.data.tables import MissingColumn
 from offramp.data.wording import did_you_mean, listing
 from offramp.errors import DataError, OptionError
 
@@ -61,24 +59,6 @@ class LabelledTexts:
 
 
 @dataclass(frozen=True, slots=True)
-class UnlabelledTexts:
-    """Texts, perhaps with second texts, as in :class:`LabelledTexts`."""
-
-    texts: list[str]
-    text_pairs: list[str] | None
-    blank: int
-    source: str
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def fingerprint(self) -> str:
-        """See :func:`fingerprint`."""
-        return fingerprint(self.texts, self.text_pairs)
-
-
-@dataclass(frozen=True, slots=True)
 class Split:
     """The two parts of one data set; every row is in exactly one, in its old order."""
 
@@ -106,28 +86,6 @@ def read_labelled(source: str, columns: Columns) -> LabelledTexts:
         texts=[row.text for row in rows],
         text_pairs=None if columns.text_pair is None else [row.text_pair or "" for row in rows],
         labels=cast("list[str] | list[tuple[str, ...]]", labels),
-        blank=sum(row.blank for row in rows),
-        source=source,
-    )
-
-
-def read_texts(source: str, columns: Columns) -> LabelledTexts | UnlabelledTexts:
-    """Reads all rows of ``source``, with their labels if it has a column ``label``.
-
-    A label column of another name must be there: it was asked for.
-
-    Raises:
-        DataError, StorageError: as :func:`read_labelled`. A stream cannot be read twice, so it must have labels.
-    """
-    try:
-        return read_labelled(source, columns)
-    except MissingColumn as missing:
-        if missing.column != columns.label or columns.label != Columns().label or source_identity(source) is None:
-            raise
-    rows = list(read_rows(source, columns, labelled=False))
-    return UnlabelledTexts(
-        texts=[row.text for row in rows],
-        text_pairs=None if columns.text_pair is None else [row.text_pair or "" for row in rows],
         blank=sum(row.blank for row in rows),
         source=source,
     )

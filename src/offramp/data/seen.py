@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.data.labelled import LabelledTexts, UnlabelledTexts
+from offramp.data.labelled import LabelledTexts
+from offramp.data.unlabelled import Texts
 from offramp.errors import ModelFolderError
 from offramp.files import read_json, write_json
 
@@ -75,7 +76,7 @@ class SeenRows:
         return float(np.isin(others, self.hashes).mean()) if len(others) else 0.0
 
 
-def remember(folder: Path, rows: LabelledTexts | UnlabelledTexts, *uses: str) -> None:
+def remember(folder: Path, rows: LabelledTexts | Texts, *uses: str) -> None:
     """Notes in a model folder what rows were used for; what was used for the same before is forgotten.
 
     Raises:
@@ -95,7 +96,7 @@ def remember(folder: Path, rows: LabelledTexts | UnlabelledTexts, *uses: str) ->
     write_json(folder / SEEN, {"schema": SCHEMA, "data": data})
 
 
-def uses_of(folder: Path, rows: LabelledTexts | UnlabelledTexts) -> dict[str, float]:
+def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
     """Tells what rows were used for before.
 
     Returns:
@@ -109,7 +110,7 @@ def uses_of(folder: Path, rows: LabelledTexts | UnlabelledTexts) -> dict[str, fl
     return {use: share for use, share in shares.items() if share > 0}
 
 
-def _hashes(rows: LabelledTexts | UnlabelledTexts) -> Hashes:
+def _hashes(rows: LabelledTexts | Texts) -> Hashes:
     """Of the distinct rows, rising."""
     pairs: Sequence[str] = rows.text_pairs or [""] * len(rows)
     digests = {

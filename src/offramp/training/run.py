@@ -14,8 +14,6 @@ from transformers.integrations import get_available_reporting_integrations
 from offramp import environment
 from offramp.calibration import Calibration, Problem, fit_calibration
 from offramp.data import (
-    EPOCH,
-    FITTING,
     Columns,
     Split,
     check_trainable,
@@ -25,6 +23,7 @@ from offramp.data import (
     split_off_dev,
     temperatures_of,
 )
+from offramp.data.seen import EPOCH, FITTING
 from offramp.errors import DataError, OptionError
 from offramp.files import check_writable, read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build, save

@@ -1,6 +1,6 @@
 """What a user asks for, as goals with names."""
 
-from offramp.data import LabelledTexts, UnlabelledTexts
+from offramp.data import LabelledTexts, Texts
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Goal, Method, Risk
 
@@ -53,14 +53,14 @@ def goals_of(
     return {point: at_most(Risk.DISAGREEMENT, target) for point, target in DEFAULT_POINTS.items()}
 
 
-def check_labels(goals: dict[str, Goal], rows: LabelledTexts | UnlabelledTexts) -> None:
+def check_labels(goals: dict[str, Goal], rows: LabelledTexts | Texts) -> None:
     """Makes sure that there are labels where a goal needs them.
 
     Raises:
         DataError: there are none.
     """
     needed = any(isinstance(goal, AtMost) and goal.risk is Risk.ACCURACY_DROP for goal in goals.values())
-    if needed and isinstance(rows, UnlabelledTexts):
+    if needed and isinstance(rows, Texts):
         raise DataError(
             f"{rows.source} has no labels, without which a drop in accuracy cannot be seen; name their column with "
             "--label-column, or bound the disagreement with full depth instead, which needs none"

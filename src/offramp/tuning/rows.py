@@ -1,21 +1,20 @@
 """Calibration rows: whether the model has seen them before, one full-depth pass, and the time of each stage."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import FITTING, LabelledTexts, UnlabelledTexts, is_point, uses_of
+from offramp.data import LabelledTexts, Texts, is_point
+from offramp.data.seen import FITTING
 from offramp.engine import Classifier
 from offramp.errors import DataError, OptionError
 from offramp.evaluation import Request, StageCosts, check_pairs, measure_stages, targets_of
 from offramp.policy import CachedRows
-
-Texts = LabelledTexts | UnlabelledTexts
 
 # More of the rows than this among those that made the model what it is are no chance; a few texts do repeat.
 MOST_SEEN = 0.2
@@ -24,28 +23,26 @@ REPEATS = 5
 _LEAST_TIMED = 32
 
 
-def check_unseen(folder: Path, rows: Texts, *, split: bool) -> None:
+def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], *, split: bool) -> None:
     """Makes sure that the model was neither trained nor calibrated on the rows.
 
     Args:
-        folder: the model folder.
         rows: to choose thresholds on.
+        uses: share of the rows that the model has seen, by what for, as :func:`offramp.data.uses_of` gives it.
         split: whether the temperatures will be fitted anew to a part of these rows, so that only training counts.
 
     Raises:
         DataError: it was.
     """
-    uses = {use: share for use, share in uses_of(folder, rows).items() if not is_point(use)}
-    if split:
-        uses = {use: share for use, share in uses.items() if use == FITTING}
-    use = max(uses, key=lambda one: uses[one], default=FITTING)
-    if uses.get(use, 0.0) > MOST_SEEN:
+    counting = {use: share for use, share in uses.items() if use == FITTING or not (split or is_point(use))}
+    use = max(counting, key=lambda one: counting[one], default=FITTING)
+    if counting.get(use, 0.0) > MOST_SEEN:
         cure = "use other rows"
         if use != FITTING:
             cure += ", or --split to fit the temperatures anew to one half of these and choose on the other"
         raise DataError(
-            f"{uses[use]:.0%} of the rows in {rows.source} have served for {use} of this model: a threshold chosen on "
-            f"them would look better than it is; {cure}"
+            f"{counting[use]:.0%} of the rows in {rows.source} have served for {use} of this model: a threshold chosen "
+            f"on them would look better than it is; {cure}"
         )
 
 
@@ -61,7 +58,7 @@ class Ran:
         seconds_per_row: roughly.
     """
 
-    rows: Texts
+    rows: LabelledTexts | Texts
     targets: NDArray[Any] | None
     logits: NDArray[np.float32]
     tokens: NDArray[np.int64]
@@ -82,7 +79,7 @@ class Ran:
         )
 
 
-def run_rows(classifier: Classifier, rows: Texts) -> Ran:
+def run_rows(classifier: Classifier, rows: LabelledTexts | Texts) -> Ran:
     """Runs every row to full depth.
 
     Raises:
@@ -90,11 +87,10 @@ def run_rows(classifier: Classifier, rows: Texts) -> Ran:
     """
     check_pairs(classifier, rows.text_pairs)
     targets = targets_of(classifier, rows) if isinstance(rows, LabelledTexts) else None
-    encoded = classifier.encode(rows.texts, rows.text_pairs)
     started = time.perf_counter()
-    logits = classifier.exit_logits(rows.texts, rows.text_pairs)
+    read = classifier.run_exits(rows.texts, rows.text_pairs)
     seconds_per_row = (time.perf_counter() - started) / len(rows)
-    return Ran(rows, targets, logits, encoded.lengths, encoded.truncated, seconds_per_row)
+    return Ran(rows, targets, read.logits, read.tokens, read.truncated, seconds_per_row)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

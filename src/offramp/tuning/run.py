@@ -1,6 +1,6 @@
 """Choosing operating points and writing them into the model folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from offramp import environment
-from offramp.data import Columns, point_of, read_texts, remember, temperatures_of, uses_of
+from offramp.data import Columns, point_of, read_any, remember, temperatures_of, uses_of
 from offramp.engine import Classifier, load, save_calibration
 from offramp.errors import CheckFailed, OptionError
+from offramp.evaluation import OnProgress
 from offramp.policy import (
     CRITERIA,
     FITTED,
@@ -102,7 +103,7 @@ def tune(
     threads: int | None = None,
     seconds: float = SECONDS,
     seed: int = 0,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Tuned:
     """Chooses operating points on calibration rows and writes them into the model folder, for ``predict(at=name)``.
 
@@ -155,9 +156,10 @@ def tune(
     _check_options(rule, seconds, seed)
     classifier = load(folder, backend=backend, precision=precision, threads=threads)
     _check_default(default, goals, classifier)
-    rows = read_texts(data, columns or Columns())
+    rows = read_any(data, columns or Columns())
     check_labels(goals, rows)
-    check_unseen(folder, rows, split=split)
+    uses = uses_of(folder, rows)
+    check_unseen(rows, uses, split=split)
     on_progress("running all exits", 0, 2)
     ran, refitted = run_rows(classifier, rows), None
     if split:
@@ -172,7 +174,7 @@ def tune(
         schema=SCHEMA,
         environment={**environment.describe(), "threads": _threads(threads), "seed": seed},
         model=_describe_model(folder, classifier),
-        data=_describe_data(folder, ran),
+        data=_describe_data(ran, uses),
         costs={**asdict(measured.costs), "rows": measured.rows, "repeats": REPEATS},
         points=points,
         missed=missed,
@@ -246,7 +248,7 @@ def _seen(rule: Threshold, rows: CachedRows, fingerprint: str, backend: str, thr
     return Seen(
         data=fingerprint,
         rows=len(rows),
-        disagreement=float(1 - problem.agree(taken.probabilities, full).mean()),
+        disagreement=float((~problem.agree(taken.probabilities, full)).mean()),
         accuracy=None if targets is None else float(problem.right(taken.probabilities, targets).mean()),
         full_accuracy=None if targets is None else float(problem.right(full, targets).mean()),
         mean_layers=layers_run(taken.exits, rows.layers, rows.tokens),
@@ -301,7 +303,7 @@ def _describe_model(folder: Path, classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _describe_data(folder: Path, ran: Ran) -> dict[str, Any]:
+def _describe_data(ran: Ran, uses: Mapping[str, float]) -> dict[str, Any]:
     return {
         "source": ran.rows.source,
         "rows": len(ran.rows),
@@ -310,5 +312,5 @@ def _describe_data(folder: Path, ran: Ran) -> dict[str, Any]:
         "blank": ran.rows.blank,
         "truncated": int(ran.truncated.sum()),
         "mean_tokens": float(ran.tokens.mean()),
-        "seen": uses_of(folder, ran.rows),
+        "seen": dict(uses),
     }
