@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from offramp.benchmark import Benchmark, Kind, Offline, Row, SingleStream, Spread
 from offramp.calibration import Problem
 from offramp.data import LabelledTexts
 from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
@@ -37,6 +38,39 @@ ENVIRONMENT = {
 }
 SEEN = Seen("sha256:cal", 1000, 0.008, None, None, 2.0, 2.0, (0.5, 0.5), "A", 1)
 SAFE = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093)
+
+
+def benchmark(fingerprint="sha256:m") -> Benchmark:
+    """A benchmark of full depth alone."""
+    one, spread = Ratio(1.0, 1.0, 1.0), Spread(50.0, 49.0, 51.0, (49.0, 50.0, 51.0))
+    return Benchmark(
+        schema=1,
+        environment={"cpu": "A", "gpu": None},
+        model={"fingerprint": fingerprint},
+        data={
+            "source": "texts.csv",
+            "fingerprint": "sha256:b",
+            "mean_tokens": 20.5,
+            "timed_rows": 100,
+            "single_rows": 10,
+        },
+        options={},
+        rows=(
+            Row(
+                name="torch fp32, full depth",
+                kind=Kind.FULL,
+                backend="torch",
+                precision="fp32",
+                layers=None,
+                threshold=None,
+                threads=1,
+                accuracy=None,
+                agreement=1.0,
+                offline=Offline(spread, 1.0, 64, (), 1.0, one, one, None),
+                single_stream=SingleStream(50, 2.0, 3.0, None, Spread(2.0, 1.9, 2.2, ()), one, one, None),
+            ),
+        ),
+    )
 
 
 def cached(layers=(1, 2, 4, 6), rows=400, labels=("a", "b", "c"), problem=Problem.SINGLE_LABEL, seed=0) -> Cached:

@@ -7,11 +7,22 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from conftest import LAYERS, tiny_model
-from offramp.calibration import Calibration
-from offramp.data import Columns, LabelledTexts
-from offramp.engine import torch_classifier
+from evaluations import SEEN
+from offramp.calibration import Calibration, Problem
+from offramp.data import Columns, LabelledTexts, remember
+from offramp.engine import load, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.evaluation import THRESHOLDS, Full, evaluate, speed
+from offramp.policy import (
+    Lead,
+    Method,
+    OperatingPoint,
+    OperatingPoints,
+    Promise,
+    Risk,
+    Threshold,
+    save_operating_points,
+)
 from toys import multi, pairs, single, write_jsonl, write_model
 
 POINT = {
@@ -117,6 +128,85 @@ def test_accuracies_are_those_of_predict(kind):
     assert len({point.mean_layers for point in result.points}) > 2
 
 
+def test_cut_networks_answer_as_predict_truncated_does(rows):
+    model = classifier()
+    result = evaluate(model, rows, thresholds=(0.9,))
+    full = model.predict_full(rows.texts)
+    assert [one.layers for one in result.truncated] == [1, 2]
+    for one in result.truncated:
+        predicted = model.predict_truncated(rows.texts, exit_index=one.exit).labels
+        right = [labels == (truth,) for labels, truth in zip(predicted, rows.labels, strict=True)]
+        agree = [labels == other for labels, other in zip(predicted, full.labels, strict=True)]
+        assert one.accuracy == pytest.approx(np.mean(right))
+        assert one.agreement == pytest.approx(np.mean(agree))
+        assert one.accuracy_difference.value == pytest.approx(one.accuracy - result.full.accuracy)
+        assert one.layer_speedup == LAYERS / one.layers
+
+
+def test_the_setting_in_focus_is_looked_at_in_detail(rows):
+    model = classifier()
+    focus = evaluate(model, rows, thresholds=(0.5, 0.9), focus=0.7, show_texts=True).focus
+    predictions = model.predict(rows.texts, threshold=0.7)
+    full = model.predict_full(rows.texts)
+    right = np.array([labels == (truth,) for labels, truth in zip(predictions.labels, rows.labels, strict=True)])
+    assert (focus.point.threshold, focus.point.name) == (0.7, None)
+    assert [one.right for one in focus.exits] == np.bincount(predictions.exits[right], minlength=3).tolist()
+    assert [one.wrong for one in focus.exits] == np.bincount(predictions.exits[~right], minlength=3).tolist()
+    assert {one.name: one.rows for one in focus.classes} == {name: rows.labels.count(name) for name in "abc"}
+    assert sum(one.rows for one in focus.lengths) == 80
+    differ = [one != other for one, other in zip(predictions.labels, full.labels, strict=True)]
+    assert focus.disagreeing == sum(differ)
+    for one in focus.disagreements:
+        assert differ[one.row - 1]
+        assert one.text == rows.texts[one.row - 1]
+        assert one.early.labels == predictions.labels[one.row - 1]
+        assert one.truth == (rows.labels[one.row - 1],)
+
+
+def test_by_default_the_focus_is_fast_and_loses_little(rows):
+    result = evaluate(classifier(), rows, thresholds=CHOSEN)
+    assert result.focus.point == result.fastest_within(0.003)
+    assert evaluate(classifier(), rows, thresholds=(0.0,)).focus.point.threshold == 0
+
+
+def operating_point(folder, name, threshold, model=None):
+    return OperatingPoint(
+        name=name,
+        backend="torch",
+        precision="fp32",
+        model=model or load(folder).fingerprint,
+        rule=Threshold(threshold, Lead(Problem.SINGLE_LABEL)),
+        promise=Promise(Risk.DISAGREEMENT, 0.1, Method.LTT, 0.95, seen=0.05, bound=0.09),
+        seen=SEEN,
+    )
+
+
+def test_operating_points_of_the_folder_are_measured(tmp_path, rows):
+    folder = write_model(tmp_path / "model")
+    points = (operating_point(folder, "safe", 0.8), operating_point(folder, "old", 0.8, model="sha256:other"))
+    save_operating_points(folder, OperatingPoints(points, default="safe"))
+    result = evaluate(folder, rows, thresholds=(0.9,))
+    (here,) = result.operating_points
+    predictions = load(folder).predict(rows.texts, at="safe")
+    assert (here.point.name, here.point.criterion, here.point.threshold) == ("safe", "lead", 0.8)
+    assert here.point.exits == pytest.approx(np.bincount(predictions.exits, minlength=3) / 80)
+    assert (here.default, here.promise, here.seen) == (True, points[0].promise, SEEN)
+    assert result.focus.point == here.point
+    assert [point.name for point in result.points] == [None]
+    assert evaluate(folder, rows, thresholds=(0.9,), focus=0.9).focus.point.name is None
+    with pytest.raises(OptionError, match="there is no operating point 'none'"):
+        evaluate(folder, rows, focus="none")
+    with pytest.raises(ModelFolderError, match="tuned for other weights"):
+        evaluate(folder, rows, focus="old")
+
+
+def test_texts_that_the_model_has_seen_are_told(tmp_path, rows):
+    folder = write_model(tmp_path / "model")
+    assert evaluate(folder, rows, thresholds=(0.9,)).data.used_before == {}
+    remember(folder, rows, "training")
+    assert evaluate(folder, rows, thresholds=(0.9,)).data.used_before == {"training": 1.0}
+
+
 def test_the_ends_of_the_thresholds(rows):
     first, last = evaluate(classifier(), rows, thresholds=(0.0, 1.01)).points
     assert first.exits == (1, 0, 0)
@@ -170,7 +260,8 @@ def test_few_seconds_time_fewer_rows():
 def test_a_folder_is_read_and_named(tmp_path, rows):
     folder = write_model(tmp_path / "model")
     result = evaluate(folder, rows, thresholds=(0.9,))
-    assert result.model.folder == str(folder)
+    assert (result.model.name, result.model.folder) == ("model", str(folder))
+    assert evaluate(classifier(), rows, thresholds=(0.9,)).model.name == "bert"
     with pytest.raises(ModelFolderError, match="there is no folder"):
         evaluate(tmp_path / "none", rows)
 

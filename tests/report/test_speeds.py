@@ -3,12 +3,11 @@ import json
 import pytest
 
 import offramp
+from evaluations import benchmark
 from offramp.benchmark import Kind
 from offramp.errors import DataError, OptionError
 from offramp.report import read_speeds
 from toys import write_model
-
-SPREAD = {"median": 50.0, "low": 49.0, "high": 51.0, "rounds": [49.0, 50.0, 51.0]}
 
 
 @pytest.fixture(scope="module")
@@ -18,31 +17,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def content(folder):
-    """As far as a report reads it, what ``offramp bench --json`` writes."""
-    return {
-        "schema": 1,
-        "environment": {"cpu": "A", "gpu": None},
-        "model": {"fingerprint": offramp.load(folder).fingerprint},
-        "data": {
-            "source": "texts.csv",
-            "fingerprint": "sha256:b",
-            "mean_tokens": 20.5,
-            "timed_rows": 100,
-            "single_rows": 10,
-        },
-        "rows": [
-            {
-                "name": "torch fp32, full depth",
-                "kind": "full depth",
-                "backend": "torch",
-                "precision": "fp32",
-                "threads": 1,
-                "accuracy": None,
-                "offline": {"texts_per_second": SPREAD},
-                "single_stream": {"requests": 50, "p50": 2.0, "p90": 3.0, "p99": None},
-            }
-        ],
-    }
+    """What ``offramp bench --json`` writes."""
+    return json.loads(json.dumps(benchmark(offramp.load(folder).fingerprint).to_dict()))
 
 
 def write(path, content):

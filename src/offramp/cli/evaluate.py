@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, Backend, JsonFile, ModelFolder, Precision, Threshold, expand
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, At, Backend, JsonFile, ModelFolder, Precision, Threshold, expand
 from offramp.cli.terminal import progress, quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
@@ -21,7 +21,7 @@ def command(
     data: Annotated[str, typer.Option(help=f"Labelled texts: {SOURCE}.")],
     columns: Columns,
     threshold: Threshold = None,
-    at: Annotated[str | None, typer.Option(metavar="NAME", help="Operating point to look at in detail.")] = None,
+    at: At = None,
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 60.0,
     backend: Backend = "auto",
     precision: Precision = "auto",

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from offramp import environment
 from offramp.calibration import Problem
 from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled, uses_of
-from offramp.engine import AllExits, Classifier, load
+from offramp.engine import Classifier, load
 from offramp.errors import DataError, OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
+    Cached,
     cache,
     calibration_of,
     focus_on,
@@ -37,9 +38,9 @@ from offramp.evaluation.result import (
     fastest_within,
 )
 from offramp.evaluation.sampling import representative_rows
-from offramp.evaluation.speed import REPEATS, measure_speeds, rows_within
+from offramp.evaluation.speed import Speeds, measure_speeds, rows_within
 from offramp.evaluation.timing import OnProgress
-from offramp.policy import Confidence, OperatingPoint, Threshold, replay
+from offramp.policy import Confidence, OperatingPoint, Replay, Threshold, replay
 
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
 
@@ -97,41 +98,65 @@ def evaluate(
     targets = targets_of(classifier, rows)
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
-        on_progress("running all exits", 0, 1)
-        started = time.perf_counter()
-        read = classifier.run_exits(rows.texts, rows.text_pairs)
-        row_seconds = (time.perf_counter() - started) / len(rows)
-        cached = cache(classifier, read, targets)
-        replays = [replay(cached.probabilities, setting.rule) for setting in settings]
-        size = rows_within(seconds, row_seconds, classifier.exits, replays, read.tokens)
-        sample = rows.subset(representative_rows(classifier.exits, replays, read.tokens, size, seed))
-        rules = [setting.rule for setting in settings]
-        speeds = measure_speeds(classifier, Request(sample.texts, sample.text_pairs), rules, on_progress)
-    full = full_depth(cached, size / speeds.full_seconds)
+        measured = _measure(classifier, rows, targets, [one.rule for one in settings], seconds, seed, on_progress)
+    cached, speeds = measured.cached, measured.speeds
+    full = full_depth(cached, measured.timed_rows / speeds.full_seconds)
     points = [
-        point_of(cached, *one) for one in zip(rules, replays, speeds.rules, (one.name for one in settings), strict=True)
+        point_of(cached, setting.rule, taken, speed, setting.name)
+        for setting, taken, speed in zip(settings, measured.replays, speeds.rules, strict=True)
     ]
     focused = _focused(classifier, points, full, focus)
+    used_before = {} if isinstance(model, Classifier) else uses_of(Path(model), rows)
     return Evaluation(
         schema=SCHEMA,
         environment=machine,
         model=_describe_model(classifier, model),
-        data=_describe_data(rows, read, size, {} if isinstance(model, Classifier) else uses_of(Path(model), rows)),
+        data=_describe_data(rows, measured, used_before),
         full=full,
         points=tuple(point for point in points if point.name is None),
-        operating_points=tuple(
-            OperatingPointHere(
-                point, setting.point.promise, setting.point.seen, classifier.points.default == point.name
-            )
-            for point, setting in zip(points, settings, strict=True)
-            if setting.point is not None
-        ),
+        operating_points=_here(points, settings, classifier.points.default),
         truncated=tuple(truncated_at(cached, index, ratio) for index, ratio in enumerate(speeds.truncated)),
         overthinking=overthinking(cached.right(cached.probabilities), classifier.exits),
         calibration=calibration_of(cached),
         reliability=reliability_of(cached),
-        focus=focus_on(cached, points[focused], replays[focused], rows if show_texts else None),
+        focus=focus_on(cached, points[focused], measured.replays[focused], rows if show_texts else None),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """All rows run to the end, every rule replayed on them, and the times of a sample.
+
+    Attributes:
+        truncated: number of rows longer than the model reads.
+    """
+
+    cached: Cached
+    truncated: int
+    replays: list[Replay]
+    timed_rows: int
+    speeds: Speeds
+
+
+def _measure(
+    classifier: Classifier,
+    rows: LabelledTexts,
+    targets: NDArray[Any],
+    rules: Sequence[Threshold],
+    seconds: float,
+    seed: int,
+    on_progress: OnProgress,
+) -> _Measured:
+    on_progress("running all exits", 0, 1)
+    started = time.perf_counter()
+    read = classifier.run_exits(rows.texts, rows.text_pairs)
+    row_seconds = (time.perf_counter() - started) / len(rows)
+    cached = cache(classifier, read, targets)
+    replays = [replay(cached.probabilities, rule) for rule in rules]
+    size = rows_within(seconds, row_seconds, classifier.exits, replays, read.tokens)
+    sample = rows.subset(representative_rows(classifier.exits, replays, read.tokens, size, seed))
+    speeds = measure_speeds(classifier, Request(sample.texts, sample.text_pairs), rules, on_progress)
+    return _Measured(cached, int(read.truncated.sum()), replays, size, speeds)
 
 
 def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
@@ -184,6 +209,15 @@ def _settings(classifier: Classifier, thresholds: Sequence[float], focus: float 
     ]
 
 
+def _here(points: Sequence[Point], settings: Sequence[_Setting], default: str | None) -> tuple[OperatingPointHere, ...]:
+    """The points that are operating points, beside what was promised."""
+    return tuple(
+        OperatingPointHere(point, setting.point.promise, setting.point.seen, point.name == default)
+        for point, setting in zip(points, settings, strict=True)
+        if setting.point is not None
+    )
+
+
 def _focused(classifier: Classifier, points: Sequence[Point], full: Full, focus: float | str | None) -> int:
     """The place of the setting in focus."""
     names = [point.name for point in points]
@@ -198,19 +232,17 @@ def _focused(classifier: Classifier, points: Sequence[Point], full: Full, focus:
     return points.index(best)
 
 
-def _describe_data(
-    rows: LabelledTexts, read: AllExits, timed_rows: int, used_before: dict[str, float]
-) -> EvaluatedData:
+def _describe_data(rows: LabelledTexts, measured: _Measured, used_before: dict[str, float]) -> EvaluatedData:
     return EvaluatedData(
         source=rows.source,
         rows=len(rows),
         fingerprint=rows.fingerprint,
         used_before=used_before,
         blank=rows.blank,
-        truncated=int(read.truncated.sum()),
-        mean_tokens=float(read.tokens.mean()),
-        timed_rows=timed_rows,
-        repeats=REPEATS,
+        truncated=measured.truncated,
+        mean_tokens=float(measured.cached.tokens.mean()),
+        timed_rows=measured.timed_rows,
+        repeats=measured.speeds.repeats,
     )
 
 

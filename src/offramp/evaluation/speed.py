@@ -34,11 +34,13 @@ class Speeds:
     """What was measured on some rows.
 
     Attributes:
+        repeats: how often everything ran.
         full_seconds: for all rows at full depth.
         rules: one for each.
         truncated: of the network cut off behind each exit but the last, (exits - 1,).
     """
 
+    repeats: int
     full_seconds: float
     rules: tuple[Speed, ...]
     truncated: tuple[Ratio, ...]
@@ -82,6 +84,7 @@ def measure_speeds(
     full = seconds[_FULL]
     costs = measure_costs(classifier, [rows], float(np.median(full)), REPEATS)
     return Speeds(
+        repeats=REPEATS,
         full_seconds=costs.full,
         rules=tuple(
             Speed(ratio(full, seconds[kind]), costs.full / costs.bound(trial.exits, classifier.exits, trial.tokens))
