@@ -22,25 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from logits import read_logits
 
 from offramp import environment
-from offramp.calibration import Problem
-from offramp.policy import (
-    Confidence,
-    Loss,
-    Method,
-    accuracy_drop,
-    at_exits,
-    disagreement,
-    exits_taken,
-    row_costs,
-    score_exits,
-)
+from offramp.policy import Confidence, Method, Risk, at_exits, sweep
+from offramp.policy.candidates import KNOBS
 from offramp.policy.risk import last_certified
 
 TARGETS = (0.01, 0.02, 0.05)
 CONFIDENCE = 0.95
-KNOBS = 200
 METHODS = (Method.LTT, Method.UCB, Method.CONFORMAL)
 
 
@@ -48,8 +38,7 @@ METHODS = (Method.LTT, Method.UCB, Method.CONFORMAL)
 class Knobs:
     """Every row's losses and costs at each threshold, from the safest to the fastest, all (knobs, rows)."""
 
-    losses: dict[str, np.ndarray]
-    kinds: dict[str, Loss]
+    losses: dict[Risk, np.ndarray]
     costs: np.ndarray
     full_costs: np.ndarray
 
@@ -83,24 +72,15 @@ class Line:
 
 def read(path: Path) -> Knobs:
     """Sweeps the paper's rule over a file's logits."""
-    cached = np.load(path)
-    problem = Problem.MULTI_LABEL if cached["targets"].ndim == 2 else Problem.SINGLE_LABEL
-    probabilities = problem.probabilities(cached["logits"], cached["temperatures"][:, None, None])
-    criterion = Confidence(problem)
-    scored = score_exits(probabilities, criterion)
-    safest_first = criterion.knob(len(probabilities)).grid(KNOBS)[-2::-1]
-    exits = exits_taken(scored.scores, safest_first)
+    rows = read_logits(path)
+    swept = sweep(rows, Confidence(rows.problem))
+    exits = swept.exits[1:]  # full depth is no candidate
     # Thresholds between which no row changes its exit are one knob; the walk would pass or fail all of them together.
     exits = exits[np.append(True, (np.diff(exits, axis=0) != 0).any(axis=1))]
-    costs = row_costs(np.diff(cached["layers"], prepend=0), cached["lengths"])
     return Knobs(
-        losses={
-            "disagreement": at_exits(disagreement(scored.answers, problem), exits),
-            "accuracy drop": at_exits(accuracy_drop(scored.answers, cached["targets"], problem), exits),
-        },
-        kinds={"disagreement": Loss.BINARY, "accuracy drop": Loss.SIGNED},
-        costs=at_exits(costs, exits),
-        full_costs=costs[-1],
+        losses={risk: at_exits(rows.losses(swept.answers, risk), exits) for risk in Risk},
+        costs=at_exits(rows.costs, exits),
+        full_costs=rows.costs[-1],
     )
 
 
@@ -119,7 +99,7 @@ def draws(drawing: str, n_rows: int, size: int, repeats: int) -> Iterator[Draw]:
 
 def check(name: str, knobs: Knobs, drawing: str, size: int, repeats: int) -> list[Line]:
     """Chooses a knob from each calibration set by each method and looks at the rows held out."""
-    outcomes: dict[tuple[str, float, Method], list[tuple[float, float, float, bool]]] = {}
+    outcomes: dict[tuple[Risk, float, Method], list[tuple[float, float, float, bool]]] = {}
     for draw in draws(drawing, knobs.costs.shape[1], size, repeats):
         full = knobs.full_costs @ draw.weights
         speedups = np.append(full / (knobs.costs @ draw.weights), 1.0)  # the last entry is full depth
@@ -129,14 +109,14 @@ def check(name: str, knobs: Knobs, drawing: str, size: int, repeats: int) -> lis
             for target in TARGETS:
                 oracle = speedups[held_out <= target].max()
                 for method in METHODS:
-                    index = last_certified(calibration, target, method, knobs.kinds[risk], CONFIDENCE)
+                    index = last_certified(calibration, target, method, risk.loss, CONFIDENCE)
                     chosen = -1 if index is None else index
                     seen = (float(held_out[chosen]), float(speedups[chosen]), float(oracle), index is None)
                     outcomes.setdefault((risk, target, method), []).append(seen)
     return [summarise(name, knobs.costs.shape[1], size, drawing, key, np.array(seen)) for key, seen in outcomes.items()]
 
 
-def summarise(name: str, rows: int, size: int, drawing: str, key: tuple[str, float, Method], seen: np.ndarray) -> Line:
+def summarise(name: str, rows: int, size: int, drawing: str, key: tuple[Risk, float, Method], seen: np.ndarray) -> Line:
     """A line from the repeats' held-out risk, speed-up, oracle's speed-up and whether none qualified, (repeats, 4)."""
     risk, target, method = key
     held_out, speedup, oracle, none = seen.T
@@ -145,7 +125,7 @@ def summarise(name: str, rows: int, size: int, drawing: str, key: tuple[str, flo
         rows=rows,
         calibration_rows=size,
         drawing=drawing,
-        risk=risk,
+        risk=str(risk),
         target=target,
         method=str(method),
         # A hair's breadth is rounding, not risk.

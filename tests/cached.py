@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from offramp.calibration import Problem
 from offramp.policy import (
     Agreement,
+    CachedRows,
     Certainty,
     Confidence,
     Gate,
@@ -47,3 +48,36 @@ def cached_exits(draw, max_exits=13, least_rows=0, most_rows=9):
     probabilities = problem.probabilities(logits)
     probabilities[random.random(shape) < draw(st.sampled_from([0.0, 0.02]))] = np.nan
     return problem, probabilities
+
+
+def cached_rows(
+    n_rows=200,
+    n_exits=4,
+    labels=3,
+    *,
+    multi_label=False,
+    labelled=True,
+    tokens=None,
+    stage_costs=None,
+    full_cost=None,
+    seed=0,
+):
+    """Rows of a made-up model whose exits get better with depth."""
+    random = np.random.default_rng(seed)
+    problem = Problem.MULTI_LABEL if multi_label else Problem.SINGLE_LABEL
+    shape = (n_rows, labels)
+    targets = random.integers(0, 2, shape) if multi_label else random.integers(0, labels, n_rows)
+    truth = 2 * targets - 1 if multi_label else np.eye(labels)[targets]
+    hardness = random.uniform(0.5, 3.0, (n_rows, 1))
+    gains = np.linspace(1.5, 4.0, n_exits)[:, None, None]
+    logits = gains * truth + hardness * random.normal(size=(n_exits, *shape)) * 0.7
+    stage_costs = stage_costs or (1.0,) * n_exits
+    return CachedRows(
+        problem=problem,
+        probabilities=problem.probabilities(logits),
+        targets=targets if labelled else None,
+        tokens=np.array(tokens or [10] * n_rows),
+        layers=tuple(range(1, n_exits + 1)),
+        stage_costs=stage_costs,
+        full_cost=full_cost or sum(stage_costs),
+    )

@@ -6,7 +6,7 @@ import offramp
 from conftest import tiny_backbone, tiny_tokenizer
 from offramp import demonstration
 from offramp.errors import DataError, MissingExtraError
-from offramp.evaluation import evaluation
+from offramp.evaluation import speed
 from offramp.training import Listener, train
 from toys import QUICK, names, single
 
@@ -16,25 +16,33 @@ def small(tmp_path, monkeypatch):
     """The demo on toy data, with a tiny encoder."""
     tiny_backbone().save_pretrained(tmp_path / "encoder")
     tiny_tokenizer().save_pretrained(tmp_path / "encoder")
-    parts = {"train": single(240, seed=1), "test": single(60, seed=2)}
+    parts = {"train": single(300, seed=1), "test": single(60, seed=2)}
     monkeypatch.setattr(demonstration, "demo_encoder", lambda: tmp_path / "encoder")
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
-    monkeypatch.setattr(evaluation, "REPEATS", 1)
+    monkeypatch.setattr(speed, "REPEATS", 1)
     return tmp_path / "demo"
 
 
 def test_the_demo_trains_evaluates_and_tries(small):
     epochs, progress = [], set()
     result = demonstration.demo(small, on_epoch=epochs.append, on_progress=lambda what, *_: progress.add(what))
-    assert progress == {"training", "running all exits", "timing"}
+    assert progress == {"training", "running all exits", "timing stages", "timing"}
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
-    assert result.evaluation.full.accuracy > 0.8
-    assert result.evaluation.data["rows"] == 60
+    assert result.report.evaluation.full.accuracy > 0.8
+    assert result.report.evaluation.data.rows == 60
     assert [text for text, _ in result.examples] == [row["text"] for row in single(60, seed=2)][::10]
     assert all(prediction.label in "abc" for _, prediction in result.examples)
-    assert f"{result.evaluation.full.accuracy:.2%} of 60 test texts" in result.summary
+    assert f"{result.report.evaluation.full.accuracy:.2%} of 60 test texts" in result.summary
     assert offramp.load(small / "model").labels == ("a", "b", "c")
+    # 300 texts to learn from: a fifth tunes, a tenth of the others calibrates.
+    assert (result.training.calibration.rows, result.tuned.data["rows"]) == (24, 60)
+    assert result.tuned.data["seen"].keys() <= {"training"}
+    assert {point.name for point in result.tuned.points} | {one.name for one in result.tuned.missed} == {
+        "fast",
+        "balanced",
+        "safe",
+    }
 
 
 def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, monkeypatch):
@@ -54,7 +62,17 @@ def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, mon
         demonstration.demo(small)
     demonstration.demo(small)
     assert steps == [*range(1, 11), *range(1, 57)]
-    assert names(small) == ["curve.png", "curve.svg", "evaluation.json", "model", "r8-test.csv", "r8-train.csv"]
+    assert names(small) == [
+        "curve.png",
+        "curve.svg",
+        "evaluation.json",
+        "model",
+        "r8-test.csv",
+        "r8-train.csv",
+        "r8-tune.csv",
+        "report.html",
+        "report.json",
+    ]
 
 
 def test_without_its_packages_the_demo_says_what_to_install(monkeypatch):

@@ -48,4 +48,4 @@ def test_from_labelled_texts_to_predictions(minilm, newswires, tmp_path):
     written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     right = [row["label"] == label for row, (label, _) in zip(written, newswires["test"], strict=True)]
     assert np.mean(right) == pytest.approx(sure.accuracy)
-    assert scored.truncated == evaluation.data["truncated"] > 0
+    assert scored.truncated == evaluation.data.truncated > 0

@@ -5,9 +5,9 @@
     classifier = offramp.load("model-folder")
     classifier.predict(["a text"], threshold=0.9)[0].label
 
-The verbs of the command line are functions here: ``train``, ``calibrate``, ``evaluate``, ``predict``, ``export``,
-``bench`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers come with the first use.
-``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
+The verbs of the command line are functions here: ``train``, ``calibrate``, ``tune``, ``evaluate``, ``predict``,
+``export``, ``bench`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers come with the
+first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
 """
 
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
     from offramp.training import Recipe as Recipe
     from offramp.training import train as train
+    from offramp.tuning import tune as tune
 
 _HOMES = {
     "Classifier": "engine",
@@ -50,6 +51,7 @@ _HOMES = {
     "load": "engine",
     "predict": "engine",
     "train": "training",
+    "tune": "tuning",
 }
 __version__ = "0.1.0"
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from offramp.calibration import Problem, auroc, expected_calibration_error, fit_temperature, measure_exit
+from offramp.calibration import Problem, auroc, expected_calibration_error, fit_temperature, measure_exit, reliability
 from offramp.errors import DataError, OptionError
 
 both_kinds = pytest.mark.parametrize("equal_mass", [False, True])
@@ -83,6 +83,25 @@ def test_unusable_rows(confidence, right):
 def test_no_bins():
     with pytest.raises(OptionError, match="at least 1"):
         expected_calibration_error(np.array([0.5]), np.array([True]), bins=0)
+
+
+@given(some_rows, st.integers(1, 20))
+def test_reliability_bins_hold_each_row_once_and_give_the_calibration_error(pairs, bins):
+    confidence, right = columns(pairs)
+    found = reliability(confidence, right, bins)
+    assert [one.low for one in found] == [index / bins for index in range(bins)]
+    assert sum(one.rows for one in found) == len(pairs)
+    assert all((one.accuracy is None) == (one.confidence is None) == (one.rows == 0) for one in found)
+    filled = [one for one in found if one.rows]
+    assert all(one.low <= one.confidence <= one.high + 1e-12 for one in filled)
+    error = sum(one.rows * abs(one.confidence - one.accuracy) for one in filled) / len(pairs)
+    assert error == pytest.approx(expected_calibration_error(confidence, right, bins), abs=1e-12)
+
+
+def test_known_reliability():
+    low, high = reliability(np.array([0.1, 0.5, 0.9, 1.0]), np.array([False, True, True, True]), bins=2)
+    assert (low.rows, low.confidence, low.accuracy) == (2, 0.3, 0.5)
+    assert (high.rows, high.confidence, high.accuracy) == (2, 0.95, 1.0)
 
 
 @given(some_rows)

@@ -1,10 +1,23 @@
 import json
+import shutil
 
 import pytest
 
 from commands import CLOSED_PIPE
+from evaluations import SEEN, benchmark
+from offramp.calibration import Problem
+from offramp.engine import load
 from offramp.evaluation import THRESHOLDS
+from offramp.files import write_json
+from offramp.policy import Confidence, OperatingPoint, OperatingPoints, Threshold, save_operating_points
 from toys import names, single, write_jsonl
+
+
+@pytest.fixture
+def own_model(place):
+    """A model folder that may be changed."""
+    shutil.copytree(place.parent / "model", place / "model")
+    return place / "model"
 
 
 def evaluate(offramp, *more, data="../data.csv", model="../model"):
@@ -36,10 +49,51 @@ def test_blank_and_long_texts_are_told(offramp, place):
     assert "1 texts are longer than the 48 tokens the model reads\n" in result.stdout
 
 
+def test_a_report_with_a_section_of_the_model_card(offramp, place, own_model):
+    result = evaluate(offramp, "--report", "out", "--threshold", "0.73", "--show-texts", model="model")
+    assert result.exit_code == 0
+    assert "cut after 1" in result.stdout
+    written = ["wrote out/report.html", "wrote out/report.json", "wrote model/README.md"]
+    assert result.stderr.splitlines() == written
+    found = json.loads((place / "out" / "report.json").read_text(), parse_constant=pytest.fail)
+    assert found["evaluation"]["focus"]["point"]["threshold"] == 0.73
+    assert len(found["evaluation"]["points"]) == len(THRESHOLDS) + 1
+    assert found["advice"]["verdict"]["advice"] in result.stdout
+    page = (place / "out" / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    card = (own_model / "README.md").read_text()
+    assert "## Speed and accuracy" in card
+    evaluate(offramp, "--report", "out", "--no-card", "--threshold", "0.9", model="model")
+    assert (own_model / "README.md").read_text() == card
+    assert "--show-texts" in (place / "out" / "report.html").read_text()
+
+
+def test_a_report_with_a_benchmark_and_an_operating_point(offramp, place, own_model):
+    fingerprint = load(own_model).fingerprint
+    write_json(place / "bench.json", benchmark(fingerprint).to_dict())
+    rule = Threshold(0.8, Confidence(Problem.SINGLE_LABEL))
+    point = OperatingPoint("mine", "torch", "fp32", fingerprint, rule, None, SEEN)
+    save_operating_points(own_model, OperatingPoints((point,)))
+    result = evaluate(offramp, "--report", "out", "--bench", "bench.json", "--at", "mine", model="model")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((place / "out" / "report.json").read_text())
+    assert found["evaluation"]["focus"]["point"]["name"] == "mine"
+    assert found["speeds"]["rows"][0]["name"] == "torch fp32, full depth"
+    page = (place / "out" / "report.html").read_text()
+    assert "torch fp32, full depth" in page
+    assert "operating point &#39;mine&#39;" in page
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--threshold", "-1"], "threshold is -1.0"),
+        (["--threshold", "0.5", "--at", "safe"], "threshold is 0.5 and at is 'safe'; give only one of them"),
+        (["--at", "none"], "there is no operating point 'none'"),
+        (["--show-texts"], "--bench and --show-texts are for the report; add --report DIR"),
+        (["--bench", "bench.json"], "--bench and --show-texts are for the report; add --report DIR"),
+        (["--report", "out", "--no-card", "--bench", "none.json"], "cannot read the benchmark none.json"),
+        (["--report", "../data.csv", "--no-card"], "cannot write ../data.csv/report.json"),
         (["--threshold", "nan"], "threshold is nan"),
         (["--seconds", "0"], "seconds is 0.0"),
         (["--threads", "0"], "threads is 0"),

@@ -166,7 +166,7 @@ def test_what_is_interrupted_says_how_to_go_on(server, offramp, refused, place):
     )
     message = refused(*arguments, "--output", "out.jsonl", "--resume", "--threshold", "0.5")
     assert message == (
-        "out.jsonl.unfinished holds a run with another threshold; resume with the same options and input, "
+        "out.jsonl.unfinished holds a run with another exit rule; resume with the same options and input, "
         "or leave out --resume to start anew"
     )
     assert offramp(*arguments, "--output", "out.jsonl").exit_code == 0

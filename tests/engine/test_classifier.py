@@ -13,7 +13,7 @@ from offramp.calibration import Calibration, Problem
 from offramp.engine import Prediction, load, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.model import save
-from offramp.policy import MaximumProbability, replay
+from offramp.policy import Confidence, Threshold, replay
 
 EXITS = (1, 2, LAYERS)
 TEMPERATURES = (2.5, 0.8, 1.3)
@@ -102,7 +102,7 @@ def test_replay_over_cached_logits_tells_what_happens(family):
     assert logits.shape == (3, len(TEXTS), 3)
     assert logits.dtype == np.float32
     expected = replay(
-        classifier.problem.probabilities(logits, temperatures()), MaximumProbability(threshold, classifier.problem)
+        classifier.problem.probabilities(logits, temperatures()), Threshold(threshold, Confidence(classifier.problem))
     )
     found = classifier.predict(TEXTS, threshold=threshold)
     np.testing.assert_array_equal(found.exits, expected.exits)
@@ -121,7 +121,7 @@ def test_replay_for_any_threshold_and_texts(threshold, texts, budget):
     found = classifier.predict(texts, threshold=threshold, top_k=None)
     classifier.token_budget = 4096
     if not close:
-        expected = replay(probabilities, MaximumProbability(threshold, problem))
+        expected = replay(probabilities, Threshold(threshold, Confidence(problem)))
         np.testing.assert_array_equal(found.exits, expected.exits)
         np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
     assert len(found) == len(texts)
@@ -252,7 +252,7 @@ def test_multi_label():
     threshold = calm_threshold(classifier, TEXTS)
     found = classifier.predict(TEXTS, threshold=threshold, top_k=None)
     probabilities = classifier.problem.probabilities(classifier.exit_logits(TEXTS), temperatures())
-    expected = replay(probabilities, MaximumProbability(threshold, Problem.MULTI_LABEL))
+    expected = replay(probabilities, Threshold(threshold, Confidence(Problem.MULTI_LABEL)))
     np.testing.assert_array_equal(found.exits, expected.exits)
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
     assert found.multi_label
@@ -423,7 +423,7 @@ def test_truncated_predictions_are_those_of_one_exit(bert, index):
 
 
 def test_a_truncated_network_asks_no_rule_and_runs_no_layer_behind(bert, monkeypatch):
-    monkeypatch.setattr(MaximumProbability, "decide", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(Threshold, "decide", lambda *_: pytest.fail("asked"))
     stages = []
     later = type(bert.stages).later
     monkeypatch.setattr(

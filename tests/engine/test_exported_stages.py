@@ -15,7 +15,7 @@ from offramp.engine.run import run, run_exits, run_full
 from offramp.engine.torch_stages import TorchStages
 from offramp.exporting.graphs import write_graphs
 from offramp.model.encoding import Encoded
-from offramp.policy import MaximumProbability, replay
+from offramp.policy import Confidence, Threshold, replay
 
 EXITS = (1, 2, LAYERS)
 BACKENDS = ("onnxruntime", "openvino")
@@ -97,9 +97,9 @@ def test_early_exit_is_replay_in_any_company(exported, backend, precision, lengt
     threshold = data.draw(st.floats(0.3, 1.1))
     if np.abs(problem.confidence(probabilities) - threshold).min() < 0.02:
         return  # rounding decides
-    expected = replay(probabilities, MaximumProbability(threshold, problem))
+    expected = replay(probabilities, Threshold(threshold, Confidence(problem)))
     for leaving in run(
-        stages, batches(encoded, budget, 0), MaximumProbability(threshold, problem), problem, (1.0,) * 3, budget
+        stages, batches(encoded, budget, 0), Threshold(threshold, Confidence(problem)), problem, (1.0,) * 3, budget
     ):
         assert (expected.exits[leaving.ids] == leaving.exit).all()
         tolerance = 1e-4 if precision == "fp32" else 0.05

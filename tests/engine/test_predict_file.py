@@ -280,13 +280,13 @@ def test_nothing_to_resume_is_a_start(classifier, source):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"threshold": 0.71}, "threshold"),
-        ({"threshold": float("inf")}, "threshold"),
+        ({"threshold": 0.71}, "exit rule"),
+        ({"threshold": float("inf")}, "exit rule"),
         ({"probabilities": False}, "probabilities"),
         ({"keep": ["id", "second"]}, "keep"),
         ({"columns": Columns(text="second")}, "text-column"),
         ({"input": "other.csv"}, "input"),
-        ({"keep": [], "threshold": 0}, "threshold, keep"),
+        ({"keep": [], "threshold": 0}, "exit rule, keep"),
     ],
 )
 def test_another_run_is_not_resumed(change, named, broken_off, classifier, source):

@@ -15,7 +15,7 @@ from offramp.engine.run import run, run_exits, run_full
 from offramp.engine.stages import Ran, State
 from offramp.engine.torch_stages import TorchStages
 from offramp.model.encoding import Encoded
-from offramp.policy import MaximumProbability, layers_run, replay
+from offramp.policy import Confidence, Threshold, layers_run, replay
 
 SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
 EXITS = (1, 2, LAYERS)
@@ -110,7 +110,9 @@ def tables(draw):
 @given(
     tables(),
     st.integers(1, 60),
-    st.sampled_from([MaximumProbability(0.6, SINGLE), MaximumProbability(0.3, MULTI), SameTwice(SINGLE), Everybody()]),
+    st.sampled_from(
+        [Threshold(0.6, Confidence(SINGLE)), Threshold(0.3, Confidence(MULTI)), SameTwice(SINGLE), Everybody()]
+    ),
 )
 def test_does_what_replay_does(table, budget, rule):
     problem = getattr(rule, "problem", SINGLE)
@@ -147,7 +149,7 @@ def test_survivors_fill_batches():
     """Half of each batch stays: every two batches make one full one behind the exit, and a rest at the end."""
     table = np.zeros((2, 20, 2), np.float32)
     table[0, ::2] = [9, 0]
-    numbers, rule = Numbers(table), MaximumProbability(0.9, SINGLE)
+    numbers, rule = Numbers(table), Threshold(0.9, Confidence(SINGLE))
     collect(run(numbers, batches(encoded_of([5] * 20), 20, 0), rule, SINGLE, (1.0, 1.0), 20), 20, 2)
     assert numbers.shapes == [(4, 5)] * 7 + [(2, 5)]
     assert [stage for stage, _ in numbers.ran] == [0] * 8 + [1] * 4 + [0] * 8 + [1] * 4 + [0] * 4 + [1] * 2
@@ -157,14 +159,14 @@ def test_survivors_that_differ_in_length_go_on_in_smaller_batches():
     """Rows of 20 and of 10 tokens are no company, once there are enough of either."""
     table = np.zeros((2, 24, 2), np.float32)
     table[0, ::2] = [9, 0]
-    numbers, rule = Numbers(table), MaximumProbability(0.9, SINGLE)
+    numbers, rule = Numbers(table), Threshold(0.9, Confidence(SINGLE))
     collect(run(numbers, batches(encoded_of([20] * 8 + [10] * 16), 160, 0), rule, SINGLE, (1.0, 1.0), 160), 24, 2)
     assert numbers.shapes == [(8, 20), (16, 10), (4, 20), (8, 10)]
 
 
 def test_a_batch_that_stays_is_not_copied():
     numbers = Numbers(np.zeros((3, 8, 2), np.float32))
-    rule = MaximumProbability(2, SINGLE)
+    rule = Threshold(2, Confidence(SINGLE))
     collect(run(numbers, batches(encoded_of([5] * 8), 20, 0), rule, SINGLE, (1.0,) * 3, 20), 8, 2)
     assert len(numbers.memory) == 6
     assert len({hidden.data_ptr() for hidden in numbers.memory}) == 2
@@ -194,7 +196,7 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
     everything = SINGLE.probabilities(logits, np.array(TEMPERATURES)[:, None, None])
     # Between two confidences, so that rounding decides nothing; where every exit is taken; in the widest such gap.
     confidences = np.sort(SINGLE.confidence(everything[:2]).ravel())
-    rules = [MaximumProbability(threshold, SINGLE) for threshold in (confidences[1:] + confidences[:-1]) / 2]
+    rules = [Threshold(threshold, Confidence(SINGLE)) for threshold in (confidences[1:] + confidences[:-1]) / 2]
     gaps = [
         gap if len(set(replay(everything, rule).exits)) == len(EXITS) else 0.0
         for gap, rule in zip(np.diff(confidences), rules, strict=True)

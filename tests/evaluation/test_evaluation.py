@@ -7,19 +7,32 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from conftest import LAYERS, tiny_model
-from offramp.calibration import Calibration
-from offramp.data import Columns, LabelledTexts
-from offramp.engine import torch_classifier
+from evaluations import SEEN
+from offramp.calibration import Calibration, Problem
+from offramp.data import Columns, LabelledTexts, remember
+from offramp.engine import load, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.evaluation import THRESHOLDS, Full, evaluate
-from offramp.evaluation import evaluation as evaluation_module
+from offramp.evaluation import THRESHOLDS, Full, evaluate, speed
+from offramp.policy import (
+    Lead,
+    Method,
+    OperatingPoint,
+    OperatingPoints,
+    Promise,
+    Risk,
+    Threshold,
+    save_operating_points,
+)
 from toys import multi, pairs, single, write_jsonl, write_model
 
 POINT = {
+    "name",
+    "criterion",
     "threshold",
     "accuracy",
     "macro_f1",
     "agreement",
+    "accuracy_difference",
     "mean_layers",
     "layer_speedup",
     "bound_speedup",
@@ -33,7 +46,7 @@ CHOSEN = (0.0, 0.5, 0.7, 0.9, 1.01)
 
 @pytest.fixture(autouse=True)
 def _few_repeats(monkeypatch):
-    monkeypatch.setattr(evaluation_module, "REPEATS", 1)
+    monkeypatch.setattr(speed, "REPEATS", 1)
 
 
 def classifier(temperatures=(0.5, 2.0, 1.5), **config):
@@ -59,7 +72,20 @@ def rows():
 
 def test_the_report_has_the_documented_keys(rows):
     report = json.loads(json.dumps(evaluate(classifier(), rows, thresholds=(0.9,)).to_dict(), allow_nan=False))
-    assert set(report) == {"schema", "environment", "model", "data", "full", "points", "calibration"}
+    assert set(report) == {
+        "schema",
+        "environment",
+        "model",
+        "data",
+        "full",
+        "points",
+        "operating_points",
+        "truncated",
+        "overthinking",
+        "calibration",
+        "reliability",
+        "focus",
+    }
     assert set(report["full"]) == {"accuracy", "macro_f1", "texts_per_second"}
     assert set(report["points"][0]) == POINT
     assert {"exit", "temperature", "ece_before", "ece_after", "nll_before", "nll_after", "auroc"} <= set(
@@ -100,6 +126,85 @@ def test_accuracies_are_those_of_predict(kind):
         assert point.exits == pytest.approx(np.bincount(predictions.exits, minlength=3) / 80)
     assert result.full.accuracy == pytest.approx(accuracy_score(truth, coded(full.labels)))
     assert len({point.mean_layers for point in result.points}) > 2
+
+
+def test_cut_networks_answer_as_predict_truncated_does(rows):
+    model = classifier()
+    result = evaluate(model, rows, thresholds=(0.9,))
+    full = model.predict_full(rows.texts)
+    assert [one.layers for one in result.truncated] == [1, 2]
+    for one in result.truncated:
+        predicted = model.predict_truncated(rows.texts, exit_index=one.exit).labels
+        right = [labels == (truth,) for labels, truth in zip(predicted, rows.labels, strict=True)]
+        agree = [labels == other for labels, other in zip(predicted, full.labels, strict=True)]
+        assert one.accuracy == pytest.approx(np.mean(right))
+        assert one.agreement == pytest.approx(np.mean(agree))
+        assert one.accuracy_difference.value == pytest.approx(one.accuracy - result.full.accuracy)
+        assert one.layer_speedup == LAYERS / one.layers
+
+
+def test_the_setting_in_focus_is_looked_at_in_detail(rows):
+    model = classifier()
+    focus = evaluate(model, rows, thresholds=(0.5, 0.9), focus=0.7, show_texts=True).focus
+    predictions = model.predict(rows.texts, threshold=0.7)
+    full = model.predict_full(rows.texts)
+    right = np.array([labels == (truth,) for labels, truth in zip(predictions.labels, rows.labels, strict=True)])
+    assert (focus.point.threshold, focus.point.name) == (0.7, None)
+    assert [one.right for one in focus.exits] == np.bincount(predictions.exits[right], minlength=3).tolist()
+    assert [one.wrong for one in focus.exits] == np.bincount(predictions.exits[~right], minlength=3).tolist()
+    assert {one.name: one.rows for one in focus.classes} == {name: rows.labels.count(name) for name in "abc"}
+    assert sum(one.rows for one in focus.lengths) == 80
+    differ = [one != other for one, other in zip(predictions.labels, full.labels, strict=True)]
+    assert focus.disagreeing == sum(differ)
+    for one in focus.disagreements:
+        assert differ[one.row - 1]
+        assert one.text == rows.texts[one.row - 1]
+        assert one.early.labels == predictions.labels[one.row - 1]
+        assert one.truth == (rows.labels[one.row - 1],)
+
+
+def test_by_default_the_focus_is_fast_and_loses_little(rows):
+    result = evaluate(classifier(), rows, thresholds=CHOSEN)
+    assert result.focus.point == result.fastest_within(0.003)
+    assert evaluate(classifier(), rows, thresholds=(0.0,)).focus.point.threshold == 0
+
+
+def operating_point(folder, name, threshold, model=None):
+    return OperatingPoint(
+        name=name,
+        backend="torch",
+        precision="fp32",
+        model=model or load(folder).fingerprint,
+        rule=Threshold(threshold, Lead(Problem.SINGLE_LABEL)),
+        promise=Promise(Risk.DISAGREEMENT, 0.1, Method.LTT, 0.95, seen=0.05, bound=0.09),
+        seen=SEEN,
+    )
+
+
+def test_operating_points_of_the_folder_are_measured(tmp_path, rows):
+    folder = write_model(tmp_path / "model")
+    points = (operating_point(folder, "safe", 0.8), operating_point(folder, "old", 0.8, model="sha256:other"))
+    save_operating_points(folder, OperatingPoints(points, default="safe"))
+    result = evaluate(folder, rows, thresholds=(0.9,))
+    (here,) = result.operating_points
+    predictions = load(folder).predict(rows.texts, at="safe")
+    assert (here.point.name, here.point.criterion, here.point.threshold) == ("safe", "lead", 0.8)
+    assert here.point.exits == pytest.approx(np.bincount(predictions.exits, minlength=3) / 80)
+    assert (here.default, here.promise, here.seen) == (True, points[0].promise, SEEN)
+    assert result.focus.point == here.point
+    assert [point.name for point in result.points] == [None]
+    assert evaluate(folder, rows, thresholds=(0.9,), focus=0.9).focus.point.name is None
+    with pytest.raises(OptionError, match="there is no operating point 'none'"):
+        evaluate(folder, rows, focus="none")
+    with pytest.raises(ModelFolderError, match="tuned for other weights"):
+        evaluate(folder, rows, focus="old")
+
+
+def test_texts_that_the_model_has_seen_are_told(tmp_path, rows):
+    folder = write_model(tmp_path / "model")
+    assert evaluate(folder, rows, thresholds=(0.9,)).data.used_before == {}
+    remember(folder, rows, "training")
+    assert evaluate(folder, rows, thresholds=(0.9,)).data.used_before == {"training": 1.0}
 
 
 def test_the_ends_of_the_thresholds(rows):
@@ -143,19 +248,20 @@ def test_a_model_with_a_single_label_of_many_is_measured():
 def test_blank_and_long_texts_are_counted(tmp_path):
     data = [*single(10), {"text": "  ", "label": "a"}, {"text": None, "label": "b"}, {"text": "w1 " * 60, "label": "c"}]
     result = evaluate(classifier(), write_jsonl(tmp_path / "data.jsonl", data), thresholds=(0.9,))
-    assert (result.data["rows"], result.data["blank"], result.data["truncated"]) == (13, 2, 1)
+    assert (result.data.rows, result.data.blank, result.data.truncated) == (13, 2, 1)
 
 
 def test_few_seconds_time_fewer_rows():
     many = labelled(single(400))
-    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data["timed_rows"] == 32
-    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data["timed_rows"] == 400
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data.timed_rows == 32
+    assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data.timed_rows == 400
 
 
 def test_a_folder_is_read_and_named(tmp_path, rows):
     folder = write_model(tmp_path / "model")
     result = evaluate(folder, rows, thresholds=(0.9,))
-    assert result.model["folder"] == str(folder)
+    assert (result.model.name, result.model.folder) == ("model", str(folder))
+    assert evaluate(classifier(), rows, thresholds=(0.9,)).model.name == "bert"
     with pytest.raises(ModelFolderError, match="there is no folder"):
         evaluate(tmp_path / "none", rows)
 
@@ -170,7 +276,7 @@ def test_progress_is_told(rows):
     told = []
     evaluate(classifier(), rows, thresholds=(0.5, 0.9), on_progress=lambda *what: told.append(what))
     assert told[0] == ("running all exits", 0, 1)
-    assert told[1:] == [("timing", done, 6) for done in range(1, 7)]
+    assert told[1:] == [("timing", done, 10) for done in range(1, 11)]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +314,7 @@ def test_the_fastest_point_within_a_loss(rows):
         replace(point, threshold=threshold, accuracy=accuracy, measured_speedup=speed)
         for threshold, accuracy, speed in [(0.5, 0.80, 4.0), (0.7, 0.88, 3.0), (0.8, 0.89, 2.0), (1.01, 0.90, 0.9)]
     )
-    made = replace(result, full=Full(0.90, 0.9, 1.0), points=points, data={"rows": 1000})
+    made = replace(result, full=Full(0.90, 0.9, 1.0), points=points, data=replace(result.data, rows=1000))
     assert made.fastest_within(0.5).threshold == 0.5
     assert made.fastest_within(0.02).threshold == 0.7
     assert made.fastest_within(0.01).threshold == 0.8
@@ -226,4 +332,4 @@ def test_columns_are_named(tmp_path):
     data = [{"body": row["text"], "topic": row["label"]} for row in single(10)]
     source = write_jsonl(tmp_path / "data.jsonl", data)
     result = evaluate(classifier(), source, columns=Columns(text="body", label="topic"), thresholds=(0.9,))
-    assert result.data["source"] == source
+    assert result.data.source == source

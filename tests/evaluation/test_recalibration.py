@@ -41,7 +41,7 @@ def test_only_the_calibration_changes(folder, data):
     before = content(folder)
     calibrate(folder, data)
     after = content(folder)
-    assert {name for name in after if after[name] != before.get(name)} == {"calibration.json"}
+    assert {name for name in after if after[name] != before.get(name)} == {"calibration.json", "seen_rows.json"}
 
 
 @pytest.mark.parametrize("there", [None, "{", "{}", '{"schema": 1}'])

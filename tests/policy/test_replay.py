@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from offramp.calibration import Problem
 from offramp.errors import DataError
-from offramp.policy import MaximumProbability, exit_shares, layers_run, replay
+from offramp.policy import Confidence, Threshold, exit_shares, layers_run, replay
 
 SINGLE = Problem.SINGLE_LABEL
 problems = st.sampled_from(Problem)
@@ -48,7 +48,7 @@ def one_row_at_a_time(exit_probabilities, rule):
 @given(logits, problems, thresholds)
 def test_equals_a_loop_over_rows(logits, problem, threshold):
     probabilities = problem.probabilities(logits)
-    for rule in (MaximumProbability(threshold, problem), SameTwice(problem)):
+    for rule in (Threshold(threshold, Confidence(problem)), SameTwice(problem)):
         result = replay(probabilities, rule)
         expected = one_row_at_a_time(probabilities, rule)
         assert result.exits.dtype == np.int64
@@ -61,22 +61,22 @@ def test_equals_a_loop_over_rows(logits, problem, threshold):
 @given(logits, problems, thresholds, thresholds)
 def test_a_higher_threshold_never_lets_a_row_leave_earlier(logits, problem, one, other):
     probabilities = problem.probabilities(logits)
-    low = replay(probabilities, MaximumProbability(min(one, other), problem))
-    high = replay(probabilities, MaximumProbability(max(one, other), problem))
+    low = replay(probabilities, Threshold(min(one, other), Confidence(problem)))
+    high = replay(probabilities, Threshold(max(one, other), Confidence(problem)))
     assert np.all(low.exits <= high.exits)
 
 
 @given(logits, problems)
 def test_the_ends_of_the_scale(logits, problem):
     probabilities = problem.probabilities(logits)
-    assert np.all(replay(probabilities, MaximumProbability(0, problem)).exits == 0)
-    assert np.all(replay(probabilities, MaximumProbability(1.01, problem)).exits == len(logits) - 1)
+    assert np.all(replay(probabilities, Threshold(0, Confidence(problem))).exits == 0)
+    assert np.all(replay(probabilities, Threshold(1.01, Confidence(problem))).exits == len(logits) - 1)
 
 
 def test_nan_goes_on_until_a_sure_exit():
     probabilities = np.array([[[np.nan, 1.0]], [[0.9, 0.1]], [[0.8, 0.2]]])
-    assert replay(probabilities, MaximumProbability(0, SINGLE)).exits.tolist() == [1]
-    assert replay(probabilities, MaximumProbability(0.95, SINGLE)).exits.tolist() == [2]
+    assert replay(probabilities, Threshold(0, Confidence(SINGLE))).exits.tolist() == [1]
+    assert replay(probabilities, Threshold(0.95, Confidence(SINGLE))).exits.tolist() == [2]
 
 
 def test_the_rule_sees_only_rows_that_are_still_in():
@@ -84,7 +84,7 @@ def test_the_rule_sees_only_rows_that_are_still_in():
 
     @dataclass(frozen=True)
     class Watched:
-        rule: MaximumProbability
+        rule: Threshold
 
         def decide(self, probabilities, history):
             seen.append((probabilities[:, 0].tolist(), history[:, :, 0].tolist()))
@@ -96,7 +96,7 @@ def test_the_rule_sees_only_rows_that_are_still_in():
     first = np.array([0.9, 0.6, 0.7])
     second = np.array([0.1, 0.95, 0.6])
     probabilities = np.array([np.stack([p, 1 - p], axis=1) for p in (first, second, second, second)])
-    rule = Watched(MaximumProbability(0.9, SINGLE))
+    rule = Watched(Threshold(0.9, Confidence(SINGLE)))
     assert replay(probabilities, rule).exits.tolist() == [0, 1, 3]
     assert seen == [([0.9, 0.6, 0.7], []), ([0.95, 0.6], [[0.6, 0.7]]), ([0.6], [[0.7], [0.6]])]
 
@@ -108,7 +108,7 @@ def test_the_rule_sees_only_rows_that_are_still_in():
 @pytest.mark.parametrize("shape", [(3, 2), (0, 3, 2)])
 def test_not_probabilities_of_exits(shape):
     with pytest.raises(DataError, match="exits, rows, labels"):
-        replay(np.zeros(shape), MaximumProbability(0.5, SINGLE))
+        replay(np.zeros(shape), Threshold(0.5, Confidence(SINGLE)))
 
 
 def test_layers_run_is_weighted_by_tokens():

@@ -3,7 +3,7 @@ import pytest
 
 from offramp.calibration import Problem
 from offramp.errors import OptionError
-from offramp.policy import Confidence, MaximumProbability, Threshold
+from offramp.policy import Confidence, Threshold
 
 SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
 PROBABILITIES = np.array([[0.6, 0.4], [0.1, 0.9], [0.3, 0.7]])
@@ -11,7 +11,7 @@ NO_HISTORY = np.zeros((0, 3, 2))
 
 
 def decide(threshold, probabilities=PROBABILITIES, problem=SINGLE):
-    return MaximumProbability(threshold, problem).decide(probabilities, NO_HISTORY).tolist()
+    return Threshold(threshold, Confidence(problem)).decide(probabilities, NO_HISTORY).tolist()
 
 
 def test_leaves_when_the_threshold_is_reached():
@@ -42,20 +42,14 @@ def test_nan_never_leaves_early(problem, threshold):
 @pytest.mark.parametrize("threshold", [-0.1, float("nan"), -float("inf")])
 def test_threshold_out_of_range(threshold):
     with pytest.raises(OptionError, match="threshold is"):
-        MaximumProbability(threshold, SINGLE)
-    with pytest.raises(OptionError, match="threshold is"):
         Threshold(threshold, Confidence(SINGLE))
 
 
-@pytest.mark.parametrize("problem", Problem)
-def test_the_papers_rule_is_a_threshold_on_confidence(problem):
-    for threshold in (0.0, 0.4, 0.7, 1.0):
-        long = Threshold(threshold, Confidence(problem))
-        assert long.decide(PROBABILITIES, NO_HISTORY).tolist() == decide(threshold, problem=problem)
-        assert long.answer(PROBABILITIES, NO_HISTORY) is PROBABILITIES
-        assert MaximumProbability(threshold, problem).answer(PROBABILITIES, NO_HISTORY) is PROBABILITIES
+def test_answers_with_the_exits_own_probabilities():
+    assert Threshold(0.4, Confidence(SINGLE)).answer(PROBABILITIES, NO_HISTORY) is PROBABILITIES
 
 
 def test_is_a_value():
-    assert MaximumProbability(0.9, SINGLE) == MaximumProbability(0.9, SINGLE)
-    assert len({MaximumProbability(0.9, SINGLE), MaximumProbability(0.9, SINGLE), MaximumProbability(0.9, MULTI)}) == 2
+    rules = [Threshold(0.9, Confidence(problem)) for problem in (SINGLE, SINGLE, MULTI)]
+    assert rules[0] == rules[1]
+    assert len(set(rules)) == 2

@@ -4,15 +4,20 @@ from xml.etree import ElementTree
 
 import pytest
 
+from evaluations import evaluation
 from offramp.errors import MissingExtraError, OptionError, StorageError
-from offramp.evaluation import Evaluation, Full, Point
+from offramp.evaluation import Full, Point
+from offramp.policy import Interval
 from offramp.report import check_picture, curve, curve_picture
 
 POINT = Point(
+    name=None,
+    criterion="confidence",
     threshold=0.9,
     accuracy=0.9,
     macro_f1=0.9,
     agreement=0.9,
+    accuracy_difference=Interval(-0.05, -0.06, -0.04),
     mean_layers=3.0,
     layer_speedup=2.0,
     bound_speedup=2.5,
@@ -21,18 +26,14 @@ POINT = Point(
     efficiency=0.8,
     exits=(0.5, 0.5),
 )
-EVALUATION = Evaluation(
-    schema=1,
-    environment={"cpu": "A <fast> & cheap $CPU_1$", "gpu": None, "threads": 2},
-    model={},
-    data={"rows": 1000, "timed_rows": 100},
+EVALUATION = replace(
+    evaluation(),
     full=Full(0.95, 0.94, 100.0),
     points=(
         replace(POINT, threshold=0.5, accuracy=0.80, measured_speedup=4.0, measured_speedup_spread=(3.9, 4.2)),
         POINT,
         replace(POINT, threshold=1.01, accuracy=0.95, measured_speedup=0.9, bound_speedup=1.0),
     ),
-    calibration=(),
 )
 
 

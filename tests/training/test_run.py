@@ -128,6 +128,7 @@ def test_the_folder_holds_what_is_needed_and_no_pickle(stage, finished):
         "calibration.json",
         "config.json",
         "model.safetensors",
+        "seen_rows.json",
         "tokenizer.json",
         "tokenizer_config.json",
         "training.json",

@@ -8,9 +8,10 @@ rows to time; ``worker.py`` starts a process for each number of threads, in whic
 from offramp.benchmark.baseline import Baseline, check, read_baseline
 from offramp.benchmark.benchmark import SECONDS, TOKEN_BUDGETS, bench
 from offramp.benchmark.contenders import Kind
-from offramp.benchmark.result import Benchmark, Offline, Row, SingleStream, Spread
+from offramp.benchmark.result import SCHEMA, Benchmark, Offline, Row, SingleStream, Spread
 
 __all__ = [
+    "SCHEMA",
     "SECONDS",
     "TOKEN_BUDGETS",
     "Baseline",

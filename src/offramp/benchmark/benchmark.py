@@ -21,7 +21,7 @@ from offramp.data import Columns, fingerprint, read_labelled, read_rows
 from offramp.engine import DEFAULT_THRESHOLD, Classifier, Tuning, save_tunings
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows, targets_of
-from offramp.policy import MaximumProbability, replay
+from offramp.policy import Confidence, Threshold, replay
 
 TOKEN_BUDGETS = (512, 1024, 2048, 4096, 8192, 16384)
 SECONDS = 300.0
@@ -231,7 +231,7 @@ def _samples(
     """Chooses as many rows as the time allows, or as many as the baseline has."""
     sizes = _sizes(judge, texts, entered, options) if past is None else (past.timed_rows, past.single_rows)
     probabilities = judge.passes[REFERENCE].probabilities
-    replays = [replay(probabilities, MaximumProbability(one, judge.problem)) for one in options.thresholds]
+    replays = [replay(probabilities, Threshold(one, Confidence(judge.problem))) for one in options.thresholds]
     offline, single = (
         representative_rows(judge.layers, replays, texts.tokens, min(size, len(texts.tokens)), options.seed)
         for size in sizes

@@ -1,7 +1,7 @@
 """The clock: both scenarios for all contenders, in one process with one number of threads."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.running import Runner, runners
 from offramp.engine.batching import plan
-from offramp.evaluation import Request, interleave, measure_costs
+from offramp.evaluation import OnProgress, Request, interleave, measure_costs
 
 REPEATS = 5
 
 # A larger token budget is not tried once one took longer than the best by this factor: less is chance.
 _WORSE = 1.03
 
-OnProgress = Callable[[str, int, int], None]
 Seconds = dict[Contender, NDArray[np.float64]]
 
 

@@ -12,7 +12,7 @@ from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind
 from offramp.calibration import Problem
 from offramp.engine import Classifier
 from offramp.evaluation import Request, share_of_full
-from offramp.policy import MaximumProbability, replay
+from offramp.policy import Confidence, Threshold, replay
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,12 +77,12 @@ class Judge:
     def _answers(self, contender: Contender, engine: Engine) -> NDArray[np.float64]:
         probabilities = self.passes[engine].probabilities
         if contender.threshold is not None:
-            return replay(probabilities, MaximumProbability(contender.threshold, self.problem)).probabilities
+            return replay(probabilities, Threshold(contender.threshold, Confidence(self.problem))).probabilities
         return np.asarray(probabilities[self._last(contender)])
 
     def _exits(self, contender: Contender) -> NDArray[np.int64]:
         if contender.threshold is not None:
-            rule = MaximumProbability(contender.threshold, self.problem)
+            rule = Threshold(contender.threshold, Confidence(self.problem))
             return replay(self.passes[contender.engine].probabilities, rule).exits
         return np.full(len(self.tokens), self._last(contender))
 

@@ -15,9 +15,9 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from offramp.benchmark.contenders import Contender, Engine, Kind
-from offramp.benchmark.measuring import OnProgress, Task, Timing, Tried, measure
+from offramp.benchmark.measuring import Task, Timing, Tried, measure
 from offramp.errors import OfframpError
-from offramp.evaluation import Request
+from offramp.evaluation import OnProgress, Request
 
 # Seconds between two messages on how far the work is.
 _PAUSE = 0.5

@@ -1,7 +1,14 @@
 """Calibrated confidence: what a prediction is, one temperature per exit, and how well both hold."""
 
 from offramp.calibration.calibration import Calibration, fit_calibration
-from offramp.calibration.metrics import ExitCalibration, auroc, expected_calibration_error, measure_exit
+from offramp.calibration.metrics import (
+    ExitCalibration,
+    ReliabilityBin,
+    auroc,
+    expected_calibration_error,
+    measure_exit,
+    reliability,
+)
 from offramp.calibration.problem import Problem
 from offramp.calibration.temperature import fit_temperature, fit_temperatures
 
@@ -9,10 +16,12 @@ __all__ = [
     "Calibration",
     "ExitCalibration",
     "Problem",
+    "ReliabilityBin",
     "auroc",
     "expected_calibration_error",
     "fit_calibration",
     "fit_temperature",
     "fit_temperatures",
     "measure_exit",
+    "reliability",
 ]

@@ -32,20 +32,60 @@ def expected_calibration_error(
 
     Source: Naeini et al., AAAI 2015; Guo et al., ICML 2017, §2.
     """
-    if bins < 1:
-        raise OptionError(f"bins is {bins}; use at least 1")
-    if confidence.ndim != 1 or confidence.shape != right.shape or not confidence.size:
-        raise DataError(f"need one confidence and one verdict a row, got shapes {confidence.shape} and {right.shape}")
-    if not np.all((confidence >= 0) & (confidence <= 1)):
-        raise DataError("a confidence is NaN or outside [0, 1]; hand in probabilities, not logits")
+    _check(confidence, right, bins)
     rows = len(confidence)
-    if equal_mass:
-        bin_of = ((_middle_ranks(confidence) - 0.5) * bins / rows).astype(np.int64)
-    else:
-        bin_of = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
+    bin_of = (
+        ((_middle_ranks(confidence) - 0.5) * bins / rows).astype(np.int64) if equal_mass else _bin(confidence, bins)
+    )
     # A bin's weighted gap, n_b / n * |confidence - accuracy|, is the absolute sum of its rows' gaps over n.
     gaps = np.bincount(bin_of, weights=confidence - right.astype(np.float64))
     return float(np.abs(gaps).sum() / rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The rows whose confidence is above ``low`` (in the first bin: or 0) and at most ``high``.
+
+    ``confidence`` is their mean confidence and ``accuracy`` the share that is right; both ``None`` without rows.
+    """
+
+    low: float
+    high: float
+    rows: int
+    confidence: float | None
+    accuracy: float | None
+
+
+def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int = 10) -> tuple[ReliabilityBin, ...]:
+    """Sets confidence against accuracy in bins of equal width; calibrated rows have the same of both in each.
+
+    Args:
+        confidence: (rows,), in [0, 1].
+        right: bool (rows,), whether the prediction was right.
+        bins: number of bins, at least 1.
+
+    Returns:
+        One for each bin, rising.
+
+    Raises:
+        DataError, OptionError: see :func:`expected_calibration_error`.
+
+    Source: DeGroot and Fienberg, The Statistician 1983 (reliability diagrams); Guo et al., ICML 2017, §2.
+    """
+    _check(confidence, right, bins)
+    bin_of = _bin(confidence, bins)
+    rows = np.bincount(bin_of, minlength=bins)
+    sums = (np.bincount(bin_of, weights=values, minlength=bins) for values in (confidence, right.astype(np.float64)))
+    return tuple(
+        ReliabilityBin(
+            low=index / bins,
+            high=(index + 1) / bins,
+            rows=int(count),
+            confidence=float(confidences / count) if count else None,
+            accuracy=float(rights / count) if count else None,
+        )
+        for index, (count, confidences, rights) in enumerate(zip(rows, *sums, strict=True))
+    )
 
 
 def auroc(confidence: Floats, right: NDArray[np.bool_]) -> float | None:
@@ -134,6 +174,20 @@ def measure_exit(
         brier_after=problem.brier(after, targets),
         auroc=auroc(sure_after, right),
     )
+
+
+def _check(confidence: Floats, right: NDArray[np.bool_], bins: int) -> None:
+    if bins < 1:
+        raise OptionError(f"bins is {bins}; use at least 1")
+    if confidence.ndim != 1 or confidence.shape != right.shape or not confidence.size:
+        raise DataError(f"need one confidence and one verdict a row, got shapes {confidence.shape} and {right.shape}")
+    if not np.all((confidence >= 0) & (confidence <= 1)):
+        raise DataError("a confidence is NaN or outside [0, 1]; hand in probabilities, not logits")
+
+
+def _bin(confidence: Floats, bins: int) -> NDArray[np.int64]:
+    """The bin of equal width that each confidence falls into. (rows,) -> (rows,)."""
+    return np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
 
 
 def _middle_ranks(values: Floats) -> NDArray[np.float64]:

@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.evaluate import print_evaluation
+from offramp.cli.evaluate import print_report
 from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, show
+from offramp.cli.tune import print_tuned
 
 
 def command(
     output: Annotated[str, typer.Option(help="Folder to work in.")] = "demo-output",
 ) -> None:
-    """Train, calibrate, evaluate and try a small model on real newswires, offline, in a few minutes."""
+    """Train, calibrate, tune, evaluate and try a small model on real newswires, offline, in a few minutes."""
     quiet_libraries()
     from offramp.demonstration import demo
 
@@ -19,7 +20,9 @@ def command(
         result = demo(
             output, say=say, on_epoch=EpochTable(), on_progress=lambda what, done, total: update(done, total, what)
         )
-    print_evaluation(result.evaluation.to_dict())
+    print_tuned(result.tuned.to_dict())
+    show()
+    print_report(result.report)
     show()
     for text, prediction in result.examples:
         show(

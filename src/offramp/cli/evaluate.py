@@ -1,12 +1,18 @@
 """``offramp evaluate``."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, Backend, JsonFile, ModelFolder, Precision, Threshold, expand
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, At, Backend, JsonFile, ModelFolder, Precision, Threshold, expand
 from offramp.cli.terminal import progress, quiet_libraries, say, show, table
 from offramp.data.columns import Columns
+
+if TYPE_CHECKING:
+    from offramp.evaluation import Evaluation, Point, Truncated
+    from offramp.report import Report
 
 
 @expand("columns", Columns, names=COLUMN_OPTIONS)
@@ -15,11 +21,23 @@ def command(
     data: Annotated[str, typer.Option(help=f"Labelled texts: {SOURCE}.")],
     columns: Columns,
     threshold: Threshold = None,
+    at: At = None,
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 60.0,
     backend: Backend = "auto",
     precision: Precision = "auto",
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Write report.html and report.json, and a section of the model card."),
+    ] = None,
+    bench: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What 'offramp bench --json' wrote, for the report.")
+    ] = None,
+    show_texts: Annotated[
+        bool, typer.Option("--show-texts", help="Show texts in the report, not only their row numbers.")
+    ] = False,
+    card: Annotated[bool, typer.Option("--card/--no-card", help="Whether the report goes into the model card.")] = True,
     picture: Annotated[
         str | None, typer.Option(metavar="FILE", help="Draw accuracy against measured speed-up: an .svg or .png file.")
     ] = None,
@@ -27,23 +45,25 @@ def command(
 ) -> None:
     """Measure accuracy, calibration, exits and time on labelled texts, at every threshold."""
     quiet_libraries()
-    from pathlib import Path
-
+    from offramp.errors import OptionError
     from offramp.evaluation import THRESHOLDS, evaluate
-    from offramp.files import check_writable, write_json
-    from offramp.report import check_picture, curve_picture
+    from offramp.report import make_report, read_speeds
 
-    if picture is not None:
-        check_picture(Path(picture))
-    for target in (json, picture):
-        if target is not None:
-            check_writable(Path(target))
+    if threshold is not None and at is not None:
+        raise OptionError(f"threshold is {threshold} and at is {at!r}; give only one of them")
+    if report is None and (bench is not None or show_texts):
+        raise OptionError("--bench and --show-texts are for the report; add --report DIR")
+    outputs = _Outputs(_path(json), _path(picture), _path(report), Path(model) if card else None)
+    outputs.check()
+    speeds = None if bench is None else read_speeds(Path(bench), Path(model))
     with progress("evaluating", "runs") as update:
-        result = evaluate(
+        evaluation = evaluate(
             model,
             data,
             columns=columns,
-            thresholds=THRESHOLDS if threshold is None else (threshold,),
+            thresholds=THRESHOLDS if threshold is None or report is not None else (threshold,),
+            focus=threshold if at is None else at,
+            show_texts=show_texts,
             seconds=seconds,
             backend=backend,
             precision=precision,
@@ -51,71 +71,116 @@ def command(
             seed=seed,
             on_progress=lambda what, done, total: update(done, total, what),
         )
-    print_evaluation(result.to_dict())
-    if json is not None:
-        write_json(Path(json), result.to_dict())
-        say(f"wrote {json}")
-    if picture is not None:
-        curve_picture(result, Path(picture))
-        say(f"wrote {picture}")
+    found = make_report(evaluation, speeds)
+    print_report(found)
+    outputs.write(found)
 
 
-def print_evaluation(result: dict) -> None:  # type: ignore[type-arg]
-    """Prints the content of ``evaluation.json`` as tables."""
-    data, full, layers = result["data"], result["full"], result["model"]["exits"]
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """The files that are asked for; ``model`` is the folder whose card gets a section of the report."""
+
+    json: Path | None
+    picture: Path | None
+    report: Path | None
+    model: Path | None
+
+    def check(self) -> None:
+        """Makes sure, before anything is measured, that they can be written."""
+        from offramp.files import check_writable
+        from offramp.report import check_picture, check_report
+
+        if self.picture is not None:
+            check_picture(self.picture)
+        for target in (self.json, self.picture):
+            if target is not None:
+                check_writable(target)
+        if self.report is not None:
+            check_report(self.report, self.model)
+
+    def write(self, found: "Report") -> None:
+        """Writes them, and says so."""
+        from offramp.files import write_json
+        from offramp.report import curve_picture, write_report
+
+        written = [target for target in (self.json, self.picture) if target is not None]
+        if self.json is not None:
+            write_json(self.json, found.evaluation.to_dict())
+        if self.picture is not None:
+            curve_picture(found.evaluation, self.picture)
+        if self.report is not None:
+            written += write_report(found, self.report, self.model)
+        for target in written:
+            say(f"wrote {target}")
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def print_report(found: "Report") -> None:
+    """Prints an evaluation as tables, and the verdict on it."""
+    evaluation = found.evaluation
+    model, data, full, machine = evaluation.model, evaluation.data, evaluation.full, evaluation.environment
     show(
-        f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; times on {data['timed_rows']} of them, "
-        f"{result['environment']['threads']} threads, {result['environment']['gpu'] or result['environment']['cpu']}"
+        f"{data.rows} rows, {data.mean_tokens:.0f} tokens each; times on {data.timed_rows} of them, "
+        f"{machine['threads']} threads, {machine['gpu'] or machine['cpu']}"
     )
-    if data["blank"]:
-        show(f"{data['blank']} texts are empty")
-    if data["truncated"]:
-        show(f"{data['truncated']} texts are longer than the {result['model']['max_tokens']} tokens the model reads")
-    show(
-        f"\nfull depth: accuracy {full['accuracy']:.2%}, macro-F1 {full['macro_f1']:.2%}, "
-        f"{full['texts_per_second']:.1f} texts/s\n"
-    )
-    rows = [
+    if data.blank:
+        show(f"{data.blank} texts are empty")
+    if data.truncated:
+        show(f"{data.truncated} texts are longer than the {model.max_tokens} tokens the model reads")
+    speed = f"{full.texts_per_second:.1f} texts/s"
+    show(f"\nfull depth: accuracy {full.accuracy:.2%}, macro-F1 {full.macro_f1:.2%}, {speed}\n")
+    show(_settings_table(evaluation))
+    show(f"\n{_exits_table(evaluation)}")
+    if len(evaluation.points) > 1:
+        show(f"\n{found.advice.verdict.advice}\n{found.advice.verdict.figures}")
+
+
+def _settings_table(evaluation: "Evaluation") -> str:
+    """Thresholds, operating points and the network cut off at each exit."""
+    header = ["setting", "accuracy", "macro-F1", "agreement", "layers", "bound", "measured", "quartiles", "efficiency"]
+    named = (here.point for here in evaluation.operating_points)
+    early = [
         [
-            f"{point['threshold']:g}",
-            f"{point['accuracy']:.2%}",
-            f"{point['macro_f1']:.2%}",
-            f"{point['agreement']:.2%}",
-            f"{point['layer_speedup']:.2f}x",
-            f"{point['bound_speedup']:.2f}x",
-            f"{point['measured_speedup']:.2f}x",
-            "{:.2f}-{:.2f}".format(*point["measured_speedup_spread"]),
-            f"{point['efficiency']:.2f}",
-            *(f"{share:.0%}" for share in point["exits"]),
+            f"{point.threshold:g}" if point.name is None else point.name,
+            *_quality(point),
+            f"{point.bound_speedup:.2f}x",
+            *_speed(point),
+            f"{point.efficiency:.2f}",
+            *(f"{share:.0%}" for share in point.exits),
         ]
-        for point in result["points"]
+        for point in (*evaluation.points, *named)
     ]
-    exits = [f"exit {layer}" for layer in layers]
-    header = [
-        "threshold",
-        "accuracy",
-        "macro-F1",
-        "agreement",
-        "layers",
-        "bound",
-        "measured",
-        "quartiles",
-        "efficiency",
+    cut = [
+        [f"cut after {one.layers}", *_quality(one), "", *_speed(one), *[""] * (1 + len(evaluation.model.exits))]
+        for one in reversed(evaluation.truncated)
     ]
-    show(table([*header, *exits], rows))
-    show()
-    rows = [
-        [
-            str(one["layers"]),
-            f"{one['accuracy']:.2%}",
-            f"{one['temperature']:.3f}",
-            f"{one['nll_before']:.4f}",
-            f"{one['nll_after']:.4f}",
-            f"{one['ece_before']:.4f}",
-            f"{one['ece_after']:.4f}",
-            "-" if one["auroc"] is None else f"{one['auroc']:.4f}",
-        ]
-        for one in result["calibration"]
-    ]
+    return table([*header, *(f"exit {layers}" for layers in evaluation.model.exits)], [*early, *cut])
+
+
+def _quality(one: "Point | Truncated") -> list[str]:
+    return [f"{one.accuracy:.2%}", f"{one.macro_f1:.2%}", f"{one.agreement:.2%}", f"{one.layer_speedup:.2f}x"]
+
+
+def _speed(one: "Point | Truncated") -> list[str]:
+    return [f"{one.measured_speedup:.2f}x", "{:.2f}-{:.2f}".format(*one.measured_speedup_spread)]
+
+
+def _exits_table(evaluation: "Evaluation") -> str:
     header = ["exit after layer", "accuracy", "T", "NLL at T=1", "NLL", "ECE at T=1", "ECE", "AUROC of right"]
-    show(table(header, rows))
+    rows = [
+        [
+            str(one.layers),
+            f"{one.accuracy:.2%}",
+            f"{one.temperature:.3f}",
+            f"{one.nll_before:.4f}",
+            f"{one.nll_after:.4f}",
+            f"{one.ece_before:.4f}",
+            f"{one.ece_after:.4f}",
+            "-" if one.auroc is None else f"{one.auroc:.4f}",
+        ]
+        for one in evaluation.calibration
+    ]
+    return table(header, rows)

@@ -24,6 +24,14 @@ Threshold = Annotated[
         show_default=False,
     ),
 ]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Leave as at this operating point, such as safe, of those that 'offramp tune' stored.",
+        show_default=False,
+    ),
+]
 Backend = Annotated[str, typer.Option(help="torch, or an exported one: onnxruntime, openvino; auto = the fastest.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, as far as the backend has it; auto = the fastest.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]

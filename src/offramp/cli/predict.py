@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import SOURCE, Backend, ModelFolder, Precision, Resume, Threshold
+from offramp.cli.options import SOURCE, At, Backend, ModelFolder, Precision, Resume, Threshold
 from offramp.cli.terminal import progress, quiet_libraries, say
 from offramp.data.columns import Columns
 
@@ -14,6 +14,7 @@ def command(
     input: Annotated[str, typer.Option(help=f"Texts: {SOURCE}, or - for standard input.")],  # noqa: A002
     output: Annotated[str, typer.Option(help="csv, tsv, jsonl or parquet file, or - for jsonl on standard output.")],
     threshold: Threshold = None,
+    at: At = None,
     text_column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
     text_pair_column: Annotated[str | None, typer.Option(help="column that holds the second text of a pair")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write every label's probability.")] = False,
@@ -24,7 +25,7 @@ def command(
 ) -> None:
     """Classify every row of a file, in constant memory; the output appears when it is complete."""
     quiet_libraries()
-    from offramp.engine import DEFAULT_THRESHOLD, load, predict
+    from offramp.engine import load, predict
 
     with progress("classifying", "rows") as update:
         scored = predict(
@@ -32,7 +33,8 @@ def command(
             input=input,
             output=output,
             columns=Columns(text=text_column, text_pair=text_pair_column),
-            threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+            threshold=threshold,
+            at=at,
             probabilities=probabilities,
             keep=keep.split(",") if keep else (),
             resume=resume,

@@ -11,8 +11,10 @@ from offramp.data.labelled import (
     split_off_dev,
 )
 from offramp.data.reading import Row, read_rows
+from offramp.data.seen import is_point, point_of, remember, temperatures_of, uses_of
 from offramp.data.sources import source_identity
 from offramp.data.unfinished import Progress
+from offramp.data.unlabelled import Texts, read_any, read_texts
 from offramp.data.writing import Writer, result_writer
 
 __all__ = [
@@ -21,13 +23,21 @@ __all__ = [
     "Progress",
     "Row",
     "Split",
+    "Texts",
     "Writer",
     "check_trainable",
     "encode_labels",
     "fingerprint",
+    "is_point",
+    "point_of",
+    "read_any",
     "read_labelled",
     "read_rows",
+    "read_texts",
+    "remember",
     "result_writer",
     "source_identity",
     "split_off_dev",
+    "temperatures_of",
+    "uses_of",
 ]

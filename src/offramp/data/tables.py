@@ -41,13 +41,22 @@ class Record:
         return f"{self.file}, {self.unit} {self.number}"
 
 
+class MissingColumn(DataError):
+    """The data have no ``column``."""
+
+    def __init__(self, message: str, column: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
 def require_columns(wanted: Sequence[str], there: Sequence[str], place: str) -> None:
-    """Raises a :class:`DataError` that lists the columns there if one of ``wanted`` is not among them."""
+    """Raises a :class:`MissingColumn` that lists the columns there if one of ``wanted`` is not among them."""
     for name in wanted:
         if name not in there:
-            raise DataError(
+            raise MissingColumn(
                 f"{place} has no column {name!r}{did_you_mean(name, there)}; "
-                f"its columns are {listing(there, most=30)}: name one of them"
+                f"its columns are {listing(there, most=30)}: name one of them",
+                name,
             )
 
 

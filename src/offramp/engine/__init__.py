@@ -1,24 +1,25 @@
 """Inference: the compacting loop, batching, the backends and the ``Classifier``."""
 
 from offramp.engine.classifier import DEFAULT_THRESHOLD, Classifier
-from offramp.engine.exports import export_folder, exports_of
+from offramp.engine.exports import exports_of, save_calibration
 from offramp.engine.loading import load, open_export, torch_classifier
 from offramp.engine.predict_file import Scored, predict
-from offramp.engine.predictions import Prediction, Predictions
+from offramp.engine.predictions import AllExits, Prediction, Predictions
 from offramp.engine.tuning import Tuning, save_tunings
 
 __all__ = [
     "DEFAULT_THRESHOLD",
+    "AllExits",
     "Classifier",
     "Prediction",
     "Predictions",
     "Scored",
     "Tuning",
-    "export_folder",
     "exports_of",
     "load",
     "open_export",
     "predict",
+    "save_calibration",
     "save_tunings",
     "torch_classifier",
 ]

@@ -1,8 +1,9 @@
 """What a user holds: a trained model that classifies texts."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -12,13 +13,13 @@ from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
-from offramp.engine.predictions import Prediction, Predictions
+from offramp.engine.predictions import AllExits, Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
-from offramp.errors import DataError, OptionError
+from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode
-from offramp.policy import MaximumProbability
+from offramp.policy import Confidence, ExitRule, OperatingPoint, OperatingPoints, Threshold
 
 DEFAULT_THRESHOLD = 0.9
 
@@ -39,6 +40,7 @@ class Classifier:
         token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
 
     Attributes:
+        points: the operating points that :func:`load` found in the model folder.
         labels: label names in the order of the probabilities.
         exits: number of layers run before each exit.
     """
@@ -60,16 +62,19 @@ class Classifier:
         self.calibration = calibration
         self.problem = Problem(config.problem_type or "single_label_classification")
         self.token_budget = token_budget
+        self.points = OperatingPoints()
         # Looking something up in a configuration of transformers costs as much as a step of the loop.
         self.labels = config.labels
         self.exits = stages.layers
         self._text_pair = config.text_pair
         self._padding_id = int(tokenizer.pad_token_id or 0)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Names the model: ``sha256:`` and 16 hexadecimal digits over all that its answers depend on."""
-        digest = hashlib.sha256(self.config.to_json_string().encode())
+        config = json.loads(self.config.to_json_string())
+        del config["transformers_version"]
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
         digest.update(repr((self.tokenizer.model_max_length, self.calibration.temperatures)).encode())
         digest.update(self.stages.fingerprint().encode())
         return f"sha256:{digest.hexdigest()[:16]}"
@@ -79,7 +84,9 @@ class Classifier:
         texts: Sequence[str],
         text_pairs: Sequence[str] | None = None,
         *,
-        threshold: float = DEFAULT_THRESHOLD,
+        threshold: float | None = None,
+        at: str | None = None,
+        rule: ExitRule | None = None,
         top_k: int | None = 1,
     ) -> Predictions:
         """Classifies texts; the answers do not depend on the order or the company in which texts come.
@@ -87,23 +94,26 @@ class Classifier:
         Args:
             texts: the texts, or the first texts of pairs.
             text_pairs: the second texts, as many, for models trained on pairs.
-            threshold: an input leaves at the first exit whose confidence is at least this. 0 leaves at the first exit,
-                above 1 runs to the end.
+            threshold, at, rule: when a text leaves; see :meth:`exit_rule`.
             top_k: how many labels' probabilities each prediction holds; None for all.
 
         Raises:
-            OptionError: the threshold is negative or not a number, or ``top_k`` below 1.
+            OptionError: see :meth:`exit_rule`; or ``top_k`` is below 1.
+            ModelFolderError: the operating point is out of date.
             DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
         """
-        rule = self._rule(threshold, top_k)
+        chosen = self.exit_rule(threshold, at, rule)
+        self._check_top_k(top_k)
         self._check(texts, text_pairs)
-        return self._predict(texts, text_pairs, rule, top_k)
+        return self._predict(texts, text_pairs, chosen, top_k)
 
     def predict_iter(
         self,
         texts: Iterable[Any],
         *,
-        threshold: float = DEFAULT_THRESHOLD,
+        threshold: float | None = None,
+        at: str | None = None,
+        rule: ExitRule | None = None,
         top_k: int | None = 1,
         window: int = WINDOW,
     ) -> Iterator[Prediction]:
@@ -111,28 +121,95 @@ class Classifier:
 
         Args:
             texts: strings, or for models trained on pairs tuples of two.
+            threshold, at, rule, top_k: as for :meth:`predict`.
             window: texts read before the first prediction comes out; they are sorted and batched among themselves.
 
         Raises:
-            OptionError: as :meth:`predict`, or ``window`` below 1; at once.
+            OptionError, ModelFolderError: as :meth:`predict`, or ``window`` is below 1; at once.
             DataError: something is not a string, or not a pair of them; when its window is read.
         """
         if isinstance(texts, str):
             raise DataError(_ONE_STRING)
         if window < 1:
             raise OptionError(f"window is {window}; it must be at least 1")
-        return self._stream(iter(texts), self._rule(threshold, top_k), top_k, window)
+        self._check_top_k(top_k)
+        return self._stream(iter(texts), self.exit_rule(threshold, at, rule), top_k, window)
+
+    def exit_rule(
+        self, threshold: float | None = None, at: str | None = None, rule: ExitRule | None = None
+    ) -> ExitRule:
+        """Tells when texts leave, from what a user asks for.
+
+        Args:
+            threshold: at the first exit whose confidence is at least this. 0 leaves at the first exit, above 1 runs to
+                the end.
+            at: by the rule of this operating point.
+            rule: by this rule. At most one of the three is given; without any, the model folder's default point is
+                meant, and where it has none :data:`DEFAULT_THRESHOLD`.
+
+        Raises:
+            OptionError: several are given, the threshold is negative or not a number, or there is no such point for
+                this backend and precision.
+            ModelFolderError: the point was tuned for other weights or temperatures.
+        """
+        if sum(one is not None for one in (threshold, at, rule)) > 1:
+            raise OptionError(f"threshold is {threshold}, at {at!r} and rule {rule!r:.60}; give only one of them")
+        if rule is not None:
+            return rule
+        name = self.points.default if at is None and threshold is None else at
+        if name is not None:
+            return self.operating_point(name).rule
+        return Threshold(DEFAULT_THRESHOLD if threshold is None else threshold, Confidence(self.problem))
+
+    def operating_point(self, name: str) -> OperatingPoint:
+        """Gives the operating point of a name, for this backend and precision.
+
+        What a point promises was seen on the confidences of one model in one backend and precision; for others there
+        is no promise, so there is no point.
+
+        Raises:
+            OptionError: there is none.
+            ModelFolderError: it was tuned for other weights or temperatures.
+        """
+        engine = f"{self.stages.backend} {self.stages.precision}"
+        here = self.points.of(self.stages.backend, self.stages.precision)
+        if name not in here and (others := self.points.named(name)):
+            tuned = ", ".join(f"{one.backend} {one.precision}" for one in others)
+            raise OptionError(
+                f"the operating point {name!r} was tuned for {tuned}, and the model runs in {engine}, whose "
+                "confidences differ; run  offramp tune  with this --backend and --precision, or load the model in the "
+                "other"
+            )
+        if name not in here:
+            raise OptionError(
+                f"there is no operating point {name!r} for {engine}; there are: {', '.join(here) or 'none'}. Name one "
+                "of them, or choose it with  offramp tune"
+            )
+        point = here[name]
+        if point.model != self.fingerprint:
+            raise ModelFolderError(
+                f"the operating point {name!r} was tuned for other weights or temperatures than the model has now, so "
+                "what it promises is void; run  offramp tune  again"
+            )
+        return point
 
     def exit_logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Logits of every exit from one full-depth pass, not calibrated: (exits, rows, labels)."""
+        return self.run_exits(texts, text_pairs).logits
+
+    def run_exits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> AllExits:
+        """Runs every text to the end and gives the logits of all exits, and what was read of each text."""
         self._check(texts, text_pairs)
         logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
+        tokens, truncated = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
         start = 0
         for encoded in self._windows(texts, text_pairs):
             for ids, values in run_exits(self.stages, self.batches(encoded)):
                 logits[:, start + ids] = values
+            here = slice(start, start + len(encoded))
+            tokens[here], truncated[here] = encoded.lengths, encoded.truncated
             start += len(encoded)
-        return logits
+        return AllExits(logits, tokens, truncated)
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
@@ -154,14 +231,12 @@ class Classifier:
         """Tokenises texts as the model reads them."""
         return encode(self.tokenizer, texts, text_pairs)
 
-    def _rule(self, threshold: float, top_k: int | None) -> MaximumProbability:
+    def _rule(self, threshold: float, top_k: int | None) -> Threshold:
         if top_k is not None and top_k < 1:
             raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
-        return MaximumProbability(threshold, self.problem)
+        return Threshold(threshold, Confidence(self.problem))
 
-    def _stream(
-        self, stream: Iterator[Any], rule: MaximumProbability, top_k: int | None, window: int
-    ) -> Iterator[Prediction]:
+    def _stream(self, stream: Iterator[Any], rule: ExitRule, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
             first, second = _unzip(chunk, start) if self._text_pair else (chunk, None)
@@ -170,7 +245,7 @@ class Classifier:
             start += len(chunk)
 
     def _predict(
-        self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: MaximumProbability, top_k: int | None
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: ExitRule, top_k: int | None
     ) -> Predictions:
         parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)]
         return parts[0] if len(parts) == 1 else _concatenate(parts or [self._empty(top_k)])
@@ -192,7 +267,7 @@ class Classifier:
             parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
         return _concatenate(parts or [self._empty(1)])
 
-    def _run_window(self, encoded: Encoded, rule: MaximumProbability, top_k: int | None) -> Predictions:
+    def _run_window(self, encoded: Encoded, rule: ExitRule, top_k: int | None) -> Predictions:
         probabilities = np.empty((len(encoded), len(self.labels)))
         exits = np.empty(len(encoded), np.int64)
         leavings = run(
@@ -228,6 +303,10 @@ class Classifier:
 
     def _empty(self, top_k: int | None) -> Predictions:
         return self._predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
+
+    def _check_top_k(self, top_k: int | None) -> None:
+        if top_k is not None and top_k < 1:
+            raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
 
     def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
         if isinstance(texts, str) or isinstance(text_pairs, str):

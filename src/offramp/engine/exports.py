@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,6 +121,20 @@ def read_export(model: Path, backend: str, precision: str) -> Export:
     if export.weights != weights_fingerprint(model):
         raise ModelFolderError(f"{folder} was exported from other weights than {model} holds now; {_AGAIN}")
     return export
+
+
+def save_calibration(model: Path, backend: str, precision: str, calibration: Calibration) -> None:
+    """Replaces the temperatures of a backend and precision in a model folder; PyTorch's precisions share theirs.
+
+    Raises:
+        ModelFolderError: there is no such export, or it is damaged.
+        StorageError: the folder cannot be written.
+    """
+    if backend == "torch":
+        calibration.save(model)
+    else:
+        export = replace(read_export(model, backend, precision), calibration=calibration)
+        export.save(export_folder(model, backend, precision))
 
 
 def exports_of(model: Path) -> list[Export]:

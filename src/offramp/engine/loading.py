@@ -18,6 +18,7 @@ from offramp.errors import ModelFolderError, OptionError
 from offramp.model import LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer
+from offramp.policy import read_operating_points
 
 AUTO = "auto"
 
@@ -59,6 +60,7 @@ def load(
         if token_budget is None:
             token_budget = tuned_budget(folder, environment.cpu_name(), export.backend, export.precision, threads)
         classifier = open_export(folder, export, token_budget=token_budget, threads=threads)
+    classifier.points = read_operating_points(folder)
     if len(classifier.calibration.temperatures) != len(config.exits):
         raise ModelFolderError(
             f"{folder} holds {len(classifier.calibration.temperatures)} temperatures for {len(config.exits)} exits; "

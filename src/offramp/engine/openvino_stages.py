@@ -62,7 +62,9 @@ class OpenVinoStages:
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
-        return f"openvino {self._options} {graphs_fingerprint(self._folder)}"
+        return (
+            f"openvino {self._precision} {self._options['INFERENCE_PRECISION_HINT']} {graphs_fingerprint(self._folder)}"
+        )
 
     def first(self, batch: Batch) -> Ran:
         """Embeds a batch and runs the first stage and its exit."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from offramp.data import Columns, Progress, Row, read_rows, result_writer, source_identity
-from offramp.engine.classifier import DEFAULT_THRESHOLD, WINDOW, Classifier
+from offramp.engine.classifier import WINDOW, Classifier
 from offramp.engine.loading import load
 from offramp.engine.predictions import Predictions
 from offramp.errors import DataError, OptionError
+from offramp.policy import ExitRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ def predict(
     input: str,  # noqa: A002
     output: str,
     columns: Columns | None = None,
-    threshold: float = DEFAULT_THRESHOLD,
+    threshold: float | None = None,
+    at: str | None = None,
+    rule: ExitRule | None = None,
     probabilities: bool = False,
     keep: Sequence[str] = (),
     resume: bool = False,
@@ -55,7 +58,7 @@ def predict(
         model: a model folder, or a classifier in memory.
         input: a csv, tsv, jsonl or parquet file, a folder, a hub id, or ``-`` for standard input.
         output: a csv, tsv, jsonl or parquet file, or ``-`` for jsonl on standard output.
-        threshold: see :meth:`Classifier.predict`.
+        threshold, at, rule: when a row leaves; see :meth:`Classifier.exit_rule`.
         probabilities: write every label's probability.
         keep: input columns to carry through.
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
@@ -64,8 +67,9 @@ def predict(
 
     Raises:
         DataError: the input cannot be read.
-        OptionError: an option is out of range, no format belongs to the output, or the run to resume is another one or
-            has a stream for input or output.
+        ModelFolderError: the operating point is out of date.
+        OptionError: an option is out of range, there is no such operating point, no format belongs to the output, or
+            the run to resume is another one or has a stream for input or output.
         StorageError: the output cannot be written or the disk is full.
     """
     columns = columns or Columns()
@@ -74,7 +78,8 @@ def predict(
     own = ["label", "confidence", "exit_layer", "truncated", *scores]
     _check_columns(classifier, columns, keep, own)
     rows = read_rows(input, columns, labelled=False, keep=keep)
-    options = {"threshold": str(threshold), "probabilities": probabilities, "keep": list(keep)}
+    chosen = classifier.exit_rule(threshold, at, rule)
+    options = {"exit rule": repr(chosen), "probabilities": probabilities, "keep": list(keep)}
     settings = _settings(classifier, input, output, columns, options)
     if resume and settings is None:
         raise OptionError(
@@ -86,7 +91,7 @@ def predict(
             on_rows(writer.progress.rows)
         left = islice(rows, writer.progress.rows, None)
         while chunk := list(islice(left, WINDOW)):
-            predictions = _classify(classifier, chunk, threshold)
+            predictions = _classify(classifier, chunk, chosen)
             kept = dict(zip(keep, zip(*(row.kept for row in chunk), strict=True), strict=True)) if keep else {}
             writer.write(kept | _columns(predictions, scores), _counts(chunk, predictions))
             on_rows(writer.progress.rows)
@@ -122,9 +127,9 @@ def _settings(
     }
 
 
-def _classify(classifier: Classifier, rows: Sequence[Row], threshold: float) -> Predictions:
+def _classify(classifier: Classifier, rows: Sequence[Row], rule: ExitRule) -> Predictions:
     pairs = [row.text_pair or "" for row in rows] if classifier.config.text_pair else None
-    return classifier.predict([row.text for row in rows], pairs, threshold=threshold)
+    return classifier.predict([row.text for row in rows], pairs, rule=rule)
 
 
 def _columns(predictions: Predictions, scores: Sequence[str]) -> dict[str, Sequence[object]]:

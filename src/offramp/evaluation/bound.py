@@ -12,7 +12,7 @@ from offramp.engine.batching import Batch
 from offramp.engine.stages import Stages
 from offramp.evaluation.timing import interleave
 from offramp.model.encoding import Encoded
-from offramp.policy import MaximumProbability, layers_run
+from offramp.policy import Confidence, Threshold, layers_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,20 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class StageCosts:
+    """Where the time of early exit goes, in seconds for some texts.
+
+    Attributes:
+        stages: of each stage with its exit and the decision there, if all rows run it, (exits,). The first holds what
+            no row can skip: tokenisation, building batches and embedding.
+        full: of full depth in one go, which early exit is measured against.
+    """
+
+    stages: tuple[float, ...]
+    full: float
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Texts, perhaps with second texts, that are handed in together."""
 
@@ -80,7 +94,7 @@ def measure_costs(classifier: Classifier, requests: Sequence[Request], full: flo
 
     encoded = encode()
     logits = [stages.full(batch) for batch in batches()]
-    rule = MaximumProbability(0.5, problem)
+    rule = Threshold(0.5, Confidence(problem))
 
     def decide() -> None:
         for values in logits:
@@ -101,4 +115,34 @@ def _embedding(stages: Stages, batches: Iterator[Batch]) -> float:
         seconds += time.perf_counter() - started
         stages.full(batch)
         started = time.perf_counter()
+    return seconds
+
+
+def measure_stages(classifier: Classifier, request: Request, repeats: int) -> StageCosts:
+    """Measures each stage on its own, in turn with full depth in one go; medians over the repeats."""
+    rounds: list[NDArray[np.float64]] = []
+    actions = {
+        "full": lambda: classifier.predict_full(request.texts, request.text_pairs),
+        "stages": lambda: rounds.append(_stage_seconds(classifier, request)),
+    }
+    full = interleave(actions, repeats)["full"]
+    stages = np.median(rounds[1:], axis=0)  # the first round warms up
+    return StageCosts(tuple(stages.tolist()), float(np.median(full)))
+
+
+def _stage_seconds(classifier: Classifier, request: Request) -> NDArray[np.float64]:
+    """One pass of all rows through all stages, (exits,)."""
+    stages, problem = classifier.stages, classifier.problem
+    rule = Threshold(0.5, Confidence(problem))
+    seconds = np.zeros(len(stages.layers))
+    started = time.perf_counter()
+    for batch in classifier.batches(classifier.encode(request.texts, request.text_pairs)):
+        state = None
+        for stage in range(len(stages.layers)):
+            ran = stages.first(batch) if state is None else stages.later(stage, state, batch.lengths)
+            probabilities = problem.probabilities(ran.logits, classifier.calibration.temperatures[stage])
+            rule.decide(probabilities, probabilities[None][:0])
+            state = ran.state
+            seconds[stage] += (now := time.perf_counter()) - started
+            started = now
     return seconds

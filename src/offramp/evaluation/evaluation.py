@@ -1,91 +1,51 @@
-"""What a model costs and is worth on labelled data, at every threshold."""
+"""What a model costs and is worth on labelled data, at every threshold: the ``evaluate`` verb."""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from itertools import count
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from offramp import environment
-from offramp.calibration import ExitCalibration, Problem, measure_exit
-from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
+from offramp.calibration import Problem
+from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled, uses_of
 from offramp.engine import Classifier, load
 from offramp.errors import DataError, OptionError
-from offramp.evaluation.bound import Request, measure_costs
-from offramp.evaluation.sampling import distinct, representative_rows, share_of_full
-from offramp.evaluation.timing import Ratio, interleave, ratio
-from offramp.model.encoding import Encoded
-from offramp.policy import MaximumProbability, Replay, exit_shares, layers_run, replay
+from offramp.evaluation.bound import Request
+from offramp.evaluation.exits import overthinking
+from offramp.evaluation.figures import (
+    Cached,
+    cache,
+    calibration_of,
+    focus_on,
+    full_depth,
+    point_of,
+    reliability_of,
+    truncated_at,
+)
+from offramp.evaluation.result import (
+    SCHEMA,
+    EvaluatedData,
+    EvaluatedModel,
+    Evaluation,
+    Full,
+    OperatingPointHere,
+    Point,
+    fastest_within,
+)
+from offramp.evaluation.sampling import representative_rows
+from offramp.evaluation.speed import Speeds, measure_speeds, rows_within
+from offramp.evaluation.timing import OnProgress
+from offramp.policy import Confidence, OperatingPoint, Replay, Threshold, replay
 
-SCHEMA = 1
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
-REPEATS = 5
 
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """The network at full depth, no exits in between."""
-
-    accuracy: float
-    macro_f1: float
-    texts_per_second: float
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One threshold.
-
-    Attributes:
-        accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
-        mean_layers: layers run, mean over tokens; ``layer_speedup`` is full depth divided by it.
-        bound_speedup: the speed-up possible at most on the timed rows: what cannot be skipped counted as measured.
-        measured_speedup: wall-clock, median of paired runs; its quartiles are ``measured_speedup_spread``.
-        efficiency: measured / bound.
-        exits: share of rows that took each exit.
-    """
-
-    threshold: float
-    accuracy: float
-    macro_f1: float
-    agreement: float
-    mean_layers: float
-    layer_speedup: float
-    bound_speedup: float
-    measured_speedup: float
-    measured_speedup_spread: tuple[float, float]
-    efficiency: float
-    exits: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Everything ``offramp evaluate --json`` writes."""
-
-    schema: int
-    environment: dict[str, Any]
-    model: dict[str, Any]
-    data: dict[str, Any]
-    full: Full
-    points: tuple[Point, ...]
-    calibration: tuple[ExitCalibration, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists, dicts and numbers, ready for JSON."""
-        return asdict(self)
-
-    def fastest_within(self, loss: float) -> Point | None:
-        """The fastest point whose accuracy is at most ``loss`` (a share, not per cent) below full depth."""
-        least = self.full.accuracy - loss - 1e-9  # differences of accuracies are not exact in floating point
-        good = [point for point in self.points if point.accuracy >= least]
-        return max(good, key=lambda point: point.measured_speedup, default=None)
+# A loss of accuracy that most would accept: 0.3 points.
+ACCEPTED_LOSS = 0.003
 
 
 def evaluate(
@@ -94,23 +54,29 @@ def evaluate(
     *,
     columns: Columns | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
+    focus: float | str | None = None,
+    show_texts: bool = False,
     seconds: float = 60.0,
     backend: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
     seed: int = 0,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Evaluation:
     """Measures accuracy, calibration, exits and time.
 
-    Accuracies come from one full-depth pass over every row and a replay of each threshold. Times are wall-clock from
-    texts in to predictions out, on a sample of rows that cost what all rows cost on average, against the same network
-    at full depth in one go; all thresholds and the full pass run in turn, five times.
+    Accuracies come from one full-depth pass over every row and a replay of each setting: the thresholds, and the
+    operating points that the model folder has for this backend and precision. Times are wall-clock from texts in to
+    predictions out, on a sample of rows that cost what all rows cost on average, against the same network at full depth
+    in one go; all settings, the network cut off behind each exit, and full depth run in turn, five times.
 
     Args:
         model: a model folder, or a classifier in memory.
         data: labelled texts, as a source or in memory.
-        thresholds: the points to measure.
+        thresholds: of confidence, to measure.
+        focus: the setting to look at in detail, a threshold or the name of an operating point; by default the folder's
+            default point, and without one the fastest setting that loses at most 0.3 points of accuracy.
+        show_texts: put the texts of the worst disagreements into the result.
         seconds: about how long the timed runs may take; it decides the size of the sample.
         backend, precision: what runs a model folder; see :func:`offramp.load`.
         threads: processor threads to use; by default the backend's choice.
@@ -119,52 +85,182 @@ def evaluate(
 
     Raises:
         DataError: the data cannot be read, has labels the model does not know, or lacks pairs the model needs.
-        ModelFolderError: the folder is not an offramp model, or damaged.
-        OptionError: an option is out of range.
+        ModelFolderError: the folder is not an offramp model, or damaged; or the operating point is out of date.
+        OptionError: an option is out of range, or there is no such operating point.
     """
     _check_options(thresholds, seconds, threads, seed)
-    columns = columns or Columns()
     if isinstance(model, Classifier):
         classifier = model
     else:
         classifier = load(model, backend=backend, precision=precision, threads=threads)
-    rules = [MaximumProbability(threshold, classifier.problem) for threshold in thresholds]
-    rows = read_labelled(data, columns) if isinstance(data, str) else data
+    settings = _settings(classifier, thresholds, focus)
+    rows = read_labelled(data, columns or Columns()) if isinstance(data, str) else data
     targets = targets_of(classifier, rows)
     with _threads(threads):
-        used_threads = torch.get_num_threads()
-        on_progress("running all exits", 0, 1)
-        started = time.perf_counter()
-        logits = classifier.exit_logits(rows.texts, rows.text_pairs)
-        rows_per_second = len(rows) / (time.perf_counter() - started)
-        encoded = classifier.encode(rows.texts, rows.text_pairs)
-        temperatures = np.array(classifier.calibration.temperatures)[:, None, None]
-        probabilities = classifier.problem.probabilities(logits, temperatures)
-        replays = [replay(probabilities, rule) for rule in rules]
-        work = 2 + sum(share_of_full(classifier.exits, taken.exits, encoded.lengths) for taken in distinct(replays))
-        size = int(np.clip(seconds * rows_per_second / (REPEATS + 1) / work, min(32, len(rows)), len(rows)))
-        sample = representative_rows(classifier.exits, replays, encoded.lengths, size, seed)
-        timed = _time(classifier, rows.subset(sample), rules, on_progress)
+        machine = {**environment.describe(), "seed": seed}
+        measured = _measure(classifier, rows, targets, [one.rule for one in settings], seconds, seed, on_progress)
+    cached, speeds = measured.cached, measured.speeds
+    full = full_depth(cached, measured.timed_rows / speeds.full_seconds)
+    points = [
+        point_of(cached, setting.rule, taken, speed, setting.name)
+        for setting, taken, speed in zip(settings, measured.replays, speeds.rules, strict=True)
+    ]
+    focused = _focused(classifier, points, full, focus)
+    used_before = {} if isinstance(model, Classifier) else uses_of(Path(model), rows)
     return Evaluation(
         schema=SCHEMA,
-        environment={**environment.describe(), "threads": used_threads, "seed": seed},
+        environment=machine,
         model=_describe_model(classifier, model),
-        data=_describe_data(rows, encoded, size),
-        full=Full(
-            accuracy=float(classifier.problem.right(probabilities[-1], targets).mean()),
-            macro_f1=_macro_f1(classifier.problem, probabilities[-1], targets),
-            texts_per_second=size / timed.full_seconds,
-        ),
-        points=tuple(
-            _point(classifier, rule, taken, targets, probabilities[-1], encoded.lengths, timed_point)
-            for rule, taken, timed_point in zip(rules, replays, timed.points, strict=True)
-        ),
-        calibration=tuple(
-            measure_exit(exit_logits, targets, temperature, classifier.problem, exit=index, layers=layers)
-            for index, (exit_logits, temperature, layers) in enumerate(
-                zip(logits, classifier.calibration.temperatures, classifier.exits, strict=True)
-            )
-        ),
+        data=_describe_data(rows, measured, used_before),
+        full=full,
+        points=tuple(point for point in points if point.name is None),
+        operating_points=_here(points, settings, classifier.points.default),
+        truncated=tuple(truncated_at(cached, index, ratio) for index, ratio in enumerate(speeds.truncated)),
+        overthinking=overthinking(cached.right(cached.probabilities), classifier.exits),
+        calibration=calibration_of(cached),
+        reliability=reliability_of(cached),
+        focus=focus_on(cached, points[focused], measured.replays[focused], rows if show_texts else None),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """All rows run to the end, every rule replayed on them, and the times of a sample.
+
+    Attributes:
+        truncated: number of rows longer than the model reads.
+    """
+
+    cached: Cached
+    truncated: int
+    replays: list[Replay]
+    timed_rows: int
+    speeds: Speeds
+
+
+def _measure(
+    classifier: Classifier,
+    rows: LabelledTexts,
+    targets: NDArray[Any],
+    rules: Sequence[Threshold],
+    seconds: float,
+    seed: int,
+    on_progress: OnProgress,
+) -> _Measured:
+    on_progress("running all exits", 0, 1)
+    started = time.perf_counter()
+    read = classifier.run_exits(rows.texts, rows.text_pairs)
+    row_seconds = (time.perf_counter() - started) / len(rows)
+    cached = cache(classifier, read, targets)
+    replays = [replay(cached.probabilities, rule) for rule in rules]
+    size = rows_within(seconds, row_seconds, classifier.exits, replays, read.tokens)
+    sample = rows.subset(representative_rows(classifier.exits, replays, read.tokens, size, seed))
+    speeds = measure_speeds(classifier, Request(sample.texts, sample.text_pairs), rules, on_progress)
+    return _Measured(cached, int(read.truncated.sum()), replays, size, speeds)
+
+
+def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
+    """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
+
+    Raises:
+        DataError: a label is not the model's, or second texts are missing or there without need.
+    """
+    check_pairs(classifier, rows.text_pairs)
+    return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+
+
+def check_pairs(classifier: Classifier, text_pairs: Sequence[str] | None) -> None:
+    """Makes sure that there are second texts for a model of pairs, and none for others.
+
+    Raises:
+        DataError: they are missing or there without need.
+    """
+    if classifier.config.text_pair and text_pairs is None:
+        raise DataError(
+            "this model was trained on pairs of texts; name the column of the second with --text-pair-column"
+        )
+    if not classifier.config.text_pair and text_pairs is not None:
+        raise DataError("this model was trained on single texts; leave --text-pair-column out")
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A rule to measure, and the operating point that it comes from, if any."""
+
+    rule: Threshold
+    point: OperatingPoint | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Of the operating point."""
+        return None if self.point is None else self.point.name
+
+
+def _settings(classifier: Classifier, thresholds: Sequence[float], focus: float | str | None) -> list[_Setting]:
+    """Thresholds, that in focus among them, and the folder's operating points as far as they are up to date."""
+    if isinstance(focus, str):
+        classifier.operating_point(focus)  # which tells if there is none
+    elif focus is not None and focus not in thresholds:
+        thresholds = sorted([*thresholds, focus])
+    points = classifier.points.of(classifier.stages.backend, classifier.stages.precision).values()
+    return [
+        *(_Setting(Threshold(threshold, Confidence(classifier.problem))) for threshold in thresholds),
+        *(_Setting(point.rule, point) for point in points if point.model == classifier.fingerprint),
+    ]
+
+
+def _here(points: Sequence[Point], settings: Sequence[_Setting], default: str | None) -> tuple[OperatingPointHere, ...]:
+    """The points that are operating points, beside what was promised."""
+    return tuple(
+        OperatingPointHere(point, setting.point.promise, setting.point.seen, point.name == default)
+        for point, setting in zip(points, settings, strict=True)
+        if setting.point is not None
+    )
+
+
+def _focused(classifier: Classifier, points: Sequence[Point], full: Full, focus: float | str | None) -> int:
+    """The place of the setting in focus."""
+    names = [point.name for point in points]
+    if focus is None and classifier.points.default in names:
+        focus = classifier.points.default
+    if isinstance(focus, str):
+        return names.index(focus)
+    if focus is not None:
+        return [point.threshold for point in points].index(focus)
+    # Where all settings lose more, the one that loses least.
+    best = fastest_within(points, full, ACCEPTED_LOSS) or max(points, key=lambda point: point.accuracy)
+    return points.index(best)
+
+
+def _describe_data(rows: LabelledTexts, measured: _Measured, used_before: dict[str, float]) -> EvaluatedData:
+    return EvaluatedData(
+        source=rows.source,
+        rows=len(rows),
+        fingerprint=rows.fingerprint,
+        used_before=used_before,
+        blank=rows.blank,
+        truncated=measured.truncated,
+        mean_tokens=float(measured.cached.tokens.mean()),
+        timed_rows=measured.timed_rows,
+        repeats=measured.speeds.repeats,
+    )
+
+
+def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> EvaluatedModel:
+    backbone = classifier.config.backbone_config.model_type
+    return EvaluatedModel(
+        name=backbone if isinstance(model, Classifier) else Path(model).resolve().name,
+        folder=None if isinstance(model, Classifier) else str(model),
+        fingerprint=classifier.fingerprint,
+        backbone=backbone,
+        exits=tuple(classifier.exits),
+        labels=len(classifier.labels),
+        problem_type=str(classifier.problem),
+        calibrated_on=classifier.calibration.fitted_on,
+        max_tokens=classifier.tokenizer.model_max_length,
+        token_budget=classifier.token_budget,
+        backend=classifier.stages.backend,
+        precision=classifier.stages.precision,
     )
 
 
@@ -177,122 +273,6 @@ def _check_options(thresholds: Sequence[float], seconds: float, threads: int | N
         raise OptionError(f"threads is {threads}; use at least 1")
     if seed < 0:
         raise OptionError(f"seed is {seed}; use a whole number from 0 on")
-
-
-def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
-    """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
-
-    Raises:
-        DataError: a label is not the model's, or second texts are missing or there without need.
-    """
-    if classifier.config.text_pair and rows.text_pairs is None:
-        raise DataError(
-            "this model was trained on pairs of texts; name the column of the second with --text-pair-column"
-        )
-    if not classifier.config.text_pair and rows.text_pairs is not None:
-        raise DataError("this model was trained on single texts; leave --text-pair-column out")
-    return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
-
-
-@dataclass(frozen=True, slots=True)
-class _TimedPoint:
-    speedup: Ratio
-    bound_speedup: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Timed:
-    full_seconds: float
-    points: tuple[_TimedPoint, ...]
-
-
-def _time(
-    classifier: Classifier,
-    rows: LabelledTexts,
-    rules: Sequence[MaximumProbability],
-    on_progress: Callable[[str, int, int], None],
-) -> _Timed:
-    texts, pairs = rows.texts, rows.text_pairs
-    # A trial run of each threshold tells which of them compute the same; those are timed once.
-    results = [classifier.predict(texts, pairs, threshold=rule.threshold) for rule in rules]
-    kind = [predictions.exits.tobytes() for predictions in results]
-    thresholds = {key: rule.threshold for key, rule in zip(kind, rules, strict=True)}
-    actions: dict[bytes | None, Callable[[], object]] = {
-        key: partial(classifier.predict, texts, pairs, threshold=threshold) for key, threshold in thresholds.items()
-    }
-    actions[None] = partial(classifier.predict_full, texts, pairs)
-    total, done = len(actions) * (REPEATS + 1), count(1)
-    seconds = interleave(actions, REPEATS, lambda: on_progress("timing", next(done), total))
-    full = seconds[None]
-    costs = measure_costs(classifier, [Request(texts, pairs)], float(np.median(full)), REPEATS)
-    return _Timed(
-        costs.full,
-        tuple(
-            _TimedPoint(
-                ratio(full, seconds[key]),
-                costs.full / costs.bound(predictions.exits, classifier.exits, predictions.tokens),
-            )
-            for key, predictions in zip(kind, results, strict=True)
-        ),
-    )
-
-
-def _point(
-    classifier: Classifier,
-    rule: MaximumProbability,
-    taken: Replay,
-    targets: NDArray[Any],
-    full_probabilities: NDArray[np.float64],
-    tokens: NDArray[np.int64],
-    timed: _TimedPoint,
-) -> Point:
-    layers, problem = classifier.exits, classifier.problem
-    mean_layers = layers_run(taken.exits, layers, tokens)
-    return Point(
-        threshold=rule.threshold,
-        accuracy=float(problem.right(taken.probabilities, targets).mean()),
-        macro_f1=_macro_f1(problem, taken.probabilities, targets),
-        agreement=float(problem.agree(taken.probabilities, full_probabilities).mean()),
-        mean_layers=mean_layers,
-        layer_speedup=layers[-1] / mean_layers,
-        bound_speedup=timed.bound_speedup,
-        measured_speedup=timed.speedup.median,
-        measured_speedup_spread=(timed.speedup.low, timed.speedup.high),
-        efficiency=timed.speedup.median / timed.bound_speedup,
-        exits=tuple(exit_shares(taken.exits, len(layers)).tolist()),
-    )
-
-
-def _macro_f1(problem: Problem, probabilities: NDArray[np.float64], targets: NDArray[Any]) -> float:
-    return float(f1_score(targets, problem.predicted(probabilities), average="macro", zero_division=0.0))
-
-
-def _describe_data(rows: LabelledTexts, encoded: Encoded, timed_rows: int) -> dict[str, Any]:
-    return {
-        "source": rows.source,
-        "rows": len(rows),
-        "fingerprint": rows.fingerprint,
-        "blank": rows.blank,
-        "truncated": int(encoded.truncated.sum()),
-        "mean_tokens": float(encoded.lengths.mean()),
-        "timed_rows": timed_rows,
-        "repeats": REPEATS,
-    }
-
-
-def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> dict[str, Any]:
-    return {
-        "folder": None if isinstance(model, Classifier) else str(model),
-        "backbone": classifier.config.backbone_config.model_type,
-        "exits": list(classifier.exits),
-        "labels": len(classifier.labels),
-        "problem_type": str(classifier.problem),
-        "calibrated_on": classifier.calibration.fitted_on,
-        "max_tokens": classifier.tokenizer.model_max_length,
-        "token_budget": classifier.token_budget,
-        "backend": classifier.stages.backend,
-        "precision": classifier.stages.precision,
-    }
 
 
 @contextlib.contextmanager

@@ -1,14 +1,14 @@
 """Refitting a model's temperatures on other data."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, LabelledTexts, read_labelled
-from offramp.engine import Classifier, export_folder, exports_of, open_export, torch_classifier
+from offramp.data import Columns, LabelledTexts, read_labelled, remember, temperatures_of
+from offramp.engine import Classifier, exports_of, open_export, save_calibration, torch_classifier
 from offramp.errors import ModelFolderError
 from offramp.evaluation.evaluation import targets_of
 from offramp.model import load
@@ -28,7 +28,8 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     Use texts that the model was not trained on; with fewer than a few hundred rows the temperatures are uncertain.
 
     Args:
-        model: a model folder; only its ``calibration.json`` changes, and the ``export.json`` of each export.
+        model: a model folder; its ``calibration.json`` changes, the ``export.json`` of each export, and what
+            ``seen_rows.json`` says of the rows. Operating points lose their meaning: tune again.
         data: labelled texts, as a source.
 
     Raises:
@@ -41,14 +42,13 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
     targets = targets_of(classifier, rows)
-    after = _fit(classifier, rows, targets)
-    refitted = [
-        replace(export, calibration=_fit(open_export(folder, export), rows, targets)) for export in exports_of(folder)
-    ]
-    after.save(folder)
-    for export in refitted:
-        export.save(export_folder(folder, export.backend, export.precision))
-    return Recalibration(classifier.calibration, after)
+    fitted = {("torch", "fp32"): _fit(classifier, rows, targets)}
+    for export in exports_of(folder):
+        fitted[export.backend, export.precision] = _fit(open_export(folder, export), rows, targets)
+    for engine, calibration in fitted.items():
+        save_calibration(folder, *engine, calibration)
+    remember(folder, rows, *(temperatures_of(*engine) for engine in fitted))
+    return Recalibration(classifier.calibration, fitted["torch", "fp32"])
 
 
 def _fit(classifier: Classifier, rows: LabelledTexts, targets: NDArray[Any]) -> Calibration:

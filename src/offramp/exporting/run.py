@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from offramp import environment
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, LabelledTexts, read_labelled
+from offramp.data import Columns, LabelledTexts, read_labelled, remember, temperatures_of
 from offramp.engine import Classifier, torch_classifier
 from offramp.engine.exports import (
     EMBED,
@@ -120,6 +120,8 @@ def export(
             speeds=(_measure(reference, exported, texts, pairs, threads),),
         )
         written.save(new)
+    if rows is not None:
+        remember(folder, rows, temperatures_of(backend, precision))
     before, after = (
         () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
         for logits in (expected, found)

@@ -1,5 +1,8 @@
 """When to stop: exit rules, their replay over cached probabilities, and knobs chosen with a guarantee."""
 
+from offramp.policy.cached import CachedRows
+from offramp.policy.candidates import FITTED, Swept, compare_rules, make_criterion, sweep
+from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
 from offramp.policy.comparison import AtCost, Interval, Outcomes, compare
 from offramp.policy.criteria import (
     FIRST_EXIT,
@@ -14,47 +17,80 @@ from offramp.policy.criteria import (
 from offramp.policy.ensembles import Agreement, GeometricMean
 from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
+from offramp.policy.points import (
+    OperatingPoint,
+    OperatingPoints,
+    Promise,
+    Risk,
+    Seen,
+    read_operating_points,
+    save_operating_points,
+)
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
-from offramp.policy.rules import ExitRule, MaximumProbability, Threshold
+from offramp.policy.rules import ExitRule, Threshold
+from offramp.policy.stored import CRITERIA, criterion_name, rule_from_dict, rule_to_dict
 from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
+    "CRITERIA",
     "FIRST_EXIT",
+    "FITTED",
     "Agreement",
     "AtCost",
+    "AtLeast",
+    "AtMost",
+    "CachedRows",
     "Certainty",
     "Choice",
+    "Chosen",
     "Confidence",
     "Criterion",
+    "Exactly",
     "ExitRule",
     "Gate",
     "GeometricMean",
+    "Goal",
     "Interval",
     "Knob",
     "Lead",
     "Loss",
-    "MaximumProbability",
     "Method",
+    "Missed",
     "Needed",
+    "OperatingPoint",
+    "OperatingPoints",
     "Outcomes",
     "Patience",
     "PatientCertainty",
     "PerExit",
+    "Promise",
     "Replay",
+    "Risk",
     "Scored",
+    "Seen",
+    "Swept",
     "Threshold",
     "accuracy_drop",
     "at_exits",
     "choose",
+    "choose_rule",
     "compare",
+    "compare_rules",
+    "criterion_name",
     "disagreement",
     "exit_shares",
     "exits_taken",
     "fit_gate",
     "layers_run",
+    "make_criterion",
+    "read_operating_points",
     "replay",
     "row_costs",
+    "rule_from_dict",
+    "rule_to_dict",
+    "save_operating_points",
     "score_exits",
     "search_thresholds",
+    "sweep",
 ]

@@ -203,7 +203,7 @@ class PatientCertainty:
     of the certainty; the patience is a fixed part of the criterion.
 
     Raises:
-        OptionError: ``patience`` is below 1.
+        OptionError: ``patience`` is not a whole number from 1 on.
 
     Source: Zhang et al., "PCEE-BERT", Findings of NAACL 2022, early exiting; without its ensemble of exits.
     """
@@ -212,7 +212,7 @@ class PatientCertainty:
     patience: int = 2
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
+        if not isinstance(self.patience, int) or self.patience < 1:
             raise OptionError(f"patience is {self.patience}; use a whole number from 1 on")
 
     def score(self, probabilities: Array, history: Array) -> Array:

@@ -6,7 +6,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.calibration import Problem
 from offramp.errors import OptionError
 from offramp.policy.criteria import Array, Criterion
 
@@ -49,8 +48,10 @@ class ExitRule(Protocol):
 class Threshold:
     """Leave at the first exit whose score reaches the threshold. The one knob of every rule.
 
-    Threshold 0 lets every row leave at the first exit; ``criterion.knob(n_exits).full_depth`` lets none leave early. A
-    higher threshold never lets a row leave earlier. A row whose score is NaN reaches no threshold and goes on.
+    With :class:`offramp.policy.Confidence` it is the rule of Schwartz et al., ACL 2020, §3. Threshold 0 lets every row
+    leave at the first exit; ``criterion.knob(n_exits).full_depth`` lets none leave early: a saturated softmax gives a
+    confidence of exactly 1, so threshold 1 does not. A higher threshold never lets a row leave earlier. A row whose
+    score is NaN reaches no threshold, not even 0, and goes on.
 
     Raises:
         OptionError: the threshold is negative or NaN.
@@ -62,8 +63,8 @@ class Threshold:
     def __post_init__(self) -> None:
         if not self.threshold >= 0:  # also refuses NaN
             raise OptionError(
-                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to "
-                "criterion.knob(n_exits).full_depth"
+                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to 1, "
+                "or above 1 for full depth"
             )
 
     def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
@@ -73,37 +74,3 @@ class Threshold:
     def answer(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`ExitRule.answer`."""
         return self.criterion.answer(probabilities, history)
-
-
-@dataclass(frozen=True, slots=True)
-class MaximumProbability:
-    """The paper's rule: leave at the first exit whose confidence reaches the threshold.
-
-    The short form of :class:`Threshold` with :class:`offramp.policy.Confidence`. Confidence is compared in float64.
-    Threshold 0 lets every row leave at the first exit. A saturated softmax gives exactly 1, so threshold 1 still lets
-    such rows leave early; any threshold above 1 lets none. A row whose confidence is NaN reaches no threshold, not even
-    0, and goes on to the last exit.
-
-    Raises:
-        OptionError: the threshold is negative or NaN.
-
-    Source: Schwartz et al., ACL 2020, §3.
-    """
-
-    threshold: float
-    problem: Problem
-
-    def __post_init__(self) -> None:
-        if not self.threshold >= 0:  # also refuses NaN
-            raise OptionError(
-                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to 1, "
-                "or above 1 for full depth"
-            )
-
-    def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
-        """See :meth:`ExitRule.decide`; the history does not matter to this rule."""
-        return np.asarray(self.problem.confidence(probabilities) >= self.threshold)
-
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`ExitRule.answer`."""
-        return probabilities

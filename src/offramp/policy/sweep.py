@@ -114,13 +114,16 @@ def accuracy_drop(answers: Array, targets: NDArray[Any], problem: Problem) -> Ar
     return np.asarray(right[-1] - right)
 
 
-def row_costs(stage_costs: ArrayLike, tokens: NDArray[np.integer[Any]] | None = None) -> Array:
+def row_costs(
+    stage_costs: ArrayLike, tokens: NDArray[np.integer[Any]] | None = None, full: float | None = None
+) -> Array:
     """Gives what each row costs up to each exit, as a multiple of the mean row's cost at full depth.
 
     Args:
         stage_costs: (exits,), of each stage with its exit, in seconds or any unit; not cumulated. Put what no row can
             skip, such as tokenisation, into the first.
         tokens: (rows,), if a row's cost is proportional to its tokens; by default all rows cost the same.
+        full: cost of full depth, in the same unit, if it is not the sum over the stages: in one go it may be cheaper.
 
     Returns:
         (exits, rows), or (exits, 1) without tokens; not falling from exit to exit.
@@ -131,7 +134,7 @@ def row_costs(stage_costs: ArrayLike, tokens: NDArray[np.integer[Any]] | None = 
     costs = np.asarray(stage_costs, dtype=np.float64)
     if costs.ndim != 1 or not costs.size or not np.isfinite(costs).all() or costs.min() < 0 or not costs.sum() > 0:
         raise DataError(f"stage_costs are {costs.tolist()}; give one finite cost from 0 on for each exit, not all 0")
-    share = np.cumsum(costs) / costs.sum()
+    share = np.cumsum(costs) / (costs.sum() if full is None else full)
     if tokens is None:
         return np.asarray(share[:, None])
     if not tokens.size or not tokens.sum() > 0:

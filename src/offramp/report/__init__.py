@@ -1,7 +1,31 @@
-"""From numbers to pictures."""
+"""From numbers to pictures and pages.
 
+A report is made in three steps. ``report.py`` puts an evaluation, a benchmark and the advice that follows from both
+(``advice.py``) into one object: ``report.json``. ``tables.py`` and the charts say what is shown of it; charts stand on
+``frame.py``, ``labels.py`` and ``svg.py``. ``page.py`` fills the templates with it, and ``card.py`` the model card.
+"""
+
+from offramp.report.card import card_section
 from offramp.report.curve import Curve, curve, curve_picture
+from offramp.report.page import render
 from offramp.report.pictures import check_picture
+from offramp.report.report import Report, make_report
 from offramp.report.speed import speed_picture
+from offramp.report.speeds import Speeds, read_speeds
+from offramp.report.writing import check_report, write_report
 
-__all__ = ["Curve", "check_picture", "curve", "curve_picture", "speed_picture"]
+__all__ = [
+    "Curve",
+    "Report",
+    "Speeds",
+    "card_section",
+    "check_picture",
+    "check_report",
+    "curve",
+    "curve_picture",
+    "make_report",
+    "read_speeds",
+    "render",
+    "speed_picture",
+    "write_report",
+]

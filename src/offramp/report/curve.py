@@ -81,7 +81,7 @@ def _draw(shown: Curve, evaluation: Evaluation) -> Any:
     axes.legend(loc="lower left", frameon=False)
     data, environment = evaluation.data, evaluation.environment
     axes.set_title(
-        f"accuracy on {data['rows']:,} texts; time on {data['timed_rows']:,}, "
+        f"accuracy on {data.rows:,} texts; time on {data.timed_rows:,}, "
         f"{environment['threads']} threads, {environment['gpu'] or environment['cpu']}",
         fontsize=9,
         color=GREY,

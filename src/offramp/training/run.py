@@ -13,7 +13,17 @@ from transformers.integrations import get_available_reporting_integrations
 
 from offramp import environment
 from offramp.calibration import Calibration, Problem, fit_calibration
-from offramp.data import Columns, Split, check_trainable, encode_labels, read_labelled, split_off_dev
+from offramp.data import (
+    Columns,
+    Split,
+    check_trainable,
+    encode_labels,
+    read_labelled,
+    remember,
+    split_off_dev,
+    temperatures_of,
+)
+from offramp.data.seen import EPOCH, FITTING
 from offramp.errors import DataError, OptionError
 from offramp.files import check_writable, read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build, save
@@ -220,6 +230,8 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
             save(model, new)
             calibration.save(new)
             write_json(new / TRAINING, record)
+            remember(new, work.split.train, FITTING)
+            remember(new, work.split.dev, EPOCH, temperatures_of("torch", "fp32"))
             card = model_card(network.config, calibration, record)
             (new / "README.md").write_text(card, encoding="utf-8")
 

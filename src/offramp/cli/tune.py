@@ -1,0 +1,167 @@
+"""``offramp tune``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    Backend,
+    JsonFile,
+    ModelFolder,
+    Precision,
+    expand,
+)
+from offramp.cli.terminal import progress, quiet_libraries, say, show, table
+from offramp.data.columns import Columns
+
+
+@expand("columns", Columns, names=COLUMN_OPTIONS)
+def command(
+    model: ModelFolder,
+    data: Annotated[str, typer.Option(help=f"Texts the model has not seen, with or without labels: {SOURCE}.")],
+    columns: Columns,
+    max_disagreement: Annotated[
+        float | None,
+        typer.Option(metavar="E", help="As fast as possible, at most this share of predictions changed."),
+    ] = None,
+    max_accuracy_drop: Annotated[
+        float | None, typer.Option(metavar="E", help="As fast as possible, at most this share of accuracy lost.")
+    ] = None,
+    speedup: Annotated[
+        float | None, typer.Option(metavar="S", help="As good as possible at S times the speed of full depth.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(metavar="T", help="Take this threshold.")] = None,
+    confidence: Annotated[float, typer.Option(help="Probability with which the promise is kept.")] = 0.95,
+    method: Annotated[
+        str | None,
+        typer.Option(help="empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop."),
+    ] = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="What is compared with the threshold: confidence, certainty, lead, patience, patient-certainty, "
+            "geometric-mean, agreement, gate or per-exit."
+        ),
+    ] = "confidence",
+    name: Annotated[str | None, typer.Option(help="Name of the point; default: tuned.")] = None,
+    default: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Point to use from now on where nothing else is asked for.")
+    ] = None,
+    split: Annotated[
+        bool, typer.Option("--split", help="Refit the temperatures on one half of the rows, choose on the other.")
+    ] = False,
+    compare_rules: Annotated[
+        bool, typer.Option("--compare-rules", help="Also compare the accuracy of all rules at equal cost.")
+    ] = False,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    threads: Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")] = None,
+    seconds: Annotated[float, typer.Option(help="About how long the timed runs may take.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Seed of random halves and resamples.")] = 0,
+    json: JsonFile = None,
+) -> None:
+    """Choose operating points on calibration texts, with a guarantee, and store them in the model folder.
+
+    Without a target: fast, balanced and safe, at most 5 %, 2 % and 1 % other predictions than full depth.
+    """
+    quiet_libraries()
+    from pathlib import Path
+
+    from offramp.files import check_writable, write_json
+    from offramp.tuning import check, tune
+
+    if json is not None:
+        check_writable(Path(json))
+    with progress("tuning", "parts") as update:
+        tuned = tune(
+            model,
+            data,
+            columns=columns,
+            threshold=threshold,
+            speedup=speedup,
+            max_accuracy_drop=max_accuracy_drop,
+            max_disagreement=max_disagreement,
+            confidence=confidence,
+            method=method,
+            rule=rule,
+            name=name,
+            default=default,
+            split=split,
+            compare=compare_rules,
+            backend=backend,
+            precision=precision,
+            threads=threads,
+            seconds=seconds,
+            seed=seed,
+            on_progress=lambda what, done, total: update(done, total, what),
+        )
+    print_tuned(tuned.to_dict())
+    if json is not None:
+        write_json(Path(json), tuned.to_dict())
+        say(f"wrote {json}")
+    if tuned.points:
+        say(f"wrote {Path(model) / 'operating_points.json'}; use a point with --at {tuned.points[-1].name}")
+    check(tuned)
+
+
+def print_tuned(result: dict[str, Any]) -> None:
+    """Prints the content of a tuning's JSON as tables."""
+    data, model, costs = result["data"], result["model"], result["costs"]
+    show(
+        f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; {model['backend']} {model['precision']}, stages "
+        f"timed on {costs['rows']} of them, {result['environment']['threads']} threads, "
+        f"{result['environment']['gpu'] or result['environment']['cpu']}"
+    )
+    for use, share in data["seen"].items():
+        if not use.startswith("operating point"):
+            show(f"{share:.1%} of the texts have served for {use}")
+    if result["points"]:
+        header = ["point", "promise", "leave when", "seen", "at most", "accuracy", "full depth", "speed-up"]
+        exits = [f"exit {layer}" for layer in model["exits"]]
+        show()
+        show(table([*header, *exits], [_cells(point) for point in result["points"]]))
+    if result["comparison"]:
+        show()
+        show(_comparison(result["comparison"], "accuracy" if data["labelled"] else "agreement with full depth"))
+
+
+def _cells(point: dict[str, Any]) -> list[str]:
+    promise, seen, rule = point["promise"], point["seen"], point["rule"]
+    return [
+        point["name"],
+        "-" if promise is None else _promise(promise),
+        f"{rule['criterion']['name']} >= {rule['threshold']:.6g}",
+        "-" if promise is None else f"{promise['seen']:.2%}",
+        "-" if promise is None or promise["confidence"] is None else f"{promise['bound']:.2%}",
+        "-" if seen["accuracy"] is None else f"{seen['accuracy']:.2%}",
+        "-" if seen["full_accuracy"] is None else f"{seen['full_accuracy']:.2%}",
+        f"{seen['speedup']:.2f}x",
+        *(f"{share:.0%}" for share in seen["exits"]),
+    ]
+
+
+def _promise(promise: dict[str, Any]) -> str:
+    how = {"crc": "on average", "empirical": "on these rows"}.get(promise["method"])
+    return f"{promise['risk']} <= {100 * promise['target']:.4g}%, " + (
+        how or f"{100 * promise['confidence']:.4g}% sure"
+    )
+
+
+def _comparison(lines: list[dict[str, Any]], what: str) -> str:
+    """One line a rule, one column a cost."""
+    costs = sorted({line["cost"] for line in lines}, reverse=True)
+    cells = {(line["rule"], line["cost"]): line for line in lines}
+    rows: list[list[str]] = []
+    for rule in dict.fromkeys(line["rule"] for line in lines):
+        values = [cells[rule, cost] for cost in costs]
+        rows.append([rule, *(_against_first(one, first=not rows) for one in values)])
+    header = [f"{what} at", *(f"{1 / cost:.2f}x" for cost in costs)]
+    return table(header, rows) + "\n(in brackets: points gained over the first rule, 95 % interval)"
+
+
+def _against_first(line: dict[str, Any], *, first: bool) -> str:
+    gain = line["gain"]
+    interval = " " * 18 if first else f"({100 * gain['low']:+6.2f} to {100 * gain['high']:+6.2f})"
+    return f"{line['value']['value']:.2%} {interval}"

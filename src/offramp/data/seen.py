@@ -1,0 +1,153 @@
+"""Which rows a model has seen, and for what: so that no figure is taken from rows that made it look good.
+
+Rows are known again by hashes of their texts, in any order, file or company, with or without labels. A model folder
+keeps the smallest few thousand hashes of each data set: all of a small one, and of a large one a random part, which is
+enough to tell whether other rows are the same.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.data.labelled import LabelledTexts
+from offramp.data.unlabelled import Texts
+from offramp.errors import ModelFolderError
+from offramp.files import read_json, write_json
+
+SCHEMA = 1
+SEEN = "seen_rows.json"
+
+FITTING = "training"
+EPOCH = "choosing the epoch"
+
+_POINT = "operating point "
+
+# Hashes kept of a data set, 8 bytes each.
+KEPT = 4096
+# With fewer rows to compare, chance decides.
+_LEAST = 10
+
+Hashes = NDArray[np.uint64]
+
+
+def temperatures_of(backend: str, precision: str) -> str:
+    """The use of rows to fit temperatures; in PyTorch all precisions share them."""
+    return "temperatures of torch" if backend == "torch" else f"temperatures of {backend} {precision}"
+
+
+def point_of(name: str, backend: str, precision: str) -> str:
+    """The use of rows to choose an operating point."""
+    return f"{_POINT}{name} of {backend} {precision}"
+
+
+def is_point(use: str) -> bool:
+    """Whether a use is that of :func:`point_of`."""
+    return use.startswith(_POINT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenRows:
+    """A data set and what it was used for.
+
+    Attributes:
+        fingerprint: of the data.
+        uses: what for.
+        rows: number of distinct rows.
+        hashes: the smallest of theirs, rising, at most :data:`KEPT`.
+    """
+
+    fingerprint: str
+    uses: tuple[str, ...]
+    rows: int
+    hashes: Hashes
+
+    def share_of(self, others: Hashes) -> float:
+        """Gives the share of other rows (hashes, distinct) that are among these; 0 where too few can be compared."""
+        if self.rows > len(self.hashes):  # nothing is known of hashes behind the last
+            others = others[others <= self.hashes[-1]]
+            if len(others) < _LEAST:
+                return 0.0
+        return float(np.isin(others, self.hashes).mean()) if len(others) else 0.0
+
+
+def remember(folder: Path, rows: LabelledTexts | Texts, *uses: str) -> None:
+    """Notes in a model folder what rows were used for; what was used for the same before is forgotten.
+
+    Raises:
+        ModelFolderError: ``seen_rows.json`` is damaged.
+        StorageError: the folder cannot be written.
+    """
+    there = _read(folder)
+    kept = [use for one in there if one.fingerprint == rows.fingerprint for use in one.uses]
+    others = [
+        replace(one, uses=tuple(use for use in one.uses if use not in uses))
+        for one in there
+        if one.fingerprint != rows.fingerprint
+    ]
+    hashes = _hashes(rows)
+    this = SeenRows(rows.fingerprint, tuple(dict.fromkeys([*kept, *uses])), len(hashes), hashes[:KEPT])
+    data = [_to_dict(one) for one in (*others, this) if one.uses]
+    write_json(folder / SEEN, {"schema": SCHEMA, "data": data})
+
+
+def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
+    """Tells what rows were used for before.
+
+    Returns:
+        For each use on record the share of the distinct rows that were used, above 0.
+
+    Raises:
+        ModelFolderError: ``seen_rows.json`` is damaged.
+    """
+    hashes = _hashes(rows)
+    shares = {use: one.share_of(hashes) for one in _read(folder) for use in one.uses}
+    return {use: share for use, share in shares.items() if share > 0}
+
+
+def _hashes(rows: LabelledTexts | Texts) -> Hashes:
+    """Of the distinct rows, rising."""
+    pairs: Sequence[str] = rows.text_pairs or [""] * len(rows)
+    digests = {
+        hashlib.blake2b(f"{len(text)} {text}{pair}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        for text, pair in zip(rows.texts, pairs, strict=True)
+    }
+    return np.sort(np.frombuffer(b"".join(digests), dtype="<u8")).astype(np.uint64)
+
+
+def _read(folder: Path) -> list[SeenRows]:
+    file = folder / SEEN
+    if not file.is_file():
+        return []
+    content = read_json(file)
+    try:
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']}")
+        return [_from_dict(one) for one in content["data"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFolderError(
+            f"{file} is damaged ({error!r:.80}); restore it, or delete it to forget which rows were used"
+        ) from None
+
+
+def _to_dict(one: SeenRows) -> dict[str, Any]:
+    hashes = base64.b64encode(one.hashes.astype("<u8").tobytes()).decode("ascii")
+    return {"fingerprint": one.fingerprint, "uses": list(one.uses), "rows": one.rows, "hashes": hashes}
+
+
+def _from_dict(content: Mapping[str, Any]) -> SeenRows:
+    hashes = np.frombuffer(base64.b64decode(content["hashes"], validate=True), dtype="<u8").astype(np.uint64)
+    rows = content["rows"]
+    if (
+        not isinstance(rows, int)
+        or rows < len(hashes)
+        or (rows and not len(hashes))
+        or (hashes[1:] <= hashes[:-1]).any()
+    ):
+        raise ValueError(f"{rows!r:.20} rows do not go with {len(hashes)} hashes")
+    return SeenRows(str(content["fingerprint"]), tuple(map(str, content["uses"])), rows, hashes)

@@ -1,0 +1,160 @@
+"""Where rows leave and whether they are right there: by exit, by class, by length."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.calibration import Problem
+
+NO_LABEL = "(no label)"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCount:
+    """Rows that took the exit after some layers: how many were right there and how many wrong."""
+
+    layers: int
+    right: int
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that have something in common, in counts, so that groups add up.
+
+    Attributes:
+        exits: rows that took each exit, (exits,).
+        right: rows answered right.
+        won, lost: rows that only early exit, or only full depth, answers right.
+        agree: rows that early exit answers as full depth does.
+    """
+
+    name: str
+    rows: int
+    exits: tuple[int, ...]
+    right: int
+    won: int
+    lost: int
+    agree: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows answered right."""
+        return self.right / self.rows
+
+    @property
+    def full_accuracy(self) -> float:
+        """Share of rows that full depth answers right."""
+        return (self.right - self.won + self.lost) / self.rows
+
+    def mean_layers(self, layers: Sequence[int]) -> float:
+        """Mean over rows of the layers run; ``layers`` are those before each exit."""
+        return float(np.average(layers, weights=self.exits))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of each row at some setting; all arrays are (rows,).
+
+    Attributes:
+        exits: index of the exit taken.
+        right: whether early exit answers right.
+        full_right: whether full depth does.
+        agree: whether both give the same answer.
+    """
+
+    exits: NDArray[np.int64]
+    right: NDArray[np.bool_]
+    full_right: NDArray[np.bool_]
+    agree: NDArray[np.bool_]
+
+    @property
+    def won(self) -> int:
+        """Rows that only early exit answers right."""
+        return int((self.right & ~self.full_right).sum())
+
+    @property
+    def lost(self) -> int:
+        """Rows that only full depth answers right."""
+        return int((self.full_right & ~self.right).sum())
+
+
+def exit_counts(outcome: Outcome, layers: Sequence[int]) -> tuple[ExitCount, ...]:
+    """Counts right and wrong rows at each exit; ``layers`` are those run before each exit."""
+    right, wrong = (np.bincount(outcome.exits[mask], minlength=len(layers)) for mask in (outcome.right, ~outcome.right))
+    return tuple(ExitCount(*counts) for counts in zip(layers, right.tolist(), wrong.tolist(), strict=True))
+
+
+def group_rows(outcome: Outcome, members: Mapping[str, NDArray[np.bool_]], n_exits: int) -> tuple[Group, ...]:
+    """Counts each group's rows; ``members`` are bool (rows,). Groups without rows are left out."""
+    return tuple(_group(name, outcome, rows, n_exits) for name, rows in members.items() if rows.any())
+
+
+def class_members(targets: NDArray[Any], labels: Sequence[str], problem: Problem) -> dict[str, NDArray[np.bool_]]:
+    """Groups rows by their true label.
+
+    Rows of a multi-label problem are in the group of each of their labels, and those without any in one of their own.
+
+    Args:
+        targets: int (rows,) or 0/1 (rows, labels).
+        labels: their names.
+        problem: one label or a set of labels.
+
+    Returns:
+        bool (rows,) for each label.
+    """
+    if problem is Problem.MULTI_LABEL:
+        has = targets.astype(np.bool_)
+        return {name: has[:, index] for index, name in enumerate(labels)} | {NO_LABEL: np.asarray(~has.any(axis=1))}
+    return {name: np.asarray(targets == index) for index, name in enumerate(labels)}
+
+
+def length_members(tokens: NDArray[np.int64], parts: int = 4) -> dict[str, NDArray[np.bool_]]:
+    """Groups rows by length into parts that hold about as many rows each; rows as long as each other stay together.
+
+    Args:
+        tokens: of each row, (rows,).
+        parts: how many, at most.
+
+    Returns:
+        bool (rows,) for each part, by names such as "12-18 tokens", the shortest first.
+    """
+    edges = np.unique(np.quantile(tokens, np.arange(1, parts) / parts, method="lower"))
+    part_of = np.searchsorted(edges, tokens, side="left")
+    members = {}
+    for part in np.unique(part_of):
+        rows = part_of == part
+        shortest, longest = int(tokens[rows].min()), int(tokens[rows].max())
+        span = f"{shortest}" if shortest == longest else f"{shortest}-{longest}"
+        members[f"{span} tokens"] = rows
+    return members
+
+
+def add_up(groups: Iterable[Group], name: str) -> Group:
+    """Makes one group of several; a row that is in more than one of them counts in each."""
+    several = list(groups)
+    return Group(
+        name=name,
+        rows=sum(one.rows for one in several),
+        exits=tuple(sum(counts) for counts in zip(*(one.exits for one in several), strict=True)),
+        right=sum(one.right for one in several),
+        won=sum(one.won for one in several),
+        lost=sum(one.lost for one in several),
+        agree=sum(one.agree for one in several),
+    )
+
+
+def _group(name: str, outcome: Outcome, rows: NDArray[np.bool_], n_exits: int) -> Group:
+    part = Outcome(outcome.exits[rows], outcome.right[rows], outcome.full_right[rows], outcome.agree[rows])
+    return Group(
+        name=name,
+        rows=int(rows.sum()),
+        exits=tuple(np.bincount(part.exits, minlength=n_exits).tolist()),
+        right=int(part.right.sum()),
+        won=part.won,
+        lost=part.lost,
+        agree=int(part.agree.sum()),
+    )

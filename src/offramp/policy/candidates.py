@@ -1,0 +1,98 @@
+"""Every criterion by its name, fitted where it needs to be, and all of them side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.policy.cached import CachedRows
+from offramp.policy.comparison import AtCost, Outcomes, compare
+from offramp.policy.criteria import Array, Confidence, Criterion
+from offramp.policy.ensembles import Agreement
+from offramp.policy.frontier import search_thresholds
+from offramp.policy.gate import fit_gate
+from offramp.policy.points import Risk
+from offramp.policy.stored import CRITERIA
+from offramp.policy.sweep import at_exits, exits_taken, score_exits
+
+KNOBS = 200
+
+FITTED = frozenset({"gate", "per-exit"})
+"""Criteria with numbers fitted to rows, which must not be those that judge them."""
+
+
+def make_criterion(name: str, rows: CachedRows, risk: Risk) -> Criterion:
+    """Makes the criterion of a name for the model that rows were cached from.
+
+    Args:
+        name: of :data:`offramp.policy.CRITERIA`.
+        rows: the criteria in :data:`FITTED` are fitted to them.
+        risk: that the fitted ones are to keep low.
+
+    Raises:
+        DataError: there are no rows to fit to, or the risk needs labels.
+    """
+    problem = rows.problem
+    if name == "agreement":
+        return Agreement(problem, tuple(map(float, rows.layers)))
+    if name == "gate":
+        return fit_gate(rows.probabilities, rows.right(rows.probabilities, risk), problem)
+    if name == "per-exit":
+        scored = score_exits(rows.probabilities, Confidence(problem))
+        losses = rows.losses(scored.answers, risk)
+        return search_thresholds(scored.scores, losses, rows.costs, Confidence(problem))
+    criterion: Criterion = CRITERIA[name](problem)
+    return criterion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swept:
+    """A criterion at every threshold worth trying.
+
+    Attributes:
+        thresholds: from the safest to the fastest, (knobs,); the first is full depth.
+        exits: that each row takes, (knobs, rows).
+        answers: of a row that leaves at an exit, (exits, rows, labels).
+    """
+
+    criterion: Criterion
+    thresholds: Array
+    exits: NDArray[np.int64]
+    answers: Array
+
+
+def sweep(rows: CachedRows, criterion: Criterion) -> Swept:
+    """Tries the thresholds of :meth:`offramp.policy.Knob.grid`, which do not depend on the rows."""
+    thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
+    scored = score_exits(rows.probabilities, criterion)
+    return Swept(criterion, thresholds, exits_taken(scored.scores, thresholds), scored.answers)
+
+
+def compare_rules(rows: CachedRows, speedups: Sequence[float], seed: int = 0) -> tuple[AtCost, ...]:
+    """Compares all criteria at equal cost: their accuracy or, without labels, their agreement with full depth.
+
+    All are judged on one half of the rows; the other half is for those that have to be fitted.
+
+    Args:
+        rows: cached.
+        speedups: over full depth, to compare at; those out of reach are left out.
+        seed: of the halves and of the resamples.
+
+    Returns:
+        One for each criterion and cost, in that order; gains are over the first, confidence. See
+        :func:`offramp.policy.compare`.
+
+    Raises:
+        DataError: there are fewer than two rows.
+    """
+    fitting, judging = rows.halves(seed)
+    risk, costs = rows.best_risk, judging.costs
+    outcomes = {}
+    for name in CRITERIA:
+        swept = sweep(judging, make_criterion(name, fitting, risk))
+        right = judging.right(swept.answers, risk).astype(np.float64)
+        outcomes[name] = Outcomes(at_exits(right, swept.exits), at_exits(costs, swept.exits))
+    least, most = costs[0].mean(), costs[-1].mean()
+    reached = [1 / speedup for speedup in speedups if least <= 1 / speedup <= most]
+    return compare(outcomes, reached, seed=seed) if reached else ()

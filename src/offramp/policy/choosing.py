@@ -1,0 +1,131 @@
+"""From what a user wants to a rule: as fast as a risk allows, as good as a speed allows, or a plain threshold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from offramp.errors import OptionError
+from offramp.policy.cached import CachedRows
+from offramp.policy.candidates import Swept
+from offramp.policy.points import Promise, Risk
+from offramp.policy.risk import Choice, Method, choose
+from offramp.policy.rules import Threshold
+from offramp.policy.sweep import at_exits
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """The fastest threshold whose risk is at most ``target``; see :func:`offramp.policy.choose`."""
+
+    risk: Risk
+    target: float
+    method: Method
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """Of the thresholds expected to be this many times as fast as full depth, the one that is right most often.
+
+    Without labels, the one that agrees with full depth most often.
+
+    Raises:
+        OptionError: ``speedup`` is not above 1.
+    """
+
+    speedup: float
+
+    def __post_init__(self) -> None:
+        if not 1 < self.speedup < np.inf:
+            raise OptionError(f"speedup is {self.speedup}; use a number above 1, such as 2 for twice as fast")
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """This threshold, whatever comes of it."""
+
+    threshold: float
+
+
+Goal = AtMost | AtLeast | Exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A rule, and what was promised of it if a risk was to be kept."""
+
+    rule: Threshold
+    promise: Promise | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """No threshold qualified; ``reason`` says why, and what it would take."""
+
+    reason: str
+
+
+def choose_rule(goal: Goal, swept: Swept, rows: CachedRows) -> Chosen | Missed:
+    """Chooses the threshold of one criterion.
+
+    Args:
+        goal: what is wanted.
+        swept: the criterion on the rows.
+        rows: none of those that the criterion was fitted to.
+
+    Raises:
+        DataError: the goal needs labels.
+        OptionError: the goal is out of range.
+    """
+    match goal:
+        case Exactly():
+            return Chosen(Threshold(goal.threshold, swept.criterion), None)
+        case AtLeast():
+            return _fast_enough(goal, swept, rows)
+        case AtMost():
+            return _safe_enough(goal, swept, rows)
+
+
+def _fast_enough(goal: AtLeast, swept: Swept, rows: CachedRows) -> Chosen | Missed:
+    speedups = 1.0 / at_exits(rows.costs, swept.exits).mean(axis=1)
+    fast = np.flatnonzero(speedups >= goal.speedup)
+    if not fast.size:
+        return Missed(
+            f"no threshold is {goal.speedup:g}x as fast as full depth: if every text left at the first exit it would "
+            f"be {speedups.max():.2f}x; ask for less"
+        )
+    right = at_exits(rows.right(swept.answers, rows.best_risk), swept.exits[fast]).mean(axis=1)
+    return Chosen(_rule(swept, int(fast[right.argmax()])), None)
+
+
+def _safe_enough(goal: AtMost, swept: Swept, rows: CachedRows) -> Chosen | Missed:
+    # Full depth, the first, is no candidate.
+    losses = at_exits(rows.losses(swept.answers, goal.risk), swept.exits[1:])
+    choice = choose(losses, goal.target, goal.method, goal.risk.loss, goal.confidence)
+    if choice.index is None or choice.risk is None or choice.bound is None:
+        return Missed(_reason(goal, choice))
+    promise = Promise(goal.risk, goal.target, goal.method, choice.confidence, choice.risk, choice.bound)
+    return Chosen(_rule(swept, choice.index + 1), promise)
+
+
+def _rule(swept: Swept, index: int) -> Threshold:
+    """The rule of a knob, with the safest of the thresholds that are the same to these rows."""
+    same = (swept.exits == swept.exits[index]).all(axis=1)
+    return Threshold(float(swept.thresholds[same.argmax()]), swept.criterion)
+
+
+def _reason(goal: AtMost, choice: Choice) -> str:
+    needed = choice.needed
+    assert needed is not None
+    sure = "" if choice.confidence is None else f" with {choice.confidence:.4g} confidence"
+    cures = []
+    if needed.rows is not None and needed.rows > choice.rows:
+        cures.append(f"at least {needed.rows} rows")
+    elif goal.method is not Method.EMPIRICAL:
+        cures.append("more rows")
+    if needed.target < 1:
+        cures.append(f"a {goal.risk} of {np.ceil(needed.target * 1e4) / 1e4:.2%} allowed")
+    return (
+        f"no threshold keeps the {goal.risk} at {goal.target:.2%} or less{sure}, by method {goal.method} on "
+        f"{choice.rows} rows; it takes {' or '.join(cures) or 'another model'}"
+    )

@@ -1,0 +1,239 @@
+"""Operating points: rules with a name that a model folder offers, with what was promised and what was seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from offramp.errors import InputError, ModelFolderError
+from offramp.files import read_json, write_json
+from offramp.policy.risk import Loss, Method
+from offramp.policy.rules import Threshold
+from offramp.policy.stored import finite, rule_from_dict, rule_to_dict
+
+SCHEMA = 1
+POINTS = "operating_points.json"
+
+
+class Risk(StrEnum):
+    """What early exit can lose against the same model at full depth, as a share of the rows.
+
+    Members:
+        DISAGREEMENT: predictions that differ. Needs no labels.
+        ACCURACY_DROP: what full depth gets right more often.
+    """
+
+    DISAGREEMENT = "disagreement"
+    ACCURACY_DROP = "accuracy drop"
+
+    @property
+    def loss(self) -> Loss:
+        """The values that a row's loss can take."""
+        return Loss.BINARY if self is Risk.DISAGREEMENT else Loss.SIGNED
+
+    @property
+    def best_method(self) -> Method:
+        """The method that kept most speed on real logits, see ``benchmarks/guarantees.py``."""
+        return Method.LTT if self is Risk.DISAGREEMENT else Method.UCB
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """The risk that a point was chosen to keep.
+
+    Attributes:
+        risk: what is kept low.
+        target: what it is at most, on rows drawn like the calibration rows.
+        method: how that was judged; :class:`offramp.policy.Method` tells what each promises.
+        confidence: probability of the promise over calibration rows; None for methods that have none.
+        seen: the risk on the calibration rows.
+        bound: what the method says the risk is at most.
+    """
+
+    risk: Risk
+    target: float
+    method: Method
+    confidence: float | None
+    seen: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a point did on the calibration rows.
+
+    Attributes:
+        data: fingerprint of the data.
+        rows: number of the rows that judged the point.
+        disagreement: share of predictions that differ from full depth.
+        accuracy, full_accuracy: of the point and at full depth; None without labels.
+        mean_layers: layers run, mean over tokens.
+        speedup: over full depth in one go, as expected from the measured time of each stage.
+        exits: share of rows that left at each exit.
+        processor, threads: where the stages were measured.
+    """
+
+    data: str
+    rows: int
+    disagreement: float
+    accuracy: float | None
+    full_accuracy: float | None
+    mean_layers: float
+    speedup: float
+    exits: tuple[float, ...]
+    processor: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A rule with a name, for one model in one backend and precision.
+
+    Attributes:
+        name: such as ``safe``.
+        backend, precision: what it was tuned for: others give other confidences.
+        model: fingerprint of the model, its temperatures included; for another one the point means nothing.
+        rule: when a row leaves.
+        promise: None where nothing was asked but a threshold or a speed.
+        seen: how it did on the calibration rows.
+    """
+
+    name: str
+    backend: str
+    precision: str
+    model: str
+    rule: Threshold
+    promise: Promise | None
+    seen: Seen
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the point as plain lists, dicts and finite numbers.
+
+        Raises:
+            OptionError: the rule cannot be stored.
+        """
+        return asdict(self) | {"rule": rule_to_dict(self.rule)}
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoints:
+    """All points of a model folder.
+
+    Attributes:
+        points: no two with the same name, backend and precision.
+        default: name of the point that is used where nothing else is asked for; None for the default threshold.
+    """
+
+    points: tuple[OperatingPoint, ...] = ()
+    default: str | None = None
+
+    def named(self, name: str) -> tuple[OperatingPoint, ...]:
+        """The points of this name, one for each backend and precision that it was tuned for."""
+        return tuple(point for point in self.points if point.name == name)
+
+    def of(self, backend: str, precision: str) -> dict[str, OperatingPoint]:
+        """The points for a backend and precision by name, in the order in which they were made."""
+        return {point.name: point for point in self.points if (point.backend, point.precision) == (backend, precision)}
+
+    def with_points(self, found: Sequence[OperatingPoint]) -> "OperatingPoints":
+        """These points and new ones; a new one replaces the old one of its name, backend and precision."""
+        points = {(point.name, point.backend, point.precision): point for point in (*self.points, *found)}
+        return OperatingPoints(tuple(points.values()), self.default)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the content of ``operating_points.json``: plain lists, dicts and finite numbers.
+
+        Raises:
+            OptionError: a rule cannot be stored.
+        """
+        return {"schema": SCHEMA, "default": self.default, "points": [point.to_dict() for point in self.points]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "OperatingPoints":
+        """Reads the content of ``operating_points.json``, as :meth:`to_dict` wrote it.
+
+        Raises:
+            ModelFolderError: the content is damaged.
+        """
+        try:
+            if content["schema"] != SCHEMA:
+                raise ValueError(f"schema {content['schema']}")
+            return cls(tuple(_point(point) for point in content["points"]), _text_or_none(content["default"]))
+        except (KeyError, TypeError, ValueError, InputError) as error:
+            raise ModelFolderError(
+                f"{POINTS} is damaged ({error!r:.120}); delete it, and run 'offramp tune' to choose the points again"
+            ) from None
+
+
+def read_operating_points(folder: Path) -> OperatingPoints:
+    """Reads the points of a model folder; there are none where it was never tuned.
+
+    Raises:
+        ModelFolderError: ``operating_points.json`` is damaged.
+    """
+    file = folder / POINTS
+    return OperatingPoints.from_dict(read_json(file)) if file.is_file() else OperatingPoints()
+
+
+def save_operating_points(folder: Path, points: OperatingPoints) -> None:
+    """Writes the points of a model folder, replacing those there at once or not at all.
+
+    Raises:
+        OptionError: a rule cannot be stored.
+        StorageError: the folder cannot be written.
+    """
+    write_json(folder / POINTS, points.to_dict())
+
+
+def _point(content: Mapping[str, Any]) -> OperatingPoint:
+    promise = content["promise"]
+    return OperatingPoint(
+        name=_text(content["name"]),
+        backend=_text(content["backend"]),
+        precision=_text(content["precision"]),
+        model=_text(content["model"]),
+        rule=rule_from_dict(content["rule"]),
+        promise=None if promise is None else _promise(promise),
+        seen=_seen(content["seen"]),
+    )
+
+
+def _promise(content: Mapping[str, Any]) -> Promise:
+    return Promise(
+        risk=Risk(content["risk"]),
+        target=finite(content["target"]),
+        method=Method(content["method"]),
+        confidence=_number_or_none(content["confidence"]),
+        seen=finite(content["seen"]),
+        bound=finite(content["bound"]),
+    )
+
+
+def _seen(content: Mapping[str, Any]) -> Seen:
+    return Seen(
+        data=_text(content["data"]),
+        rows=int(finite(content["rows"])),
+        disagreement=finite(content["disagreement"]),
+        accuracy=_number_or_none(content["accuracy"]),
+        full_accuracy=_number_or_none(content["full_accuracy"]),
+        mean_layers=finite(content["mean_layers"]),
+        speedup=finite(content["speedup"]),
+        exits=tuple(finite(share) for share in content["exits"]),
+        processor=_text(content["processor"]),
+        threads=int(finite(content["threads"])),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is not text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else finite(value)

@@ -1,0 +1,250 @@
+"""Advice in words, each sentence from a rule over the figures; the rule and its figures are always told with it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from scipy.stats import binomtest
+
+from offramp.benchmark import Kind
+from offramp.evaluation import Evaluation, Group, OperatingPointHere
+from offramp.policy import Risk
+from offramp.report.speeds import Speed, Speeds
+from offramp.report.verdict import LOSSES, Finding, decide
+from offramp.report.words import count, loss_of, percent, points, promise, signed, span, times, whole
+
+_WIDE = 0.005
+_MISCALIBRATED = 0.05
+_OVERTHOUGHT = 0.02
+_INEFFICIENT = 0.8
+_NOISY = 0.2
+_FEW_TIMED = 100
+_TRUNCATED_TEXTS = 0.05
+_USED = 0.05
+_SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The verdict, and what else there is to say.
+
+    Attributes:
+        verdict: which way to run the model; its rule always applies.
+        remarks: all other rules, whether they apply or not.
+    """
+
+    verdict: Finding
+    remarks: tuple[Finding, ...]
+
+
+def advise(evaluation: Evaluation, speeds: Speeds | None) -> Advice:
+    """Applies every rule to the figures."""
+    rules: list[Callable[[Evaluation], Finding]] = [
+        _costly,
+        _untuned,
+        _broken,
+        _uncertain,
+        _miscalibrated,
+        _used_before,
+        _unfair,
+        _overthinking,
+        _inefficient,
+        _noisy,
+        _long_texts,
+    ]
+    remarks = [rule(evaluation) for rule in rules]
+    if speeds is not None:
+        remarks += [_other_ways(speeds), _other_engines(evaluation, speeds)]
+    return Advice(decide(evaluation), tuple(remarks))
+
+
+def _costly(evaluation: Evaluation) -> Finding:
+    point = evaluation.focus.point
+    change = point.accuracy_difference
+    return Finding(
+        rule=f"The setting in focus loses more than {loss_of(LOSSES[-1])} of accuracy, by the whole interval.",
+        figures=f"{points(change.value)} (95 % interval {span(signed(change.low), signed(change.high))})",
+        applies=change.high < -LOSSES[-1],
+        advice=f"The {point.setting} is dear: see the table for a setting that loses less.",
+    )
+
+
+def _untuned(evaluation: Evaluation) -> Finding:
+    found = len(evaluation.operating_points)
+    return Finding(
+        rule="There is no operating point for this backend and precision, or none that is up to date.",
+        figures=count(found, "operating point"),
+        applies=not found,
+        advice="The threshold above was picked on the texts that it is measured on, which flatters it: 'offramp tune' "
+        "picks one on other texts, with a guarantee.",
+    )
+
+
+def _broken(evaluation: Evaluation) -> Finding:
+    promised = [here for here in evaluation.operating_points if here.promise is not None]
+    broken = [here for here in promised if _exceeds(here, evaluation.data.rows, len(promised))]
+    return Finding(
+        rule="An operating point's risk here is above its promise, by more than chance explains "
+        f"({percent(1 - _SIGNIFICANT, 0)} confidence, over all points).",
+        figures="; ".join(
+            f"{here.point.name}: {percent(risk_here(here))}, promised {promise(here.promise)}" for here in promised
+        )
+        or "no promises",
+        applies=bool(broken),
+        advice="These texts are not like those that the operating points were tuned on: tune on others like these.",
+    )
+
+
+def risk_here(here: OperatingPointHere) -> float:
+    """An operating point's risk on the evaluated rows: what was promised, or else disagreement."""
+    drop = here.promise is not None and here.promise.risk is Risk.ACCURACY_DROP
+    return -here.point.accuracy_difference.value if drop else 1.0 - here.point.agreement
+
+
+def _exceeds(here: OperatingPointHere, rows: int, points: int) -> bool:
+    assert here.promise is not None
+    if here.promise.risk is Risk.ACCURACY_DROP:
+        return -here.point.accuracy_difference.high > here.promise.target
+    differing = round(rows * (1.0 - here.point.agreement))
+    chance = binomtest(differing, rows, here.promise.target, alternative="greater").pvalue
+    return bool(chance * points < _SIGNIFICANT)
+
+
+def _uncertain(evaluation: Evaluation) -> Finding:
+    change = evaluation.focus.point.accuracy_difference
+    half = (change.high - change.low) / 2
+    needed = evaluation.data.rows * (half / _WIDE) ** 2
+    return Finding(
+        rule=f"The difference to full depth is known less well than to ±{loss_of(_WIDE)}.",
+        figures=f"±{100 * half:.2f} points on {count(evaluation.data.rows, 'text')}",
+        applies=half > _WIDE,
+        advice=f"Evaluate on more labelled texts: about {whole(round(needed, -2))} would do.",
+    )
+
+
+def _miscalibrated(evaluation: Evaluation) -> Finding:
+    worst = max(evaluation.calibration, key=lambda one: one.ece_after)
+    return Finding(
+        rule=f"An exit's calibration error (ECE) is above {_MISCALIBRATED:g}.",
+        figures=f"{worst.ece_after:.3f} at the exit after layer {worst.layers}",
+        applies=worst.ece_after > _MISCALIBRATED,
+        advice="Confidence is not the chance of being right here: run 'offramp calibrate' on other texts like these.",
+    )
+
+
+def _used_before(evaluation: Evaluation) -> Finding:
+    uses = evaluation.data.used_before
+    return Finding(
+        rule=f"More than {percent(_USED, 0)} of these texts were used to make the model, its temperatures or its "
+        "operating points.",
+        figures="; ".join(f"{percent(share, 0)} for {use}" for use, share in uses.items()) or "none, as far as known",
+        applies=any(share > _USED for share in uses.values()),
+        advice="The figures flatter: evaluate on texts that were used for nothing before.",
+    )
+
+
+def _unfair(evaluation: Evaluation) -> Finding:
+    classes = evaluation.focus.classes
+    worst = min(classes, key=_chance)
+    chance = min(1.0, _chance(worst) * len(classes))
+    accuracies = f"{percent(worst.full_accuracy)} to {percent(worst.accuracy)}"
+    return Finding(
+        rule="A class loses accuracy by early exit, and chance alone would do that in less than "
+        f"{percent(_SIGNIFICANT, 0)} of cases (sign test on texts won and lost, times the number of classes).",
+        figures=f"{worst.name}: {accuracies} on {count(worst.rows, 'text')}, {worst.lost} lost and {worst.won} won, "
+        f"chance {percent(chance, 1)}",
+        applies=chance < _SIGNIFICANT,
+        advice=f"Texts of the class {worst.name!r} pay for the speed: make sure that this is acceptable.",
+    )
+
+
+def _chance(group: Group) -> float:
+    """Of so many rows lost if won and lost were equally likely."""
+    discordant = group.won + group.lost
+    return float(binomtest(group.lost, discordant, alternative="greater").pvalue) if discordant else 1.0
+
+
+def _overthinking(evaluation: Evaluation) -> Finding:
+    share = evaluation.overthinking.overthought
+    return Finding(
+        rule=f"An earlier exit is right and the last one wrong on more than {percent(_OVERTHOUGHT, 0)} of texts.",
+        figures=f"{percent(share)} of texts; a rule that always knew would be right on "
+        f"{percent(evaluation.overthinking.ceiling)}",
+        applies=share > _OVERTHOUGHT,
+        advice="A rule that uses several exits may be better than full depth: try 'offramp tune --compare-rules'.",
+    )
+
+
+def _inefficient(evaluation: Evaluation) -> Finding:
+    point = evaluation.focus.point
+    return Finding(
+        rule=f"Less than {percent(_INEFFICIENT, 0)} of the speed-up possible at most is reached.",
+        figures=f"{times(point.measured_speedup, 2)} of {times(point.bound_speedup, 2)}",
+        applies=point.efficiency < _INEFFICIENT,
+        advice="Hand in more texts at once, and let 'offramp bench --autotune' find the best batches.",
+    )
+
+
+def _noisy(evaluation: Evaluation) -> Finding:
+    point, data = evaluation.focus.point, evaluation.data
+    low, high = point.measured_speedup_spread
+    width = (high - low) / point.measured_speedup
+    few = data.timed_rows < min(_FEW_TIMED, data.rows)
+    return Finding(
+        rule=f"The speed-up's quartiles are more than {percent(_NOISY, 0)} of it apart, or fewer than {_FEW_TIMED} "
+        "texts were timed.",
+        figures=f"quartiles {span(times(low, 2), times(high, 2))}, {percent(width, 0)} apart; "
+        f"{count(data.timed_rows, 'text')} timed",
+        applies=width > _NOISY or few,
+        advice="The speed-ups are rough: measure again on a quiet machine, with a larger --seconds.",
+    )
+
+
+def _long_texts(evaluation: Evaluation) -> Finding:
+    share = evaluation.data.truncated / evaluation.data.rows
+    return Finding(
+        rule=f"More than {percent(_TRUNCATED_TEXTS, 0)} of texts are longer than the model reads.",
+        figures=f"{percent(share, 1)} are longer than {evaluation.model.max_tokens} tokens",
+        applies=share > _TRUNCATED_TEXTS,
+        advice="Their ends are not read: train with a larger --max-length if what is there matters.",
+    )
+
+
+def _other_engines(evaluation: Evaluation, speeds: Speeds) -> Finding:
+    model = evaluation.model
+    early = [row for row in speeds.rows if row.kind is Kind.EARLY_EXIT]
+    here = _quickest(row for row in early if (row.backend, row.precision) == (model.backend, model.precision))
+    best = _quickest(row for row in early if here is not None and row.threads == here.threads)
+    return Finding(
+        rule="In the benchmark, early exit is faster in another backend or precision than here (quartiles apart).",
+        figures="; ".join(_fast(row) for row in (here, best) if row is not None) or "nothing to compare",
+        applies=here is not None and best is not None and best.low > here.high,
+        advice=""
+        if best is None
+        else f"Run early exit in {best.backend} {best.precision}: evaluate and tune it there.",
+    )
+
+
+def _other_ways(speeds: Speeds) -> Finding:
+    best = _quickest(row for row in speeds.rows if row.kind is Kind.EARLY_EXIT)
+    rival = _quickest(row for row in speeds.rows if best is not None and _rivals(row, best))
+    return Finding(
+        rule="In the benchmark, something without early exit is faster (quartiles apart) and not less accurate.",
+        figures="; ".join(_fast(row) for row in (best, rival) if row is not None) or "nothing to compare",
+        applies=best is not None and rival is not None and rival.low > best.high,
+        advice="" if rival is None else f"Run {rival.name} instead.",
+    )
+
+
+def _quickest(rows: Iterable[Speed]) -> Speed | None:
+    return max(rows, key=lambda row: row.texts_per_second, default=None)
+
+
+def _rivals(row: Speed, best: Speed) -> bool:
+    """Whether a row may be compared with the best early exit: as many threads, no less accurate."""
+    accurate = best.accuracy is None or (row.accuracy is not None and row.accuracy >= best.accuracy)
+    return row.kind is not Kind.EARLY_EXIT and row.threads == best.threads and accurate
+
+
+def _fast(row: Speed) -> str:
+    accuracy = "" if row.accuracy is None else f", {percent(row.accuracy)}"
+    return f"{row.name}, {count(row.threads, 'thread')}: {whole(row.texts_per_second)} texts a second{accuracy}"

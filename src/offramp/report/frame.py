@@ -1,0 +1,101 @@
+"""The axes that charts share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from offramp.report.labels import Box
+from offramp.report.scale import Scale, decimals, ticks
+from offramp.report.svg import element, line, text
+
+# More names do not fit side by side; every second is written then, or every third.
+_MOST_CATEGORIES = 16
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 30.0, 46.0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What an axis shows: its range, and a title with the unit; ``unsigned`` leaves the minus out."""
+
+    title: str
+    low: float
+    high: float
+    unsigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The field of a chart with two axes; ``x`` and ``y`` put values into it."""
+
+    width: float
+    height: float
+    x_axis: Axis
+    y_axis: Axis
+
+    @property
+    def x(self) -> Scale:
+        """From left to right."""
+        return Scale(self.x_axis.low, self.x_axis.high, _LEFT, self.width - _RIGHT)
+
+    @property
+    def y(self) -> Scale:
+        """From the bottom up."""
+        return Scale(self.y_axis.low, self.y_axis.high, self.height - _BOTTOM, _TOP)
+
+    @property
+    def field(self) -> Box:
+        """The room between the axes."""
+        return Box(_LEFT, _TOP, self.width - _RIGHT, self.height - _BOTTOM)
+
+    def clip(self, name: str) -> Markup:
+        """Defines a clipping path around the field; what uses it is not drawn outside."""
+        field = self.field
+        inside = element(
+            "rect", x=field.left, y=field.top, width=field.right - field.left, height=field.bottom - field.top
+        )
+        return element("defs", element("clipPath", inside, id=name))
+
+    def draw(self, categories: Mapping[float, str] | None = None) -> Markup:
+        """Draws grid, ticks and titles; the titles name the units.
+
+        Args:
+            categories: what to write below which value, for an axis without numbers of its own.
+        """
+        bottom = self._numbers() if categories is None else self._categories(categories)
+        return Markup("").join([bottom, self._horizontal(), self._titles()])
+
+    def _numbers(self) -> Markup:
+        field = self.field
+        values = ticks(self.x_axis.low, self.x_axis.high, most=9)
+        digits = decimals(values)
+        return Markup("").join(
+            line(self.x(one), field.top, self.x(one), field.bottom, "grid") + self._below(one, f"{one:.{digits}f}")
+            for one in values
+        )
+
+    def _categories(self, categories: Mapping[float, str]) -> Markup:
+        every = -(-len(categories) // _MOST_CATEGORIES)
+        return Markup("").join(self._below(*one) for one in list(categories.items())[::every])
+
+    def _below(self, value: float, words: str) -> Markup:
+        return text(words, self.x(value), self.field.bottom + 16, anchor="middle", class_="tick")
+
+    def _horizontal(self) -> Markup:
+        field = self.field
+        values = ticks(self.y_axis.low, self.y_axis.high)
+        digits = decimals(values)
+        return Markup("").join(
+            line(field.left, self.y(one), field.right, self.y(one), "grid")
+            + text(self._number(one, digits), field.left - 6, self.y(one) + 4, anchor="end", class_="tick")
+            for one in values
+        )
+
+    def _number(self, value: float, digits: int) -> str:
+        return f"{abs(value) if self.y_axis.unsigned else value:.{digits}f}"
+
+    def _titles(self) -> Markup:
+        field = self.field
+        below = text(self.x_axis.title, (field.left + field.right) / 2, self.height - 8, anchor="middle", class_="axis")
+        return text(self.y_axis.title, 2, 14, class_="axis") + below

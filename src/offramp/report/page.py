@@ -1,0 +1,95 @@
+"""A report as one page of HTML: no script, nothing from elsewhere, light and dark."""
+
+import functools
+import re
+from collections.abc import Sequence
+
+import jinja2
+from markupsafe import Markup, escape
+
+from offramp.calibration import Problem
+from offramp.evaluation import Evaluation
+from offramp.report import speed_chart, words
+from offramp.report.colors import exit_style
+from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
+from offramp.report.reliability_chart import draw_reliability
+from offramp.report.report import Report
+from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, RING, SQUARE
+from offramp.report.tables import choices, facts, fold, promises, speed_groups
+
+_SHAPES = {"early": CIRCLE, "focus": FOCUS, "named": DIAMOND, "cut": SQUARE, "before": RING}
+
+# What HTML must not hold, and texts may.
+_UNREADABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\ufffd")
+
+
+def render(report: Report) -> str:
+    """Makes the page; everything in it comes from the report."""
+    evaluation, speeds = report.evaluation, report.speeds
+    clock = speed_chart.by_clock(evaluation)
+    template = _environment().get_template("page.html")
+    page = template.render(
+        title=evaluation.model.name,
+        headline=words.headline(evaluation),
+        advice=report.advice,
+        evaluation=evaluation,
+        multi_label=evaluation.model.problem_type == Problem.MULTI_LABEL,
+        processor=words.processor(evaluation),
+        exit_style=exit_style(len(evaluation.model.exits)),
+        shapes={name: shape.swatch for name, shape in _SHAPES.items()},
+        charts=_charts(evaluation, clock),
+        unseen=", ".join(spot.hint for spot in clock.unseen),
+        choices=choices(evaluation),
+        promises=promises(evaluation),
+        classes=fold(evaluation.focus.classes, evaluation.model.exits),
+        speeds=speeds,
+        speed_groups=[] if speeds is None else speed_groups(speeds),
+        fastest=max((row.texts_per_second for row in speeds.rows), default=1.0) if speeds else 1.0,
+        facts=facts(evaluation),
+    )
+    return page.translate(_UNREADABLE).encode("utf-8", "replace").decode("utf-8")
+
+
+def _charts(evaluation: Evaluation, clock: speed_chart.SpeedChart) -> dict[str, Markup | list[Markup]]:
+    return {
+        "clock": speed_chart.draw(clock, "clock", "Measured speed-up"),
+        "layers": speed_chart.draw(speed_chart.by_layers(evaluation), "layers", "Layer speed-up"),
+        "leaving": draw_leaving(evaluation.focus.exits, "leaving"),
+        "accuracies": draw_accuracies(evaluation.overthinking, "accuracies"),
+        "overthinking": draw_overthinking(evaluation.overthinking, "against-last"),
+        "reliability": [draw_reliability(one, f"reliability-{one.exit}") for one in evaluation.reliability],
+    }
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("offramp.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "breakable": _breakable,
+        "bare": lambda share, digits=2: f"{100 * share:.{digits}f}",
+        "count": words.count,
+        "fixed": lambda value, digits: f"{value:.{digits}f}",
+        "labels": _labels,
+        "percent": words.percent,
+        "quartiles": words.quartiles,
+        "rate": lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.1f}",
+        "signed": words.signed,
+        "times": words.times,
+        "whole": words.whole,
+    }
+    return environment
+
+
+def _labels(names: Sequence[str]) -> Markup:
+    return Markup(", ").join(map(_breakable, names)) or Markup("(none)")
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may go on in the next line behind a joint."""
+    return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(name))))

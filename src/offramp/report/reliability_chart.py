@@ -1,0 +1,99 @@
+"""Confidence against accuracy, before and after calibration, over a histogram of confidences."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from offramp.calibration import ReliabilityBin
+from offramp.evaluation import ExitReliability
+from offramp.report.scale import Scale
+from offramp.report.svg import CIRCLE, RING, Shape, element, hint, line, picture, polyline, rectangle, text
+from offramp.report.words import count, percent
+
+WIDTH, HEIGHT = 200.0, 262.0
+
+# The share that is right of fewer texts is mostly chance: faint points, and no line to them.
+_FEW = 10
+
+_X = Scale(0, 1, 34, 182)
+_Y = Scale(0, 1, 168, 20)
+_BARS_TOP, _BARS_BOTTOM = 184.0, 222.0
+
+
+def draw_reliability(one: ExitReliability, name: str) -> Markup:
+    """Draws one exit: on the diagonal its confidence is the chance of being right."""
+    return picture(
+        WIDTH,
+        HEIGHT,
+        f"Reliability of the exit after layer {one.layers}",
+        "; ".join(_told(here) for here in one.after if here.rows),
+        text("Accuracy (%)", 0, 11, class_="axis"),
+        *_grid(),
+        line(_X(0), _Y(0), _X(1), _Y(1), "diagonal"),
+        *_curve(one.before, RING, "before"),
+        *_curve(one.after, CIRCLE, "early"),
+        *_histogram(one.after),
+        text("Confidence (%)", (_X(0) + _X(1)) / 2, HEIGHT - 6, anchor="middle", class_="axis"),
+        name=name,
+        class_="chart small",
+    )
+
+
+def _grid() -> list[Markup]:
+    drawn = []
+    for value in (0.0, 0.5, 1.0):
+        drawn += [
+            line(_X(value), _Y(0), _X(value), _Y(1), "grid"),
+            line(_X(0), _Y(value), _X(1), _Y(value), "grid"),
+            text(f"{100 * value:.0f}", _X(0) - 5, _Y(value) + 4, anchor="end", class_="tick"),
+            text(f"{100 * value:.0f}", _X(value), _BARS_BOTTOM + 15, anchor="middle", class_="tick"),
+        ]
+    return drawn
+
+
+def _curve(bins: Sequence[ReliabilityBin], shape: Shape, class_: str) -> list[Markup]:
+    places = [
+        (_X(one.confidence), _Y(one.accuracy), one)
+        for one in bins
+        if one.confidence is not None and one.accuracy is not None
+    ]
+    faint = [shape.at(x, y, _told(one)) for x, y, one in places if one.rows < _FEW]
+    return [
+        element("g", *faint, class_="faint"),
+        polyline([(x, y) for x, y, one in places if one.rows >= _FEW], class_),
+        *(shape.at(x, y, _told(one)) for x, y, one in places if one.rows >= _FEW),
+    ]
+
+
+def _histogram(bins: Sequence[ReliabilityBin]) -> list[Markup]:
+    """Rows in each bin after calibration; the tallest bar's number stands at its side."""
+    most = max(one.rows for one in bins)
+    height = Scale(0, most, 0, _BARS_BOTTOM - _BARS_TOP)
+    bars = [
+        rectangle(
+            _X(one.low) + 0.5,
+            _BARS_BOTTOM - height(one.rows),
+            _X(one.high) - _X(one.low) - 1,
+            height(one.rows),
+            "bar count",
+            hint(_told(one)),
+        )
+        for one in bins
+        if one.rows
+    ]
+    return [
+        line(_X(0), _BARS_BOTTOM, _X(1), _BARS_BOTTOM, "grid"),
+        text(_short(most), _X(0) - 5, _BARS_TOP + 8, anchor="end", class_="tick"),
+        text("texts", _X(0) - 5, _BARS_BOTTOM, anchor="end", class_="tick"),
+        *bars,
+    ]
+
+
+def _short(rows: int) -> str:
+    """A number in four characters."""
+    return f"{rows}" if rows < 10_000 else f"{rows / 1000:.0f}k" if rows < 1_000_000 else f"{rows / 1e6:.0f}M"
+
+
+def _told(one: ReliabilityBin) -> str:
+    where = f"confidence {percent(one.low, 0)} to {percent(one.high, 0)}: {count(one.rows, 'text')}"
+    return where if one.accuracy is None else f"{where}, {percent(one.accuracy, 1)} right"

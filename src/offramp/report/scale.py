@@ -1,0 +1,49 @@
+"""From values to places on paper."""
+
+import math
+from dataclasses import dataclass
+
+# Steps between ticks, times a power of ten.
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Puts values from ``low`` to ``high`` at places from ``start`` to ``end``, in pixels."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """The place of a value; values outside lie outside."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def holds(self, value: float) -> bool:
+        """Whether a value is inside."""
+        return self.low <= value <= self.high
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Gives round values within a range, evenly spaced: at least one, at most ``most``.
+
+    Args:
+        low, high: the range, ``low`` below ``high``.
+        most: at least 4.
+    """
+    step = _step((high - low) / (most - 1))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def decimals(values: list[float]) -> int:
+    """The least number of decimals with which all values read as they are, at most 4."""
+    return next((digits for digits in range(4) if all(abs(round(one, digits) - one) < 1e-9 for one in values)), 4)
+
+
+def _step(least: float) -> float:
+    """The smallest round step that is at least so large."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in _STEPS if step * power >= least * (1 - 1e-9))

@@ -1,0 +1,216 @@
+"""Accuracy against speed-up, by the clock and by layers, with the network cut off at each exit beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from markupsafe import Markup
+
+from offramp.evaluation import Evaluation, Point, Ratio, Truncated
+from offramp.report.frame import Axis, Frame
+from offramp.report.labels import Box, Label, Placed, place
+from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE, Shape, element, line, picture, polyline, text
+from offramp.report.words import span, times
+
+WIDTH, HEIGHT = 440.0, 340.0
+
+# What loses more accuracy than this, in points, is named below the chart instead of squeezing what matters.
+DEEPEST = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Something with a speed-up and an accuracy, and how sure both are.
+
+    Attributes:
+        name: what it is, in full.
+        short: what stands beside it in the chart.
+        x, x_low, x_high: speed-up, and its quartiles.
+        y, y_low, y_high: accuracy in per cent, and full depth's plus the ends of the difference's 95 % interval.
+    """
+
+    name: str
+    short: str
+    x: float
+    x_low: float
+    x_high: float
+    y: float
+    y_low: float
+    y_high: float
+    shape: Shape
+
+    @property
+    def hint(self) -> str:
+        """What it is and what it is worth."""
+        quartiles = "" if self.x_low == self.x_high else f" ({span(times(self.x_low, 2), times(self.x_high, 2))})"
+        return f"{self.name}: {self.y:.2f} %, {times(self.x, 2)}{quartiles}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedChart:
+    """What a chart shows.
+
+    Attributes:
+        early: thresholds, from the slowest to the fastest.
+        named: operating points.
+        cut: the network cut off at each exit but the last.
+        full_accuracy: in per cent.
+        unseen: what lies below the chart.
+    """
+
+    early: tuple[Spot, ...]
+    named: tuple[Spot, ...]
+    cut: tuple[Spot, ...]
+    full_accuracy: float
+    unseen: tuple[Spot, ...]
+
+    @property
+    def seen(self) -> list[Spot]:
+        """What lies in it."""
+        return [spot for spot in (*self.named, *self.early, *self.cut) if spot not in self.unseen]
+
+
+def by_clock(evaluation: Evaluation) -> SpeedChart:
+    """Against measured speed-up."""
+    return _chart(evaluation, _by_clock)
+
+
+def by_layers(evaluation: Evaluation) -> SpeedChart:
+    """Against full depth divided by the layers run."""
+    return _chart(evaluation, _by_layers)
+
+
+def draw(chart: SpeedChart, name: str, what: str) -> Markup:
+    """Draws a chart.
+
+    Args:
+        chart: what it shows.
+        name: unlike that of any other picture in the page.
+        what: kind of speed-up, the title of the horizontal axis.
+    """
+    frame = _frame(chart, what)
+    seen = chart.seen
+    labels = _labels(chart, frame)
+    inside = element(
+        "g",
+        line(frame.field.left, frame.y(chart.full_accuracy), frame.field.right, frame.y(chart.full_accuracy), "full"),
+        polyline([(frame.x(spot.x), frame.y(spot.y)) for spot in chart.early], "early"),
+        *(_whiskers(spot, frame) for spot in seen),
+        clip_path=f"url(#{name}-field)",
+    )
+    return picture(
+        WIDTH,
+        HEIGHT,
+        f"Accuracy against {what}",
+        "; ".join(spot.hint for spot in (*chart.named, *chart.early, *chart.cut)),
+        frame.clip(f"{name}-field"),
+        frame.draw(),
+        inside,
+        *(spot.shape.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(seen)),
+        *(_name(placed) for placed in labels),
+        name=name,
+    )
+
+
+def _by_clock(one: Point | Truncated) -> Ratio:
+    return Ratio(one.measured_speedup, *one.measured_speedup_spread)
+
+
+def _by_layers(one: Point | Truncated) -> Ratio:
+    return Ratio(one.layer_speedup, one.layer_speedup, one.layer_speedup)
+
+
+def _chart(evaluation: Evaluation, speedup: Callable[[Point | Truncated], Ratio]) -> SpeedChart:
+    def spot(one: Point | Truncated, name: str, short: str, shape: Shape) -> Spot:
+        x, change = speedup(one), one.accuracy_difference
+        y, low, high = (100 * (evaluation.full.accuracy + to) for to in (change.value, change.low, change.high))
+        return Spot(name, short, x.median, x.low, x.high, y, low, high, shape)
+
+    def early(point: Point) -> Spot:
+        kind = CIRCLE if point.name is None else DIAMOND
+        shape = FOCUS if point == evaluation.focus.point else kind
+        return spot(point, point.setting, point.name or f"{point.threshold:g}", shape)
+
+    thresholds = [early(point) for point in evaluation.points]
+    named = [early(here.point) for here in evaluation.operating_points]
+    cut = [
+        spot(one, f"cut after layer {one.layers}", f"cut after {one.layers}", SQUARE) for one in evaluation.truncated
+    ]
+    full = 100 * evaluation.full.accuracy
+    return SpeedChart(
+        early=tuple(sorted(thresholds, key=lambda one: one.x)),
+        named=tuple(named),
+        cut=tuple(cut),
+        full_accuracy=full,
+        unseen=tuple(one for one in (*thresholds, *named, *cut) if one.y < full - DEEPEST),
+    )
+
+
+def _frame(chart: SpeedChart, what: str) -> Frame:
+    seen = chart.seen
+    lowest = min([chart.full_accuracy, *(spot.y_low for spot in seen)])
+    highest = max([chart.full_accuracy, *(spot.y_high for spot in seen)])
+    lowest = max(lowest, chart.full_accuracy - DEEPEST - 1)
+    room = max(0.1, 0.08 * (highest - lowest))
+    fastest = max([1.2, *(spot.x_high for spot in seen)])
+    slowest = min([1.0, *(spot.x_low for spot in seen)])
+    aside = 0.06 * (fastest - slowest)
+    return Frame(
+        WIDTH,
+        HEIGHT,
+        Axis(f"{what} (times)", slowest - aside, fastest + aside),
+        Axis("Accuracy (%)", max(0.0, lowest - room), min(100.0, highest + room) if highest < 100 else 100 + room),
+    )
+
+
+def _whiskers(spot: Spot, frame: Frame) -> Markup:
+    x, y = frame.x(spot.x), frame.y(spot.y)
+    class_ = f"whisker {spot.shape.class_.split()[-1]}"
+    across = line(frame.x(spot.x_low), y, frame.x(spot.x_high), y, class_)
+    return across + line(x, frame.y(spot.y_low), x, frame.y(spot.y_high), class_)
+
+
+def _labels(chart: SpeedChart, frame: Frame) -> list[Placed]:
+    """Names of points, as far as there is room; those that matter most come first."""
+    seen = chart.seen
+    focus = [spot for spot in seen if spot.shape is FOCUS]
+    early = [spot for spot in seen if spot.shape is CIRCLE]
+    others = [spot for spot in seen if spot.shape in (DIAMOND, SQUARE)]
+    labels = [
+        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=True) for spot in (*focus, *others)),
+        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y)) for spot in reversed(early)),
+    ]
+    return place(labels, _obstacles(chart, frame), frame.field.around(-2))
+
+
+def _obstacles(chart: SpeedChart, frame: Frame) -> list[Box]:
+    """What labels must not cover: points, whiskers and lines."""
+    field, full = frame.field, frame.y(chart.full_accuracy)
+    boxes = [Box(field.left, full, field.right, full).around(1)]
+    for spot in chart.seen:
+        x, y = frame.x(spot.x), frame.y(spot.y)
+        boxes += [
+            _around(x, y),
+            Box(frame.x(spot.x_low), y, frame.x(spot.x_high), y).around(1),
+            Box(x, frame.y(spot.y_high), x, frame.y(spot.y_low)).around(1),
+        ]
+    for one, other in pairwise(chart.early):
+        xs, ys = (np.linspace(frame.x(one.x), frame.x(other.x), 60), np.linspace(frame.y(one.y), frame.y(other.y), 60))
+        boxes += [Box(x, y, x, y).around(1.5) for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
+    return boxes
+
+
+def _around(x: float, y: float) -> Box:
+    return Box(x, y, x, y).around(5)
+
+
+def _name(placed: Placed) -> Markup:
+    x, y = placed.baseline
+    words = text(placed.label.words, x, y, class_="name")
+    if not placed.far:
+        return words
+    box = placed.box
+    near_x = min(max(placed.label.x, box.left), box.right)
+    near_y = min(max(placed.label.y, box.top), box.bottom)
+    return line(placed.label.x, placed.label.y, near_x, near_y, "leader") + words

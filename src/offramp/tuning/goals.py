@@ -1,0 +1,74 @@
+"""What a user asks for, as goals with names."""
+
+from offramp.data import LabelledTexts, Texts
+from offramp.errors import DataError, OptionError
+from offramp.policy import AtLeast, AtMost, Exactly, Goal, Method, Risk
+
+DEFAULT_POINTS = {"fast": 0.05, "balanced": 0.02, "safe": 0.01}
+"""Greatest disagreement with full depth at the points that are made where no target is given."""
+
+NAME = "tuned"
+
+
+def goals_of(
+    *,
+    threshold: float | None,
+    speedup: float | None,
+    max_accuracy_drop: float | None,
+    max_disagreement: float | None,
+    confidence: float,
+    method: str | None,
+    name: str | None,
+) -> dict[str, Goal]:
+    """Gives the goals by the names of their points; arguments as for :func:`offramp.tune`.
+
+    Raises:
+        OptionError: there are several targets, a name without a target, or a value is out of range.
+    """
+    targets = {
+        "threshold": threshold,
+        "speedup": speedup,
+        "max-accuracy-drop": max_accuracy_drop,
+        "max-disagreement": max_disagreement,
+    }
+    given = [target for target, value in targets.items() if value is not None]
+    if len(given) > 1:
+        raise OptionError(f"{' and '.join(given)} are given; choose one target at a time")
+    if name is not None and not name.strip():
+        raise OptionError("the name is empty; give one such as 'safe'")
+
+    def at_most(risk: Risk, target: float) -> AtMost:
+        return AtMost(risk, target, risk.best_method if method is None else _method(method), confidence)
+
+    if threshold is not None:
+        return {name or NAME: Exactly(threshold)}
+    if speedup is not None:
+        return {name or NAME: AtLeast(speedup)}
+    if max_accuracy_drop is not None:
+        return {name or NAME: at_most(Risk.ACCURACY_DROP, max_accuracy_drop)}
+    if max_disagreement is not None:
+        return {name or NAME: at_most(Risk.DISAGREEMENT, max_disagreement)}
+    if name is not None:
+        raise OptionError(f"the name {name!r} goes with no target; add one of {', '.join(targets)}")
+    return {point: at_most(Risk.DISAGREEMENT, target) for point, target in DEFAULT_POINTS.items()}
+
+
+def check_labels(goals: dict[str, Goal], rows: LabelledTexts | Texts) -> None:
+    """Makes sure that there are labels where a goal needs them.
+
+    Raises:
+        DataError: there are none.
+    """
+    needed = any(isinstance(goal, AtMost) and goal.risk is Risk.ACCURACY_DROP for goal in goals.values())
+    if needed and isinstance(rows, Texts):
+        raise DataError(
+            f"{rows.source} has no labels, without which a drop in accuracy cannot be seen; name their column with "
+            "--label-column, or bound the disagreement with full depth instead, which needs none"
+        )
+
+
+def _method(method: str) -> Method:
+    try:
+        return Method(method)
+    except ValueError:
+        raise OptionError(f"method {method!r} is not known; valid: {', '.join(Method)}") from None

@@ -1,0 +1,316 @@
+"""Choosing operating points and writing them into the model folder."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from offramp import environment
+from offramp.data import Columns, point_of, read_any, remember, temperatures_of, uses_of
+from offramp.engine import Classifier, load, save_calibration
+from offramp.errors import CheckFailed, OptionError
+from offramp.evaluation import OnProgress
+from offramp.policy import (
+    CRITERIA,
+    FITTED,
+    AtCost,
+    AtMost,
+    CachedRows,
+    Chosen,
+    Goal,
+    Missed,
+    OperatingPoint,
+    OperatingPoints,
+    Risk,
+    Seen,
+    Swept,
+    Threshold,
+    at_exits,
+    choose_rule,
+    compare_rules,
+    exit_shares,
+    layers_run,
+    make_criterion,
+    read_operating_points,
+    replay,
+    save_operating_points,
+    sweep,
+)
+from offramp.tuning.goals import check_labels, goals_of
+from offramp.tuning.rows import REPEATS, Ran, Refitted, check_unseen, measure, refit, run_rows
+
+SCHEMA = 1
+CONFIDENCE = 0.95
+RULE = "confidence"
+SECONDS = 10.0
+SPEEDUPS = (1.25, 1.5, 2.0, 3.0, 4.0)
+"""At which rules are compared, as far as they can be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissedPoint:
+    """A point that no threshold was good enough for, and why; the folder has none of this name any more."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """Everything ``offramp tune --json`` writes.
+
+    Attributes:
+        points: chosen, and in the model folder now.
+        missed: those that no threshold was good enough for.
+        comparison: of all rules at equal cost, if that was asked for.
+    """
+
+    schema: int
+    environment: dict[str, Any]
+    model: dict[str, Any]
+    data: dict[str, Any]
+    costs: dict[str, Any]
+    points: tuple[OperatingPoint, ...]
+    missed: tuple[MissedPoint, ...]
+    comparison: tuple[AtCost, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts and numbers, ready for JSON."""
+        return asdict(self) | {"points": [point.to_dict() for point in self.points]}
+
+
+def tune(
+    model: str | Path,
+    data: str,
+    *,
+    columns: Columns | None = None,
+    threshold: float | None = None,
+    speedup: float | None = None,
+    max_accuracy_drop: float | None = None,
+    max_disagreement: float | None = None,
+    confidence: float = CONFIDENCE,
+    method: str | None = None,
+    rule: str = RULE,
+    name: str | None = None,
+    default: str | None = None,
+    split: bool = False,
+    compare: bool = False,
+    backend: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    seconds: float = SECONDS,
+    seed: int = 0,
+    on_progress: OnProgress = lambda what, done, total: None,
+) -> Tuned:
+    """Chooses operating points on calibration rows and writes them into the model folder, for ``predict(at=name)``.
+
+    Everything is decided on one full-depth pass. Without a target there are three points, ``fast``, ``balanced`` and
+    ``safe``: at most 5 %, 2 % and 1 % of the predictions differ from full depth. A promise is about rows drawn like
+    these, each point's on its own; it needs rows that the model was neither trained nor calibrated on, and a ``rule``
+    that they did not choose. See :func:`check` for points that no threshold is good enough for.
+
+    Args:
+        model: a model folder.
+        data: texts, as a source; labels are needed for an accuracy drop only.
+        columns: names of its columns.
+        threshold: take this one, and see what comes of it.
+        speedup: at least this many times as fast as full depth in one go, with the best accuracy (without labels:
+            least disagreement). Speed is what the measured time of each stage lets expect.
+        max_accuracy_drop: as fast as possible with an accuracy at most this share below full depth.
+        max_disagreement: as fast as possible with at most this share of predictions that differ from full depth.
+        confidence: probability of the promise over calibration rows.
+        method: ``empirical``, ``crc``, ``ltt`` or ``ucb``, see :class:`offramp.policy.Method`; by default the one that
+            keeps most speed: ``ltt`` for disagreement, ``ucb`` for an accuracy drop.
+        rule: what is compared with thresholds, of :data:`offramp.policy.CRITERIA`. ``gate`` and ``per-exit`` are fitted
+            to one random half of the rows, and the other half decides.
+        name: of the point, where there is a target; ``tuned`` if none is given.
+        default: the point that predictions use from now on where nothing else is asked for.
+        split: fit the temperatures anew to one random half of the rows and choose on the other: for rows that have
+            served for the temperatures.
+        compare: compare the accuracy of all rules at equal cost, too.
+        backend, precision, threads: what runs the model; the points hold for this backend and precision.
+        seconds: about how long the timed runs may take.
+        seed: of the halves and of the comparison's resamples.
+        on_progress: called with what is being done, how many of how many parts.
+
+    Raises:
+        DataError: the data cannot be read, do not fit the model, have been used for it before or have no labels where
+            they are needed.
+        ModelFolderError: the folder is not an offramp model, or damaged.
+        OptionError: an option is out of range.
+        StorageError: the folder cannot be written.
+    """
+    folder = Path(model)
+    goals = goals_of(
+        threshold=threshold,
+        speedup=speedup,
+        max_accuracy_drop=max_accuracy_drop,
+        max_disagreement=max_disagreement,
+        confidence=confidence,
+        method=method,
+        name=name,
+    )
+    _check_options(rule, seconds, seed)
+    classifier = load(folder, backend=backend, precision=precision, threads=threads)
+    _check_default(default, goals, classifier)
+    rows = read_any(data, columns or Columns())
+    check_labels(goals, rows)
+    uses = uses_of(folder, rows)
+    check_unseen(rows, uses, split=split)
+    on_progress("running all exits", 0, 2)
+    ran, refitted = run_rows(classifier, rows), None
+    if split:
+        refitted = refit(classifier, ran, seed)
+        classifier, ran = refitted.classifier, refitted.rest
+    on_progress("timing stages", 1, 2)
+    measured = measure(classifier, ran, seconds)
+    cached = ran.cached(classifier, measured.costs)
+    points, missed = _choose(goals, rule, cached, classifier, ran, threads, seed)
+    _write(folder, classifier, ran, refitted, points, [one.name for one in missed], default)
+    return Tuned(
+        schema=SCHEMA,
+        environment={**environment.describe(), "threads": _threads(threads), "seed": seed},
+        model=_describe_model(folder, classifier),
+        data=_describe_data(ran, uses),
+        costs={**asdict(measured.costs), "rows": measured.rows, "repeats": REPEATS},
+        points=points,
+        missed=missed,
+        comparison=compare_rules(cached, SPEEDUPS, seed) if compare else (),
+    )
+
+
+def check(tuned: Tuned) -> None:
+    """Makes sure that every point asked for was found.
+
+    Raises:
+        CheckFailed: some were missed; the others are in the model folder.
+    """
+    if tuned.missed:
+        raise CheckFailed("; ".join(f"{one.name}: {one.reason}" for one in tuned.missed))
+
+
+def _check_options(rule: str, seconds: float, seed: int) -> None:
+    if rule not in CRITERIA:
+        raise OptionError(f"rule {rule!r} is not known; valid: {', '.join(CRITERIA)}")
+    if not seconds > 0:
+        raise OptionError(f"seconds is {seconds}; it must be above 0")
+    if seed < 0:
+        raise OptionError(f"seed is {seed}; use a whole number from 0 on")
+
+
+def _check_default(default: str | None, goals: Mapping[str, Goal], classifier: Classifier) -> None:
+    names = [*goals, *classifier.points.of(classifier.stages.backend, classifier.stages.precision)]
+    if default is not None and default not in names:
+        raise OptionError(f"the default {default!r} is no operating point; it can be one of {', '.join(names)}")
+
+
+def _choose(
+    goals: Mapping[str, Goal],
+    rule: str,
+    cached: CachedRows,
+    classifier: Classifier,
+    ran: Ran,
+    threads: int | None,
+    seed: int,
+) -> tuple[tuple[OperatingPoint, ...], tuple[MissedPoint, ...]]:
+    fitting, judging = cached.halves(seed) if rule in FITTED else (cached, cached)
+
+    @cache
+    def swept(risk: Risk) -> Swept:
+        return sweep(judging, make_criterion(rule, fitting, risk))
+
+    points, missed = [], []
+    for name, goal in goals.items():
+        choice = choose_rule(goal, swept(goal.risk if isinstance(goal, AtMost) else judging.best_risk), judging)
+        match choice:
+            case Missed():
+                missed.append(MissedPoint(name, choice.reason))
+            case Chosen():
+                point = OperatingPoint(
+                    name=name,
+                    backend=classifier.stages.backend,
+                    precision=classifier.stages.precision,
+                    model=classifier.fingerprint,
+                    rule=choice.rule,
+                    promise=choice.promise,
+                    seen=_seen(choice.rule, judging, ran.rows.fingerprint, classifier.stages.backend, threads),
+                )
+                points.append(point)
+    return tuple(points), tuple(missed)
+
+
+def _seen(rule: Threshold, rows: CachedRows, fingerprint: str, backend: str, threads: int | None) -> Seen:
+    taken = replay(rows.probabilities, rule)
+    full, problem, targets = rows.probabilities[-1], rows.problem, rows.targets
+    return Seen(
+        data=fingerprint,
+        rows=len(rows),
+        disagreement=float((~problem.agree(taken.probabilities, full)).mean()),
+        accuracy=None if targets is None else float(problem.right(taken.probabilities, targets).mean()),
+        full_accuracy=None if targets is None else float(problem.right(full, targets).mean()),
+        mean_layers=layers_run(taken.exits, rows.layers, rows.tokens),
+        speedup=float(1 / at_exits(rows.costs, taken.exits[None]).mean()),
+        exits=tuple(exit_shares(taken.exits, len(rows.layers)).tolist()),
+        processor=environment.processor_name(None if backend == "torch" else "cpu"),
+        threads=_threads(threads),
+    )
+
+
+def _write(
+    folder: Path,
+    classifier: Classifier,
+    ran: Ran,
+    refitted: Refitted | None,
+    points: tuple[OperatingPoint, ...],
+    missed: list[str],
+    default: str | None,
+) -> None:
+    """Writes the points, and drops those of this backend and precision that no longer hold."""
+    engine = classifier.stages.backend, classifier.stages.precision
+    if refitted is not None:
+        save_calibration(folder, *engine, classifier.calibration)
+        remember(folder, refitted.fitted, temperatures_of(*engine))
+    there = read_operating_points(folder)
+    kept = tuple(
+        point
+        for point in there.points
+        if (point.backend, point.precision) != engine
+        or (point.model == classifier.fingerprint and point.name not in missed)
+    )
+    now = OperatingPoints(kept).with_points(points)
+    name = there.default if default is None or default in missed else default
+    save_operating_points(folder, OperatingPoints(now.points, name if name and now.named(name) else None))
+    remember(folder, ran.rows, *(point_of(point.name, *engine) for point in points))
+
+
+def _threads(threads: int | None) -> int:
+    return threads or torch.get_num_threads()
+
+
+def _describe_model(folder: Path, classifier: Classifier) -> dict[str, Any]:
+    return {
+        "folder": str(folder),
+        "fingerprint": classifier.fingerprint,
+        "backend": classifier.stages.backend,
+        "precision": classifier.stages.precision,
+        "exits": list(classifier.exits),
+        "labels": len(classifier.labels),
+        "problem_type": str(classifier.problem),
+        "calibrated_on": classifier.calibration.fitted_on,
+    }
+
+
+def _describe_data(ran: Ran, uses: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "source": ran.rows.source,
+        "rows": len(ran.rows),
+        "fingerprint": ran.rows.fingerprint,
+        "labelled": ran.targets is not None,
+        "blank": ran.rows.blank,
+        "truncated": int(ran.truncated.sum()),
+        "mean_tokens": float(ran.tokens.mean()),
+        "seen": dict(uses),
+    }

@@ -1,0 +1,119 @@
+import json
+
+import pytest
+
+import offramp as package
+from offramp.evaluation import StageCosts
+from offramp.tuning.rows import Measured
+from toys import names, single, write_csv, write_jsonl, write_model
+
+
+@pytest.fixture
+def model(place):
+    return write_model(place / "model")
+
+
+@pytest.fixture(autouse=True)
+def _no_clock(monkeypatch):
+    """A stage costs what it has layers, whatever the clock says."""
+    costs = Measured(StageCosts((1.0, 1.0, 2.0), 4.0), rows=32)
+    monkeypatch.setattr("offramp.tuning.run.measure", lambda classifier, ran, seconds: costs)
+
+
+def tune(run, *more, data="../data.csv"):
+    return run("tune", "model", "--data", data, "--seconds", "0.01", "--threads", "1", *more)
+
+
+def test_a_table_json_and_a_point_to_use(offramp, model, place):
+    result = tune(offramp, "--max-disagreement", "0.9", "--name", "loose", "--json", "new/tuned.json")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("60 rows, ")
+    assert lines[2].split()[:3] == ["point", "promise", "leave"]
+    assert "loose  disagreement <= 90%, 95% sure  confidence >= " in lines[3]
+    assert result.stderr.splitlines() == [
+        "wrote new/tuned.json",
+        "wrote model/operating_points.json; use a point with --at loose",
+    ]
+    written = json.loads((place / "new" / "tuned.json").read_text(), parse_constant=pytest.fail)
+    assert [point["name"] for point in written["points"]] == ["loose"]
+    result = offramp("predict", "model", "--input", "../data.csv", "--output", "out.jsonl", "--at", "loose")
+    assert result.exit_code == 0, result.stderr
+    texts = [row["text"] for row in single(60)]
+    expected = package.load("model").predict(texts, at="loose").layers.tolist()
+    assert [json.loads(line)["exit_layer"] for line in (place / "out.jsonl").open()] == expected
+
+
+def test_all_rules_side_by_side(offramp, model):
+    result = tune(offramp, "--threshold", "0.5", "--compare-rules")
+    assert result.exit_code == 0, result.stderr
+    assert "accuracy at" in result.stdout
+    assert "patient-certainty" in result.stdout
+    assert "tuned        -  confidence >= 0.5" in result.stdout
+
+
+def test_a_target_that_cannot_be_met_ends_with_1_and_one_sentence(offramp, model, place):
+    result = tune(offramp, "--max-disagreement", "0.01")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(
+        "error: tuned: no threshold keeps the disagreement at 1.00% or less with 0.95 confidence, by"
+    )
+    assert "on 60 rows; it takes at least 299 rows or a disagreement of" in line
+    result = tune(offramp, "--speedup", "99")
+    assert result.exit_code == 1
+    assert (
+        "no threshold is 99x as fast as full depth: if every text left at the first exit it would be 4.00x"
+        in result.stderr
+    )
+
+
+def test_rows_that_were_used_before(offramp, refused, model, place):
+    assert offramp("calibrate", "model", "--data", "../data.csv").exit_code == 0
+    message = tune(refused)
+    assert message == (
+        "100% of the rows in ../data.csv have served for temperatures of torch of this model: a threshold chosen on "
+        "them would look better than it is; use other rows, or --split to fit the temperatures anew to one half of "
+        "these and choose on the other"
+    )
+    assert tune(offramp, "--split", "--threshold", "0.5").exit_code == 0
+
+
+def test_no_labels(offramp, refused, model, place):
+    plain = write_csv(place / "plain.csv", [{"text": row["text"]} for row in single(60)])
+    assert tune(offramp, "--max-disagreement", "0.9", data=plain).exit_code == 0
+    message = tune(refused, "--max-accuracy-drop", "0.1", data=plain)
+    assert message.startswith("plain.csv has no labels" if plain == "plain.csv" else f"{plain} has no labels")
+    assert "has no column 'topic'" in tune(refused, "--label-column", "topic", data=plain)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threshold", "0.5", "--speedup", "2"], "threshold and speedup are given; choose one target at a time"),
+        (["--max-disagreement", "2"], "target is 2.0; use a share above 0 and below 1"),
+        (["--confidence", "95"], "confidence is 95.0; use a number above 0 and below 1"),
+        (["--method", "magic"], "method 'magic' is not known"),
+        (["--rule", "luck"], "rule 'luck' is not known"),
+        (["--name", "safe"], "the name 'safe' goes with no target"),
+        (["--default", "fine"], "the default 'fine' is no operating point"),
+        (["--backend", "openvino"], "has no export for openvino"),
+        (["--json", "model"], "model is not a file"),
+    ],
+)
+def test_bad_options_are_refused(refused, model, options, message):
+    before = names(model)
+    assert message in tune(refused, *options)
+    assert names(model) == before
+
+
+def test_a_point_that_is_not_there(refused, model, place):
+    arguments = ("predict", "model", "--input", "../data.csv", "--output", "out.jsonl")
+    assert "there is no operating point 'safe' for torch fp32; there are: none" in refused(*arguments, "--at", "safe")
+    assert "give only one of them" in refused(*arguments, "--at", "safe", "--threshold", "0.5")
+    assert names(place) == ["model"]
+
+
+def test_unknown_labels(refused, model, place):
+    unseen = write_jsonl(place / "unseen.jsonl", [*single(3), {"text": "w1", "label": "A"}])
+    assert "the model has no label 'A'" in tune(refused, data=unseen)

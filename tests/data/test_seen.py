@@ -1,0 +1,97 @@
+import json
+import random
+
+import pytest
+
+from offramp.data import (
+    LabelledTexts,
+    Texts,
+    is_point,
+    point_of,
+    remember,
+    seen,
+    temperatures_of,
+    uses_of,
+)
+from offramp.data.seen import FITTING
+from offramp.errors import ModelFolderError
+from toys import names
+
+
+def rows_of(numbers, labels=True, pairs=False):
+    texts = [f"text {number}" for number in numbers]
+    seconds = [f"pair {number}" for number in numbers] if pairs else None
+    if labels:
+        return LabelledTexts(texts, seconds, ["a"] * len(texts), 0, "here")
+    return Texts(texts, seconds, 0, "there")
+
+
+def test_rows_are_known_again_in_any_order_and_without_labels(tmp_path):
+    remember(tmp_path, rows_of(range(100)), FITTING)
+    mixed = [*range(100)]
+    random.Random(0).shuffle(mixed)
+    assert uses_of(tmp_path, rows_of(mixed, labels=False)) == {FITTING: 1.0}
+    assert uses_of(tmp_path, rows_of(range(75, 175))) == {FITTING: 0.25}
+    assert uses_of(tmp_path, rows_of(range(200, 300))) == {}
+    assert names(tmp_path) == ["seen_rows.json"]
+
+
+def test_a_text_that_repeats_counts_once(tmp_path):
+    remember(tmp_path, rows_of([1, 1, 1, 2]), FITTING)
+    assert uses_of(tmp_path, rows_of([1] * 97 + [7, 8, 9])) == {FITTING: 0.25}
+
+
+def test_a_pair_is_not_its_first_text(tmp_path):
+    remember(tmp_path, rows_of(range(9), pairs=True), FITTING)
+    assert uses_of(tmp_path, rows_of(range(9))) == {}
+    assert uses_of(tmp_path, rows_of(range(9), pairs=True)) == {FITTING: 1.0}
+
+
+def test_a_new_use_takes_the_place_of_the_old_and_forgets_what_is_of_no_use(tmp_path):
+    temperatures = temperatures_of("openvino", "int8")
+    remember(tmp_path, rows_of(range(10)), FITTING)
+    remember(tmp_path, rows_of(range(10, 20)), "epoch", temperatures)
+    remember(tmp_path, rows_of(range(20, 30)), temperatures)
+    assert uses_of(tmp_path, rows_of(range(10, 20))) == {"epoch": 1.0}
+    assert uses_of(tmp_path, rows_of(range(20, 30))) == {temperatures: 1.0}
+    remember(tmp_path, rows_of(range(20, 30)), "epoch")
+    assert uses_of(tmp_path, rows_of(range(20, 30))) == {temperatures: 1.0, "epoch": 1.0}
+    assert uses_of(tmp_path, rows_of(range(10, 20))) == {}
+    assert len(json.loads((tmp_path / "seen_rows.json").read_text())["data"]) == 2
+
+
+def test_a_part_stands_for_large_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(seen, "KEPT", 500)
+    remember(tmp_path, rows_of(range(5000)), FITTING)
+    (entry,) = json.loads((tmp_path / "seen_rows.json").read_text())["data"]
+    assert entry["rows"] == 5000
+    assert len(entry["hashes"]) < 500 * 8 * 4 / 3 + 4
+    assert uses_of(tmp_path, rows_of(range(1000))) == {FITTING: 1.0}
+    assert uses_of(tmp_path, rows_of(range(4000, 6000)))[FITTING] == pytest.approx(0.5, abs=0.15)
+    assert uses_of(tmp_path, rows_of(range(6000, 8000))) == {}
+    # Of so few rows hardly any falls into the part that is known.
+    assert uses_of(tmp_path, rows_of(range(20))) == {}
+
+
+def test_names_of_uses():
+    assert temperatures_of("torch", "fp32") == temperatures_of("torch", "bf16")
+    assert is_point(point_of("safe", "torch", "fp32"))
+    assert not is_point(FITTING)
+
+
+def test_nothing_is_known_of_a_folder_without_notes(tmp_path):
+    assert uses_of(tmp_path, rows_of([1])) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("hashes", "no base 64!"), ("hashes", "AAAA"), ("hashes", None), ("rows", 0), ("rows", "2"), ("uses", 3)],
+)
+def test_a_damaged_file_is_one_clear_error(tmp_path, key, value):
+    remember(tmp_path, rows_of([1, 2]), FITTING)
+    file = tmp_path / "seen_rows.json"
+    content = json.loads(file.read_text())
+    content["data"][0][key] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(ModelFolderError, match=r"seen_rows.json is damaged .* delete it to forget"):
+        uses_of(tmp_path, rows_of([1]))

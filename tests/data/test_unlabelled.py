@@ -1,0 +1,64 @@
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from offramp.data import Columns, LabelledTexts, Texts, read_any, read_labelled, read_texts
+from offramp.errors import DataError
+from toys import pairs, single, write_csv, write_jsonl
+
+LABELLED = single(5)
+PLAIN = [{"text": row["text"]} for row in LABELLED]
+
+
+@pytest.mark.parametrize("write", [write_csv, write_jsonl])
+def test_labels_are_not_looked_for(tmp_path, write):
+    source = write(tmp_path / f"data.{write.__name__.removeprefix('write_')}", LABELLED)
+    rows = read_texts(source, Columns())
+    assert rows == Texts([row["text"] for row in LABELLED], None, 0, source)
+    assert len(rows) == 5
+
+
+def test_pairs_blanks_and_subsets(tmp_path):
+    rows = read_texts(
+        write_jsonl(tmp_path / "data.jsonl", [*pairs(3), {"first": " ", "second": "w1"}]),
+        Columns(text="first", text_pair="second"),
+    )
+    assert rows.blank == 1
+    last = rows.subset(np.array([3, 0]))
+    assert last.texts == ["", pairs(3)[0]["first"]]
+    assert last.text_pairs == ["w1", pairs(3)[0]["second"]]
+    assert last.blank == 1
+    assert last.fingerprint != rows.fingerprint
+
+
+@pytest.mark.parametrize("write", [write_csv, write_jsonl])
+def test_labels_are_read_where_there_are_any(tmp_path, write):
+    suffix = write.__name__.removeprefix("write_")
+    labelled, plain = write(tmp_path / f"a.{suffix}", LABELLED), write(tmp_path / f"b.{suffix}", PLAIN)
+    assert read_any(labelled, Columns()) == read_labelled(labelled, Columns())
+    assert read_any(plain, Columns()) == read_texts(plain, Columns())
+
+
+def test_a_label_column_that_was_named_has_to_be_there(tmp_path):
+    plain = write_jsonl(tmp_path / "data.jsonl", PLAIN)
+    with pytest.raises(DataError, match="no column 'topic'"):
+        read_any(plain, Columns(label="topic"))
+    assert isinstance(read_any(write_jsonl(tmp_path / "b.jsonl", LABELLED), Columns(label="label")), LabelledTexts)
+
+
+def test_other_mistakes_are_no_reason_to_go_without_labels(tmp_path):
+    with pytest.raises(DataError, match="no column 'txt'"):
+        read_any(write_jsonl(tmp_path / "a.jsonl", PLAIN), Columns(text="txt"))
+    with pytest.raises(DataError, match="label"):
+        read_any(write_jsonl(tmp_path / "b.jsonl", [*LABELLED, {"text": "w1", "label": None}]), Columns())
+
+
+def test_a_stream_cannot_be_read_twice(monkeypatch):
+    class Stream:
+        buffer = io.BytesIO(b'{"text": "w1"}\n{"text": "w2"}\n')
+
+    monkeypatch.setattr(sys, "stdin", Stream())
+    with pytest.raises(DataError, match="no column 'label'"):
+        read_any("-", Columns())

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from conftest import tiny_model
+from offramp.calibration import Calibration, Problem
+from offramp.engine import torch_classifier
+from offramp.evaluation import Request, speed
+from offramp.evaluation.speed import measure_speeds, rows_within
+from offramp.policy import Confidence, Lead, Replay, Threshold
+from toys import single
+
+TOKENS = np.full(1000, 10)
+FIRST = Replay(np.zeros(1000, np.int64), np.zeros((1000, 2)))
+
+
+def rows(seconds, replays=(FIRST,), row_seconds=0.002):
+    return rows_within(seconds, row_seconds, (1, 2, 4), replays, TOKENS)
+
+
+def test_the_rows_are_as_many_as_the_time_allows():
+    assert rows(20) == pytest.approx(2 * rows(10), abs=1)
+    assert rows(10, row_seconds=0.004) == pytest.approx(rows(10) / 2, abs=1)
+    # Full depth twice, the network cut off after 1 and 2 layers of 4, and all rows at the first exit; a little each.
+    assert rows(10) == int(10 / 0.002 / (speed.REPEATS + 1) / (2 + 0.5 + 0.25 + 0.25 + 5 * 0.05))
+
+
+def test_the_same_computation_is_counted_once():
+    assert rows(10, [FIRST, FIRST]) == rows(10)
+
+
+def test_there_are_always_some_and_never_more_than_all():
+    assert rows(1e-9) == 32
+    assert rows(1e9) == 1000
+
+
+def test_rules_with_the_same_exits_are_timed_once(monkeypatch):
+    monkeypatch.setattr(speed, "REPEATS", 1)
+    model = tiny_model()
+    classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
+    request = Request([row["text"] for row in single(20)], None)
+    problem, told = Problem.SINGLE_LABEL, []
+    rules = [Threshold(0.0, Confidence(problem)), Threshold(0.01, Confidence(problem)), Threshold(0.0, Lead(problem))]
+    found = measure_speeds(classifier, request, rules, lambda what, done, total: told.append(total))
+    assert told[-1] == 2 * (2 + 2 + 1)  # two rules, two cut networks, full depth; warm-up and one round
+    assert found.rules[0] == found.rules[1] != found.rules[2]
+    assert len(found.truncated) == 2
+    assert found.full_seconds > 0

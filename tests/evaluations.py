@@ -1,0 +1,169 @@
+"""Evaluations made of random logits: every figure hangs together, and no network runs."""
+
+import numpy as np
+
+from offramp.benchmark import Benchmark, Kind, Offline, Row, SingleStream, Spread
+from offramp.calibration import Problem
+from offramp.data import LabelledTexts
+from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
+from offramp.evaluation.exits import overthinking
+from offramp.evaluation.figures import (
+    Cached,
+    calibration_of,
+    focus_on,
+    full_depth,
+    point_of,
+    reliability_of,
+    truncated_at,
+)
+from offramp.evaluation.result import SCHEMA
+from offramp.evaluation.speed import Speed
+from offramp.policy import Confidence, Method, Promise, Risk, Seen, Threshold, replay
+
+ENVIRONMENT = {
+    "cpu": "A <fast> & cheap $CPU_1$",
+    "cores": 2,
+    "threads": 1,
+    "gpu": None,
+    "platform": "Linux x86_64",
+    "python": "3.11.7",
+    "offramp": "0.1.0",
+    "torch": "2.13.0",
+    "transformers": "5.23.0",
+    "tokenizers": "0.23.3",
+    "numpy": "2.4.6",
+    "onnxruntime": None,
+    "openvino": None,
+    "seed": 0,
+}
+SEEN = Seen("sha256:cal", 1000, 0.008, None, None, 2.0, 2.0, (0.5, 0.5), "A", 1)
+SAFE = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093)
+
+
+def benchmark(fingerprint="sha256:m") -> Benchmark:
+    """A benchmark of full depth alone."""
+    one, spread = Ratio(1.0, 1.0, 1.0), Spread(50.0, 49.0, 51.0, (49.0, 50.0, 51.0))
+    return Benchmark(
+        schema=1,
+        environment={"cpu": "A", "gpu": None},
+        model={"fingerprint": fingerprint},
+        data={
+            "source": "texts.csv",
+            "fingerprint": "sha256:b",
+            "mean_tokens": 20.5,
+            "timed_rows": 100,
+            "single_rows": 10,
+        },
+        options={},
+        rows=(
+            Row(
+                name="torch fp32, full depth",
+                kind=Kind.FULL,
+                backend="torch",
+                precision="fp32",
+                layers=None,
+                threshold=None,
+                threads=1,
+                accuracy=None,
+                agreement=1.0,
+                offline=Offline(spread, 1.0, 64, (), 1.0, one, one, None),
+                single_stream=SingleStream(50, 2.0, 3.0, None, Spread(2.0, 1.9, 2.2, ()), one, one, None),
+            ),
+        ),
+    )
+
+
+def cached(layers=(1, 2, 4, 6), rows=400, labels=("a", "b", "c"), problem=Problem.SINGLE_LABEL, seed=0) -> Cached:
+    """Logits that are right more often, and surer, the later the exit."""
+    random = np.random.default_rng(seed)
+    shape = (rows, len(labels))
+    if problem is Problem.MULTI_LABEL:
+        targets = (random.random(shape) < 0.4).astype(np.float32)
+        truth = 2 * targets - 1
+    else:
+        targets = random.integers(len(labels), size=rows)
+        truth = np.eye(len(labels))[targets]
+    strength = np.linspace(1.0, 4.0, len(layers))[:, None, None]
+    logits = strength * (truth + random.normal(scale=0.6, size=shape)) + random.normal(size=(len(layers), *shape))
+    temperatures = (1.3,) * len(layers)
+    return Cached(
+        logits=logits.astype(np.float32),
+        probabilities=problem.probabilities(logits, 1.3),
+        temperatures=temperatures,
+        targets=targets,
+        tokens=random.integers(3, 60, size=rows),
+        problem=problem,
+        labels=tuple(labels),
+        layers=tuple(layers),
+    )
+
+
+def evaluation(
+    layers=(1, 2, 4, 6),
+    rows=400,
+    labels=("a", "b", "c"),
+    problem=Problem.SINGLE_LABEL,
+    thresholds=(0.0, 0.5, 0.7, 0.9, 1.01),
+    promises=(),
+    texts=None,
+    focus=0,
+    name="model",
+    seed=0,
+) -> Evaluation:
+    """An evaluation of a network that takes time for layers and a little more.
+
+    Args:
+        promises: of operating points, by name.
+        texts: a text that all rows have, to be shown.
+        focus: place of the setting in focus, thresholds first.
+    """
+    known = cached(layers, rows, labels, problem, seed)
+    rules = [Threshold(value, Confidence(problem)) for value in (*thresholds, *([0.8] * len(promises)))]
+    names = [*([None] * len(thresholds)), *(name for name, _ in promises)]
+    replays = [replay(known.probabilities, rule) for rule in rules]
+    points = [
+        point_of(known, rule, taken, _speed(layers, taken.exits), name)
+        for rule, taken, name in zip(rules, replays, names, strict=True)
+    ]
+    shown = None if texts is None else LabelledTexts([texts] * rows, [texts] * rows, ["a"] * rows, 0, "toy")
+    return Evaluation(
+        schema=SCHEMA,
+        environment=dict(ENVIRONMENT),
+        model=EvaluatedModel(
+            name=name,
+            folder=None,
+            fingerprint="sha256:m",
+            backbone="bert",
+            exits=tuple(layers),
+            labels=len(labels),
+            problem_type=str(problem),
+            calibrated_on="sha256:c",
+            max_tokens=48,
+            token_budget=64,
+            backend="torch",
+            precision="fp32",
+        ),
+        data=EvaluatedData("toy.csv", rows, "sha256:d", {}, 1, 2, float(known.tokens.mean()), 100, 5),
+        full=full_depth(known, 100.0),
+        points=tuple(points[: len(thresholds)]),
+        operating_points=tuple(
+            OperatingPointHere(point, promise, SEEN, default=index == 0)
+            for index, (point, (_, promise)) in enumerate(zip(points[len(thresholds) :], promises, strict=True))
+        ),
+        truncated=tuple(
+            truncated_at(known, index, _ratio(0.9 * layers[-1] / layers[index])) for index in range(len(layers) - 1)
+        ),
+        overthinking=overthinking(known.right(known.probabilities), layers),
+        calibration=calibration_of(known),
+        reliability=reliability_of(known),
+        focus=focus_on(known, points[focus], replays[focus], shown),
+    )
+
+
+def _speed(layers, exits) -> Speed:
+    bound = layers[-1] / float(np.mean(np.array(layers)[exits]))
+    return Speed(_ratio(0.9 * bound), bound)
+
+
+def _ratio(median) -> Ratio:
+    return Ratio(median, 0.97 * median, 1.02 * median)

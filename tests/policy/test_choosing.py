@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from cached import cached_rows
+from offramp.errors import DataError, OptionError
+from offramp.policy import (
+    AtLeast,
+    AtMost,
+    Chosen,
+    Confidence,
+    Exactly,
+    Method,
+    Missed,
+    Risk,
+    Threshold,
+    at_exits,
+    choose_rule,
+    replay,
+    sweep,
+)
+
+ROWS = cached_rows(n_rows=1000)
+SWEPT = sweep(ROWS, Confidence(ROWS.problem))
+
+
+def cost_of(rule, rows=ROWS):
+    return at_exits(rows.costs, replay(rows.probabilities, rule).exits[None]).mean()
+
+
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("risk", Risk)
+def test_a_risk_is_kept(method, risk):
+    chosen = choose_rule(AtMost(risk, 0.05, method, 0.9), SWEPT, ROWS)
+    assert isinstance(chosen, Chosen)
+    promise = chosen.promise
+    assert (promise.risk, promise.target, promise.method) == (risk, 0.05, method)
+    assert promise.confidence == (0.9 if method in (Method.LTT, Method.UCB) else None)
+    assert promise.seen <= promise.bound <= 0.05 + 1e-12
+    answers = replay(ROWS.probabilities, chosen.rule).probabilities
+    assert promise.seen == pytest.approx(
+        ROWS.losses(np.stack([answers, ROWS.probabilities[-1]]), risk)[0].mean(), abs=1e-12
+    )
+    assert cost_of(chosen.rule) < 1
+
+
+def test_thresholds_that_are_one_to_these_rows_give_the_safest():
+    rows = cached_rows(n_rows=1000, n_exits=2)
+    sure = rows.probabilities * 0 + 0.001
+    sure[..., 0] = 0.98
+    rows = type(rows)(rows.problem, sure, None, rows.tokens, rows.layers, rows.stage_costs, rows.full_cost)
+    swept = sweep(rows, Confidence(rows.problem))
+    chosen = choose_rule(AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95), swept, rows)
+    below = swept.thresholds[swept.thresholds <= 0.98]
+    assert chosen.rule.threshold == below.max()
+
+
+def test_a_speed_is_reached_with_the_best_accuracy():
+    chosen = choose_rule(AtLeast(2.0), SWEPT, ROWS)
+    assert chosen.promise is None
+    assert cost_of(chosen.rule) <= 0.5
+    right = ROWS.right(SWEPT.answers, Risk.ACCURACY_DROP)
+    fast = at_exits(ROWS.costs, SWEPT.exits).mean(axis=1) <= 0.5
+    best = at_exits(right, SWEPT.exits[fast]).mean(axis=1).max()
+    found = replay(ROWS.probabilities, chosen.rule).probabilities
+    assert ROWS.problem.right(found, ROWS.targets).mean() == best
+
+
+def test_without_labels_a_speed_is_reached_with_least_disagreement():
+    rows = cached_rows(n_rows=1000, labelled=False)
+    chosen = choose_rule(AtLeast(2.0), sweep(rows, Confidence(rows.problem)), rows)
+    assert cost_of(chosen.rule, rows) <= 0.5
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 7.0])
+def test_a_plain_threshold_is_taken_as_it_is(threshold):
+    chosen = choose_rule(Exactly(threshold), SWEPT, ROWS)
+    assert chosen == Chosen(Threshold(threshold, Confidence(ROWS.problem)), None)
+
+
+@pytest.mark.parametrize("speedup", [1.0, 0.0, -2.0, float("nan"), float("inf")])
+def test_a_speed_that_is_none(speedup):
+    with pytest.raises(OptionError, match=f"speedup is {speedup}; use a number above 1"):
+        AtLeast(speedup)
+
+
+def test_a_threshold_that_is_none():
+    with pytest.raises(OptionError, match="threshold is -1"):
+        choose_rule(Exactly(-1), SWEPT, ROWS)
+
+
+def test_a_risk_that_needs_labels():
+    rows = cached_rows(labelled=False)
+    with pytest.raises(DataError, match="only on rows with labels"):
+        choose_rule(AtMost(Risk.ACCURACY_DROP, 0.1, Method.UCB, 0.9), sweep(rows, Confidence(rows.problem)), rows)
+
+
+def missed(goal, n_rows=1000):
+    rows = cached_rows(n_rows=n_rows)
+    found = choose_rule(goal, sweep(rows, Confidence(rows.problem)), rows)
+    assert isinstance(found, Missed)
+    return found.reason
+
+
+def test_too_few_rows_are_told_how_many_it_takes():
+    reason = missed(AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95), n_rows=100)
+    assert reason.startswith("no threshold keeps the disagreement at 1.00% or less with 0.95 confidence, by method ltt")
+    assert "on 100 rows; it takes at least 299 rows or a disagreement of " in reason
+
+
+def test_exits_that_are_sure_and_wrong_leave_no_threshold_at_any_number_of_rows():
+    rows = cached_rows(n_rows=100)
+    rows.probabilities[:-1] = np.eye(3)[(rows.probabilities[-1].argmax(axis=-1) + 1) % 3]
+    found = choose_rule(
+        AtMost(Risk.DISAGREEMENT, 0.001, Method.EMPIRICAL, 0.95), sweep(rows, Confidence(rows.problem)), rows
+    )
+    assert found.reason.endswith("by method empirical on 100 rows; it takes another model")
+
+
+def test_a_speed_out_of_reach():
+    reason = missed(AtLeast(9.0))
+    assert reason == (
+        "no threshold is 9x as fast as full depth: if every text left at the first exit it would be 4.00x; ask for less"
+    )

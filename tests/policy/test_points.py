@@ -1,0 +1,141 @@
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cached import every_criterion
+from offramp.calibration import Problem
+from offramp.errors import ModelFolderError
+from offramp.policy import (
+    Confidence,
+    Loss,
+    Method,
+    OperatingPoint,
+    OperatingPoints,
+    Promise,
+    Risk,
+    Seen,
+    Threshold,
+    read_operating_points,
+    save_operating_points,
+)
+from toys import names
+
+SEEN = Seen(
+    data="sha256:00",
+    rows=1000,
+    disagreement=0.004,
+    accuracy=None,
+    full_accuracy=None,
+    mean_layers=2.5,
+    speedup=2.1,
+    exits=(0.5, 0.25, 0.25),
+    processor="one",
+    threads=2,
+)
+PROMISE = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093)
+SAFE = OperatingPoint(
+    "safe", "torch", "fp32", "sha256:11", Threshold(0.9, Confidence(Problem.SINGLE_LABEL)), PROMISE, SEEN
+)
+PLAIN = replace(SAFE, name="plain", promise=None, seen=replace(SEEN, accuracy=0.9, full_accuracy=0.91))
+
+shares = st.floats(0, 1)
+points = st.builds(
+    OperatingPoint,
+    name=st.text(),
+    backend=st.sampled_from(["torch", "openvino"]),
+    precision=st.sampled_from(["fp32", "int8"]),
+    model=st.text(),
+    rule=st.builds(
+        Threshold,
+        st.floats(0, 1e9),
+        st.sampled_from([one for kind in Problem for one in every_criterion(kind, 4)]),
+    ),
+    promise=st.none() | st.builds(Promise, st.sampled_from(Risk), shares, st.sampled_from(Method), st.none() | shares,
+                                  shares, shares),
+    seen=st.builds(Seen, st.text(), st.integers(0, 10**9), shares, st.none() | shares, st.none() | shares, shares,
+                   shares, st.lists(shares).map(tuple), st.text(), st.integers(1, 99)),
+)  # fmt: skip
+
+
+@given(st.lists(points, max_size=4), st.none() | st.text())
+def test_what_is_read_is_what_was_written(several, default):
+    written = OperatingPoints(tuple(several), default)
+    assert OperatingPoints.from_dict(json.loads(json.dumps(written.to_dict(), allow_nan=False))) == written
+
+
+def test_on_disk(tmp_path):
+    save_operating_points(tmp_path, OperatingPoints((SAFE, PLAIN), "safe"))
+    assert read_operating_points(tmp_path) == OperatingPoints((SAFE, PLAIN), "safe")
+    assert names(tmp_path) == ["operating_points.json"]
+
+
+def test_a_folder_that_was_never_tuned_has_none(tmp_path):
+    assert read_operating_points(tmp_path) == OperatingPoints()
+
+
+def test_finding_and_replacing():
+    other = replace(SAFE, backend="openvino")
+    there = OperatingPoints((SAFE, PLAIN), "safe").with_points([other])
+    assert there.points == (SAFE, PLAIN, other)
+    assert there.default == "safe"
+    assert there.named("safe") == (SAFE, other)
+    assert there.of("torch", "fp32") == {"safe": SAFE, "plain": PLAIN}
+    assert there.of("torch", "bf16") == {}
+    newer = replace(SAFE, model="sha256:22")
+    assert there.with_points([newer]).points == (newer, PLAIN, other)
+
+
+def test_each_risk_has_its_losses_and_its_best_method():
+    assert (Risk.DISAGREEMENT.loss, Risk.DISAGREEMENT.best_method) == (Loss.BINARY, Method.LTT)
+    assert (Risk.ACCURACY_DROP.loss, Risk.ACCURACY_DROP.best_method) == (Loss.SIGNED, Method.UCB)
+
+
+def spoil(content, path, value):
+    *outer, last = path
+    for key in outer:
+        content = content[key]
+    if value is ...:
+        del content[last]
+    else:
+        content[last] = value
+
+
+FIRST = ("points", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema",), 2),
+        (("schema",), ...),
+        (("default",), ...),
+        (("default",), 1),
+        (("points",), 3),
+        (FIRST, "safe"),
+        ((*FIRST, "name"), ...),
+        ((*FIRST, "name"), 7),
+        ((*FIRST, "rule"), None),
+        ((*FIRST, "rule", "threshold"), -1),
+        ((*FIRST, "promise"), []),
+        ((*FIRST, "promise", "risk"), "death"),
+        ((*FIRST, "promise", "method"), "prayer"),
+        ((*FIRST, "promise", "bound"), "0.1"),
+        ((*FIRST, "seen", "speedup"), None),
+        ((*FIRST, "seen", "rows"), True),
+        ((*FIRST, "seen", "exits"), 3),
+    ],
+)
+def test_a_damaged_file_is_one_clear_error(path, value):
+    content = json.loads(json.dumps(OperatingPoints((SAFE,)).to_dict()))
+    spoil(content, path, value)
+    with pytest.raises(ModelFolderError, match=r"_points.json is damaged .*; delete it, and run 'offramp tune'"):
+        OperatingPoints.from_dict(content)
+
+
+def test_not_json_at_all(tmp_path):
+    (tmp_path / "operating_points.json").write_text("{")
+    with pytest.raises(ModelFolderError, match="is damaged"):
+        read_operating_points(tmp_path)

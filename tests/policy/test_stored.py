@@ -1,0 +1,111 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cached import cached_exits, every_criterion
+from offramp.calibration import Problem
+from offramp.errors import ModelFolderError, OptionError
+from offramp.policy import (
+    CRITERIA,
+    Agreement,
+    Confidence,
+    Gate,
+    PerExit,
+    Threshold,
+    criterion_name,
+    replay,
+    rule_from_dict,
+    rule_to_dict,
+)
+
+SINGLE = Problem.SINGLE_LABEL
+positive = st.floats(0, exclude_min=True, allow_infinity=False)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def through_json(rule):
+    return rule_from_dict(json.loads(json.dumps(rule_to_dict(rule), allow_nan=False)))
+
+
+@given(cached_exits(), st.floats(0, 14))
+def test_the_rule_that_is_read_is_the_one_that_was_written(cached, threshold):
+    problem, probabilities = cached
+    for criterion in every_criterion(problem, len(probabilities)):
+        rule = Threshold(threshold, criterion)
+        found = through_json(rule)
+        assert found == rule
+        expected, again = replay(probabilities, rule), replay(probabilities, found)
+        np.testing.assert_array_equal(again.exits, expected.exits)
+        np.testing.assert_array_equal(again.probabilities, expected.probabilities)
+
+
+@given(
+    positive,
+    st.lists(positive, min_size=1, max_size=4),
+    st.lists(st.tuples(finite, finite, finite, finite), max_size=4),
+    st.lists(positive, min_size=1, max_size=9),
+)
+def test_every_number_survives_to_the_last_bit(threshold, weights, gate, column):
+    vectors = tuple((one,) for one in sorted(column))
+    for criterion in (
+        Agreement(SINGLE, tuple(weights)),
+        Gate(SINGLE, tuple(gate), tuple(row[0] for row in gate)),
+        PerExit(PerExit(Confidence(SINGLE), vectors), vectors),
+    ):
+        assert through_json(Threshold(threshold, criterion)) == Threshold(threshold, criterion)
+
+
+def test_names():
+    assert {criterion_name(criterion) for criterion in every_criterion(SINGLE, 3)} == set(CRITERIA)
+    assert rule_to_dict(Threshold(0.25, Confidence(SINGLE))) == {
+        "threshold": 0.25,
+        "criterion": {"name": "confidence", "problem": "single_label_classification"},
+    }
+
+
+class Own:
+    pass
+
+
+def test_what_cannot_be_stored():
+    with pytest.raises(OptionError, match="Own cannot be stored; use one of confidence, "):
+        rule_to_dict(Threshold(0.5, Own()))
+    with pytest.raises(OptionError, match="the number inf cannot be stored"):
+        rule_to_dict(Threshold(math.inf, Confidence(SINGLE)))
+
+
+CONFIDENCE = {"name": "confidence", "problem": "single_label_classification"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        {},
+        {"threshold": 0.5},
+        {"threshold": -1, "criterion": CONFIDENCE},
+        {"threshold": "0.5", "criterion": CONFIDENCE},
+        {"threshold": True, "criterion": CONFIDENCE},
+        {"threshold": math.nan, "criterion": CONFIDENCE},
+        {"threshold": 10**400, "criterion": CONFIDENCE},
+        {"threshold": 0.5, "criterion": "confidence"},
+        {"threshold": 0.5, "criterion": {"name": "os.system"}},
+        {"threshold": 0.5, "criterion": {"name": ["confidence"]}},
+        {"threshold": 0.5, "criterion": {"name": "confidence"}},
+        {"threshold": 0.5, "criterion": {"name": "confidence", "problem": "regression"}},
+        {"threshold": 0.5, "criterion": CONFIDENCE | {"more": 1}},
+        {"threshold": 0.5, "criterion": CONFIDENCE | {"name": "patient-certainty", "patience": 2.5}},
+        {"threshold": 0.5, "criterion": CONFIDENCE | {"name": "agreement", "weights": 3}},
+        {"threshold": 0.5, "criterion": CONFIDENCE | {"name": "agreement", "weights": [1, "2"]}},
+        {"threshold": 0.5, "criterion": CONFIDENCE | {"name": "gate", "weights": [0.1], "biases": [0.1]}},
+        {"threshold": 0.5, "criterion": {"name": "per-exit", "criterion": CONFIDENCE, "thresholds": [[0.9], [0.1]]}},
+    ],
+)
+def test_what_is_no_rule_is_refused(content):
+    with pytest.raises(ModelFolderError, match="it is no exit rule"):
+        rule_from_dict(content)

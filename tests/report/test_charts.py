@@ -1,0 +1,118 @@
+"""Charts show the figures they are given, and keep everything inside."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from evaluations import SAFE, evaluation
+from offramp.report import speed_chart
+from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
+from offramp.report.reliability_chart import draw_reliability
+from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE
+
+MADE = evaluation(promises=(("safe", SAFE),), focus=3)
+KINDS = {
+    "usual": {"promises": (("safe", SAFE), ("fast", SAFE), ("balanced", None))},
+    "one exit": {"layers": (6,)},
+    "two exits": {"layers": (3, 12)},
+    "many exits": {"layers": tuple(range(1, 25)), "rows": 60},
+    "few texts": {"rows": 3},
+    "one threshold": {"thresholds": (0.9,)},
+    "many thresholds": {"thresholds": tuple(index / 40 for index in range(41))},
+}
+
+
+def all_charts(made):
+    return [
+        speed_chart.draw(speed_chart.by_clock(made), "clock", "Measured speed-up"),
+        speed_chart.draw(speed_chart.by_layers(made), "layers", "Layer speed-up"),
+        draw_leaving(made.focus.exits, "leaving"),
+        draw_accuracies(made.overthinking, "accuracies"),
+        draw_overthinking(made.overthinking, "overthinking"),
+        *(draw_reliability(one, f"reliability-{one.exit}") for one in made.reliability),
+    ]
+
+
+def extent(text):
+    """From where to where a text goes, roughly."""
+    width = 5.5 * len(text.text)
+    x, share = float(text.get("x")), {"middle": 0.5, "end": 1.0}.get(text.get("text-anchor"), 0.0)
+    return x - share * width, x + (1 - share) * width
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_everything_is_inside(options):
+    for chart in all_charts(evaluation(**options)):
+        drawn = ElementTree.fromstring(chart)
+        _, _, width, height = map(float, drawn.get("viewBox").split())
+        for text in drawn.iter("text"):
+            left, right = extent(text)
+            assert left >= -2, text.text
+            assert right <= width + 2, text.text
+            assert 0 < float(text.get("y")) <= height
+        for bar in drawn.iter("rect"):
+            assert float(bar.get("height")) >= 0
+            assert 0 <= float(bar.get("y")) <= height
+        assert "nan" not in chart
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_axes_have_units(options):
+    for chart in all_charts(evaluation(**options)):
+        titles = [one.text for one in ElementTree.fromstring(chart).iter("text") if one.get("class") == "axis"]
+        assert len(titles) == 2
+        assert all(title.endswith(("(%)", "(times)", "(layers run)")) for title in titles)
+
+
+def test_spots_have_the_figures():
+    shown = speed_chart.by_clock(MADE)
+    assert [spot.x for spot in shown.early] == sorted(point.measured_speedup for point in MADE.points)
+    by_name = {spot.name: spot for spot in (*shown.early, *shown.named, *shown.cut)}
+    point = MADE.points[1]
+    spot = by_name["threshold 0.5"]
+    assert (spot.x, spot.x_low, spot.x_high) == (point.measured_speedup, *point.measured_speedup_spread)
+    assert spot.y == pytest.approx(100 * point.accuracy)
+    assert spot.y_low == pytest.approx(100 * (MADE.full.accuracy + point.accuracy_difference.low))
+    assert spot.shape is CIRCLE
+    assert by_name["threshold 0.9"].shape is FOCUS
+    assert by_name["operating point 'safe'"].shape is DIAMOND
+    assert by_name["cut after layer 2"].shape is SQUARE
+    assert by_name["cut after layer 2"].y == pytest.approx(100 * MADE.truncated[1].accuracy)
+
+
+def test_layer_speedups_have_no_spread():
+    for spot, one in zip(speed_chart.by_layers(MADE).cut, MADE.truncated, strict=True):
+        assert spot.x == spot.x_low == spot.x_high == one.layer_speedup
+
+
+def test_what_is_far_below_is_named_instead_of_drawn():
+    made = evaluation(labels=tuple("abcdefgh"), rows=1000)
+    shown = speed_chart.by_clock(made)
+    assert {spot.name for spot in shown.unseen} == {
+        spot.name for spot in (*shown.early, *shown.cut) if spot.y < shown.full_accuracy - speed_chart.DEEPEST
+    }
+    assert shown.unseen
+    drawn = ElementTree.fromstring(speed_chart.draw(shown, "clock", "Measured speed-up"))
+    hints = {one.text for one in drawn.iter("title")}
+    assert not hints & {spot.hint for spot in shown.unseen}
+    assert all(spot.hint in hints for spot in shown.seen)
+
+
+def test_bars_are_as_high_as_the_texts_are_many():
+    drawn = ElementTree.fromstring(draw_leaving(MADE.focus.exits, "leaving"))
+    bars = [float(one.get("height")) for one in drawn.iter("rect")]
+    counts = [number for one in MADE.focus.exits for number in (one.right, one.wrong)]
+    scale = sum(bars) / sum(counts)
+    assert bars == pytest.approx([scale * number for number in counts], abs=0.05)
+
+
+def test_screen_readers_are_told_the_figures():
+    described = ElementTree.fromstring(draw_leaving(MADE.focus.exits, "leaving")).find("desc").text
+    assert f"{MADE.focus.exits[0].right} right and {MADE.focus.exits[0].wrong} wrong" in described
+
+
+def test_many_names_are_thinned_out():
+    drawn = ElementTree.fromstring(draw_accuracies(evaluation(layers=tuple(range(1, 25))).overthinking, "a"))
+    ticks = [one for one in drawn.iter("text") if one.get("class") == "tick"]
+    below = [one.text for one in ticks if one.get("text-anchor") == "middle"]
+    assert below == [str(layer) for layer in range(1, 25, 2)]

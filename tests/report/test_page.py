@@ -1,0 +1,171 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from evaluations import SAFE, evaluation
+from offramp.benchmark import Kind
+from offramp.calibration import Problem
+from offramp.report import Report, make_report, render
+from offramp.report.speeds import Speed, Speeds
+
+VOID = {"meta", "br", "wbr"}
+NASTY = "<script>alert('x')</script>&amp;\"\x00\x0b\ud800\u202e"
+BENCH = Speeds(
+    "A <fast> GPU",
+    "texts & more.csv",
+    "sha256:b",
+    20.0,
+    100,
+    10,
+    (
+        Speed("torch fp32, full depth", Kind.FULL, "torch", "fp32", 1, 0.9, 50.0, 49.0, 51.0, 100, 20.0, 30.0, None),
+        Speed(
+            "torch fp32, exits at 0.9",
+            Kind.EARLY_EXIT,
+            "torch",
+            "fp32",
+            1,
+            None,
+            2000.0,
+            1900.0,
+            2100.0,
+            1000,
+            5.0,
+            9.0,
+            30.0,
+        ),
+    ),
+)
+
+
+class Checker(HTMLParser):
+    """Knows which tags are open, and collects names, references and text."""
+
+    def __init__(self, page):
+        super().__init__(convert_charrefs=True)
+        self.open, self.names, self.references, self.tags, self.text = [], [], [], set(), []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        attributes = dict(attrs)
+        assert len(attributes) == len(attrs), attrs
+        self.names += [attributes["id"]] if "id" in attributes else []
+        self.references += attributes.get("aria-labelledby", "").split()
+        self.references += [attributes["href"].removeprefix("#")] if "href" in attributes else []
+        self.references += re.findall(r"url\(#([^)]+)\)", attributes.get("clip-path", ""))
+        assert not {"src", "onclick", "onload"} & attributes.keys()
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def check(page):
+    """What must hold of any page; gives its text."""
+    found = Checker(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert len(found.names) == len(set(found.names))
+    assert set(found.references) <= set(found.names)
+    assert not {"script", "img", "link", "iframe", "object"} & found.tags
+    assert "http" not in page
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]", page)
+    assert len(page.encode()) < 1_000_000
+    return "".join(found.text)
+
+
+KINDS = {
+    "usual": {"promises": (("safe", SAFE), ("plain", None)), "focus": 5},
+    "one exit": {"layers": (6,)},
+    "many exits": {"layers": tuple(range(1, 25)), "rows": 60},
+    "one text": {"rows": 1},
+    "150 classes": {"labels": tuple(f"class_{index:03}" for index in range(150)), "rows": 600},
+    "multi-label": {"problem": Problem.MULTI_LABEL, "texts": "a text"},
+    "one label of many": {"problem": Problem.MULTI_LABEL, "labels": ("a",)},
+    "nasty": {"labels": (NASTY, "b" * 300, ""), "texts": NASTY, "name": NASTY},
+}
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_pages_are_sound(options):
+    check(render(make_report(evaluation(**options), BENCH)))
+
+
+@settings(max_examples=15)
+@given(
+    st.sets(st.integers(1, 24), min_size=1, max_size=12),
+    st.integers(1, 60),
+    st.lists(st.text(max_size=30), min_size=1, max_size=20, unique=True),
+    st.sampled_from(Problem),
+    st.text(max_size=50),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_model_and_data_make_a_sound_page(layers, rows, labels, problem, texts, seed):
+    made = evaluation(tuple(sorted(layers)), rows, tuple(labels), problem, texts=texts, seed=seed)
+    check(render(make_report(made)))
+
+
+def test_the_page_comes_from_the_json_alone():
+    report = make_report(evaluation(promises=(("safe", SAFE),), texts="a text"), BENCH)
+    read = TypeAdapter(Report).validate_json(json.dumps(report.to_dict()))
+    assert read == report
+    assert render(read) == render(report)
+
+
+def test_what_others_wrote_is_text():
+    text = check(render(make_report(evaluation(labels=("<b>bold</b>", "b"), texts="<i>&amp;"))))
+    assert "<b>bold</b>" in text
+    assert "<i>&amp;" in text
+
+
+def test_texts_show_only_if_they_may():
+    assert "secret words" in render(make_report(evaluation(texts="secret words")))
+    shown = check(render(make_report(evaluation())))
+    assert "secret words" not in shown
+    assert "--show-texts" in shown
+
+
+def test_all_parts_are_there():
+    text = check(render(make_report(evaluation(promises=(("safe", SAFE),)), BENCH)))
+    for words in (
+        "Early exit: model",
+        "By the clock",
+        "By layers",
+        "Operating points and what they promise",
+        "By length",
+        "By class",
+        "Overthinking",
+        "After layer 4",
+        "2,000",
+        "Agreement with full depth",
+        "Rules that do not apply",
+        "sha256:d",
+    ):
+        assert words in text
+
+
+def test_parts_without_figures_are_left_out():
+    text = check(render(make_report(evaluation(layers=(6,)))))
+    assert "Operating points" not in text
+    assert "Latency and throughput" not in text
+    assert "Each exit against the last" not in text
+
+
+def test_many_classes_are_folded():
+    made = evaluation(labels=tuple(f"c{index}" for index in range(150)), rows=900)
+    classes = len(made.focus.classes)
+    assert classes > 100
+    text = check(render(make_report(made)))
+    assert f"{classes - 15} other classes" in text
+    assert f"all {classes} are in report.json" in text

@@ -1,0 +1,125 @@
+"""Which way wins, from speed-ups and accuracies alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from evaluations import SAFE, evaluation
+from offramp.evaluation import Full
+from offramp.policy import Interval
+from offramp.report.verdict import LEAST_SPEEDUP, LOSSES, decide
+
+BASE = evaluation(thresholds=(0.9,))
+FULL = 0.900
+
+
+def made(early, cut, width=0.01):
+    """Thresholds and cut networks, as (speed-up, accuracy); quartiles are as far from the speed-up as ``width``."""
+
+    def spread(speed):
+        return (speed * (1 - width), speed * (1 + width))
+
+    return replace(
+        BASE,
+        full=Full(FULL, FULL, 1.0),
+        points=tuple(
+            replace(
+                BASE.points[0],
+                threshold=round(0.5 + 0.1 * index, 1),
+                accuracy=accuracy,
+                accuracy_difference=Interval(accuracy - FULL, accuracy - FULL, accuracy - FULL),
+                measured_speedup=speed,
+                measured_speedup_spread=spread(speed),
+                exits=(0.5, 0.25, 0.25, 0.0),
+            )
+            for index, (speed, accuracy) in enumerate(early)
+        ),
+        truncated=tuple(
+            replace(one, accuracy=accuracy, measured_speedup=speed, measured_speedup_spread=spread(speed))
+            for one, (speed, accuracy) in zip(BASE.truncated, cut, strict=False)
+        ),
+    )
+
+
+def test_the_limits():
+    assert LOSSES == (0.003, 0.01)
+    assert LEAST_SPEEDUP == 1.2
+
+
+@pytest.mark.parametrize(
+    ("early", "cut"),
+    [
+        ([(2.0, 0.899)], []),
+        ([(2.0, 0.899)], [(1.5, 0.899)]),  # slower
+        ([(2.0, 0.899)], [(3.0, 0.880)]),  # faster, but loses too much
+        ([(2.0, 0.899)], [(2.01, 0.898)]),  # a little faster, a little less accurate
+        ([(3.0, 0.897)], [(1.5, 0.910)]),
+        ([(1.1, 0.899), (2.0, 0.891)], [(1.1, 0.899)]),  # only at the larger loss
+    ],
+)
+def test_early_exit_wins(early, cut):
+    found = decide(made(early, cut))
+    assert found.advice.startswith("Use early exit at threshold 0.")
+    assert "Early exit wins" in found.rule
+
+
+@pytest.mark.parametrize(
+    ("early", "cut"),
+    [
+        ([(2.0, 0.899)], [(2.0, 0.899)]),  # as good, and simpler
+        ([(2.0, 0.899)], [(2.5, 0.898)]),  # clearly faster
+        ([(2.0, 0.899)], [(2.001, 0.905)]),
+        ([(1.1, 0.899)], [(1.5, 0.899)]),  # early exit hardly gains anything
+        ([(2.0, 0.880)], [(1.5, 0.899)]),  # early exit loses too much
+        ([], [(1.5, 0.899)]),
+        ([(1.15, 0.899)], [(1.19, 0.899), (1.6, 0.892)]),
+    ],
+)
+def test_a_cut_network_wins(early, cut):
+    found = decide(made(early, cut))
+    assert found.advice.startswith("Just cut the model: end it after layer ")
+    assert "cut off behind one of its exits wins" in found.rule
+
+
+@pytest.mark.parametrize(
+    ("early", "cut"),
+    [
+        ([(2.0, 0.88)], [(2.0, 0.88)]),
+        ([(1.19, 0.90)], [(1.1, 0.90)]),
+        ([], []),
+    ],
+)
+def test_full_depth_wins(early, cut):
+    found = decide(made(early, cut))
+    assert found.advice.startswith("Do not use early exit here")
+    assert "Full depth wins" in found.rule
+
+
+def test_a_rival_that_is_close_is_named():
+    close = decide(made([(2.0, 0.899)], [(2.1, 0.892)], width=0.1))
+    assert "It is close: cut after layer 1: 89.20\u202f% at 2.1×" in close.advice
+    assert "close" not in decide(made([(2.0, 0.899)], [(1.5, 0.892)])).advice
+
+
+def test_the_figures_that_decided_are_told():
+    found = decide(made([(2.0, 0.899)], [(1.5, 0.898)]))
+    assert "early exit at threshold 0.5: 89.90\u202f% at 2.0× (quartiles 2.0×)" in found.figures
+    assert "cut after layer 1: 89.80\u202f% at 1.5×" in found.figures
+    assert "no cut network loses so little" in decide(made([(2.0, 0.899)], [])).figures
+    assert "no early exit loses so little" in decide(made([], [(2.0, 0.899)])).figures
+
+
+def test_a_threshold_at_which_all_texts_take_one_exit_is_a_cut_network_by_another_name():
+    whole = made([(9.0, 0.90)], [(1.5, 0.899)])
+    only = replace(whole, points=(replace(whole.points[0], exits=(1.0, 0.0, 0.0, 0.0)),))
+    assert decide(only).advice.startswith("Just cut the model")
+
+
+def test_an_operating_point_is_preferred_to_thresholds_picked_on_these_texts():
+    whole = made([(3.0, 0.899)], [])
+    point = replace(whole.points[0], name="safe", measured_speedup=2.0, measured_speedup_spread=(1.9, 2.1))
+    here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
+    tuned = replace(whole, operating_points=(replace(here, point=point),))
+    assert decide(tuned).advice.startswith("Use early exit at operating point 'safe'.")
+    costly = replace(tuned, operating_points=(replace(here, point=replace(point, accuracy=0.8)),))
+    assert decide(costly).advice.startswith("Use early exit at threshold 0.5.")

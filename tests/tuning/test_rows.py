@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from conftest import tiny_model
+from offramp.calibration import Calibration, fit_temperatures
+from offramp.data import LabelledTexts, Texts, point_of, temperatures_of
+from offramp.data.seen import FITTING
+from offramp.engine import torch_classifier
+from offramp.errors import DataError
+from offramp.tuning.rows import check_unseen, measure, refit, run_rows
+from toys import LABELS, single
+
+TOY = single(41)
+ROWS = LabelledTexts([row["text"] for row in TOY], None, [row["label"] for row in TOY], 0, "toy.csv")
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return torch_classifier(tiny_model(labels=LABELS), Calibration((1.0, 1.5, 2.0), "", 0, ()), device="cpu")
+
+
+def test_one_pass_is_cached_with_the_temperatures_and_costs_of_the_model(classifier):
+    ran = run_rows(classifier, ROWS)
+    measured = measure(classifier, ran, seconds=0.01)
+    cached = ran.cached(classifier, measured.costs)
+    temperatures = np.array([1.0, 1.5, 2.0])[:, None, None]
+    expected = classifier.problem.probabilities(classifier.exit_logits(ROWS.texts), temperatures)
+    np.testing.assert_allclose(cached.probabilities, expected, atol=1e-6)
+    assert [classifier.labels[target] for target in cached.targets] == ROWS.labels
+    assert cached.layers == (1, 2, 4)
+    assert len(cached.stage_costs) == 3
+    assert measured.rows == 32
+    assert run_rows(classifier, Texts(ROWS.texts, None, 0, "toy.csv")).targets is None
+
+
+def test_all_rows_are_timed_where_there_is_time(classifier):
+    ran = run_rows(classifier, ROWS.subset([0, 1, 2]))
+    assert measure(classifier, ran, seconds=5.0).rows == 3
+
+
+def test_temperatures_are_fitted_to_one_half(classifier):
+    ran = run_rows(classifier, ROWS)
+    refitted = refit(classifier, ran, seed=0)
+    assert sorted(refitted.fitted.texts + refitted.rest.rows.texts) == sorted(ROWS.texts)
+    assert (len(refitted.fitted), len(refitted.rest.rows)) == (21, 20)
+    targets = np.array([LABELS.index(label) for label in refitted.fitted.labels])
+    logits = classifier.exit_logits(refitted.fitted.texts)
+    expected = fit_temperatures(logits, targets, classifier.problem)
+    assert refitted.classifier.calibration.temperatures == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_allclose(refitted.rest.logits, classifier.exit_logits(refitted.rest.rows.texts), atol=1e-4)
+    assert refitted.rest.tokens.tolist() == classifier.encode(refitted.rest.rows.texts).lengths.tolist()
+    assert refitted.classifier.fingerprint != classifier.fingerprint
+    assert refit(classifier, ran, seed=0).fitted == refitted.fitted
+    assert refit(classifier, ran, seed=1).fitted != refitted.fitted
+
+
+TEMPERATURES, POINT = temperatures_of("torch", "fp32"), point_of("safe", "torch", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("uses", "split"),
+    [({}, False), ({FITTING: 0.2, TEMPERATURES: 0.1}, False), ({POINT: 1.0}, False), ({TEMPERATURES: 1.0}, True)],
+)
+def test_rows_that_may_be_used(uses, split):
+    check_unseen(ROWS, uses, split=split)
+
+
+@pytest.mark.parametrize(
+    ("uses", "split", "message"),
+    [
+        ({FITTING: 0.21}, False, "21% of the rows in toy.csv have served for training .* than it is; use other rows$"),
+        ({FITTING: 0.5}, True, "50% of the rows in toy.csv have served for training"),
+        ({FITTING: 0.3, TEMPERATURES: 0.9}, False, "90% of .* temperatures of torch .*, or --split to fit"),
+    ],
+)
+def test_rows_that_made_the_model_what_it_is(uses, split, message):
+    with pytest.raises(DataError, match=message):
+        check_unseen(ROWS, uses, split=split)

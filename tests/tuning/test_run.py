@@ -1,0 +1,272 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import offramp
+from offramp.calibration import Calibration
+from offramp.data import Columns, point_of, read_labelled, uses_of
+from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
+from offramp.evaluation import StageCosts, calibrate
+from offramp.policy import CRITERIA, Method, Risk, criterion_name, read_operating_points
+from offramp.training import train
+from offramp.tuning import check, tune
+from offramp.tuning.rows import Measured
+from toys import LABELS, QUICK, multi, names, pairs, single, write_jsonl, write_model
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model that learned the toy problem, so that its exits mostly agree, and unseen rows."""
+    from conftest import tiny_backbone, tiny_tokenizer
+
+    folder = tmp_path_factory.mktemp("trained")
+    tiny_backbone().save_pretrained(folder / "encoder")
+    tiny_tokenizer().save_pretrained(folder / "encoder")
+    for name, seed, number in (("train", 1, 240), ("dev", 2, 60), ("cal", 3, 400)):
+        write_jsonl(folder / f"{name}.jsonl", single(number, seed))
+    train(
+        str(folder / "train.jsonl"),
+        model=str(folder / "encoder"),
+        output=folder / "model",
+        dev=str(folder / "dev.jsonl"),
+        exits=(1, 2),
+        recipe=QUICK,
+    )
+    # The toy is so easy that fitted temperatures saturate the exits.
+    Calibration.neutral((1, 2, 4)).save(folder / "model")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_clock(monkeypatch):
+    """A stage costs what it has layers, whatever the clock says."""
+    costs = Measured(StageCosts((1.0, 1.0, 2.0), 4.0), rows=32)
+    monkeypatch.setattr("offramp.tuning.run.measure", lambda classifier, ran, seconds: costs)
+
+
+@pytest.fixture
+def place(trained, tmp_path):
+    """A copy of the trained model that may be changed; the data lie beside it."""
+    for path in trained.iterdir():
+        if path.suffix == ".jsonl":
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "model").mkdir()
+    for path in (trained / "model").iterdir():
+        (tmp_path / "model" / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def tuned(place, data="cal", **options):
+    return tune(place / "model", str(place / f"{data}.jsonl"), **{"seconds": 0.01, "threads": 1, **options})
+
+
+def points_in(place):
+    return {point.name: point for point in read_operating_points(place / "model").points}
+
+
+def unlabelled(place, number=400):
+    rows = [{"text": row["text"]} for row in single(number, seed=3)]
+    return Path(write_jsonl(place / "unlabelled.jsonl", rows)).stem
+
+
+def test_three_points_with_what_was_promised_and_seen(place):
+    result = tuned(place)
+    check(result)
+    assert [point.name for point in result.points] == ["fast", "balanced", "safe"]
+    assert [point.promise.target for point in result.points] == [0.05, 0.02, 0.01]
+    assert points_in(place) == {point.name: point for point in result.points}
+    classifier, rows = offramp.load(place / "model"), read_labelled(str(place / "cal.jsonl"), Columns())
+    full = classifier.predict_full(rows.texts)
+    for point in result.points:
+        found, seen = classifier.predict(rows.texts, at=point.name), point.seen
+        assert point.promise.seen == seen.disagreement <= point.promise.bound <= point.promise.target
+        changed = np.mean([one != other for one, other in zip(found.labels, full.labels, strict=True)])
+        assert seen.disagreement == pytest.approx(changed)
+        right = np.mean([label == (target,) for label, target in zip(found.labels, rows.labels, strict=True)])
+        assert seen.accuracy == pytest.approx(right)
+        assert seen.full_accuracy > 0.8
+        np.testing.assert_allclose(
+            seen.exits, [(found.exits == index).mean() for index in range(len(classifier.exits))]
+        )
+        assert seen.mean_layers == pytest.approx(np.average(found.layers, weights=found.tokens))
+        assert (seen.rows, seen.data, seen.threads) == (400, rows.fingerprint, 1)
+        assert seen.speedup == pytest.approx(4 / seen.mean_layers)
+    speeds = [point.seen.speedup for point in result.points]
+    assert sorted(speeds, reverse=True) == speeds
+    assert result.costs == {"stages": (1.0, 1.0, 2.0), "full": 4.0, "rows": 32, "repeats": 5}
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["points"][0]["rule"]["threshold"] >= 0
+    uses = uses_of(place / "model", rows)
+    assert [uses[point_of(name, "torch", "fp32")] for name in ("fast", "balanced", "safe")] == [1, 1, 1]
+
+
+def test_texts_without_labels_do(place):
+    result = tuned(place, unlabelled(place), max_disagreement=0.02, name="mine")
+    (point,) = result.points
+    assert (point.seen.accuracy, point.seen.full_accuracy) == (None, None)
+    assert point.promise.risk is Risk.DISAGREEMENT
+    assert point.rule == tuned(place, max_disagreement=0.02).points[0].rule
+    assert set(points_in(place)) == {"mine", "tuned"}
+    assert tuned(place, "unlabelled", speedup=1.5).points[0].seen.speedup >= 1.5
+    with pytest.raises(DataError, match="has no labels"):
+        tuned(place, "unlabelled", max_accuracy_drop=0.02)
+
+
+def test_an_accuracy_drop_is_kept(place):
+    (point,) = tuned(place, max_accuracy_drop=0.05).points
+    promise = point.promise
+    assert (promise.risk, promise.method, promise.confidence) == (Risk.ACCURACY_DROP, Method.UCB, 0.95)
+    assert point.seen.accuracy >= point.seen.full_accuracy - 0.05
+    assert promise.seen == pytest.approx(point.seen.full_accuracy - point.seen.accuracy)
+
+
+def test_a_speed_or_a_threshold_has_no_promise(place):
+    (fast,) = tuned(place, speedup=1.5, name="quick").points
+    assert fast.promise is None
+    assert fast.seen.speedup >= 1.5
+    (plain,) = tuned(place, threshold=0.7).points
+    assert plain.promise is None
+    assert plain.rule.threshold == 0.7
+
+
+@pytest.mark.parametrize("rule", CRITERIA)
+def test_every_rule_can_be_tuned(place, rule):
+    (point,) = tuned(place, max_disagreement=0.1, rule=rule).points
+    assert criterion_name(point.rule.criterion) == rule
+    # Fitted to one half, the rule is judged on the other.
+    assert point.seen.rows == (200 if rule in ("gate", "per-exit") else 400)
+    found = offramp.load(place / "model").predict(["w1 w2", "w30"], at="tuned")
+    assert len(found) == 2
+
+
+def test_a_point_that_is_missed_is_dropped(place):
+    tuned(place, max_disagreement=0.1, name="safe")
+    write_jsonl(place / "few.jsonl", single(100, seed=4))
+    result = tuned(place, "few")
+    assert [one.name for one in result.missed] == ["balanced", "safe"]
+    assert set(points_in(place)) == {"fast"}
+    with pytest.raises(CheckFailed, match=r"balanced: no threshold keeps .* at least 149 rows.*; safe: .* 299 rows"):
+        check(result)
+
+
+def test_points_of_the_same_model_stay_and_void_ones_go(place):
+    tuned(place, threshold=0.6, name="one")
+    tuned(place, threshold=0.7, name="two")
+    assert set(points_in(place)) == {"one", "two"}
+    write_jsonl(place / "other.jsonl", single(80, seed=9))
+    calibrate(place / "model", str(place / "other.jsonl"))
+    with pytest.raises(ModelFolderError, match="tuned for other weights or temperatures"):
+        offramp.load(place / "model").predict(["w1"], at="one")
+    tuned(place, threshold=0.8, name="three")
+    assert set(points_in(place)) == {"three"}
+
+
+def test_a_default_point(place):
+    tuned(place, threshold=0.0, name="first", default="first")
+    assert offramp.load(place / "model").predict(["w1 w2"])[0].exit == 0
+    tuned(place, threshold=9.0, name="last")
+    assert read_operating_points(place / "model").default == "first"
+    tuned(place, threshold=0.5, default="last")
+    assert offramp.load(place / "model").predict(["w1 w2"])[0].layers == 4
+    with pytest.raises(
+        OptionError, match="the default 'none' is no operating point; it can be one of tuned, first, last"
+    ):
+        tuned(place, threshold=0.5, default="none")
+
+
+@pytest.mark.parametrize(
+    ("data", "use"), [("train", "training"), ("dev", "choosing the epoch"), ("dev-again", "temperatures of torch")]
+)
+def test_rows_that_made_the_model_are_refused(place, data, use):
+    if data == "dev-again":
+        calibrate(place / "model", str(place / "dev.jsonl"))
+        rows = [json.loads(line) for line in (place / "dev.jsonl").read_text().splitlines()]
+        write_jsonl(place / "dev-again.jsonl", [{"text": row["text"]} for row in rows[::-1]])
+        use = "(choosing the epoch|temperatures of torch)"
+    with pytest.raises(DataError, match=rf"\d+% of the rows in .*{data}.jsonl have served for {use} of this model: "):
+        tuned(place, data)
+    assert "operating_points.json" not in names(place / "model")
+
+
+def test_rows_of_the_temperatures_can_be_split(place):
+    before = Calibration.load(place / "model")
+    result = tuned(place, "dev", split=True, max_disagreement=0.2)
+    after = Calibration.load(place / "model")
+    assert after.temperatures != before.temperatures
+    assert after.rows == 30
+    assert result.points[0].seen.rows == 30
+    assert after.fitted_on != result.points[0].seen.data
+    assert len(offramp.load(place / "model").predict(["w1"], at="tuned")) == 1
+    with pytest.raises(DataError, match=r"have served for training of this model: .*; use other rows$"):
+        tuned(place, "train", split=True)
+    with pytest.raises(OptionError, match=r"split fits temperatures, which takes labels, and .* has none"):
+        tuned(place, unlabelled(place), split=True)
+
+
+def test_all_rules_are_compared(place):
+    result = tuned(place, compare=True)
+    assert {line.rule for line in result.comparison} == set(CRITERIA)
+    assert tuned(place).comparison == ()
+
+
+def test_another_precision_has_points_of_its_own(place):
+    tuned(place, threshold=0.5)
+    tuned(place, threshold=0.6, backend="torch", precision="bf16")
+    points = read_operating_points(place / "model").points
+    assert [(point.precision, point.rule.threshold) for point in points] == [("fp32", 0.5), ("bf16", 0.6)]
+    for precision in ("fp32", "bf16"):
+        assert len(offramp.load(place / "model", precision=precision).predict(["w1"], at="tuned")) == 1
+    # Both run with the same temperatures: new ones void the other's points, too.
+    tuned(place, threshold=0.7, split=True)
+    with pytest.raises(ModelFolderError, match="tuned for other weights"):
+        offramp.load(place / "model", precision="bf16").predict(["w1"], at="tuned")
+
+
+def test_several_labels(tmp_path):
+    folder = write_model(tmp_path / "model", labels=LABELS, problem_type="multi_label_classification")
+    data = write_jsonl(tmp_path / "data.jsonl", multi(200))
+    for options in ({"max_accuracy_drop": 0.5}, {"max_disagreement": 0.9}, {"speedup": 1.2, "rule": "gate"}):
+        (point,) = tune(folder, data, seconds=0.01, threads=1, **options).points
+        assert 0 <= point.seen.accuracy <= 1
+        assert len(offramp.load(folder).predict(["w1"], at="tuned")) == 1
+
+
+def test_pairs(tmp_path):
+    folder = write_model(tmp_path / "model", text_pair=True)
+    data = write_jsonl(tmp_path / "data.jsonl", pairs(80))
+    columns = Columns(text="first", text_pair="second")
+    (point,) = tune(folder, data, columns=columns, threshold=0.6, seconds=0.01, threads=1).points
+    assert point.seen.rows == 80
+    with pytest.raises(DataError, match="trained on pairs of texts; name the column"):
+        tune(folder, data, columns=Columns(text="first"), threshold=0.6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rule": "entropy"}, "rule 'entropy' is not known; valid: confidence, certainty, "),
+        ({"seconds": 0.0}, "seconds is 0.0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"threshold": -0.5}, "threshold is -0.5"),
+        ({"max_disagreement": 0.0}, "target is 0.0; use a share above 0 and below 1"),
+        ({"max_disagreement": 1}, "target is 1;"),
+        ({"confidence": 1.0}, "confidence is 1.0"),
+        ({"threads": 0}, "threads is 0"),
+    ],
+)
+def test_options_out_of_range_change_nothing(place, options, message):
+    before = names(place / "model")
+    with pytest.raises(OptionError, match=message):
+        tuned(place, **options)
+    assert names(place / "model") == before
+
+
+def test_one_row(place):
+    write_jsonl(place / "one.jsonl", single(1, seed=3))
+    assert len(tuned(place, "one").missed) == 3
+    assert tuned(place, "one", threshold=0.5).points[0].seen.rows == 1
+    with pytest.raises(DataError, match="1 rows, which cannot be split"):
+        tuned(place, "one", threshold=0.5, rule="gate")
+    with pytest.raises(DataError, match="holds 1 row, which cannot be split"):
+        tuned(place, "one", threshold=0.5, split=True)
