@@ -13,6 +13,7 @@ from offramp.data.labelled import (
 from offramp.data.reading import Row, read_rows
 from offramp.data.sources import source_identity
 from offramp.data.unfinished import Progress
+from offramp.data.unlabelled import Texts, read_texts
 from offramp.data.writing import Writer, result_writer
 
 __all__ = [
@@ -21,12 +22,14 @@ __all__ = [
     "Progress",
     "Row",
     "Split",
+    "Texts",
     "Writer",
     "check_trainable",
     "encode_labels",
     "fingerprint",
     "read_labelled",
     "read_rows",
+    "read_texts",
     "result_writer",
     "source_identity",
     "split_off_dev",
