@@ -89,7 +89,7 @@ def test_what_it_holds(classifier_folder):
     assert config.text_pair
     assert config.labels == ("a", "b", "c")
     assert config.problem_type == "single_label_classification"
-    assert config.pooling == "pooler"
+    assert config.pooling == "mean"
     assert model.tokenizer.model_max_length == 20
     assert [type(head) for head in model.network.heads] == [ExitHead, ExitHead, OwnHead]
     assert str(classifier_folder) not in config.to_json_string()

@@ -72,8 +72,6 @@ def fitted(model, folder, phase, targets=None, fit=None, number=120, seed=0):
 
 def before_and_after(model, folder, phase, **options):
     untrained = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
-    for head in model.network.heads[:-1]:
-        head.reset_parameters()
     dev, targets = fitted(model, folder, phase, **options)
     return untrained, exit_logits_of(model.network, dev), targets
 

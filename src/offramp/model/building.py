@@ -101,6 +101,10 @@ def adopt(
     Args:
         classifier_name: folder or hub id of a checkpoint for ``AutoModelForSequenceClassification``.
         labels: label names in the order of the logits; by default those in the checkpoint's configuration.
+        pooling: of the exits before the last; by default ``mean``. Until its last layers an encoder that was trained
+            with one head gathers nothing in its first token: on SST-2 and MiniLM-6L, exits after 1, 2 and 4 layers of
+            a frozen classifier got 80.9, 84.4 and 88.6 % of the test texts right with ``mean`` and 58.2, 63.2 and
+            83.3 % with ``cls``.
 
     The other arguments are those of :func:`build`.
 
@@ -126,7 +130,7 @@ def adopt(
         classifier,
         classifier_name,
         exits=exits,
-        pooling=pooling or default_pooling(classifier.base_model),
+        pooling=pooling or "mean",
         head=head,
         own_head=True,
         text_pair=text_pair,

@@ -89,7 +89,7 @@ def fit_exits(
     seed: int,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Fits all exits but the last, each up to the epoch that was best for it on the dev rows.
+    """Fits all exits but the last from scratch, each up to the epoch that was best for it on the dev rows.
 
     Args:
         train: kept states, and targets: class indices (rows,), or 0/1 (rows, labels), ``UNLABELLED`` where there is
@@ -100,6 +100,8 @@ def fit_exits(
     heads = network.heads[:-1]
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
+    for head in heads:
+        head.reset_parameters()
     steps = fit.epochs * -(-len(train[1]) // fit.batch_size)
     parameters = [{"params": [one], "weight_decay": fit.weight_decay * (one.ndim > 1)} for one in heads.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=fit.learning_rate)
