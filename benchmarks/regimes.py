@@ -13,7 +13,7 @@ and the curve is the best accuracy on dev, or on test, of all thresholds that ar
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np

@@ -17,6 +17,7 @@ from transformers import DataCollatorWithPadding
 
 from offramp.model import EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.encoding import Encoded
+from offramp.model.heads import ExitHead
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import ExitFit
 
@@ -101,6 +102,7 @@ def fit_exits(
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     for head in heads:
+        assert isinstance(head, ExitHead)
         head.reset_parameters()
     steps = fit.epochs * -(-len(train[1]) // fit.batch_size)
     parameters = [{"params": [one], "weight_decay": fit.weight_decay * (one.ndim > 1)} for one in heads.parameters()]
