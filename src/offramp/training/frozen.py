@@ -6,7 +6,7 @@ The encoder is by far the most work, so it runs once for each text and not once 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,7 +102,8 @@ def fit_exits(
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     for head in heads:
-        cast(ExitHead, head).reset_parameters()
+        assert isinstance(head, ExitHead)
+        head.reset_parameters()
     steps = fit.epochs * -(-len(train[1]) // fit.batch_size)
     parameters = [{"params": [one], "weight_decay": fit.weight_decay * (one.ndim > 1)} for one in heads.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=fit.learning_rate)

@@ -42,6 +42,10 @@ class Phase:
         """Indices of the exits that have a loss in some step."""
         return tuple(index for index in range(len(self.weights[0])) if any(turn[index] for turn in self.weights))
 
+    def turn(self, step: int) -> tuple[float, ...]:
+        """Weights of the exits in a step, counted from 0."""
+        return self.weights[step % len(self.weights)]
+
 
 def phases_of(regime: Regime, layers: Sequence[int]) -> tuple[Phase, ...]:
     """What a regime comes to.
@@ -87,7 +91,7 @@ def phase_loss(
         exit_logits,
         labels,
         problem_type,
-        weights=phase.weights[step % len(phase.weights)],
+        weights=phase.turn(step),
         labelled=phase.labelled,
         distill=phase.distill,
         row_weights=row_weights,

@@ -140,8 +140,11 @@ class _Trainer(Trainer):
         """The phase's loss while training; the sum over all exits for the dev rows."""
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, **more)
-        outputs = model(**{**inputs, "labels": None}, flow=self._phase.flow)
         step = self.state.global_step
+        # Without a loss an exit gets no gradient at all: to AdamW one of zero would still be a reason to change it.
+        for head, weight in zip(self.model.heads, self._phase.turn(step), strict=True):
+            head.requires_grad_(weight > 0)
+        outputs = model(**{**inputs, "labels": None}, flow=self._phase.flow)
         loss = phase_loss(
             outputs.exit_logits,
             inputs["labels"],
@@ -222,7 +225,7 @@ def fit(
     # Temperatures are for the precision that the engine runs in: fp32, whatever the training used.
     trainer.accelerator.unwrap_model(model.network, keep_fp32_wrapper=False)
     predicted = trainer.predict(EncodedRows(*dev))
-    model.network.eval()
+    model.network.eval().heads.requires_grad_(True)
     epochs = tuple(_epochs(trainer.state, layers))
     best = max(epochs, key=lambda epoch: epoch.mean_accuracy)
     logits = np.asarray(predicted.predictions, dtype=np.float32).transpose(1, 0, 2)
