@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
 from conftest import FAMILIES, LAYERS, tiny_backbone, tiny_network, tiny_tokenizer, write_classifier
 from offramp.errors import BackboneError, OptionError
@@ -129,6 +129,18 @@ def test_what_predicts_a_number_is_refused(tmp_path, config, seen):
         BackboneError, match=rf"predicts a number \({seen}.*attach exits to a classifier of at least two"
     ):
         adopt(str(folder))
+
+
+def test_a_head_that_needs_more_is_refused(classifier_folder, monkeypatch):
+    forward = BertForSequenceClassification.forward
+
+    def looks_at_the_words(self, input_ids=None, **inputs):
+        output = forward(self, input_ids, **inputs)
+        return output if input_ids is None else type(output)(logits=output.logits + input_ids[:, 1:2])
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", looks_at_the_words)
+    with pytest.raises(BackboneError, match="bert cannot keep its own head: the head needs more than the last token"):
+        adopt(str(classifier_folder))
 
 
 def test_what_has_no_head_is_refused(encoder_folder):

@@ -137,7 +137,20 @@ def adopt(
         problem_type=problem_type,
         labels=_names(classifier.config, labels),
     )
-    return _with_exits(config, classifier, tokenizer, max_length)
+    model = _with_exits(config, classifier, tokenizer, max_length)
+    _check_own_head(model.network, classifier)
+    return model
+
+
+@torch.no_grad()
+def _check_own_head(network: EarlyExitForSequenceClassification, classifier: PreTrainedModel) -> None:
+    inputs = network.stack.probe(3, 7)
+    expected = classifier(**network.stack.accepted(inputs)).logits
+    if not torch.equal(network(**inputs).logits, expected):
+        raise BackboneError(
+            f"{classifier.config.model_type} cannot keep its own head: the head needs more than the last token states; "
+            f"supported are {SUPPORTED}"
+        )
 
 
 def _cut(config: PreTrainedConfig, layers: int) -> None:

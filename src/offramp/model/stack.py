@@ -162,9 +162,9 @@ class LayerStack:
 
     def _difference(self) -> float:
         """Largest deviation, as a share of the largest value."""
-        inputs = self._probe(3, 7)
+        inputs = self.probe(3, 7)
         mask, shortest = inputs["attention_mask"], int(inputs["attention_mask"].sum(1)[2])
-        expected = self.backbone(**self._accepted(inputs))[0]  # the first, whether it answers with a tuple or not
+        expected = self.backbone(**self.accepted(inputs))[0]  # the first, whether it answers with a tuple or not
         whole = padded = alone = self.embed(inputs)
         for index in range(self.depth):
             if index == self.depth // 2:
@@ -179,7 +179,8 @@ class LayerStack:
         largest = torch.stack([deviation.abs().max() for deviation in deviations]).max()
         return float(largest / expected.abs().max().clamp(min=1))
 
-    def _accepted(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def accepted(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Those of the inputs that the encoder takes."""
         return {name: tensor for name, tensor in inputs.items() if name in self._accepts}
 
     def _record(self, inputs: Mapping[str, Tensor]) -> tuple[_Call, ...]:
@@ -191,7 +192,7 @@ class LayerStack:
         calls: list[_Call] = []
         token = _calls.set(calls)
         try:
-            self._frame(**self._accepted(inputs))
+            self._frame(**self.accepted(inputs))
         finally:
             _calls.reset(token)
         if len(calls) != self.depth:
@@ -212,12 +213,12 @@ class LayerStack:
 
         hooks = [layer.register_forward_hook(note) for layer in self._layers]
         try:
-            self.backbone(**self._accepted(self._probe(2, 5)))
+            self.backbone(**self.accepted(self.probe(2, 5)))
         finally:
             for hook in hooks:
                 hook.remove()
 
-    def _probe(self, rows: int, length: int) -> dict[str, Tensor]:
+    def probe(self, rows: int, length: int) -> dict[str, Tensor]:
         """A tiny batch in which every row but the first is padded, each by another amount."""
         device = self.backbone.get_input_embeddings().weight.device
         padding = self.backbone.config.pad_token_id or 0

@@ -71,9 +71,9 @@ class ExitFit:
         OptionError: a value is out of range.
     """
 
-    epochs: Annotated[int, "passes over what the encoder made of the texts"] = 30
+    epochs: Annotated[int, "passes over what the encoder made of the texts"] = 20
     batch_size: Annotated[int, "rows per step"] = 64
-    learning_rate: Annotated[float, "learning rate, falling to 0"] = 1e-3
+    learning_rate: Annotated[float, "learning rate, falling to 0"] = 3e-3
     weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01
 
     def __post_init__(self) -> None:
