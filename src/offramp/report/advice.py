@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from offramp.benchmark import Kind
 from offramp.evaluation import Evaluation, Group, OperatingPointHere
 from offramp.policy import Risk
-from offramp.report.speeds import Speed, Speeds
+from offramp.report.bench_file import Speed, Speeds
 from offramp.report.verdict import LOSSES, Finding, decide
 from offramp.report.words import count, loss_of, percent, points, promise, signed, span, times, whole
 

@@ -8,7 +8,7 @@ from offramp.evaluation import Evaluation, Group, OperatingPointHere, Point, Tru
 from offramp.policy import Interval, Method
 from offramp.report import words
 from offramp.report.advice import risk_here
-from offramp.report.speeds import Speed, Speeds
+from offramp.report.bench_file import Speed, Speeds
 from offramp.report.verdict import LOSSES
 
 # More classes than this are folded into one row.
