@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     AlbertConfig,
     AutoModel,
+    AutoModelForSequenceClassification,
     BertConfig,
     DebertaV2Config,
     DistilBertConfig,
@@ -30,6 +31,7 @@ from transformers import (
 from transformers.utils import logging
 
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
+from offramp.model.heads import ExitHead
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -120,6 +122,15 @@ def tiny_backbone(family: str = "bert", seed: int = 0) -> PreTrainedModel:
     return AutoModel.from_config(type(config)(**config.to_dict())).eval()
 
 
+def tiny_classifier(
+    family: str = "bert", labels: tuple[str, ...] = ("a", "b", "c"), **config: object
+) -> PreTrainedModel:
+    """A random fine-tuned classifier of a family as Hugging Face makes them, in evaluation mode."""
+    torch.manual_seed(0)
+    own = FAMILIES[family].to_dict() | {"id2label": dict(enumerate(labels)), **config}
+    return AutoModelForSequenceClassification.from_config(type(FAMILIES[family])(**own)).eval()
+
+
 def tiny_network(
     family: str = "bert", labels: tuple[str, ...] = ("a", "b", "c"), seed: int = 0, **config: object
 ) -> EarlyExitForSequenceClassification:
@@ -128,7 +139,7 @@ def tiny_network(
     settings = {"exits": (1, 2, LAYERS), "pooling": "cls", **config}
     network = EarlyExitForSequenceClassification(
         EarlyExitConfig(
-            backbone_config=FAMILIES[family].to_dict(),
+            backbone_config=FAMILIES[family].to_dict() | {"id2label": dict(enumerate(labels))},
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
             **settings,
@@ -136,11 +147,12 @@ def tiny_network(
     )
     network.eval()
     with torch.no_grad():
-        for head in network.heads:
+        ours = [head for head in network.heads if isinstance(head, ExitHead)]
+        for head in ours:
             head.mix.normal_()
         # Spreads every exit's logits over random texts: a random encoder makes nearly the same of all of them.
         probe = network(torch.randint(5, VOCABULARY, (32, 20))).exit_logits
-        for head, logits in zip(network.heads, probe.unbind(1), strict=True):
+        for head, logits in zip(ours, probe.unbind(1), strict=False):
             scale = 1.5 / logits.std(0)
             head.classifier.weight.mul_(scale[:, None])
             head.classifier.bias.copy_(-scale * logits.mean(0))
@@ -157,6 +169,19 @@ def encoder_folder(tmp_path: Path) -> Path:
     """A folder with a random BERT encoder and the tiny tokenizer, as a user would hand one in."""
     folder = tmp_path / "encoder"
     tiny_backbone().save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def classifier_folder(tmp_path: Path) -> Path:
+    """A folder with a random BERT classifier and the tiny tokenizer, as fine-tuning with transformers leaves one."""
+    return write_classifier(tmp_path / "classifier")
+
+
+def write_classifier(folder: Path, family: str = "bert", **config: object) -> Path:
+    """Saves a random classifier and the tiny tokenizer."""
+    tiny_classifier(family, **config).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
 

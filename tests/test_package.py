@@ -56,7 +56,7 @@ def test_type_checkers_see_the_same_names(package):
 
 
 def test_verbs_are_functions_not_modules():
-    for verb in ("train", "calibrate", "evaluate", "predict", "bench", "demo", "load"):
+    for verb in ("train", "attach", "calibrate", "evaluate", "predict", "bench", "demo", "load"):
         assert inspect.isfunction(getattr(offramp, verb)), verb
 
 

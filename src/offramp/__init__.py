@@ -5,9 +5,9 @@
     classifier = offramp.load("model-folder")
     classifier.predict(["a text"], threshold=0.9)[0].label
 
-The verbs of the command line are functions here: ``train``, ``calibrate``, ``tune``, ``evaluate``, ``predict``,
-``export``, ``bench`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers come with the
-first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
+The verbs of the command line are functions here: ``train``, ``attach``, ``calibrate``, ``tune``, ``evaluate``,
+``predict``, ``export``, ``bench`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers
+come with the first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
 """
 
 from typing import TYPE_CHECKING
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from offramp.model import EarlyExitConfig as EarlyExitConfig
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
     from offramp.training import Recipe as Recipe
+    from offramp.training import Regime as Regime
+    from offramp.training import attach as attach
     from offramp.training import train as train
     from offramp.tuning import tune as tune
 
@@ -43,6 +45,8 @@ _HOMES = {
     "Prediction": "engine",
     "Predictions": "engine",
     "Recipe": "training",
+    "Regime": "training",
+    "attach": "training",
     "bench": "benchmark",
     "calibrate": "evaluation",
     "demo": "demonstration",

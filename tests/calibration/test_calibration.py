@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from offramp.calibration import Calibration, Problem, fit_calibration, fit_temperatures
+from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibration, fit_temperatures
 from offramp.errors import DataError, ModelFolderError
 
 
@@ -27,6 +27,28 @@ def test_fit(problem):
         (0, 2, expected[0]),
         (1, 6, expected[1]),
     ]
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_without_labels_the_last_exit_is_right(problem):
+    logits = np.random.default_rng(5).normal(scale=2, size=(3, 200, 4)) + np.linspace(0, 2, 4)
+    found = fit_agreement(logits, problem, (1, 2, 6), "abc")
+    believed = problem.predicted(problem.probabilities(logits[-1]))
+    expected = fit_calibration(logits, believed, problem, (1, 2, 6), "abc")
+    assert found.temperatures == (*expected.temperatures[:-1], 1.0)
+    assert found.exits[:-1] == expected.exits[:-1]
+    assert found.exits[-1].accuracy == 1
+    assert found.exits[-1].nll_before == found.exits[-1].nll_after
+    assert (found.against, expected.against) == ("model", "labels")
+    assert Calibration.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_what_was_written_before_there_was_a_choice_is_against_labels():
+    content = fitted()[0].to_dict()
+    del content["against"]
+    assert Calibration.from_dict(content) == fitted()[0]
+    with pytest.raises(ModelFolderError, match="'against' is 'luck', not one of labels, model"):
+        Calibration.from_dict(content | {"against": "luck"})
 
 
 def test_neutral_changes_nothing():

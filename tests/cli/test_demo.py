@@ -5,7 +5,7 @@ import pytest
 
 from conftest import tiny_backbone, tiny_tokenizer
 from offramp import demonstration
-from offramp.evaluation import evaluation
+from offramp.evaluation import evaluation, speed
 from toys import QUICK, names, single
 
 
@@ -19,7 +19,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(demonstration, "demo_encoder", lambda: encoder)
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
-    monkeypatch.setattr(evaluation, "REPEATS", 1)
+    monkeypatch.setattr(speed, "REPEATS", 1)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -34,7 +34,7 @@ def test_a_folder_of_something_else(verb, place):
     assert verb("empty") == "empty is not an offramp model: it has no config.json"
     (place / "empty" / "config.json").write_text('{"model_type": "bert"}')
     assert verb("empty").startswith(
-        "empty is a 'bert' model, not an offramp one; train exits on it with 'offramp train"
+        "empty is a 'bert' model, not an offramp one; train exits on an encoder with 'offramp train"
     )
 
 

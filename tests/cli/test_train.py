@@ -138,7 +138,7 @@ def test_what_is_broken_off_is_resumed(server, offramp, refused, place, number, 
         return ["train", "../data.csv", "--model", "../encoder", "--output", output, "--epochs", "15", *SETTINGS, *more]
 
     with server.start(*arguments("model", "--patience", "99"), cwd=place) as running:
-        running.wait_for(lambda: any(place.glob("model.checkpoints/trial-0/checkpoint-*/trainer_state.json")))
+        running.wait_for(lambda: any(place.glob("model.checkpoints/trial-0/phase-0/checkpoint-*/trainer_state.json")))
         running.signal(number)
     assert running.ended.code == code
     assert "Traceback" not in running.ended.err

@@ -72,6 +72,19 @@ def test_attention_in_single_steps(exported):
     np.testing.assert_allclose(logits_of(stages, encoded), logits_of(network, encoded), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [("bert", {"pooling": "mean"}), ("roberta", {}), ("modernbert", {"head": "mlp"}), ("deberta-v2", {})],
+)
+def test_a_head_of_its_own(exported, family, config):
+    network, stages = exported(family, "onnxruntime", own_head=True, **config)
+    encoded = encoded_of([9, 4, 1])
+    expected = logits_of(network, encoded)
+    np.testing.assert_allclose(logits_of(stages, encoded), expected, atol=1e-4)
+    for ids, full in run_full(stages, batches(encoded, 10**6, 0)):
+        np.testing.assert_allclose(full, expected[-1, ids], atol=1e-4)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_pairs(exported, backend):
     network, stages = exported("bert", backend, text_pair=True)

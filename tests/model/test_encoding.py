@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import WORDS, tiny_tokenizer
-from offramp.model.encoding import encode
+from offramp.model.encoding import encode, joined
 
 TEXTS = st.lists(st.integers(0, 30).map(lambda count: " ".join(WORDS[:count])), max_size=8)
 
@@ -72,3 +72,16 @@ def test_the_tokenizer_is_left_as_it_was():
     assert tokenizer.model_max_length == 48
     assert tokenizer("w0 " * 100, verbose=False)["input_ids"].__len__() == 102
     assert tokenizer.backend_tokenizer.to_str() == before
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_joined_rows_are_those_of_both(pairs):
+    tokenizer = tiny_tokenizer()
+    parts = [["w0 w1", "w2 " * 100], ["w3"]]
+    first, second = (encode(tokenizer, part, part if pairs else None) for part in parts)
+    texts = [*parts[0], *parts[1]]
+    both, expected = joined(first, second), encode(tokenizer, texts, texts if pairs else None)
+    assert both.input_ids == expected.input_ids
+    assert both.token_type_ids == expected.token_type_ids
+    assert both.lengths.tolist() == expected.lengths.tolist()
+    assert both.truncated.tolist() == expected.truncated.tolist() == [False, True, False]

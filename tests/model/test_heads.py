@@ -87,6 +87,15 @@ def test_head_mixes_layers_and_then_classifies():
         assert head.double()(HIDDEN.double()).dtype == torch.float64
 
 
+def test_a_hidden_layer_between_mix_and_classifier():
+    torch.manual_seed(0)
+    head = ExitHead(layers=1, width=WIDTH, labels=4, dropout=0.5, hidden=7).eval()
+    with torch.no_grad():
+        inner = torch.tanh(HIDDEN[:, 0] @ head.hidden.weight.T + head.hidden.bias)
+        torch.testing.assert_close(head(HIDDEN[:, :1]), inner @ head.classifier.weight.T + head.classifier.bias)
+    assert inner.shape == (3, 7)
+
+
 @pytest.mark.parametrize("layers", [1, 2, 6])
 def test_the_own_layer_weighs_most_at_the_start_and_the_others_the_same(layers):
     head = ExitHead(layers=layers, width=WIDTH, labels=2, dropout=0.0).eval()

@@ -70,10 +70,12 @@ def test_an_exit_needs_no_layer_behind_it(family):
     for index, layers in enumerate(network.stages):
         state, history = network.run_layers(state, history, layers)
         assert history.shape == (3, EXITS[index], WIDTH)
-        truncated = network.exit_logits(history, index)
+        truncated = network.exit_logits(state, history, index)
         torch.testing.assert_close(truncated, whole[:, index], rtol=0, atol=0)
         for earlier in range(index):  # and a later history serves an earlier exit
-            torch.testing.assert_close(network.exit_logits(history[:, : EXITS[earlier]], earlier), whole[:, earlier])
+            torch.testing.assert_close(
+                network.exit_logits(state, history[:, : EXITS[earlier]], earlier), whole[:, earlier]
+            )
 
 
 @torch.no_grad()

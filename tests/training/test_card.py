@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 
 from conftest import tiny_network
-from offramp.calibration import Problem, fit_calibration
-from offramp.training.card import model_card
+from offramp.calibration import Problem, fit_agreement, fit_calibration
+from offramp.training.card import attached_card, model_card
 
 RECORD = {"backbone": "some/where/encoder/", "rows": {"train": 123, "dev": 45}}
 
@@ -42,3 +42,19 @@ def test_no_place_on_the_authors_disk_is_told():
 def test_braces_in_a_name_do_no_harm():
     network, (_, calibration) = tiny_network(), card()
     assert "`{odd}`" in model_card(network.config, replace(calibration), RECORD | {"backbone": "{odd}"})
+
+
+def test_a_card_of_a_classifier_that_got_exits():
+    network, (_, labelled) = tiny_network(), card()
+    record = {"attached_to": "some/where/classifier", "targets": "both", "rows": {"train": 123, "dev": 45}}
+    text = attached_card(network.config, labelled, record)
+    assert "`classifier`" in text
+    assert "its own head is the last exit" in text
+    assert "fitted to labels and what the classifier believes at full depth on 123 texts" in text
+    assert "no labels" not in text
+    logits = np.random.default_rng(0).normal(size=(3, 45, 3))
+    agreement = fit_agreement(logits, Problem.SINGLE_LABEL, (1, 2, 4), "sha256:0")
+    text = attached_card(network.config, agreement, record | {"targets": "model"})
+    assert "| exit after layer | agrees with full depth |" in text
+    assert "There were no labels" in text
+    assert "`offramp calibrate`" in text

@@ -257,7 +257,7 @@ def test_an_unfinished_run_is_resumed_with_its_own_options_only(stage, broken_of
 
 def test_a_resumed_run_ends_like_an_unbroken_one(stage, broken_off, finished):
     # What a kill in the middle of writing a checkpoint leaves.
-    half = stage.folder / "broken.checkpoints" / "trial-0" / "checkpoint-999"
+    half = stage.folder / "broken.checkpoints" / "trial-0" / "phase-0" / "checkpoint-999"
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
     (half / "trainer_state.json").write_text('{"epoch": ')

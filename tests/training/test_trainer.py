@@ -1,15 +1,20 @@
 """The wiring to Trainer: row order, resumption inside an epoch, precision and dropout."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from transformers import TrainingArguments
 
 import offramp.training.trainer as trainer
 from conftest import tiny_backbone, tiny_network
-from offramp.training import Listener, Recipe, train
+from offramp.calibration import Problem
+from offramp.training import Listener, Recipe, Regime, train
+from offramp.training.phases import phases_of
 from offramp.training.trainer import LengthGrouped, _attention_for_training, _optimizer, _set_dropout
 from toys import single, write_jsonl
 
@@ -82,3 +87,67 @@ def test_attention_is_plain_only_while_training_short_texts(longest, during):
     with _attention_for_training(backbone, longest):
         assert backbone.config._attn_implementation == during
     assert backbone.config._attn_implementation == "sdpa"
+
+
+def steps_of(phase, number=3):
+    """Gradients that the first steps of a phase leave in the parameters, by name; None where there is none."""
+    network, found = tiny_network(), []
+    network.train()
+    arguments = TrainingArguments(output_dir="unused", report_to="none", use_cpu=True, max_steps=number)
+    wired = trainer._Trainer(phase, Problem.SINGLE_LABEL, model=network, args=arguments)
+    inputs = {"input_ids": torch.randint(5, 60, (4, 9), generator=torch.Generator().manual_seed(0))}
+    for step in range(number):
+        wired.state.global_step, wired.state.max_steps = step, number
+        network.zero_grad(set_to_none=True)
+        torch.manual_seed(0)
+        wired.compute_loss(network, {**inputs, "labels": torch.tensor([0, 1, 2, 0])}).backward()
+        found.append({name: parameter.grad for name, parameter in network.named_parameters()})
+    return found
+
+
+def stages_reached(gradients):
+    """Which heads, and the layers of which stages, got a gradient."""
+    heads = [gradients[f"heads.{index}.classifier.weight"] is not None for index in range(3)]
+    layers = [gradients[f"backbone.encoder.layer.{last}.output.dense.weight"] for last in (0, 1, 3)]
+    return heads, [one is not None and bool(one.any()) for one in layers]
+
+
+def phases(name, **switches):
+    return phases_of(Regime(name=name, **switches), (1, 2, 4))
+
+
+def test_a_step_teaches_what_its_phase_says():
+    every = ([True, True, True], [True, True, True])
+    last = ([False, False, True], [True, True, True])
+    for name, expected in {
+        "joint": [every] * 3,
+        "weighted": [every] * 3,
+        "sweet": [every] * 3,
+        "alternating": [last, every, last],
+        "mixed": [last] * 3,
+        "frozen": [last] * 3,
+    }.items():
+        assert [stages_reached(found) for found in steps_of(phases(name)[0])] == expected, name
+
+
+def test_a_step_of_the_joint_regime_is_the_networks_own():
+    network = tiny_network().train()
+    torch.manual_seed(0)
+    ids = torch.randint(5, 60, (4, 9), generator=torch.Generator().manual_seed(0))
+    network(ids, labels=torch.tensor([0, 1, 2, 0])).loss.backward()
+    (found, *_) = steps_of(phases("joint")[0])
+    for name, parameter in network.named_parameters():
+        assert (parameter.grad is None and found[name] is None) or torch.equal(parameter.grad, found[name])
+
+
+def test_rows_weigh_more_and_more_where_they_leave():
+    plain, consistent = (steps_of(phases("joint", consistent=switch)[0]) for switch in (False, True))
+    name = "heads.0.classifier.weight"
+    torch.testing.assert_close(consistent[0][name], plain[0][name])
+    assert not torch.allclose(consistent[2][name], plain[2][name])
+
+
+def test_no_exit_is_missing_where_all_processes_have_to_agree():
+    for name, some_missing in {"joint": False, "sweet": False, "alternating": True, "mixed": True}.items():
+        arguments = trainer._arguments(Recipe(), phases(name)[0], 1e-5, 0, Path("unused"), "none")
+        assert arguments.ddp_find_unused_parameters is some_missing

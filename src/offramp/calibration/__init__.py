@@ -1,6 +1,6 @@
 """Calibrated confidence: what a prediction is, one temperature per exit, and how well both hold."""
 
-from offramp.calibration.calibration import Calibration, fit_calibration
+from offramp.calibration.calibration import Calibration, fit_agreement, fit_calibration
 from offramp.calibration.metrics import (
     ExitCalibration,
     ReliabilityBin,
@@ -19,6 +19,7 @@ __all__ = [
     "ReliabilityBin",
     "auroc",
     "expected_calibration_error",
+    "fit_agreement",
     "fit_calibration",
     "fit_temperature",
     "fit_temperatures",

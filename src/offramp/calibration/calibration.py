@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from offramp.calibration.metrics import ExitCalibration, measure_exit
 from offramp.calibration.problem import Floats, Labels, Problem
@@ -14,19 +14,22 @@ from offramp.files import read_json, write_json
 
 SCHEMA = 1
 CALIBRATION = "calibration.json"
+Against = Literal["labels", "model"]
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """One temperature per exit, the rows they were fitted on and each exit's quality there.
 
-    ``fitted_on`` is the fingerprint of the data; ``exits`` is empty if nothing was measured.
+    ``fitted_on`` is the fingerprint of the data; ``exits`` is empty if nothing was measured. What counts as right there
+    is the ``labels``, or, where there were none, what the ``model`` says at its last exit.
     """
 
     temperatures: tuple[float, ...]
     fitted_on: str
     rows: int
     exits: tuple[ExitCalibration, ...]
+    against: Against = "labels"
 
     @classmethod
     def neutral(cls, layers: Sequence[int]) -> Self:
@@ -53,6 +56,7 @@ class Calibration:
             "temperatures": list(self.temperatures),
             "fitted_on": self.fitted_on,
             "rows": self.rows,
+            "against": self.against,
             "exits": [asdict(measured) for measured in self.exits],
         }
 
@@ -72,11 +76,15 @@ class Calibration:
         exits = tuple(_exit(value) for value in _value(content, "exits", list))
         if not temperatures or len(exits) not in {0, len(temperatures)}:
             raise _damaged(f"it has {len(temperatures)} temperatures and {len(exits)} exits")
+        against = content.get("against", "labels")
+        if against not in get_args(Against):
+            raise _damaged(f"'against' is {against!r:.80}, not one of {', '.join(get_args(Against))}")
         return cls(
             temperatures=temperatures,
             fitted_on=str(_value(content, "fitted_on", str)),
             rows=_integer(content, "rows"),
             exits=exits,
+            against=against,
         )
 
 
@@ -97,14 +105,43 @@ def fit_calibration(
 
     Source: Schwartz et al., ACL 2020, §3.
     """
+    _check_shape(exit_logits, layers)
+    temperatures = tuple(fit_temperatures(exit_logits, targets, problem).tolist())
+    exits = _measured(exit_logits, targets, problem, layers, temperatures)
+    return Calibration(temperatures=temperatures, fitted_on=fingerprint, rows=exit_logits.shape[1], exits=exits)
+
+
+def fit_agreement(exit_logits: Floats, problem: Problem, layers: Sequence[int], fingerprint: str) -> Calibration:
+    """Fits temperatures without labels: an exit's confidence then says how likely the last exit is to agree.
+
+    The last exit keeps temperature 1: it always agrees with itself.
+
+    Args:
+        exit_logits: (exits, rows, labels), from one full-depth pass over held-out rows.
+        problem, layers, fingerprint: as for :func:`fit_calibration`.
+
+    Raises:
+        DataError: there are no rows, shapes do not match or a logit is not finite.
+    """
+    _check_shape(exit_logits, layers)
+    believed = problem.predicted(problem.probabilities(exit_logits[-1]))
+    temperatures = (*fit_temperatures(exit_logits[:-1], believed, problem).tolist(), 1.0)
+    exits = _measured(exit_logits, believed, problem, layers, temperatures)
+    return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, against="model")
+
+
+def _check_shape(exit_logits: Floats, layers: Sequence[int]) -> None:
     if exit_logits.ndim != 3 or not layers or len(exit_logits) != len(layers):
         raise DataError(f"need logits of shape ({len(layers)} exits, rows, labels), got {exit_logits.shape}")
-    temperatures = tuple(fit_temperatures(exit_logits, targets, problem).tolist())
-    exits = tuple(
+
+
+def _measured(
+    exit_logits: Floats, targets: Labels, problem: Problem, layers: Sequence[int], temperatures: Sequence[float]
+) -> tuple[ExitCalibration, ...]:
+    return tuple(
         measure_exit(logits, targets, temperature, problem, exit=index, layers=depth)
         for index, (logits, temperature, depth) in enumerate(zip(exit_logits, temperatures, layers, strict=True))
     )
-    return Calibration(temperatures=temperatures, fitted_on=fingerprint, rows=exit_logits.shape[1], exits=exits)
 
 
 def _damaged(what: str) -> ModelFolderError:

@@ -15,6 +15,7 @@ from offramp.errors import OfframpError
 from offramp.files import storage_errors
 
 if TYPE_CHECKING:
+    from offramp.calibration import Calibration
     from offramp.training import Epoch
 
 
@@ -76,6 +77,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
+    )
+
+
+def exit_table(calibration: "Calibration") -> str:
+    """What was measured of every exit when it was calibrated."""
+    right = "accuracy" if calibration.against == "labels" else "agrees with full depth"
+    return table(
+        ["exit after layer", right, "temperature", "ECE before", "ECE after"],
+        [
+            [
+                str(one.layers),
+                f"{one.accuracy:.2%}",
+                f"{one.temperature:.3f}",
+                f"{one.ece_before:.4f}",
+                f"{one.ece_after:.4f}",
+            ]
+            for one in calibration.exits
+        ],
     )
 
 

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from offramp.cli.options import COLUMN_OPTIONS, SOURCE, Resume, expand
-from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, table
+from offramp.cli.terminal import EpochTable, exit_table, progress, quiet_libraries, say
 from offramp.data.columns import Columns
 from offramp.training.recipe import RECIPES, Recipe, recipe_named
+from offramp.training.regimes import Regime
 
 
 @expand("columns", Columns, names=COLUMN_OPTIONS)
+@expand("regime", Regime, names={"name": "regime"})
 @expand("changes", Recipe, optional=True, names={"learning_rates": "learning-rate"})
 def command(
     data: Annotated[str, typer.Argument(metavar="TRAIN", help=f"Labelled texts: {SOURCE}.")],
@@ -18,16 +20,22 @@ def command(
     output: Annotated[str, typer.Option(help="Model folder to write.")],
     columns: Columns,
     changes: dict[str, Any],
+    regime: Regime,
     dev: Annotated[
         str | None, typer.Option(help="Labelled texts to choose the epoch and calibrate on; default: split off TRAIN.")
     ] = None,
     dev_fraction: Annotated[float, typer.Option(help="Share of TRAIN split off where no --dev is given.")] = 0.1,
+    unlabeled: Annotated[str | None, typer.Option(help=f"More texts, which teach through --distill: {SOURCE}.")] = None,
     exits: Annotated[
         str | None, typer.Option(help="Layers after which exits sit, as 1,2,4, or 'all'; default: four, spread.")
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="Cut the encoder off after so many layers; then with one exit by default.")
     ] = None,
     pooling: Annotated[
         str | None, typer.Option(help="pooler, cls or mean; default: what the encoder was pre-trained with.")
     ] = None,
+    head: Annotated[str, typer.Option(help="linear, or mlp: with a hidden layer.")] = "linear",
     max_length: Annotated[
         int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")
     ] = None,
@@ -61,10 +69,14 @@ def command(
             dev=dev,
             dev_fraction=dev_fraction,
             columns=columns,
+            unlabeled=unlabeled,
             exits=exits,
+            layers=layers,
             pooling=pooling,
+            head=head,
             max_length=max_length,
             recipe=settings,
+            regime=regime,
             trials=trials,
             seed=seed,
             resume=resume,
@@ -73,21 +85,7 @@ def command(
             listener=Listener(on_trial, update, EpochTable()),
         )
     say(f"\nbest epoch {summary.best.number:g}, {summary.seconds:.0f} s of training; on the dev data:\n")
-    say(
-        table(
-            ["exit after layer", "accuracy", "temperature", "ECE before", "ECE after"],
-            [
-                [
-                    str(one.layers),
-                    f"{one.accuracy:.2%}",
-                    f"{one.temperature:.3f}",
-                    f"{one.ece_before:.4f}",
-                    f"{one.ece_after:.4f}",
-                ]
-                for one in summary.calibration.exits
-            ],
-        )
-    )
+    say(exit_table(summary.calibration))
     share = summary.exit_parameters / summary.total_parameters
     say(f"\nthe exits hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
     if summary.blank:

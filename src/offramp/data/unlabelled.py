@@ -10,6 +10,7 @@ from offramp.data.labelled import LabelledTexts, fingerprint, read_labelled
 from offramp.data.reading import read_rows
 from offramp.data.sources import source_identity
 from offramp.data.tables import MissingColumn
+from offramp.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,19 @@ def read_any(source: str, columns: Columns) -> LabelledTexts | Texts:
         if missing.column != columns.label or columns.label != Columns().label or source_identity(source) is None:
             raise
     return read_texts(source, columns)
+
+
+def split_off_texts(rows: Texts, fraction: float, seed: int) -> tuple[Texts, Texts]:
+    """Moves a random ``fraction`` of the rows, at least one, into a dev part: the same rows for the same ``seed``.
+
+    Returns:
+        What is left, and the dev part; both in their old order.
+
+    Raises:
+        DataError: there are fewer than two rows.
+    """
+    if len(rows) < 2:
+        raise DataError(f"{rows.source} has {len(rows)} rows, too few to split off a dev part; give one of its own")
+    count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return rows.subset(np.sort(order[count:])), rows.subset(np.sort(order[:count]))

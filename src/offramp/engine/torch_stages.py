@@ -69,7 +69,7 @@ class TorchStages:
         self._network.stack.embed(self._inputs(batch))
 
     def _exit(self, exit_index: int, layers: LayersState, history: Tensor) -> Ran:
-        logits = self._network.exit_logits(history, exit_index).float().cpu().numpy()
+        logits = self._network.exit_logits(layers, history, exit_index).float().cpu().numpy()
         return Ran(State(layers.hidden, history), logits)
 
     def _inputs(self, batch: Batch) -> dict[str, Tensor]:

@@ -59,7 +59,7 @@ class _First(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         state = self.network.stack.embed(_inputs(input_ids, lengths, token_type_ids))
         state, history = self.network.run_layers(state, None, self.network.stages[0])
-        return state.hidden, history, self.network.exit_logits(history, 0)
+        return state.hidden, history, self.network.exit_logits(state, history, 0)
 
 
 class _Later(nn.Module):
@@ -71,7 +71,7 @@ class _Later(nn.Module):
     def forward(self, hidden: Tensor, lengths: Tensor, history: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         state = self.network.stack.resume(hidden, _mask(lengths, hidden.shape[1]))
         state, history = self.network.run_layers(state, history, self.network.stages[self.stage])
-        return state.hidden, history, self.network.exit_logits(history, self.stage)
+        return state.hidden, history, self.network.exit_logits(state, history, self.stage)
 
 
 class _Full(nn.Module):
@@ -82,8 +82,8 @@ class _Full(nn.Module):
     def forward(self, input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         state = self.network.stack.embed(_inputs(input_ids, lengths, token_type_ids))
         exits = self.network.config.exits
-        _, history = self.network.run_layers(state, None, range(exits[-1]))
-        return self.network.exit_logits(history, len(exits) - 1)
+        state, history = self.network.run_layers(state, None, range(exits[-1]))
+        return self.network.exit_logits(state, history, len(exits) - 1)
 
 
 def _inputs(input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None) -> dict[str, Tensor]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from offramp._lazy import lazy
 
 if TYPE_CHECKING:
+    from offramp.model.building import adopt as adopt
+    from offramp.model.building import build as build
     from offramp.model.config import EarlyExitConfig as EarlyExitConfig
     from offramp.model.config import default_exits as default_exits
     from offramp.model.config import resolve_exits as resolve_exits
     from offramp.model.loading import LoadedModel as LoadedModel
-    from offramp.model.loading import build as build
     from offramp.model.loading import load as load
     from offramp.model.loading import save as save
     from offramp.model.network import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
@@ -28,7 +29,8 @@ _HOMES = {
     "LayerStack": "stack",
     "LoadedModel": "loading",
     "State": "stack",
-    "build": "loading",
+    "adopt": "building",
+    "build": "building",
     "default_exits": "config",
     "load": "loading",
     "resolve_exits": "config",

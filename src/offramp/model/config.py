@@ -10,6 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from offramp.errors import OptionError
 
 POOLINGS = ("pooler", "cls", "mean")
+HEADS = ("linear", "mlp")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 # The paper's own choices for BERT-base and BERT-large, and the same spread on six layers.
@@ -56,7 +57,10 @@ class EarlyExitConfig(PreTrainedConfig):
         exits: number of layers run before each exit, ascending, 1-based; the last is the encoder's depth.
         pooling: how a layer's token states become one vector: ``pooler`` (the encoder's own dense + tanh on the first
             token), ``cls`` (first token) or ``mean`` (over tokens).
+        head: ``linear`` (the paper's) or ``mlp``, with a hidden layer.
         head_dropout: dropout before each exit's linear layer.
+        own_head: whether the last exit is the head of a classifier that was fine-tuned before it got exits; the
+            ``backbone_config`` is then that classifier's.
         text_pair: whether the model was trained on pairs of texts.
         **kwargs: the usual ones, such as ``id2label``, ``label2id`` and ``problem_type``.
 
@@ -74,7 +78,9 @@ class EarlyExitConfig(PreTrainedConfig):
         backbone_config: PreTrainedConfig | dict[str, Any] | None = None,
         exits: Sequence[int] = (),
         pooling: str = "cls",
+        head: str = "linear",
         head_dropout: float = 0.1,
+        own_head: bool = False,
         text_pair: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -84,8 +90,12 @@ class EarlyExitConfig(PreTrainedConfig):
         self.exits = list(resolve_exits(exits or None, self.backbone_config.num_hidden_layers))
         if pooling not in POOLINGS:
             raise OptionError(f"pooling {pooling!r} is not known; valid: {', '.join(POOLINGS)}")
+        if head not in HEADS:
+            raise OptionError(f"head {head!r} is not known; valid: {', '.join(HEADS)}")
         self.pooling = pooling
+        self.head = head
         self.head_dropout = head_dropout
+        self.own_head = own_head
         self.text_pair = text_pair
         super().__init__(**kwargs)
         if self.problem_type not in (None, *PROBLEM_TYPES):

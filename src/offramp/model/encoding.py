@@ -28,6 +28,19 @@ class Encoded:
         return len(self.input_ids)
 
 
+def joined(first: Encoded, second: Encoded) -> Encoded:
+    """The rows of one behind those of the other; both are single texts, or both pairs."""
+    types = None
+    if first.token_type_ids is not None and second.token_type_ids is not None:
+        types = first.token_type_ids + second.token_type_ids
+    return Encoded(
+        first.input_ids + second.input_ids,
+        types,
+        np.concatenate([first.lengths, second.lengths]),
+        np.concatenate([first.truncated, second.truncated]),
+    )
+
+
 def encode(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], text_pairs: Sequence[str] | None = None
 ) -> Encoded:

@@ -1,6 +1,6 @@
 """The multi-exit network: an encoder, and a classifier after several of its layers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,8 @@ from transformers import AutoModel, AutoModelForSequenceClassification, PreTrain
 from transformers.utils import ModelOutput
 
 from offramp.model.config import EarlyExitConfig
-from offramp.model.heads import ExitHead, Pooling
+from offramp.model.flow import GradientFlow, scale_gradient
+from offramp.model.heads import MLP_WIDTH, ExitHead, OwnHead, Pooling
 from offramp.model.losses import joint_loss
 from offramp.model.stack import LayerStack, State
 
@@ -42,16 +43,23 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     _supports_flash_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, config: EarlyExitConfig, backbone: PreTrainedModel | None = None) -> None:
+    def __init__(self, config: EarlyExitConfig, source: PreTrainedModel | None = None) -> None:
+        """Puts exits on an encoder, or with ``config.own_head`` on a whole classifier; without one it is random."""
         super().__init__(config)
-        self.backbone = backbone or AutoModel.from_config(config.backbone_config)
+        auto = AutoModelForSequenceClassification if config.own_head else AutoModel
+        source = source or auto.from_config(config.backbone_config)
+        self.backbone = source.base_model
         self.pooling = Pooling(config.pooling, self.backbone)
-        if config.pooling != "pooler" and hasattr(self.backbone, "pooler"):
+        if config.pooling != "pooler" and not config.own_head and hasattr(self.backbone, "pooler"):
             self.backbone.pooler = None  # unused parameters would stop distributed training
         self.stack = LayerStack(self.backbone)
+        hidden = MLP_WIDTH if config.head == "mlp" else 0
+        mixing = config.exits[:-1] if config.own_head else config.exits
         self.heads = nn.ModuleList(
-            ExitHead(layers, self.stack.width, config.num_labels, config.head_dropout) for layers in config.exits
+            ExitHead(layers, self.stack.width, config.num_labels, config.head_dropout, hidden) for layers in mixing
         )
+        if config.own_head:
+            self.heads.append(OwnHead(source))
         self.post_init()
 
     @property
@@ -79,9 +87,12 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         # Normalisation works token by token, so one token a row is enough where only that one is looked at.
         return self.stack.normalise(self.pooling.gather(state.hidden, None))
 
-    def exit_logits(self, history: Tensor, exit_index: int) -> Tensor:
-        """Logits (rows, labels) of one exit, from the pooled states (rows, layers up to it, width)."""
-        return self.heads[exit_index](history)
+    def exit_logits(self, state: State, history: Tensor, exit_index: int) -> Tensor:
+        """Logits (rows, labels) of one exit, from what :meth:`run_layers` gave for the layers up to it."""
+        head = self.heads[exit_index]
+        if isinstance(head, OwnHead):
+            return head(self.stack.normalise(state.hidden), state.mask)
+        return head(history)
 
     def forward(
         self,
@@ -91,12 +102,14 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         return_dict: bool = True,
+        flow: GradientFlow | None = None,
     ) -> EarlyExitOutput | tuple[Tensor, ...]:
         """Runs the whole network with every exit.
 
         Args:
             input_ids: (rows, length); so are ``attention_mask``, ``token_type_ids`` and ``position_ids``.
             labels: class indices (rows,), or 0/1 (rows, labels) for multi-label models.
+            flow: how gradients flow back; by default every exit's reaches all layers before it.
         """
         given = {
             "input_ids": input_ids,
@@ -105,10 +118,12 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             "position_ids": position_ids,
         }
         state = self.stack.embed({name: tensor for name, tensor in given.items() if tensor is not None})
+        flow = flow or GradientFlow.full(len(self.stages))
         history, logits = None, []
         for exit_index, layers in enumerate(self.stages):
             state, history = self.run_layers(state, history, layers)
-            logits.append(self.exit_logits(history, exit_index))
+            logits.append(self.exit_logits(*_scaled(state, history, flow.to_exit[exit_index]), exit_index))
+            state, history = _scaled(state, history, flow.onward[exit_index])
         exit_logits = torch.stack(logits, 1)
         loss = None if labels is None else joint_loss(exit_logits, labels, self.problem_type)
         output = EarlyExitOutput(loss=loss, logits=logits[-1], exit_logits=exit_logits)
@@ -130,6 +145,11 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ExitHead):
             module.reset_parameters()
+
+
+def _scaled(state: State, history: Tensor, factor: float) -> tuple[State, Tensor]:
+    """The same values, through which gradients come back times ``factor``."""
+    return replace(state, hidden=scale_gradient(state.hidden, factor)), scale_gradient(history, factor)
 
 
 AutoModelForSequenceClassification.register(EarlyExitConfig, EarlyExitForSequenceClassification)

@@ -248,20 +248,21 @@ def _find_layers(backbone: nn.Module, depth: int) -> tuple[str, nn.ModuleList]:
 def _frame_of(backbone: nn.Module, path: str, layers: nn.ModuleList) -> nn.Module:
     """The encoder with taps for layers and without its pooler. Parameters are shared, not copied."""
     taps = nn.ModuleList(_Tap(layer, position) for position, layer in enumerate(layers))
-    frame = _shallow(backbone)
+    frame = shallow(backbone)
     if "pooler" in frame._modules:
         frame._modules["pooler"] = None
     holder = frame
     *outer, last = path.split(".")
     for name in outer:
-        inner = _shallow(holder._modules[name])
+        inner = shallow(holder._modules[name])
         holder._modules[name] = inner
         holder = inner
     holder._modules[last] = taps
     return frame
 
 
-def _shallow(module: nn.Module | None) -> nn.Module:
+def shallow(module: nn.Module | None) -> nn.Module:
+    """A copy that shares everything with the module but the list of its children."""
     assert module is not None
     twin = copy.copy(module)
     twin._modules = dict(module._modules)

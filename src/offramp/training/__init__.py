@@ -1,4 +1,4 @@
-"""Fine-tuning: recipes, Trainer wiring and the ``train`` verb.
+"""Fine-tuning: recipes, regimes, Trainer wiring and the verbs ``train`` and ``attach``.
 
 Recipes are at hand at once; what needs PyTorch is imported with its first use, so that the command line starts fast.
 """
@@ -6,9 +6,11 @@ Recipes are at hand at once; what needs PyTorch is imported with its first use, 
 from typing import TYPE_CHECKING
 
 from offramp._lazy import lazy
-from offramp.training.recipe import DEFAULT, PAPER, RECIPES, Recipe, recipe_named
+from offramp.training.recipe import DEFAULT, PAPER, RECIPES, ExitFit, Recipe, recipe_named
+from offramp.training.regimes import Regime
 
 if TYPE_CHECKING:
+    from offramp.training.attaching import AttachSummary, attach
     from offramp.training.run import TrainingSummary, train
     from offramp.training.trainer import Epoch, Listener
 
@@ -16,12 +18,24 @@ __all__ = [
     "DEFAULT",
     "PAPER",
     "RECIPES",
+    "AttachSummary",
     "Epoch",
+    "ExitFit",
     "Listener",
     "Recipe",
+    "Regime",
     "TrainingSummary",
+    "attach",
     "recipe_named",
     "train",
 ]
 
-__getattr__ = lazy(__name__, {"Epoch": "trainer", "Listener": "trainer", "TrainingSummary": "run", "train": "run"})
+_HOMES = {
+    "AttachSummary": "attaching",
+    "Epoch": "trainer",
+    "Listener": "trainer",
+    "TrainingSummary": "run",
+    "attach": "attaching",
+    "train": "run",
+}
+__getattr__ = lazy(__name__, _HOMES)

@@ -5,7 +5,7 @@ from typing import Any
 from offramp.calibration import Calibration
 from offramp.model import EarlyExitConfig
 
-_CARD = """---
+_HEAD = """---
 library_name: offramp
 pipeline_tag: text-classification
 tags: [early-exit, text-classification]
@@ -24,32 +24,69 @@ classifier.predict([{example}], threshold=0.9)[0]
 ```
 
 `transformers` reads the folder too, at full depth, once `offramp` is imported.
+"""
 
+_TABLE = """
 ## On the dev data ({rows} rows)
 
-| exit after layer | accuracy | temperature | ECE before | ECE after |
+| exit after layer | {right} | temperature | ECE before | ECE after |
 |---|---|---|---|---|
 {table}
+"""
 
+_TRAINED = """
 Trained on {train_rows} rows, texts cut at their end where they are longer than the model reads.
 These dev rows also chose the epoch and the temperatures: measure on data of your own with `offramp evaluate`.
 """
 
 
+_ATTACHED = """
+The exits were put on a classifier that was fine-tuned before; its own head is the last exit, and at full depth its
+logits are unchanged. They were fitted to {targets} on {train_rows} texts.{meaning}
+Texts like these also chose the epoch and the temperatures: measure on data of your own with `offramp evaluate`.
+"""
+_TARGETS = {
+    "labels": "labels",
+    "model": "what the classifier believes at full depth, without labels,",
+    "both": "labels and what the classifier believes at full depth",
+}
+_MEANING = """
+There were no labels: an exit's confidence says how likely the classifier at full depth is to agree. On labelled texts,
+`offramp calibrate` makes it say how likely the prediction is to be right.
+"""
+
+
 def model_card(config: EarlyExitConfig, calibration: Calibration, record: dict[str, Any]) -> str:
     """Renders the card from the network's configuration, its calibration and the content of ``training.json``."""
-    table = "\n".join(
-        f"| {one.layers} | {one.accuracy:.2%} | {one.temperature:.3f} | {one.ece_before:.3f} | {one.ece_after:.3f} |"
-        for one in calibration.exits
+    told = _TRAINED.format(train_rows=record["rows"]["train"])
+    return _head(config, record["backbone"]) + _table(calibration) + told
+
+
+def attached_card(config: EarlyExitConfig, calibration: Calibration, record: dict[str, Any]) -> str:
+    """Renders the card of a classifier that got exits."""
+    told = _ATTACHED.format(
+        targets=_TARGETS[record["targets"]],
+        train_rows=record["rows"]["train"],
+        meaning=_MEANING if calibration.against == "model" else "",
     )
-    return _CARD.format(
+    return _head(config, record["attached_to"]) + _table(calibration) + told
+
+
+def _head(config: EarlyExitConfig, source: str) -> str:
+    return _HEAD.format(
         exits=", ".join(map(str, config.exits)),
         depth=config.exits[-1],
-        backbone=str(record["backbone"]).rstrip("/").rsplit("/", 1)[-1],
+        backbone=source.rstrip("/").rsplit("/", 1)[-1],
         labels=len(config.labels),
         kind="pairs of texts" if config.text_pair else "single texts",
         example='"a text"], ["its pair"' if config.text_pair else '"a text"',
-        rows=calibration.rows,
-        table=table,
-        train_rows=record["rows"]["train"],
     )
+
+
+def _table(calibration: Calibration) -> str:
+    lines = [
+        f"| {one.layers} | {one.accuracy:.2%} | {one.temperature:.3f} | {one.ece_before:.3f} | {one.ece_after:.3f} |"
+        for one in calibration.exits
+    ]
+    right = "accuracy" if calibration.against == "labels" else "agrees with full depth"
+    return _TABLE.format(rows=calibration.rows, right=right, table="\n".join(lines))

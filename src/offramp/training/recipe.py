@@ -15,6 +15,11 @@ def _at_least(name: str, value: float, least: float) -> None:
         raise OptionError(f"{name} is {value}; it must be a number of at least {least:g}")
 
 
+def _check_rate(rate: float) -> None:
+    if not 0 < rate < 1:
+        raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5")
+
+
 def _one_of(name: str, value: str, valid: Any) -> None:
     if value not in get_args(valid):
         raise OptionError(f"{name} {value!r} is not known; valid: {', '.join(get_args(valid))}")
@@ -49,14 +54,33 @@ class Recipe:
         if not self.learning_rates:
             raise OptionError("there is no learning rate; give at least one, such as 5e-5")
         for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):
-            if not 0 < rate < 1:
-                raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5")
+            _check_rate(rate)
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise OptionError(f"dropout is {self.dropout}; it is a probability, at least 0 and below 1")
         if not 0 <= self.warmup < 1:
             raise OptionError(f"warmup is {self.warmup}; it is a share of the steps, at least 0 and below 1")
         _one_of("schedule", self.schedule, Schedule)
         _one_of("precision", self.precision, Precision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitFit:
+    """How exits are fitted on an encoder that stays as it is. It is not run again, so many epochs cost little.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    epochs: Annotated[int, "passes over what the encoder made of the texts"] = 30
+    batch_size: Annotated[int, "rows per step"] = 64
+    learning_rate: Annotated[float, "learning rate, falling to 0"] = 1e-3
+    weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01
+
+    def __post_init__(self) -> None:
+        _at_least("epochs", self.epochs, 1)
+        _at_least("batch-size", self.batch_size, 1)
+        _at_least("weight-decay", self.weight_decay, 0)
+        _check_rate(self.learning_rate)
 
 
 DEFAULT = Recipe()

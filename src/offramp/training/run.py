@@ -16,25 +16,30 @@ from offramp.calibration import Calibration, Problem, fit_calibration
 from offramp.data import (
     Columns,
     Split,
+    Texts,
     check_trainable,
     encode_labels,
     read_labelled,
+    read_texts,
     remember,
     split_off_dev,
     temperatures_of,
 )
 from offramp.data.seen import EPOCH, FITTING
 from offramp.errors import DataError, OptionError
-from offramp.files import check_writable, read_json, replacing, storage_errors, write_json
+from offramp.files import read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build, save
 from offramp.model.encoding import encode
 from offramp.training.card import model_card
+from offramp.training.checks import TRAINING, check_numbers, check_output
+from offramp.training.course import Course, run
+from offramp.training.phases import phases_of
 from offramp.training.recipe import DEFAULT, Recipe
-from offramp.training.trainer import Epoch, Listener, fit
+from offramp.training.regimes import Regime
+from offramp.training.trainer import Epoch, Listener
 
 SCHEMA = 1
 
-TRAINING = "training.json"
 SETTINGS = "run.json"
 
 
@@ -79,8 +84,10 @@ class _Work:
     """What all trials of a run share. ``settings`` is what has to be the same for a run to be resumed."""
 
     split: Split
+    unlabelled: Texts | None
     names: list[str]
     recipe: Recipe
+    regime: Regime
     settings: dict[str, Any]
     resume: bool
     report_to: str
@@ -95,10 +102,14 @@ def train(
     dev: str | None = None,
     dev_fraction: float = 0.1,
     columns: Columns | None = None,
+    unlabeled: str | None = None,
     exits: Sequence[int] | str | None = None,
+    layers: int | None = None,
     pooling: str | None = None,
+    head: str = "linear",
     max_length: int | None = None,
     recipe: Recipe = DEFAULT,
+    regime: Regime | None = None,
     trials: int = 1,
     seed: int = 0,
     resume: bool = False,
@@ -108,9 +119,9 @@ def train(
 ) -> TrainingSummary:
     """Fine-tunes an encoder with exits on labelled texts, calibrates it on dev data and writes the model folder.
 
-    All exits are trained jointly (Schwartz et al. 2020, §3). The epoch and the trial with the best dev accuracy, mean
-    over exits, are kept. Until the folder is complete, everything needed to go on after an interruption lies beside it
-    in ``OUTPUT.checkpoints``.
+    By default all exits are trained jointly (Schwartz et al. 2020, §3). The epoch and the trial with the best dev
+    accuracy, mean over exits, are kept. Until the folder is complete, everything needed to go on after an interruption
+    lies beside it in ``OUTPUT.checkpoints``.
 
     Args:
         data: labelled texts: a csv, tsv, jsonl or parquet file, a folder, or a hub id.
@@ -118,10 +129,15 @@ def train(
         output: the model folder to write.
         dev: labelled texts to choose the best epoch and fit temperatures on; by default split off ``data``.
         dev_fraction: share of ``data`` that is split off, stratified and seeded, where no ``dev`` is given.
-        exits: layers after which exits sit, as numbers or text; ``"all"``; None for four, spread as in the paper.
+        unlabeled: more texts, whose target is what the last exit believes; ``regime.distill`` has to be above 0.
+        exits: layers after which exits sit, as numbers or text; ``"all"``; None for four, spread as in the paper. The
+            encoder's depth alone makes the standard classifier with one exit.
+        layers: cuts the encoder off after so many layers; then the default is one exit, at its end.
         pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
+        head: ``linear`` (the paper's), or ``mlp`` with a hidden layer.
         max_length: tokens at which texts are cut; by default what the encoder can take.
         recipe: optimisation settings.
+        regime: how the exits are taught; by default jointly.
         trials: runs with different seeds, and learning rates where the recipe has several; the best one is kept.
         seed: makes everything random repeatable.
         resume: go on with the unfinished run of the same command.
@@ -136,24 +152,34 @@ def train(
         StorageError: the disk is full.
     """
     folder, columns = Path(output), columns or Columns()
-    _check_numbers(dev_fraction, max_length, trials, seed)
+    check_numbers(dev_fraction, max_length, seed)
+    if not 1 <= trials <= 2**32 - seed:
+        raise OptionError(f"trials is {trials}; use a whole number from 1 to {2**32 - seed}")
     _check_trackers(report_to)
-    _check_output(folder, overwrite)
+    check_output(folder, overwrite)
+    regime = regime or Regime()
+    if unlabeled is not None and not regime.distill:
+        raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
     split, names = _read(data, dev, dev_fraction, columns, seed)
+    more = None if unlabeled is None else read_texts(unlabeled, columns)
+    exits = (layers,) if exits is None and layers is not None else exits
     fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
     settings = {
         "backbone": model,
         "exits": exits if isinstance(exits, str) or exits is None else list(exits),
+        "layers": layers,
         "pooling": pooling,
+        "head": head,
         "max_length": max_length,
+        "regime": asdict(regime),
         "recipe": asdict(recipe) | {"learning_rates": list(recipe.learning_rates)},
         "trials": trials,
         "seed": seed,
-        "data": fingerprints,
+        "data": fingerprints | ({} if more is None else {"unlabelled": more.fingerprint}),
     }
     workplace = folder.with_name(folder.name + ".checkpoints")
     _check_unfinished(workplace / SETTINGS, settings, resume)
-    work = _Work(split, names, recipe, settings, resume, report_to, listener or Listener())
+    work = _Work(split, more, names, recipe, regime, settings, resume, report_to, listener or Listener())
 
     finished = []
     for trial in _plan(recipe, trials, seed):
@@ -163,6 +189,8 @@ def train(
             loaded = build(
                 model,
                 exits=exits,
+                layers=layers,
+                head=head,
                 labels=names,
                 problem_type=Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL,
                 pooling=pooling,
@@ -188,22 +216,25 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
     for part, rows in (("train", work.split.train), ("dev", work.split.dev)):
         encoded[part] = encode(model.tokenizer, rows.texts, rows.text_pairs)
         targets[part] = encode_labels(rows, work.names, multi_label=problem is Problem.MULTI_LABEL)
+    more = work.unlabelled
+    unlabelled = None if more is None else encode(model.tokenizer, more.texts, more.text_pairs)
     if environment.is_main_process():
         # Not before all input has been checked: what is refused leaves nothing behind.
         write_json(place.parent / SETTINGS, work.settings)
+    course = Course(
+        train=(encoded["train"], targets["train"]),
+        dev=(encoded["dev"], targets["dev"]),
+        unlabelled=unlabelled,
+        recipe=work.recipe,
+        learning_rate=trial.learning_rate,
+        seed=trial.seed,
+        place=place,
+        resume=work.resume,
+        report_to=work.report_to,
+        listener=work.listener,
+    )
     with storage_errors(place):
-        result = fit(
-            model,
-            (encoded["train"], targets["train"]),
-            (encoded["dev"], targets["dev"]),
-            work.recipe,
-            learning_rate=trial.learning_rate,
-            seed=trial.seed,
-            checkpoints=place,
-            resume=work.resume,
-            report_to=work.report_to,
-            listener=work.listener,
-        )
+        result = run(model, course, phases_of(work.regime, model.network.config.exits))
     exits = model.network.config.exits
     fingerprint = work.settings["data"]["dev"]
     calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, exits, fingerprint)
@@ -213,7 +244,8 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
         "environment": environment.describe(),
         **work.settings,
         "trial": asdict(trial),
-        "rows": {part: len(encoded[part]) for part in encoded},
+        "rows": {part: len(encoded[part]) for part in encoded}
+        | ({} if unlabelled is None else {"unlabelled": len(unlabelled)}),
         "truncated": int(encoded["train"].truncated.sum()),
         "blank": work.split.train.blank,
         "epochs": [_epoch_record(epoch) for epoch in result.epochs],
@@ -236,37 +268,12 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
             (new / "README.md").write_text(card, encoding="utf-8")
 
 
-def _check_numbers(dev_fraction: float, max_length: int | None, trials: int, seed: int) -> None:
-    if not 0 < dev_fraction < 1:
-        raise OptionError(f"dev-fraction is {dev_fraction}; it is a share of the training rows, between 0 and 1")
-    if max_length is not None and max_length < 8:
-        raise OptionError(f"max-length is {max_length}; use at least 8 tokens")
-    if trials < 1:
-        raise OptionError(f"trials is {trials}; use at least 1")
-    if not 0 <= seed <= 2**32 - trials:
-        raise OptionError(f"seed is {seed}; use a whole number from 0 to {2**32 - trials}")
-
-
 def _check_trackers(report_to: str) -> None:
     installed = ["none", "all", *get_available_reporting_integrations()]
     if report_to not in installed:
         raise OptionError(
             f"report-to is {report_to!r}, which is not known or not installed; valid here: {', '.join(installed)}"
         )
-
-
-def _check_output(folder: Path, overwrite: bool) -> None:
-    if folder.name in ("", ".."):
-        raise OptionError(f"the output {folder} has no name of its own; give the name of a folder to write")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not overwrite:
-            raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
-        if not (folder / TRAINING).is_file():
-            raise OptionError(f"{folder} holds something other than an offramp model; choose another output")
-    elif not folder.is_dir():
-        if folder.exists():
-            raise OptionError(f"{folder} is a file; give a folder to write the model into")
-        check_writable(folder)
 
 
 def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: int) -> tuple[Split, list[str]]:
@@ -310,8 +317,8 @@ def _summary(folder: Path) -> TrainingSummary:
     return TrainingSummary(
         folder=folder,
         exits=tuple(one.layers for one in calibration.exits),
-        epochs=tuple(_epoch(entry) for entry in record["epochs"]),
-        best=_epoch(record["best"]),
+        epochs=tuple(Epoch.from_dict(entry) for entry in record["epochs"]),
+        best=Epoch.from_dict(record["best"]),
         calibration=calibration,
         seconds=record["seconds"],
         exit_parameters=record["parameters"]["exits"],
@@ -323,13 +330,3 @@ def _summary(folder: Path) -> TrainingSummary:
 
 def _epoch_record(epoch: Epoch) -> dict[str, Any]:
     return asdict(epoch) | {"mean_accuracy": epoch.mean_accuracy}
-
-
-def _epoch(entry: dict[str, Any]) -> Epoch:
-    return Epoch(
-        number=entry["number"],
-        exits=tuple(entry["exits"]),
-        accuracies=tuple(entry["accuracies"]),
-        training_loss=entry["training_loss"],
-        seconds=entry["seconds"],
-    )

@@ -2,10 +2,10 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from offramp.errors import ModelFolderError
 from offramp.files import read_json
 from offramp.model import LoadedModel
 from offramp.model.encoding import Encoded
+from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import Recipe
 
 CHECKPOINT_SECONDS = 300.0
@@ -52,6 +53,12 @@ class Epoch:
     def mean_accuracy(self) -> float:
         """What the best epoch is chosen by: early exits make the speed, late ones the accuracy."""
         return sum(self.accuracies) / len(self.accuracies)
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
+        """Reads what ``asdict`` made of an epoch, from JSON."""
+        known = {field.name: entry[field.name] for field in fields(cls)}
+        return cls(**{**known, "exits": tuple(entry["exits"]), "accuracies": tuple(entry["accuracies"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,33 @@ class LengthGrouped(Sampler[int]):
 
 
 class _Trainer(Trainer):
-    """Trainer with a sampler of ours, for which it has no argument."""
+    """Trainer with what it has no argument for: our sampler, and losses that depend on the phase."""
+
+    def __init__(self, phase: Phase, problem: Problem, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._phase = phase
+        self._problem = problem
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **more: Any
+    ) -> Any:
+        """The phase's loss while training; the sum over all exits for the dev rows."""
+        if not model.training:
+            return super().compute_loss(model, inputs, return_outputs, **more)
+        step = self.state.global_step
+        # Without a loss an exit gets no gradient at all: to AdamW one of zero would still be a reason to change it.
+        for head, weight in zip(self.model.heads, self._phase.turn(step), strict=True):
+            head.requires_grad_(weight > 0)
+        outputs = model(**{**inputs, "labels": None}, flow=self._phase.flow)
+        loss = phase_loss(
+            outputs.exit_logits,
+            inputs["labels"],
+            self._problem,
+            self._phase,
+            step=step,
+            progress=step / self.state.max_steps,
+        )
+        return (loss, outputs) if return_outputs else loss
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows = train_dataset or self.train_dataset
@@ -145,6 +178,7 @@ def fit(
     train: tuple[Encoded, NDArray[Any]],
     dev: tuple[Encoded, NDArray[Any]],
     recipe: Recipe,
+    phase: Phase,
     *,
     learning_rate: float,
     seed: int,
@@ -153,10 +187,11 @@ def fit(
     report_to: str = "none",
     listener: Listener | None = None,
 ) -> Fit:
-    """Trains all exits jointly and leaves the best epoch's weights in the network.
+    """Goes through a phase that trains the encoder, and leaves the best epoch's weights in the network.
 
     Args:
-        train: tokenised rows and their targets; so is ``dev``.
+        train: tokenised rows and their targets, ``UNLABELLED`` where there is none; so is ``dev``, but for that.
+        phase: which exits are trained and how; its share of the recipe's epochs is run.
         learning_rate: the encoder's.
         checkpoints: folder for what a resumed run needs; every epoch and every few minutes are saved there.
         resume: go on from the newest checkpoint, if there is one.
@@ -165,16 +200,21 @@ def fit(
     set_seed(seed)
     problem = Problem(model.network.problem_type)
     _set_dropout(model.network.backbone, recipe.dropout)
-    arguments = _arguments(recipe, learning_rate, seed, checkpoints, report_to)
-    reporter = _Reporter(model.network.config.exits, listener or Listener())
+    layers = [model.network.config.exits[index] for index in phase.trained]
     trainer = _Trainer(
+        phase,
+        problem,
         model=model.network,
-        args=arguments,
+        args=_arguments(recipe, phase, learning_rate, seed, checkpoints, report_to),
         train_dataset=EncodedRows(*train),
         eval_dataset=EncodedRows(*dev),
         data_collator=DataCollatorWithPadding(model.tokenizer),
-        compute_metrics=lambda prediction: _accuracies(prediction, problem, model.network.config.exits),
-        callbacks=[reporter, EarlyStoppingCallback(recipe.patience), _CheckpointByTime(CHECKPOINT_SECONDS)],
+        compute_metrics=lambda prediction: _accuracies(prediction, problem, phase.trained, layers),
+        callbacks=[
+            _Reporter(layers, listener or Listener()),
+            EarlyStoppingCallback(recipe.patience),
+            _CheckpointByTime(CHECKPOINT_SECONDS),
+        ],
         optimizers=(_optimizer(model.network, recipe, learning_rate), None),
     )
     trainer.remove_callback(PrinterCallback)
@@ -185,8 +225,8 @@ def fit(
     # Temperatures are for the precision that the engine runs in: fp32, whatever the training used.
     trainer.accelerator.unwrap_model(model.network, keep_fp32_wrapper=False)
     predicted = trainer.predict(EncodedRows(*dev))
-    model.network.eval()
-    epochs = tuple(_epochs(trainer.state, model.network.config.exits))
+    model.network.eval().heads.requires_grad_(True)
+    epochs = tuple(_epochs(trainer.state, layers))
     best = max(epochs, key=lambda epoch: epoch.mean_accuracy)
     logits = np.asarray(predicted.predictions, dtype=np.float32).transpose(1, 0, 2)
     return Fit(epochs, best, logits, np.asarray(predicted.label_ids), seconds)
@@ -214,11 +254,13 @@ def _set_dropout(backbone: torch.nn.Module, probability: float | None) -> None:
             module.p = probability
 
 
-def _arguments(recipe: Recipe, learning_rate: float, seed: int, checkpoints: Path, report_to: str) -> TrainingArguments:
+def _arguments(
+    recipe: Recipe, phase: Phase, learning_rate: float, seed: int, checkpoints: Path, report_to: str
+) -> TrainingArguments:
     on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
     return TrainingArguments(
         output_dir=str(checkpoints.absolute()),
-        num_train_epochs=recipe.epochs,
+        num_train_epochs=recipe.epochs * phase.share,
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=max(64, recipe.batch_size),
         learning_rate=learning_rate,
@@ -229,6 +271,8 @@ def _arguments(recipe: Recipe, learning_rate: float, seed: int, checkpoints: Pat
         weight_decay=recipe.weight_decay,
         bf16=recipe.precision == "bf16" or (recipe.precision == "auto" and fast_bf16()),
         use_cpu=on_cpu,
+        # In some steps some exits have no loss.
+        ddp_find_unused_parameters=not all(all(turn) for turn in phase.weights),
         dataloader_pin_memory=not on_cpu,
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch",
@@ -266,13 +310,17 @@ def _optimizer(network: torch.nn.Module, recipe: Recipe, learning_rate: float) -
     )
 
 
-def _accuracies(prediction: EvalPrediction, problem: Problem, exits: list[int]) -> dict[str, float]:
-    logits = np.asarray(prediction.predictions)
-    right = [
-        float(problem.right(problem.probabilities(logits[:, index]), prediction.label_ids).mean())
-        for index in range(len(exits))
-    ]
-    named = {f"accuracy_layer_{layers}": accuracy for layers, accuracy in zip(exits, right, strict=True)}
+def accuracies_of(logits: NDArray[Any], targets: NDArray[Any], problem: Problem) -> tuple[float, ...]:
+    """Share of rows that each exit gets right, from logits (exits, rows, labels)."""
+    return tuple(float(problem.right(problem.probabilities(exit_logits), targets).mean()) for exit_logits in logits)
+
+
+def _accuracies(
+    prediction: EvalPrediction, problem: Problem, trained: Sequence[int], layers: Sequence[int]
+) -> dict[str, float]:
+    logits = np.asarray(prediction.predictions).transpose(1, 0, 2)[list(trained)]
+    right = accuracies_of(logits, prediction.label_ids, problem)
+    named = {f"accuracy_layer_{depth}": accuracy for depth, accuracy in zip(layers, right, strict=True)}
     return {"accuracy": sum(right) / len(right), **named}
 
 

@@ -1,0 +1,138 @@
+"""A whole course of training: one phase after the other on the same network, each resumable."""
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate import PartialState
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from offramp import environment
+from offramp.calibration import Problem
+from offramp.files import read_json, replacing, write_json
+from offramp.model import LoadedModel
+from offramp.model.encoding import Encoded, joined
+from offramp.model.losses import UNLABELLED
+from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
+from offramp.training.phases import Phase
+from offramp.training.recipe import ExitFit, Recipe
+from offramp.training.trainer import Epoch, Fit, Listener, accuracies_of, fit
+
+Rows = tuple[Encoded, NDArray[Any]]
+_WEIGHTS, _FIT = "weights.safetensors", "fit.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What all phases of a run share.
+
+    Attributes:
+        train: tokenised rows and their targets; so is ``dev``.
+        unlabelled: tokenised rows without targets, for the phases that distill.
+        learning_rate: the encoder's.
+        place: folder for what a resumed run needs.
+    """
+
+    train: Rows
+    dev: Rows
+    unlabelled: Encoded | None
+    recipe: Recipe
+    learning_rate: float
+    seed: int
+    place: Path
+    resume: bool
+    report_to: str
+    listener: Listener
+
+
+def run(model: LoadedModel, course: Course, phases: tuple[Phase, ...]) -> Fit:
+    """Goes through all phases and leaves the last one's best weights in the network.
+
+    Returns:
+        The epochs and seconds of all phases, the rest as of the last.
+    """
+    before: tuple[Epoch, ...] = ()
+    seconds = 0.0
+    for number, phase in enumerate(phases):
+        place = course.place / f"phase-{number}"
+        last = number == len(phases) - 1
+        if not last and (place / _FIT).is_file():
+            epochs, spent = _taken_up(model, place)
+        else:
+            found = _train(model, course, phase, place) if phase.flow is not None else _fit(model, course, phase, place)
+            epochs, spent = found.epochs, found.seconds
+            if not last:
+                _put_down(model, found, place)
+        before, seconds = (*before, *epochs), seconds + spent
+    return replace(found, epochs=before, seconds=seconds)
+
+
+def _train(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
+    """A phase in which the encoder is trained."""
+    return fit(
+        model,
+        _rows_for(phase, course),
+        course.dev,
+        course.recipe,
+        phase,
+        learning_rate=course.learning_rate,
+        seed=course.seed,
+        checkpoints=place,
+        resume=course.resume,
+        report_to=course.report_to,
+        listener=course.listener,
+    )
+
+
+def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
+    """A phase in which the encoder stays as it is: the exits are fitted to what it makes of the rows."""
+    network, layers = model.network, model.network.config.exits
+    train, dev, settings = _rows_for(phase, course), course.dev, ExitFit()
+    process = PartialState().process_index  # each does the same, on files of its own
+    place.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    train_states = keep_states(model, train[0], place / f"train-{process}.npy")
+    dev_states = keep_states(model, dev[0], place / f"dev-{process}.npy")
+    fit_exits(
+        network,
+        (train_states, train[1]),
+        (dev_states, dev[1]),
+        phase,
+        settings,
+        seed=course.seed,
+        on_step=course.listener.on_step,
+    )
+    seconds = time.monotonic() - started
+    logits = exit_logits_of(network, dev_states)
+    accuracies = accuracies_of(logits, dev[1], Problem(network.problem_type))
+    epoch = Epoch(float(settings.epochs), tuple(layers), accuracies, None, seconds)
+    if environment.is_main_process():
+        course.listener.on_epoch(epoch)
+    return Fit((epoch,), epoch, logits, dev[1], seconds)
+
+
+def _rows_for(phase: Phase, course: Course) -> Rows:
+    """The labelled rows, with the others behind them in phases that can learn from those."""
+    encoded, targets = course.train
+    if course.unlabelled is None or not phase.distill:
+        return course.train
+    shape = (len(course.unlabelled), *targets.shape[1:])
+    return joined(encoded, course.unlabelled), np.concatenate([targets, np.full(shape, UNLABELLED, targets.dtype)])
+
+
+def _put_down(model: LoadedModel, found: Fit, place: Path) -> None:
+    """Notes the end of a phase, the numbers after the weights, so that they vouch for them."""
+    if environment.is_main_process():
+        with replacing(place / _WEIGHTS) as new:
+            save_file({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}, new)
+        write_json(place / _FIT, {"epochs": [asdict(epoch) for epoch in found.epochs], "seconds": found.seconds})
+    PartialState().wait_for_everyone()
+
+
+def _taken_up(model: LoadedModel, place: Path) -> tuple[tuple[Epoch, ...], float]:
+    model.network.load_state_dict(load_file(place / _WEIGHTS))
+    record = read_json(place / _FIT)
+    return tuple(Epoch.from_dict(entry) for entry in record["epochs"]), record["seconds"]

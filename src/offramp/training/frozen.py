@@ -1,0 +1,180 @@
+"""Exits on an encoder that stays as it is: one pass keeps what they will see of every row, then they are fitted to it.
+
+The encoder is by far the most work, so it runs once for each text and not once for each text and epoch.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import DataCollatorWithPadding
+
+from offramp.model import EarlyExitForSequenceClassification, LoadedModel
+from offramp.model.encoding import Encoded
+from offramp.model.heads import ExitHead
+from offramp.training.phases import Phase, phase_loss
+from offramp.training.recipe import ExitFit
+
+_TOKENS_IN_BATCH = 4096
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptStates:
+    """What the exits see of rows that went through the whole network.
+
+    Attributes:
+        pooled: states of the layers up to the last exit but one, (rows, layers, width) float32, mapped from a file.
+        logits: the last exit's, (rows, labels) float32.
+    """
+
+    pooled: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
+@torch.inference_mode()
+def keep_states(
+    model: LoadedModel, encoded: Encoded, file: Path, on_rows: Callable[[int], None] = lambda rows: None
+) -> KeptStates:
+    """Runs the network once over all rows. Memory holds one batch and the logits; the states go to the file.
+
+    Args:
+        file: the ``.npy`` file to write, of 4 bytes a row, layer and unit of width.
+        on_rows: is told how many rows are done.
+    """
+    network = model.network.eval()
+    last = len(network.stages) - 1
+    layers = network.config.exits[-2]
+    pooled = open_memmap(file, mode="w+", dtype=np.float32, shape=(len(encoded), layers, network.stack.width))
+    logits = np.empty((len(encoded), network.config.num_labels), np.float32)
+    done = 0
+    for rows, inputs in _batches(model, encoded):
+        state = network.stack.embed(inputs)
+        state, history = network.run_layers(state, None, range(network.stack.depth))
+        pooled[rows] = history[:, :layers].float().cpu().numpy()
+        logits[rows] = network.exit_logits(state, history, last).float().cpu().numpy()
+        done += len(rows)
+        on_rows(done)
+    return KeptStates(pooled, logits)
+
+
+def _batches(model: LoadedModel, encoded: Encoded) -> Iterator[tuple[NDArray[np.int64], dict[str, Tensor]]]:
+    """Rows of like length together, the longest first, so that a lack of memory shows at once."""
+    collate = DataCollatorWithPadding(model.tokenizer)
+    order, start = np.argsort(-encoded.lengths, kind="stable"), 0
+    while start < len(order):
+        rows = order[start : start + max(1, _TOKENS_IN_BATCH // int(encoded.lengths[order[start]]))]
+        columns: dict[str, Any] = {"input_ids": [encoded.input_ids[row] for row in rows]}
+        if encoded.token_type_ids is not None:
+            columns["token_type_ids"] = [encoded.token_type_ids[row] for row in rows]
+        inputs = {name: tensor.to(model.network.device) for name, tensor in collate(columns).items()}
+        if inputs["attention_mask"].all():
+            del inputs["attention_mask"]  # attention is faster without one
+        yield rows, inputs
+        start += len(rows)
+
+
+def fit_exits(
+    network: EarlyExitForSequenceClassification,
+    train: tuple[KeptStates, NDArray[Any]],
+    dev: tuple[KeptStates, NDArray[Any]],
+    phase: Phase,
+    fit: ExitFit,
+    *,
+    seed: int,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Fits all exits but the last from scratch, each up to the epoch that was best for it on the dev rows.
+
+    Args:
+        train: kept states, and targets: class indices (rows,), or 0/1 (rows, labels), ``UNLABELLED`` where there is
+            none; so is ``dev``.
+        phase: what counts how much.
+        on_step: is told about steps done and steps in all.
+    """
+    heads = network.heads[:-1]
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    for head in heads:
+        assert isinstance(head, ExitHead)
+        head.reset_parameters()
+    steps = fit.epochs * -(-len(train[1]) // fit.batch_size)
+    parameters = [{"params": [one], "weight_decay": fit.weight_decay * (one.ndim > 1)} for one in heads.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=fit.learning_rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
+    best: list[_Best] = [_Best(np.inf, {})] * len(heads)
+    done = 0
+    for _ in range(fit.epochs):
+        heads.train()
+        for rows in np.array_split(random.permutation(len(train[1])), steps // fit.epochs):
+            optimizer.zero_grad()
+            loss = _loss(network, train, np.sort(rows), phase, done / steps)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            done += 1
+            on_step(done, steps)
+        heads.eval()
+        best = _better(network, dev, phase, best)
+    for head, kept in zip(heads, best, strict=True):
+        head.load_state_dict(kept.weights)
+
+
+@torch.no_grad()
+def exit_logits_of(network: EarlyExitForSequenceClassification, kept: KeptStates) -> NDArray[np.float32]:
+    """Logits of every exit on kept states: (exits, rows, labels)."""
+    parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(kept.logits), _ROWS_AT_ONCE)]
+    found = [_logits(network, kept, part).cpu().numpy().transpose(1, 0, 2) for part in parts]
+    return np.concatenate(found, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """An exit's weights when its loss on the dev rows was lowest."""
+
+    loss: float
+    weights: dict[str, Tensor]
+
+
+def _loss(
+    network: EarlyExitForSequenceClassification,
+    data: tuple[KeptStates, NDArray[Any]],
+    rows: NDArray[np.int64],
+    phase: Phase,
+    progress: float,
+) -> Tensor:
+    kept, targets = data
+    labels = torch.from_numpy(targets[rows]).to(network.device)
+    return phase_loss(_logits(network, kept, rows), labels, network.problem_type, phase, step=0, progress=progress)
+
+
+def _better(
+    network: EarlyExitForSequenceClassification,
+    dev: tuple[KeptStates, NDArray[Any]],
+    phase: Phase,
+    best: list[_Best],
+) -> list[_Best]:
+    """What was best so far, or is now, for each exit on its own."""
+    kept, targets = dev
+    logits = torch.from_numpy(exit_logits_of(network, kept)).transpose(0, 1)
+    found = []
+    for index, (head, before) in enumerate(zip(network.heads[:-1], best, strict=True)):
+        alone = tuple(float(place == index) for place in range(len(network.heads)))
+        only = replace(phase, weights=(alone,), consistent=False)
+        loss = float(phase_loss(logits, torch.from_numpy(targets), network.problem_type, only, step=0, progress=1))
+        better = {name: tensor.clone() for name, tensor in head.state_dict().items()}
+        found.append(_Best(loss, better) if loss < before.loss else before)
+    return found
+
+
+def _logits(network: EarlyExitForSequenceClassification, kept: KeptStates, rows: Any) -> Tensor:
+    """(rows, exits, labels)."""
+    pooled, last = (torch.from_numpy(array[rows]).to(network.device) for array in (kept.pooled, kept.logits))
+    early = [head(pooled[:, :layers]) for head, layers in zip(network.heads[:-1], network.config.exits, strict=False)]
+    return torch.stack([*early, last], 1)

@@ -1,0 +1,98 @@
+"""What a regime comes to on a network: stretches of training, each a table of numbers.
+
+The arithmetic itself is in ``model/losses.py`` and ``model/flow.py``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from offramp.model.flow import GradientFlow
+from offramp.model.losses import consistent_weights, exit_likelihoods, training_loss
+from offramp.training.regimes import Regime
+
+# At the end of training a row counts at hardly any exit but the one that it is likely to leave at.
+SHARPNESS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One stretch of training.
+
+    Attributes:
+        weights: of the exits' losses, taken in turn from step to step, (turns, exits). 0 leaves an exit out.
+        flow: how gradients flow back through the layers; None leaves the encoder as it is and trains the exits alone.
+        share: of the epochs.
+        labelled: weight of the labels.
+        distill: weight of the distillation from the last exit into the others.
+        consistent: whether rows are weighted by where they are likely to leave.
+    """
+
+    weights: tuple[tuple[float, ...], ...]
+    flow: GradientFlow | None
+    share: float = 1.0
+    labelled: float = 1.0
+    distill: float = 0.0
+    consistent: bool = False
+
+    @property
+    def trained(self) -> tuple[int, ...]:
+        """Indices of the exits that have a loss in some step."""
+        return tuple(index for index in range(len(self.weights[0])) if any(turn[index] for turn in self.weights))
+
+    def turn(self, step: int) -> tuple[float, ...]:
+        """Weights of the exits in a step, counted from 0."""
+        return self.weights[step % len(self.weights)]
+
+
+def phases_of(regime: Regime, layers: Sequence[int]) -> tuple[Phase, ...]:
+    """What a regime comes to.
+
+    Args:
+        layers: number of layers run before each exit, (exits,).
+    """
+    exits = len(layers)
+    if exits == 1:
+        return (Phase(((1.0,),), GradientFlow.full(1)),)
+    every, last = (1.0,) * exits, (0.0,) * (exits - 1) + (1.0,)
+    alone = Phase((last,), GradientFlow.full(exits))
+    more: dict[str, Any] = {"distill": regime.distill, "consistent": regime.consistent}
+    if regime.name == "frozen":
+        return (alone, exits_alone(exits, **more))
+    by_depth = tuple(depth * exits / sum(layers) for depth in layers)
+    turns = {"weighted": (by_depth,), "alternating": (last, every)}.get(regime.name, (every,))
+    flow = GradientFlow.balanced if regime.equilibrium else GradientFlow.full
+    phase = Phase(turns, (GradientFlow.stopped if regime.name == "sweet" else flow)(exits), **more)
+    return (replace(alone, share=0.5), replace(phase, share=0.5)) if regime.name == "mixed" else (phase,)
+
+
+def exits_alone(exits: int, **more: Any) -> Phase:
+    """All exits but the last, on an encoder that stays as it is."""
+    return Phase(((1.0,) * (exits - 1) + (0.0,),), None, **more)
+
+
+def phase_loss(
+    exit_logits: Tensor, labels: Tensor, problem_type: str, phase: Phase, *, step: int, progress: float
+) -> Tensor:
+    """What one step of a phase minimises.
+
+    Args:
+        exit_logits: (rows, exits, labels).
+        labels: class indices (rows,), or 0/1 (rows, labels); ``UNLABELLED`` where there is none.
+        step: number of the step, from 0.
+        progress: share of the phase that is behind it.
+    """
+    row_weights = None
+    if phase.consistent:
+        row_weights = consistent_weights(exit_likelihoods(exit_logits, problem_type), SHARPNESS * progress)
+    return training_loss(
+        exit_logits,
+        labels,
+        problem_type,
+        weights=phase.turn(step),
+        labelled=phase.labelled,
+        distill=phase.distill,
+        row_weights=row_weights,
+    )

@@ -1,0 +1,50 @@
+"""The ways in which a network's exits can be taught, side by side: a name and a few switches that go with each.
+
+What a regime comes to on a network of so many exits stands in ``phases.py``.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from offramp.errors import OptionError
+
+Name = Literal["joint", "weighted", "frozen", "mixed", "sweet", "alternating"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regime:
+    """How the exits are taught.
+
+    - ``joint``: all exits at once, unweighted (Schwartz et al., ACL 2020, §3).
+    - ``weighted``: all exits at once, each weighted by its depth (PABEE: Zhou et al., NeurIPS 2020, §3.2; Kaya et al.,
+      ICML 2019).
+    - ``frozen``: first the encoder with its last exit alone, as if there were no others; then, on the encoder as it is,
+      the others (DeeBERT: Xin et al., ACL 2020, §3.1).
+    - ``mixed``: first the encoder with its last exit alone, then all exits at once; half of the epochs each (Kubaty et
+      al., "How to Train Your Multi-Exit Model?", ICML 2025).
+    - ``sweet``: all exits at once, but later exits leave the layers of earlier stages alone (SWEET: Rotem et al., ACL
+      2023, §4).
+    - ``alternating``: the last exit alone and all exits at once, in turn from step to step (BERxiT: Xin et al., EACL
+      2021, §3.2).
+
+    Raises:
+        OptionError: a value is not known or out of range, or two do not go together.
+    """
+
+    name: Annotated[Name, "how the exits are taught"] = "joint"
+    distill: Annotated[float, "weight of what the last exit believes, as a target for the others; 0 = labels alone"] = (
+        0.0
+    )
+    consistent: Annotated[bool, "weigh a row most at the exit where it is likely to leave (COSEE)"] = False
+    equilibrium: Annotated[bool, "layers before many exits get no larger gradients than others"] = False
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(Name):
+            raise OptionError(f"regime {self.name!r} is not known; valid: {', '.join(get_args(Name))}")
+        if not 0 <= self.distill <= 100:
+            raise OptionError(f"distill is {self.distill}; it is a weight beside the labels' 1, so use 0 to 100")
+        if self.equilibrium and self.name in ("sweet", "frozen"):
+            raise OptionError(
+                f"equilibrium does nothing in regime {self.name!r}, where no exit shares layers with a later one; "
+                "leave one of the two out"
+            )

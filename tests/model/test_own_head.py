@@ -1,0 +1,159 @@
+"""A classifier's own head as the last exit: at full depth nothing may change, not even the last bit."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from conftest import FAMILIES, LAYERS, tiny_backbone, tiny_network, tiny_tokenizer, write_classifier
+from offramp.errors import BackboneError, OptionError
+from offramp.model import EarlyExitConfig, adopt, load, save
+from offramp.model.heads import ExitHead, OwnHead
+
+PADDED = {
+    "input_ids": torch.tensor([[2, 9, 8, 7, 6, 3], [2, 30, 3, 0, 0, 0], [2, 12, 40, 41, 3, 0]]),
+    "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]]),
+}
+ALONE = {"input_ids": PADDED["input_ids"][:1]}
+BATCHES = {
+    "padded": PADDED,
+    "not padded, with a mask": {name: tensor[:1] for name, tensor in PADDED.items()},
+    "no mask": ALONE,
+    "pairs": PADDED | {"token_type_ids": torch.tensor([[0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 0]])},
+}
+# Not every checkpoint reads its text as its family usually does.
+VARIANTS = [*((family, {}) for family in FAMILIES), ("modernbert", {"classifier_pooling": "mean"})]
+
+
+def aligned(model):
+    """The model with its weights where memory allocation puts them.
+
+    Weights that were read from a file lie at any address, and matrix products as small as here round differently then,
+    in Hugging Face's model as well as in ours.
+    """
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
+    return model
+
+
+def reference(folder):
+    """The checkpoint as Hugging Face runs it."""
+    return aligned(AutoModelForSequenceClassification.from_pretrained(folder).eval())
+
+
+def accepted(model, batch):
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    takes = model.forward.__wrapped__ if hasattr(model.forward, "__wrapped__") else model.forward
+    return {name: batch[name] for name in names if name in batch and name in takes.__code__.co_varnames}
+
+
+@pytest.mark.parametrize(("family", "config"), VARIANTS)
+@torch.no_grad()
+def test_logits_at_full_depth_are_those_of_hugging_face_to_the_last_bit(family, config, tmp_path):
+    folder = write_classifier(tmp_path / "classifier", family, **config)
+    theirs, ours = reference(folder), adopt(str(folder), exits=(1, 2))
+    (tmp_path / "model").mkdir()
+    save(ours, tmp_path / "model")
+    for network in (aligned(ours.network), aligned(load(tmp_path / "model").network)):
+        assert network.config.exits == [1, 2, LAYERS]
+        for name, batch in BATCHES.items():
+            expected = theirs(**accepted(theirs, batch)).logits
+            assert torch.equal(network(**batch).logits, expected), name
+            assert expected.std() > 0.01
+
+
+@pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
+@torch.no_grad()
+def test_the_pooling_of_the_other_exits_does_not_matter(classifier_folder, pooling):
+    ours = aligned(adopt(str(classifier_folder), exits=(1, 3), pooling=pooling).network)
+    assert torch.equal(ours(**PADDED).logits, reference(classifier_folder)(**PADDED).logits)
+
+
+@torch.no_grad()
+def test_every_row_is_answered_alike_where_it_stops_at_the_other_exits_first(classifier_folder):
+    network = adopt(str(classifier_folder), exits=(1, 2)).network
+    whole = network(**PADDED).exit_logits
+    state, history = network.run_layers(network.stack.embed(PADDED), None, network.stages[0])
+    for index, layers in enumerate(network.stages[1:], start=1):
+        some = network.stack.resume(state.hidden[1:, :5], PADDED["attention_mask"][1:, :5])
+        logits = network.exit_logits(*network.run_layers(some, history[1:], layers), index)
+        torch.testing.assert_close(logits, whole[1:, index])
+        state, history = network.run_layers(state, history, layers)
+
+
+def test_what_it_holds(classifier_folder):
+    model = adopt(str(classifier_folder), exits=(1, 2), head="mlp", text_pair=True, max_length=20)
+    config = model.network.config
+    assert config.own_head
+    assert config.text_pair
+    assert config.labels == ("a", "b", "c")
+    assert config.problem_type == "single_label_classification"
+    assert config.pooling == "mean"
+    assert model.tokenizer.model_max_length == 20
+    assert [type(head) for head in model.network.heads] == [ExitHead, ExitHead, OwnHead]
+    assert str(classifier_folder) not in config.to_json_string()
+    theirs = reference(classifier_folder)
+    assert model.network.num_parameters() == theirs.num_parameters() + sum(
+        parameter.numel() for head in model.network.heads[:-1] for parameter in head.parameters()
+    )
+
+
+def test_several_labels_and_one(tmp_path):
+    kind = "multi_label_classification"
+    for number, labels in enumerate([("a", "b"), ("only",)]):
+        folder = write_classifier(tmp_path / str(number), labels=labels, problem_type=kind)
+        assert adopt(str(folder)).network.config.problem_type == kind
+
+
+def test_labels_may_be_named(tmp_path):
+    folder = str(write_classifier(tmp_path / "classifier", labels=("LABEL_0", "LABEL_1")))
+    assert adopt(folder).network.config.labels == ("LABEL_0", "LABEL_1")
+    assert adopt(folder, labels=["no", "yes"]).network.config.labels == ("no", "yes")
+    for wrong in (["no"], ["no", "no"], ["no", "yes", "maybe"]):
+        with pytest.raises(OptionError, match=r"has 2 outputs \(LABEL_0, LABEL_1\), so give as many different names"):
+            adopt(folder, labels=wrong)
+
+
+@pytest.mark.parametrize(
+    ("config", "seen"),
+    [
+        ({"labels": ("LABEL_0",)}, "1 output, problem_type None"),
+        ({"labels": ("LABEL_0",), "problem_type": "regression"}, "1 output, problem_type 'regression'"),
+        ({"problem_type": "regression"}, "3 output, problem_type 'regression'"),
+    ],
+)
+def test_what_predicts_a_number_is_refused(tmp_path, config, seen):
+    folder = write_classifier(tmp_path / "classifier", **config)
+    with pytest.raises(
+        BackboneError, match=rf"predicts a number \({seen}.*attach exits to a classifier of at least two"
+    ):
+        adopt(str(folder))
+
+
+def test_what_has_no_head_is_refused(encoder_folder):
+    with pytest.raises(
+        BackboneError, match=r"is not a whole fine-tuned classifier: 2 missing tensors.*'offramp train'"
+    ):
+        adopt(str(encoder_folder))
+
+
+def test_what_has_exits_is_refused(tmp_path):
+    tiny_network().save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="has exits already; give the classifier that it was made from"):
+        adopt(str(tmp_path))
+
+
+@pytest.mark.parametrize("damage", ["{", json.dumps({"model_type": "bert", "hidden_size": "wide"})])
+def test_what_is_damaged_is_told_in_one_line(classifier_folder, damage):
+    (classifier_folder / "config.json").write_text(damage)
+    with pytest.raises(BackboneError, match=r"cannot load the classifier .* give the folder of a Hugging Face classif"):
+        adopt(str(classifier_folder))
+
+
+def test_exits_have_to_fit(classifier_folder):
+    with pytest.raises(OptionError, match="no exit fits after layer 9"):
+        adopt(str(classifier_folder), exits=(9,))
+    with pytest.raises(OptionError, match="head 'large' is not known; valid: linear, mlp"):
+        EarlyExitConfig(tiny_backbone().config, head="large")

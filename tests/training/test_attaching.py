@@ -1,0 +1,186 @@
+"""Exits on classifiers that were fine-tuned before."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from transformers import AutoModelForSequenceClassification
+
+import offramp
+from conftest import tiny_classifier, tiny_tokenizer
+from offramp.calibration import Calibration
+from offramp.data import Columns
+from offramp.errors import BackboneError, DataError, OptionError
+from offramp.training import ExitFit
+from toys import LABELS, multi, names, pairs, single, write_jsonl
+
+FIT = ExitFit(epochs=12, learning_rate=1e-2)
+
+
+def fine_tuned(folder, rows, problem_type="single_label_classification", labels=LABELS):
+    """A classifier as transformers leaves one, quickly trained on toy rows."""
+    torch.manual_seed(0)
+    model, tokenizer = tiny_classifier(labels=labels, problem_type=problem_type), tiny_tokenizer()
+    several = problem_type.startswith("multi")
+    inputs = tokenizer([row["text"] for row in rows], return_tensors="pt", padding=True)
+    loss_of = binary_cross_entropy_with_logits if several else cross_entropy
+    targets = torch.tensor(
+        [[label in row["label"] for label in LABELS] if several else LABELS.index(row["label"]) for row in rows]
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(40):
+        loss = loss_of(model(**inputs).logits, targets.float() if several else targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.4
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+class Stage:
+    def __init__(self, folder):
+        self.folder = folder
+        self.classifier = fine_tuned(folder / "classifier", single(240, seed=1))
+        self.fresh = single(300, seed=2)
+        self.labelled = write_jsonl(folder / "labelled.jsonl", self.fresh)
+        self.texts = write_jsonl(folder / "texts.jsonl", [{"text": row["text"]} for row in self.fresh])
+
+    def attach(self, output, **options):
+        settings = {"data": self.texts, "exits": (1, 2), "fit": FIT, **options}
+        return offramp.attach(settings.pop("model", self.classifier), output=output, **settings)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    return Stage(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture(scope="module")
+def finished(stage):
+    heard = []
+    summary = stage.attach(stage.folder / "finished", on_progress=lambda *told: heard.append(told))
+    return summary, heard
+
+
+def test_at_full_depth_nothing_changes(stage, finished):
+    theirs = AutoModelForSequenceClassification.from_pretrained(stage.classifier).eval()
+    ours = AutoModelForSequenceClassification.from_pretrained(finished[0].folder).eval()
+    inputs = tiny_tokenizer()([row["text"] for row in stage.fresh], return_tensors="pt", padding=True)
+    with torch.no_grad():
+        expected = theirs(**inputs).logits
+        assert torch.equal(ours(**inputs).logits, expected)
+    full = offramp.load(finished[0].folder).predict([row["text"] for row in stage.fresh], threshold=2, top_k=None)
+    np.testing.assert_allclose(full.probabilities, expected.softmax(1), atol=1e-5)
+
+
+def test_the_exits_learn_without_labels(stage, finished):
+    summary, _ = finished
+    calibration = summary.calibration
+    assert calibration.against == "model"
+    assert [one.layers for one in calibration.exits] == [1, 2, 4]
+    assert min(one.accuracy for one in calibration.exits) > 0.75
+    assert calibration.temperatures[-1] == 1
+    assert Calibration.load(summary.folder) == calibration
+    rows = single(60, seed=9)
+    early = offramp.load(summary.folder).predict([row["text"] for row in rows], threshold=0)
+    assert np.mean([one.label == row["label"] for one, row in zip(early, rows, strict=True)]) > 0.75
+
+
+@pytest.mark.parametrize(("targets", "head"), [("labels", "linear"), ("both", "mlp")])
+def test_the_exits_learn_from_labels(stage, tmp_path, targets, head):
+    summary = stage.attach(tmp_path / "model", data=stage.labelled, targets=targets, head=head)
+    assert summary.calibration.against == "labels"
+    assert min(one.accuracy for one in summary.calibration.exits) > 0.75
+    assert offramp.load(summary.folder).config.head == head
+
+
+def test_what_is_written_and_told(stage, finished):
+    summary, heard = finished
+    assert names(summary.folder) == [
+        "README.md",
+        "calibration.json",
+        "config.json",
+        "model.safetensors",
+        "seen_rows.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "training.json",
+    ]
+    assert not [name for name in names(stage.folder) if name.startswith(".")]
+    record = json.loads((summary.folder / "training.json").read_text())
+    assert record["attached_to"] == stage.classifier
+    assert record["rows"] == {"train": summary.rows, "dev": summary.dev_rows} == {"train": 270, "dev": 30}
+    assert (record["targets"], record["head"], record["fit"]["epochs"]) == ("model", "linear", 12)
+    assert record["data"]["dev"] == summary.calibration.fitted_on
+    assert summary.exit_parameters == 2 * (32 * 3 + 3) + 3
+    assert [what for *_, what in heard] == sorted((what for *_, what in heard), key="running texts|fitting exits".find)
+    assert [told for told in heard if told[2] == "running texts"][-1][:2] == (300, 300)
+    assert heard[-1][0] == heard[-1][1] == 12 * 5
+
+
+def test_the_seed_decides_everything(stage, finished, tmp_path):
+    again = stage.attach(tmp_path / "again")
+    assert again.calibration == finished[0].calibration
+
+
+def test_several_labels(tmp_path):
+    rows, kind = multi(300, seed=3), "multi_label_classification"
+    classifier = fine_tuned(tmp_path / "classifier", rows, kind)
+    options = {"data": write_jsonl(tmp_path / "data.jsonl", multi(200, seed=4)), "exits": (3,), "fit": FIT}
+    without = offramp.attach(classifier, output=tmp_path / "without", **options).calibration
+    labelled = offramp.attach(classifier, output=tmp_path / "with", targets="both", **options).calibration
+    assert without.exits[0].accuracy > 0.4  # all three labels at once; chance is 1 in 8
+    assert labelled.against == "labels"
+    assert offramp.load(tmp_path / "with").problem == kind
+
+
+def test_pairs_and_a_dev_set(stage, tmp_path):
+    data, dev = (write_jsonl(tmp_path / f"{seed}.jsonl", pairs(50, seed=seed)) for seed in (1, 2))
+    columns = Columns(text="first", text_pair="second")
+    summary = stage.attach(tmp_path / "model", data=data, dev=dev, columns=columns)
+    assert (summary.rows, summary.dev_rows) == (50, 50)
+    assert offramp.load(summary.folder).config.text_pair
+
+
+def test_labels_can_be_named(tmp_path):
+    classifier = fine_tuned(tmp_path / "classifier", single(240, seed=1), labels=("LABEL_0", "LABEL_1", "LABEL_2"))
+    options = {"data": write_jsonl(tmp_path / "data.jsonl", single(60)), "targets": "labels", "fit": ExitFit(epochs=1)}
+    with pytest.raises(DataError, match="the model has no label") as caught:
+        offramp.attach(classifier, output=tmp_path / "model", **options)
+    assert caught.value.__notes__ == ["or name the classifier's outputs as the data do, with --labels"]
+    summary = offramp.attach(classifier, output=tmp_path / "model", labels=LABELS, **options)
+    assert offramp.load(summary.folder).labels == LABELS
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"targets": "luck"}, OptionError, "targets 'luck' are not known; valid: labels, model, both"),
+        ({"exits": (4,)}, OptionError, r"exits are \[4\]: the classifier itself; name at least one layer before it"),
+        ({"exits": (9,)}, OptionError, "no exit fits after layer 9"),
+        ({"head": "deep"}, OptionError, "head 'deep' is not known"),
+        ({"pooling": "max"}, OptionError, "pooling 'max' is not known"),
+        ({"dev_fraction": 0}, OptionError, "dev-fraction is 0"),
+        ({"seed": -1}, OptionError, "seed is -1"),
+        ({"targets": "labels"}, DataError, "has no column 'label'"),
+        ({"labels": ["a"]}, OptionError, "the classifier has 3 outputs"),
+        ({"model": "no/such-model"}, BackboneError, "cannot load the classifier 'no/such-model'"),
+    ],
+)
+def test_bad_input_is_refused_and_leaves_nothing(stage, tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        stage.attach(tmp_path / "model", **options)
+    assert names(tmp_path) == []
+
+
+def test_an_output_that_is_taken_is_left_alone(stage, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(OptionError, match="choose another output"):
+            stage.attach(tmp_path / "model", overwrite=overwrite)
+    assert names(tmp_path / "model") == ["thesis.txt"]

@@ -1,0 +1,80 @@
+"""Regimes as a user names them, and what they come to."""
+
+import pytest
+
+from offramp.errors import OptionError
+from offramp.model.flow import GradientFlow
+from offramp.training import Regime
+from offramp.training.phases import phases_of
+
+LAYERS = (1, 2, 4, 6)
+FULL, LAST, EVERY = GradientFlow.full(4), (0, 0, 0, 1), (1, 1, 1, 1)
+
+
+def phases(name, **switches):
+    return phases_of(Regime(name=name, **switches), LAYERS)
+
+
+def test_by_default_all_exits_are_taught_alike():
+    (phase,) = phases_of(Regime(), LAYERS)
+    assert phase.weights == (EVERY,)
+    assert phase.flow == FULL
+    assert (phase.share, phase.labelled, phase.distill, phase.consistent) == (1, 1, 0, False)
+    assert phase.trained == (0, 1, 2, 3)
+
+
+def test_weighted_by_depth():
+    (phase,) = phases("weighted")
+    (weights,) = phase.weights
+    assert sum(weights) == pytest.approx(4)
+    assert [weight / weights[0] for weight in weights] == pytest.approx(LAYERS)
+
+
+def test_sweet_stops_gradients():
+    (phase,) = phases("sweet")
+    assert phase.weights == (EVERY,)
+    assert phase.flow == GradientFlow.stopped(4)
+
+
+def test_alternating_takes_turns():
+    (phase,) = phases("alternating")
+    assert phase.weights == (LAST, EVERY)
+    assert phase.trained == (0, 1, 2, 3)
+
+
+def test_mixed_and_frozen_begin_with_the_last_exit_alone():
+    for name, then, flow, share in (("mixed", EVERY, FULL, 0.5), ("frozen", (1, 1, 1, 0), None, 1)):
+        first, second = phases(name, distill=0.5, consistent=True)
+        assert (first.weights, first.flow, first.trained) == ((LAST,), FULL, (3,))
+        assert (first.distill, first.consistent) == (0, False)
+        assert (second.weights, second.flow) == ((then,), flow)
+        assert (second.distill, second.consistent) == (0.5, True)
+        assert first.share == second.share == share
+
+
+@pytest.mark.parametrize("name", ["joint", "weighted", "mixed", "alternating"])
+def test_equilibrium_goes_with_what_shares_layers(name):
+    assert phases(name, equilibrium=True)[-1].flow == GradientFlow.balanced(4)
+
+
+@pytest.mark.parametrize("name", ["joint", "weighted", "mixed", "alternating", "frozen", "sweet"])
+def test_one_exit_is_the_standard_model_in_every_regime(name):
+    (phase,) = phases_of(Regime(name=name, distill=1), (6,))
+    assert phase.weights == ((1,),)
+    assert phase.flow == GradientFlow.full(1)
+    assert phase.distill == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "best"}, "regime 'best' is not known; valid: joint, weighted, frozen, mixed, sweet, alternating"),
+        ({"distill": -1}, "distill is -1; it is a weight beside the labels' 1, so use 0 to 100"),
+        ({"distill": float("nan")}, "distill is nan"),
+        ({"name": "sweet", "equilibrium": True}, "equilibrium does nothing in regime 'sweet'"),
+        ({"name": "frozen", "equilibrium": True}, "equilibrium does nothing in regime 'frozen'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(values, message):
+    with pytest.raises(OptionError, match=message):
+        Regime(**values)
