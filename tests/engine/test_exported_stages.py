@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cached import every_criterion
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
@@ -15,7 +16,7 @@ from offramp.engine.run import run, run_exits, run_full
 from offramp.engine.torch_stages import TorchStages
 from offramp.exporting.graphs import write_graphs
 from offramp.model.encoding import Encoded
-from offramp.policy import Confidence, Threshold, replay
+from offramp.policy import Confidence, Threshold, replay, score_exits
 
 EXITS = (1, 2, LAYERS)
 BACKENDS = ("onnxruntime", "openvino")
@@ -117,3 +118,23 @@ def test_early_exit_is_replay_in_any_company(exported, backend, precision, lengt
         assert (expected.exits[leaving.ids] == leaving.exit).all()
         tolerance = 1e-4 if precision == "fp32" else 0.05
         np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=tolerance)
+
+
+@pytest.mark.parametrize("backend", ["torch", *BACKENDS])
+def test_every_rule_takes_the_exits_of_replay(exported, backend):
+    network, stages = exported("bert", BACKENDS[0] if backend == "torch" else backend)
+    stages = network if backend == "torch" else stages
+    encoded, problem, budget = encoded_of([3, 30, 7, 12, 5, 22, 9, 14, 6, 28, 4, 17]), Problem.SINGLE_LABEL, 60
+    probabilities = problem.probabilities(logits_of(stages, encoded), 1.0)
+    for criterion in every_criterion(problem, len(EXITS)):
+        # In the widest gap between two scores, so that rounding decides nothing.
+        scores = np.unique(score_exits(probabilities, criterion).scores)
+        scores = np.append(scores, [] if len(scores) > 1 else scores[-1] + 1)
+        widest = np.diff(scores).argmax()
+        rule = Threshold(float(scores[widest : widest + 2].mean()), criterion)
+        expected = replay(probabilities, rule)
+        taken = np.full(len(encoded), -1)
+        for leaving in run(stages, batches(encoded, budget, 0), rule, problem, (1.0,) * 3, budget):
+            taken[leaving.ids] = leaving.exit
+            np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=1e-4)
+        np.testing.assert_array_equal(taken, expected.exits)

@@ -4,7 +4,7 @@ import pytest
 from conftest import tiny_model
 from offramp.calibration import Calibration
 from offramp.engine import torch_classifier
-from offramp.evaluation.bound import Costs, Request, measure_costs
+from offramp.evaluation.bound import Costs, Request, measure_costs, measure_stages
 
 COSTS = Costs(tokenisation=1, embedding=2, decision=1, full=12)
 LAYERS = (1, 2, 4)
@@ -42,3 +42,13 @@ def test_every_part_is_measured(requests):
     assert costs.full == 100
     assert min(costs.tokenisation, costs.embedding, costs.decision) > 0
     assert 0 < costs.layers < 100
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_every_stage_is_measured(multi_label):
+    kind = "multi_label_classification" if multi_label else None
+    model = tiny_model(problem_type=kind)
+    classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
+    costs = measure_stages(classifier, Request(["w1 w2", "w3"] * 8, None), repeats=2)
+    assert len(costs.stages) == 3
+    assert min(*costs.stages, costs.full) > 0

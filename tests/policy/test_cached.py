@@ -36,19 +36,20 @@ def test_without_labels_only_disagreement_shows():
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_halves_share_no_row_and_are_the_same_for_the_same_seed(multi_label):
+@pytest.mark.parametrize(("share", "sizes"), [(0.5, (10, 11)), (0.25, (5, 16)), (0.0, (1, 20))])
+def test_parts_share_no_row_and_are_the_same_for_the_same_seed(multi_label, share, sizes):
     rows = cached_rows(n_rows=21, multi_label=multi_label, tokens=tuple(range(1, 22)))
-    first, second = rows.halves(seed=3)
-    assert sorted([*first.tokens, *second.tokens]) == sorted(rows.tokens)
-    assert {len(first), len(second)} == {10, 11}
-    for half in (first, second):
-        places = half.tokens - 1
-        np.testing.assert_array_equal(half.probabilities, rows.probabilities[:, places])
-        np.testing.assert_array_equal(half.targets, rows.targets[places])
-    np.testing.assert_array_equal(rows.halves(seed=3)[0].tokens, first.tokens)
-    assert set(rows.halves(seed=4)[0].tokens) != set(first.tokens)
+    some, others = rows.split(share, seed=3)
+    assert sorted([*some.tokens, *others.tokens]) == sorted(rows.tokens)
+    assert (len(some), len(others)) == sizes
+    for part in (some, others):
+        places = part.tokens - 1
+        np.testing.assert_array_equal(part.probabilities, rows.probabilities[:, places])
+        np.testing.assert_array_equal(part.targets, rows.targets[places])
+    np.testing.assert_array_equal(rows.split(share, seed=3)[0].tokens, some.tokens)
+    assert set(rows.split(share, seed=4)[0].tokens) != set(some.tokens)
 
 
-def test_one_row_has_no_halves():
-    with pytest.raises(DataError, match="1 rows, which cannot be split into two halves"):
-        cached_rows(n_rows=1).halves(seed=0)
+def test_one_row_cannot_be_split():
+    with pytest.raises(DataError, match="1 row cannot be split into one part to fit to and one to judge by"):
+        cached_rows(n_rows=1).split(0.5, seed=0)

@@ -45,7 +45,7 @@ def test_a_risk_that_needs_labels():
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_a_sweep_goes_from_full_depth_to_the_first_exit(name):
-    fitting, judging = cached_rows().halves(0)
+    fitting, judging = cached_rows().split(0.5, 0)
     criterion = make_criterion(name, fitting, Risk.DISAGREEMENT)
     swept = sweep(judging, criterion)
     assert (np.diff(swept.thresholds) < 0).all()

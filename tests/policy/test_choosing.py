@@ -15,6 +15,7 @@ from offramp.policy import (
     Threshold,
     at_exits,
     choose_rule,
+    make_criterion,
     replay,
     sweep,
 )
@@ -92,6 +93,24 @@ def test_a_risk_that_needs_labels():
     rows = cached_rows(labelled=False)
     with pytest.raises(DataError, match="only on rows with labels"):
         choose_rule(AtMost(Risk.ACCURACY_DROP, 0.1, Method.UCB, 0.9), sweep(rows, Confidence(rows.problem)), rows)
+
+
+def test_of_per_exit_thresholds_one_vector_is_left():
+    fitting, judging = ROWS.split(0.25, seed=0)
+    swept = sweep(judging, make_criterion("per-exit", fitting, Risk.DISAGREEMENT))
+    for goal in (AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95), AtLeast(1.5)):
+        rule = choose_rule(goal, swept, judging).rule
+        assert (rule.threshold, len(rule.criterion.thresholds)) == (1, 1)
+    promised = choose_rule(AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95), swept, judging)
+    found = replay(judging.probabilities, promised.rule).probabilities
+    changed = ~judging.problem.agree(found, judging.probabilities[-1])
+    assert promised.promise.seen == pytest.approx(changed.mean())
+    # Where nothing can be lost, everybody leaves at once.
+    free = type(judging)(**{name: getattr(judging, name) for name in judging.__slots__} | {"targets": None})
+    free.probabilities[:-1] = free.probabilities[-1]
+    swept = sweep(free, make_criterion("per-exit", free, Risk.DISAGREEMENT))
+    rule = choose_rule(AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95), swept, free).rule
+    assert set(replay(free.probabilities, rule).exits) == {0}
 
 
 def missed(goal, n_rows=1000):

@@ -143,3 +143,13 @@ def test_refuses_what_does_not_fit():
         search_thresholds(np.zeros((2, 4)), np.zeros((2, 4)), np.zeros((3, 1)), Confidence(SINGLE))
     with pytest.raises(OptionError, match="n_vectors is 0"):
         search_thresholds(np.zeros((2, 4)), np.zeros((3, 4)), np.zeros((3, 1)), Confidence(SINGLE), 0)
+
+
+@given(cached_exits(max_exits=5, least_rows=1), st.integers(1, 5))
+def test_one_vector_decides_as_the_family_at_its_knob(cached, knob):
+    problem, probabilities = cached
+    early = max(1, len(probabilities) - 1)
+    family = PerExit(Confidence(problem), tuple((level,) * early for level in (0.0, 0.3, 0.5, 0.5, 1.01)))
+    expected = replay(probabilities, Threshold(knob, family))
+    found = replay(probabilities, Threshold(1, family.vector(knob)))
+    np.testing.assert_array_equal(found.exits, expected.exits)

@@ -14,11 +14,13 @@ from offramp.policy import (
     Agreement,
     Confidence,
     Gate,
+    Patience,
     PerExit,
     Threshold,
     criterion_name,
     replay,
     rule_from_dict,
+    rule_in_words,
     rule_to_dict,
 )
 
@@ -65,6 +67,16 @@ def test_names():
         "threshold": 0.25,
         "criterion": {"name": "confidence", "problem": "single_label_classification"},
     }
+
+
+def test_in_words():
+    confidence = Confidence(SINGLE)
+    assert rule_in_words(Threshold(0.87654321, confidence)) == "confidence at least 0.8765"
+    assert rule_in_words(Threshold(2, Patience(SINGLE))) == "patience at least 2"
+    vectors = PerExit(confidence, ((0.5, 0.25), (0.98765432, 1.01)))
+    assert rule_in_words(Threshold(1, vectors.vector(2))) == "confidence at least 0.9877, 1.01"
+    assert rule_in_words(Threshold(2, vectors)) == "per exit at least 2"
+    assert rule_in_words(Threshold(0, vectors.vector(2))) == "per exit at least 0"
 
 
 class Own:

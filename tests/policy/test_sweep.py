@@ -86,6 +86,8 @@ def test_costs_are_shares_of_the_mean_full_depth():
     costs = row_costs([1, 3], np.array([10, 30]))
     np.testing.assert_allclose(costs, [[0.125, 0.375], [0.5, 1.5]])
     assert costs[-1].mean() == 1
+    # In one go, full depth costs less than stage by stage.
+    np.testing.assert_allclose(row_costs([1, 3], full=3.2), [[1 / 3.2], [4 / 3.2]])
 
 
 @pytest.mark.parametrize("costs", [[], [0, 0], [1, -1], [1, float("nan")], [[1, 2]]])

@@ -72,7 +72,7 @@ def unlabelled(place, number=400):
 
 
 def test_three_points_with_what_was_promised_and_seen(place):
-    result = tuned(place)
+    result = tuned(place, rule="confidence")
     check(result)
     assert [point.name for point in result.points] == ["fast", "balanced", "safe"]
     assert [point.promise.target for point in result.points] == [0.05, 0.02, 0.01]
@@ -106,7 +106,7 @@ def test_texts_without_labels_do(place):
     (point,) = result.points
     assert (point.seen.accuracy, point.seen.full_accuracy) == (None, None)
     assert point.promise.risk is Risk.DISAGREEMENT
-    assert point.rule == tuned(place, max_disagreement=0.02).points[0].rule
+    assert point.rule == tuned(place, max_disagreement=0.02).points[0].rule  # labels change nothing
     assert set(points_in(place)) == {"mine", "tuned"}
     assert tuned(place, "unlabelled", speedup=1.5).points[0].seen.speedup >= 1.5
     with pytest.raises(DataError, match="has no labels"):
@@ -134,20 +134,32 @@ def test_a_speed_or_a_threshold_has_no_promise(place):
 def test_every_rule_can_be_tuned(place, rule):
     (point,) = tuned(place, max_disagreement=0.1, rule=rule).points
     assert criterion_name(point.rule.criterion) == rule
-    # Fitted to one half, the rule is judged on the other.
-    assert point.seen.rows == (200 if rule in ("gate", "per-exit") else 400)
+    # A quarter of the rows is for fitting.
+    assert point.seen.rows == (300 if rule in ("gate", "per-exit") else 400)
     found = offramp.load(place / "model").predict(["w1 w2", "w30"], at="tuned")
     assert len(found) == 2
+
+
+def test_each_exit_has_a_threshold_of_its_own_if_nothing_else_is_asked_for(place):
+    result = tuned(place)
+    assert {criterion_name(point.rule.criterion) for point in result.points} == {"per-exit"}
+    (point,) = tuned(place, threshold=0.5).points
+    assert criterion_name(point.rule.criterion) == "confidence"
+    with pytest.raises(OptionError, match=r"threshold is 0.5, but the rule 'per-exit' has one for each exit"):
+        tuned(place, threshold=0.5, rule="per-exit")
 
 
 def test_a_point_that_is_missed_is_dropped(place):
     tuned(place, max_disagreement=0.1, name="safe")
     write_jsonl(place / "few.jsonl", single(100, seed=4))
-    result = tuned(place, "few")
+    result = tuned(place, "few", rule="confidence")
     assert [one.name for one in result.missed] == ["balanced", "safe"]
     assert set(points_in(place)) == {"fast"}
     with pytest.raises(CheckFailed, match=r"balanced: no threshold keeps .* at least 149 rows.*; safe: .* 299 rows"):
         check(result)
+    for one in tuned(place, "few").missed:
+        assert "on 75 rows; " in one.reason
+        assert one.reason.endswith("; 25% of the rows served to fit the rule, with --rule confidence all would judge")
 
 
 def test_points_of_the_same_model_stay_and_void_ones_go(place):
@@ -195,7 +207,7 @@ def test_rows_of_the_temperatures_can_be_split(place):
     after = Calibration.load(place / "model")
     assert after.temperatures != before.temperatures
     assert after.rows == 30
-    assert result.points[0].seen.rows == 30
+    assert result.points[0].seen.rows == 23
     assert after.fitted_on != result.points[0].seen.data
     assert len(offramp.load(place / "model").predict(["w1"], at="tuned")) == 1
     with pytest.raises(DataError, match=r"have served for training of this model: .*; use other rows$"):
@@ -264,9 +276,9 @@ def test_options_out_of_range_change_nothing(place, options, message):
 
 def test_one_row(place):
     write_jsonl(place / "one.jsonl", single(1, seed=3))
-    assert len(tuned(place, "one").missed) == 3
+    assert len(tuned(place, "one", rule="confidence").missed) == 3
     assert tuned(place, "one", threshold=0.5).points[0].seen.rows == 1
-    with pytest.raises(DataError, match="1 rows, which cannot be split"):
+    with pytest.raises(DataError, match="1 row cannot be split into"):
         tuned(place, "one", threshold=0.5, rule="gate")
     with pytest.raises(DataError, match="holds 1 row, which cannot be split"):
         tuned(place, "one", threshold=0.5, split=True)

@@ -20,7 +20,7 @@ def command(
         result = demo(
             output, say=say, on_epoch=EpochTable(), on_progress=lambda what, done, total: update(done, total, what)
         )
-    print_tuned(result.tuned.to_dict())
+    print_tuned(result.tuned)
     show()
     print_report(result.report)
     show()

@@ -1,6 +1,7 @@
 """``offramp tune``."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,10 @@ from offramp.cli.options import (
 )
 from offramp.cli.terminal import progress, quiet_libraries, say, show, table
 from offramp.data.columns import Columns
+
+if TYPE_CHECKING:
+    from offramp.policy import AtCost, OperatingPoint, Promise
+    from offramp.tuning import Tuned
 
 
 @expand("columns", Columns, names=COLUMN_OPTIONS)
@@ -39,12 +44,13 @@ def command(
         typer.Option(help="empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop."),
     ] = None,
     rule: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="What is compared with the threshold: confidence, certainty, lead, patience, patient-certainty, "
-            "geometric-mean, agreement, gate or per-exit."
+            help="What is compared with thresholds: per-exit (confidence, with a threshold for each exit; the "
+            "default), confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, "
+            "agreement or gate."
         ),
-    ] = "confidence",
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the point; default: tuned.")] = None,
     default: Annotated[
         str | None, typer.Option(metavar="NAME", help="Point to use from now on where nothing else is asked for.")
@@ -97,7 +103,7 @@ def command(
             seed=seed,
             on_progress=lambda what, done, total: update(done, total, what),
         )
-    print_tuned(tuned.to_dict())
+    print_tuned(tuned)
     if json is not None:
         write_json(Path(json), tuned.to_dict())
         say(f"wrote {json}")
@@ -106,62 +112,59 @@ def command(
     check(tuned)
 
 
-def print_tuned(result: dict[str, Any]) -> None:
-    """Prints the content of a tuning's JSON as tables."""
-    data, model, costs = result["data"], result["model"], result["costs"]
+def print_tuned(tuned: "Tuned") -> None:
+    """Prints what was tuned as tables."""
+    data, model = tuned.data, tuned.model
     show(
         f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; {model['backend']} {model['precision']}, stages "
-        f"timed on {costs['rows']} of them, {result['environment']['threads']} threads, "
-        f"{result['environment']['gpu'] or result['environment']['cpu']}"
+        f"timed on {tuned.costs['rows']} of them, {tuned.environment['threads']} threads, "
+        f"{tuned.environment['gpu'] or tuned.environment['cpu']}"
     )
     for use, share in data["seen"].items():
         if not use.startswith("operating point"):
             show(f"{share:.1%} of the texts have served for {use}")
-    if result["points"]:
+    if tuned.points:
         header = ["point", "promise", "leave when", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {layer}" for layer in model["exits"]]
-        show()
-        show(table([*header, *exits], [_cells(point) for point in result["points"]]))
-    if result["comparison"]:
-        show()
-        show(_comparison(result["comparison"], "accuracy" if data["labelled"] else "agreement with full depth"))
+        show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points])}")
+    if tuned.comparison:
+        show(f"\n{_comparison(tuned.comparison, 'accuracy' if data['labelled'] else 'agreement with full depth')}")
 
 
-def _cells(point: dict[str, Any]) -> list[str]:
-    promise, seen, rule = point["promise"], point["seen"], point["rule"]
+def _cells(point: "OperatingPoint") -> list[str]:
+    from offramp.policy import rule_in_words
+
+    promise, seen = point.promise, point.seen
     return [
-        point["name"],
+        point.name,
         "-" if promise is None else _promise(promise),
-        f"{rule['criterion']['name']} >= {rule['threshold']:.6g}",
-        "-" if promise is None else f"{promise['seen']:.2%}",
-        "-" if promise is None or promise["confidence"] is None else f"{promise['bound']:.2%}",
-        "-" if seen["accuracy"] is None else f"{seen['accuracy']:.2%}",
-        "-" if seen["full_accuracy"] is None else f"{seen['full_accuracy']:.2%}",
-        f"{seen['speedup']:.2f}x",
-        *(f"{share:.0%}" for share in seen["exits"]),
+        rule_in_words(point.rule),
+        "-" if promise is None else f"{promise.seen:.2%}",
+        "-" if promise is None or promise.confidence is None else f"{promise.bound:.2%}",
+        "-" if seen.accuracy is None else f"{seen.accuracy:.2%}",
+        "-" if seen.full_accuracy is None else f"{seen.full_accuracy:.2%}",
+        f"{seen.speedup:.2f}x",
+        *(f"{share:.0%}" for share in seen.exits),
     ]
 
 
-def _promise(promise: dict[str, Any]) -> str:
-    how = {"crc": "on average", "empirical": "on these rows"}.get(promise["method"])
-    return f"{promise['risk']} <= {100 * promise['target']:.4g}%, " + (
-        how or f"{100 * promise['confidence']:.4g}% sure"
-    )
+def _promise(promise: "Promise") -> str:
+    how = {"crc": "on average", "empirical": "on these rows"}.get(promise.method)
+    sure = how or f"{100 * (promise.confidence or 0):.4g}% sure"
+    return f"{promise.risk} <= {100 * promise.target:.4g}%, {sure}"
 
 
-def _comparison(lines: list[dict[str, Any]], what: str) -> str:
+def _comparison(lines: Sequence["AtCost"], what: str) -> str:
     """One line a rule, one column a cost."""
-    costs = sorted({line["cost"] for line in lines}, reverse=True)
-    cells = {(line["rule"], line["cost"]): line for line in lines}
+    costs = sorted({line.cost for line in lines}, reverse=True)
+    cells = {(line.rule, line.cost): line for line in lines}
     rows: list[list[str]] = []
-    for rule in dict.fromkeys(line["rule"] for line in lines):
-        values = [cells[rule, cost] for cost in costs]
-        rows.append([rule, *(_against_first(one, first=not rows) for one in values)])
+    for rule in dict.fromkeys(line.rule for line in lines):
+        rows.append([rule, *(_against_first(cells[rule, cost], first=not rows) for cost in costs)])
     header = [f"{what} at", *(f"{1 / cost:.2f}x" for cost in costs)]
     return table(header, rows) + "\n(in brackets: points gained over the first rule, 95 % interval)"
 
 
-def _against_first(line: dict[str, Any], *, first: bool) -> str:
-    gain = line["gain"]
-    interval = " " * 18 if first else f"({100 * gain['low']:+6.2f} to {100 * gain['high']:+6.2f})"
-    return f"{line['value']['value']:.2%} {interval}"
+def _against_first(line: "AtCost", *, first: bool) -> str:
+    low, high = 100 * line.gain.low, 100 * line.gain.high
+    return f"{line.value.value:.2%} {' ' * 18 if first else f'({low:+6.2f} to {high:+6.2f})'}"

@@ -1,7 +1,7 @@
 """When to stop: exit rules, their replay over cached probabilities, and knobs chosen with a guarantee."""
 
 from offramp.policy.cached import CachedRows
-from offramp.policy.candidates import FITTED, Swept, compare_rules, make_criterion, sweep
+from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, compare_rules, make_criterion, sweep
 from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
 from offramp.policy.comparison import AtCost, Interval, Outcomes, compare
 from offramp.policy.criteria import (
@@ -29,13 +29,14 @@ from offramp.policy.points import (
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, Threshold
-from offramp.policy.stored import CRITERIA, criterion_name, rule_from_dict, rule_to_dict
+from offramp.policy.stored import CRITERIA, criterion_name, rule_from_dict, rule_in_words, rule_to_dict
 from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
     "CRITERIA",
     "FIRST_EXIT",
     "FITTED",
+    "FITTING_SHARE",
     "Agreement",
     "AtCost",
     "AtLeast",
@@ -88,6 +89,7 @@ __all__ = [
     "replay",
     "row_costs",
     "rule_from_dict",
+    "rule_in_words",
     "rule_to_dict",
     "save_operating_points",
     "score_exits",

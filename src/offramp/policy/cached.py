@@ -57,17 +57,17 @@ class CachedRows:
             tokens=self.tokens[rows],
         )
 
-    def halves(self, seed: int) -> tuple["CachedRows", "CachedRows"]:
-        """Two random halves, the same for the same seed.
+    def split(self, share: float, seed: int) -> tuple["CachedRows", "CachedRows"]:
+        """A random share of the rows, at least one, and all others; the same for the same seed.
 
         Raises:
             DataError: there are fewer than two rows.
         """
         if len(self) < 2:
-            raise DataError(f"there are {len(self)} rows, which cannot be split into two halves; give more")
+            raise DataError(f"{len(self)} row cannot be split into one part to fit to and one to judge by; give more")
         order = np.random.default_rng(seed).permutation(len(self))
-        first, second = np.array_split(order, 2)
-        return self.subset(np.sort(first)), self.subset(np.sort(second))
+        some, others = np.split(order, [max(1, int(share * len(self)))])
+        return self.subset(np.sort(some)), self.subset(np.sort(others))
 
     def losses(self, answers: Array, risk: Risk) -> Array:
         """What each row loses by leaving at each exit with some answers (exits, rows, labels): (exits, rows).

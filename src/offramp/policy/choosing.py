@@ -7,6 +7,7 @@ import numpy as np
 from offramp.errors import OptionError
 from offramp.policy.cached import CachedRows
 from offramp.policy.candidates import Swept
+from offramp.policy.frontier import PerExit
 from offramp.policy.points import Promise, Risk
 from offramp.policy.risk import Choice, Method, choose
 from offramp.policy.rules import Threshold
@@ -111,7 +112,10 @@ def _safe_enough(goal: AtMost, swept: Swept, rows: CachedRows) -> Chosen | Misse
 def _rule(swept: Swept, index: int) -> Threshold:
     """The rule of a knob, with the safest of the thresholds that are the same to these rows."""
     same = (swept.exits == swept.exits[index]).all(axis=1)
-    return Threshold(float(swept.thresholds[same.argmax()]), swept.criterion)
+    threshold = float(swept.thresholds[same.argmax()])
+    if isinstance(swept.criterion, PerExit) and threshold >= 1:
+        return Threshold(1.0, swept.criterion.vector(int(threshold)))  # the other vectors have done their work
+    return Threshold(threshold, swept.criterion)
 
 
 def _reason(goal: AtMost, choice: Choice) -> str:

@@ -64,6 +64,10 @@ class PerExit:
         """See :meth:`offramp.policy.Criterion.answer`."""
         return self.criterion.answer(probabilities, history)
 
+    def vector(self, knob: int) -> "PerExit":
+        """Gives the family of one vector that leaves at threshold 1 where this one leaves at ``knob``, from 1 on."""
+        return PerExit(self.criterion, (self.thresholds[knob - 1],))
+
     def knob(self, n_exits: int) -> Knob:
         """See :meth:`offramp.policy.Criterion.knob`."""
         return Knob(full_depth=len(self.thresholds) + 1, whole=True)

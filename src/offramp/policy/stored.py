@@ -61,6 +61,19 @@ def criterion_name(criterion: Criterion) -> str:
     return _NAMES[type(criterion)]
 
 
+def rule_in_words(rule: Threshold) -> str:
+    """Says when a row leaves, such as ``confidence at least 0.9``; thresholds of several exits in their order."""
+    criterion = rule.criterion
+    if isinstance(criterion, PerExit) and len(criterion.thresholds) == rule.threshold == 1:
+        thresholds = ", ".join(f"{threshold:.4g}" for threshold in criterion.thresholds[0])
+        return f"{_in_words(criterion.criterion)} at least {thresholds}"
+    return f"{_in_words(criterion)} at least {rule.threshold:.4g}"
+
+
+def _in_words(criterion: Criterion) -> str:
+    return criterion_name(criterion).replace("-", " ")
+
+
 def _criterion_to_dict(criterion: Any) -> dict[str, Any]:
     name = criterion_name(criterion)
     return {"name": name, **{field.name: _plain(getattr(criterion, field.name)) for field in fields(criterion)}}

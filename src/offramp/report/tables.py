@@ -167,7 +167,7 @@ def _kept(here: OperatingPointHere) -> Kept:
     promise, point = here.promise, here.point
     return Kept(
         name=f"{point.name} (default)" if here.default else str(point.name),
-        rule=words.stored_rule(point),
+        rule=point.rule,
         promise=words.promise(promise),
         method="" if promise is None else _METHODS[promise.method],
         seen=None if promise is None else promise.seen,

@@ -1,6 +1,6 @@
 """Figures as people read them."""
 
-from offramp.evaluation import Evaluation, Point
+from offramp.evaluation import Evaluation
 from offramp.policy import Interval, Promise
 
 # Keeps a number and its unit on one line.
@@ -72,11 +72,6 @@ def promise(made: Promise | None) -> str:
 def processor(evaluation: Evaluation) -> str:
     """What computed: the GPU's name, or the CPU's where there is none."""
     return str(evaluation.environment["gpu"] or evaluation.environment["cpu"])
-
-
-def stored_rule(point: Point) -> str:
-    """When a text leaves, in short."""
-    return f"{point.criterion.replace('-', ' ')} at least {point.threshold:g}"
 
 
 def headline(evaluation: Evaluation) -> str:

@@ -16,6 +16,7 @@ from offramp.evaluation import OnProgress
 from offramp.policy import (
     CRITERIA,
     FITTED,
+    FITTING_SHARE,
     AtCost,
     AtMost,
     CachedRows,
@@ -44,10 +45,11 @@ from offramp.tuning.rows import REPEATS, Ran, Refitted, check_unseen, measure, r
 
 SCHEMA = 1
 CONFIDENCE = 0.95
-RULE = "confidence"
 SECONDS = 10.0
 SPEEDUPS = (1.25, 1.5, 2.0, 3.0, 4.0)
 """At which rules are compared, as far as they can be reached."""
+
+_FEWER = f"; {FITTING_SHARE:.0%} of the rows served to fit the rule, with --rule confidence all would judge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def tune(
     max_disagreement: float | None = None,
     confidence: float = CONFIDENCE,
     method: str | None = None,
-    rule: str = RULE,
+    rule: str | None = None,
     name: str | None = None,
     default: str | None = None,
     split: bool = False,
@@ -124,8 +126,10 @@ def tune(
         confidence: probability of the promise over calibration rows.
         method: ``empirical``, ``crc``, ``ltt`` or ``ucb``, see :class:`offramp.policy.Method`; by default the one that
             keeps most speed: ``ltt`` for disagreement, ``ucb`` for an accuracy drop.
-        rule: what is compared with thresholds, of :data:`offramp.policy.CRITERIA`. ``gate`` and ``per-exit`` are fitted
-            to one random half of the rows, and the other half decides.
+        rule: what is compared with thresholds, of :data:`offramp.policy.CRITERIA`; by default ``per-exit``, confidence
+            with a threshold of its own at each exit (and ``confidence`` with a plain ``threshold``). ``per-exit`` and
+            ``gate`` are fitted to a random quarter of the rows, and the others decide; ``confidence`` leaves all of
+            them to decide, for when there are few.
         name: of the point, where there is a target; ``tuned`` if none is given.
         default: the point that predictions use from now on where nothing else is asked for.
         split: fit the temperatures anew to one random half of the rows and choose on the other: for rows that have
@@ -153,7 +157,8 @@ def tune(
         method=method,
         name=name,
     )
-    _check_options(rule, seconds, seed)
+    rule = _rule(rule, threshold)
+    _check_numbers(seconds, seed)
     classifier = load(folder, backend=backend, precision=precision, threads=threads)
     _check_default(default, goals, classifier)
     rows = read_any(data, columns or Columns())
@@ -192,9 +197,18 @@ def check(tuned: Tuned) -> None:
         raise CheckFailed("; ".join(f"{one.name}: {one.reason}" for one in tuned.missed))
 
 
-def _check_options(rule: str, seconds: float, seed: int) -> None:
+def _rule(rule: str | None, threshold: float | None) -> str:
+    """What is compared with thresholds; a plain threshold is one of confidence."""
+    if rule is None:
+        return "per-exit" if threshold is None else "confidence"
     if rule not in CRITERIA:
         raise OptionError(f"rule {rule!r} is not known; valid: {', '.join(CRITERIA)}")
+    if rule == "per-exit" and threshold is not None:
+        raise OptionError(f"threshold is {threshold}, but the rule 'per-exit' has one for each exit; leave one out")
+    return rule
+
+
+def _check_numbers(seconds: float, seed: int) -> None:
     if not seconds > 0:
         raise OptionError(f"seconds is {seconds}; it must be above 0")
     if seed < 0:
@@ -216,7 +230,7 @@ def _choose(
     threads: int | None,
     seed: int,
 ) -> tuple[tuple[OperatingPoint, ...], tuple[MissedPoint, ...]]:
-    fitting, judging = cached.halves(seed) if rule in FITTED else (cached, cached)
+    fitting, judging = cached.split(FITTING_SHARE, seed) if rule in FITTED else (cached, cached)
 
     @cache
     def swept(risk: Risk) -> Swept:
@@ -227,7 +241,10 @@ def _choose(
         choice = choose_rule(goal, swept(goal.risk if isinstance(goal, AtMost) else judging.best_risk), judging)
         match choice:
             case Missed():
-                missed.append(MissedPoint(name, choice.reason))
+                few = (
+                    f"; {FITTING_SHARE:.0%} of the rows served to fit the rule, with --rule confidence all would judge"
+                )
+                missed.append(MissedPoint(name, choice.reason + (few if rule in FITTED else "")))
             case Chosen():
                 point = OperatingPoint(
                     name=name,
