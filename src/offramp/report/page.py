@@ -19,8 +19,8 @@ from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 _SHAPES = {"early": CIRCLE, "focus": FOCUS, "named": DIAMOND, "cut": SQUARE, "before": RING}
 
-# Of a label, and of what a sentence lists.
-_LONGEST_NAME, _MOST_NAMED = 60, 8
+# A sentence lists no more.
+_MOST_NAMED = 8
 
 # What HTML must not hold, and texts may.
 _UNREADABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\ufffd")
@@ -95,8 +95,7 @@ def _labels(names: Sequence[str]) -> Markup:
 
 def _breakable(name: str) -> Markup:
     """A name that may go on in the next line behind a joint; of a very long one, the beginning."""
-    short = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-    return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(short))))
+    return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(words.short(name)))))
 
 
 def _unseen(spots: Sequence[accuracy_chart.Spot]) -> str:

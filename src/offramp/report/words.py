@@ -51,6 +51,11 @@ def count(number: int, one: str, several: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
+def short(name: str, longest: int = 60) -> str:
+    """A name, or the beginning of a very long one."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
 def interval(difference: Interval) -> str:
     """A difference of shares in points, with the ends of its interval."""
     return f"{signed(difference.value)} ({signed(difference.low)} to {signed(difference.high)})"
