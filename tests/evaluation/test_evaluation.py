@@ -27,7 +27,7 @@ from toys import multi, pairs, single, write_jsonl, write_model
 
 POINT = {
     "name",
-    "criterion",
+    "rule",
     "threshold",
     "accuracy",
     "macro_f1",
@@ -188,7 +188,7 @@ def test_operating_points_of_the_folder_are_measured(tmp_path, rows):
     result = evaluate(folder, rows, thresholds=(0.9,))
     (here,) = result.operating_points
     predictions = load(folder).predict(rows.texts, at="safe")
-    assert (here.point.name, here.point.criterion, here.point.threshold) == ("safe", "lead", 0.8)
+    assert (here.point.name, here.point.rule, here.point.threshold) == ("safe", "lead at least 0.8", 0.8)
     assert here.point.exits == pytest.approx(np.bincount(predictions.exits, minlength=3) / 80)
     assert (here.default, here.promise, here.seen) == (True, points[0].promise, SEEN)
     assert result.focus.point == here.point

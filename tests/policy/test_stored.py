@@ -71,12 +71,12 @@ def test_names():
 
 def test_in_words():
     confidence = Confidence(SINGLE)
-    assert rule_in_words(Threshold(0.87654321, confidence)) == "confidence >= 0.8765"
-    assert rule_in_words(Threshold(2, Patience(SINGLE))) == "patience >= 2"
+    assert rule_in_words(Threshold(0.87654321, confidence)) == "confidence at least 0.8765"
+    assert rule_in_words(Threshold(2, Patience(SINGLE))) == "patience at least 2"
     vectors = PerExit(confidence, ((0.5, 0.25), (0.98765432, 1.01)))
-    assert rule_in_words(Threshold(1, vectors.vector(2))) == "confidence >= 0.9877, 1.01"
-    assert rule_in_words(Threshold(2, vectors)) == "per-exit >= 2"
-    assert rule_in_words(Threshold(0, vectors.vector(2))) == "per-exit >= 0"
+    assert rule_in_words(Threshold(1, vectors.vector(2))) == "confidence at least 0.9877, 1.01"
+    assert rule_in_words(Threshold(2, vectors)) == "per exit at least 2"
+    assert rule_in_words(Threshold(0, vectors.vector(2))) == "per exit at least 0"
 
 
 class Own:

@@ -9,7 +9,7 @@ from offramp.benchmark import Kind
 from offramp.evaluation import Group, Overthinking
 from offramp.policy import Interval, Risk
 from offramp.report.advice import advise, risk_here
-from offramp.report.speeds import Speed, Speeds
+from offramp.report.bench_file import Speed, Speeds
 
 QUIET = evaluation(rows=4000)
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from evaluations import SAFE, evaluation
-from offramp.report import speed_chart
+from offramp.report import accuracy_chart
 from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
 from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE
@@ -24,8 +24,8 @@ KINDS = {
 
 def all_charts(made):
     return [
-        speed_chart.draw(speed_chart.by_clock(made), "clock", "Measured speed-up"),
-        speed_chart.draw(speed_chart.by_layers(made), "layers", "Layer speed-up"),
+        accuracy_chart.draw(accuracy_chart.by_clock(made), "clock", "Measured speed-up"),
+        accuracy_chart.draw(accuracy_chart.by_layers(made), "layers", "Layer speed-up"),
         draw_leaving(made.focus.exits, "leaving"),
         draw_accuracies(made.overthinking, "accuracies"),
         draw_overthinking(made.overthinking, "overthinking"),
@@ -65,7 +65,7 @@ def test_axes_have_units(options):
 
 
 def test_spots_have_the_figures():
-    shown = speed_chart.by_clock(MADE)
+    shown = accuracy_chart.by_clock(MADE)
     assert [spot.x for spot in shown.early] == sorted(point.measured_speedup for point in MADE.points)
     by_name = {spot.name: spot for spot in (*shown.early, *shown.named, *shown.cut)}
     point = MADE.points[1]
@@ -81,18 +81,18 @@ def test_spots_have_the_figures():
 
 
 def test_layer_speedups_have_no_spread():
-    for spot, one in zip(speed_chart.by_layers(MADE).cut, MADE.truncated, strict=True):
+    for spot, one in zip(accuracy_chart.by_layers(MADE).cut, MADE.truncated, strict=True):
         assert spot.x == spot.x_low == spot.x_high == one.layer_speedup
 
 
 def test_what_is_far_below_is_named_instead_of_drawn():
     made = evaluation(labels=tuple("abcdefgh"), rows=1000)
-    shown = speed_chart.by_clock(made)
+    shown = accuracy_chart.by_clock(made)
     assert {spot.name for spot in shown.unseen} == {
-        spot.name for spot in (*shown.early, *shown.cut) if spot.y < shown.full_accuracy - speed_chart.DEEPEST
+        spot.name for spot in (*shown.early, *shown.cut) if spot.y < shown.full_accuracy - accuracy_chart.DEEPEST
     }
     assert shown.unseen
-    drawn = ElementTree.fromstring(speed_chart.draw(shown, "clock", "Measured speed-up"))
+    drawn = ElementTree.fromstring(accuracy_chart.draw(shown, "clock", "Measured speed-up"))
     hints = {one.text for one in drawn.iter("title")}
     assert not hints & {spot.hint for spot in shown.unseen}
     assert all(spot.hint in hints for spot in shown.seen)

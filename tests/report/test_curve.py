@@ -12,7 +12,7 @@ from offramp.report import check_picture, curve, curve_picture
 
 POINT = Point(
     name=None,
-    criterion="confidence",
+    rule="confidence at least 0.8",
     threshold=0.9,
     accuracy=0.9,
     macro_f1=0.9,

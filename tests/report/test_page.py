@@ -11,7 +11,8 @@ from evaluations import SAFE, evaluation
 from offramp.benchmark import Kind
 from offramp.calibration import Problem
 from offramp.report import Report, make_report, render
-from offramp.report.speeds import Speed, Speeds
+from offramp.report.accuracy_chart import by_clock
+from offramp.report.bench_file import Speed, Speeds
 
 VOID = {"meta", "br", "wbr"}
 NASTY = "<script>alert('x')</script>&amp;\"\x00\x0b\ud800\u202e"
@@ -153,6 +154,21 @@ def test_all_parts_are_there():
         "sha256:d",
     ):
         assert words in text
+
+
+def test_very_long_names_are_cut():
+    text = check(render(make_report(evaluation(labels=("b" * 300, "a")))))
+    assert "b" * 59 + "…" in text
+    assert "b" * 60 not in text
+
+
+def test_what_lies_below_the_charts_is_told():
+    made = evaluation(layers=tuple(range(1, 25)), labels=tuple("abcdefgh"), rows=1000)
+    unseen = by_clock(made).unseen
+    assert len(unseen) > 8
+    text = check(render(make_report(made)))
+    assert f"Below the charts: {unseen[0].name} ({unseen[0].y:.1f}\u202f%, " in text
+    assert f" and {len(unseen) - 8} more." in text
 
 
 def test_parts_without_figures_are_left_out():

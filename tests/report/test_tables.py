@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from evaluations import SAFE, evaluation
 from offramp.benchmark import Kind
 from offramp.evaluation import Group
-from offramp.report.speeds import Speed, Speeds
+from offramp.report.bench_file import Speed, Speeds
 from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 counts = st.integers(0, 50)

@@ -56,4 +56,3 @@ def test_the_headline_has_speed_accuracy_and_how_sure_both_are():
 def test_an_operating_point_is_called_by_its_name():
     made = evaluation(promises=(("safe", SAFE),), focus=5)
     assert words.headline(made).startswith("At operating point 'safe' the model")
-    assert words.stored_rule(made.focus.point) == "confidence at least 0.8"

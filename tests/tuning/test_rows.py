@@ -54,6 +54,16 @@ def test_temperatures_are_fitted_to_one_half(classifier):
     assert refit(classifier, ran, seed=1).fitted != refitted.fitted
 
 
+def test_without_labels_temperatures_are_fitted_to_what_the_last_exit_says():
+    calibration = Calibration((1.0, 1.5, 1.0), "", 0, (), against="model")
+    classifier = torch_classifier(tiny_model(labels=LABELS), calibration, device="cpu")
+    refitted = refit(classifier, run_rows(classifier, Texts(ROWS.texts, None, 0, "toy.csv")), seed=0)
+    found = refitted.classifier.calibration
+    assert (found.against, found.rows, found.temperatures[-1]) == ("model", 21, 1.0)
+    assert found.temperatures[0] != 1.0
+    assert refitted.rest.targets is None
+
+
 TEMPERATURES, POINT = temperatures_of("torch", "fp32"), point_of("safe", "torch", "fp32")
 
 

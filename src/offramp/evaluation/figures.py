@@ -16,7 +16,7 @@ from offramp.evaluation.intervals import accuracy_difference
 from offramp.evaluation.result import ExitReliability, Focus, Full, Point, Truncated
 from offramp.evaluation.speed import Speed
 from offramp.evaluation.timing import Ratio
-from offramp.policy import Replay, Threshold, criterion_name, exit_shares, layers_run
+from offramp.policy import Replay, Threshold, exit_shares, layers_run, rule_in_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ def point_of(cached: Cached, rule: Threshold, taken: Replay, speed: Speed, name:
     mean_layers = layers_run(taken.exits, cached.layers, cached.tokens)
     return Point(
         name=name,
-        criterion=criterion_name(rule.criterion),
+        rule=rule_in_words(rule),
         threshold=rule.threshold,
         accuracy=float(outcome.right.mean()),
         macro_f1=cached.macro_f1(taken.probabilities),

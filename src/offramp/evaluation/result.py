@@ -79,7 +79,8 @@ class Point:
 
     Attributes:
         name: of the operating point.
-        criterion: what is compared with the threshold, one of :data:`offramp.policy.CRITERIA`.
+        rule: when a text leaves, in words.
+        threshold: of the rule.
         accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
         accuracy_difference: to full depth, with its 95 % interval.
         mean_layers: layers run, mean over tokens; ``layer_speedup`` is full depth divided by it.
@@ -90,7 +91,7 @@ class Point:
     """
 
     name: str | None
-    criterion: str
+    rule: str
     threshold: float
     accuracy: float
     macro_f1: float

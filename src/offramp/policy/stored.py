@@ -62,12 +62,16 @@ def criterion_name(criterion: Criterion) -> str:
 
 
 def rule_in_words(rule: Threshold) -> str:
-    """Says when a row leaves, such as ``confidence >= 0.9``; thresholds of several exits in their order."""
+    """Says when a row leaves, such as ``confidence at least 0.9``; thresholds of several exits in their order."""
     criterion = rule.criterion
     if isinstance(criterion, PerExit) and len(criterion.thresholds) == rule.threshold == 1:
         thresholds = ", ".join(f"{threshold:.4g}" for threshold in criterion.thresholds[0])
-        return f"{criterion_name(criterion.criterion)} >= {thresholds}"
-    return f"{criterion_name(criterion)} >= {rule.threshold:.4g}"
+        return f"{_in_words(criterion.criterion)} at least {thresholds}"
+    return f"{_in_words(criterion)} at least {rule.threshold:.4g}"
+
+
+def _in_words(criterion: Criterion) -> str:
+    return criterion_name(criterion).replace("-", " ")
 
 
 def _criterion_to_dict(criterion: Any) -> dict[str, Any]:

@@ -5,13 +5,13 @@ A report is made in three steps. ``report.py`` puts an evaluation, a benchmark a
 ``frame.py``, ``labels.py`` and ``svg.py``. ``page.py`` fills the templates with it, and ``card.py`` the model card.
 """
 
+from offramp.report.bench_file import Speeds, read_speeds
 from offramp.report.card import card_section
 from offramp.report.curve import Curve, curve, curve_picture
 from offramp.report.page import render
 from offramp.report.pictures import check_picture
 from offramp.report.report import Report, make_report
 from offramp.report.speed import speed_picture
-from offramp.report.speeds import Speeds, read_speeds
 from offramp.report.writing import check_report, write_report
 
 __all__ = [

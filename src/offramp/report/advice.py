@@ -8,9 +8,9 @@ from scipy.stats import binomtest
 from offramp.benchmark import Kind
 from offramp.evaluation import Evaluation, Group, OperatingPointHere
 from offramp.policy import Risk
-from offramp.report.speeds import Speed, Speeds
+from offramp.report.bench_file import Speed, Speeds
 from offramp.report.verdict import LOSSES, Finding, decide
-from offramp.report.words import count, loss_of, percent, points, promise, signed, span, times, whole
+from offramp.report.words import count, loss_of, percent, points, promise, short, signed, span, times, whole
 
 _WIDE = 0.005
 _MISCALIBRATED = 0.05
@@ -146,14 +146,15 @@ def _unfair(evaluation: Evaluation) -> Finding:
     classes = evaluation.focus.classes
     worst = min(classes, key=_chance)
     chance = min(1.0, _chance(worst) * len(classes))
+    name = short(worst.name)
     accuracies = f"{percent(worst.full_accuracy)} to {percent(worst.accuracy)}"
     return Finding(
         rule="A class loses accuracy by early exit, and chance alone would do that in less than "
         f"{percent(_SIGNIFICANT, 0)} of cases (sign test on texts won and lost, times the number of classes).",
-        figures=f"{worst.name}: {accuracies} on {count(worst.rows, 'text')}, {worst.lost} lost and {worst.won} won, "
+        figures=f"{name}: {accuracies} on {count(worst.rows, 'text')}, {worst.lost} lost and {worst.won} won, "
         f"chance {percent(chance, 1)}",
         applies=chance < _SIGNIFICANT,
-        advice=f"Texts of the class {worst.name!r} pay for the speed: make sure that this is acceptable.",
+        advice=f"Texts of the class {name!r} pay for the speed: make sure that this is acceptable.",
     )
 
 

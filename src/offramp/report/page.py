@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from offramp.calibration import Problem
 from offramp.evaluation import Evaluation
-from offramp.report import speed_chart, words
+from offramp.report import accuracy_chart, words
 from offramp.report.colors import exit_style
 from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
@@ -19,6 +19,9 @@ from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 _SHAPES = {"early": CIRCLE, "focus": FOCUS, "named": DIAMOND, "cut": SQUARE, "before": RING}
 
+# A sentence lists no more.
+_MOST_NAMED = 8
+
 # What HTML must not hold, and texts may.
 _UNREADABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\ufffd")
 
@@ -26,7 +29,7 @@ _UNREADABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)
 def render(report: Report) -> str:
     """Makes the page; everything in it comes from the report."""
     evaluation, speeds = report.evaluation, report.speeds
-    clock = speed_chart.by_clock(evaluation)
+    clock = accuracy_chart.by_clock(evaluation)
     template = _environment().get_template("page.html")
     page = template.render(
         title=evaluation.model.name,
@@ -38,7 +41,7 @@ def render(report: Report) -> str:
         exit_style=exit_style(len(evaluation.model.exits)),
         shapes={name: shape.swatch for name, shape in _SHAPES.items()},
         charts=_charts(evaluation, clock),
-        unseen=", ".join(spot.hint for spot in clock.unseen),
+        unseen=_unseen(clock.unseen),
         choices=choices(evaluation),
         promises=promises(evaluation),
         classes=fold(evaluation.focus.classes, evaluation.model.exits),
@@ -50,10 +53,10 @@ def render(report: Report) -> str:
     return page.translate(_UNREADABLE).encode("utf-8", "replace").decode("utf-8")
 
 
-def _charts(evaluation: Evaluation, clock: speed_chart.SpeedChart) -> dict[str, Markup | list[Markup]]:
+def _charts(evaluation: Evaluation, clock: accuracy_chart.SpeedChart) -> dict[str, Markup | list[Markup]]:
     return {
-        "clock": speed_chart.draw(clock, "clock", "Measured speed-up"),
-        "layers": speed_chart.draw(speed_chart.by_layers(evaluation), "layers", "Layer speed-up"),
+        "clock": accuracy_chart.draw(clock, "clock", "Measured speed-up"),
+        "layers": accuracy_chart.draw(accuracy_chart.by_layers(evaluation), "layers", "Layer speed-up"),
         "leaving": draw_leaving(evaluation.focus.exits, "leaving"),
         "accuracies": draw_accuracies(evaluation.overthinking, "accuracies"),
         "overthinking": draw_overthinking(evaluation.overthinking, "against-last"),
@@ -91,5 +94,12 @@ def _labels(names: Sequence[str]) -> Markup:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may go on in the next line behind a joint."""
-    return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(name))))
+    """A name that may go on in the next line behind a joint; of a very long one, the beginning."""
+    return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(words.short(name)))))
+
+
+def _unseen(spots: Sequence[accuracy_chart.Spot]) -> str:
+    """What lies below the charts, in short."""
+    named = [f"{spot.name} ({spot.y:.1f}\u202f%, {words.times(spot.x)})" for spot in spots[:_MOST_NAMED]]
+    more = len(spots) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")

@@ -5,7 +5,7 @@ from typing import Any
 
 from offramp.evaluation import Evaluation
 from offramp.report.advice import Advice, advise
-from offramp.report.speeds import Speeds
+from offramp.report.bench_file import Speeds
 
 SCHEMA = 1
 

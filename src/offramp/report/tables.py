@@ -8,7 +8,7 @@ from offramp.evaluation import Evaluation, Group, OperatingPointHere, Point, Tru
 from offramp.policy import Interval, Method
 from offramp.report import words
 from offramp.report.advice import risk_here
-from offramp.report.speeds import Speed, Speeds
+from offramp.report.bench_file import Speed, Speeds
 from offramp.report.verdict import LOSSES
 
 # More classes than this are folded into one row.
@@ -167,7 +167,7 @@ def _kept(here: OperatingPointHere) -> Kept:
     promise, point = here.promise, here.point
     return Kept(
         name=f"{point.name} (default)" if here.default else str(point.name),
-        rule=words.stored_rule(point),
+        rule=point.rule,
         promise=words.promise(promise),
         method="" if promise is None else _METHODS[promise.method],
         seen=None if promise is None else promise.seen,

@@ -1,6 +1,6 @@
 """Figures as people read them."""
 
-from offramp.evaluation import Evaluation, Point
+from offramp.evaluation import Evaluation
 from offramp.policy import Interval, Promise
 
 # Keeps a number and its unit on one line.
@@ -51,6 +51,11 @@ def count(number: int, one: str, several: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
+def short(name: str, longest: int = 60) -> str:
+    """A name, or the beginning of a very long one."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
 def interval(difference: Interval) -> str:
     """A difference of shares in points, with the ends of its interval."""
     return f"{signed(difference.value)} ({signed(difference.low)} to {signed(difference.high)})"
@@ -72,11 +77,6 @@ def promise(made: Promise | None) -> str:
 def processor(evaluation: Evaluation) -> str:
     """What computed: the GPU's name, or the CPU's where there is none."""
     return str(evaluation.environment["gpu"] or evaluation.environment["cpu"])
-
-
-def stored_rule(point: Point) -> str:
-    """When a text leaves, in short."""
-    return f"{point.criterion.replace('-', ' ')} at least {point.threshold:g}"
 
 
 def headline(evaluation: Evaluation) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from offramp.errors import OfframpError
 from offramp.files import check_writable, replacing, write_json
 from offramp.report.card import CARD, read_card, splice, write_card
 from offramp.report.page import render
@@ -24,9 +25,14 @@ def check_report(folder: Path, model: Path | None) -> None:
     """
     for name in (JSON, PAGE):
         check_writable(folder / name)
-    if model is not None:
+    if model is None:
+        return
+    try:
         splice(read_card(model), "")
         check_writable(model / CARD)
+    except OfframpError as error:
+        error.add_note("or leave the model card alone with --no-card")
+        raise
 
 
 def write_report(report: Report, folder: Path, model: Path | None) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.calibration import Calibration, fit_calibration
+from offramp.calibration import Calibration, fit_agreement, fit_calibration
 from offramp.data import LabelledTexts, Texts, is_point
 from offramp.data.seen import FITTING
 from offramp.engine import Classifier
@@ -65,6 +65,17 @@ class Ran:
     truncated: NDArray[np.bool_]
     seconds_per_row: float
 
+    def subset(self, places: NDArray[np.int64]) -> "Ran":
+        """The rows at some places, in that order."""
+        return Ran(
+            self.rows.subset(places),
+            None if self.targets is None else self.targets[places],
+            self.logits[:, places],
+            self.tokens[places],
+            self.truncated[places],
+            self.seconds_per_row,
+        )
+
     def cached(self, classifier: Classifier, costs: StageCosts) -> CachedRows:
         """The rows as the policy takes them."""
         temperatures = np.array(classifier.calibration.temperatures)[:, None, None]
@@ -98,33 +109,31 @@ class Refitted:
     """A classifier with new temperatures, the rows they were fitted to, and the other rows."""
 
     classifier: Classifier
-    fitted: LabelledTexts
+    fitted: LabelledTexts | Texts
     rest: Ran
 
 
 def refit(classifier: Classifier, ran: Ran, seed: int) -> Refitted:
-    """Fits the temperatures anew to one random half of the rows.
+    """Fits the temperatures anew to one random half of the rows, as they were fitted: to labels or to the last exit.
 
     Raises:
-        OptionError: the rows have no labels.
+        OptionError: the rows have no labels, and the temperatures were fitted to some.
         DataError: there are fewer than two rows.
     """
-    rows, targets = ran.rows, ran.targets
-    if targets is None or not isinstance(rows, LabelledTexts):
+    rows = ran.rows
+    if ran.targets is None and classifier.calibration.against == "labels":
         raise OptionError(f"split fits temperatures, which takes labels, and {rows.source} has none; leave it out")
     if len(rows) < 2:
         raise DataError(f"{rows.source} holds {len(rows)} row, which cannot be split; give more")
     order = np.random.default_rng(seed).permutation(len(rows))
     here, there = (np.sort(part) for part in np.array_split(order, 2))
-    fitted, rest = rows.subset(here), rows.subset(there)
-    calibration = fit_calibration(
-        ran.logits[:, here], targets[here], classifier.problem, classifier.exits, fitted.fingerprint
-    )
-    return Refitted(
-        _with_calibration(classifier, calibration),
-        fitted,
-        Ran(rest, targets[there], ran.logits[:, there], ran.tokens[there], ran.truncated[there], ran.seconds_per_row),
-    )
+    fitted, rest = ran.subset(here), ran.subset(there)
+    problem, layers, fingerprint = classifier.problem, classifier.exits, fitted.rows.fingerprint
+    if fitted.targets is None:
+        calibration = fit_agreement(fitted.logits, problem, layers, fingerprint)
+    else:
+        calibration = fit_calibration(fitted.logits, fitted.targets, problem, layers, fingerprint)
+    return Refitted(_with_calibration(classifier, calibration), fitted.rows, rest)
 
 
 def _with_calibration(classifier: Classifier, calibration: Calibration) -> Classifier:
