@@ -119,6 +119,12 @@ def test_every_exit_keeps_its_best_epoch(tmp_path):
     assert losses[-1] == np.min(losses, 0).tolist()
 
 
+def test_what_runs_away_keeps_what_it_had(tmp_path):
+    model = tiny_model(pooling="mean")
+    dev, _ = fitted(model, tmp_path, exits_alone(3, labelled=float("inf")), fit=ExitFit(epochs=1))
+    assert np.isfinite(exit_logits_of(model.network, dev)).all()
+
+
 def test_the_seed_decides_everything(tmp_path):
     found = []
     for seed in (1, 1, 2):

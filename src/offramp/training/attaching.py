@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from offramp import environment
@@ -159,6 +160,7 @@ def attach(
     layers = loaded.network.config.exits
     if len(layers) < 2:
         raise OptionError(f"exits are {layers}: the classifier itself; name at least one layer before it")
+    loaded.network.to("cuda" if torch.cuda.is_available() else "cpu")
     train, dev_part = (_Part(texts, *_encoded(loaded, texts)) for texts in (train_texts, dev_texts))
     with replacing(folder) as new:
         new.mkdir()

@@ -6,13 +6,13 @@ The encoder is by far the most work, so it runs once for each text and not once 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DataCollatorWithPadding
 
 from offramp.model import EarlyExitForSequenceClassification, LoadedModel
@@ -108,7 +108,7 @@ def fit_exits(
     parameters = [{"params": [one], "weight_decay": fit.weight_decay * (one.ndim > 1)} for one in heads.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=fit.learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
-    best: list[_Best] = [_Best(np.inf, {})] * len(heads)
+    best = [_Best.of(head, np.inf) for head in heads]
     done = 0
     for _ in range(fit.epochs):
         heads.train()
@@ -141,6 +141,11 @@ class _Best:
     loss: float
     weights: dict[str, Tensor]
 
+    @classmethod
+    def of(cls, head: nn.Module, loss: float) -> Self:
+        """Notes the weights as they are now."""
+        return cls(loss, {name: tensor.clone() for name, tensor in head.state_dict().items()})
+
 
 def _loss(
     network: EarlyExitForSequenceClassification,
@@ -168,8 +173,7 @@ def _better(
         alone = tuple(float(place == index) for place in range(len(network.heads)))
         only = replace(phase, weights=(alone,), consistent=False)
         loss = float(phase_loss(logits, torch.from_numpy(targets), network.problem_type, only, step=0, progress=1))
-        better = {name: tensor.clone() for name, tensor in head.state_dict().items()}
-        found.append(_Best(loss, better) if loss < before.loss else before)
+        found.append(_Best.of(head, loss) if loss < before.loss else before)
     return found
 
 
