@@ -5,7 +5,7 @@ python -m benchmarks.paper STEP ... [--data FOLDER] [--work WORK] [--minilm PATH
 - ``run`` trains and measures all that is missing, in order. It can be killed at any time and goes on where it was.
 - ``analyse`` makes of it the figures in ``--results``; arithmetic alone.
 - ``write`` makes of these ``reproduction.md`` and its pictures in ``--docs``; needs nothing else.
-- ``list`` says which runs are done, and where their models lie.
+- ``list`` says which runs are done.
 - ``smoke`` goes through all steps in small: random encoders, made-up texts, a folder of its own.
 """
 
@@ -63,12 +63,12 @@ def _go(step: str, place: Place, runs: list[Run], options: argparse.Namespace) -
 
         write_document(place.plan, read_results(place.plan, options.results), options.docs)
     elif step == "smoke":
-        from benchmarks.paper.smoke import smoke
+        from benchmarks.paper.smoke import small_plan, smoke
 
-        smoke(options.work, _say)
+        smoke(options.work, small_plan(), _say)
     else:
         for run in runs:
-            _say(f"{'done   ' if place.is_done(run) else 'missing'} {place.model(run)}")
+            _say(f"{'done   ' if place.is_done(run) else 'missing'} {run.name}")
 
 
 def _say(message: str) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.paper.curves import (
     SPEEDUPS,
     Answers,
-    Correlations,
     accuracy_at,
     area,
     choice_between,
@@ -19,6 +19,7 @@ from benchmarks.paper.curves import (
     fastest,
     fastest_with,
     in_turn,
+    mean_correlations,
     mean_over_seeds,
     one_exit,
     read_answers,
@@ -27,14 +28,14 @@ from benchmarks.paper.curves import (
 from benchmarks.paper.measuring import read_times
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import CLASSIFIER, JOINT, STANDARD, Run
-from benchmarks.paper.results import KINDS, Comparison, Line, MethodFigures, NamedLine, Results
+from benchmarks.paper.results import KINDS, LOSSES, Comparison, Line, MethodFigures, NamedLine, Results
 from benchmarks.paper.times import Array, Lot, Times
 from benchmarks.rivals.recipes import RIVALS, Rival
 from offramp import environment
 from offramp.policy import Outcomes
+from offramp.report.words import count
 
 COMPARED_AT = (1.5, 2.0, 3.0, 5.0)
-LOSSES = (0.005, 0.01)
 EFFICIENT, MODELS, RIVAL, CALIBRATION = "efficient", "models", "rivals", "calibration"
 IN_TURN = "all in turn"
 
@@ -59,8 +60,6 @@ class Analysis:
     @property
     def is_possible(self) -> bool:
         """Whether there is enough to compare."""
-        if (self.data, "test") not in self.place.fingerprints:
-            return False
         timed = self.place.times(self.data, self.encoder).is_file()
         return timed and bool(self.seeds(STANDARD)) and bool(self.seeds(JOINT))
 
@@ -91,7 +90,7 @@ class Analysis:
 
     def answers(self, method: str, seed: int, part: str = "test", *, calibrated: bool = True) -> Answers:
         """What a model says."""
-        return _answers(self.place, self.run(method, seed), part, calibrated)
+        return _answers(self.place.logits(self.run(method, seed)), part, calibrated)
 
     def lot(self, kind: str) -> Lot:
         """Times of a way of handing texts in."""
@@ -130,8 +129,8 @@ class Analysis:
 
 
 @cache
-def _answers(place: Place, run: Run, part: str, calibrated: bool) -> Answers:
-    return read_answers(place.logits(run), part, calibrated=calibrated)
+def _answers(file: Path, part: str, calibrated: bool) -> Answers:
+    return read_answers(file, part, calibrated=calibrated)
 
 
 def analyse(analysis: Analysis) -> Results:
@@ -144,7 +143,7 @@ def analyse(analysis: Analysis) -> Results:
         data=data,
         encoder=analysis.encoder,
         environment=environment.describe(),
-        fingerprints={part: place.fingerprints[data, part] for part in rows},
+        fingerprints=place.fingerprints(data),
         rows=rows,
         tokens=float(answers.tokens.mean()),
         truncated=answers.truncated,
@@ -179,13 +178,8 @@ def _figures(analysis: Analysis, method: str) -> MethodFigures:
         area_test=area_on("test"),
         seconds=float(np.mean(seconds)) if seconds else None,
         parameters=records[0]["parameters"],
-        correlations=_mean_correlations(answers) if several else None,
+        correlations=mean_correlations([correlations(one) for one in answers]) if several else None,
     )
-
-
-def _mean_correlations(answers: Sequence[Answers]) -> Correlations:
-    found = [correlations(one) for one in answers]
-    return Correlations(*(float(np.mean([getattr(one, name) for one in found])) for name in ("length", "consistency")))
 
 
 def _line(analysis: Analysis, outcomes: Outcomes, seeds: Sequence[int]) -> Line:
@@ -226,7 +220,7 @@ def _chains(analysis: Analysis) -> Iterator[tuple[str, list[tuple[Analysis, str]
     """A small model first and the standard one where it is not sure, or one model of each depth in turn."""
     whole = (analysis, STANDARD)
     for cut in analysis.cuts:
-        yield f"{cut.removeprefix('cut ')} layers, then all", [(analysis, cut), whole]
+        yield f"{count(int(cut.removeprefix('cut ')), 'layer')}, then all", [(analysis, cut), whole]
     if len(analysis.cuts) > 1:
         yield IN_TURN, [*((analysis, cut) for cut in analysis.cuts), whole]
     encoders = analysis.place.plan.encoders

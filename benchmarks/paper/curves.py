@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +145,15 @@ def fastest_with(outcomes: Outcomes, accuracy: float) -> float | None:
     return 1 / float(outcomes.costs.mean(axis=1)[good].min()) if good.any() else None
 
 
+def lowest_threshold(answers: Answers, accuracy: float) -> float | None:
+    """The lowest confidence to leave at that keeps at least an accuracy; None if none does."""
+    thresholds = CONFIDENCE.knob(len(answers.layers)).grid(KNOBS)
+    scored = score_exits(answers.probabilities, CONFIDENCE)
+    right = at_exits(PROBLEM.right(scored.answers, answers.targets), exits_taken(scored.scores, thresholds))
+    good = np.flatnonzero(right.mean(axis=1) >= accuracy - 1e-9)
+    return float(thresholds[good[0]]) if good.size else None
+
+
 @dataclass(frozen=True, slots=True)
 class Versus:
     """Two ways at one speed-up: their accuracies, and by how much the first is better, with its 95 % interval."""
@@ -171,10 +181,13 @@ def versus(ours: Outcomes, theirs: Outcomes, speedup: float) -> Versus | None:
 
 @dataclass(frozen=True, slots=True)
 class Correlations:
-    """Spearman's rho of the first exit's confidence with the text's length, and with whether all exits agree."""
+    """Spearman's rho of the first exit's confidence with the text's length, and with whether all exits agree.
 
-    length: float
-    consistency: float
+    None where one of the two is the same for all texts.
+    """
+
+    length: float | None
+    consistency: float | None
 
 
 def correlations(answers: Answers) -> Correlations:
@@ -182,6 +195,20 @@ def correlations(answers: Answers) -> Correlations:
     confidence = PROBLEM.confidence(answers.probabilities[0])
     labels = answers.probabilities.argmax(axis=-1)
     consistent = (labels == labels[-1]).all(axis=0)
-    return Correlations(
-        float(spearmanr(confidence, answers.tokens).statistic), float(spearmanr(confidence, consistent).statistic)
-    )
+    return Correlations(_rho(confidence, answers.tokens), _rho(confidence, consistent))
+
+
+def mean_correlations(found: Sequence[Correlations]) -> Correlations:
+    """The mean over models."""
+
+    def mean(values: list[float | None]) -> float | None:
+        known = [one for one in values if one is not None]
+        return float(np.mean(known)) if known else None
+
+    return Correlations(mean([one.length for one in found]), mean([one.consistency for one in found]))
+
+
+def _rho(first: NDArray[Any], second: NDArray[Any]) -> float | None:
+    if (first == first[0]).all() or (second == second[0]).all():
+        return None
+    return float(spearmanr(first, second).statistic)

@@ -1,6 +1,7 @@
 """What is kept of a trained model: the logits of all exits, and how long the parts of such a network take."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import offramp
+from benchmarks.paper.curves import lowest_threshold, read_answers
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import Run
+from benchmarks.paper.results import LOSSES
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp import environment
 from offramp.data import LabelledTexts
@@ -19,12 +22,12 @@ from offramp.evaluation import Request, interleave, measure_stages, ratio, targe
 from offramp.files import read_json, replacing, write_json
 from offramp.training.checks import TRAINING
 
-# Thresholds at which early exit itself is timed, as a check of the sums over stages.
-THRESHOLDS = (0.6, 0.8, 0.9, 0.97)
+# Early exit itself is timed at these thresholds, as a check of the sums over stages.
+THRESHOLDS = (0.8, 0.95)
 REPEATS = 3
 # Rows of a lot: so many that full depth takes about this long, within bounds.
 _SECONDS, _LEAST, _MOST = 15.0, 200, 600
-_SINGLES = 150
+SINGLES = 150  # texts timed one by one
 
 
 def keep_logits(place: Place, run: Run) -> None:
@@ -60,24 +63,38 @@ def write_record(place: Place, run: Run, seconds: float | None) -> None:
     )
 
 
-def measure_times(place: Place, run: Run) -> None:
+def measure_times(place: Place, run: Run, standard: Run) -> None:
     """Times the parts of a run's network, which has several exits, on test texts of its data set.
 
     Times depend on the network's shape and the texts' lengths, not on what was learned, so that one model speaks for
     all regimes; cut off at an exit it is the efficient baseline of that depth.
+
+    Args:
+        standard: the model with one exit; done, as is ``run``.
     """
     classifier = offramp.load(place.model(run), backend="torch", threads=1)
     rows = place.rows(run.data, "test")
     order = np.random.default_rng(0).permutation(len(rows))
-    lot = _request(rows, order[: _lot_size(classifier, rows, order)])
-    singles = _request(rows, order[:_SINGLES])
+    clock = _Clock(classifier, _thresholds(place, run, standard))
     times = Times(
         environment=environment.describe(),
         fingerprint=rows.fingerprint,
-        lot=_measure_lot(classifier, lot),
-        single=_measure_singles(classifier, singles),
+        lot=clock.lot(_request(rows, order[: _lot_size(classifier, rows, order)])),
+        single=clock.single(_request(rows, order[:SINGLES])),
     )
     write_json(place.times(run.data, run.encoder), times.to_dict())
+
+
+def _thresholds(place: Place, run: Run, standard: Run) -> dict[float, float | None]:
+    """What to time, and for which loss it was chosen, if for any."""
+    answers = read_answers(place.logits(run), "test")
+    accuracy = read_answers(place.logits(standard), "test").accuracies[-1]
+    found: dict[float, float | None] = dict.fromkeys(THRESHOLDS)
+    for loss in LOSSES:
+        threshold = lowest_threshold(answers, accuracy - loss)
+        if threshold is not None:
+            found[threshold] = loss
+    return found
 
 
 def _request(rows: LabelledTexts, places: NDArray[np.int64]) -> Request:
@@ -90,67 +107,78 @@ def _lot_size(classifier: Classifier, rows: LabelledTexts, order: NDArray[np.int
     return int(np.clip(_SECONDS * len(trial.texts) / full, _LEAST, _MOST))
 
 
-def _measure_lot(classifier: Classifier, request: Request) -> Lot:
-    """All texts at once, in length-sorted batches: time goes by tokens."""
-    staged = measure_stages(classifier, request, REPEATS)
-    tokens = int(classifier.encode(request.texts, request.text_pairs).lengths.sum())
-    seconds = interleave(_actions(classifier, [request]), REPEATS)
-    full = float(np.median(seconds["full"]))
-    # Both timings have their full depth; relative to it they can be set side by side.
-    stages = [full * stage / staged.full for stage in staged.stages]
-    cut = [float(np.median(seconds[f"cut {index}"])) for index in range(len(classifier.exits) - 1)]
-    costs = [Cost(0.0, one / tokens) for one in (full, *stages, *cut)]
-    split = 1 + len(stages)
-    return _lot(classifier, request, seconds, costs[0], tuple(costs[1:split]), tuple(costs[split:]))
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Times a network: whole, stage by stage, cut off, and leaving early at some thresholds."""
 
+    classifier: Classifier
+    thresholds: dict[float, float | None]
 
-def _measure_singles(classifier: Classifier, request: Request) -> Lot:
-    """One text after the other, as the paper measured: time goes by tokens and by text."""
-    singles = [request.subset(np.array([row])) for row in range(len(request.texts))]
-    by_text = [measure_stages(classifier, single, REPEATS) for single in singles]
-    tokens = classifier.encode(request.texts, request.text_pairs).lengths
-    full = Cost.fitted(tokens, np.array([one.full for one in by_text]))
-    stages = [Cost.fitted(tokens, values) for values in np.array([one.stages for one in by_text]).T]
-    seconds = interleave(_actions(classifier, singles), REPEATS)
-    shares = [float(np.median(seconds[f"cut {index}"] / seconds["full"])) for index in range(len(classifier.exits) - 1)]
-    return _lot(classifier, request, seconds, full, tuple(stages), tuple(full.times(share) for share in shares))
+    def lot(self, request: Request) -> Lot:
+        """All texts at once, in length-sorted batches: time goes by tokens."""
+        staged = measure_stages(self.classifier, request, REPEATS)
+        tokens = int(self.classifier.encode(request.texts, request.text_pairs).lengths.sum())
+        seconds = interleave(self._actions([request]), REPEATS)
+        full = float(np.median(seconds["full"]))
+        # Both timings have their full depth; relative to it they can be set side by side.
+        stages = [full * stage / staged.full for stage in staged.stages]
+        cut = [full * share for share in self._cut_shares(seconds)]
+        lot = Lot(
+            rows=len(request.texts),
+            full=Cost(0.0, full / tokens),
+            stages=tuple(Cost(0.0, one / tokens) for one in stages),
+            cut=tuple(Cost(0.0, one / tokens) for one in cut),
+            real=(),
+        )
+        return self._with_real(lot, request, seconds)
 
+    def single(self, request: Request) -> Lot:
+        """One text after the other, as the paper measured: time goes by tokens and by text."""
+        singles = [request.subset(np.array([row])) for row in range(len(request.texts))]
+        by_text = [measure_stages(self.classifier, single, REPEATS) for single in singles]
+        tokens = self.classifier.encode(request.texts, request.text_pairs).lengths
+        full = Cost.fitted(tokens, np.array([one.full for one in by_text]))
+        stages = np.array([one.stages for one in by_text]).T
+        seconds = interleave(self._actions(singles), REPEATS)
+        lot = Lot(
+            rows=len(singles),
+            full=full,
+            stages=tuple(Cost.fitted(tokens, values) for values in stages),
+            cut=tuple(full.times(share) for share in self._cut_shares(seconds)),
+            real=(),
+        )
+        return self._with_real(lot, request, seconds)
 
-def _actions(classifier: Classifier, requests: list[Request]) -> dict[str, Callable[[], object]]:
-    """Full depth, cut networks and early exit, each over all requests."""
+    def _actions(self, requests: list[Request]) -> dict[str, Callable[[], object]]:
+        """Everything that is timed, each over all requests."""
 
-    def run(predict: Callable[..., object]) -> None:
-        for request in requests:
-            predict(request.texts, request.text_pairs)
+        def run(predict: Callable[..., object]) -> None:
+            for request in requests:
+                predict(request.texts, request.text_pairs)
 
-    cuts = {
-        f"cut {index}": partial(run, partial(classifier.predict_truncated, exit_index=index))
-        for index in range(len(classifier.exits) - 1)
-    }
-    early = {
-        f"threshold {threshold}": partial(run, partial(classifier.predict, threshold=threshold))
-        for threshold in THRESHOLDS
-    }
-    return {"full": partial(run, classifier.predict_full), **cuts, **early}
+        cut, early = self.classifier.predict_truncated, self.classifier.predict
+        return {
+            "full": partial(run, self.classifier.predict_full),
+            **{f"cut {index}": partial(run, partial(cut, exit_index=index)) for index in self._early_exits},
+            **{f"threshold {one}": partial(run, partial(early, threshold=one)) for one in self.thresholds},
+        }
 
+    @property
+    def _early_exits(self) -> range:
+        return range(len(self.classifier.exits) - 1)
 
-def _lot(
-    classifier: Classifier,
-    request: Request,
-    seconds: dict[str, NDArray[np.float64]],
-    full: Cost,
-    stages: tuple[Cost, ...],
-    cut: tuple[Cost, ...],
-) -> Lot:
-    """Puts together what was measured, with early exit as it was and as the sum over stages says."""
-    lot = Lot(len(request.texts), full, stages, cut, ())
-    real = []
-    for threshold in THRESHOLDS:
-        taken = classifier.predict(request.texts, request.text_pairs, threshold=threshold)
-        measured = ratio(seconds["full"], seconds[f"threshold {threshold}"])
-        summed = 1 / float(np.take_along_axis(lot.shares(taken.tokens), taken.exits[None], axis=0).mean())
-        real.append(RealSpeed(threshold, measured.median, measured.low, measured.high, summed))
-    return Lot(lot.rows, full, stages, cut, tuple(real))
+    def _cut_shares(self, seconds: dict[str, NDArray[np.float64]]) -> list[float]:
+        return [float(np.median(seconds[f"cut {index}"] / seconds["full"])) for index in self._early_exits]
+
+    def _with_real(self, lot: Lot, request: Request, seconds: dict[str, NDArray[np.float64]]) -> Lot:
+        """Adds early exit as it was timed, and as the sum over stages says."""
+        real = []
+        for threshold, loss in self.thresholds.items():
+            taken = self.classifier.predict(request.texts, request.text_pairs, threshold=threshold)
+            measured = ratio(seconds["full"], seconds[f"threshold {threshold}"])
+            summed = 1 / float(np.take_along_axis(lot.shares(taken.tokens), taken.exits[None], axis=0).mean())
+            real.append(RealSpeed(threshold, loss, measured.median, measured.low, measured.high, summed))
+        return replace(lot, real=tuple(real))
 
 
 def read_times(file: Path) -> Times:

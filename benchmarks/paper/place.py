@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from benchmarks.paper.plan import Plan, Run
-from offramp.data import LabelledTexts, read_labelled
+from offramp.data import Columns, LabelledTexts, read_labelled
 from offramp.files import read_json
 
 PARTS = ("train", "dev", "test")
@@ -63,7 +63,7 @@ class Place:
         return {
             "schema": SCHEMA,
             "data": run.data,
-            "fingerprints": {part: self.fingerprints[run.data, part] for part in PARTS},
+            "fingerprints": self.fingerprints(run.data),
             "encoder": self.encoder_identities[run.encoder],
             "method": run.method,
             "seed": run.seed,
@@ -72,15 +72,14 @@ class Place:
             "recipe": asdict(encoder.recipe_for(run.data)),
         }
 
-    @cached_property
-    def fingerprints(self) -> dict[tuple[str, str], str]:
-        """Of every file of the data, by data set and part; where it was not prepared, it is missing."""
-        return {
-            (data, part): self.rows(data, part).fingerprint
-            for data in self.plan.data_sets
-            for part in PARTS
-            if self.data_file(data, part).is_file()
-        }
+    def is_prepared(self, data: str) -> bool:
+        """Whether all parts of a data set were written."""
+        return all(self.data_file(data, part).is_file() for part in PARTS)
+
+    def fingerprints(self, data: str) -> dict[str, str]:
+        """Of every part of a data set that is prepared."""
+        columns = self.plan.data_sets[data].columns
+        return {part: _fingerprint(self.data_file(data, part), columns) for part in PARTS}
 
     @cached_property
     def encoder_identities(self) -> dict[str, str]:
@@ -89,11 +88,16 @@ class Place:
 
     def is_done(self, run: Run) -> bool:
         """Whether its model is trained and all that is needed of it is kept."""
-        return self.record(run).is_file()
+        return self.is_prepared(run.data) and self.record(run).is_file()
 
     def record_of(self, run: Run) -> dict[str, Any]:
         """Reads the record."""
         return read_json(self.record(run))
+
+
+@cache
+def _fingerprint(file: Path, columns: Columns) -> str:
+    return read_labelled(str(file), columns).fingerprint
 
 
 def _identity(source: str) -> str:

@@ -21,7 +21,7 @@ def prepare(place: Place, data: DataSet) -> None:
     Raises:
         DataError: the folder or the hub does not hold it.
     """
-    if all(place.data_file(data.name, part).is_file() for part in PARTS):
+    if place.is_prepared(data.name):
         return
     parts = _from_hub(data) if place.source is None else _from_folder(place.source / data.name, data)
     limits = {"train": data.train_rows, "dev": data.dev_rows, "test": data.test_rows}

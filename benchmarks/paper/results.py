@@ -10,6 +10,8 @@ from benchmarks.paper.times import Times
 from offramp.policy import Interval
 
 KINDS = ("lot", "single")
+# Of accuracy against the standard model, that a setting may cost.
+LOSSES = (0.005, 0.01)
 
 
 @dataclass(frozen=True, slots=True)

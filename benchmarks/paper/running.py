@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
 from benchmarks.paper.measuring import keep_logits, measure_times, write_record
 from benchmarks.paper.place import Place
-from benchmarks.paper.plan import CLASSIFIER, JOINT, Run
+from benchmarks.paper.plan import CLASSIFIER, JOINT, STANDARD, Run
 from benchmarks.paper.preparing import prepare
 from benchmarks.paper.training import train
 from offramp.files import locked
@@ -31,9 +32,16 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
                 say(f"{number}/{len(runs)} {run.name}")
                 _run(place, run)
                 say(f"{number}/{len(runs)} {run.name}: {time.monotonic() - started:.0f} s")
-            if run.method == JOINT and not place.times(run.data, run.encoder).is_file():
-                say(f"timing {run.data} {run.encoder}")
-                measure_times(place, run)
+            _time(place, run, say)
+
+
+def _time(place: Place, run: Run, say: Callable[[str], None]) -> None:
+    """Once for a data set and an encoder, on the first joint model."""
+    standard = replace(run, method=STANDARD)
+    if run.method != JOINT or place.times(run.data, run.encoder).is_file() or not place.is_done(standard):
+        return
+    say(f"timing {run.data} {run.encoder}")
+    measure_times(place, run, standard)
 
 
 def _run(place: Place, run: Run) -> None:

@@ -14,7 +14,20 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from benchmarks.paper.analysis import Analysis, analyse
 from benchmarks.paper.document import read_results, write_document, write_results
 from benchmarks.paper.place import PARTS, Place
-from benchmarks.paper.plan import CLASSIFIER, ENCODERS, PLAN, DataSet, Encoder, Plan, Wave
+from benchmarks.paper.plan import (
+    ATTACHED,
+    CLASSIFIER,
+    EFFICIENT,
+    EFFICIENT_12,
+    JOINT,
+    PLAN,
+    REGIMES,
+    STANDARD,
+    DataSet,
+    Encoder,
+    Plan,
+    Wave,
+)
 from benchmarks.paper.running import run_all
 from offramp.training import Recipe
 
@@ -24,35 +37,46 @@ ROWS = {"train": 240, "dev": 60, "test": 120}
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rates=(5e-3,), head_learning_rate=2e-2, precision="fp32")
 
 
-def smoke(folder: Path, say: Callable[[str], None], plan: Plan | None = None) -> None:
-    """Goes through all steps; what is in the folder already is not made again.
-
-    Args:
-        plan: by default the real one, with one seed and fewer layers.
-    """
-    plan = small(PLAN if plan is None else plan)
+def smoke(folder: Path, plan: Plan, say: Callable[[str], None]) -> None:
+    """Goes through all steps; what is in the folder already is not made again."""
     for number, data in enumerate(plan.data_sets.values()):
         make_data(folder / "source" / data.name, data, seed=number)
-    encoders = {name: str(make_encoder(folder / name, one)) for name, one in plan.encoders.items()}
-    place = Place(plan, folder / "work", folder / "source", encoders)
+    for encoder in plan.encoders.values():
+        make_encoder(folder / encoder.name, encoder)
+    place = place_in(folder, plan)
     run_all(place, plan.runs(), say)
     for analysis in Analysis.possible(place):
         write_results(analyse(analysis), folder / "results")
     write_document(plan, read_results(plan, folder / "results"), folder / "docs")
 
 
-def small(plan: Plan) -> Plan:
-    """A plan with one seed, whose encoders train in seconds."""
-    encoders = {name: replace(one, recipe=RECIPE, recipes={}) for name, one in plan.encoders.items()}
-    return Plan(plan.data_sets, encoders, tuple(replace(wave, seeds=(0,)) for wave in plan.waves))
+def place_in(folder: Path, plan: Plan) -> Place:
+    """Where a small reproduction lies."""
+    encoders = {name: str(folder / name) for name in plan.encoders}
+    return Place(plan, folder / "work", folder / "source", encoders)
+
+
+def small_plan() -> Plan:
+    """Everything that the plan has, but for most of it on one data set only."""
+    waves = (
+        Wave(tuple(PLAN.data_sets), "minilm", (STANDARD, JOINT, *EFFICIENT)),
+        Wave(("sst2",), "minilm", (CLASSIFIER, *ATTACHED, *REGIMES)),
+        Wave(("sst2",), "mpnet", (STANDARD, JOINT, *EFFICIENT_12)),
+    )
+    return Plan(PLAN.data_sets, _quick(PLAN.encoders), waves)
 
 
 def tiny_plan() -> Plan:
     """One data set of texts and one of pairs, and of every kind of run one: for tests."""
-    methods = ("standard", "joint", "cut 1", "cut 4", "sweet", "weighted", CLASSIFIER, "attach model")
+    methods = (STANDARD, JOINT, "cut 1", "cut 4", "sweet", "weighted", CLASSIFIER, "attach model")
     data = {name: PLAN.data_sets[name] for name in ("sst2", "snli")}
-    waves = (Wave(("sst2",), "minilm", methods), Wave(("snli",), "minilm", ("standard", "joint")))
-    return Plan(data, {"minilm": ENCODERS["minilm"]}, waves)
+    waves = (Wave(("sst2",), "minilm", methods), Wave(("snli",), "minilm", (STANDARD, JOINT)))
+    return Plan(data, _quick({"minilm": PLAN.encoders["minilm"]}), waves)
+
+
+def _quick(encoders: dict[str, Encoder]) -> dict[str, Encoder]:
+    """Trained in seconds."""
+    return {name: replace(one, recipe=RECIPE, recipes={}) for name, one in encoders.items()}
 
 
 def make_data(folder: Path, data: DataSet, seed: int) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from benchmarks.paper.analysis import CALIBRATION, COMPARED_AT, EFFICIENT, LOSSES, MODELS, RIVAL
+from benchmarks.paper.analysis import CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.pictures import HANDED_IN
 from benchmarks.paper.plan import ATTACHED, JOINT, Plan
-from benchmarks.paper.results import KINDS, Comparison, MethodFigures, NamedLine, Results
+from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.words import count, loss_of, percent, signed, times, whole
 
@@ -175,7 +175,7 @@ def attached(plan: Plan, results: Sequence[Results]) -> str:
         "exits",
         "accuracy at each exit",
         *(f"{HANDED_IN[kind]}, at most 1 point lost" for kind in KINDS),
-        "processor time for the exits",
+        "processor time",
     )
     return grid(header, rows())
 
@@ -226,8 +226,8 @@ def confidence(plan: Plan, results: Sequence[Results]) -> str:
     def row(found: Results) -> list[str]:
         here, paper = found.joint.correlations, PAPER_CORRELATIONS.get(found.data)
         assert here is not None  # it has several exits
-        theirs = [MISSING, MISSING] if paper is None else [f"{one:.2f}" for one in paper]
-        return [title_of(plan, found), f"{here.length:.2f}", theirs[0], f"{here.consistency:.2f}", theirs[1]]
+        length, consistency = (None, None) if paper is None else paper
+        return [title_of(plan, found), *map(_rho, (here.length, length, here.consistency, consistency))]
 
     header = ("data and encoder", "length, here", "length, paper", "consistency, here", "consistency, paper")
     return grid(header, map(row, results))
@@ -240,11 +240,15 @@ def clock(plan: Plan, results: Sequence[Results]) -> str:
         for found in results:
             for kind in KINDS:
                 lot = getattr(found.times, kind)
-                cells = [f"{times(one.measured, 2)} ({times(one.summed, 2)})" for one in lot.real]
-                yield [title_of(plan, found), f"{HANDED_IN[kind]}, {count(lot.rows, 'text')}", *cells]
+                handed_in = f"{HANDED_IN[kind]}, {count(lot.rows, 'text')}"
+                for one in lot.real:
+                    setting = f"{one.threshold:.3g}"
+                    if one.loss is not None:
+                        setting += f" (at most {loss_of(one.loss)} lost)"
+                    measured = f"{times(one.measured, 2)} ({one.low:.2f}–{one.high:.2f})"
+                    yield [title_of(plan, found), handed_in, setting, measured, times(one.summed, 2)]
 
-    thresholds = [f"threshold {one.threshold:g}" for one in results[0].times.lot.real] if results else []
-    return grid(("data and encoder", "handed in", *thresholds), rows())
+    return grid(("data and encoder", "handed in", "threshold", "timed", "sum over stages"), rows())
 
 
 def missing(plan: Plan, results: Sequence[Results]) -> str:
@@ -300,6 +304,10 @@ def _at(accuracies: Sequence[float | None], speedup: float) -> str:
 def _accuracy(method: MethodFigures) -> str:
     spread = "" if method.spread is None else f" ± {100 * method.spread:.2f}"
     return percent(method.accuracies[-1]) + spread
+
+
+def _rho(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2f}"
 
 
 def _times(speed: float | None) -> str:

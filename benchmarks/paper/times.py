@@ -40,9 +40,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RealSpeed:
-    """Early exit itself on the clock, over full depth: median of the rounds and quartiles; and what the sum says."""
+    """Early exit itself on the clock, over full depth: median of the rounds and quartiles; and what the sum says.
+
+    ``loss`` is what the threshold may lose against the standard model, if it was chosen for that.
+    """
 
     threshold: float
+    loss: float | None
     measured: float
     low: float
     high: float
