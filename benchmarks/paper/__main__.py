@@ -3,6 +3,7 @@
 python -m benchmarks.paper STEP ... [--data FOLDER] [--work WORK] [--minilm PATH] [--mpnet PATH] [--only WORD ...]
 
 - ``run`` trains and measures all that is missing, in order. It can be killed at any time and goes on where it was.
+- ``time`` measures times again; ``run`` has done so, but other programs may have been at work.
 - ``analyse`` makes of it the figures in ``--results``; arithmetic alone.
 - ``write`` makes of these ``reproduction.md`` and its pictures in ``--docs``; needs nothing else.
 - ``list`` says which runs are done.
@@ -18,7 +19,7 @@ from benchmarks.paper.place import Place
 from benchmarks.paper.plan import PLAN, Run
 
 _HERE = Path(__file__).parents[1]
-STEPS = ("run", "analyse", "write", "list", "smoke")
+STEPS = ("run", "time", "analyse", "write", "list", "smoke")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -52,6 +53,10 @@ def _go(step: str, place: Place, runs: list[Run], options: argparse.Namespace) -
         from benchmarks.paper.running import run_all
 
         run_all(place, runs, _say)
+    elif step == "time":
+        from benchmarks.paper.running import time_again
+
+        time_again(place, runs, _say)
     elif step == "analyse":
         from benchmarks.paper.analysis import Analysis, analyse
         from benchmarks.paper.document import write_results

@@ -128,14 +128,14 @@ def accuracy_at(outcomes: Outcomes, speedups: Sequence[float] | Array) -> list[f
     costs, values = outcomes.costs.mean(axis=1), outcomes.values.mean(axis=1)
     order = np.argsort(costs, kind="stable")
     found = np.interp(1 / np.asarray(speedups), costs[order], values[order])
-    reach = 1 / costs[order[0]]
+    reach = fastest(outcomes) * (1 + 1e-9)
     return [float(value) if speedup <= reach else None for speedup, value in zip(speedups, found, strict=True)]
 
 
 def area(outcomes: Outcomes) -> float:
     """Mean accuracy over speed-ups from 1 to 4; beyond the fastest it is that of the first exit."""
     grid = np.linspace(*AREA, 61)
-    found = accuracy_at(outcomes, np.minimum(grid, fastest(outcomes) * (1 - 1e-9)))
+    found = accuracy_at(outcomes, np.minimum(grid, fastest(outcomes)))
     return float(np.mean([one for one in found if one is not None]))
 
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_ROUNDS = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -19,15 +21,17 @@ class Cost:
 
     @classmethod
     def fitted(cls, tokens: NDArray[np.int64], seconds: Array) -> Self:
-        """The line through measured rows, (rows,) both, by least absolute error after one of least squares.
+        """The line through measured rows, (rows,) both, with the least sum of absolute errors.
 
-        A pause of the machine makes single rows slow; the line goes through the others.
+        A pause of the machine makes single rows slow; unlike one of least squares, this line does not follow them.
         """
         inputs = np.stack([np.ones(len(tokens)), tokens], axis=1)
-        keep = seconds <= 3 * np.median(seconds / tokens) * tokens
-        keep &= seconds <= 3 * np.median(seconds) * np.maximum(1, tokens / np.median(tokens))
-        (row, token), *_ = np.linalg.lstsq(inputs[keep], seconds[keep], rcond=None)
-        return cls(max(0.0, float(row)), max(0.0, float(token)))
+        weights = np.ones(len(tokens))
+        for _ in range(_ROUNDS):  # least squares, reweighted until they are absolute errors
+            line, *_ = np.linalg.lstsq(inputs * weights[:, None], seconds * weights, rcond=None)
+            errors = np.abs(inputs @ line - seconds)
+            weights = 1 / np.sqrt(np.maximum(errors, 1e-6 * seconds.mean()))
+        return cls(max(0.0, float(line[0])), max(0.0, float(line[1])))
 
     def times(self, factor: float) -> "Cost":
         """A part of it, or a multiple."""
