@@ -32,8 +32,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minilm", default="sentence-transformers/all-MiniLM-L6-v2", help="folder or hub id")
     parser.add_argument("--mpnet", default="microsoft/mpnet-base", help="folder or hub id")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="runs with all these in their names")
-    parser.add_argument("--results", type=Path, default=_HERE / "results" / "paper")
-    parser.add_argument("--docs", type=Path, default=_HERE.parent / "docs")
+    parser.add_argument("--results", type=Path, default=_HERE / "results" / "paper", help="figures as JSON")
+    parser.add_argument("--training", type=Path, default=_HERE / "results" / "training", help="of training_time.py")
+    parser.add_argument("--docs", type=Path, default=_HERE.parent / "docs", help="folder of the page")
     return parser.parse_args(arguments)
 
 
@@ -64,9 +65,10 @@ def _go(step: str, place: Place, runs: list[Run], options: argparse.Namespace) -
         for analysis in Analysis.possible(place):
             write_results(analyse(analysis), options.results)
     elif step == "write":
-        from benchmarks.paper.document import read_results, write_document
+        from benchmarks.paper.document import read_results, read_steps, write_document
 
-        write_document(place.plan, read_results(place.plan, options.results), options.docs)
+        plan, steps = place.plan, read_steps(place.plan, options.training)
+        write_document(plan, read_results(plan, options.results), steps, options.docs)
     elif step == "smoke":
         from benchmarks.paper.smoke import small_plan, smoke
 

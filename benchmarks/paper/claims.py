@@ -1,23 +1,23 @@
 """The paper's claims one by one, beside what the results say of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from benchmarks.paper.analysis import CALIBRATION, EFFICIENT, MODELS
 from benchmarks.paper.plan import Plan
-from benchmarks.paper.results import Comparison, Results
+from benchmarks.paper.results import Comparison, Results, StepCost
 from benchmarks.paper.tables import MISSING, grid, title_of
 from offramp.report.words import count, percent, signed, times
 
 
-def claims(plan: Plan, results: Sequence[Results]) -> str:
+def claims(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:
     """A table: the claim, and what was measured."""
     rows = (
         ("up to five times faster at preserved accuracy", _preserved(plan, results)),
         ("a better trade-off than the efficient baselines in almost all cases", _verdicts(results, EFFICIENT, "cut")),
-        ("almost no additional training time", _time(results)),
-        ("less than 0.005 % more parameters (BERT-large)", _parameters(results)),
+        ("almost no additional training time", _time(plan, steps)),
+        ("less than 0.005 % more parameters", _parameters(plan, steps)),
         ("calibrated confidence decides well", _calibration(results)),
         ("one model instead of many", _verdicts(results, MODELS)),
     )
@@ -54,21 +54,15 @@ def _verdicts(results: Sequence[Results], group: str, beginning: str = "") -> st
     )
 
 
-def _time(results: Sequence[Results]) -> str:
-    ratios = [one.joint.seconds / one.standard.seconds for one in results if one.joint.seconds and one.standard.seconds]
-    if not ratios:
-        return MISSING
-    low, high = (f"{100 * (one - 1):+.1f} %" for one in (min(ratios), max(ratios)))
-    mean = f"{100 * (float(np.mean(ratios)) - 1):+.1f} %"
-    return f"{mean} processor time for the same steps in the mean ({low} to {high}), with four exits"
+def _time(plan: Plan, steps: Mapping[str, StepCost]) -> str:
+    """By the clock, step against step."""
+    named = [f"{100 * (one.ratio - 1):+.1f} % with {plan.encoders[name].title}" for name, one in steps.items()]
+    return "; ".join(named) or MISSING
 
 
-def _parameters(results: Sequence[Results]) -> str:
-    shares = [
-        (one.joint.parameters["exits"] - one.standard.parameters["exits"]) / one.joint.parameters["total"]
-        for one in results
-    ]
-    return f"{percent(min(shares), 4)} to {percent(max(shares), 4)} more, in encoders that are smaller"
+def _parameters(plan: Plan, steps: Mapping[str, StepCost]) -> str:
+    named = [f"{percent(one.share, 4)} with {plan.encoders[name].title}" for name, one in steps.items()]
+    return "; ".join(named) or MISSING
 
 
 def _calibration(results: Sequence[Results]) -> str:

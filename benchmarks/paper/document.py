@@ -1,13 +1,13 @@
 """``docs/reproduction.md`` and its pictures, made from the results in the repository and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.paper import tables
 from benchmarks.paper.claims import claims
 from benchmarks.paper.pictures import draw_curves, draw_rivals
 from benchmarks.paper.plan import Plan
-from benchmarks.paper.results import Results
+from benchmarks.paper.results import Results, StepCost
 from offramp.files import read_json, replacing, write_json
 
 DOCUMENT, PICTURES = "reproduction.md", "reproduction"
@@ -26,7 +26,13 @@ def read_results(plan: Plan, folder: Path) -> list[Results]:
     return [Results.from_dict(read_json(file)) for file in files if file.is_file()]
 
 
-def write_document(plan: Plan, results: Sequence[Results], folder: Path) -> None:
+def read_steps(plan: Plan, folder: Path) -> dict[str, StepCost]:
+    """What ``benchmarks/training_time.py`` measured, by encoder."""
+    files = {name: folder / f"step-{name}.json" for name in plan.encoders}
+    return {name: StepCost.read(file) for name, file in files.items() if file.is_file()}
+
+
+def write_document(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost], folder: Path) -> None:
     """Writes the page and draws its pictures."""
     titles = [tables.title_of(plan, one) for one in results]
     for one, title in zip(results, titles, strict=True):
@@ -34,10 +40,10 @@ def write_document(plan: Plan, results: Sequence[Results], folder: Path) -> None
     if results:
         draw_rivals(results, titles, folder / PICTURES / "rivals.svg")
     with replacing(folder / DOCUMENT) as new:
-        new.write_text(_page(plan, results), encoding="utf-8")
+        new.write_text(_page(plan, results, steps), encoding="utf-8")
 
 
-def _page(plan: Plan, results: Sequence[Results]) -> str:
+def _page(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:
     curves = "\n\n".join(
         f"![accuracy against measured speed-up, {tables.title_of(plan, one)}]({PICTURES}/{one.name}.svg)"
         for one in results
@@ -46,7 +52,7 @@ def _page(plan: Plan, results: Sequence[Results]) -> str:
     return TEMPLATE.read_text(encoding="utf-8").format(
         processor=", ".join(processors),
         set_up=tables.set_up(plan, results),
-        claims=claims(plan, results),
+        claims=claims(plan, results, steps),
         preserved=tables.preserved(plan, results),
         curves=curves,
         efficient=tables.efficient(plan, results),
@@ -58,7 +64,7 @@ def _page(plan: Plan, results: Sequence[Results]) -> str:
         regimes_dev=tables.regimes(plan, results, "dev"),
         regimes_test=tables.regimes(plan, results, "test"),
         attached=tables.attached(plan, results),
-        training_cost=tables.training_cost(plan, results),
+        training_cost=tables.training_cost(plan, results, steps),
         calibration=tables.calibration(plan, results),
         confidence=tables.confidence(plan, results),
         clock=tables.clock(plan, results),

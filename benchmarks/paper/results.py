@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from benchmarks.paper.curves import Correlations, Versus
 from benchmarks.paper.plan import JOINT, STANDARD
 from benchmarks.paper.times import Times
+from offramp.files import read_json
 from offramp.policy import Interval
 
 KINDS = ("lot", "single")
@@ -85,6 +87,30 @@ class NamedLine:
     kind: str
     seeds: int
     line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What four exits cost in training over one, as ``benchmarks/training_time.py`` measures it.
+
+    Attributes:
+        ratio, low, high: time of a step over that with one exit: median and quartiles.
+        more, share: parameters added, and as a share of those there were.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    more: int
+    share: float
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """From a result of that benchmark."""
+        content = read_json(file)
+        low, high = content["time"]["quartiles"]
+        parameters = content["parameters"]
+        return cls(content["time"]["median"], low, high, parameters["more"], parameters["share"])
 
 
 @dataclass(frozen=True, slots=True)

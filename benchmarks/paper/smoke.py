@@ -47,7 +47,7 @@ def smoke(folder: Path, plan: Plan, say: Callable[[str], None]) -> None:
     run_all(place, plan.runs(), say)
     for analysis in Analysis.possible(place):
         write_results(analyse(analysis), folder / "results")
-    write_document(plan, read_results(plan, folder / "results"), folder / "docs")
+    write_document(plan, read_results(plan, folder / "results"), {}, folder / "docs")
 
 
 def place_in(folder: Path, plan: Plan) -> Place:

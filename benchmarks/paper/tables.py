@@ -1,6 +1,6 @@
 """Tables in Markdown, each from the results alone; what was not run shows as missing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from benchmarks.paper.analysis import CALIBRATION, COMPARED_AT, EFFICIENT, MODEL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.pictures import HANDED_IN
 from benchmarks.paper.plan import ATTACHED, JOINT, Plan
-from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results
+from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.words import count, loss_of, percent, signed, times, whole
 
@@ -180,32 +180,36 @@ def attached(plan: Plan, results: Sequence[Results]) -> str:
     return grid(header, rows())
 
 
-def training_cost(plan: Plan, results: Sequence[Results]) -> str:
-    """What exits cost in training, against the standard model with the same steps."""
+def training_cost(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:
+    """What exits cost in training, and what a model for each depth would."""
 
-    def row(found: Results) -> list[str]:
-        standard, joint = found.standard, found.joint
-        more = joint.parameters["exits"] - standard.parameters["exits"]
-        efficient_models = [one for one in found.methods if one.method.startswith("cut")]
-        together = sum(one.parameters["total"] for one in (standard, *efficient_models))
-        return [
-            title_of(plan, found),
-            f"{standard.seconds:.0f} s" if standard.seconds else MISSING,
-            f"{joint.seconds:.0f} s" if joint.seconds else MISSING,
-            f"{100 * (joint.seconds / standard.seconds - 1):+.1f} %" if joint.seconds and standard.seconds else MISSING,
-            f"{more:,} of {joint.parameters['total']:,}: {percent(more / joint.parameters['total'], 4)}",
-            f"{together / joint.parameters['total']:.1f}",
-        ]
+    def row(name: str) -> list[str]:
+        step = steps.get(name)
+        measured = [MISSING, MISSING]
+        if step is not None:
+            measured = [
+                f"{step.ratio:.3f} ({step.low:.3f}–{step.high:.3f})",
+                f"{step.more:,}: {percent(step.share, 4)}",
+            ]
+        separate = [_separate_parameters(found) for found in results if found.encoder == name]
+        known = [one for one in separate if one is not None]
+        return [plan.encoders[name].title, *measured, f"{known[0]:.1f}" if known else MISSING]
 
     header = (
-        "data and encoder",
-        "standard",
-        "joint",
-        "difference",
+        "encoder",
+        "time of a step, over that with one exit",
         "more parameters",
-        "parameters of one model for each depth, over those of the joint one",
+        "parameters of a model for each depth, over those of the joint one",
     )
-    return grid(header, map(row, results))
+    return grid(header, map(row, plan.encoders))
+
+
+def _separate_parameters(found: Results) -> float | None:
+    """Of the standard and all efficient models, over the joint one's; None until all of them are there."""
+    models = [found.standard, *(one for one in found.methods if one.method.startswith("cut"))]
+    if len(models) < len(found.joint.layers):
+        return None
+    return sum(one.parameters["total"] for one in models) / found.joint.parameters["total"]
 
 
 def calibration(plan: Plan, results: Sequence[Results]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.paper import measuring, running
 from benchmarks.paper.__main__ import main
-from benchmarks.paper.document import read_results, write_document
+from benchmarks.paper.document import read_results, read_steps, write_document
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import PLAN, Run
 from benchmarks.paper.smoke import place_in, smoke, tiny_plan
@@ -74,13 +74,24 @@ def test_the_page_is_made_of_the_results_alone(done, tmp_path):
     plan = tiny_plan()
     results = read_results(plan, folder / "results")
     assert [one.name for one in results] == ["sst2-minilm", "snli-minilm"]
-    write_document(plan, results, tmp_path)
+    write_document(plan, results, {}, tmp_path)
     written = (tmp_path / "reproduction.md").read_text()
     assert written == (folder / "docs" / "reproduction.md").read_text()
     assert "{" not in written
     for picture in ("sst2-minilm", "snli-minilm", "rivals"):
         assert (tmp_path / "reproduction" / f"{picture}.svg").stat().st_size < 100_000
         assert f"(reproduction/{picture}.svg)" in written
+
+
+def test_the_page_quotes_what_a_training_step_costs(done, tmp_path):
+    folder, _ = done
+    plan = tiny_plan()
+    measured = {"time": {"median": 1.0312, "quartiles": [1.02, 1.04]}, "parameters": {"more": 77, "share": 0.00011}}
+    (tmp_path / "step-minilm.json").write_text(json.dumps(measured))
+    write_document(plan, read_results(plan, folder / "results"), read_steps(plan, tmp_path), tmp_path)
+    written = (tmp_path / "reproduction.md").read_text()
+    assert "+3.1 % with MiniLM, 6 layers" in written
+    assert "1.031 (1.020–1.040) | 77: 0.0110" in written
 
 
 def test_results_compare_with_baselines_and_name_what_is_missing(done):
