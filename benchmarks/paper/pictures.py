@@ -7,11 +7,13 @@ from typing import Any
 from benchmarks.paper.analysis import MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.results import KINDS, Line, Results
+from benchmarks.rivals.recipes import RIVALS
 from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
 
 HANDED_IN = {"lot": "in batches", "single": "one by one"}
-# Of the rivals; with BLUE, ORANGE and GREY the palette of Wong, Nature Methods 2011.
-_MORE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442", "#D55E00")
+# Of the rivals: Wong's palette, Nature Methods 2011, of which ours has BLUE, and a brown.
+_PALETTE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#D55E00", "#8C510A")
+_COLORS = {rival.name: color for rival, color in zip(RIVALS, _PALETTE, strict=True)}
 # Points of accuracy below the standard model that a picture shows.
 _DEEPEST = 8.0
 
@@ -46,9 +48,7 @@ def _curves(results: Results, title: str) -> Any:
         _plot(axes, results.joint.lines[kind], color=BLUE, linewidth=1.8, label="one network with exits")
         _frame(axes, results, f"{title}, {HANDED_IN[kind]}")
     figure.axes[0].set_ylabel("accuracy (%)")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
-    figure.axes[0].legend(once.values(), once.keys(), loc="lower left", frameon=False, fontsize=8)
+    _legend(figure)
     return figure
 
 
@@ -74,18 +74,24 @@ def _rivals(results: Sequence[Results], titles: Sequence[str]) -> Any:
 
     rows = -(-len(results) // 3)
     figure = Figure(figsize=(9.6, 3.0 * rows), layout="constrained")
-    panels = figure.subplots(rows, 3, squeeze=False).flat
+    panels = figure.subplots(rows, 3, squeeze=False).flatten().tolist()
     for axes, one, title in zip(panels, results, titles, strict=False):
-        rivals = [named for named in one.lines if (named.group, named.kind) == (RIVAL, "lot")]
-        for named, color in zip(rivals, _MORE, strict=False):
-            _plot(axes, named.line, color=color, linewidth=0.9, label=named.name)
+        for named in one.lines:
+            if (named.group, named.kind) == (RIVAL, "lot"):
+                _plot(axes, named.line, color=_COLORS[named.name], linewidth=0.9, label=named.name)
         _plot(axes, one.joint.lines["lot"], color=BLUE, linewidth=1.8, label="joint, confidence")
         _frame(axes, one, title)
-    for axes in list(panels):
+    for axes in panels[len(results) :]:
         axes.set_axis_off()
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=8, frameon=False, fontsize=8)
+    _legend(figure)
     return figure
+
+
+def _legend(figure: Any) -> None:
+    """Below all panels; what several of them show is named once."""
+    shown = [axes.get_legend_handles_labels() for axes in figure.axes]
+    once = {label: handle for handles, labels in shown for handle, label in zip(handles, labels, strict=True)}
+    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=8, frameon=False, fontsize=8)
 
 
 def _plot(axes: Any, line: Line, **style: Any) -> None:

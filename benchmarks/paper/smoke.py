@@ -33,8 +33,10 @@ from offramp.training import Recipe
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 FILLERS, PER_LABEL = 40, 3
-ROWS = {"train": 240, "dev": 60, "test": 120}
-RECIPE = Recipe(epochs=2, batch_size=16, learning_rates=(5e-3,), head_learning_rate=2e-2, precision="fp32")
+ROWS = {"train": 300, "dev": 60, "test": 120}
+RECIPE = Recipe(
+    epochs=3, batch_size=16, learning_rates=(5e-3,), head_learning_rate=3e-2, dropout=0, patience=9, precision="fp32"
+)
 
 
 def smoke(folder: Path, plan: Plan, say: Callable[[str], None]) -> None:
@@ -120,7 +122,7 @@ def make_encoder(folder: Path, encoder: Encoder) -> Path:
         num_hidden_layers=encoder.layers,
         num_attention_heads=4,
         intermediate_size=64,
-        initializer_range=0.2,
+        initializer_range=0.1,
     )
     names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=48, **names).save_pretrained(folder)

@@ -103,6 +103,7 @@ def test_results_compare_with_baselines_and_name_what_is_missing(done):
     }
     assert snli.missing == sst2.missing == ()
     assert len(sst2.joint.accuracies) == 4
+    assert max(sst2.joint.accuracies) > 0.6
     assert sst2.joint.area_dev is not None
     assert sst2.standard.area_dev is None
     assert json.dumps(sst2.to_dict())
