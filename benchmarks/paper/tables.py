@@ -57,12 +57,11 @@ def preserved(plan: Plan, results: Sequence[Results]) -> str:
 
     def row(one: Results) -> list[str]:
         standard, joint = one.standard, one.joint
-        within = [joint.lines[kind].within[f"{loss:g}"] for kind in KINDS for loss in LOSSES]
         return [
             title_of(plan, one),
             _accuracy(standard),
             _accuracy(joint),
-            *(_times(speed) for speed in within),
+            *(_within(one, kind, loss) for kind in KINDS for loss in LOSSES),
             " / ".join(times(joint.lines[kind].fastest) for kind in KINDS),
         ]
 
@@ -308,6 +307,13 @@ def _at(accuracies: Sequence[float | None], speedup: float) -> str:
 def _accuracy(method: MethodFigures) -> str:
     spread = "" if method.spread is None else f" ± {100 * method.spread:.2f}"
     return percent(method.accuracies[-1]) + spread
+
+
+def _within(found: Results, kind: str, loss: float) -> str:
+    """The speed-up at a loss, and as it was timed."""
+    speed = found.joint.lines[kind].within[f"{loss:g}"]
+    timed = [one.measured for one in getattr(found.times, kind).real if one.loss == loss]
+    return _times(speed) + (f", timed {times(timed[0])}" if timed else "")
 
 
 def _rho(value: float | None) -> str:
