@@ -37,7 +37,7 @@ from offramp.report.words import count
 
 COMPARED_AT = (1.5, 2.0, 3.0, 5.0)
 EFFICIENT, MODELS, RIVAL, CALIBRATION = "efficient", "models", "rivals", "calibration"
-IN_TURN = "all in turn"
+IN_TURN, ANY = "all in turn", "any"
 # Of a baseline's speed: as near as this our first exit has to come to be compared with it.
 _NEAR = 0.85
 
@@ -250,7 +250,7 @@ def _comparisons(analysis: Analysis) -> Iterator[Comparison]:
             yield from _compared(analysis, EFFICIENT, cut, kind, seeds, theirs, (speedup,))
         if seeds := analysis.seeds(JOINT, STANDARD, *analysis.cuts):
             choice = choice_between([analysis.mean_outcomes(one, kind, seeds) for one in (STANDARD, *analysis.cuts)])
-            yield from _compared(analysis, EFFICIENT, "any", kind, seeds, choice, COMPARED_AT)
+            yield from _compared(analysis, EFFICIENT, ANY, kind, seeds, choice, COMPARED_AT)
         for other in _others(analysis):
             if seeds := analysis.seeds(JOINT, *other.methods):
                 theirs = other.outcomes(kind, seeds)

@@ -56,6 +56,7 @@ def _page(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost])
         preserved=tables.preserved(plan, results),
         curves=curves,
         efficient=tables.efficient(plan, results),
+        efficient_line=tables.efficient_line(plan, results),
         in_turn=tables.in_turn(plan, results),
         recipes=tables.recipes(),
         rivals=tables.rivals(plan, results, "lot"),

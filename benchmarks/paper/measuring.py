@@ -1,5 +1,6 @@
 """What is kept of a trained model: the logits of all exits, and how long the parts of such a network take."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -77,12 +78,17 @@ def measure_times(place: Place, run: Run, standard: Run) -> None:
     order = np.random.default_rng(0).permutation(len(rows))
     clock = _Clock(classifier, _thresholds(place, run, standard))
     times = Times(
-        environment=environment.describe(),
+        environment=environment.describe() | {"load": _load()},
         fingerprint=rows.fingerprint,
         lot=clock.lot(_request(rows, order[: _lot_size(classifier, rows, order)])),
         single=clock.single(_request(rows, order[:SINGLES])),
     )
     write_json(place.times(run.data, run.encoder), times.to_dict())
+
+
+def _load() -> float | None:
+    """Programs that wanted a processor in the last five minutes, this one included; None where nobody counts them."""
+    return os.getloadavg()[1] if hasattr(os, "getloadavg") else None
 
 
 def _thresholds(place: Place, run: Run, standard: Run) -> dict[float, float | None]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.paper.analysis import CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
+from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.pictures import HANDED_IN
 from benchmarks.paper.plan import ATTACHED, JOINT, Plan
@@ -86,6 +86,17 @@ def efficient(plan: Plan, results: Sequence[Results]) -> str:
 
     columns = [f"{what} {HANDED_IN[kind]}" for kind in KINDS for what in ("speed-up", "ours less theirs,")]
     return grid(("data and encoder", "layers", "accuracy", *columns), rows())
+
+
+def efficient_line(plan: Plan, results: Sequence[Results]) -> str:
+    """Ours at fixed speeds against the line that joins the standard and the efficient models."""
+
+    def row(one: Results) -> list[str]:
+        gains = (_found(one.comparisons, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT)
+        return [title_of(plan, one), *map(_gain, gains)]
+
+    columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in COMPARED_AT]
+    return grid(("data and encoder", *columns), map(row, results))
 
 
 def in_turn(plan: Plan, results: Sequence[Results]) -> str:
@@ -249,9 +260,14 @@ def clock(plan: Plan, results: Sequence[Results]) -> str:
                     if one.loss is not None:
                         setting += f" (at most {loss_of(one.loss)} lost)"
                     measured = f"{times(one.measured, 2)} ({one.low:.2f}–{one.high:.2f})"
-                    yield [title_of(plan, found), handed_in, setting, measured, times(one.summed, 2)]
+                    yield [title_of(plan, found), handed_in, setting, measured, times(one.summed, 2), _load(found)]
 
-    return grid(("data and encoder", "handed in", "threshold", "timed", "sum over stages"), rows())
+    return grid(("data and encoder", "handed in", "threshold", "timed", "sum over stages", "load"), rows())
+
+
+def _load(found: Results) -> str:
+    load = found.times.environment.get("load")
+    return MISSING if load is None else f"{load:.1f}"
 
 
 def missing(plan: Plan, results: Sequence[Results]) -> str:
