@@ -42,6 +42,7 @@ class Classifier:
     Attributes:
         points: the operating points that :func:`load` found in the model folder.
         labels: label names in the order of the probabilities.
+        padding_id: the tokenizer's token that stands for nothing.
         exits: number of layers run before each exit.
     """
 
@@ -67,7 +68,7 @@ class Classifier:
         self.labels = config.labels
         self.exits = stages.layers
         self._text_pair = config.text_pair
-        self._padding_id = int(tokenizer.pad_token_id or 0)
+        self.padding_id = int(tokenizer.pad_token_id or 0)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -103,8 +104,8 @@ class Classifier:
             DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
         """
         chosen = self.exit_rule(threshold, at, rule)
-        self._check_top_k(top_k)
-        self._check(texts, text_pairs)
+        self.check_top_k(top_k)
+        self.check(texts, text_pairs)
         return self._predict(texts, text_pairs, chosen, top_k)
 
     def predict_iter(
@@ -132,7 +133,7 @@ class Classifier:
             raise DataError(_ONE_STRING)
         if window < 1:
             raise OptionError(f"window is {window}; it must be at least 1")
-        self._check_top_k(top_k)
+        self.check_top_k(top_k)
         return self._stream(iter(texts), self.exit_rule(threshold, at, rule), top_k, window)
 
     def exit_rule(
@@ -199,7 +200,7 @@ class Classifier:
 
     def run_exits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> AllExits:
         """Runs every text to the end and gives the logits of all exits, and what was read of each text."""
-        self._check(texts, text_pairs)
+        self.check(texts, text_pairs)
         logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
         tokens, truncated = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
         start = 0
@@ -231,16 +232,11 @@ class Classifier:
         """Tokenises texts as the model reads them."""
         return encode(self.tokenizer, texts, text_pairs)
 
-    def _rule(self, threshold: float, top_k: int | None) -> Threshold:
-        if top_k is not None and top_k < 1:
-            raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
-        return Threshold(threshold, Confidence(self.problem))
-
     def _stream(self, stream: Iterator[Any], rule: ExitRule, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
             first, second = _unzip(chunk, start) if self._text_pair else (chunk, None)
-            self._check(first, second, start)
+            self.check(first, second, start)
             yield from self._predict(first, second, rule, top_k)
             start += len(chunk)
 
@@ -258,13 +254,13 @@ class Classifier:
         text_pairs: Sequence[str] | None,
     ) -> Predictions:
         """Lets all rows leave at one exit, whose logits ``run_batches`` gives."""
-        self._check(texts, text_pairs)
+        self.check(texts, text_pairs)
         parts = []
         for encoded in self._windows(texts, text_pairs):
             probabilities = np.empty((len(encoded), len(self.labels)))
             for ids, logits in run_batches(self.stages, self.batches(encoded)):
                 probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[exit_index])
-            parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
+            parts.append(self.predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
         return _concatenate(parts or [self._empty(1)])
 
     def _run_window(self, encoded: Encoded, rule: ExitRule, top_k: int | None) -> Predictions:
@@ -276,7 +272,7 @@ class Classifier:
         for leaving in leavings:
             probabilities[leaving.ids] = leaving.probabilities
             exits[leaving.ids] = leaving.exit
-        return self._predictions(encoded, probabilities, exits, top_k)
+        return self.predictions(encoded, probabilities, exits, top_k)
 
     def _windows(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Iterator[Encoded]:
         for start in range(0, len(texts), WINDOW):
@@ -285,11 +281,19 @@ class Classifier:
 
     def batches(self, encoded: Encoded) -> Iterator[Batch]:
         """Length-sorted batches under the token budget."""
-        return batches(encoded, self.token_budget, self._padding_id)
+        return batches(encoded, self.token_budget, self.padding_id)
 
-    def _predictions(
+    def predictions(
         self, encoded: Encoded, probabilities: NDArray[np.float64], exits: NDArray[np.int64], top_k: int | None
     ) -> Predictions:
+        """Puts together what was read of texts and what they were answered.
+
+        Args:
+            encoded: the texts.
+            probabilities: calibrated, at the exit each row took, (rows, labels).
+            exits: index of the exit taken, (rows,).
+            top_k: labels in each prediction; None for all.
+        """
         return Predictions(
             names=self.labels,
             problem=self.problem,
@@ -302,13 +306,13 @@ class Classifier:
         )
 
     def _empty(self, top_k: int | None) -> Predictions:
-        return self._predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
+        return self.predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
 
-    def _check_top_k(self, top_k: int | None) -> None:
+    def check_top_k(self, top_k: int | None) -> None:
         if top_k is not None and top_k < 1:
             raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
 
-    def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
+    def check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
         if isinstance(texts, str) or isinstance(text_pairs, str):
             raise DataError(_ONE_STRING)
         if self._text_pair and text_pairs is None:
