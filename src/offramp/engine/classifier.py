@@ -42,6 +42,7 @@ class Classifier:
     Attributes:
         points: the operating points that :func:`load` found in the model folder.
         labels: label names in the order of the probabilities.
+        takes_pairs: whether it was trained on pairs of texts.
         padding_id: the tokenizer's token that stands for nothing.
         exits: number of layers run before each exit.
     """
@@ -67,7 +68,7 @@ class Classifier:
         # Looking something up in a configuration of transformers costs as much as a step of the loop.
         self.labels = config.labels
         self.exits = stages.layers
-        self._text_pair = config.text_pair
+        self.takes_pairs = config.text_pair
         self.padding_id = int(tokenizer.pad_token_id or 0)
 
     @cached_property
@@ -235,7 +236,7 @@ class Classifier:
     def _stream(self, stream: Iterator[Any], rule: ExitRule, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
-            first, second = _unzip(chunk, start) if self._text_pair else (chunk, None)
+            first, second = _unzip(chunk, start) if self.takes_pairs else (chunk, None)
             self.check(first, second, start)
             yield from self._predict(first, second, rule, top_k)
             start += len(chunk)
@@ -309,15 +310,25 @@ class Classifier:
         return self.predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
 
     def check_top_k(self, top_k: int | None) -> None:
+        """Refuses a number of labels below 1.
+
+        Raises:
+            OptionError: it is.
+        """
         if top_k is not None and top_k < 1:
             raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
 
     def check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
+        """Refuses what cannot be classified; ``start`` is the number of the first text.
+
+        Raises:
+            DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
+        """
         if isinstance(texts, str) or isinstance(text_pairs, str):
             raise DataError(_ONE_STRING)
-        if self._text_pair and text_pairs is None:
+        if self.takes_pairs and text_pairs is None:
             raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
-        if not self._text_pair and text_pairs is not None:
+        if not self.takes_pairs and text_pairs is not None:
             raise DataError("this model was trained on single texts; leave text_pairs out")
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise DataError(f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each")

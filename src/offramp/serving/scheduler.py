@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from offramp.engine.batching import plan
-from offramp.serve.costs import Costs
-from offramp.serve.jobs import Job, Row
-from offramp.serve.shapes import Shapes
+from offramp.serving.costs import Costs
+from offramp.serving.jobs import Job, Row
+from offramp.serving.shapes import Shapes
 
 # Rows looked at to make up a batch of similar lengths.
 _WINDOW = 256
@@ -97,7 +97,7 @@ class Lane:
         To run them later with others saves the fixed cost of one step, and everybody behind them gains that; it costs
         each of them the time of the step that goes first. Rows that fill a batch, or have waited for long, do not wait.
 
-        Source: the profit test of DREX (Liu et al., 2025), here of summed waiting times.
+        Source: the idea of a profit test is that of DREX (2025); here it weighs summed waiting times.
         """
         rows = self._waiting[stage]
         behind = [(earlier, len(self._waiting[earlier])) for earlier in range(stage) if self._waiting[earlier]]

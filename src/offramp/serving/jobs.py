@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from offramp.engine.pool import Rows
 from offramp.model.encoding import Encoded
 from offramp.policy import ExitRule
+from offramp.serving.operating import Mode, Point
 
 
 @dataclass(eq=False, slots=True)
@@ -18,11 +19,12 @@ class Job:
     Attributes:
         encoded: the texts.
         labels: number of labels.
-        rule: when its rows leave; None for the operating point in force.
+        point: where its rows leave; None for the operating point in force, and then the one they were begun under.
+        asked: whether the request named the point itself.
         deadline: after it nothing is begun for the job, in seconds of the server's clock.
         done: called once, by the thread that answers the last row; with an error where computing failed.
         gone: the client has left or the deadline has passed; nobody waits for an answer.
-        tag: fair order of its next row, see :mod:`offramp.serve.scheduler`.
+        tag: fair order of its next row, see :mod:`offramp.serving.scheduler`.
         begun: when its first row was begun.
         computed: seconds of the stages that its rows ran in.
         degraded: whether a row was answered at the degraded operating point.
@@ -30,7 +32,7 @@ class Job:
 
     encoded: Encoded
     labels: int
-    rule: ExitRule | None
+    point: Point | None
     deadline: float
     done: Callable[["Job", Exception | None], None]
     gone: bool = False
@@ -38,6 +40,7 @@ class Job:
     begun: float | None = None
     computed: float = 0.0
     degraded: bool = False
+    asked: bool = field(init=False)
     probabilities: NDArray[np.float64] = field(init=False)
     exits: NDArray[np.int64] = field(init=False)
     open: int = field(init=False)
@@ -46,6 +49,17 @@ class Job:
         self.probabilities = np.empty((len(self.encoded), self.labels))
         self.exits = np.full(len(self.encoded), -1)
         self.open = len(self.encoded)
+        self.asked = self.point is not None
+
+    def begin(self, row: "Row", in_force: Point, mode: Mode, now: float) -> None:
+        """Settles where a row leaves, when its first stage is begun."""
+        if self.begun is None:
+            self.begun = now
+        row.in_force = not self.asked and mode is Mode.NORMAL
+        if not self.asked and (self.point is None or mode is Mode.DEGRADED):
+            self.point = in_force
+            self.degraded = mode is Mode.DEGRADED
+        row.rule = self.point.rule if self.asked and self.point is not None else in_force.rule
 
     def rows(self) -> list["Row"]:
         """Its texts, ready to be scheduled."""

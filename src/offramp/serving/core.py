@@ -1,0 +1,316 @@
+"""The server without HTTP: admits requests, tokenises, hands rows to the threads that compute, and gives the answers."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from offramp.engine import Classifier, Predictions
+from offramp.engine.exits import Exits
+from offramp.model.encoding import Encoded, joined
+from offramp.serving import refusals
+from offramp.serving.audits import Auditor
+from offramp.serving.computing import Computed, Computer
+from offramp.serving.costs import costs_of
+from offramp.serving.jobs import Job
+from offramp.serving.metrics import Metrics
+from offramp.serving.operating import InForce, Point
+from offramp.serving.pace import Pace
+from offramp.serving.scheduler import Limits, Scheduler, Step
+from offramp.serving.settings import Settings
+from offramp.serving.shapes import shapes_for
+
+logger = logging.getLogger("offramp.serving")
+
+# Texts tokenised in one go, so that a small request does not wait for all of a large one.
+_CHUNK = 32
+
+# Shapes to learn from where any is as good as another.
+_LENGTHS, _ROWS = (16, 64, 128), (1, 4, 16)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """What a request asks for.
+
+    Attributes:
+        texts: the texts, or the first texts of pairs.
+        text_pairs: the second texts.
+        point: where the texts leave; None for the operating point in force.
+        top_k: labels in each prediction; None for all.
+        timeout: seconds in which the answer has to be there.
+    """
+
+    texts: Sequence[str]
+    text_pairs: Sequence[str] | None
+    point: Point | None
+    top_k: int | None
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """What a request gets.
+
+    Attributes:
+        predictions: one for each text, in order.
+        point: where the texts left.
+        degraded: some left earlier than they would have without load.
+        tokenising, queued, computed, total: seconds.
+    """
+
+    predictions: Predictions
+    point: Point
+    degraded: bool
+    tokenising: float
+    queued: float
+    computed: float
+    total: float
+
+
+class Core:
+    """Computes in threads of its own; the methods without a word on it are for the event loop's thread.
+
+    Args:
+        classifiers: one for each worker; they are copies of one model.
+        settings: see there.
+        in_force: where texts leave that ask for nothing.
+        auditor: compares a few early answers with full depth.
+        metrics: what is counted.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        classifiers: Sequence[Classifier],
+        settings: Settings,
+        in_force: InForce,
+        auditor: Auditor,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        first = classifiers[0]
+        self.classifier = first
+        self.in_force = in_force
+        self.auditor = auditor
+        self.draining = False
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        exits = Exits(first.problem, first.calibration.temperatures)
+        self._computers = [Computer(one.stages, exits, one.padding_id, pairs=one.takes_pairs) for one in classifiers]
+        self.shapes = shapes_for(first.stages.backend, first.tokenizer.model_max_length, first.token_budget)
+        self.costs = costs_of(len(first.exits), first.token_budget)
+        limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
+        self._scheduler = Scheduler(len(first.exits), self.shapes, self.costs, limits)
+        self._pace = Pace(len(classifiers))
+        self._texts = 0
+        self._stopped = False
+        # Guards the scheduler, the pace, the costs, the point in force and the auditor.
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._open: set[asyncio.Future[Job]] = set()
+        self._tokeniser = ThreadPoolExecutor(1, "tokeniser")
+
+    @property
+    def alive(self) -> bool:
+        """Whether all threads that compute are at work."""
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
+    def warm_up(self, seconds: float) -> None:
+        """Runs batches of the shapes to be expected, small ones first, to prepare kernels and to learn what stages cost.
+
+        For the thread that will call :meth:`start`.
+        """
+        lengths, rows = self.shapes.lengths or _LENGTHS, self.shapes.rows or _ROWS
+        longest, budget = self.classifier.tokenizer.model_max_length, self.costs.token_budget
+        every = [(count, length) for length in lengths for count in rows if length <= longest]
+        shapes = sorted((one for one in every if one[0] * one[1] <= budget), key=lambda one: one[0] * one[1])
+        for number, computer in enumerate(self._computers):
+            until = self._clock() + seconds / len(self._computers)
+            for count, length in shapes:
+                if self._clock() > until:
+                    break
+                for _ in computer.warm(count, length):
+                    pass
+                for stage, taken in enumerate(computer.warm(count, length) if number == 0 else ()):
+                    self.costs.learn(stage, count * length, taken)
+
+    def start(self) -> None:
+        """Starts computing."""
+        for number, computer in enumerate(self._computers):
+            thread = threading.Thread(target=self._work, args=(computer,), name=f"worker-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends the threads; requests that are still open get a refusal."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._tokeniser.shutdown(cancel_futures=True)
+        for future in self._open:
+            if not future.done():
+                future.set_exception(refusals.stopping())
+
+    def look(self) -> dict[str, float]:
+        """What waits now: texts in the server, texts to be begun, seconds that the next of them has waited, audits."""
+        with self._changed:
+            return {
+                "texts": self._texts,
+                "depth": self._scheduler.depth(),
+                "age": self._scheduler.oldest(self._clock()),
+                "audits": self._scheduler.audits(),
+            }
+
+    async def classify(self, ask: Ask) -> Answered:
+        """Answers a request. Cancelling the task drops the request's work.
+
+        Raises:
+            Refusal: the server is overloaded or stopping, the answer would be late, or computing failed.
+        """
+        began = self._clock()
+        self._admit(len(ask.texts))
+        self._texts += len(ask.texts)
+        try:
+            async with asyncio.timeout(ask.timeout):
+                return await self._answer(ask, began)
+        except TimeoutError:
+            raise refusals.late(ask.timeout) from None
+        finally:
+            self._texts -= len(ask.texts)
+
+    def _admit(self, texts: int) -> None:
+        if self.draining:
+            raise refusals.stopping()
+        with self._changed:
+            wait = self._pace.seconds(self._scheduler.ahead(texts * self._pace.tokens_a_row))
+        if wait > self._settings.max_queue_ms / 1000 or self._texts + texts > self._settings.max_queue:
+            raise refusals.overloaded(wait)
+
+    async def _answer(self, ask: Ask, began: float) -> Answered:
+        encoded = await self._encode(ask.texts, ask.text_pairs)
+        tokenised = self._clock()
+        if not len(encoded):
+            return self._answered(
+                ask, Job(encoded, len(self.classifier.labels), ask.point, 0.0, _nobody), began, tokenised
+            )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Job] = loop.create_future()
+        job = Job(
+            encoded,
+            len(self.classifier.labels),
+            ask.point,
+            began + ask.timeout,
+            lambda job, error: loop.call_soon_threadsafe(_resolve, future, job, error),
+        )
+        self._open.add(future)
+        try:
+            with self._changed:
+                self._scheduler.add(job, job.rows(), tokenised)
+                self._changed.notify()
+            return self._answered(ask, await future, began, tokenised)
+        finally:
+            self._open.discard(future)
+            if job.open:
+                self._drop(job)
+
+    def _drop(self, job: Job) -> None:
+        with self._changed:
+            job.gone = True
+            self._scheduler.forget(job)
+
+    def _answered(self, ask: Ask, job: Job, began: float, tokenised: float) -> Answered:
+        now = self._clock()
+        return Answered(
+            predictions=self.classifier.predictions(job.encoded, job.probabilities, job.exits, ask.top_k),
+            point=job.point or self.in_force.point,
+            degraded=job.degraded,
+            tokenising=tokenised - began,
+            queued=0.0 if job.begun is None else job.begun - tokenised,
+            computed=job.computed,
+            total=now - began,
+        )
+
+    async def _encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Encoded:
+        """Tokenises in a thread of its own, some texts at a time."""
+        loop = asyncio.get_running_loop()
+        parts = []
+        for start in range(0, len(texts), _CHUNK):
+            stop = start + _CHUNK
+            pairs = None if text_pairs is None else text_pairs[start:stop]
+            encode = partial(self.classifier.encode, texts[start:stop], pairs)
+            parts.append(await loop.run_in_executor(self._tokeniser, encode))
+        return joined(*parts) if parts else self.classifier.encode([])
+
+    def _work(self, computer: Computer) -> None:
+        """What a worker's thread does until :meth:`stop`."""
+        while (found := self._next()) is not None:
+            step, audit = found
+            started = self._clock()
+            try:
+                computed = computer.run(step)
+            except Exception as error:
+                logger.exception("stage %d failed on %d rows", step.stage, len(step.rows))
+                self._fail(step, error)
+            else:
+                self._settle(step, computed, self._clock() - started, audit)
+
+    def _next(self) -> tuple[Step, bool] | None:
+        """Waits for a step and begins it; None when the server stops."""
+        with self._changed:
+            while not self._stopped:
+                now = self._clock()
+                mode = self.in_force.look(self._scheduler.oldest(now), self.auditor.drift.alarm)
+                if (found := self._scheduler.next(now)) is not None:
+                    step, _ = found
+                    for row in step.rows if step.stage == 0 else ():
+                        row.job.begin(row, self.in_force.point, mode, now)
+                    return found
+                self._changed.wait()
+        return None
+
+    def _settle(self, step: Step, computed: Computed, seconds: float, audit: bool) -> None:
+        ended = []
+        with self._changed:
+            now = self._clock()
+            self.costs.learn(step.stage, step.tokens, seconds)
+            self._scheduler.stay(step, computed.staying, now, audit=audit)
+            for answer in computed.answers:
+                if answer.row.job.answer(answer.row.position, answer.exit, answer.probabilities):
+                    ended.append(answer.row.job)
+                if not audit and answer.row.in_force and (job := self.auditor.sample(answer)) is not None:
+                    self._scheduler.add(job, job.rows(), now, audit=True)
+            if not audit:
+                for row in step.rows:
+                    row.job.computed += seconds / len(step.rows)
+                self._pace.add(seconds, len(computed.answers), sum(one.row.length for one in computed.answers))
+            if computed.staying and len(self._threads) > 1:
+                self._changed.notify()
+            for job in ended:
+                job.done(job, None)
+        self._metrics.step(step, computed, audit)
+
+    def _fail(self, step: Step, error: Exception) -> None:
+        for job in {row.job for row in step.rows}:
+            self._drop(job)
+            job.done(job, error)
+
+
+def _resolve(future: "asyncio.Future[Job]", job: Job, error: Exception | None) -> None:
+    if future.done():  # the client has left, or the deadline has passed
+        return
+    if error is None:
+        future.set_result(job)
+    else:
+        future.set_exception(refusals.failed())
+
+
+def _nobody(job: Job, error: Exception | None) -> None:
+    pass
