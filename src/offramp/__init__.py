@@ -6,8 +6,9 @@
     classifier.predict(["a text"], threshold=0.9)[0].label
 
 The verbs of the command line are functions here: ``train``, ``attach``, ``calibrate``, ``tune``, ``evaluate``,
-``predict``, ``export``, ``bench``, ``serve`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers
-come with the first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
+``predict``, ``export``, ``bench``, ``serve`` and ``demo``. Importing this package costs next to nothing; PyTorch and
+transformers come with the first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in
+either order.
 """
 
 from typing import TYPE_CHECKING

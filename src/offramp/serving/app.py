@@ -1,6 +1,7 @@
 """The application: routes, one form for all errors, and the guard in front."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,7 +10,6 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from offramp import __version__
 from offramp.serving import routes
 from offramp.serving.adapters import hugging_face, open_inference, vllm
 from offramp.serving.guard import Guard
@@ -31,7 +31,7 @@ def create_app(service: Service, keys: Keys | None = None) -> FastAPI:
     """Makes the ASGI application of a service; only those who have one of the ``keys`` may use it, if there are any."""
     app = FastAPI(
         title="offramp",
-        version=__version__,
+        version=version("offramp"),
         description="Text classification with early exits.",
         telemetry=_NO_TELEMETRY,
         docs_url=None,

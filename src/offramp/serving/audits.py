@@ -71,7 +71,9 @@ class Auditor:
         self.drift = Drift(self._expected)
 
     def sample(self, answer: Answer) -> Job | None:
-        """Takes an answer given at the ordinary operating point; gives the job that audits it, if it was drawn."""
+        """Takes an answer; gives the job that audits it, if it was given at the ordinary point and is drawn."""
+        if not answer.row.in_force:
+            return None
         self.confidences.append(float(self._problem.confidence(answer.probabilities)))
         if self._random.random() >= self._chance:
             return None

@@ -1,4 +1,4 @@
-"""The server without HTTP: admits requests, tokenises, hands rows to the threads that compute, and gives the answers."""
+"""The server without HTTP: admits requests, tokenises, hands rows to the threads that compute, and answers."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ from offramp.serving import refusals
 from offramp.serving.audits import Auditor
 from offramp.serving.computing import Computed, Computer
 from offramp.serving.costs import costs_of
+from offramp.serving.desk import Desk, Waiting
 from offramp.serving.jobs import Job
 from offramp.serving.metrics import Metrics
 from offramp.serving.operating import InForce, Point
@@ -78,8 +79,7 @@ class Core:
     Args:
         classifiers: one for each worker; they are copies of one model.
         settings: see there.
-        in_force: where texts leave that ask for nothing.
-        auditor: compares a few early answers with full depth.
+        in_force, auditor: as for :class:`Desk`.
         metrics: what is counted.
         clock: seconds.
     """
@@ -95,22 +95,20 @@ class Core:
     ) -> None:
         first = classifiers[0]
         self.classifier = first
-        self.in_force = in_force
-        self.auditor = auditor
         self.draining = False
+        self.texts = 0
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
         exits = Exits(first.problem, first.calibration.temperatures)
         self._computers = [Computer(one.stages, exits, one.padding_id, pairs=one.takes_pairs) for one in classifiers]
-        self.shapes = shapes_for(first.stages.backend, first.tokenizer.model_max_length, first.token_budget)
-        self.costs = costs_of(len(first.exits), first.token_budget)
+        costs = costs_of(len(first.exits), first.token_budget)
+        self._shapes = shapes_for(first.stages.backend, first.tokenizer.model_max_length, first.token_budget)
         limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
-        self._scheduler = Scheduler(len(first.exits), self.shapes, self.costs, limits)
-        self._pace = Pace(len(classifiers))
-        self._texts = 0
+        scheduler = Scheduler(len(first.exits), self._shapes, costs, limits)
+        self.desk = Desk(scheduler, in_force, auditor, costs, Pace(len(classifiers)))
         self._stopped = False
-        # Guards the scheduler, the pace, the costs, the point in force and the auditor.
+        # Guards the desk.
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._open: set[asyncio.Future[Job]] = set()
@@ -122,12 +120,12 @@ class Core:
         return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
 
     def warm_up(self, seconds: float) -> None:
-        """Runs batches of the shapes to be expected, small ones first, to prepare kernels and to learn what stages cost.
+        """Runs batches of shapes to be expected, small ones first: kernels are prepared, and costs of stages learned.
 
         For the thread that will call :meth:`start`.
         """
-        lengths, rows = self.shapes.lengths or _LENGTHS, self.shapes.rows or _ROWS
-        longest, budget = self.classifier.tokenizer.model_max_length, self.costs.token_budget
+        lengths, rows = self._shapes.lengths or _LENGTHS, self._shapes.rows or _ROWS
+        longest, budget = self.classifier.tokenizer.model_max_length, self.desk.costs.token_budget
         every = [(count, length) for length in lengths for count in rows if length <= longest]
         shapes = sorted((one for one in every if one[0] * one[1] <= budget), key=lambda one: one[0] * one[1])
         for number, computer in enumerate(self._computers):
@@ -138,7 +136,7 @@ class Core:
                 for _ in computer.warm(count, length):
                     pass
                 for stage, taken in enumerate(computer.warm(count, length) if number == 0 else ()):
-                    self.costs.learn(stage, count * length, taken)
+                    self.desk.costs.learn(stage, count * length, taken)
 
     def start(self) -> None:
         """Starts computing."""
@@ -159,15 +157,10 @@ class Core:
             if not future.done():
                 future.set_exception(refusals.stopping())
 
-    def look(self) -> dict[str, float]:
-        """What waits now: texts in the server, texts to be begun, seconds that the next of them has waited, audits."""
+    def look(self) -> Waiting:
+        """Tells what waits now; for any thread."""
         with self._changed:
-            return {
-                "texts": self._texts,
-                "depth": self._scheduler.depth(),
-                "age": self._scheduler.oldest(self._clock()),
-                "audits": self._scheduler.audits(),
-            }
+            return self.desk.look(self._clock())
 
     async def classify(self, ask: Ask) -> Answered:
         """Answers a request. Cancelling the task drops the request's work.
@@ -177,21 +170,21 @@ class Core:
         """
         began = self._clock()
         self._admit(len(ask.texts))
-        self._texts += len(ask.texts)
+        self.texts += len(ask.texts)
         try:
             async with asyncio.timeout(ask.timeout):
                 return await self._answer(ask, began)
         except TimeoutError:
             raise refusals.late(ask.timeout) from None
         finally:
-            self._texts -= len(ask.texts)
+            self.texts -= len(ask.texts)
 
     def _admit(self, texts: int) -> None:
         if self.draining:
             raise refusals.stopping()
         with self._changed:
-            wait = self._pace.seconds(self._scheduler.ahead(texts * self._pace.tokens_a_row))
-        if wait > self._settings.max_queue_ms / 1000 or self._texts + texts > self._settings.max_queue:
+            wait = self.desk.wait(texts)
+        if wait > self._settings.max_queue_ms / 1000 or self.texts + texts > self._settings.max_queue:
             raise refusals.overloaded(wait)
 
     async def _answer(self, ask: Ask, began: float) -> Answered:
@@ -203,17 +196,21 @@ class Core:
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Job] = loop.create_future()
+
+        def done(job: Job, error: Exception | None) -> None:
+            loop.call_soon_threadsafe(_resolve, future, job, error)
+
         job = Job(
             encoded,
             len(self.classifier.labels),
             ask.point,
             began + ask.timeout,
-            lambda job, error: loop.call_soon_threadsafe(_resolve, future, job, error),
+            done,
         )
         self._open.add(future)
         try:
             with self._changed:
-                self._scheduler.add(job, job.rows(), tokenised)
+                self.desk.add(job, tokenised)
                 self._changed.notify()
             return self._answered(ask, await future, began, tokenised)
         finally:
@@ -223,14 +220,13 @@ class Core:
 
     def _drop(self, job: Job) -> None:
         with self._changed:
-            job.gone = True
-            self._scheduler.forget(job)
+            self.desk.drop(job)
 
     def _answered(self, ask: Ask, job: Job, began: float, tokenised: float) -> Answered:
         now = self._clock()
         return Answered(
             predictions=self.classifier.predictions(job.encoded, job.probabilities, job.exits, ask.top_k),
-            point=job.point or self.in_force.point,
+            point=job.point or self.desk.in_force.point,
             degraded=job.degraded,
             tokenising=tokenised - began,
             queued=0.0 if job.begun is None else job.begun - tokenised,
@@ -251,51 +247,32 @@ class Core:
 
     def _work(self, computer: Computer) -> None:
         """What a worker's thread does until :meth:`stop`."""
-        while (found := self._next()) is not None:
-            step, audit = found
-            started = self._clock()
+        while (step := self._next()) is not None:
+            began = self._clock()
             try:
                 computed = computer.run(step)
             except Exception as error:
                 logger.exception("stage %d failed on %d rows", step.stage, len(step.rows))
                 self._fail(step, error)
             else:
-                self._settle(step, computed, self._clock() - started, audit)
+                self._settle(step, computed, self._clock() - began)
 
-    def _next(self) -> tuple[Step, bool] | None:
+    def _next(self) -> Step | None:
         """Waits for a step and begins it; None when the server stops."""
         with self._changed:
             while not self._stopped:
-                now = self._clock()
-                mode = self.in_force.look(self._scheduler.oldest(now), self.auditor.drift.alarm)
-                if (found := self._scheduler.next(now)) is not None:
-                    step, _ = found
-                    for row in step.rows if step.stage == 0 else ():
-                        row.job.begin(row, self.in_force.point, mode, now)
-                    return found
+                if (step := self.desk.begin(self._clock())) is not None:
+                    return step
                 self._changed.wait()
         return None
 
-    def _settle(self, step: Step, computed: Computed, seconds: float, audit: bool) -> None:
-        ended = []
+    def _settle(self, step: Step, computed: Computed, seconds: float) -> None:
         with self._changed:
-            now = self._clock()
-            self.costs.learn(step.stage, step.tokens, seconds)
-            self._scheduler.stay(step, computed.staying, now, audit=audit)
-            for answer in computed.answers:
-                if answer.row.job.answer(answer.row.position, answer.exit, answer.probabilities):
-                    ended.append(answer.row.job)
-                if not audit and answer.row.in_force and (job := self.auditor.sample(answer)) is not None:
-                    self._scheduler.add(job, job.rows(), now, audit=True)
-            if not audit:
-                for row in step.rows:
-                    row.job.computed += seconds / len(step.rows)
-                self._pace.add(seconds, len(computed.answers), sum(one.row.length for one in computed.answers))
-            if computed.staying and len(self._threads) > 1:
-                self._changed.notify()
-            for job in ended:
+            for job in self.desk.settle(step, computed, seconds, self._clock()):
                 job.done(job, None)
-        self._metrics.step(step, computed, audit)
+            if len(self._threads) > 1:
+                self._changed.notify()
+        self._metrics.step(step, computed)
 
     def _fail(self, step: Step, error: Exception) -> None:
         for job in {row.job for row in step.rows}:

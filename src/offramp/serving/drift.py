@@ -47,7 +47,7 @@ class Evidence:
     It is a bet against "at most ``expected``": of a capital of 1 a part is staked on each growth of the odds and each
     time at which it may have begun, and grows with the likelihood ratio from then on. If the chance is what it should
     be, the capital is a non-negative supermartingale, so that it ever reaches 1 / alpha with a chance of at most alpha,
-    whenever one looks. Stakes on later times fall with 1 / t^2, so that a change found after t texts needs 2 log t more.
+    whenever one looks. Stakes on later times fall with 1 / t^2: a change that begins after t texts needs 2 log t more.
 
     Attributes:
         log: natural logarithm of the capital.

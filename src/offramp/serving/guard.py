@@ -57,6 +57,9 @@ class Guard:
             status = refusal.status
             if status != 499:
                 await _refuse(refusal, send)
+        except Exception:
+            status = 500
+            raise
         finally:
             seconds = time.monotonic() - began
             route = getattr(scope.get("route"), "path", "other")

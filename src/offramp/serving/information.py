@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
 
-from offramp import __version__
 from offramp.policy import rule_in_words
 from offramp.serving.core import Core
 from offramp.serving.metrics import Metrics
+from offramp.serving.operating import Mode
 from offramp.serving.schemas import DriftInfo, Info, PointInfo
 from offramp.serving.service import Service
 
@@ -16,21 +18,21 @@ _LIMITS = ("timeout_ms", "max_queue", "max_queue_ms", "max_texts", "max_characte
 def information(service: Service) -> Info:
     """What is served, and how."""
     core, classifier = service.core, service.core.classifier
-    drift, recent = core.auditor.drift, core.auditor.drift.recent()
+    drift, recent = core.desk.auditor.drift, core.desk.auditor.drift.recent()
     points = classifier.points.of(classifier.stages.backend, classifier.stages.precision).values()
     return Info(
         model=service.name,
         fingerprint=classifier.fingerprint,
-        version=__version__,
+        version=version("offramp"),
         backend=classifier.stages.backend,
         precision=classifier.stages.precision,
         labels=list(classifier.labels),
         problem=str(classifier.problem),
         text_pairs=classifier.takes_pairs,
         exits=list(classifier.exits),
-        point=core.in_force.point.name,
-        rule=core.in_force.point.words,
-        mode=str(core.in_force.mode),
+        point=core.desk.in_force.point.name,
+        rule=core.desk.in_force.point.words,
+        mode=str(core.desk.in_force.mode),
         points=[
             PointInfo(
                 name=point.name,
@@ -63,11 +65,11 @@ def add_gauges(metrics: Metrics, core: Core) -> None:
     def drift(value: Callable[[], float | None]) -> Callable[[], float]:
         return lambda: math.nan if (found := value()) is None else float(found)
 
-    auditor = core.auditor
-    metrics.gauge("queue_depth", "Texts that wait to be begun.", lambda: core.look()["depth"])
-    metrics.gauge("queue_age_seconds", "How long the next text has waited to be begun.", lambda: core.look()["age"])
-    metrics.gauge("texts_in_server", "Texts that wait or run.", lambda: core.look()["texts"])
-    metrics.gauge("audits_waiting", "Texts that wait to be compared with full depth.", lambda: core.look()["audits"])
+    auditor = core.desk.auditor
+    metrics.gauge("queue_depth", "Texts that wait to be begun.", lambda: core.look().depth)
+    metrics.gauge("queue_age_seconds", "How long the next text has waited to be begun.", lambda: core.look().age)
+    metrics.gauge("texts_in_server", "Texts that wait or run.", lambda: core.texts)
+    metrics.gauge("audits_waiting", "Texts that wait to be compared with full depth.", lambda: core.look().audits)
     metrics.gauge("audits", "Texts compared with full depth.", lambda: auditor.drift.audits)
     metrics.gauge("audits_skipped", "Texts drawn, but not compared for want of idle time.", lambda: auditor.skipped)
     metrics.gauge(
@@ -88,19 +90,17 @@ def add_gauges(metrics: Metrics, core: Core) -> None:
         "mode",
         "1 for the mode in force.",
         "mode",
-        {mode: (lambda mode=mode: float(core.in_force.mode == mode)) for mode in ("normal", "degraded", "safe")},
+        {mode: partial(_is_mode, core, mode) for mode in Mode},
     )
-    metrics.gauge(
-        "threshold", "The threshold in force.", lambda: getattr(core.in_force.point.rule, "threshold", math.nan)
-    )
-    tuned = core.in_force.point.tuned
+    metrics.gauge("threshold", "The threshold in force.", partial(_threshold, core))
+    tuned = core.desk.in_force.point.tuned
     if tuned is not None:
         shares = dict(zip(core.classifier.exits, tuned.seen.exits, strict=True))
         metrics.gauges(
             "expected_exit_share",
             "Share of calibration texts that left behind so many layers.",
             "layers",
-            {str(layers): (lambda share=share: share) for layers, share in shares.items()},
+            {str(layers): partial(float, share) for layers, share in shares.items()},
         )
         if tuned.seen.accuracy is not None:
             accuracy = tuned.seen.accuracy
@@ -109,3 +109,11 @@ def add_gauges(metrics: Metrics, core: Core) -> None:
                 "Accuracy on the calibration texts: what mean confidence was there.",
                 lambda: accuracy,
             )
+
+
+def _is_mode(core: Core, mode: Mode) -> float:
+    return float(core.desk.in_force.mode is mode)
+
+
+def _threshold(core: Core) -> float:
+    return float(getattr(core.desk.in_force.point.rule, "threshold", math.nan))

@@ -48,10 +48,10 @@ class Metrics:
         self._exit_counters = [self._exits.labels(str(number)) for number in layers]
         self._batch_histograms = [self._batch_tokens.labels(str(number)) for number in layers]
 
-    def step(self, step: Step, computed: Computed, audit: bool) -> None:
+    def step(self, step: Step, computed: Computed) -> None:
         """Counts a step."""
         self._batch_histograms[step.stage].observe(step.tokens)
-        if computed.answers and not audit:
+        if computed.answers and not step.audit:
             self._exit_counters[step.stage].inc(len(computed.answers))
             self._texts.inc(len(computed.answers))
 

@@ -133,6 +133,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 ws="none",
+                proxy_headers=False,
                 server_header=False,
                 limit_concurrency=settings.max_connections,
                 timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
@@ -178,7 +179,7 @@ class _Server(uvicorn.Server):
 
     def _reload(self) -> None:
         logger.info("SIGHUP: the drift monitor begins anew, and API keys are read again")
-        self._service.core.auditor.reset()
+        self._service.core.desk.auditor.reset()
         if self._keys is not None:
             self._keys.reload()
 

@@ -7,7 +7,7 @@ was begun is ended; unless it pays to let its rows wait for company (:meth:`Lane
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,11 +28,13 @@ class Step:
         stage: index.
         rows: in any order.
         length: tokens that each is padded to.
+        audit: whether the rows are audits.
     """
 
     stage: int
     rows: Sequence[Row]
     length: int
+    audit: bool = False
 
     @property
     def tokens(self) -> int:
@@ -156,18 +158,18 @@ class Scheduler:
         """Takes out the rows of a job nobody waits for."""
         self._requests.forget(job)
 
-    def next(self, now: float) -> tuple[Step, bool] | None:
-        """Takes out what to run next, and whether it is an audit; None if nothing waits."""
+    def next(self, now: float) -> Step | None:
+        """Takes out what to run next; None if nothing waits."""
         if (step := self._requests.next(now)) is not None:
             if step.stage == 0:
                 self._virtual = max(self._virtual, min(row.tag for row in step.rows))
-            return step, False
+            return step
         step = self._audits.next(now)
-        return None if step is None else (step, True)
+        return None if step is None else replace(step, audit=True)
 
-    def stay(self, step: Step, rows: Iterable[Row], now: float, *, audit: bool = False) -> None:
+    def stay(self, step: Step, rows: Iterable[Row], now: float) -> None:
         """Lets rows that did not leave behind a step wait for the next stage."""
-        self._lane(audit).add(step.stage + 1, [row for row in rows if not row.job.gone], now)
+        self._lane(step.audit).add(step.stage + 1, [row for row in rows if not row.job.gone], now)
 
     def ahead(self, tokens: float) -> int:
         """Rows that would be begun before the last of a new request of so many tokens, its own not counted."""

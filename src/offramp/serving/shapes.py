@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
-# A kernel for a new shape costs a hundred times what it computes, so that a text of a length not seen before would wait.
+# A kernel for a new shape costs many times what it computes: a text of a length not seen before would wait for it.
 _PREPARES = ("openvino",)
 
 

@@ -4,6 +4,7 @@ The input ``text`` holds the texts, ``text_pair`` the second ones; the request's
 are ``label`` (several labels joined by commas), ``score``, ``exit_layer`` and ``probabilities``.
 """
 
+from importlib.metadata import version
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -97,9 +98,7 @@ async def live() -> Live:
 @router.get("", responses=_KEY)
 async def server() -> ServerMetadata:
     """Tells what the server is."""
-    from offramp import __version__
-
-    return ServerMetadata(name="offramp", version=__version__, extensions=[])
+    return ServerMetadata(name="offramp", version=version("offramp"), extensions=[])
 
 
 @router.get("/models/{name}", responses=_NO_MODEL | _KEY)
