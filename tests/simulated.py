@@ -51,9 +51,7 @@ class Table:
         assert longest >= lengths.max()
         assert state.history[:, :, 0].tolist() == [[key] * stage for key in keys]
         self.ran += [(stage, key) for key in keys.tolist()]
-        return Ran(
-            State(state.hidden, state.hidden[:, :1].expand(rows, stage + 1, 1)), self.table[stage, keys].copy()
-        )
+        return Ran(State(state.hidden, state.hidden[:, :1].expand(rows, stage + 1, 1)), self.table[stage, keys].copy())
 
 
 def table(stages, rows, seed=0):
@@ -102,7 +100,9 @@ class World:
 
     def ask(self, time, keys, lengths, *, own=None, deadline=float("inf")):
         """Plans a request; gives its job."""
-        job = Job(encoded_of(keys, lengths), LABELS, own, deadline, lambda job, error: self.ended.append((self.clock, job)))
+        job = Job(
+            encoded_of(keys, lengths), LABELS, own, deadline, lambda job, error: self.ended.append((self.clock, job))
+        )
         self.at(time, lambda: self.desk.add(job, self.clock))
         return job
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from offramp.engine import Classifier, Predictions
 from offramp.engine.exits import Exits
@@ -188,62 +187,78 @@ class Core:
             raise refusals.overloaded(wait)
 
     async def _answer(self, ask: Ask, began: float) -> Answered:
-        encoded = await self._encode(ask.texts, ask.text_pairs)
-        tokenised = self._clock()
-        if not len(encoded):
-            return self._answered(
-                ask, Job(encoded, len(self.classifier.labels), ask.point, 0.0, _nobody), began, tokenised
-            )
+        if not ask.texts:
+            nothing = self._job(ask, self.classifier.encode([]), began, _nobody)
+            return self._answered(ask, nothing, began)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Job] = loop.create_future()
-
-        def done(job: Job, error: Exception | None) -> None:
-            loop.call_soon_threadsafe(_resolve, future, job, error)
-
-        job = Job(
-            encoded,
-            len(self.classifier.labels),
-            ask.point,
-            began + ask.timeout,
-            done,
-        )
-        self._open.add(future)
+        ticket = _Ticket(loop.create_future())
+        self._open.add(ticket.future)
+        parts: list[Encoded] = []
+        starts = range(0, len(ask.texts), _CHUNK)
         try:
-            with self._changed:
-                self.desk.add(job, tokenised)
-                self._changed.notify()
-            return self._answered(ask, await future, began, tokenised)
+            for start in starts[:-1]:
+                parts.append(await loop.run_in_executor(self._tokeniser, self._encode, ask, start))
+            self._tokeniser.submit(self._hand_over, ask, ticket, parts, starts[-1], began, loop)
+            return self._answered(ask, await ticket.future, began)
         finally:
-            self._open.discard(future)
-            if job.open:
-                self._drop(job)
+            self._open.discard(ticket.future)
+            self._drop(ticket)
 
-    def _drop(self, job: Job) -> None:
+    def _encode(self, ask: Ask, start: int) -> Encoded:
+        """Tokenises some of the texts; in the tokeniser's thread, where it holds up nobody else."""
+        stop = start + _CHUNK
+        return self.classifier.encode(
+            ask.texts[start:stop], None if ask.text_pairs is None else ask.text_pairs[start:stop]
+        )
+
+    def _hand_over(
+        self,
+        ask: Ask,
+        ticket: "_Ticket",
+        parts: Sequence[Encoded],
+        start: int,
+        began: float,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Tokenises the last texts of a request and lets its rows wait; in the tokeniser's thread."""
+
+        def done(job: Job | None, error: Exception | None) -> None:
+            loop.call_soon_threadsafe(_resolve, ticket.future, job, error)
+
+        try:
+            job = self._job(ask, joined(*parts, self._encode(ask, start)), began, done)
+        except Exception as error:
+            logger.exception("tokenising failed")
+            done(None, error)
+            return
         with self._changed:
-            self.desk.drop(job)
+            job.arrived = self._clock()
+            if not ticket.gone:
+                ticket.job = job
+                self.desk.add(job, job.arrived)
+                self._changed.notify()
 
-    def _answered(self, ask: Ask, job: Job, began: float, tokenised: float) -> Answered:
+    def _job(self, ask: Ask, encoded: Encoded, began: float, done: Callable[[Job, Exception | None], None]) -> Job:
+        return Job(encoded, len(self.classifier.labels), ask.point, began + ask.timeout, done)
+
+    def _drop(self, ticket: "_Ticket") -> None:
+        """Makes sure that nothing more is done for a request."""
+        with self._changed:
+            ticket.gone = True
+            if ticket.job is not None and ticket.job.open:
+                self.desk.drop(ticket.job)
+
+    def _answered(self, ask: Ask, job: Job, began: float) -> Answered:
         now = self._clock()
         return Answered(
             predictions=self.classifier.predictions(job.encoded, job.probabilities, job.exits, ask.top_k),
             point=job.point or self.desk.in_force.point,
             degraded=job.degraded,
-            tokenising=tokenised - began,
-            queued=0.0 if job.begun is None else job.begun - tokenised,
+            tokenising=max(0.0, job.arrived - began),
+            queued=0.0 if job.begun is None else job.begun - job.arrived,
             computed=job.computed,
             total=now - began,
         )
-
-    async def _encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Encoded:
-        """Tokenises in a thread of its own, some texts at a time."""
-        loop = asyncio.get_running_loop()
-        parts = []
-        for start in range(0, len(texts), _CHUNK):
-            stop = start + _CHUNK
-            pairs = None if text_pairs is None else text_pairs[start:stop]
-            encode = partial(self.classifier.encode, texts[start:stop], pairs)
-            parts.append(await loop.run_in_executor(self._tokeniser, encode))
-        return joined(*parts) if parts else self.classifier.encode([])
 
     def _work(self, computer: Computer) -> None:
         """What a worker's thread does until :meth:`stop`."""
@@ -275,15 +290,31 @@ class Core:
         self._metrics.step(step, computed)
 
     def _fail(self, step: Step, error: Exception) -> None:
-        for job in {row.job for row in step.rows}:
-            self._drop(job)
-            job.done(job, error)
+        with self._changed:
+            for job in {row.job for row in step.rows}:
+                self.desk.drop(job)
+                job.done(job, error)
 
 
-def _resolve(future: "asyncio.Future[Job]", job: Job, error: Exception | None) -> None:
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """What a request holds while it waits.
+
+    Attributes:
+        future: gets its job when that is done.
+        job: once its texts are tokenised.
+        gone: nobody waits any more.
+    """
+
+    future: "asyncio.Future[Job]"
+    job: Job | None = None
+    gone: bool = False
+
+
+def _resolve(future: "asyncio.Future[Job]", job: Job | None, error: Exception | None) -> None:
     if future.done():  # the client has left, or the deadline has passed
         return
-    if error is None:
+    if error is None and job is not None:
         future.set_result(job)
     else:
         future.set_exception(refusals.failed())

@@ -25,6 +25,7 @@ class Job:
         done: called once, by the thread that answers the last row; with an error where computing failed.
         gone: the client has left or the deadline has passed; nobody waits for an answer.
         tag: fair order of its next row, see :mod:`offramp.serving.scheduler`.
+        arrived: when it began to wait.
         begun: when its first row was begun.
         computed: seconds of the stages that its rows ran in.
         degraded: whether a row was answered at the degraded operating point.
@@ -37,6 +38,7 @@ class Job:
     done: Callable[["Job", Exception | None], None]
     gone: bool = False
     tag: float = 0.0
+    arrived: float = 0.0
     begun: float | None = None
     computed: float = 0.0
     degraded: bool = False

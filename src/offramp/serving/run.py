@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,8 +31,8 @@ from offramp.serving.settings import Settings
 
 logger = logging.getLogger("offramp.serving")
 
-# The interpreter asks a thread so often to let others in; the default, 5 ms, would be most of an answer's time.
-_SWITCH = 0.0005
+# Seconds that a connection stays open without a request.
+_KEEP_ALIVE = 30
 # Files and connections that a process may have open, if the system allows it.
 _FILES = 65_536
 
@@ -69,7 +68,6 @@ def serve(
     ]
     service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
     _allow_files()
-    sys.setswitchinterval(_SWITCH)
     service.core.warm_up(settings.warm_up_seconds)
     service.core.start()
     try:
@@ -136,6 +134,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 limit_concurrency=settings.max_connections,
+                timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
                 h11_max_incomplete_event_size=64 * 1024,
             )
@@ -162,6 +161,11 @@ class _Server(uvicorn.Server):
         """Takes no more requests from now on."""
         self._service.core.draining = True
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        """Lets open requests end; that is what the signal asked for, and no failure."""
+        await super().shutdown(sockets)
+        self._captured_signals.clear()
 
     async def on_tick(self, counter: int) -> bool:
         """Is called ten times a second."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,21 +146,23 @@ def _times(answered: Answered) -> Mapping[str, str]:
     }
 
 
-async def _unless_gone(request: Request, work: Any) -> Answered:
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
     """Waits for the answer, and drops the work if the client leaves before."""
-    answer = asyncio.ensure_future(work)
-    left = asyncio.ensure_future(_left(request))
+    mine = asyncio.current_task()
+    assert mine is not None
+    left = asyncio.ensure_future(_left(request, mine))
     try:
-        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
-        if answer.done():
-            result: Answered = answer.result()
-            return result
-        raise gone()
+        return await work
+    except asyncio.CancelledError:
+        if left.done() and not left.cancelled():
+            mine.uncancel()
+            raise gone() from None
+        raise
     finally:
         left.cancel()
-        answer.cancel()
 
 
-async def _left(request: Request) -> None:
+async def _left(request: Request, waiting: "asyncio.Task[Any]") -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    waiting.cancel()
