@@ -197,7 +197,8 @@ class Core:
         starts = range(0, len(ask.texts), _CHUNK)
         try:
             for start in starts[:-1]:
-                parts.append(await loop.run_in_executor(self._tokeniser, self._encode, ask, start))
+                encoded = await loop.run_in_executor(self._tokeniser, self._encode, ask, start)
+                parts.append(encoded)
             self._tokeniser.submit(self._hand_over, ask, ticket, parts, starts[-1], began, loop)
             return self._answered(ask, await ticket.future, began)
         finally:
