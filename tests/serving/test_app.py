@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from offramp.serving.keys import Keys
 from serving_models import TEXTS, classifier_of, tuned
 
+JSON = {"content-type": "application/json"}
 PROBLEMS = {400, 401, 404, 405, 413, 422, 429, 503}
 
 
@@ -70,6 +71,11 @@ def test_full_depth(classifier, serve):
     assert {one["exit"] for one in answer["predictions"]} == {2}
 
 
+def test_half_characters_are_no_failure(classifier, serve):
+    answer = serve(classifier).post("/predict", content=b'{"texts": "w1 \\ud800"}', headers=JSON)
+    assert answer.status_code == 200
+
+
 def test_nothing_to_classify(classifier, serve):
     assert predict(serve(classifier), []).json()["predictions"] == []
 
@@ -116,17 +122,16 @@ def test_several_labels_a_text(serve):
         ({"texts": "a", "timeout_ms": 0}, 422, "timeout_ms"),
         ({"texts": "a", "treshold": 0.5}, 422, "treshold"),
         (b'{"texts": "a", "threshold": NaN}', 422, "threshold"),
-        (b'{"texts": "\\ud800"}', 422, "texts[0]"),
         (b"[" * 100_000, 400, None),
         ({"texts": "a" * 3000}, 413, None),
     ],
 )
 def test_errors_have_one_form(classifier, serve, body, status, field):
-    client = serve(classifier, max_texts=20, max_characters=100, max_body_bytes=200_000 if body == b"[" * 100_000 else 2000)
+    client = serve(
+        classifier, max_texts=20, max_characters=100, max_body_bytes=200_000 if body == b"[" * 100_000 else 2000
+    )
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = client.post("/predict", content=content, headers={"content-type": "application/json"})
-    if body == {"texts": "a" * 3000}:
-        field = None
+    answer = client.post("/predict", content=content, headers=JSON)
     assert answer.status_code == status
     assert set(answer.json()) == {"error", "error_type", "field"}
     assert answer.json()["field"] == field
@@ -209,6 +214,8 @@ def test_no_answer_in_time(held, serve):
     answer = predict(client, TEXTS[:2], timeout_ms=30)
     assert (answer.status_code, answer.json()["error_type"]) == (503, "timeout")
     assert client.service.core.texts == 0
+    held.stages.may_go_on.set()
+    assert predict(client, TEXTS[:2]).status_code == 200
 
 
 def test_a_stopping_server_refuses_and_is_not_ready(classifier, serve):
@@ -273,7 +280,9 @@ def test_drift_is_found_over_http(serve):
 
     def confused(batch):
         ran = first(batch)
-        return type(ran)(ran.state, np.full_like(ran.logits, -9) + 18 * np.eye(3, dtype=np.float32)[[2] * len(ran.logits)])
+        return type(ran)(
+            ran.state, np.full_like(ran.logits, -9) + 18 * np.eye(3, dtype=np.float32)[[2] * len(ran.logits)]
+        )
 
     model.stages.first = confused
     client = serve(model, threshold=0.9, audit_share=1.0, expected_disagreement=0.05, fall_back_to="1.01")
@@ -292,7 +301,19 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-FIELDS = ("texts", "text_pairs", "inputs", "input", "parameters", "threshold", "at", "top_k", "timeout_ms", "id", "model")
+FIELDS = (
+    "texts",
+    "text_pairs",
+    "inputs",
+    "input",
+    "parameters",
+    "threshold",
+    "at",
+    "top_k",
+    "timeout_ms",
+    "id",
+    "model",
+)
 
 
 def test_whatever_comes_gets_an_answer_in_form(classifier, serve):
@@ -302,7 +323,7 @@ def test_whatever_comes_gets_an_answer_in_form(classifier, serve):
     @settings(max_examples=150)
     @given(st.sampled_from(paths), ANYTHING | st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5))
     def ask(path, body):
-        answer = client.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
+        answer = client.post(path, content=json.dumps(body), headers=JSON)
         assert answer.status_code in PROBLEMS | {200}
         if answer.status_code != 200:
             assert set(answer.json()) == {"error", "error_type", "field"}

@@ -98,7 +98,17 @@ def test_keys(tmp_path):
     keys = Keys(file, clock)
     assert keys.allow("Bearer first")
     assert keys.allow("bearer second")
-    for wrong in (None, "", "Bearer", "Bearer ", "Bearer firs", "Bearer firstt", "Basic first", "first", "Bearer # ours"):
+    for wrong in (
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer firs",
+        "Bearer firstt",
+        "Basic first",
+        "first",
+        "Bearer # ours",
+    ):
         assert not keys.allow(wrong)
 
     file.write_text("third\n")

@@ -292,7 +292,7 @@ class Core:
 
     def _fail(self, step: Step, error: Exception) -> None:
         with self._changed:
-            for job in {row.job for row in step.rows}:
+            for job in {row.job for row in step.rows if not row.job.gone}:
                 self.desk.drop(job)
                 job.done(job, error)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from offramp.serving.audits import Auditor
-from offramp.serving.computing import Computed
+from offramp.serving.computing import Answer, Computed
 from offramp.serving.costs import Costs
 from offramp.serving.jobs import Job
 from offramp.serving.operating import InForce
@@ -68,12 +68,10 @@ class Desk:
         return step
 
     def settle(self, step: Step, computed: Computed, seconds: float, now: float) -> Sequence[Job]:
-        """Takes what a step gave and how long it took; gives the jobs whose last row was answered."""
+        """Takes what a step gave and how long it took; gives the jobs that are done."""
         self.costs.learn(step.stage, step.tokens, seconds)
         self._scheduler.stay(step, computed.staying, now)
-        ended = [
-            one.row.job for one in computed.answers if one.row.job.answer(one.row.position, one.exit, one.probabilities)
-        ]
+        ended = [one.row.job for one in computed.answers if _answer(one) and not one.row.job.gone]
         if not step.audit:
             self._pace.add(seconds, len(computed.answers), sum(one.row.length for one in computed.answers))
             for row in step.rows:
@@ -85,3 +83,8 @@ class Desk:
     def look(self, now: float) -> Waiting:
         """Tells what waits."""
         return Waiting(self._scheduler.depth(), self._scheduler.oldest(now), self._scheduler.audits())
+
+
+def _answer(answer: Answer) -> bool:
+    """Notes an answer; tells whether it was its job's last."""
+    return answer.row.job.answer(answer.row.position, answer.exit, answer.probabilities)

@@ -69,9 +69,7 @@ def _read(path: Path) -> tuple[bytes, ...]:
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise OptionError(
-            f"the API keys in {path} cannot be read: {reason}; name a text file, one key a line"
-        ) from None
+        raise OptionError(f"cannot read the API keys in {path}: {reason}; name a text file, one key a line") from None
     digests = tuple(_digest(line) for line in lines if line and not line.startswith("#"))
     if not digests:
         raise OptionError(f"{path} holds no API key; write one a line, such as the output of  openssl rand -hex 32")

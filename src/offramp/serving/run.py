@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,18 +63,25 @@ def serve(
     """
     settings = settings or Settings()
     keys = None if settings.api_keys is None else Keys(Path(settings.api_keys))
-    classifiers = [
-        load(model, backend=backend, precision=precision, token_budget=settings.token_budget, threads=settings.threads)
-        for _ in range(settings.workers)
-    ]
-    service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
-    _allow_files()
-    service.core.warm_up(settings.warm_up_seconds)
-    service.core.start()
-    try:
-        _Server(service, keys, on_ready).run()
-    finally:
-        service.core.stop()
+    with _bound(settings.host, settings.port) as listening:
+        classifiers = [
+            load(
+                model,
+                backend=backend,
+                precision=precision,
+                token_budget=settings.token_budget,
+                threads=settings.threads,
+            )
+            for _ in range(settings.workers)
+        ]
+        service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
+        _allow_files()
+        service.core.warm_up(settings.warm_up_seconds)
+        service.core.start()
+        try:
+            _Server(service, keys, on_ready).run([listening])
+        finally:
+            service.core.stop()
 
 
 def make_service(
@@ -125,8 +133,6 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(service, keys),
-                host=settings.host,
-                port=settings.port,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -144,13 +150,9 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
         self._silent: dict[Any, float] = {}
 
-    async def startup(self, sockets: list[Any] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens, and tells that it does."""
-        try:
-            await super().startup(sockets)
-        except SystemExit:
-            host, port = self._service.settings.host, self._service.settings.port
-            raise OptionError(f"cannot listen on {host}:{port}; name another --port or --host") from None
+        await super().startup(sockets)
         if hasattr(signal, "SIGHUP"):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
         if self._on_ready is not None:
@@ -162,7 +164,7 @@ class _Server(uvicorn.Server):
         self._service.core.draining = True
         super().handle_exit(sig, frame)
 
-    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Lets open requests end; that is what the signal asked for, and no failure."""
         await super().shutdown(sockets)
         self._captured_signals.clear()
@@ -193,6 +195,25 @@ def _is_silent(connection: Any) -> bool:
     cycle = getattr(connection, "cycle", None)
     waiting = cycle is None or cycle.response_complete
     return waiting and getattr(connection, "timeout_keep_alive_task", None) is None
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at an address; it does not listen yet, so that nobody is kept waiting while the model is loaded."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        bound = socket.socket(family, kind)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise OptionError(f"cannot listen on {host}:{port}: {reason}; name another --host or --port") from None
+    return bound
 
 
 def _allow_files() -> None:

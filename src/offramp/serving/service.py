@@ -80,7 +80,8 @@ class Service:
         Raises:
             Refusal: more than one is given, or there is no such operating point.
         """
-        given = [name for name in ("threshold", "at", "full_depth") if getattr(knobs, name) not in (None, False)]
+        asked = {"threshold": knobs.threshold, "at": knobs.at, "full_depth": knobs.full_depth or None}
+        given = [name for name, value in asked.items() if value is not None]
         if len(given) > 1:
             raise invalid(f"{' and '.join(given)} contradict each other; give one of them", given[1])
         if not given:
