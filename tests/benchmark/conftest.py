@@ -2,9 +2,12 @@ import pytest
 
 from offramp.benchmark.contenders import REFERENCE, contenders
 from offramp.benchmark.measuring import Task
+from offramp.calibration import Problem
 from offramp.evaluation import Request
+from offramp.policy import Confidence, Threshold
 from toys import EXITS, single, write_model
 
+RULES = [Threshold(threshold, Confidence(Problem.SINGLE_LABEL)) for threshold in (0.5, 0.9)]
 TEXTS = [row["text"] for row in single(12)]
 
 
@@ -18,7 +21,7 @@ def task(folder):
     """A small task in PyTorch with two thresholds and two token budgets."""
     return Task(
         model=str(folder),
-        contenders=tuple(contenders([REFERENCE], EXITS, (0.5, 0.9))),
+        contenders=tuple(contenders([REFERENCE], EXITS, RULES, {})),
         threads=1,
         token_budgets=(16, 4096),
         offline=Request(TEXTS, None),

@@ -23,6 +23,7 @@ def row(name="a", speed=100.0, latency=10.0, spread=0.1):
         precision="fp32",
         layers=None,
         threshold=None,
+        at=None,
         threads=1,
         accuracy=0.9,
         agreement=1.0,
@@ -36,7 +37,7 @@ RESULT = Benchmark(
     environment={"cpu": "A CPU", "cores": 2, "gpu": None, "torch": "3"},
     model={"fingerprint": "sha256:1", "folder": "model"},
     data={"fingerprint": "sha256:2", "timed_rows": 32, "single_rows": 8},
-    options={"thresholds": (0.9,), "threads": (1,), "token_budgets": (64,), "seed": 0, "seconds": 1.0},
+    options={"thresholds": (0.9,), "points": (), "threads": (1,), "token_budgets": (64,), "seed": 0, "seconds": 1.0},
     rows=(row("a"), row("b")),
 )
 NAMES = {("a", 1), ("b", 1)}

@@ -7,10 +7,12 @@ from offramp import environment
 from offramp.benchmark import bench, check, read_baseline
 from offramp.benchmark import benchmark as module
 from offramp.benchmark.measuring import Timing, measure
+from offramp.calibration import Problem
 from offramp.engine import load
 from offramp.engine.tuning import TUNING, read_tunings
-from offramp.errors import DataError, OptionError
+from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.files import write_json
+from offramp.policy import OperatingPoint, OperatingPoints, Patience, Seen, Threshold, save_operating_points
 from toys import names, pairs, single, write_csv, write_jsonl, write_model
 
 BUDGETS = (16, 64)
@@ -172,3 +174,45 @@ def test_by_default_there_are_one_and_two_threads(folder, data, tasks, monkeypat
     assert short(folder, data, threads=None).options["threads"] == (1, 2)
     monkeypatch.setattr(environment, "cores", lambda: 1)
     assert short(folder, data, threads=None).options["threads"] == (1,)
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    """A model with an operating point for PyTorch in fp32, and one out of date."""
+    folder = write_model(tmp_path / "tuned")
+    seen = Seen("sha256:00", 100, 0.01, None, None, 2.0, 2.0, (0.5, 0.2, 0.3), "here", 1)
+    rule, model = Threshold(1, Patience(Problem.SINGLE_LABEL)), load(folder).fingerprint
+    good = OperatingPoint("patient", "torch", "fp32", model, rule, None, seen)
+    old = replace(good, name="old", model="sha256:11")
+    save_operating_points(folder, OperatingPoints((good, old)))
+    return folder
+
+
+def test_operating_points_run_beside_thresholds(tuned, data, tasks):
+    result = short(tuned, data, thresholds=(0.5,), points=("patient",), autotune=True, token_budgets=BUDGETS)
+    rows = {row.name: row for row in result.rows}
+    plain, patient = rows["torch fp32, exits at 0.5"], rows["torch fp32, exits at patient"]
+    assert (plain.threshold, plain.at) == (0.5, None)
+    assert (patient.threshold, patient.at) == (None, "patient")
+    texts, labels = [row["text"] for row in single(60)], [row["label"] for row in single(60)]
+    found = load(tuned).predict(texts, at="patient").labels
+    assert patient.accuracy == pytest.approx(
+        sum(one == (label,) for one, label in zip(found, labels, strict=True)) / 60
+    )
+    assert result.options["points"] == ("patient",)
+    # The budget of the first setting is kept.
+    (kept,) = read_tunings(tuned)
+    assert kept.token_budget == plain.offline.token_budget
+
+
+def test_operating_points_alone(tuned, data, tasks):
+    result = short(tuned, data, thresholds=(), points=("patient",))
+    assert [row.name for row in result.rows if row.kind == "early exit"] == ["torch fp32, exits at patient"]
+
+
+def test_operating_points_that_are_none(tuned, data, tasks):
+    with pytest.raises(OptionError, match="no operating point 'safe' for torch fp32; there are: old, patient"):
+        short(tuned, data, points=("safe",))
+    with pytest.raises(ModelFolderError, match="'old' was tuned for other weights"):
+        short(tuned, data, points=("old",))
+    assert tasks == []

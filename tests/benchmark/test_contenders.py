@@ -2,13 +2,17 @@ import pytest
 
 from offramp import environment
 from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
+from offramp.calibration import Problem
 from offramp.errors import ModelFolderError, OptionError
+from offramp.policy import Confidence, Threshold
 
+CONFIDENCE = Confidence(Problem.SINGLE_LABEL)
 OTHER = Engine("openvino", "int8")
 
 
 def test_every_engine_runs_at_full_depth_cut_and_with_exits():
-    entered = contenders([REFERENCE, OTHER], (1, 2, 4), (0.8, 0.9, 0.8))
+    rules = [Threshold(threshold, CONFIDENCE) for threshold in (0.8, 0.9, 0.8)]
+    entered = contenders([REFERENCE, OTHER], (1, 2, 4), rules, {OTHER: {"safe": Threshold(0.8, CONFIDENCE)}})
     assert [contender.name for contender in entered] == [
         "transformers.pipeline",
         "torch fp32, full depth",
@@ -21,14 +25,16 @@ def test_every_engine_runs_at_full_depth_cut_and_with_exits():
         "openvino int8, cut after layer 2",
         "openvino int8, exits at 0.8",
         "openvino int8, exits at 0.9",
+        "openvino int8, exits at safe",
     ]
     assert len(set(entered)) == len(entered)
     assert entered[2] == Contender(Kind.TRUNCATED, REFERENCE, layers=1)
-    assert entered[-1] == Contender(Kind.EARLY_EXIT, OTHER, threshold=0.9)
+    assert entered[-2] == Contender(Kind.EARLY_EXIT, OTHER, rule=Threshold(0.9, CONFIDENCE))
+    assert entered[-1].at == "safe"
 
 
 def test_the_pipeline_is_always_held_against_its_own_full_depth():
-    names = [one.name for one in contenders([OTHER], (1, 4), (0.9,))]
+    names = [one.name for one in contenders([OTHER], (1, 4), [Threshold(0.9, CONFIDENCE)], {})]
     assert names[:3] == ["transformers.pipeline", "torch fp32, full depth", "openvino int8, full depth"]
 
 

@@ -45,7 +45,8 @@ def test_other_engines_run_beside_the_reference(task, monkeypatch):
     monkeypatch.setattr(
         "offramp.benchmark.running.open_engine", lambda model, engine, threads: open_engine(model, REFERENCE, threads)
     )
-    entered = tuple(contenders([REFERENCE, Engine("openvino", "int8")], EXITS, (0.5,)))
+    rule = next(one.rule for one in task.contenders if one.rule is not None)
+    entered = tuple(contenders([REFERENCE, Engine("openvino", "int8")], EXITS, [rule], {}))
     timings = measure(replace(task, contenders=entered, token_budgets=(64,)), lambda *_: None)
     assert len(timings) == len(entered) == 9
 

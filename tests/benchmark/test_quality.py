@@ -6,9 +6,11 @@ from offramp.benchmark.quality import Judge, Pass, run_exits
 from offramp.benchmark.running import open_engine
 from offramp.calibration import Problem
 from offramp.evaluation import Request
+from offramp.policy import Confidence, Threshold
 from toys import single
 
 OTHER = Engine("openvino", "int8")
+RULE = Threshold(0.8, Confidence(Problem.SINGLE_LABEL))
 TARGETS = np.array([0, 1, 0, 1])
 
 # Two exits, four rows, two labels. The reference's first exit is sure of two rows; the other engine is wrong in one.
@@ -32,8 +34,8 @@ def judge(targets=TARGETS):
         (Contender(Kind.FULL, OTHER), 0.75, 0.75),
         (Contender(Kind.TRUNCATED, REFERENCE, layers=3), 0.25, 1),
         (Contender(Kind.TRUNCATED, OTHER, layers=3), 0.25, 1),
-        (Contender(Kind.EARLY_EXIT, REFERENCE, threshold=0.8), 0.75, 1),
-        (Contender(Kind.EARLY_EXIT, OTHER, threshold=0.8), 0.5, 0.75),
+        (Contender(Kind.EARLY_EXIT, REFERENCE, rule=RULE), 0.75, 1),
+        (Contender(Kind.EARLY_EXIT, OTHER, rule=RULE), 0.5, 0.75),
     ],
 )
 def test_accuracy_and_agreement_with_the_reference_in_the_same_use(contender, accuracy, agreement):
@@ -49,7 +51,7 @@ def test_without_labels_there_is_agreement_only():
 def test_the_guess_of_time_follows_the_layers():
     assert judge().seconds_per_text(Contender(Kind.FULL, OTHER)) == pytest.approx(1.05)
     assert judge().seconds_per_text(Contender(Kind.TRUNCATED, REFERENCE, layers=3)) == pytest.approx(1.1)
-    assert judge().seconds_per_text(Contender(Kind.EARLY_EXIT, OTHER, threshold=0.8)) == pytest.approx(0.8)
+    assert judge().seconds_per_text(Contender(Kind.EARLY_EXIT, OTHER, rule=RULE)) == pytest.approx(0.8)
 
 
 def test_answers_are_those_of_the_classifier(folder):

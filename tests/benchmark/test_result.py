@@ -7,9 +7,11 @@ from offramp.benchmark.contenders import REFERENCE, Contender, Kind
 from offramp.benchmark.measuring import Timing, Tried
 from offramp.benchmark.quality import Quality
 from offramp.benchmark.result import Benchmark, rows_of, spread
+from offramp.calibration import Problem
+from offramp.policy import Confidence, Threshold
 
 PIPELINE, FULL = Contender(Kind.PIPELINE, REFERENCE), Contender(Kind.FULL, REFERENCE)
-EARLY = Contender(Kind.EARLY_EXIT, REFERENCE, threshold=0.9)
+EARLY = Contender(Kind.EARLY_EXIT, REFERENCE, rule=Threshold(0.9, Confidence(Problem.SINGLE_LABEL)))
 TOKENS = np.array([10, 30])
 
 

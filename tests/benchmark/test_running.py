@@ -4,11 +4,17 @@ import pytest
 from conftest import tiny_tokenizer
 from offramp.benchmark.contenders import REFERENCE, contenders
 from offramp.benchmark.running import PIPELINE_BATCH, open_engine, pipeline, runners
+from offramp.calibration import Problem
 from offramp.evaluation import Request
 from offramp.files import read_json, write_json
+from offramp.policy import Confidence, Threshold
 from toys import EXITS, multi, pairs, single, write_model
 
 ROWS = single(50)
+
+
+def rules(*thresholds):
+    return [Threshold(threshold, Confidence(Problem.SINGLE_LABEL)) for threshold in thresholds]
 
 
 def requests_of(kind):
@@ -46,7 +52,7 @@ def test_the_pipeline_cuts_long_texts(folder):
 
 def test_contenders_answer_in_their_way(folder):
     request = requests_of("single")
-    entered = runners(folder, contenders([REFERENCE], EXITS, (0.5, 1.01)), 1)
+    entered = runners(folder, contenders([REFERENCE], EXITS, rules(0.5, 1.01), {}), 1)
     found = {contender.name: runner.predict(request) for contender, runner in entered.items()}
     assert found.pop("transformers.pipeline")[0]["label"] == found["torch fp32, full depth"][0].label
     layers = {name: set(predictions.layers.tolist()) for name, predictions in found.items()}
@@ -61,7 +67,7 @@ def test_contenders_answer_in_their_way(folder):
 
 
 def test_a_token_budget_holds_until_the_next(folder):
-    entered = runners(folder, contenders([REFERENCE], EXITS, (0.5,)), 1)
+    entered = runners(folder, contenders([REFERENCE], EXITS, rules(0.5), {}), 1)
     *_, runner = entered.values()
     runner.run(requests_of("single"), 77)
     assert runner.classifier.token_budget == 77

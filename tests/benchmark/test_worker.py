@@ -9,14 +9,14 @@ import pytest
 
 from offramp.benchmark import worker
 from offramp.benchmark.measuring import Timing, Tried
-from offramp.benchmark.worker import measure_apart, task_of, thread_settings, timing_of
+from offramp.benchmark.worker import measure_apart, task_of, task_to_dict, thread_settings, timing_of
 from offramp.errors import OfframpError
 
 TIMING = Timing(16, (Tried(16, 0.5),), (0.1, 0.2), 0.9, ((0.1, 0.2), (0.3, 0.4)), 0.05, None)
 
 
 def test_tasks_and_timings_survive_json(task):
-    assert task_of(json.loads(json.dumps(asdict(task)))) == task
+    assert task_of(json.loads(json.dumps(task_to_dict(task)))) == task
     assert timing_of(json.loads(json.dumps(asdict(TIMING)))) == TIMING
 
 

@@ -13,7 +13,7 @@ from pyarrow import parquet
 from conftest import WORDS, tiny_model
 from offramp.calibration import Calibration
 from offramp.data import Columns
-from offramp.engine import predict, torch_classifier
+from offramp.engine import Classifier, predict, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
 from offramp.model import save
 
@@ -211,7 +211,7 @@ def broken_off(classifier, source, monkeypatch):
     monkeypatch.setattr(module, "WINDOW", 7)
 
     def run(output, error=KeyboardInterrupt, **options):
-        classify, windows = module._classify, []
+        classify, windows = Classifier.predict_encoded, []
 
         def failing(*args):
             windows.append(args)
@@ -220,7 +220,7 @@ def broken_off(classifier, source, monkeypatch):
             return classify(*args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(module, "_classify", failing)
+            patch.setattr(Classifier, "predict_encoded", failing)
             with pytest.raises(error) as caught:
                 predict(classifier, **({"input": source, "output": output} | OPTIONS | options))
         return caught.value
@@ -243,8 +243,8 @@ def test_a_resumed_run_ends_like_an_unbroken_one(output, broken_off, classifier,
     broken_off(output)
     with (tmp_path / f"{output}.unfinished" / "rows").open("ab") as rows:
         rows.write(b"torn")
-    classify, seen, progress = module._classify, [], []
-    monkeypatch.setattr(module, "_classify", lambda *args: seen.append(len(args[1])) or classify(*args))
+    classify, seen, progress = Classifier.predict_encoded, [], []
+    monkeypatch.setattr(Classifier, "predict_encoded", lambda *args: seen.append(len(args[1])) or classify(*args))
     resumed = predict(classifier, input=source, output=output, resume=True, on_rows=progress.append, **OPTIONS)
     assert seen == [7, 7, 2]  # nothing is classified again
     assert progress == [14, 21, 28, 30]

@@ -14,7 +14,7 @@ _SAME = {
     "environment": ("cpu", "cores", "gpu"),
     "model": ("fingerprint",),
     "data": ("fingerprint",),
-    "options": ("thresholds", "threads", "token_budgets", "seed"),
+    "options": ("thresholds", "points", "threads", "token_budgets", "seed"),
 }
 _CURE = "measure a baseline anew with --json"
 

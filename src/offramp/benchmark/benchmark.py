@@ -40,6 +40,7 @@ class Options:
     """
 
     thresholds: tuple[float, ...]
+    points: tuple[str, ...]
     threads: tuple[int, ...]
     token_budgets: tuple[int, ...]
     seconds: float
@@ -47,8 +48,8 @@ class Options:
 
     def __post_init__(self) -> None:
         cores = environment.cores()
-        if not self.thresholds:
-            raise OptionError("there are no thresholds; give at least one, such as 0.9")
+        if not self.thresholds and not self.points:
+            raise OptionError("there are no thresholds; give at least one, such as 0.9, or an operating point")
         if not self.threads or not all(1 <= number <= cores for number in self.threads):
             raise OptionError(f"threads are {list(self.threads)}; use numbers from 1 to {cores}, this machine's cores")
         if not self.token_budgets or min(self.token_budgets) < 1:
@@ -77,6 +78,7 @@ def bench(
     columns: Columns | None = None,
     labelled: bool = True,
     thresholds: Sequence[float] = (DEFAULT_THRESHOLD,),
+    points: Sequence[str] = (),
     threads: Sequence[int] | str | None = None,
     backends: Sequence[str] = (),
     precisions: Sequence[str] = (),
@@ -99,6 +101,7 @@ def bench(
         columns: names of its columns.
         labelled: whether the texts have labels; accuracy needs them.
         thresholds: of early exit.
+        points: names of operating points for early exit, in the backends and precisions that have them.
         threads: numbers of processor threads, or the same as text (``"1,2"``); by default 1 and 2, as far as there
             are cores.
         backends, precisions: measure only these; by default all in which the folder can run.
@@ -106,7 +109,7 @@ def bench(
         seconds: about how long everything that is timed may take together; it decides the number of rows. Accuracy
             comes on top: one pass over all rows in each backend and precision.
         seed: of the choice of rows.
-        autotune: writes the best token budgets of early exit, at the first threshold, into the model folder, for
+        autotune: writes the best token budgets of early exit, at the first setting, into the model folder, for
             :func:`offramp.load`. With few rows all large budgets are the same one batch: give it enough ``seconds``.
         baseline: an earlier benchmark, as :func:`offramp.benchmark.read_baseline` gives it; as many rows are timed as
             then, and none if machine, model, data or options differ. :func:`offramp.benchmark.check` compares.
@@ -119,27 +122,29 @@ def bench(
         OfframpError: a process that measures died.
     """
     folder = Path(model)
-    options = _options(thresholds, threads, token_budgets, seconds, seed)
+    options = _options(thresholds, points, threads, token_budgets, seconds, seed)
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
     reference = open_engine(folder, REFERENCE)
     texts = _read(data, columns or Columns(), labelled, reference)
     engines = engines_of(folder, backends, precisions)
-    entered = contenders(engines, reference.exits, options.thresholds)
+    rules = [Threshold(threshold, Confidence(reference.problem)) for threshold in options.thresholds]
+    entered = contenders(engines, reference.exits, rules, _rules_of_points(reference, engines, options.points))
     described = _describe(folder, reference, texts, options)
     if baseline is not None:
         check_comparable(baseline, described, {(one.name, number) for one in entered for number in options.threads})
-    judge = _judge(folder, engines, reference, texts, on_progress)
+    judge = _judge(folder, entered, reference, texts, on_progress)
     samples = _samples(judge, texts, entered, options, baseline)
     rows = _measure(folder, judge, texts, entered, samples, options, on_progress)
     if autotune:
-        save_tunings(folder, _tunings(rows, options.thresholds[0]))
+        save_tunings(folder, _tunings(rows))
     described["data"] |= {"timed_rows": len(samples.offline), "single_rows": len(samples.single), "repeats": REPEATS}
     return Benchmark(schema=SCHEMA, **described, rows=tuple(rows))
 
 
 def _options(
     thresholds: Sequence[float],
+    points: Sequence[str],
     threads: Sequence[int] | str | None,
     token_budgets: Sequence[int],
     seconds: float,
@@ -151,11 +156,26 @@ def _options(
         threads = _numbers(threads)
     return Options(
         tuple(dict.fromkeys(thresholds)),
+        tuple(dict.fromkeys(points)),
         tuple(dict.fromkeys(threads)),
         tuple(sorted(set(token_budgets))),
         seconds,
         seed,
     )
+
+
+def _rules_of_points(
+    classifier: Classifier, engines: Sequence[Engine], names: Sequence[str]
+) -> dict[Engine, dict[str, Threshold]]:
+    """The rules of operating points in the engines that have them."""
+    there = {engine: classifier.points.of(engine.backend, engine.precision) for engine in engines}
+    for name in names:
+        if not any(name in points for points in there.values()):
+            known = ", ".join(sorted({name for points in there.values() for name in points})) or "none"
+            raise OptionError(
+                f"there is no operating point {name!r} for {', '.join(map(str, engines))}; there are: {known}"
+            )
+    return {engine: {name: points[name].rule for name in names if name in points} for engine, points in there.items()}
 
 
 def _numbers(text: str) -> list[int]:
@@ -203,16 +223,19 @@ def _describe(folder: Path, reference: Classifier, texts: _Data, options: Option
 
 def _judge(
     folder: Path,
-    engines: Sequence[Engine],
+    entered: Sequence[Contender],
     reference: Classifier,
     texts: _Data,
     on_progress: Callable[[str, int, int], None],
 ) -> Judge:
     passes: dict[Engine, Pass] = {}
-    needed = list(dict.fromkeys((REFERENCE, *engines)))
+    needed = list(dict.fromkeys((REFERENCE, *(contender.engine for contender in entered))))
     for number, engine in enumerate(needed):
         on_progress(f"all exits, {engine}", number, len(needed))
         classifier = reference if engine == REFERENCE else open_engine(folder, engine)
+        for contender in entered:
+            if contender.engine == engine and contender.at is not None:
+                classifier.operating_point(contender.at)  # which tells if it is out of date
         passes[engine] = run_exits(classifier, texts.rows)
     return Judge(reference.problem, reference.exits, texts.tokens, passes, texts.targets)
 
@@ -231,7 +254,8 @@ def _samples(
     """Chooses as many rows as the time allows, or as many as the baseline has."""
     sizes = _sizes(judge, texts, entered, options) if past is None else (past.timed_rows, past.single_rows)
     probabilities = judge.passes[REFERENCE].probabilities
-    replays = [replay(probabilities, Threshold(one, Confidence(judge.problem))) for one in options.thresholds]
+    rules = dict.fromkeys(contender.rule for contender in entered if contender.rule is not None)
+    replays = [replay(probabilities, rule) for rule in rules]
     offline, single = (
         representative_rows(judge.layers, replays, texts.tokens, min(size, len(texts.tokens)), options.seed)
         for size in sizes
@@ -287,7 +311,12 @@ def _measure(
     return rows
 
 
-def _tunings(rows: Sequence[Row], threshold: float) -> list[Tuning]:
+def _tunings(rows: Sequence[Row]) -> list[Tuning]:
+    """The budgets of early exit at each engine's first setting."""
+    first: dict[tuple[str, str, int], Row] = {}
+    for row in rows:
+        if row.kind is Kind.EARLY_EXIT:
+            first.setdefault((row.backend, row.precision, row.threads), row)
     return [
         Tuning(
             processor=environment.processor_name(None if row.backend == "torch" else "cpu"),
@@ -296,6 +325,6 @@ def _tunings(rows: Sequence[Row], threshold: float) -> list[Tuning]:
             threads=row.threads,
             token_budget=row.offline.token_budget,
         )
-        for row in rows
-        if row.threshold == threshold and row.offline.token_budget is not None
+        for row in first.values()
+        if row.offline.token_budget is not None
     ]

@@ -1,6 +1,6 @@
 """What runs against what: early exit, and what a user would pick instead."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from offramp import environment
 from offramp.engine import exports_of
 from offramp.errors import OptionError
+from offramp.policy import Threshold
 
 
 class Kind(StrEnum):
@@ -43,13 +44,15 @@ class Contender:
             exit's head; those cost a thousandth of a layer.
         engine: what computes it.
         layers: where a truncated network ends.
-        threshold: of early exit.
+        rule: of early exit.
+        at: the operating point that the rule comes from, if any.
     """
 
     kind: Kind
     engine: Engine
     layers: int | None = None
-    threshold: float | None = None
+    rule: Threshold | None = None
+    at: str | None = None
 
     @property
     def name(self) -> str:
@@ -62,7 +65,8 @@ class Contender:
             case Kind.TRUNCATED:
                 return f"{self.engine}, cut after layer {self.layers}"
             case Kind.EARLY_EXIT:
-                return f"{self.engine}, exits at {self.threshold:g}"
+                assert self.rule is not None
+                return f"{self.engine}, exits at {self.at or f'{self.rule.threshold:g}'}"
 
 
 def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[str] = ()) -> list[Engine]:
@@ -89,13 +93,19 @@ def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[s
     return taken
 
 
-def contenders(engines: Sequence[Engine], layers: Sequence[int], thresholds: Sequence[float]) -> list[Contender]:
+def contenders(
+    engines: Sequence[Engine],
+    layers: Sequence[int],
+    rules: Sequence[Threshold],
+    points: Mapping[Engine, Mapping[str, Threshold]],
+) -> list[Contender]:
     """Everything to measure.
 
     Args:
         engines: backends and precisions.
         layers: layers run before each exit, (exits,).
-        thresholds: of early exit.
+        rules: of early exit, in all engines.
+        points: the rules of operating points by name, for the engines that have them.
     """
     entered = [Contender(Kind.PIPELINE, REFERENCE)]
     if REFERENCE not in engines:
@@ -103,5 +113,7 @@ def contenders(engines: Sequence[Engine], layers: Sequence[int], thresholds: Seq
     for engine in engines:
         entered.append(Contender(Kind.FULL, engine))
         entered += [Contender(Kind.TRUNCATED, engine, layers=depth) for depth in layers[:-1]]
-        entered += [Contender(Kind.EARLY_EXIT, engine, threshold=threshold) for threshold in dict.fromkeys(thresholds)]
+        entered += [Contender(Kind.EARLY_EXIT, engine, rule=rule) for rule in dict.fromkeys(rules)]
+        named = points.get(engine, {})
+        entered += [Contender(Kind.EARLY_EXIT, engine, rule=rule, at=name) for name, rule in named.items()]
     return entered

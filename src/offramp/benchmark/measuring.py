@@ -114,7 +114,7 @@ def one_by_one(texts: Request) -> list[Request]:
 def _try_budgets(
     task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress
 ) -> dict[Contender, list[Tried]]:
-    """Looks for the best token budget of full depth and of early exit at each threshold, where there is a choice."""
+    """Looks for the best token budget of full depth and of early exit by each rule, where there is a choice."""
     if len(task.token_budgets) == 1:
         return {}
     choosing = [contender for contender in entered if contender.kind in (Kind.FULL, Kind.EARLY_EXIT)]
@@ -200,7 +200,7 @@ def _bounds(
         texts = [text for request in requests for text in request.texts]
         pairs = [text for request in requests for text in request.text_pairs or ()] or None
         for contender in entered:
-            if contender.engine == full.engine and contender.threshold is not None:
-                predictions = classifier.predict(texts, pairs, threshold=contender.threshold)
+            if contender.engine == full.engine and contender.rule is not None:
+                predictions = classifier.predict(texts, pairs, rule=contender.rule)
                 bounds[contender] = costs.bound(predictions.exits, classifier.exits, predictions.tokens)
     return bounds

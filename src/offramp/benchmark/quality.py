@@ -12,7 +12,7 @@ from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind
 from offramp.calibration import Problem
 from offramp.engine import Classifier
 from offramp.evaluation import Request, share_of_full
-from offramp.policy import Confidence, Threshold, replay
+from offramp.policy import replay
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,14 +76,13 @@ class Judge:
 
     def _answers(self, contender: Contender, engine: Engine) -> NDArray[np.float64]:
         probabilities = self.passes[engine].probabilities
-        if contender.threshold is not None:
-            return replay(probabilities, Threshold(contender.threshold, Confidence(self.problem))).probabilities
+        if contender.rule is not None:
+            return replay(probabilities, contender.rule).probabilities
         return np.asarray(probabilities[self._last(contender)])
 
     def _exits(self, contender: Contender) -> NDArray[np.int64]:
-        if contender.threshold is not None:
-            rule = Threshold(contender.threshold, Confidence(self.problem))
-            return replay(self.passes[contender.engine].probabilities, rule).exits
+        if contender.rule is not None:
+            return replay(self.passes[contender.engine].probabilities, contender.rule).exits
         return np.full(len(self.tokens), self._last(contender))
 
     def _last(self, contender: Contender) -> int:

@@ -87,6 +87,7 @@ class Row:
     """One contender with one number of threads: what it costs, and what it gives.
 
     Attributes:
+        threshold, at: of early exit: a threshold of confidence, or the name of an operating point.
         accuracy: on all rows; None where they have no labels.
         agreement: share of all rows that get the label that PyTorch in fp32 gives them when used in the same way.
     """
@@ -97,6 +98,7 @@ class Row:
     precision: str
     layers: int | None
     threshold: float | None
+    at: str | None
     threads: int
     accuracy: float | None
     agreement: float
@@ -131,7 +133,8 @@ def rows_of(
             backend=contender.engine.backend,
             precision=contender.engine.precision,
             layers=contender.layers,
-            threshold=contender.threshold,
+            threshold=contender.rule.threshold if contender.rule is not None and contender.at is None else None,
+            at=contender.at,
             threads=threads,
             accuracy=qualities[contender].accuracy,
             agreement=qualities[contender].agreement,

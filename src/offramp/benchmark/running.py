@@ -58,8 +58,7 @@ def _predict(contender: Contender, classifier: Classifier, model: Path) -> Calla
             assert contender.layers is not None
             predict = partial(classifier.predict_truncated, exit_index=classifier.exits.index(contender.layers))
         case Kind.EARLY_EXIT:
-            assert contender.threshold is not None
-            predict = partial(classifier.predict, threshold=contender.threshold)
+            predict = partial(classifier.predict, rule=contender.rule)
     return lambda request: predict(request.texts, request.text_pairs)
 
 

@@ -18,6 +18,7 @@ from offramp.benchmark.contenders import Contender, Engine, Kind
 from offramp.benchmark.measuring import Task, Timing, Tried, measure
 from offramp.errors import OfframpError
 from offramp.evaluation import OnProgress, Request
+from offramp.policy import rule_from_dict, rule_to_dict
 
 # Seconds between two messages on how far the work is.
 _PAUSE = 0.5
@@ -66,20 +67,28 @@ def thread_settings(threads: int) -> dict[str, str]:
     }
 
 
+def task_to_dict(task: Task) -> dict[str, Any]:
+    """Gives a task as plain lists, dicts and numbers."""
+    rules = [None if one.rule is None else rule_to_dict(one.rule) for one in task.contenders]
+    contenders = [asdict(one) | {"rule": rule} for one, rule in zip(task.contenders, rules, strict=True)]
+    return asdict(task) | {"contenders": contenders}
+
+
 def task_of(content: Mapping[str, Any]) -> Task:
-    """Reads what ``asdict`` made of a task."""
-    contenders = tuple(
-        Contender(**one | {"kind": Kind(one["kind"]), "engine": Engine(**one["engine"])})
-        for one in content["contenders"]
-    )
+    """Reads what :func:`task_to_dict` made of a task."""
     return Task(
         model=content["model"],
-        contenders=contenders,
+        contenders=tuple(_contender(one) for one in content["contenders"]),
         threads=content["threads"],
         token_budgets=tuple(content["token_budgets"]),
         offline=Request(**content["offline"]),
         single=Request(**content["single"]),
     )
+
+
+def _contender(content: Mapping[str, Any]) -> Contender:
+    rule = None if content["rule"] is None else rule_from_dict(content["rule"])
+    return Contender(Kind(content["kind"]), Engine(**content["engine"]), content["layers"], rule, content["at"])
 
 
 def timing_of(content: Mapping[str, Any]) -> Timing:
@@ -100,7 +109,7 @@ def _converse(process: subprocess.Popen[str], task: Task, on_progress: OnProgres
     assert process.stdout is not None
     try:
         with process.stdin as stdin:
-            json.dump(asdict(task), stdin)
+            json.dump(task_to_dict(task), stdin)
     except BrokenPipeError:
         return None
     for line in process.stdout:

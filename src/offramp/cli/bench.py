@@ -18,6 +18,10 @@ def command(
     threshold: Annotated[
         list[float] | None, typer.Option(help="Threshold of early exit; may be given several times; default: 0.9.")
     ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Operating point of early exit; may be given several times."),
+    ] = None,
     threads: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Numbers of processor threads; default: 1,2.")
     ] = None,
@@ -64,7 +68,8 @@ def command(
             data,
             columns=columns,
             labelled=not unlabelled,
-            thresholds=threshold or (DEFAULT_THRESHOLD,),
+            thresholds=threshold or (() if at else (DEFAULT_THRESHOLD,)),
+            points=at or (),
             threads=threads,
             backends=backend or (),
             precisions=precision or (),

@@ -123,8 +123,8 @@ def print_report(found: "Report") -> None:
     evaluation = found.evaluation
     model, data, full, machine = evaluation.model, evaluation.data, evaluation.full, evaluation.environment
     show(
-        f"{data.rows} rows, {data.mean_tokens:.0f} tokens each; times on {data.timed_rows} of them, "
-        f"{machine['threads']} threads, {machine['gpu'] or machine['cpu']}"
+        f"{data.rows} rows, {data.mean_tokens:.0f} tokens each; {model.backend} {model.precision}, times on "
+        f"{data.timed_rows} of them, {machine['threads']} threads, {machine['gpu'] or machine['cpu']}"
     )
     if data.blank:
         show(f"{data.blank} texts are empty")

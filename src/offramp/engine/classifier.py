@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
+from offramp.engine.ahead import ahead
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
 from offramp.engine.predictions import AllExits, Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full, run_truncated
@@ -244,7 +245,9 @@ class Classifier:
     def _predict(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: ExitRule, top_k: int | None
     ) -> Predictions:
-        parts = [self._run_window(encoded, rule, top_k) for encoded in self._windows(texts, text_pairs)]
+        windows = self._windows(texts, text_pairs)
+        several = len(texts) > WINDOW  # a thread for one text would cost more than it saves
+        parts = [self.predict_encoded(encoded, rule, top_k) for encoded in (ahead(windows) if several else windows)]
         return parts[0] if len(parts) == 1 else _concatenate(parts or [self._empty(top_k)])
 
     def _predict_at(
@@ -264,7 +267,8 @@ class Classifier:
             parts.append(self.predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
         return _concatenate(parts or [self._empty(1)])
 
-    def _run_window(self, encoded: Encoded, rule: ExitRule, top_k: int | None) -> Predictions:
+    def predict_encoded(self, encoded: Encoded, rule: ExitRule, top_k: int | None = 1) -> Predictions:
+        """Classifies what :meth:`encode` gave, sorted and batched as a whole; see :meth:`predict`."""
         probabilities = np.empty((len(encoded), len(self.labels)))
         exits = np.empty(len(encoded), np.int64)
         leavings = run(

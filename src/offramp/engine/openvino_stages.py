@@ -14,8 +14,9 @@ from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, 
 from offramp.engine.stages import Ran, State
 from offramp.errors import MissingExtraError
 
-# Kernels are prepared once for each shape and kept; texts of 512 lengths times a few batch sizes have to fit.
-_KEPT_KERNELS = 20_000
+# Kernels of a graph that are kept for the next batch of the same shape; a large one takes up to a megabyte. Fewer make
+# single texts slower, more let memory grow without end in a long stream, where shapes seldom come again.
+_KEPT_KERNELS = 300
 
 
 class OpenVinoStages:

@@ -1,7 +1,7 @@
 """Scoring a file of texts into a file of predictions, in constant memory."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from offramp.data import Columns, Progress, Row, read_rows, result_writer, source_identity
+from offramp.engine.ahead import ahead
 from offramp.engine.classifier import WINDOW, Classifier
 from offramp.engine.loading import load
 from offramp.engine.predictions import Predictions
 from offramp.errors import DataError, OptionError
+from offramp.model.encoding import Encoded
 from offramp.policy import ExitRule
 
 
@@ -89,9 +91,10 @@ def predict(
     with result_writer(output, [*keep, *own], settings=settings, resume=resume) as writer:
         if resume:
             on_rows(writer.progress.rows)
-        left = islice(rows, writer.progress.rows, None)
-        while chunk := list(islice(left, WINDOW)):
-            predictions = _classify(classifier, chunk, chosen)
+        windows = _windows(classifier, islice(rows, writer.progress.rows, None))
+        # Nobody knows when standard input goes on: a thread that waits for it could not be ended.
+        for chunk, encoded in windows if input == "-" else ahead(windows):
+            predictions = classifier.predict_encoded(encoded, chosen)
             kept = dict(zip(keep, zip(*(row.kept for row in chunk), strict=True), strict=True)) if keep else {}
             writer.write(kept | _columns(predictions, scores), _counts(chunk, predictions))
             on_rows(writer.progress.rows)
@@ -127,9 +130,11 @@ def _settings(
     }
 
 
-def _classify(classifier: Classifier, rows: Sequence[Row], rule: ExitRule) -> Predictions:
-    pairs = [row.text_pair or "" for row in rows] if classifier.config.text_pair else None
-    return classifier.predict([row.text for row in rows], pairs, rule=rule)
+def _windows(classifier: Classifier, rows: Iterator[Row]) -> Iterator[tuple[list[Row], Encoded]]:
+    """Rows that are sorted and batched together, and their tokens."""
+    while window := list(islice(rows, WINDOW)):
+        pairs = [row.text_pair or "" for row in window] if classifier.config.text_pair else None
+        yield window, classifier.encode([row.text for row in window], pairs)
 
 
 def _columns(predictions: Predictions, scores: Sequence[str]) -> dict[str, Sequence[object]]:

@@ -241,10 +241,7 @@ def _choose(
         choice = choose_rule(goal, swept(goal.risk if isinstance(goal, AtMost) else judging.best_risk), judging)
         match choice:
             case Missed():
-                few = (
-                    f"; {FITTING_SHARE:.0%} of the rows served to fit the rule, with --rule confidence all would judge"
-                )
-                missed.append(MissedPoint(name, choice.reason + (few if rule in FITTED else "")))
+                missed.append(MissedPoint(name, choice.reason + (_FEWER if rule in FITTED else "")))
             case Chosen():
                 point = OperatingPoint(
                     name=name,
