@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -64,16 +65,16 @@ def serve(
     settings = settings or Settings()
     keys = None if settings.api_keys is None else Keys(Path(settings.api_keys))
     with _bound(settings.host, settings.port) as listening:
-        classifiers = [
-            load(
-                model,
-                backend=backend,
-                precision=precision,
-                token_budget=settings.token_budget,
-                threads=settings.threads,
-            )
-            for _ in range(settings.workers)
-        ]
+        open_one = partial(
+            load,
+            model,
+            backend=backend,
+            precision=precision,
+            token_budget=settings.token_budget,
+            threads=settings.threads,
+            few_shapes=True,
+        )
+        classifiers = [open_one() for _ in range(settings.workers)]
         service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
         _allow_files()
         service.core.warm_up(settings.warm_up_seconds)
