@@ -2,7 +2,7 @@
 
     python benchmarks/serving/pipeline_server.py MODEL --port 8001 --batch 16 --wait-ms 5
 
-Requests that come within a few milliseconds of each other run as one batch, in a thread, so that the event loop is free.
+Requests that come within a few milliseconds of each other run as one batch, in a thread: the event loop stays free.
 ``POST /predict`` takes ``{"texts": "..."}`` for one text, as the load generator sends it.
 """
 

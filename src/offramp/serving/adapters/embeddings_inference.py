@@ -39,7 +39,7 @@ async def predict(body: EmbeddingsInferenceRequest, request: Request) -> Respons
         raise invalid("raw scores are not offered: scores are calibrated probabilities", "raw_scores")
     if body.truncation_direction.lower() != "right":
         raise invalid("texts are cut at their end: Right", "truncation_direction")
-    batch = isinstance(body.inputs, list) and any(isinstance(one, list) for one in body.inputs)
+    batch = isinstance(body.inputs, list) and not any(isinstance(one, str) for one in body.inputs)
     inputs: list[Any] = list(body.inputs) if batch else [[body.inputs] if isinstance(body.inputs, str) else body.inputs]
     pairs = [one[1] for one in inputs if len(one) == 2]
     answered = await service_of(request).answer(
