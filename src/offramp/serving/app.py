@@ -76,7 +76,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kind = _KINDS.get(error.status_code, "http")
-    return _reply(Refusal(error.status_code, kind, str(error.detail), headers=dict(error.headers or {})))
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and request.url.path == "/":
+        headers["Allow"] = "GET, POST"  # each of them has a route of its own, and knows only itself
+    return _reply(Refusal(error.status_code, kind, str(error.detail), headers=headers))
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

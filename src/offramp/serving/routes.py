@@ -83,7 +83,7 @@ async def metrics(request: Request) -> Response:
     return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.get("/", response_class=HTMLResponse, include_in_schema=False)
+@router.get("/", response_class=HTMLResponse)
 async def page() -> HTMLResponse:
     """Gives a page to try the server."""
     return HTMLResponse(_page(), headers={"Content-Security-Policy": _POLICY})

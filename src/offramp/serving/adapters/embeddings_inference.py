@@ -3,12 +3,12 @@
 There a list of two strings is a pair, and a list of lists a batch.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Request, Response
 from pydantic import Field
 
-from offramp.serving.refusals import invalid, too_large
+from offramp.serving.refusals import too_large
 from offramp.serving.schemas import Body, Knobs
 from offramp.serving.service import reply, scores, service_of
 
@@ -19,11 +19,11 @@ class EmbeddingsInferenceRequest(Body):
     """A text, a pair of texts, or a batch of either."""
 
     inputs: str | Sequence | list[Sequence]
-    raw_scores: bool = Field(default=False, description="Not offered: scores are calibrated probabilities.")
+    raw_scores: Literal[False] = Field(default=False, description="Not offered: scores are calibrated probabilities.")
     truncate: bool | None = Field(
         default=None, description="false refuses texts that the model cannot read to the end."
     )
-    truncation_direction: str = Field(default="Right", description="Only Right: the end is cut.")
+    truncation_direction: Literal["Right", "right"] = Field(default="Right", description="The end is cut.")
 
 
 class Ranked(Body):
@@ -35,10 +35,6 @@ class Ranked(Body):
 
 async def predict(body: EmbeddingsInferenceRequest, request: Request) -> Response:
     """Classifies texts; every label of each, the most probable first."""
-    if body.raw_scores:
-        raise invalid("raw scores are not offered: scores are calibrated probabilities", "raw_scores")
-    if body.truncation_direction.lower() != "right":
-        raise invalid("texts are cut at their end: Right", "truncation_direction")
     batch = isinstance(body.inputs, list) and not any(isinstance(one, str) for one in body.inputs)
     inputs: list[Any] = list(body.inputs) if batch else [[body.inputs] if isinstance(body.inputs, str) else body.inputs]
     pairs = [one[1] for one in inputs if len(one) == 2]

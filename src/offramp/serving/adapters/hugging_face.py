@@ -4,7 +4,7 @@ Answers as ``transformers.pipeline("text-classification")`` does: for one text a
 list with one label each, or with a list of labels each where ``top_k`` is given.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -27,7 +27,7 @@ class Parameters(Knobs):
     """What the pipeline takes, and when a text leaves."""
 
     top_k: Annotated[int, Field(ge=1)] | None = None
-    function_to_apply: str | None = Field(
+    function_to_apply: Literal["softmax", "sigmoid"] | None = Field(
         default=None, description="Only what the model was trained with: softmax or sigmoid."
     )
     truncation: bool = Field(default=True, description="Texts that are too long are always cut.")
