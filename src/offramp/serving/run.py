@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from offramp import environment
 from offramp.engine import Classifier, load
 from offramp.errors import MissingExtraError, OptionError
 
@@ -71,7 +72,7 @@ def serve(
             backend=backend,
             precision=precision,
             token_budget=settings.token_budget,
-            threads=settings.threads,
+            threads=settings.threads or max(1, (environment.cores() - 1) // settings.workers),
             few_shapes=True,
         )
         classifiers = [open_one() for _ in range(settings.workers)]

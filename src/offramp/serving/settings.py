@@ -20,7 +20,9 @@ class Settings:
     api_keys: Annotated[str | None, "file of accepted Bearer keys, one a line; read again when it changes"] = None
     allow_origin: Annotated[tuple[str, ...], "web origin whose pages may call the server; can be repeated"] = ()
     workers: Annotated[int, "stages run at once, each by a copy of the model"] = 1
-    threads: Annotated[int | None, "processor threads of each worker; by default the backend's choice"] = None
+    threads: Annotated[
+        int | None, "processor threads of each worker; by default all but one, which the network needs, shared out"
+    ] = None
     token_budget: Annotated[int | None, "tokens of a batch at most; by default the model's"] = None
     step_ms: Annotated[float, "a batch is no larger than a stage computes in this time"] = 20.0
     max_wait_ms: Annotated[float, "a text waits for company at most this long; never while the server is idle"] = 10.0
