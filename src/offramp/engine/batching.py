@@ -89,20 +89,33 @@ def plan(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64
 def batches(encoded: Encoded, token_budget: int, padding_id: int) -> Iterator[Batch]:
     """Gives the batches of :func:`plan`, padded on the right, one at a time."""
     for rows in plan(encoded.lengths, token_budget):
-        lengths = encoded.lengths[rows]
-        types = encoded.token_type_ids
-        yield Batch(
-            ids=rows,
-            lengths=lengths,
-            input_ids=_pad(encoded.input_ids, rows, lengths, padding_id),
-            token_type_ids=None if types is None else _pad(types, rows, lengths, 0),
-        )
+        yield batch_of(encoded, rows, padding_id)
+
+
+def batch_of(encoded: Encoded, rows: NDArray[np.int64], padding_id: int, longest: int = 0) -> Batch:
+    """Makes a batch of some rows, padded on the right.
+
+    Args:
+        encoded: what the rows are taken from.
+        rows: indices into it, (rows,).
+        padding_id: the tokenizer's token that stands for nothing.
+        longest: pad at least to this many tokens.
+    """
+    lengths = encoded.lengths[rows]
+    longest = max(longest, int(lengths.max()))
+    types = encoded.token_type_ids
+    return Batch(
+        ids=rows,
+        lengths=lengths,
+        input_ids=_pad(encoded.input_ids, rows, lengths, longest, padding_id),
+        token_type_ids=None if types is None else _pad(types, rows, lengths, longest, 0),
+    )
 
 
 def _pad(
-    sequences: list[list[int]], rows: NDArray[np.int64], lengths: NDArray[np.int64], value: int
+    sequences: list[list[int]], rows: NDArray[np.int64], lengths: NDArray[np.int64], longest: int, value: int
 ) -> NDArray[np.int64]:
-    padded = np.full((len(rows), int(lengths.max())), value, np.int64)
+    padded = np.full((len(rows), longest), value, np.int64)
     flat = [token for row in rows for token in sequences[row]]
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = flat
+    padded[np.arange(longest) < lengths[:, None]] = flat
     return padded

@@ -17,6 +17,8 @@ from offramp.errors import MissingExtraError
 # Kernels of a graph that are kept for the next batch of the same shape; a large one takes up to a megabyte. Fewer make
 # single texts slower, more let memory grow without end in a long stream, where shapes seldom come again.
 _KEPT_KERNELS = 300
+# Where batches have few shapes, memory does not grow without end, and all are kept.
+_ALL_KERNELS = 20_000
 
 
 class OpenVinoStages:
@@ -26,7 +28,9 @@ class OpenVinoStages:
     is fast at bfloat16, what is not int8 is computed in bfloat16, and so the hidden states pass from stage to stage.
     """
 
-    def __init__(self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None) -> None:
+    def __init__(
+        self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None, few_shapes: bool = False
+    ) -> None:
         try:
             import openvino
         except ImportError:
@@ -40,7 +44,7 @@ class OpenVinoStages:
         self._options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self._bf16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
+            "CPU_RUNTIME_CACHE_CAPACITY": str(_ALL_KERNELS if few_shapes else _KEPT_KERNELS),
             **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
         }
         self._stages = [self._request(stage_name(stage)) for stage in range(len(layers))]
