@@ -35,6 +35,7 @@ class Table:
 
     def __init__(self, table):
         self.table = table
+        self.length_step = 1
         self.ran = []
 
     @property

@@ -54,7 +54,7 @@ def test_pace():
 
 @given(st.integers(1, 512), st.integers(1, 3000))
 def test_shapes_pad_little_and_leave_few_for_later(tokens, rows):
-    shapes = shapes_for("openvino", 512, 2048)
+    shapes = shapes_for(True, 512, 2048)
     length, count = shapes.length(tokens), shapes.count(rows)
     assert tokens <= length <= max(8, tokens + 8, 1.15 * tokens)
     assert rows / 1.5 <= count <= rows
@@ -62,7 +62,7 @@ def test_shapes_pad_little_and_leave_few_for_later(tokens, rows):
 
 
 def test_other_backends_take_any_shape():
-    shapes = shapes_for("torch", 512, 2048)
+    shapes = shapes_for(False, 512, 2048)
     assert (shapes.length(17), shapes.count(17)) == (17, 17)
     assert Shapes((8,), (1,)).length(100) == 100
 

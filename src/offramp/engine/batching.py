@@ -86,10 +86,23 @@ def plan(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64
     return groups
 
 
-def batches(encoded: Encoded, token_budget: int, padding_id: int) -> Iterator[Batch]:
-    """Gives the batches of :func:`plan`, padded on the right, one at a time."""
-    for rows in plan(encoded.lengths, token_budget):
-        yield batch_of(encoded, rows, padding_id)
+def stepped(lengths: NDArray[np.int64], step: int, longest: int) -> NDArray[np.int64]:
+    """The lengths that rows are padded to, whatever their company: multiples of ``step``, but at most ``longest``."""
+    return lengths if step == 1 else np.minimum(-(-lengths // step) * step, longest)
+
+
+def batches(
+    encoded: Encoded, token_budget: int, padding_id: int, *, length_step: int = 1, longest: int = 0
+) -> Iterator[Batch]:
+    """Gives the batches of :func:`plan`, padded on the right, one at a time.
+
+    Args:
+        length_step: pad to a multiple of so many tokens ...
+        longest: ... but not beyond this, which no row is longer than.
+    """
+    lengths = stepped(encoded.lengths, length_step, longest)
+    for rows in plan(lengths, token_budget):
+        yield batch_of(encoded, rows, padding_id, int(lengths[rows].max()))
 
 
 def batch_of(encoded: Encoded, rows: NDArray[np.int64], padding_id: int, longest: int = 0) -> Batch:

@@ -286,7 +286,13 @@ class Classifier:
 
     def batches(self, encoded: Encoded) -> Iterator[Batch]:
         """Length-sorted batches under the token budget."""
-        return batches(encoded, self.token_budget, self.padding_id)
+        return batches(
+            encoded,
+            self.token_budget,
+            self.padding_id,
+            length_step=self.stages.length_step,
+            longest=self.tokenizer.model_max_length,
+        )
 
     def predictions(
         self, encoded: Encoded, probabilities: NDArray[np.float64], exits: NDArray[np.int64], top_k: int | None

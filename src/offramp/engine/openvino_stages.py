@@ -17,6 +17,9 @@ from offramp.errors import MissingExtraError
 # Kernels of a graph that are kept for the next batch of the same shape; a large one takes up to a megabyte. Fewer make
 # single texts slower, more let memory grow without end in a long stream, where shapes seldom come again.
 _KEPT_KERNELS = 300
+
+# A quarter of the lengths to prepare kernels for saves more than padding by one and a half tokens costs.
+_LENGTH_STEP = 4
 # Where batches have few shapes, memory does not grow without end, and all are kept.
 _ALL_KERNELS = 20_000
 
@@ -64,6 +67,11 @@ class OpenVinoStages:
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return self._layers
+
+    @property
+    def length_step(self) -> int:
+        """Kernels are prepared for every new shape."""
+        return _LENGTH_STEP
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from offramp.engine.batching import fitting
+from offramp.engine.batching import fitting, stepped
 from offramp.engine.stages import State
 
 
@@ -36,10 +36,12 @@ class Pool:
 
     Args:
         token_budget: tokens of a full batch, padding included.
+        length_step: batches are padded to a multiple of so many tokens, as far as their rows are.
     """
 
-    def __init__(self, token_budget: int) -> None:
+    def __init__(self, token_budget: int, length_step: int = 1) -> None:
         self._token_budget = token_budget
+        self._length_step = length_step
         self._gathered: Gathered | None = None
 
     def add(self, rows: Rows, staying: NDArray[np.int64]) -> Iterator[Rows]:
@@ -48,7 +50,7 @@ class Pool:
             yield rows
             return
         while len(staying):
-            lengths = rows.lengths[staying]
+            lengths = stepped(rows.lengths[staying], self._length_step, rows.state.hidden.shape[1])
             longest = max(1, int(lengths[0]))
             if self._gathered is not None and not self._fitting(lengths, self._gathered):
                 yield from self.rest()

@@ -38,7 +38,7 @@ def run(
         The rows in the order they leave. Together each row of each batch exactly once.
     """
     exits = Exits(problem, temperatures)
-    pools = [Pool(token_budget) for _ in stages.layers[1:]]
+    pools = [Pool(token_budget, stages.length_step) for _ in stages.layers[1:]]
 
     def leave(stage: int, rows: Rows, ran: Ran) -> Iterator[Leaving]:
         """Lets the rows go that are sure behind a stage, and takes the others further."""

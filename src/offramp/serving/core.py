@@ -102,7 +102,7 @@ class Core:
         exits = Exits(first.problem, first.calibration.temperatures)
         self._computers = [Computer(one.stages, exits, one.padding_id, pairs=one.takes_pairs) for one in classifiers]
         costs = costs_of(len(first.exits), first.token_budget)
-        self._shapes = shapes_for(first.stages.backend, first.tokenizer.model_max_length, first.token_budget)
+        self._shapes = shapes_for(first.stages.length_step > 1, first.tokenizer.model_max_length, first.token_budget)
         limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
         scheduler = Scheduler(len(first.exits), self._shapes, costs, limits)
         self.desk = Desk(scheduler, in_force, auditor, costs, Pace(len(classifiers)))

@@ -3,9 +3,6 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
-# A kernel for a new shape costs many times what it computes: a text of a length not seen before would wait for it.
-_PREPARES = ("openvino",)
-
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
@@ -24,16 +21,17 @@ class Shapes:
         return self.rows[bisect_right(self.rows, rows) - 1] if self.rows else rows
 
 
-def shapes_for(backend: str, longest: int, token_budget: int) -> Shapes:
-    """Gives the shapes for a backend.
+def shapes_for(few: bool, longest: int, token_budget: int) -> Shapes:
+    """Gives the shapes for a backend, or none where any will do.
 
     Lengths are an eighth to a sixteenth apart, so that little is padded; numbers of rows at most a third.
 
     Args:
+        few: a kernel for a new shape costs many times what it computes, and a text of a new length would wait for it.
         longest: tokens that the model reads at most.
         token_budget: tokens of a batch.
     """
-    if backend not in _PREPARES:
+    if not few:
         return Shapes()
     lengths, step = [8], 8
     while lengths[-1] < longest:
