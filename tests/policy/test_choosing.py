@@ -122,7 +122,7 @@ def missed(goal, n_rows=1000):
 
 def test_too_few_rows_are_told_how_many_it_takes():
     reason = missed(AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95), n_rows=100)
-    assert reason.startswith("no threshold keeps the disagreement at 1.00% or less with 0.95 confidence, by method ltt")
+    assert reason.startswith("no threshold keeps the disagreement at 1% or less with 0.95 confidence, by method ltt")
     assert "on 100 rows; it takes at least 299 rows or a disagreement of " in reason
 
 

@@ -130,6 +130,6 @@ def _reason(goal: AtMost, choice: Choice) -> str:
     if needed.target < 1:
         cures.append(f"a {goal.risk} of {np.ceil(needed.target * 1e4) / 1e4:.2%} allowed")
     return (
-        f"no threshold keeps the {goal.risk} at {goal.target:.2%} or less{sure}, by method {goal.method} on "
+        f"no threshold keeps the {goal.risk} at {100 * goal.target:.4g}% or less{sure}, by method {goal.method} on "
         f"{choice.rows} rows; it takes {' or '.join(cures) or 'another model'}"
     )

@@ -241,7 +241,8 @@ def _choose(
         choice = choose_rule(goal, swept(goal.risk if isinstance(goal, AtMost) else judging.best_risk), judging)
         match choice:
             case Missed():
-                missed.append(MissedPoint(name, choice.reason + (_FEWER if rule in FITTED else "")))
+                few = _FEWER if rule in FITTED and isinstance(goal, AtMost) else ""
+                missed.append(MissedPoint(name, choice.reason + few))
             case Chosen():
                 point = OperatingPoint(
                     name=name,

@@ -1,0 +1,86 @@
+"""Reproduces the paper on its five data sets, in pieces, on one processor thread.
+
+python -m benchmarks.paper STEP ... [--data FOLDER] [--work WORK] [--minilm PATH] [--mpnet PATH] [--only WORD ...]
+
+- ``run`` trains and measures all that is missing, in order. It can be killed at any time and goes on where it was.
+- ``time`` measures times again; ``run`` has done so, but other programs may have been at work.
+- ``analyse`` makes of it the figures in ``--results``; arithmetic alone.
+- ``write`` makes of these ``reproduction.md`` and its pictures in ``--docs``; needs nothing else.
+- ``list`` says which runs are done.
+- ``smoke`` goes through all steps in small: random encoders, made-up texts, a folder of its own.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.paper.place import Place
+from benchmarks.paper.plan import PLAN, Run
+
+_HERE = Path(__file__).parents[1]
+STEPS = ("run", "time", "analyse", "write", "list", "smoke")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.paper", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("steps", nargs="+", choices=STEPS, metavar="STEP", help=", ".join(STEPS))
+    parser.add_argument("--data", type=Path, help="folder of NAME/{train,dev,test}.jsonl.gz; by default the hub")
+    parser.add_argument("--work", type=Path, default=Path("reproduction"), help="working folder, some gigabytes")
+    parser.add_argument("--minilm", default="sentence-transformers/all-MiniLM-L6-v2", help="folder or hub id")
+    parser.add_argument("--mpnet", default="microsoft/mpnet-base", help="folder or hub id")
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="runs with all these in their names")
+    parser.add_argument("--results", type=Path, default=_HERE / "results" / "paper", help="figures as JSON")
+    parser.add_argument("--training", type=Path, default=_HERE / "results" / "training", help="of training_time.py")
+    parser.add_argument("--docs", type=Path, default=_HERE.parent / "docs", help="folder of the page")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Goes through the steps asked for."""
+    options = _options(arguments)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    place = Place(PLAN, options.work, options.data, {"minilm": options.minilm, "mpnet": options.mpnet})
+    runs = [run for run in PLAN.runs() if all(word in run.name for word in options.only)]
+    for step in options.steps:
+        _go(step, place, runs, options)
+
+
+def _go(step: str, place: Place, runs: list[Run], options: argparse.Namespace) -> None:
+    # What a step needs takes seconds to import.
+    if step == "run":
+        from benchmarks.paper.running import run_all
+
+        run_all(place, runs, _say)
+    elif step == "time":
+        from benchmarks.paper.running import time_again
+
+        time_again(place, runs, _say)
+    elif step == "analyse":
+        from benchmarks.paper.analysis import Analysis, analyse
+        from benchmarks.paper.document import write_results
+
+        for analysis in Analysis.possible(place):
+            write_results(analyse(analysis), options.results)
+    elif step == "write":
+        from benchmarks.paper.document import read_results, read_steps, write_document
+
+        plan, steps = place.plan, read_steps(place.plan, options.training)
+        write_document(plan, read_results(plan, options.results), steps, options.docs)
+    elif step == "smoke":
+        from benchmarks.paper.smoke import small_plan, smoke
+
+        smoke(options.work, small_plan(), _say)
+    else:
+        for run in runs:
+            _say(f"{'done   ' if place.is_done(run) else 'missing'} {run.name}")
+
+
+def _say(message: str) -> None:
+    print(message, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Arithmetic on cached logits and measured times: what each way of answering gets right, and what it costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from benchmarks.paper.times import Array, Lot
+from offramp.calibration import Problem
+from offramp.policy import (
+    CRITERIA,
+    Agreement,
+    Confidence,
+    Criterion,
+    Interval,
+    Outcomes,
+    at_exits,
+    compare,
+    exits_taken,
+    score_exits,
+)
+
+PROBLEM = Problem.SINGLE_LABEL
+CONFIDENCE: Criterion = Confidence(PROBLEM)
+KNOBS = 200
+# The curve of a picture and the area under it.
+SPEEDUPS = np.round(np.arange(1.0, 8.01, 0.1), 1)
+AREA = (1.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a model's exits say of some rows.
+
+    Attributes:
+        probabilities: calibrated, (exits, rows, labels).
+        targets, tokens: (rows,).
+        layers: run before each exit.
+        truncated: share of the rows that lost tokens.
+    """
+
+    probabilities: Array
+    targets: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    layers: tuple[int, ...]
+    truncated: float
+
+    def right(self, exit_index: int = -1) -> NDArray[np.bool_]:
+        """Whether an exit, by default the last, gives the label, (rows,)."""
+        return PROBLEM.right(self.probabilities[exit_index], self.targets)
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Of every exit."""
+        return [float(self.right(index).mean()) for index in range(len(self.layers))]
+
+
+def read_answers(file: Path, part: str, *, calibrated: bool = True) -> Answers:
+    """Reads the logits that a run kept of its dev or test rows; without calibration all temperatures are 1."""
+    with np.load(file) as cached:
+        temperatures = cached["temperatures"] if calibrated else np.ones_like(cached["temperatures"])
+        return Answers(
+            probabilities=PROBLEM.probabilities(cached[f"{part}_logits"], temperatures[:, None, None]),
+            targets=cached[f"{part}_targets"],
+            tokens=cached[f"{part}_tokens"],
+            layers=tuple(cached["layers"].tolist()),
+            truncated=float(cached[f"{part}_truncated"].mean()),
+        )
+
+
+def criterion_named(name: str, layers: Sequence[int]) -> Criterion:
+    """A criterion of the library that needs no fitting."""
+    if name == "agreement":
+        return Agreement(PROBLEM, tuple(map(float, layers)))
+    criterion: Criterion = CRITERIA[name](PROBLEM)
+    return criterion
+
+
+def early_exit(answers: Answers, lot: Lot, criterion: Criterion = CONFIDENCE) -> Outcomes:
+    """A network with exits, at every threshold."""
+    return _at_thresholds(answers, lot.shares(answers.tokens), criterion)
+
+
+def one_exit(answers: Answers, costs: Array) -> Outcomes:
+    """A network with a single exit: a standard or an efficient one."""
+    return Outcomes(answers.right()[None].astype(np.float64), costs[None])
+
+
+def in_turn(models: Sequence[tuple[Answers, Array]]) -> Outcomes:
+    """Separate models one after the other, the small ones first, until one is sure; each starts from the text.
+
+    Args:
+        models: their answers and what each of them alone costs, (rows,).
+    """
+    answers = replace(models[-1][0], probabilities=np.stack([found.probabilities[-1] for found, _ in models]))
+    return _at_thresholds(answers, np.cumsum([costs for _, costs in models], axis=0), CONFIDENCE)
+
+
+def _at_thresholds(answers: Answers, costs: Array, criterion: Criterion) -> Outcomes:
+    scored = score_exits(answers.probabilities, criterion)
+    taken = exits_taken(scored.scores, criterion.knob(len(answers.probabilities)).grid(KNOBS)[::-1])
+    right = PROBLEM.right(scored.answers, answers.targets).astype(np.float64)
+    return Outcomes(at_exits(right, taken), at_exits(costs, taken))
+
+
+def choice_between(outcomes: Sequence[Outcomes]) -> Outcomes:
+    """One knob over several ways, from the dearest to the cheapest."""
+    ordered = sorted(outcomes, key=lambda one: -float(one.costs.mean()))
+    return Outcomes(np.concatenate([one.values for one in ordered]), np.concatenate([one.costs for one in ordered]))
+
+
+def mean_over_seeds(outcomes: Sequence[Outcomes]) -> Outcomes:
+    """Each row's mean over models that differ in their seed, knob by knob."""
+    return Outcomes(np.mean([one.values for one in outcomes], axis=0), np.mean([one.costs for one in outcomes], axis=0))
+
+
+def fastest(outcomes: Outcomes) -> float:
+    """The highest speed-up there is."""
+    return 1 / float(outcomes.costs.mean(axis=1).min())
+
+
+def accuracy_at(outcomes: Outcomes, speedups: Sequence[float] | Array) -> list[float | None]:
+    """Mean accuracy at speed-ups, on the line between neighbouring knobs; None out of reach."""
+    costs, values = outcomes.costs.mean(axis=1), outcomes.values.mean(axis=1)
+    order = np.argsort(costs, kind="stable")
+    found = np.interp(1 / np.asarray(speedups), costs[order], values[order])
+    reach = fastest(outcomes) * (1 + 1e-9)
+    return [float(value) if speedup <= reach else None for speedup, value in zip(speedups, found, strict=True)]
+
+
+def area(outcomes: Outcomes) -> float:
+    """Mean accuracy over speed-ups from 1 to 4; beyond the fastest it is that of the first exit."""
+    grid = np.linspace(*AREA, 61)
+    found = accuracy_at(outcomes, np.minimum(grid, fastest(outcomes)))
+    return float(np.mean([one for one in found if one is not None]))
+
+
+def fastest_with(outcomes: Outcomes, accuracy: float) -> float | None:
+    """The highest speed-up of a knob that has at least an accuracy; None if none has."""
+    good = outcomes.values.mean(axis=1) >= accuracy - 1e-9
+    return 1 / float(outcomes.costs.mean(axis=1)[good].min()) if good.any() else None
+
+
+def lowest_threshold(answers: Answers, accuracy: float) -> float | None:
+    """The lowest confidence to leave at that keeps at least an accuracy; None if none does."""
+    thresholds = CONFIDENCE.knob(len(answers.layers)).grid(KNOBS)
+    scored = score_exits(answers.probabilities, CONFIDENCE)
+    right = at_exits(PROBLEM.right(scored.answers, answers.targets), exits_taken(scored.scores, thresholds))
+    good = np.flatnonzero(right.mean(axis=1) >= accuracy - 1e-9)
+    return float(thresholds[good[0]]) if good.size else None
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Two ways at one speed-up: their accuracies, and by how much the first is better, with its 95 % interval."""
+
+    speedup: float
+    ours: float
+    theirs: float
+    gain: Interval
+
+    @property
+    def verdict(self) -> str:
+        """Whether the interval leaves 0 out."""
+        if self.gain.low > 0:
+            return "better"
+        return "worse" if self.gain.high < 0 else "even"
+
+
+def versus(ours: Outcomes, theirs: Outcomes, speedup: float) -> Versus | None:
+    """Compares on the same rows, by a paired bootstrap; None where one of them cannot be so fast."""
+    if min(fastest(ours), fastest(theirs)) < speedup * (1 - 1e-9):
+        return None
+    first, second = compare({"theirs": theirs, "ours": ours}, [1 / speedup])
+    return Versus(speedup, second.value.value, first.value.value, second.gain)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlations:
+    """Spearman's rho of the first exit's confidence with the text's length, and with whether all exits agree.
+
+    None where one of the two is the same for all texts.
+    """
+
+    length: float | None
+    consistency: float | None
+
+
+def correlations(answers: Answers) -> Correlations:
+    """What the first exit's confidence goes with; the paper's measures of how hard a text is."""
+    confidence = PROBLEM.confidence(answers.probabilities[0])
+    labels = answers.probabilities.argmax(axis=-1)
+    consistent = (labels == labels[-1]).all(axis=0)
+    return Correlations(_rho(confidence, answers.tokens), _rho(confidence, consistent))
+
+
+def mean_correlations(found: Sequence[Correlations]) -> Correlations:
+    """The mean over models."""
+
+    def mean(values: list[float | None]) -> float | None:
+        known = [one for one in values if one is not None]
+        return float(np.mean(known)) if known else None
+
+    return Correlations(mean([one.length for one in found]), mean([one.consistency for one in found]))
+
+
+def _rho(first: NDArray[Any], second: NDArray[Any]) -> float | None:
+    if (first == first[0]).all() or (second == second[0]).all():
+        return None
+    return float(spearmanr(first, second).statistic)

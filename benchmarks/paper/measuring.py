@@ -1,0 +1,192 @@
+"""What is kept of a trained model: the logits of all exits, and how long the parts of such a network take."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import offramp
+from benchmarks.paper.curves import lowest_threshold, read_answers
+from benchmarks.paper.place import Place
+from benchmarks.paper.plan import Run
+from benchmarks.paper.results import LOSSES
+from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
+from offramp import environment
+from offramp.data import LabelledTexts
+from offramp.engine import Classifier
+from offramp.evaluation import Request, interleave, measure_stages, ratio, targets_of
+from offramp.files import read_json, replacing, write_json
+from offramp.training.checks import TRAINING
+
+# Early exit itself is timed at these thresholds, as a check of the sums over stages.
+THRESHOLDS = (0.8, 0.95)
+REPEATS = 5
+# Rows of a lot: so many that full depth takes about this long, within bounds.
+_SECONDS, _LEAST, _MOST = 15.0, 200, 400
+SINGLES = 100  # texts timed one by one
+
+
+def keep_logits(place: Place, run: Run) -> None:
+    """Runs a model once over the dev and test rows and writes logits and record."""
+    folder = place.model(run)
+    classifier = offramp.load(folder, backend="torch", threads=1)
+    arrays: dict[str, NDArray[Any]] = {
+        "layers": np.array(classifier.exits),
+        "temperatures": np.array(classifier.calibration.temperatures),
+    }
+    for part in ("dev", "test"):
+        rows = place.rows(run.data, part)
+        found = classifier.run_exits(rows.texts, rows.text_pairs)
+        arrays[f"{part}_logits"] = found.logits
+        arrays[f"{part}_targets"] = targets_of(classifier, rows)
+        arrays[f"{part}_tokens"] = found.tokens
+        arrays[f"{part}_truncated"] = found.truncated
+    with replacing(place.logits(run)) as new, new.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def write_record(place: Place, run: Run, seconds: float | None) -> None:
+    """Notes how a model came about, and what processor time it took, where that is known."""
+    training = read_json(place.model(run) / TRAINING)
+    write_json(
+        place.record(run),
+        {
+            "settings": place.settings(run),
+            "environment": environment.describe(),
+            "processor_seconds": seconds,
+            "parameters": training.get("parameters"),
+        },
+    )
+
+
+def measure_times(place: Place, run: Run, standard: Run) -> None:
+    """Times the parts of a run's network, which has several exits, on test texts of its data set.
+
+    Times depend on the network's shape and the texts' lengths, not on what was learned, so that one model speaks for
+    all regimes; cut off at an exit it is the efficient baseline of that depth.
+
+    Args:
+        standard: the model with one exit; done, as is ``run``.
+    """
+    classifier = offramp.load(place.model(run), backend="torch", threads=1)
+    rows = place.rows(run.data, "test")
+    order = np.random.default_rng(0).permutation(len(rows))
+    clock = _Clock(classifier, _thresholds(place, run, standard))
+    times = Times(
+        environment=environment.describe() | {"load": _load()},
+        fingerprint=rows.fingerprint,
+        lot=clock.lot(_request(rows, order[: _lot_size(classifier, rows, order)])),
+        single=clock.single(_request(rows, order[:SINGLES])),
+    )
+    write_json(place.times(run.data, run.encoder), times.to_dict())
+
+
+def _load() -> float | None:
+    """Programs that wanted a processor in the last five minutes, this one included; None where nobody counts them."""
+    return os.getloadavg()[1] if hasattr(os, "getloadavg") else None
+
+
+def _thresholds(place: Place, run: Run, standard: Run) -> dict[float, float | None]:
+    """What to time, and for which loss it was chosen, if for any."""
+    answers = read_answers(place.logits(run), "test")
+    accuracy = read_answers(place.logits(standard), "test").accuracies[-1]
+    found: dict[float, float | None] = dict.fromkeys(THRESHOLDS)
+    for loss in LOSSES:
+        threshold = lowest_threshold(answers, accuracy - loss)
+        if threshold is not None:
+            found[threshold] = loss
+    return found
+
+
+def _request(rows: LabelledTexts, places: NDArray[np.int64]) -> Request:
+    return Request(rows.texts, rows.text_pairs).subset(np.sort(places))
+
+
+def _lot_size(classifier: Classifier, rows: LabelledTexts, order: NDArray[np.int64]) -> int:
+    trial = _request(rows, order[:64])
+    full = interleave({"full": lambda: classifier.predict_full(trial.texts, trial.text_pairs)}, 1)["full"][0]
+    return int(np.clip(_SECONDS * len(trial.texts) / full, _LEAST, _MOST))
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Times a network: whole, stage by stage, cut off, and leaving early at some thresholds."""
+
+    classifier: Classifier
+    thresholds: dict[float, float | None]
+
+    def lot(self, request: Request) -> Lot:
+        """All texts at once, in length-sorted batches: time goes by tokens."""
+        staged = measure_stages(self.classifier, request, REPEATS)
+        tokens = int(self.classifier.encode(request.texts, request.text_pairs).lengths.sum())
+        seconds = interleave(self._actions([request]), REPEATS)
+        full = float(np.median(seconds["full"]))
+        # Both timings have their full depth; relative to it they can be set side by side.
+        stages = [full * stage / staged.full for stage in staged.stages]
+        cut = [full * share for share in self._cut_shares(seconds)]
+        lot = Lot(
+            rows=len(request.texts),
+            full=Cost(0.0, full / tokens),
+            stages=tuple(Cost(0.0, one / tokens) for one in stages),
+            cut=tuple(Cost(0.0, one / tokens) for one in cut),
+            real=(),
+        )
+        return self._with_real(lot, request, seconds)
+
+    def single(self, request: Request) -> Lot:
+        """One text after the other, as the paper measured: time goes by tokens and by text."""
+        singles = [request.subset(np.array([row])) for row in range(len(request.texts))]
+        by_text = [measure_stages(self.classifier, single, REPEATS) for single in singles]
+        tokens = self.classifier.encode(request.texts, request.text_pairs).lengths
+        full = Cost.fitted(tokens, np.array([one.full for one in by_text]))
+        stages = np.array([one.stages for one in by_text]).T
+        seconds = interleave(self._actions(singles), REPEATS)
+        lot = Lot(
+            rows=len(singles),
+            full=full,
+            stages=tuple(Cost.fitted(tokens, values) for values in stages),
+            cut=tuple(full.times(share) for share in self._cut_shares(seconds)),
+            real=(),
+        )
+        return self._with_real(lot, request, seconds)
+
+    def _actions(self, requests: list[Request]) -> dict[str, Callable[[], object]]:
+        """Everything that is timed, each over all requests."""
+
+        def run(predict: Callable[..., object]) -> None:
+            for request in requests:
+                predict(request.texts, request.text_pairs)
+
+        cut, early = self.classifier.predict_truncated, self.classifier.predict
+        return {
+            "full": partial(run, self.classifier.predict_full),
+            **{f"cut {index}": partial(run, partial(cut, exit_index=index)) for index in self._early_exits},
+            **{f"threshold {one}": partial(run, partial(early, threshold=one)) for one in self.thresholds},
+        }
+
+    @property
+    def _early_exits(self) -> range:
+        return range(len(self.classifier.exits) - 1)
+
+    def _cut_shares(self, seconds: dict[str, NDArray[np.float64]]) -> list[float]:
+        return [float(np.median(seconds[f"cut {index}"] / seconds["full"])) for index in self._early_exits]
+
+    def _with_real(self, lot: Lot, request: Request, seconds: dict[str, NDArray[np.float64]]) -> Lot:
+        """Adds early exit as it was timed, and as the sum over stages says."""
+        real = []
+        for threshold, loss in self.thresholds.items():
+            taken = self.classifier.predict(request.texts, request.text_pairs, threshold=threshold)
+            measured = ratio(seconds["full"], seconds[f"threshold {threshold}"])
+            summed = 1 / float(np.take_along_axis(lot.shares(taken.tokens), taken.exits[None], axis=0).mean())
+            real.append(RealSpeed(threshold, loss, measured.median, measured.low, measured.high, summed))
+        return replace(lot, real=tuple(real))
+
+
+def read_times(file: Path) -> Times:
+    """Reads what :func:`measure_times` wrote."""
+    return Times.from_dict(read_json(file))

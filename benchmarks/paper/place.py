@@ -1,0 +1,108 @@
+"""Where everything lies, and what of it is there already."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paper.plan import Plan, Run
+from offramp.data import Columns, LabelledTexts, read_labelled
+from offramp.files import read_json
+
+PARTS = ("train", "dev", "test")
+# Changed when what a run computes or measures changes, so that all runs are made again.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """The working folder of a reproduction.
+
+    Attributes:
+        work: holds data as they are used, models, logits and times; large, and not to be committed.
+        source: folder of the data sets, NAME/{train,dev,test}.jsonl.gz; None for the hub.
+        encoders: folder or hub id of each encoder.
+    """
+
+    plan: Plan
+    work: Path
+    source: Path | None
+    encoders: Mapping[str, str]
+
+    def data_file(self, data: str, part: str) -> Path:
+        """Rows as they are used."""
+        return self.work / "data" / data / f"{part}.jsonl"
+
+    def rows(self, data: str, part: str) -> LabelledTexts:
+        """The same, read."""
+        return read_labelled(str(self.data_file(data, part)), self.plan.data_sets[data].columns)
+
+    def model(self, run: Run) -> Path:
+        """The model folder; other settings get another, so that nothing of an earlier one is mixed in."""
+        digest = hashlib.sha256(json.dumps(self.settings(run), sort_keys=True).encode()).hexdigest()
+        return self.work / "models" / f"{run.name}-{digest[:8]}"
+
+    def logits(self, run: Run) -> Path:
+        """What the model's exits say of the dev and test rows."""
+        return self.model(run).with_suffix(".npz")
+
+    def record(self, run: Run) -> Path:
+        """How the model came about; written last, so that it vouches for the rest."""
+        return self.model(run).with_suffix(".json")
+
+    def times(self, data: str, encoder: str) -> Path:
+        """How long the network's parts take on this data set's texts."""
+        return self.work / "times" / f"{data}-{encoder}.json"
+
+    def settings(self, run: Run) -> dict[str, Any]:
+        """All that a run's model depends on."""
+        data, encoder = self.plan.data_sets[run.data], self.plan.encoders[run.encoder]
+        return {
+            "schema": SCHEMA,
+            "data": run.data,
+            "fingerprints": self.fingerprints(run.data),
+            "encoder": self.encoder_identities[run.encoder],
+            "method": run.method,
+            "seed": run.seed,
+            "exits": encoder.exits,
+            "max_length": data.max_length,
+            "recipe": asdict(encoder.recipe_for(run.data)),
+        }
+
+    def is_prepared(self, data: str) -> bool:
+        """Whether all parts of a data set were written."""
+        return all(self.data_file(data, part).is_file() for part in PARTS)
+
+    def fingerprints(self, data: str) -> dict[str, str]:
+        """Of every part of a data set that is prepared."""
+        columns = self.plan.data_sets[data].columns
+        return {part: _fingerprint(self.data_file(data, part), columns) for part in PARTS}
+
+    @cached_property
+    def encoder_identities(self) -> dict[str, str]:
+        """Of every encoder: a fingerprint of its weights, or its name on the hub."""
+        return {name: _identity(source) for name, source in self.encoders.items()}
+
+    def is_done(self, run: Run) -> bool:
+        """Whether its model is trained and all that is needed of it is kept."""
+        return self.is_prepared(run.data) and self.record(run).is_file()
+
+    def record_of(self, run: Run) -> dict[str, Any]:
+        """Reads the record."""
+        return read_json(self.record(run))
+
+
+@cache
+def _fingerprint(file: Path, columns: Columns) -> str:
+    return read_labelled(str(file), columns).fingerprint
+
+
+def _identity(source: str) -> str:
+    weights = Path(source) / "model.safetensors"
+    if not weights.is_file():
+        return source
+    with weights.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"

@@ -1,0 +1,217 @@
+"""What is trained, on what and in which order: tables to read and to change."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from offramp.data import Columns
+from offramp.training import Recipe, Regime, recipe_named
+from offramp.training.attaching import Targets
+
+STANDARD, CLASSIFIER, JOINT, CUT = "standard", "classifier", "joint", "cut"
+ATTACHED: dict[str, Targets] = {"attach labels": "labels", "attach model": "model"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Where a data set lies on the Hugging Face hub.
+
+    Attributes:
+        name: of the data set there.
+        text, text_pair: columns.
+        dev, test: splits; without a dev split, rows of the training split are put aside.
+    """
+
+    name: str
+    text: str = "text"
+    text_pair: str | None = None
+    dev: str | None = None
+    test: str = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One of the data sets, and how much of it a CPU can take.
+
+    Attributes:
+        title: as people write it.
+        pairs: whether a row has two texts.
+        train_rows, dev_rows, test_rows: rows drawn if there are more; None for all.
+        max_length: tokens at which texts are cut.
+    """
+
+    name: str
+    title: str
+    hub: Hub
+    pairs: bool = False
+    train_rows: int | None = 20_000
+    dev_rows: int | None = 1_500
+    test_rows: int | None = 3_000
+    max_length: int | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """Of the files that the preparation writes."""
+        return Columns(text_pair="text_pair" if self.pairs else None)
+
+
+DATA_SETS = {
+    one.name: one
+    for one in (
+        DataSet("sst2", "SST-2", Hub("stanfordnlp/sst2", text="sentence", test="validation")),
+        DataSet("ag_news", "AG News", Hub("fancyzhx/ag_news")),
+        DataSet("snli", "SNLI", Hub("stanfordnlp/snli", "premise", "hypothesis", "validation"), pairs=True),
+        DataSet(
+            "imdb",
+            "IMDB",
+            Hub("stanfordnlp/imdb"),
+            train_rows=8_000,
+            dev_rows=1_000,
+            test_rows=2_000,
+            max_length=256,
+        ),
+        DataSet(
+            "multinli",
+            "MultiNLI",
+            Hub("nyu-mll/multi_nli", "premise", "hypothesis", test="validation_matched"),
+            pairs=True,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder and how it is trained: the same way in all methods, so that they can be compared.
+
+    Attributes:
+        title: as people write it.
+        layers: its depth.
+        exits: layers before each exit of the networks with several.
+        recipe: for data sets that have none of their own in ``recipes``.
+    """
+
+    name: str
+    title: str
+    layers: int
+    exits: tuple[int, ...]
+    recipe: Recipe
+    recipes: dict[str, Recipe] = field(default_factory=dict)
+
+    def recipe_for(self, data: str) -> Recipe:
+        """How it is trained on a data set."""
+        return self.recipes.get(data, self.recipe)
+
+
+ENCODERS = {
+    one.name: one
+    for one in (
+        Encoder(
+            "minilm", "MiniLM, 6 layers", 6, (1, 2, 4, 6), recipe_named("default", learning_rates=(1e-4,), epochs=3.0)
+        ),
+        Encoder(
+            "mpnet",
+            "MPNet, 12 layers",
+            12,
+            (1, 4, 7, 12),
+            recipe_named("default", learning_rates=(6e-5,), epochs=2.0),
+            {"sst2": recipe_named("default", learning_rates=(3e-5,), epochs=3.0)},
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One model to train.
+
+    Attributes:
+        data, encoder: keys of the plan's tables.
+        method: ``standard`` (one exit); ``cut 2`` (the efficient baseline: one exit, cut off after two layers);
+            ``classifier`` (fine-tuned with transformers alone); ``attach labels`` or ``attach model`` (exits put on
+            that one); or a regime with its switches, such as ``mixed distill=1 consistent``.
+    """
+
+    data: str
+    encoder: str
+    method: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"{self.data}-{self.encoder}-{self.method.replace(' ', '+')}-{self.seed}"
+
+    @property
+    def layers(self) -> int | None:
+        """Layers that a cut network has; None for whole ones."""
+        kind, _, layers = self.method.partition(" ")
+        return int(layers) if kind == CUT else None
+
+    @property
+    def targets(self) -> Targets | None:
+        """What attached exits learn; None for networks that are trained as a whole."""
+        return ATTACHED.get(self.method)
+
+    @property
+    def classifier(self) -> "Run":
+        """The one that exits are attached to."""
+        return Run(self.data, self.encoder, CLASSIFIER, self.seed)
+
+    @property
+    def regime(self) -> Regime:
+        """How its exits are taught."""
+        if self.method == STANDARD or self.layers is not None:
+            return Regime()
+        name, *switches = self.method.split()
+        values = dict(switch.partition("=")[::2] for switch in switches)
+        more = {key: float(value) if value else True for key, value in values.items()}
+        return Regime(name=name, **more)  # type: ignore[arg-type]  # Regime checks
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Runs that belong together; a data set's come one after the other."""
+
+    data: tuple[str, ...]
+    encoder: str
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything there is to do; what comes first matters most."""
+
+    data_sets: dict[str, DataSet]
+    encoders: dict[str, Encoder]
+    waves: tuple[Wave, ...]
+
+    def runs(self) -> list[Run]:
+        """In their order, each once."""
+        return list(dict.fromkeys(self._runs()))
+
+    def _runs(self) -> Iterator[Run]:
+        for wave in self.waves:
+            for seed in wave.seeds:
+                for data in wave.data:
+                    for method in wave.methods:
+                        yield Run(data, wave.encoder, method, seed)
+
+
+EFFICIENT = ("cut 1", "cut 2", "cut 4")
+EFFICIENT_12 = ("cut 1", "cut 4", "cut 7")
+REGIMES = ("sweet", "mixed", "weighted", "frozen", "alternating", "joint distill=1")
+_SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
+
+PLAN = Plan(
+    DATA_SETS,
+    ENCODERS,
+    (
+        Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT)),
+        Wave(_SHORT, "minilm", (CLASSIFIER, *ATTACHED, *REGIMES)),
+        Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT)),
+        Wave(_SHORT, "mpnet", (STANDARD, JOINT, *EFFICIENT_12)),
+        Wave(_LONG, "minilm", (CLASSIFIER, *ATTACHED, *REGIMES)),
+        Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, *REGIMES), seeds=(1, 2)),
+    ),
+)

@@ -1,0 +1,209 @@
+"""The figures of one data set and encoder, kept in the repository: tables and pictures are made of them alone."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks.paper.curves import Correlations, Versus
+from benchmarks.paper.plan import JOINT, STANDARD
+from benchmarks.paper.times import Times
+from offramp.files import read_json
+from offramp.policy import Interval
+
+KINDS = ("lot", "single")
+# Of accuracy against the standard model, that a setting may cost.
+LOSSES = (0.005, 0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Accuracy over measured speed-up.
+
+    Attributes:
+        accuracy: at each of ``curves.SPEEDUPS``; None out of reach.
+        fastest: that there is.
+        within: fastest that loses at most so much against the standard model, by loss; None if none does.
+    """
+
+    accuracy: tuple[float | None, ...]
+    fastest: float
+    within: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodFigures:
+    """A way of getting a model.
+
+    Attributes:
+        seeds: models that the figures are the mean of.
+        layers: run before each exit.
+        accuracies: on the test rows at each exit.
+        spread: standard deviation of the last exit's accuracy over the seeds; None for one seed.
+        lines: by the way of handing texts in; one point for models with one exit.
+        area_dev, area_test: mean accuracy at batched speed-ups from 1 to 4; None for models with one exit.
+        seconds: processor time of training, where it was not interrupted.
+        parameters: of the whole network, and of its exits.
+        correlations: of models with several exits.
+    """
+
+    method: str
+    seeds: int
+    layers: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    spread: float | None
+    lines: dict[str, Line]
+    area_dev: float | None
+    area_test: float | None
+    seconds: float | None
+    parameters: dict[str, int]
+    correlations: Correlations | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Our method against another at one speed-up.
+
+    Attributes:
+        group: ``efficient``, ``models`` (several models in turn), ``rivals`` or ``calibration`` (temperature 1).
+        other: name within the group.
+        kind: way of handing texts in.
+        seeds: that both have.
+    """
+
+    group: str
+    other: str
+    kind: str
+    seeds: int
+    versus: Versus
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLine:
+    """The curve of a rival, or of several models in turn."""
+
+    group: str
+    name: str
+    kind: str
+    seeds: int
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What four exits cost in training over one, as ``benchmarks/training_time.py`` measures it.
+
+    Attributes:
+        ratio, low, high: time of a step over that with one exit: median and quartiles.
+        more, share: parameters added, and as a share of those there were.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    more: int
+    share: float
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """From a result of that benchmark."""
+        content = read_json(file)
+        low, high = content["time"]["quartiles"]
+        parameters = content["parameters"]
+        return cls(content["time"]["median"], low, high, parameters["more"], parameters["share"])
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that is known of one data set with one encoder.
+
+    Attributes:
+        rows: by part, and tokens of a test row in the mean.
+        truncated: share of the test rows that lost tokens.
+        missing: methods of the plan that were not run yet.
+    """
+
+    data: str
+    encoder: str
+    environment: dict[str, Any]
+    fingerprints: dict[str, str]
+    rows: dict[str, int]
+    tokens: float
+    truncated: float
+    recipe: dict[str, Any]
+    times: Times
+    methods: tuple[MethodFigures, ...]
+    lines: tuple[NamedLine, ...]
+    comparisons: tuple[Comparison, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"{self.data}-{self.encoder}"
+
+    @property
+    def standard(self) -> MethodFigures:
+        """The standard model, without which there are no results."""
+        return next(one for one in self.methods if one.method == STANDARD)
+
+    @property
+    def joint(self) -> MethodFigures:
+        """Ours, likewise."""
+        return next(one for one in self.methods if one.method == JOINT)
+
+    def method(self, name: str) -> MethodFigures | None:
+        """One of the methods, if it was run."""
+        return next((one for one in self.methods if one.method == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, rounded to what can be told apart."""
+        return {name: _rounded(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Results":
+        """Reads what :meth:`to_dict` gave."""
+        return cls(
+            **{
+                **content,
+                "times": Times.from_dict(content["times"]),
+                "methods": _all(_method, content["methods"]),
+                "lines": _all(lambda one: NamedLine(**{**one, "line": _line(one["line"])}), content["lines"]),
+                "comparisons": _all(_comparison, content["comparisons"]),
+                "missing": tuple(content["missing"]),
+            }
+        )
+
+
+def _all(read: Callable[[Any], Any], entries: list[Any]) -> tuple[Any, ...]:
+    return tuple(read(entry) for entry in entries)
+
+
+def _line(content: Mapping[str, Any]) -> Line:
+    return Line(tuple(content["accuracy"]), content["fastest"], content["within"])
+
+
+def _method(content: Mapping[str, Any]) -> MethodFigures:
+    found = content["correlations"]
+    return MethodFigures(
+        **{
+            **content,
+            "layers": tuple(content["layers"]),
+            "accuracies": tuple(content["accuracies"]),
+            "lines": {kind: _line(line) for kind, line in content["lines"].items()},
+            "correlations": None if found is None else Correlations(**found),
+        }
+    )
+
+
+def _comparison(content: Mapping[str, Any]) -> Comparison:
+    versus = content["versus"]
+    return Comparison(**{**content, "versus": Versus(**{**versus, "gain": Interval(**versus["gain"])})})
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list | tuple) else value

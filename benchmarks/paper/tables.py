@@ -1,0 +1,354 @@
+"""Tables in Markdown, each from the results alone; what was not run shows as missing."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
+from benchmarks.paper.curves import SPEEDUPS
+from benchmarks.paper.pictures import HANDED_IN
+from benchmarks.paper.plan import ATTACHED, JOINT, Plan
+from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results, StepCost
+from benchmarks.rivals.recipes import RIVALS
+from offramp.report.words import count, loss_of, percent, signed, times, whole
+
+MISSING = "–"
+# Spearman's rho of the first exit's confidence with length and with consistency: Schwartz et al. 2020, analysis.
+PAPER_CORRELATIONS = {
+    "ag_news": (0.13, 0.37),
+    "imdb": (-0.17, 0.47),
+    "sst2": (-0.19, 0.36),
+    "snli": (-0.08, 0.44),
+    "multinli": (-0.13, 0.39),
+}
+
+
+def title_of(plan: Plan, results: Results) -> str:
+    """Data set and encoder as people write them."""
+    return f"{plan.data_sets[results.data].title}, {plan.encoders[results.encoder].title}"
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def set_up(plan: Plan, results: Sequence[Results]) -> str:
+    """What was trained on how much."""
+
+    def row(one: Results) -> list[str]:
+        rows, recipe = one.rows, one.recipe
+        cut = plan.data_sets[one.data].max_length
+        return [
+            title_of(plan, one),
+            " / ".join(whole(rows[part]) for part in ("train", "dev", "test")),
+            f"{one.tokens:.0f}" + (f", cut at {cut}: {percent(one.truncated, 0)} of the texts" if cut else ""),
+            f"{recipe['epochs']:g} epochs, {recipe['learning_rates'][0]:g}",
+            str(one.standard.seeds),
+        ]
+
+    header = ("data and encoder", "train / dev / test rows", "tokens of a text", "recipe", "seeds")
+    return grid(header, map(row, results))
+
+
+def preserved(plan: Plan, results: Sequence[Results]) -> str:
+    """How much faster without losing more than so much against the standard model."""
+
+    def row(one: Results) -> list[str]:
+        standard, joint = one.standard, one.joint
+        return [
+            title_of(plan, one),
+            _accuracy(standard),
+            _accuracy(joint),
+            *(_within(one, kind, loss) for kind in KINDS for loss in LOSSES),
+            " / ".join(times(joint.lines[kind].fastest) for kind in KINDS),
+        ]
+
+    losses = [f"{HANDED_IN[kind]}, at most {loss_of(loss)} lost" for kind in KINDS for loss in LOSSES]
+    header = ("data and encoder", "standard model", "joint, last exit", *losses, "all at the first exit")
+    return grid(header, map(row, results))
+
+
+def efficient(plan: Plan, results: Sequence[Results]) -> str:
+    """Ours at the speed of each efficient baseline."""
+
+    def rows() -> Iterable[list[str]]:
+        for one in results:
+            for cut in (method for method in one.methods if method.method.startswith("cut")):
+                cells = [_found(one.comparisons, EFFICIENT, cut.method, kind) for kind in KINDS]
+                yield [
+                    title_of(plan, one),
+                    cut.method.removeprefix("cut "),
+                    percent(cut.accuracies[-1]),
+                    *(cell for found in cells for cell in _against(found)),
+                ]
+
+    columns = [f"{what} {HANDED_IN[kind]}" for kind in KINDS for what in ("speed-up", "ours less theirs,")]
+    return grid(("data and encoder", "layers", "accuracy", *columns), rows())
+
+
+def efficient_line(plan: Plan, results: Sequence[Results]) -> str:
+    """Ours at fixed speeds against the line that joins the standard and the efficient models."""
+
+    def row(one: Results) -> list[str]:
+        gains = (_found(one.comparisons, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT)
+        return [title_of(plan, one), *map(_gain, gains)]
+
+    columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in COMPARED_AT]
+    return grid(("data and encoder", *columns), map(row, results))
+
+
+def in_turn(plan: Plan, results: Sequence[Results]) -> str:
+    """Ours against several models in turn."""
+
+    def rows() -> Iterable[list[str]]:
+        for one in results:
+            names = dict.fromkeys(line.name for line in one.lines if line.group == MODELS)
+            for name in names:
+                cells = [
+                    _gain(_found(one.comparisons, MODELS, name, kind, speedup))
+                    for kind in KINDS
+                    for speedup in (2.0, 3.0)
+                ]
+                yield [title_of(plan, one), name, *cells]
+
+    columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in (2, 3)]
+    return grid(("data and encoder", "models", *columns), rows())
+
+
+def rivals(plan: Plan, results: Sequence[Results], kind: str) -> str:
+    """Accuracies of ours and of all rivals at fixed speeds; in brackets how much ours is better."""
+
+    def accuracy(line: NamedLine | None, speedup: float) -> str:
+        return MISSING if line is None else _at(line.line.accuracy, speedup)
+
+    def rows() -> Iterable[list[str]]:
+        for one in results:
+            ours = [_at(one.joint.lines[kind].accuracy, speedup) for speedup in COMPARED_AT]
+            yield [f"**{title_of(plan, one)}**", "ours: joint, confidence", str(one.joint.seeds), *ours]
+            for rival in RIVALS:
+                found = [line for line in one.lines if (line.group, line.name, line.kind) == (RIVAL, rival.name, kind)]
+                line = found[0] if found else None
+                cells = [
+                    _with_gain(accuracy(line, speedup), _found(one.comparisons, RIVAL, rival.name, kind, speedup))
+                    for speedup in COMPARED_AT
+                ]
+                yield ["", rival.name, str(line.seeds) if line else MISSING, *cells]
+
+    return grid(("data and encoder", "method", "seeds", *(f"{one:g}×" for one in COMPARED_AT)), rows())
+
+
+def recipes() -> str:
+    """What the rivals are here."""
+    header = ("rival", "source", "exits are taught", "rule", "what differs from the source")
+    return grid(header, [[one.name, one.source, one.method, one.rule, one.differs or MISSING] for one in RIVALS])
+
+
+def regimes(plan: Plan, results: Sequence[Results], part: str) -> str:
+    """Area under the curve of every way to get exits."""
+    names = list(dict.fromkeys(one.method for found in results for one in found.methods if len(one.layers) > 1))
+
+    def value(found: Results, method: str) -> float | None:
+        one = found.method(method)
+        return None if one is None else (one.area_dev if part == "dev" else one.area_test)
+
+    def mean(method: str) -> str:
+        values = [value(found, method) for found in results]
+        known = [one for one in values if one is not None]
+        return percent(float(np.mean(known))) if len(known) == len(values) else MISSING
+
+    rows = [
+        [name, *(_bold_best(results, names, name, found, value) for found in results), mean(name)] for name in names
+    ]
+    return grid(("method", *(title_of(plan, found) for found in results), "mean"), rows)
+
+
+def attached(plan: Plan, results: Sequence[Results]) -> str:
+    """Exits put on a fine-tuned classifier, beside joint training."""
+
+    def rows() -> Iterable[list[str]]:
+        for found in results:
+            for name in (JOINT, *ATTACHED):
+                one = found.method(name)
+                if one is not None:
+                    yield [
+                        title_of(plan, found),
+                        name,
+                        " / ".join(percent(accuracy, 1) for accuracy in one.accuracies),
+                        *(_times(one.lines[kind].within["0.01"]) for kind in KINDS),
+                        MISSING if one.seconds is None else f"{one.seconds:.0f} s",
+                    ]
+
+    header = (
+        "data and encoder",
+        "exits",
+        "accuracy at each exit",
+        *(f"{HANDED_IN[kind]}, at most 1 point lost" for kind in KINDS),
+        "processor time",
+    )
+    return grid(header, rows())
+
+
+def training_cost(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:
+    """What exits cost in training, and what a model for each depth would."""
+
+    def row(name: str) -> list[str]:
+        step = steps.get(name)
+        measured = [MISSING, MISSING]
+        if step is not None:
+            measured = [
+                f"{step.ratio:.3f} ({step.low:.3f}–{step.high:.3f})",
+                f"{step.more:,}: {percent(step.share, 4)}",
+            ]
+        separate = [_separate_parameters(found) for found in results if found.encoder == name]
+        known = [one for one in separate if one is not None]
+        return [plan.encoders[name].title, *measured, f"{known[0]:.1f}" if known else MISSING]
+
+    header = (
+        "encoder",
+        "time of a step, over that with one exit",
+        "more parameters",
+        "parameters of a model for each depth, over those of the joint one",
+    )
+    return grid(header, map(row, plan.encoders))
+
+
+def _separate_parameters(found: Results) -> float | None:
+    """Of the standard and all efficient models, over the joint one's; None until all of them are there."""
+    models = [found.standard, *(one for one in found.methods if one.method.startswith("cut"))]
+    if len(models) < len(found.joint.layers):
+        return None
+    return sum(one.parameters["total"] for one in models) / found.joint.parameters["total"]
+
+
+def calibration(plan: Plan, results: Sequence[Results]) -> str:
+    """What fitted temperatures change for one threshold over all exits."""
+
+    def row(found: Results) -> list[str]:
+        gains = [
+            _gain(_found(found.comparisons, CALIBRATION, "temperature 1", "lot", speedup)) for speedup in COMPARED_AT
+        ]
+        return [title_of(plan, found), *gains]
+
+    return grid(("data and encoder", *(f"at {one:g}×" for one in COMPARED_AT)), map(row, results))
+
+
+def confidence(plan: Plan, results: Sequence[Results]) -> str:
+    """What the first exit's confidence goes with."""
+
+    def row(found: Results) -> list[str]:
+        here, paper = found.joint.correlations, PAPER_CORRELATIONS.get(found.data)
+        assert here is not None  # it has several exits
+        length, consistency = (None, None) if paper is None else paper
+        return [title_of(plan, found), *map(_rho, (here.length, length, here.consistency, consistency))]
+
+    header = ("data and encoder", "length, here", "length, paper", "consistency, here", "consistency, paper")
+    return grid(header, map(row, results))
+
+
+def clock(plan: Plan, results: Sequence[Results]) -> str:
+    """Early exit itself on the clock, beside what the sum over stages says."""
+
+    def rows() -> Iterable[list[str]]:
+        for found in results:
+            for kind in KINDS:
+                lot = getattr(found.times, kind)
+                handed_in = f"{HANDED_IN[kind]}, {count(lot.rows, 'text')}"
+                for one in lot.real:
+                    setting = f"{one.threshold:.3g}"
+                    if one.loss is not None:
+                        setting += f" (at most {loss_of(one.loss)} lost)"
+                    measured = f"{times(one.measured, 2)} ({one.low:.2f}–{one.high:.2f})"
+                    yield [title_of(plan, found), handed_in, setting, measured, times(one.summed, 2), _load(found)]
+
+    return grid(("data and encoder", "handed in", "threshold", "timed", "sum over stages", "load"), rows())
+
+
+def _load(found: Results) -> str:
+    load = found.times.environment.get("load")
+    return MISSING if load is None else f"{load:.1f}"
+
+
+def missing(plan: Plan, results: Sequence[Results]) -> str:
+    """What the plan has and nobody ran yet."""
+    known = {(one.data, one.encoder): one for one in results}
+    planned: dict[tuple[str, str], set[str]] = {}
+    for run in plan.runs():
+        planned.setdefault((run.data, run.encoder), set()).add(run.method)
+    lines = []
+    for data, encoder in planned:
+        found = known.get((data, encoder))
+        name = f"{plan.data_sets[data].title}, {plan.encoders[encoder].title}"
+        if found is None:
+            lines.append(f"- {name}: all")
+        elif found.missing:
+            lines.append(f"- {name}: {', '.join(found.missing)}")
+    return "\n".join(lines) or "Nothing."
+
+
+def _found(
+    comparisons: Sequence[Comparison], group: str, other: str, kind: str, speedup: float | None = None
+) -> Comparison | None:
+    for one in comparisons:
+        same = (one.group, one.other, one.kind) == (group, other, kind)
+        if same and (speedup is None or one.versus.speedup == speedup):
+            return one
+    return None
+
+
+def _against(found: Comparison | None) -> list[str]:
+    """A baseline's speed, and the gain there."""
+    return [MISSING if found is None else times(found.versus.speedup), _gain(found)]
+
+
+def _gain(found: Comparison | None) -> str:
+    """In points, with its interval; bold where that leaves 0 out."""
+    if found is None:
+        return MISSING
+    gain = found.versus.gain
+    words = f"{signed(gain.value)} ({signed(gain.low)} to {signed(gain.high)})"
+    return words if found.versus.verdict == "even" else f"**{words}**"
+
+
+def _with_gain(accuracy: str, found: Comparison | None) -> str:
+    return accuracy if found is None else f"{accuracy}; {_gain(found)}"
+
+
+def _at(accuracies: Sequence[float | None], speedup: float) -> str:
+    value = accuracies[int(np.flatnonzero(np.isclose(SPEEDUPS, speedup))[0])]
+    return MISSING if value is None else percent(value)
+
+
+def _accuracy(method: MethodFigures) -> str:
+    spread = "" if method.spread is None else f" ± {100 * method.spread:.2f}"
+    return percent(method.accuracies[-1]) + spread
+
+
+def _within(found: Results, kind: str, loss: float) -> str:
+    """The speed-up at a loss, and as it was timed."""
+    speed = found.joint.lines[kind].within[f"{loss:g}"]
+    timed = [one.measured for one in getattr(found.times, kind).real if one.loss == loss]
+    return _times(speed) + (f", timed {times(timed[0])}" if timed else "")
+
+
+def _rho(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2f}"
+
+
+def _times(speed: float | None) -> str:
+    return MISSING if speed is None else times(speed)
+
+
+def _bold_best(
+    results: Sequence[Results],
+    names: Sequence[str],
+    name: str,
+    found: Results,
+    value: Callable[[Results, str], float | None],
+) -> str:
+    here = value(found, name)
+    if here is None:
+        return MISSING
+    best = max(one for one in (value(found, other) for other in names) if one is not None)
+    return f"**{percent(here)}**" if here == best else percent(here)

@@ -1,0 +1,120 @@
+"""How long the parts of a network take, and what a row costs that leaves at an exit."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of a row: so many for being a row, and so many for each of its tokens."""
+
+    per_row: float
+    per_token: float
+
+    @classmethod
+    def fitted(cls, tokens: NDArray[np.int64], seconds: Array) -> Self:
+        """The line through measured rows, (rows,) both, with the least sum of absolute errors.
+
+        A pause of the machine makes single rows slow; unlike one of least squares, this line does not follow them.
+        """
+        inputs = np.stack([np.ones(len(tokens)), tokens], axis=1)
+        weights = np.ones(len(tokens))
+        for _ in range(_ROUNDS):  # least squares, reweighted until they are absolute errors
+            line, *_ = np.linalg.lstsq(inputs * weights[:, None], seconds * weights, rcond=None)
+            errors = np.abs(inputs @ line - seconds)
+            weights = 1 / np.sqrt(np.maximum(errors, 1e-6 * seconds.mean()))
+        return cls(max(0.0, float(line[0])), max(0.0, float(line[1])))
+
+    def times(self, factor: float) -> "Cost":
+        """A part of it, or a multiple."""
+        return Cost(self.per_row * factor, self.per_token * factor)
+
+    def of(self, tokens: NDArray[np.int64]) -> Array:
+        """Seconds of rows."""
+        return np.asarray(self.per_row + self.per_token * tokens.astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class RealSpeed:
+    """Early exit itself on the clock, over full depth: median of the rounds and quartiles; and what the sum says.
+
+    ``loss`` is what the threshold may lose against the standard model, if it was chosen for that.
+    """
+
+    threshold: float
+    loss: float | None
+    measured: float
+    low: float
+    high: float
+    summed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """One way of handing texts in: all at once, or one after the other.
+
+    Attributes:
+        rows: that were timed.
+        full: the network at full depth in one go, as the standard model runs; what all speed-ups are against.
+        stages: of the network with exits, each stage with its exit; the first holds what no row can skip.
+        cut: the network cut off at each exit but the last, as the efficient baselines run.
+        real: a check of the sums over stages.
+    """
+
+    rows: int
+    full: Cost
+    stages: tuple[Cost, ...]
+    cut: tuple[Cost, ...]
+    real: tuple[RealSpeed, ...]
+
+    def shares(self, tokens: NDArray[np.int64]) -> Array:
+        """What rows cost up to each exit, as a share of the mean row at full depth in one go, (exits, rows)."""
+        return np.asarray(np.cumsum([one.of(tokens) for one in self.stages], axis=0) / self.full.of(tokens).mean())
+
+    def cut_shares(self, index: int, tokens: NDArray[np.int64]) -> Array:
+        """What rows cost in the network that is cut off at an exit; the last is full depth. (rows,)"""
+        return np.asarray((*self.cut, self.full)[index].of(tokens) / self.full.of(tokens).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A data set's texts on one network.
+
+    Attributes:
+        environment: what it was measured on.
+        fingerprint: of the rows that the timed ones were drawn from.
+        lot: all at once.
+        single: one after the other, the paper's protocol.
+    """
+
+    environment: dict[str, Any]
+    fingerprint: str
+    lot: Lot
+    single: Lot
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Reads what :meth:`to_dict` gave."""
+        return cls(content["environment"], content["fingerprint"], _lot(content["lot"]), _lot(content["single"]))
+
+
+def _lot(content: Mapping[str, Any]) -> Lot:
+    return Lot(
+        rows=content["rows"],
+        full=Cost(**content["full"]),
+        stages=tuple(Cost(**one) for one in content["stages"]),
+        cut=tuple(Cost(**one) for one in content["cut"]),
+        real=tuple(RealSpeed(**one) for one in content["real"]),
+    )

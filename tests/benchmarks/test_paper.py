@@ -1,0 +1,158 @@
+"""The reproduction in small: all steps on made-up texts, killed and taken up again."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.paper import measuring, running
+from benchmarks.paper.__main__ import main
+from benchmarks.paper.document import read_results, read_steps, write_document
+from benchmarks.paper.place import Place
+from benchmarks.paper.plan import PLAN, Run
+from benchmarks.paper.smoke import place_in, smoke, tiny_plan
+from benchmarks.paper.training import train
+from benchmarks.rivals.recipes import RIVALS
+from offramp.errors import OptionError
+from offramp.policy import CRITERIA
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished small reproduction."""
+    folder = tmp_path_factory.mktemp("reproduction")
+    said = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "SINGLES", 12)
+        patch.setattr(measuring, "REPEATS", 1)
+        smoke(folder, tiny_plan(), said.append)
+    return folder, said
+
+
+def place_of(folder):
+    return place_in(folder, tiny_plan())
+
+
+def test_every_run_leaves_logits_and_a_record(done):
+    folder, said = done
+    place = place_of(folder)
+    runs = place.plan.runs()
+    assert all(place.is_done(run) for run in runs)
+    assert sum(line.endswith(" s") for line in said) == len(runs)
+    record = place.record_of(Run("snli", "minilm", "joint", 0))
+    assert record["settings"]["fingerprints"].keys() == {"train", "dev", "test"}
+    assert record["processor_seconds"] > 0
+    assert record["parameters"]["exits"] > 0
+
+
+def test_what_is_done_is_not_done_again(done, monkeypatch):
+    folder, _ = done
+    monkeypatch.setattr(running, "train", lambda *_: pytest.fail("trained again"))
+    said = []
+    smoke(folder, tiny_plan(), said.append)
+    assert said == []
+
+
+def test_other_data_or_settings_are_another_run(done, tmp_path):
+    folder, _ = done
+    run = Run("sst2", "minilm", "joint", 0)
+    before = place_of(folder)
+    plan = replace(before.plan, encoders=PLAN.encoders)
+    other = Place(plan, before.work, before.source, before.encoders)
+    assert other.model(run) != before.model(run)
+    assert before.model(run) != before.model(Run("sst2", "minilm", "joint", 1))
+    (tmp_path / "data" / "sst2").mkdir(parents=True)
+    for part in ("train", "dev", "test"):
+        rows = before.data_file("sst2", part).read_text().splitlines()
+        (tmp_path / "data" / "sst2" / f"{part}.jsonl").write_text("\n".join(rows[:50]))
+    shorter = Place(before.plan, tmp_path, None, before.encoders)
+    assert shorter.model(run).name != before.model(run).name
+
+
+def test_the_page_is_made_of_the_results_alone(done, tmp_path):
+    folder, _ = done
+    plan = tiny_plan()
+    results = read_results(plan, folder / "results")
+    assert [one.name for one in results] == ["sst2-minilm", "snli-minilm"]
+    write_document(plan, results, {}, tmp_path)
+    written = (tmp_path / "reproduction.md").read_text()
+    assert written == (folder / "docs" / "reproduction.md").read_text()
+    assert "{" not in written
+    for picture in ("sst2-minilm", "snli-minilm", "rivals"):
+        assert (tmp_path / "reproduction" / f"{picture}.svg").stat().st_size < 100_000
+        assert f"(reproduction/{picture}.svg)" in written
+
+
+def test_the_page_quotes_what_a_training_step_costs(done, tmp_path):
+    folder, _ = done
+    plan = tiny_plan()
+    measured = {"time": {"median": 1.0312, "quartiles": [1.02, 1.04]}, "parameters": {"more": 77, "share": 0.00011}}
+    (tmp_path / "step-minilm.json").write_text(json.dumps(measured))
+    write_document(plan, read_results(plan, folder / "results"), read_steps(plan, tmp_path), tmp_path)
+    written = (tmp_path / "reproduction.md").read_text()
+    assert "+3.1 % with MiniLM, 6 layers" in written
+    assert "1.031 (1.020–1.040) | 77: 0.0110" in written
+
+
+def test_results_compare_with_baselines_and_name_what_is_missing(done):
+    folder, _ = done
+    sst2, snli = read_results(tiny_plan(), folder / "results")
+    assert {one.group for one in sst2.comparisons} >= {"efficient", "rivals", "calibration", "models"}
+    assert {one.name for one in sst2.lines if one.group == "rivals"} == {
+        rival.name for rival in RIVALS if rival.method in ("weighted", "sweet", "attach model")
+    }
+    assert snli.missing == sst2.missing == ()
+    assert len(sst2.joint.accuracies) == 4
+    assert max(sst2.joint.accuracies) > 0.6
+    assert sst2.joint.area_dev is not None
+    assert sst2.standard.area_dev is None
+    assert json.dumps(sst2.to_dict())
+    assert all(low <= value <= high for one in sst2.comparisons for low, value, high in [_ends(one)])
+
+
+def _ends(comparison):
+    gain = comparison.versus.gain
+    return gain.low - 1e-9, gain.value, gain.high + 1e-9
+
+
+def test_an_interrupted_run_goes_on(done, tmp_path, monkeypatch):
+    folder, _ = done
+    before = place_of(folder)
+    place = Place(before.plan, tmp_path, before.source, before.encoders)
+    run = Run("sst2", "minilm", "standard", 0)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "keep_logits", killed)
+        with pytest.raises(Killed):
+            running.run_all(place, [run], lambda _: None)
+    assert place.model(run).is_dir()
+    assert not place.is_done(run)
+    running.run_all(place, [run], lambda _: None)
+    assert place.is_done(run)
+    assert place.record_of(run)["processor_seconds"] is None
+    assert train(place, run) is None
+
+
+def test_every_rival_is_in_the_plan_with_a_rule_that_exists():
+    methods = {run.method for run in PLAN.runs()}
+    assert {rival.method for rival in RIVALS} <= methods
+    assert {rival.rule for rival in RIVALS} <= CRITERIA.keys()
+
+
+def test_every_method_of_the_plan_can_be_read():
+    for run in PLAN.runs():
+        if run.targets is None and run.method != "classifier":
+            assert run.regime is not None
+    with pytest.raises(OptionError, match="regime 'nonsense' is not known"):
+        _ = Run("sst2", "minilm", "nonsense", 0).regime
+
+
+def test_list_says_what_is_missing(tmp_path, capsys):
+    main(["list", "--work", str(tmp_path), "--only", "sst2-minilm-joint-0"])
+    assert "missing" in capsys.readouterr().out

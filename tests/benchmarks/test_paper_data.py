@@ -1,0 +1,83 @@
+"""Data sets for the reproduction: from a folder, and from the hub as the hub would give them."""
+
+import gzip
+import json
+
+import datasets
+import pytest
+
+from benchmarks.paper.place import PARTS, Place
+from benchmarks.paper.plan import DATA_SETS, DataSet, Hub, Plan
+from benchmarks.paper.preparing import prepare
+
+SNLI = DataSet("snli", "SNLI", Hub("owner/snli", "premise", "hypothesis", "validation"), pairs=True, train_rows=5)
+IMDB = DataSet("imdb", "IMDB", Hub("owner/imdb"))
+
+
+def place(tmp_path, data, source=None):
+    return Place(Plan({data.name: data}, {}, ()), tmp_path / "work", source, {})
+
+
+def table(rows):
+    """As the hub gives it: labels are numbers with names, -1 where there is none."""
+    names = datasets.ClassLabel(names=["no", "yes"])
+    found = datasets.Dataset.from_list(rows)
+    return found.cast_column("label", names)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub that holds one data set of pairs and one without a dev split."""
+    pairs = [{"premise": f"p{n}", "hypothesis": f"h{n}", "label": n % 3 - 1} for n in range(30)]
+    texts = [{"text": f"t{n}", "label": n % 2} for n in range(40)]
+    there = {
+        ("owner/snli", "train"): pairs,
+        ("owner/snli", "validation"): pairs[:6],
+        ("owner/snli", "test"): pairs[6:12],
+        ("owner/imdb", "train"): texts,
+        ("owner/imdb", "test"): texts[:4],
+    }
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, split: table(there[name, split]))
+
+
+def test_the_hub_s_rows_without_a_label_are_left_out(hub, tmp_path):
+    here = place(tmp_path, SNLI)
+    prepare(here, SNLI)
+    assert [len(here.rows("snli", part)) for part in PARTS] == [5, 4, 4]  # train: drawn from 20
+    dev = here.rows("snli", "dev")
+    assert (dev.texts, dev.text_pairs, dev.labels) == (
+        ["p1", "p2", "p4", "p5"],
+        ["h1", "h2", "h4", "h5"],
+        ["no", "yes"] * 2,
+    )
+
+
+def test_a_missing_dev_split_is_taken_off_the_training_rows(hub, tmp_path):
+    here = place(tmp_path, IMDB)
+    prepare(here, IMDB)
+    train, dev, test = (here.rows("imdb", part) for part in PARTS)
+    assert (len(train), len(dev), len(test)) == (36, 4, 4)
+    assert not set(train.texts) & set(dev.texts)
+
+
+def test_rows_of_a_folder_are_the_same_each_time(tmp_path):
+    folder = tmp_path / "source" / "snli"
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        rows = [{"text": f"{part} {n}", "text_pair": "x", "label": str(n % 2)} for n in range(9)]
+        with gzip.open(folder / f"{part}.jsonl.gz", "wt") as stream:
+            stream.write("".join(json.dumps(row) + "\n" for row in rows))
+    prints = []
+    for name in ("first", "second"):
+        here = place(tmp_path / name, SNLI, tmp_path / "source")
+        assert not here.is_prepared("snli")
+        prepare(here, SNLI)
+        assert here.is_prepared("snli")
+        prints.append(here.fingerprints("snli"))
+    assert prints[0] == prints[1]
+    assert len(here.rows("snli", "train")) == 5
+
+
+def test_the_five_data_sets_of_the_paper_are_there():
+    assert {one.title for one in DATA_SETS.values()} == {"AG News", "IMDB", "SST-2", "SNLI", "MultiNLI"}
+    assert all(one.pairs == (one.hub.text_pair is not None) for one in DATA_SETS.values())
