@@ -6,8 +6,9 @@
     classifier.predict(["a text"], threshold=0.9)[0].label
 
 The verbs of the command line are functions here: ``train``, ``attach``, ``calibrate``, ``tune``, ``evaluate``,
-``predict``, ``export``, ``bench`` and ``demo``. Importing this package costs next to nothing; PyTorch and transformers
-come with the first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in either order.
+``predict``, ``export``, ``bench``, ``serve`` and ``demo``. Importing this package costs next to nothing; PyTorch and
+transformers come with the first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in
+either order.
 """
 
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from offramp.exporting import export as export
     from offramp.model import EarlyExitConfig as EarlyExitConfig
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
+    from offramp.serving import serve as serve
     from offramp.training import Recipe as Recipe
     from offramp.training import Regime as Regime
     from offramp.training import attach as attach
@@ -54,6 +56,7 @@ _HOMES = {
     "export": "exporting",
     "load": "engine",
     "predict": "engine",
+    "serve": "serving",
     "train": "training",
     "tune": "tuning",
 }

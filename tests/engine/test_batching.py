@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from offramp.engine.batching import batches, plan
+from offramp.engine.batching import batches, plan, stepped
 from offramp.model.encoding import Encoded
 
 LENGTHS = st.lists(st.integers(0, 50), max_size=40).map(lambda lengths: np.array(lengths, np.int64))
@@ -80,6 +80,24 @@ def test_padding_is_on_the_right_and_nowhere_else(lengths, budget, pairs):
                 assert batch.token_type_ids[position, :length].tolist() == encoded.token_type_ids[row]
                 assert not batch.token_type_ids[position, length:].any()
     assert sorted(seen) == list(range(len(lengths)))
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(50, 60))
+def test_lengths_go_up_in_steps_and_not_beyond_the_longest(lengths, step, longest):
+    padded = stepped(lengths, step, longest)
+    assert ((padded % step == 0) | (padded == longest)).all()
+    assert ((lengths <= padded) & (padded < lengths + step) & (padded <= longest)).all()
+
+
+@given(LENGTHS.filter(len), BUDGETS, st.integers(1, 9))
+def test_batches_of_stepped_lengths_hold_every_row_once(lengths, budget, step):
+    found = list(batches(encoded_of(lengths, pairs=False), budget, 0, length_step=step, longest=50))
+    assert sorted(row for batch in found for row in batch.ids.tolist()) == list(range(len(lengths)))
+    for batch in found:
+        width = batch.input_ids.shape[1]
+        assert width == stepped(batch.lengths.max(), step, 50)
+        assert len(batch.ids) == 1 or batch.input_ids.size <= budget
+        assert (batch.input_ids != 0).sum(1).tolist() == batch.lengths.tolist()
 
 
 def test_batches_are_made_one_at_a_time():

@@ -170,6 +170,7 @@ class Recorded:
     backend: str = "recorded"
     precision: str = "fp32"
     layers: tuple[int, ...] = (1, 2, LAYERS)
+    length_step: int = 1
 
     def first(self, batch):
         import torch

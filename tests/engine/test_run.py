@@ -27,6 +27,7 @@ class Numbers:
     """Stages without a network: row r has the logits ``table[stage, r]``. Keeps a record of who ran."""
 
     table: np.ndarray
+    length_step: int = 1
 
     def __post_init__(self):
         self.ran = []

@@ -33,7 +33,7 @@ def _options(
     pass
 
 
-for verb in ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "demo"):
+for verb in ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "serve", "demo"):
     command = importlib.import_module(f"offramp.cli.{verb}").command
     app.command(verb)(guarded(command))
 

@@ -86,23 +86,49 @@ def plan(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64
     return groups
 
 
-def batches(encoded: Encoded, token_budget: int, padding_id: int) -> Iterator[Batch]:
-    """Gives the batches of :func:`plan`, padded on the right, one at a time."""
-    for rows in plan(encoded.lengths, token_budget):
-        lengths = encoded.lengths[rows]
-        types = encoded.token_type_ids
-        yield Batch(
-            ids=rows,
-            lengths=lengths,
-            input_ids=_pad(encoded.input_ids, rows, lengths, padding_id),
-            token_type_ids=None if types is None else _pad(types, rows, lengths, 0),
-        )
+def stepped(lengths: NDArray[np.int64], step: int, longest: int) -> NDArray[np.int64]:
+    """The lengths that rows are padded to, whatever their company: multiples of ``step``, but at most ``longest``."""
+    return lengths if step == 1 else np.minimum(-(-lengths // step) * step, longest)
+
+
+def batches(
+    encoded: Encoded, token_budget: int, padding_id: int, *, length_step: int = 1, longest: int = 0
+) -> Iterator[Batch]:
+    """Gives the batches of :func:`plan`, padded on the right, one at a time.
+
+    Args:
+        length_step: pad to a multiple of so many tokens ...
+        longest: ... but not beyond this, which no row is longer than.
+    """
+    lengths = stepped(encoded.lengths, length_step, longest)
+    for rows in plan(lengths, token_budget):
+        yield batch_of(encoded, rows, padding_id, int(lengths[rows].max()))
+
+
+def batch_of(encoded: Encoded, rows: NDArray[np.int64], padding_id: int, longest: int = 0) -> Batch:
+    """Makes a batch of some rows, padded on the right.
+
+    Args:
+        encoded: what the rows are taken from.
+        rows: indices into it, (rows,).
+        padding_id: the tokenizer's token that stands for nothing.
+        longest: pad at least to this many tokens.
+    """
+    lengths = encoded.lengths[rows]
+    longest = max(longest, int(lengths.max()))
+    types = encoded.token_type_ids
+    return Batch(
+        ids=rows,
+        lengths=lengths,
+        input_ids=_pad(encoded.input_ids, rows, lengths, longest, padding_id),
+        token_type_ids=None if types is None else _pad(types, rows, lengths, longest, 0),
+    )
 
 
 def _pad(
-    sequences: list[list[int]], rows: NDArray[np.int64], lengths: NDArray[np.int64], value: int
+    sequences: list[list[int]], rows: NDArray[np.int64], lengths: NDArray[np.int64], longest: int, value: int
 ) -> NDArray[np.int64]:
-    padded = np.full((len(rows), int(lengths.max())), value, np.int64)
+    padded = np.full((len(rows), longest), value, np.int64)
     flat = [token for row in rows for token in sequences[row]]
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = flat
+    padded[np.arange(longest) < lengths[:, None]] = flat
     return padded

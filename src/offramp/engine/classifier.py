@@ -43,6 +43,8 @@ class Classifier:
     Attributes:
         points: the operating points that :func:`load` found in the model folder.
         labels: label names in the order of the probabilities.
+        takes_pairs: whether it was trained on pairs of texts.
+        padding_id: the tokenizer's token that stands for nothing.
         exits: number of layers run before each exit.
     """
 
@@ -67,8 +69,8 @@ class Classifier:
         # Looking something up in a configuration of transformers costs as much as a step of the loop.
         self.labels = config.labels
         self.exits = stages.layers
-        self._text_pair = config.text_pair
-        self._padding_id = int(tokenizer.pad_token_id or 0)
+        self.takes_pairs = config.text_pair
+        self.padding_id = int(tokenizer.pad_token_id or 0)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -104,8 +106,8 @@ class Classifier:
             DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
         """
         chosen = self.exit_rule(threshold, at, rule)
-        self._check_top_k(top_k)
-        self._check(texts, text_pairs)
+        self.check_top_k(top_k)
+        self.check(texts, text_pairs)
         return self._predict(texts, text_pairs, chosen, top_k)
 
     def predict_iter(
@@ -133,7 +135,7 @@ class Classifier:
             raise DataError(_ONE_STRING)
         if window < 1:
             raise OptionError(f"window is {window}; it must be at least 1")
-        self._check_top_k(top_k)
+        self.check_top_k(top_k)
         return self._stream(iter(texts), self.exit_rule(threshold, at, rule), top_k, window)
 
     def exit_rule(
@@ -200,7 +202,7 @@ class Classifier:
 
     def run_exits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> AllExits:
         """Runs every text to the end and gives the logits of all exits, and what was read of each text."""
-        self._check(texts, text_pairs)
+        self.check(texts, text_pairs)
         logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
         tokens, truncated = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
         start = 0
@@ -235,8 +237,8 @@ class Classifier:
     def _stream(self, stream: Iterator[Any], rule: ExitRule, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
-            first, second = _unzip(chunk, start) if self._text_pair else (chunk, None)
-            self._check(first, second, start)
+            first, second = _unzip(chunk, start) if self.takes_pairs else (chunk, None)
+            self.check(first, second, start)
             yield from self._predict(first, second, rule, top_k)
             start += len(chunk)
 
@@ -256,13 +258,13 @@ class Classifier:
         text_pairs: Sequence[str] | None,
     ) -> Predictions:
         """Lets all rows leave at one exit, whose logits ``run_batches`` gives."""
-        self._check(texts, text_pairs)
+        self.check(texts, text_pairs)
         parts = []
         for encoded in self._windows(texts, text_pairs):
             probabilities = np.empty((len(encoded), len(self.labels)))
             for ids, logits in run_batches(self.stages, self.batches(encoded)):
                 probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[exit_index])
-            parts.append(self._predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
+            parts.append(self.predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
         return _concatenate(parts or [self._empty(1)])
 
     def predict_encoded(self, encoded: Encoded, rule: ExitRule, top_k: int | None = 1) -> Predictions:
@@ -275,7 +277,7 @@ class Classifier:
         for leaving in leavings:
             probabilities[leaving.ids] = leaving.probabilities
             exits[leaving.ids] = leaving.exit
-        return self._predictions(encoded, probabilities, exits, top_k)
+        return self.predictions(encoded, probabilities, exits, top_k)
 
     def _windows(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Iterator[Encoded]:
         for start in range(0, len(texts), WINDOW):
@@ -284,11 +286,25 @@ class Classifier:
 
     def batches(self, encoded: Encoded) -> Iterator[Batch]:
         """Length-sorted batches under the token budget."""
-        return batches(encoded, self.token_budget, self._padding_id)
+        return batches(
+            encoded,
+            self.token_budget,
+            self.padding_id,
+            length_step=self.stages.length_step,
+            longest=self.tokenizer.model_max_length,
+        )
 
-    def _predictions(
+    def predictions(
         self, encoded: Encoded, probabilities: NDArray[np.float64], exits: NDArray[np.int64], top_k: int | None
     ) -> Predictions:
+        """Puts together what was read of texts and what they were answered.
+
+        Args:
+            encoded: the texts.
+            probabilities: calibrated, at the exit each row took, (rows, labels).
+            exits: index of the exit taken, (rows,).
+            top_k: labels in each prediction; None for all.
+        """
         return Predictions(
             names=self.labels,
             problem=self.problem,
@@ -301,18 +317,28 @@ class Classifier:
         )
 
     def _empty(self, top_k: int | None) -> Predictions:
-        return self._predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
+        return self.predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
 
-    def _check_top_k(self, top_k: int | None) -> None:
+    def check_top_k(self, top_k: int | None) -> None:
+        """Refuses a number of labels below 1.
+
+        Raises:
+            OptionError: it is.
+        """
         if top_k is not None and top_k < 1:
             raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
 
-    def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
+    def check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
+        """Refuses what cannot be classified; ``start`` is the number of the first text.
+
+        Raises:
+            DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
+        """
         if isinstance(texts, str) or isinstance(text_pairs, str):
             raise DataError(_ONE_STRING)
-        if self._text_pair and text_pairs is None:
+        if self.takes_pairs and text_pairs is None:
             raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
-        if not self._text_pair and text_pairs is not None:
+        if not self.takes_pairs and text_pairs is not None:
             raise DataError("this model was trained on single texts; leave text_pairs out")
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise DataError(f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each")

@@ -31,6 +31,7 @@ def load(
     token_budget: int | None = None,
     threads: int | None = None,
     device: str | None = None,
+    few_shapes: bool = False,
 ) -> Classifier:
     """Loads the classifier of a model folder.
 
@@ -44,6 +45,7 @@ def load(
             found on this processor.
         threads: processor threads; by default the backend's choice. In ``torch`` it holds for the whole process.
         device: where ``torch`` runs, such as ``"cuda"``; by default a GPU if there is one.
+        few_shapes: batches will have few different shapes, so that what is prepared for one is worth keeping.
 
     Raises:
         ModelFolderError: the folder is missing, not an offramp model, damaged, or not exported to the backend.
@@ -59,7 +61,7 @@ def load(
     else:
         if token_budget is None:
             token_budget = tuned_budget(folder, environment.cpu_name(), export.backend, export.precision, threads)
-        classifier = open_export(folder, export, token_budget=token_budget, threads=threads)
+        classifier = open_export(folder, export, token_budget=token_budget, threads=threads, few_shapes=few_shapes)
     classifier.points = read_operating_points(folder)
     if len(classifier.calibration.temperatures) != len(config.exits):
         raise ModelFolderError(
@@ -98,7 +100,12 @@ def torch_classifier(
 
 
 def open_export(
-    folder: Path, export: Export, *, token_budget: int = DEFAULT_TOKEN_BUDGET, threads: int | None = None
+    folder: Path,
+    export: Export,
+    *,
+    token_budget: int = DEFAULT_TOKEN_BUDGET,
+    threads: int | None = None,
+    few_shapes: bool = False,
 ) -> Classifier:
     """Makes a classifier from exported graphs.
 
@@ -109,15 +116,22 @@ def open_export(
     config, tokenizer = load_config(folder), load_tokenizer(folder)
     tokenizer.model_max_length = export.max_length
     graphs = export_folder(folder, export.backend, export.precision)
-    stages = open_stages(graphs, export.backend, export.precision, tuple(config.exits), threads)
+    stages = open_stages(graphs, export.backend, export.precision, tuple(config.exits), threads, few_shapes)
     return Classifier(stages, config, tokenizer, export.calibration, token_budget=token_budget)
 
 
-def open_stages(graphs: Path, backend: str, precision: str, layers: tuple[int, ...], threads: int | None) -> Stages:
-    """Opens a folder of graphs; ``layers`` are the numbers of layers run before each exit."""
+def open_stages(
+    graphs: Path, backend: str, precision: str, layers: tuple[int, ...], threads: int | None, few_shapes: bool = False
+) -> Stages:
+    """Opens a folder of graphs.
+
+    Args:
+        layers: number of layers run before each exit.
+        few_shapes: as for :func:`load`.
+    """
     if backend == "onnxruntime":
         return OnnxRuntimeStages(graphs, layers, precision=precision, threads=threads)
-    return OpenVinoStages(graphs, layers, precision=precision, threads=threads)
+    return OpenVinoStages(graphs, layers, precision=precision, threads=threads, few_shapes=few_shapes)
 
 
 def _check(backend: str, precision: str, threads: int | None) -> None:

@@ -47,6 +47,11 @@ class OnnxRuntimeStages:
         """Number of layers run before each exit."""
         return self._layers
 
+    @property
+    def length_step(self) -> int:
+        """Any length will do."""
+        return 1
+
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
         return f"onnxruntime {self._precision} {graphs_fingerprint(self._folder)}"

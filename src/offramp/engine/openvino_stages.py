@@ -18,6 +18,11 @@ from offramp.errors import MissingExtraError
 # single texts slower, more let memory grow without end in a long stream, where shapes seldom come again.
 _KEPT_KERNELS = 300
 
+# A quarter of the lengths to prepare kernels for saves more than padding by one and a half tokens costs.
+_LENGTH_STEP = 4
+# Where batches have few shapes, memory does not grow without end, and all are kept.
+_ALL_KERNELS = 20_000
+
 
 class OpenVinoStages:
     """See :class:`~offramp.engine.stages.Stages`.
@@ -26,7 +31,9 @@ class OpenVinoStages:
     is fast at bfloat16, what is not int8 is computed in bfloat16, and so the hidden states pass from stage to stage.
     """
 
-    def __init__(self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None) -> None:
+    def __init__(
+        self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None, few_shapes: bool = False
+    ) -> None:
         try:
             import openvino
         except ImportError:
@@ -40,7 +47,7 @@ class OpenVinoStages:
         self._options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self._bf16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "CPU_RUNTIME_CACHE_CAPACITY": str(_KEPT_KERNELS),
+            "CPU_RUNTIME_CACHE_CAPACITY": str(_ALL_KERNELS if few_shapes else _KEPT_KERNELS),
             **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
         }
         self._stages = [self._request(stage_name(stage)) for stage in range(len(layers))]
@@ -60,6 +67,11 @@ class OpenVinoStages:
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
         return self._layers
+
+    @property
+    def length_step(self) -> int:
+        """Kernels are prepared for every new shape."""
+        return _LENGTH_STEP
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from offramp.engine.batching import fitting
+from offramp.engine.batching import fitting, stepped
 from offramp.engine.stages import State
 
 
@@ -36,11 +36,13 @@ class Pool:
 
     Args:
         token_budget: tokens of a full batch, padding included.
+        length_step: batches are padded to a multiple of so many tokens, as far as their rows are.
     """
 
-    def __init__(self, token_budget: int) -> None:
+    def __init__(self, token_budget: int, length_step: int = 1) -> None:
         self._token_budget = token_budget
-        self._gathered: _Gathered | None = None
+        self._length_step = length_step
+        self._gathered: Gathered | None = None
 
     def add(self, rows: Rows, staying: NDArray[np.int64]) -> Iterator[Rows]:
         """Takes the rows at the positions ``staying`` (rows,), the longest first, and gives the batches they fill."""
@@ -48,13 +50,13 @@ class Pool:
             yield rows
             return
         while len(staying):
-            lengths = rows.lengths[staying]
+            lengths = stepped(rows.lengths[staying], self._length_step, rows.state.hidden.shape[1])
             longest = max(1, int(lengths[0]))
-            if self._gathered is not None and not self._gathered.fitting(lengths):
+            if self._gathered is not None and not self._fitting(lengths, self._gathered):
                 yield from self.rest()
             if self._gathered is None:
-                self._gathered = _Gathered(self._token_budget, longest, rows)
-            count = self._gathered.fitting(lengths)
+                self._gathered = Gathered(max(1, self._token_budget // longest), longest, rows)
+            count = self._fitting(lengths, self._gathered)
             self._gathered.take(rows, staying[:count])
             staying = staying[count:]
             if self._gathered.full:
@@ -66,14 +68,22 @@ class Pool:
             rows, self._gathered = self._gathered.rows(), None
             yield rows
 
+    def _fitting(self, lengths: NDArray[np.int64], gathered: "Gathered") -> int:
+        """How many of the next rows, the longest first, go into a batch in the making."""
+        return fitting(lengths, gathered.length, self._token_budget, len(gathered))
 
-class _Gathered:
-    """A batch in the making, filled from the front: room for as many rows of ``length`` tokens as the budget has."""
 
-    def __init__(self, token_budget: int, length: int, like: Rows) -> None:
-        capacity = max(1, token_budget // length)
-        self._length = length
-        self._token_budget = token_budget
+class Gathered:
+    """A batch in the making, filled from the front.
+
+    Args:
+        capacity: rows that there is room for.
+        length: tokens that every row has room for.
+        like: rows of the kind that it will be filled with.
+    """
+
+    def __init__(self, capacity: int, length: int, like: Rows) -> None:
+        self.length = length
         self._count = 0
         self._ids = np.empty(capacity, np.int64)
         self._lengths = np.empty(capacity, np.int64)
@@ -83,14 +93,13 @@ class _Gathered:
         self._hidden = like.state.hidden.new_empty((capacity, length, width))
         self._history = like.state.history.new_empty((capacity, *like.state.history.shape[1:]))
 
+    def __len__(self) -> int:
+        return self._count
+
     @property
     def full(self) -> bool:
         """Whether there is no room left."""
         return self._count == len(self._ids)
-
-    def fitting(self, lengths: NDArray[np.int64]) -> int:
-        """How many of the next rows, the longest first, go into this batch."""
-        return fitting(lengths, self._length, self._token_budget, self._count)
 
     def take(self, rows: Rows, chosen: NDArray[np.int64]) -> None:
         """Copies the rows at the positions ``chosen`` (rows,)."""
@@ -99,7 +108,7 @@ class _Gathered:
         self._lengths[places] = rows.lengths[chosen]
         self._passed[:, places] = rows.passed[:, chosen]
         index = torch.from_numpy(chosen).to(rows.state.hidden.device)
-        hidden = rows.state.hidden[:, : self._length]
+        hidden = rows.state.hidden[:, : self.length]
         torch.index_select(hidden, 0, index, out=self._hidden[places, : hidden.shape[1]])
         # What lies behind a row is never looked at, but it must be numbers: 0 times NaN is NaN.
         self._hidden[places, hidden.shape[1] :] = 0

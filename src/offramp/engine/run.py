@@ -1,31 +1,17 @@
 """How a batch flows: stage by stage, and after each exit the rows that are sure leave."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Problem
 from offramp.engine.batching import Batch
+from offramp.engine.exits import Exits, Leaving
 from offramp.engine.pool import Pool, Rows
-from offramp.engine.stages import Stages
+from offramp.engine.stages import Ran, Stages
 from offramp.policy import ExitRule
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """Rows that took an exit together.
-
-    Attributes:
-        ids: where each row stands in the input, (rows,).
-        exit: index of the exit they took.
-        probabilities: calibrated, (rows, labels): the rule's answer.
-    """
-
-    ids: NDArray[np.int64]
-    exit: int
-    probabilities: NDArray[np.float64]
 
 
 def run(
@@ -51,31 +37,26 @@ def run(
     Yields:
         The rows in the order they leave. Together each row of each batch exactly once.
     """
-    last = len(stages.layers) - 1
-    pools = [Pool(token_budget) for _ in range(last)]
+    exits = Exits(problem, temperatures)
+    pools = [Pool(token_budget, stages.length_step) for _ in stages.layers[1:]]
 
-    def leave(stage: int, rows: Rows, logits: NDArray[np.float32]) -> Iterator[Leaving]:
+    def leave(stage: int, rows: Rows, ran: Ran) -> Iterator[Leaving]:
         """Lets the rows go that are sure behind a stage, and takes the others further."""
-        probabilities = problem.probabilities(logits, temperatures[stage])
-        if stage == last:
-            yield Leaving(rows.ids, last, probabilities)
-            return
-        leaves = rule.decide(probabilities, rows.passed)
-        if leaves.any():
-            answers = rule.answer(probabilities[leaves], rows.passed.compress(leaves, axis=1))
-            yield Leaving(rows.ids[leaves], stage, answers)
-        passed = np.concatenate([rows.passed, probabilities[None]])
-        for batch in pools[stage].add(replace(rows, passed=passed), np.flatnonzero(~leaves)):
-            yield from further(stage + 1, batch)
+        parted = exits.part(stage, rows.ids, rows.passed, ran.logits, rule)
+        if parted.leaving is not None:
+            yield parted.leaving
+        if len(parted.staying):
+            onward = replace(rows, passed=parted.passed, state=ran.state)
+            for batch in pools[stage].add(onward, parted.staying):
+                yield from further(stage + 1, batch)
 
     def further(stage: int, rows: Rows) -> Iterator[Leaving]:
-        ran = stages.later(stage, rows.state, rows.lengths)
-        yield from leave(stage, replace(rows, state=ran.state), ran.logits)
+        yield from leave(stage, rows, stages.later(stage, rows.state, rows.lengths))
 
     for batch in batches:
         ran = stages.first(batch)
         nothing = np.empty((0, *ran.logits.shape))
-        yield from leave(0, Rows(batch.ids, batch.lengths, nothing, ran.state), ran.logits)
+        yield from leave(0, Rows(batch.ids, batch.lengths, nothing, ran.state), ran)
     for stage, pool in enumerate(pools):
         for rest in pool.rest():
             yield from further(stage + 1, rest)

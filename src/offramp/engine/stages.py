@@ -50,6 +50,10 @@ class Stages(Protocol):
     def layers(self) -> tuple[int, ...]:
         """Number of layers run before each exit."""
 
+    @property
+    def length_step(self) -> int:
+        """Batches are padded to a multiple of so many tokens: above 1 where every shape needs kernels of its own."""
+
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
 

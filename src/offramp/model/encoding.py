@@ -28,16 +28,14 @@ class Encoded:
         return len(self.input_ids)
 
 
-def joined(first: Encoded, second: Encoded) -> Encoded:
-    """The rows of one behind those of the other; both are single texts, or both pairs."""
-    types = None
-    if first.token_type_ids is not None and second.token_type_ids is not None:
-        types = first.token_type_ids + second.token_type_ids
+def joined(*parts: Encoded) -> Encoded:
+    """The rows of all parts, one behind the other; all are single texts, or all pairs."""
+    types = [part.token_type_ids for part in parts if part.token_type_ids is not None]
     return Encoded(
-        first.input_ids + second.input_ids,
-        types,
-        np.concatenate([first.lengths, second.lengths]),
-        np.concatenate([first.truncated, second.truncated]),
+        [ids for part in parts for ids in part.input_ids],
+        [ids for part in types for ids in part] if types else None,
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.truncated for part in parts]),
     )
 
 

@@ -1,0 +1,1 @@
+"""Forms that other servers' clients speak, each translated to the one core."""

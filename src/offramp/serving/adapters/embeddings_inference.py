@@ -1,0 +1,48 @@
+"""``POST /predict`` with ``inputs``: the form of text-embeddings-inference.
+
+There a list of two strings is a pair, and a list of lists a batch.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from offramp.serving.refusals import too_large
+from offramp.serving.schemas import Body, Knobs
+from offramp.serving.service import reply, scores, service_of
+
+Sequence = Annotated[list[str], Field(min_length=1, max_length=2)]
+
+
+class EmbeddingsInferenceRequest(Body):
+    """A text, a pair of texts, or a batch of either."""
+
+    inputs: str | Sequence | list[Sequence]
+    raw_scores: Literal[False] = Field(default=False, description="Not offered: scores are calibrated probabilities.")
+    truncate: bool | None = Field(
+        default=None, description="false refuses texts that the model cannot read to the end."
+    )
+    truncation_direction: Literal["Right", "right"] = Field(default="Right", description="The end is cut.")
+
+
+class Ranked(Body):
+    """A label with its calibrated probability."""
+
+    score: float
+    label: str
+
+
+async def predict(body: EmbeddingsInferenceRequest, request: Request) -> Response:
+    """Classifies texts; every label of each, the most probable first."""
+    batch = isinstance(body.inputs, list) and not any(isinstance(one, str) for one in body.inputs)
+    inputs: list[Any] = list(body.inputs) if batch else [[body.inputs] if isinstance(body.inputs, str) else body.inputs]
+    pairs = [one[1] for one in inputs if len(one) == 2]
+    answered = await service_of(request).answer(
+        request, [one[0] for one in inputs], pairs or None, Knobs(), top_k=None, field="inputs"
+    )
+    if body.truncate is False and answered.predictions.truncated.any():
+        row = int(answered.predictions.truncated.argmax())
+        raise too_large("the text is longer than the model reads; send truncate: true", f"inputs[{row}]")
+    found = scores(answered.predictions)
+    return reply(found if batch else found[0], answered)

@@ -1,0 +1,123 @@
+"""A few early answers are compared with full depth, when the server has nothing else to do."""
+
+import logging
+import random
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.calibration import Problem
+from offramp.model.encoding import Encoded
+from offramp.policy import Risk
+from offramp.serving.computing import Answer
+from offramp.serving.drift import ALPHA, Drift, share
+from offramp.serving.jobs import Job
+from offramp.serving.operating import Point, full_depth
+
+logger = logging.getLogger("offramp.serving")
+
+# Audits that may wait at once; where there is no idle time, further ones are left out, and counted.
+_WAITING = 256
+_RECENT = 1000
+
+
+def expected_disagreement(point: Point) -> float | None:
+    """How often answers may differ from full depth: as promised, or else as seen when the point was tuned.
+
+    None for a threshold nobody has tuned.
+    """
+    if point.tuned is None:
+        return None
+    promise, seen = point.tuned.promise, point.tuned.seen
+    if promise is not None and promise.risk is Risk.DISAGREEMENT:
+        return promise.target
+    return share(round(seen.disagreement * seen.rows), seen.rows, 1.0 - ALPHA).high
+
+
+class Auditor:
+    """Draws texts at random, and has them computed once more to the end.
+
+    Args:
+        problem: one label or a set of labels.
+        labels: number of labels.
+        last: index of the last exit.
+        chance: that a text is drawn.
+        expected: share of answers that may differ from full depth; None to learn it.
+
+    Attributes:
+        drift: what was found.
+        skipped: texts that were drawn but not compared, because the server had no idle time.
+        confidences: of the last texts answered.
+    """
+
+    def __init__(
+        self, problem: Problem, labels: int, last: int, chance: float, expected: float | None, seed: int | None = None
+    ) -> None:
+        self._problem = problem
+        self._labels = labels
+        self._last = last
+        self._chance = chance
+        self._expected = expected
+        self._random = random.Random(seed)
+        self._waiting = 0
+        self._full_depth = full_depth(problem)
+        self.skipped = 0
+        self.drift = Drift(expected)
+        self.confidences: deque[float] = deque(maxlen=_RECENT)
+
+    def reset(self) -> None:
+        """Forgets what was found, the alarm included."""
+        self.drift = Drift(self._expected)
+
+    def sample(self, answer: Answer) -> Job | None:
+        """Takes an answer; gives the job that audits it, if it was given at the ordinary point and is drawn."""
+        if not answer.row.in_force:
+            return None
+        self.confidences.append(float(self._problem.confidence(answer.probabilities)))
+        if self._random.random() >= self._chance:
+            return None
+        if answer.exit == self._last:
+            self._found(False)
+            return None
+        if self._waiting >= _WAITING:
+            self.skipped += 1
+            return None
+        self._waiting += 1
+        early = answer.probabilities
+
+        def done(job: Job, error: Exception | None) -> None:
+            self._waiting -= 1
+            if error is None:
+                self._found(not self._agree(early, job.probabilities[0]))
+
+        return Job(
+            _alone(answer.row.job.encoded, answer.row.position), self._labels, self._full_depth, float("inf"), done
+        )
+
+    def mean_confidence(self) -> float:
+        """Of the last thousand texts answered at the ordinary operating point."""
+        return float(np.mean(self.confidences)) if self.confidences else float("nan")
+
+    def _agree(self, early: NDArray[np.float64], full: NDArray[np.float64]) -> bool:
+        return bool(self._problem.agree(early[None], full[None])[0])
+
+    def _found(self, differs: bool) -> None:
+        if self.drift.add(differs):
+            recent = self.drift.recent()
+            logger.warning(
+                "drift alarm: of the last audited answers %.1f%% differ from full depth (95%% interval %.1f-%.1f%%); "
+                "expected at most %.1f%%",
+                100 * recent.value,
+                100 * recent.low,
+                100 * recent.high,
+                100 * (self.drift.expected or 0.0),
+            )
+
+
+def _alone(encoded: Encoded, row: int) -> Encoded:
+    here = slice(row, row + 1)
+    types = encoded.token_type_ids
+    return Encoded(
+        encoded.input_ids[here], None if types is None else types[here], encoded.lengths[here], encoded.truncated[here]
+    )

@@ -1,0 +1,131 @@
+"""What stands in front of every request: keys, the size and the time of its body, and counting."""
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from offramp.serving.keys import Keys
+from offramp.serving.metrics import Metrics
+from offramp.serving.refusals import Refusal, gone, too_large
+from offramp.serving.settings import Settings
+
+logger = logging.getLogger("offramp.serving")
+
+# Needs no key: what an orchestrator asks, and the page, which holds nothing.
+OPEN = frozenset({"/", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
+
+
+class Guard:
+    """ASGI middleware; it reads a request's body before the application sees any of it.
+
+    Args:
+        app: what is guarded.
+        settings: limits.
+        keys: who may pass; None for everybody.
+        metrics: counts requests.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, keys: Keys | None, metrics: Metrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._keys = keys
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, began = 499, time.monotonic()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            self._check_key(scope)
+            body = await self._body(scope, receive)
+            began = time.monotonic()
+            await self._app(scope, _Body(body, receive), watched)
+        except Refusal as refusal:
+            status = refusal.status
+            if status != 499:
+                await _refuse(refusal, send)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.request(route, status, seconds)
+            if self._settings.log_requests or self._settings.log_texts:
+                logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, 1000 * seconds)
+
+    def _check_key(self, scope: Scope) -> None:
+        if self._keys is None or (scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")):
+            return
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        if not self._keys.allow(None if header is None else header.decode("latin-1")):
+            message = "give one of the server's keys as  Authorization: Bearer KEY"
+            raise Refusal(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises:
+            Refusal: it is too large, came too slowly, or the client left.
+        """
+        most = self._settings.max_body_bytes
+        size = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not size.isdigit() or int(size) > most:
+            raise too_large(f"the request's body is longer than {most} bytes")
+        parts, length = [], 0
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_ms / 1000):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise gone()
+                    parts.append(message.get("body", b""))
+                    length += len(parts[-1])
+                    if length > most:
+                        raise too_large(f"the request's body is longer than {most} bytes")
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            limit = self._settings.body_timeout_ms
+            raise Refusal(408, "slow_request", f"the request did not arrive within {limit:g} ms") from None
+
+
+class _Body:
+    """Gives the application the body at once, and then what comes after it: that the client left."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _refuse(refusal: Refusal, send: Send) -> None:
+    """Refuses, and closes the connection: the rest of the body is not read."""
+    body = json.dumps(refusal.content).encode()
+    headers: dict[str, Any] = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+        **refusal.headers,
+    }
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,99 @@
+"""What the server works on: a request is a job, and each of its texts a row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.engine.pool import Rows
+from offramp.model.encoding import Encoded
+from offramp.policy import ExitRule
+from offramp.serving.operating import Mode, Point
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """The texts of a request, and what is known of their answers.
+
+    Attributes:
+        encoded: the texts.
+        labels: number of labels.
+        point: where its rows leave; None for the operating point in force, and then the one they were begun under.
+        asked: whether the request named the point itself.
+        deadline: after it nothing is begun for the job, in seconds of the server's clock.
+        done: called once, by the thread that answers the last row; with an error where computing failed.
+        gone: the client has left or the deadline has passed; nobody waits for an answer.
+        tag: fair order of its next row, see :mod:`offramp.serving.scheduler`.
+        arrived: when it began to wait.
+        begun: when its first row was begun.
+        computed: seconds of the stages that its rows ran in.
+        degraded: whether a row was answered at the degraded operating point.
+    """
+
+    encoded: Encoded
+    labels: int
+    point: Point | None
+    deadline: float
+    done: Callable[["Job", Exception | None], None]
+    gone: bool = False
+    tag: float = 0.0
+    arrived: float = 0.0
+    begun: float | None = None
+    computed: float = 0.0
+    degraded: bool = False
+    asked: bool = field(init=False)
+    probabilities: NDArray[np.float64] = field(init=False)
+    exits: NDArray[np.int64] = field(init=False)
+    open: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.probabilities = np.empty((len(self.encoded), self.labels))
+        self.exits = np.full(len(self.encoded), -1)
+        self.open = len(self.encoded)
+        self.asked = self.point is not None
+
+    def begin(self, row: "Row", in_force: Point, mode: Mode, now: float) -> None:
+        """Settles where a row leaves, when its first stage is begun."""
+        if self.begun is None:
+            self.begun = now
+        row.in_force = not self.asked and mode is Mode.NORMAL
+        if not self.asked and (self.point is None or mode is Mode.DEGRADED):
+            self.point = in_force
+            self.degraded = mode is Mode.DEGRADED
+        row.rule = self.point.rule if self.asked and self.point is not None else in_force.rule
+
+    def rows(self) -> list["Row"]:
+        """Its texts, ready to be scheduled."""
+        return [Row(self, position, length) for position, length in enumerate(self.encoded.lengths.tolist())]
+
+    def answer(self, position: int, exit_index: int, probabilities: NDArray[np.float64]) -> bool:
+        """Notes the answer (labels,) of a row; tells whether it was the last."""
+        self.exits[position] = exit_index
+        self.probabilities[position] = probabilities
+        self.open -= 1
+        return not self.open
+
+
+@dataclass(eq=False, slots=True)
+class Row:
+    """A text on its way.
+
+    Attributes:
+        position: in its job.
+        length: tokens.
+        rule: when it leaves; set when it is begun.
+        in_force: whether ``rule`` is the server's ordinary operating point.
+        tag: the lower, the sooner it is its turn.
+        since: when it began to wait for its next stage.
+        kept: where its state lies behind a stage, with its place there.
+    """
+
+    job: Job
+    position: int
+    length: int
+    rule: ExitRule | None = None
+    in_force: bool = False
+    tag: float = 0.0
+    since: float = 0.0
+    kept: tuple[Rows, int] | None = None

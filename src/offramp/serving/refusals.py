@@ -1,0 +1,70 @@
+"""Answers that are no result: what is wrong, in the one shape that every error has."""
+
+import math
+
+
+class Refusal(Exception):
+    """A request that gets no result.
+
+    Attributes:
+        status: HTTP status.
+        kind: for programs.
+        message: for people.
+        field: path of the field that is wrong, such as ``texts[3]``.
+        headers: of the reply.
+    """
+
+    def __init__(
+        self, status: int, kind: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.message = message
+        self.field = field
+        self.headers = headers or {}
+
+    @property
+    def content(self) -> dict[str, str | None]:
+        """The reply's body."""
+        return {"error": self.message, "error_type": self.kind, "field": self.field}
+
+
+def overloaded(wait: float) -> Refusal:
+    """The server has as much to do as it can in time; ``wait`` is how many seconds that will take."""
+    return Refusal(
+        429,
+        "overloaded",
+        "the server has more to do than it can answer in time; try again later",
+        headers={"Retry-After": str(max(1, math.ceil(wait)))},
+    )
+
+
+def late(seconds: float) -> Refusal:
+    """The answer was not there in time."""
+    return Refusal(503, "timeout", f"no answer within {1000 * seconds:g} ms", headers={"Retry-After": "1"})
+
+
+def stopping() -> Refusal:
+    """The server ends."""
+    return Refusal(503, "stopping", "the server is stopping; ask another", headers={"Retry-After": "1"})
+
+
+def failed() -> Refusal:
+    """Computing failed; the log says why."""
+    return Refusal(500, "internal", "something went wrong in the server; its log says what")
+
+
+def gone() -> Refusal:
+    """The client left; nobody reads this but the metrics."""
+    return Refusal(499, "client_gone", "the client closed the connection")
+
+
+def invalid(message: str, field: str | None = None) -> Refusal:
+    """The request is understood, but something in it is wrong."""
+    return Refusal(422, "validation", message, field)
+
+
+def too_large(message: str, field: str | None = None) -> Refusal:
+    """The request exceeds a limit."""
+    return Refusal(413, "too_large", message, field)

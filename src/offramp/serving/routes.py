@@ -1,0 +1,110 @@
+"""The server's own interface."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from pydantic import Discriminator, Tag
+
+from offramp.engine import Prediction
+from offramp.serving.adapters import embeddings_inference
+from offramp.serving.adapters.embeddings_inference import EmbeddingsInferenceRequest, Ranked
+from offramp.serving.information import information
+from offramp.serving.refusals import Refusal
+from offramp.serving.schemas import REFUSALS, ErrorReply, Info, PredictReply, PredictRequest, State
+from offramp.serving.service import reply, service_of
+
+router = APIRouter()
+
+# Not names of fields, so that they are told from those where an error says where it stands.
+NATIVE, TEI = "form of offramp", "form of text-embeddings-inference"
+
+
+def _form(body: Any) -> str:
+    """Tells the two forms of ``POST /predict`` apart."""
+    if isinstance(body, EmbeddingsInferenceRequest):
+        return TEI
+    return TEI if isinstance(body, dict) and "inputs" in body and "texts" not in body else NATIVE
+
+
+Either = Annotated[
+    Annotated[PredictRequest, Tag(NATIVE)] | Annotated[EmbeddingsInferenceRequest, Tag(TEI)], Discriminator(_form)
+]
+
+
+@router.post("/predict", response_model=PredictReply | list[Ranked] | list[list[Ranked]], responses=REFUSALS)
+async def predict(body: Either, request: Request) -> Response:
+    """Classifies texts; with ``inputs`` instead of ``texts``, in the form of text-embeddings-inference."""
+    if isinstance(body, EmbeddingsInferenceRequest):
+        return await embeddings_inference.predict(body, request)
+    service = service_of(request)
+    answered = await service.answer(
+        request, body.texts, body.text_pairs, body, top_k=body.top_k, timeout_ms=body.timeout_ms
+    )
+    return reply(
+        {
+            "model": service.name,
+            "predictions": [_predicted(prediction) for prediction in answered.predictions],
+            "point": answered.point.name,
+            "rule": answered.point.words,
+            "degraded": answered.degraded,
+        },
+        answered,
+    )
+
+
+@router.get("/health")
+async def health() -> State:
+    """Tells that the server lives."""
+    return State(status="ok")
+
+
+@router.get("/ready", responses={503: {"model": ErrorReply, "description": "It takes no requests now."}})
+@router.get("/v2/health/ready", responses={503: {"model": ErrorReply, "description": "It takes no requests now."}})
+async def ready(request: Request) -> State:
+    """Tells whether the server takes requests."""
+    core = service_of(request).core
+    if core.draining or not core.alive:
+        raise Refusal(503, "not_ready", "the server is stopping" if core.draining else "the server does not compute")
+    return State(status="ready")
+
+
+@router.get("/info", responses={401: REFUSALS[401]})
+async def info(request: Request) -> Info:
+    """Tells what is served, and how."""
+    return information(service_of(request))
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 401: REFUSALS[401]})
+async def metrics(request: Request) -> Response:
+    """Gives what the server has counted, for Prometheus."""
+    return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/", response_class=HTMLResponse)
+async def page() -> HTMLResponse:
+    """Gives a page to try the server."""
+    return HTMLResponse(_page(), headers={"Content-Security-Policy": _POLICY})
+
+
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+
+
+@cache
+def _page() -> str:
+    return (Path(__file__).parent / "page.html").read_text("utf-8")
+
+
+def _predicted(prediction: Prediction) -> dict[str, Any]:
+    labels = prediction.labels
+    return {
+        "label": labels[0] if len(labels) == 1 else None,
+        "labels": labels,
+        "score": prediction.confidence,
+        "exit": prediction.exit,
+        "exit_layer": prediction.layers,
+        "truncated": prediction.truncated,
+        "probabilities": prediction.probabilities,
+    }

@@ -1,0 +1,196 @@
+"""What to compute next: a state machine without threads, clocks or tensors, so that every case can be tested.
+
+Rows join at the first stage whenever a batch is made up, leave at any exit, and in between wait behind it for the next
+stage. The server is never idle while a row waits. Where several stages have rows, the deepest goes first, so that what
+was begun is ended; unless it pays to let its rows wait for company (:meth:`Lane._waits`).
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from offramp.engine.batching import plan
+from offramp.serving.costs import Costs
+from offramp.serving.jobs import Job, Row
+from offramp.serving.shapes import Shapes
+
+# Rows looked at to make up a batch of similar lengths.
+_WINDOW = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage to be run.
+
+    Attributes:
+        stage: index.
+        rows: in any order.
+        length: tokens that each is padded to.
+        audit: whether the rows are audits.
+    """
+
+    stage: int
+    rows: Sequence[Row]
+    length: int
+    audit: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Tokens computed, padding included."""
+        return self.length * len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a step.
+
+    Attributes:
+        seconds: that a step should take at most.
+        wait: seconds that a row waits for company at most.
+    """
+
+    seconds: float
+    wait: float
+
+
+class Lane:
+    """Rows waiting for stages, each stage's in fair order."""
+
+    def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: Limits) -> None:
+        self._shapes = shapes
+        self._costs = costs
+        self._limits = limits
+        self._waiting: list[list[Row]] = [[] for _ in range(stages)]
+
+    def add(self, stage: int, rows: Iterable[Row], now: float) -> None:
+        """Lets rows wait for a stage."""
+        for row in rows:
+            row.since = now
+            insort(self._waiting[stage], row, key=_tag)
+
+    def waiting(self, stage: int = 0) -> Sequence[Row]:
+        """Rows that wait for a stage."""
+        return self._waiting[stage]
+
+    def forget(self, job: Job) -> None:
+        """Takes out the rows of a job."""
+        for stage, rows in enumerate(self._waiting):
+            self._waiting[stage] = [row for row in rows if row.job is not job]
+
+    def next(self, now: float) -> Step | None:
+        """Takes out what to run next; None if nothing waits."""
+        self._drop_late(now)
+        with_rows = [stage for stage, rows in enumerate(self._waiting) if rows]
+        for stage in reversed(with_rows):
+            if not self._waits(stage, now):
+                return self._take(stage)
+        return None
+
+    def _drop_late(self, now: float) -> None:
+        for stage, rows in enumerate(self._waiting):
+            if any(row.job.deadline <= now for row in rows[:_WINDOW]):
+                self._waiting[stage] = [row for row in rows if row.job.deadline > now]
+
+    def _waits(self, stage: int, now: float) -> bool:
+        """Whether the rows behind an exit should wait for company.
+
+        To run them later with others saves the fixed cost of one step, and everybody behind them gains that; it costs
+        each of them the time of the step that goes first. Rows that fill a batch, or have waited for long, do not wait.
+
+        Source: the idea of a profit test is that of DREX (2025); here it weighs summed waiting times.
+        """
+        rows = self._waiting[stage]
+        behind = [(earlier, len(self._waiting[earlier])) for earlier in range(stage) if self._waiting[earlier]]
+        if not behind:
+            return False
+        if sum(row.length for row in rows) >= self._costs.capacity(stage, self._limits.seconds):
+            return False
+        if now - min(row.since for row in rows) >= self._limits.wait:
+            return False
+        first, _ = behind[-1]
+        tokens = min(
+            sum(row.length for row in self._waiting[first][:_WINDOW]),
+            self._costs.capacity(first, self._limits.seconds),
+        )
+        saved = self._costs.fixed(stage) * sum(count for _, count in behind)
+        return saved > len(rows) * self._costs.seconds(first, tokens)
+
+    def _take(self, stage: int) -> Step:
+        """Makes up a batch around the row whose turn it is."""
+        rows = self._waiting[stage]
+        window = rows[:_WINDOW]
+        lengths = np.array([self._shapes.length(row.length) for row in window])
+        budget = self._costs.capacity(stage, self._limits.seconds)
+        group = next(group for group in plan(lengths, budget) if 0 in group)
+        taken = sorted(group.tolist())[: self._shapes.count(len(group))]
+        chosen = set(taken)
+        rows[:_WINDOW] = [row for position, row in enumerate(window) if position not in chosen]
+        return Step(stage, [window[position] for position in taken], int(lengths[taken].max()))
+
+
+class Scheduler:
+    """Rows of requests, and beside them rows of audits, which run only when no request's row waits.
+
+    Every row gets a tag when it comes: rows are begun in the order of their tags. A request's rows are a batch's tokens
+    apart from each other, and its first takes the tag of the row begun last, so that requests share the server by
+    tokens: one with a single text does not wait until one with hundreds is done.
+
+    Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996, §2.
+    """
+
+    def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: Limits) -> None:
+        self._requests = Lane(stages, shapes, costs, limits)
+        self._audits = Lane(stages, shapes, costs, Limits(limits.seconds / 4, limits.wait))
+        self._virtual = 0.0
+
+    def add(self, job: Job, rows: Iterable[Row], now: float, *, audit: bool = False) -> None:
+        """Lets new rows wait for the first stage."""
+        job.tag = max(job.tag, self._virtual)
+        tagged = list(rows)
+        for row in tagged:
+            row.tag = job.tag
+            job.tag += row.length
+        self._lane(audit).add(0, tagged, now)
+
+    def forget(self, job: Job) -> None:
+        """Takes out the rows of a job nobody waits for."""
+        self._requests.forget(job)
+
+    def next(self, now: float) -> Step | None:
+        """Takes out what to run next; None if nothing waits."""
+        if (step := self._requests.next(now)) is not None:
+            if step.stage == 0:
+                self._virtual = max(self._virtual, min(row.tag for row in step.rows))
+            return step
+        step = self._audits.next(now)
+        return None if step is None else replace(step, audit=True)
+
+    def stay(self, step: Step, rows: Iterable[Row], now: float) -> None:
+        """Lets rows that did not leave behind a step wait for the next stage."""
+        self._lane(step.audit).add(step.stage + 1, [row for row in rows if not row.job.gone], now)
+
+    def ahead(self, tokens: float) -> int:
+        """Rows that would be begun before the last of a new request of so many tokens, its own not counted."""
+        return bisect_left(self._requests.waiting(), self._virtual + tokens, key=_tag)
+
+    def oldest(self, now: float) -> float:
+        """How long the row whose turn is next has waited to be begun, in seconds."""
+        waiting = self._requests.waiting()
+        return now - waiting[0].since if waiting else 0.0
+
+    def depth(self) -> int:
+        """Rows that wait to be begun."""
+        return len(self._requests.waiting())
+
+    def audits(self) -> int:
+        """Audits that wait to be begun."""
+        return len(self._audits.waiting())
+
+    def _lane(self, audit: bool) -> Lane:
+        return self._audits if audit else self._requests
+
+
+def _tag(row: Row) -> float:
+    return row.tag

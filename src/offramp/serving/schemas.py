@@ -1,0 +1,144 @@
+"""What goes in and out of the server's own interface; the adapters' forms are in :mod:`offramp.serving.adapters`."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+Texts = Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXTS)]
+"""A list of texts, or one text."""
+
+AtLeastZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Body(BaseModel):
+    """Something that a client sends: unknown fields are refused, so that a slip of the pen is noticed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Knobs(Body):
+    """When a text leaves; at most one of the three, and without any the server's operating point."""
+
+    threshold: AtLeastZero | None = Field(
+        default=None,
+        description="Leave at the first exit at least this confident: 0 = first exit, above 1 = full depth.",
+    )
+    at: str | None = Field(default=None, description="Leave as at this operating point of the model folder.")
+    full_depth: bool = Field(default=False, description="Run every layer.")
+
+
+class PredictRequest(Knobs):
+    """Texts to classify."""
+
+    texts: Texts = Field(description="A text, or a list of texts.")
+    text_pairs: Texts | None = Field(
+        default=None, description="The second texts, as many, for models trained on pairs."
+    )
+    top_k: Annotated[int, Field(ge=1)] | None = Field(
+        default=1, description="How many labels' probabilities each prediction holds; null for all."
+    )
+    timeout_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Answer within this time or not at all; the server's own limit still holds."
+    )
+
+
+class PredictedText(BaseModel):
+    """The prediction for one text."""
+
+    label: str | None = Field(description="The label; null where a multi-label model predicts none or several.")
+    labels: list[str] = Field(description="All labels predicted.")
+    score: float = Field(description="Calibrated probability that this is right.")
+    exit: int = Field(description="Index of the exit taken.")
+    exit_layer: int = Field(description="Layers that were run.")
+    truncated: bool = Field(description="Whether the text was longer than the model reads.")
+    probabilities: dict[str, float] = Field(description="Calibrated probability by label, the most probable first.")
+
+
+class PredictReply(BaseModel):
+    """Predictions in the order of the texts."""
+
+    model: str
+    predictions: list[PredictedText]
+    point: str = Field(description="Where the texts left: an operating point or a threshold.")
+    rule: str = Field(description="The same in words.")
+    degraded: bool = Field(description="Whether some left earlier than they would have without load.")
+
+
+class ErrorReply(BaseModel):
+    """Every error has this form."""
+
+    error: str = Field(description="What is wrong, for people.")
+    error_type: str = Field(description="What is wrong, for programs.")
+    field: str | None = Field(description="The field that is wrong, such as texts[3].")
+
+
+class PointInfo(BaseModel):
+    """An operating point of the model folder."""
+
+    name: str
+    rule: str
+    disagreement: float = Field(description="Share of calibration texts whose answer differs from full depth.")
+    accuracy: float | None
+    speedup: float = Field(description="Expected over full depth, from measured times of the stages.")
+
+
+class Info(BaseModel):
+    """What is served, and how."""
+
+    model: str
+    fingerprint: str
+    version: str = Field(description="Version of offramp.")
+    backend: str
+    precision: str
+    labels: list[str]
+    problem: str
+    text_pairs: bool = Field(description="Whether the model takes pairs of texts.")
+    exits: list[int] = Field(description="Layers run before each exit.")
+    point: str
+    rule: str
+    mode: str = Field(description="normal, degraded (under load) or safe (after a drift alarm).")
+    points: list[PointInfo]
+    max_tokens: int
+    limits: dict[str, float]
+    drift: "DriftInfo"
+
+
+class DriftInfo(BaseModel):
+    """What the drift monitor has found."""
+
+    audits: int
+    disagreement: float | None = Field(description="Of the last thousand texts compared with full depth.")
+    low: float
+    high: float
+    expected: float | None
+    alarm: bool
+    log_evidence: float
+    log_needed: float
+
+
+class State(BaseModel):
+    """Whether the server lives, or takes requests."""
+
+    status: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorReply, "description": description}
+    for status, description in {
+        400: "The body is no JSON.",
+        401: "The key is missing or wrong.",
+        408: "The body came too slowly.",
+        413: "A limit is exceeded.",
+        422: "A field is wrong.",
+        429: "Overloaded; see Retry-After.",
+        503: "Stopping, or no answer in time.",
+    }.items()
+}
+"""What every route that computes may answer instead of a result."""

@@ -1,0 +1,132 @@
+"""Costs, pace, shapes, settings and keys."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offramp.errors import OptionError
+from offramp.serving.costs import costs_of
+from offramp.serving.keys import Keys
+from offramp.serving.pace import Pace
+from offramp.serving.settings import Settings
+from offramp.serving.shapes import Shapes, shapes_for
+
+
+def test_costs_are_learned():
+    costs = costs_of(2, 10_000)
+    for number in range(200):
+        tokens = 100 + 50 * (number % 7)
+        costs.learn(1, tokens, 0.003 + 2e-5 * tokens)
+    assert costs.fixed(1) == pytest.approx(0.003, rel=0.02)
+    assert costs.seconds(1, 1000) == pytest.approx(0.023, rel=0.02)
+    assert costs.capacity(1, 0.043) == pytest.approx(2000, rel=0.02)
+    assert costs.capacity(1, 0.0) == pytest.approx((0.03 - 0.003) / 2e-5, rel=0.02)  # ten times the fixed part
+    assert costs.capacity(1, 9.0) == 10_000
+
+
+def test_a_pause_of_the_machine_says_little():
+    costs = costs_of(1, 10_000)
+    for _ in range(50):
+        costs.learn(0, 100, 0.002)
+    costs.learn(0, 100, 5.0)
+    assert costs.seconds(0, 100) < 0.003
+
+
+@given(st.lists(st.tuples(st.integers(0, 5000), st.floats(0, 10)), max_size=40))
+def test_costs_stay_sensible_whatever_is_measured(measured):
+    costs = costs_of(1, 2048)
+    for tokens, seconds in measured:
+        costs.learn(0, tokens, seconds)
+    assert costs.fixed(0) > 0
+    assert 0 < costs.seconds(0, 1) <= costs.seconds(0, 2000)
+    assert 1 <= costs.capacity(0, 0.01) <= 2048
+
+
+def test_pace():
+    pace = Pace(workers=2)
+    for _ in range(500):
+        pace.add(0.01, 4, 80)
+    assert pace.seconds(100) == pytest.approx(100 * 0.0025 / 2, rel=0.05)
+    assert pace.tokens_a_row == pytest.approx(20, rel=0.05)
+
+
+@given(st.integers(1, 512), st.integers(1, 3000))
+def test_shapes_pad_little_and_leave_few_for_later(tokens, rows):
+    shapes = shapes_for(True, 512, 2048)
+    length, count = shapes.length(tokens), shapes.count(rows)
+    assert tokens <= length <= max(8, tokens + 8, 1.15 * tokens)
+    assert rows / 1.5 <= count <= rows
+    assert len(shapes.lengths) < 40
+
+
+def test_other_backends_take_any_shape():
+    shapes = shapes_for(False, 512, 2048)
+    assert (shapes.length(17), shapes.count(17)) == (17, 17)
+    assert Shapes((8,), (1,)).length(100) == 100
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"workers": 0}, "workers is 0; use a whole number from 1 on"),
+        ({"port": 70000}, "port is 70000"),
+        ({"audit_share": 1.5}, "audit_share is 1.5; use a share from 0 to 1"),
+        ({"timeout_ms": -1}, "timeout_ms is -1; use a number from 0 on"),
+        ({"step_ms": float("nan")}, "step_ms is nan"),
+        ({"max_texts": 10, "max_queue": 5}, "a request must fit into the queue"),
+    ],
+)
+def test_settings_are_checked(wrong, said):
+    with pytest.raises(OptionError, match=said):
+        Settings(**wrong)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_keys(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("# ours\nfirst\n\nsecond  \n")
+    clock = Clock()
+    keys = Keys(file, clock)
+    assert keys.allow("Bearer first")
+    assert keys.allow("bearer second")
+    for wrong in (
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer firs",
+        "Bearer firstt",
+        "Basic first",
+        "first",
+        "Bearer # ours",
+    ):
+        assert not keys.allow(wrong)
+
+    file.write_text("third\n")
+    os.utime(file, ns=(1, 1))
+    assert keys.allow("Bearer first")  # it was looked at just now
+    clock.now = 2.0
+    assert not keys.allow("Bearer first")
+    assert keys.allow("Bearer third")
+
+    file.write_text("\n")
+    os.utime(file, ns=(2, 2))
+    clock.now = 4.0
+    assert keys.allow("Bearer third")  # better the old keys than none
+
+
+def test_a_file_without_keys_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="cannot read the API keys"):
+        Keys(tmp_path / "nothing")
+    (tmp_path / "empty").write_text("# nobody\n")
+    with pytest.raises(OptionError, match="holds no API key"):
+        Keys(tmp_path / "empty")

@@ -1,0 +1,121 @@
+"""The server as a process: over a real connection, with real signals."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from offramp.engine import load
+from serving_models import TEXTS
+from toys import write_model
+
+
+class Server:
+    """A process that serves a folder."""
+
+    def __init__(self, folder, *options):
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "offramp",
+                "serve",
+                str(folder),
+                "--port",
+                "0",
+                "--warm-up-seconds",
+                "0.1",
+                *options,
+            ],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        line = next(line for line in self.process.stderr if line.startswith("serving"))
+        self.port = int(line.split(";")[0].rsplit(":", 1)[1])
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def post(self, body, connection=None, **headers):
+        with closing(connection or self.connect()) as connection:
+            connection.request("POST", "/predict", json.dumps(body), {"content-type": "application/json", **headers})
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read())
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        with self.process.stderr as stream:
+            err = stream.read()
+        return self.process.wait(60), err
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("served") / "model")
+
+
+def test_serves_and_drains(folder, tmp_path):
+    (tmp_path / "keys").write_text("secret\n")
+    server = Server(folder, "--api-keys", str(tmp_path / "keys"), "--body-timeout-ms", "1500")
+    key = {"authorization": "Bearer secret"}
+    status, answer = server.post({"texts": TEXTS, "threshold": 0.7}, **key)
+    assert status == 200
+    expected = load(folder).predict(TEXTS, threshold=0.7)
+    assert [one["label"] for one in answer["predictions"]] == [one.label for one in expected]
+    assert server.post({"texts": "a"})[0] == 401
+
+    # Connections that say nothing, or half of something, are closed, and stop nobody meanwhile.
+    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
+    for number, one in enumerate(silent):
+        one.sendall(
+            [b"", b"POST /pred", b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"][number % 3]
+        )
+    assert server.post({"texts": TEXTS}, **key)[0] == 200
+    with socket.create_connection(("127.0.0.1", server.port)) as garbage:
+        garbage.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
+        assert b"400" in garbage.recv(100)
+
+    (tmp_path / "keys").write_text("other\n")
+    server.process.send_signal(signal.SIGHUP)
+    other, patience = {"authorization": "Bearer other"}, time.monotonic() + 20
+    while server.post({"texts": "a"}, **other)[0] != 200:
+        assert time.monotonic() < patience
+
+    # Requests under way when the signal comes are answered, and the process ends well.
+    connections, answers = [server.connect() for _ in range(6)], []
+    threads = [
+        threading.Thread(
+            target=lambda one=one: answers.append(server.post({"texts": ["w1 w2 " * 20] * 900}, one, **other))
+        )
+        for one in connections
+    ]
+    for thread in threads:
+        thread.start()
+    metrics = server.connect()
+    while True:  # until all are in the server
+        metrics.request("GET", "/metrics", headers=other)
+        page = metrics.getresponse().read().decode()
+        waiting = float(
+            next(line for line in page.splitlines() if line.startswith("offramp_texts_in_server")).split()[1]
+        )
+        if waiting or answers:
+            break
+    metrics.close()
+    code, err = server.end()
+    for thread in threads:
+        thread.join()
+    assert code == 0
+    assert "Traceback" not in err
+    assert {status for status, _ in answers} <= {200, 429, 503}
+    assert 200 in {status for status, _ in answers}
+    for one in silent:
+        one.close()
