@@ -19,7 +19,7 @@ from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp import environment
 from offramp.data import LabelledTexts
 from offramp.engine import Classifier
-from offramp.evaluation import Request, interleave, measure_stages, ratio, targets_of
+from offramp.evaluation import Request, StageCosts, interleave, measure_stages, ratio, targets_of
 from offramp.files import read_json, replacing, write_json
 from offramp.training.checks import TRAINING
 
@@ -122,38 +122,26 @@ class _Clock:
 
     def lot(self, request: Request) -> Lot:
         """All texts at once, in length-sorted batches: time goes by tokens."""
-        staged = measure_stages(self.classifier, request, REPEATS)
-        tokens = int(self.classifier.encode(request.texts, request.text_pairs).lengths.sum())
         seconds = interleave(self._actions([request]), REPEATS)
-        full = float(np.median(seconds["full"]))
-        # Both timings have their full depth; relative to it they can be set side by side.
-        stages = [full * stage / staged.full for stage in staged.stages]
-        cut = [full * share for share in self._cut_shares(seconds)]
-        lot = Lot(
-            rows=len(request.texts),
-            full=Cost(0.0, full / tokens),
-            stages=tuple(Cost(0.0, one / tokens) for one in stages),
-            cut=tuple(Cost(0.0, one / tokens) for one in cut),
-            real=(),
-        )
-        return self._with_real(lot, request, seconds)
+        tokens = self.classifier.encode(request.texts, request.text_pairs).lengths
+        full = Cost(0.0, float(np.median(seconds["full"])) / int(tokens.sum()))
+        return self._lot(request, full, measure_stages(self.classifier, request, REPEATS), seconds)
 
     def single(self, request: Request) -> Lot:
         """One text after the other, as the paper measured: time goes by tokens and by text."""
         singles = [request.subset(np.array([row])) for row in range(len(request.texts))]
-        by_text = [measure_stages(self.classifier, single, REPEATS) for single in singles]
+        by_text = [interleave({"full": partial(self._full, [single])}, REPEATS)["full"] for single in singles]
         tokens = self.classifier.encode(request.texts, request.text_pairs).lengths
-        full = Cost.fitted(tokens, np.array([one.full for one in by_text]))
-        stages = np.array([one.stages for one in by_text]).T
+        full = Cost.fitted(tokens, np.median(by_text, axis=1))
         seconds = interleave(self._actions(singles), REPEATS)
-        lot = Lot(
-            rows=len(singles),
-            full=full,
-            stages=tuple(Cost.fitted(tokens, values) for values in stages),
-            cut=tuple(full.times(share) for share in self._cut_shares(seconds)),
-            real=(),
-        )
-        return self._with_real(lot, request, seconds)
+        budget, self.classifier.token_budget = self.classifier.token_budget, 1  # batches of one text
+        staged = measure_stages(self.classifier, request, REPEATS)
+        self.classifier.token_budget = budget
+        return self._lot(request, full, staged, seconds)
+
+    def _full(self, requests: list[Request]) -> None:
+        for request in requests:
+            self.classifier.predict_full(request.texts, request.text_pairs)
 
     def _actions(self, requests: list[Request]) -> dict[str, Callable[[], object]]:
         """Everything that is timed, each over all requests."""
@@ -164,7 +152,7 @@ class _Clock:
 
         cut, early = self.classifier.predict_truncated, self.classifier.predict
         return {
-            "full": partial(run, self.classifier.predict_full),
+            "full": partial(self._full, requests),
             **{f"cut {index}": partial(run, partial(cut, exit_index=index)) for index in self._early_exits},
             **{f"threshold {one}": partial(run, partial(early, threshold=one)) for one in self.thresholds},
         }
@@ -173,11 +161,16 @@ class _Clock:
     def _early_exits(self) -> range:
         return range(len(self.classifier.exits) - 1)
 
-    def _cut_shares(self, seconds: dict[str, NDArray[np.float64]]) -> list[float]:
-        return [float(np.median(seconds[f"cut {index}"] / seconds["full"])) for index in self._early_exits]
-
-    def _with_real(self, lot: Lot, request: Request, seconds: dict[str, NDArray[np.float64]]) -> Lot:
-        """Adds early exit as it was timed, and as the sum over stages says."""
+    def _lot(self, request: Request, full: Cost, staged: StageCosts, seconds: dict[str, NDArray[np.float64]]) -> Lot:
+        """Puts together what was timed: each part as a share of the full depth that it was timed beside."""
+        cut = [float(np.median(seconds[f"cut {index}"] / seconds["full"])) for index in self._early_exits]
+        lot = Lot(
+            rows=len(request.texts),
+            full=full,
+            stages=tuple(full.times(stage / staged.full) for stage in staged.stages),
+            cut=tuple(full.times(share) for share in cut),
+            real=(),
+        )
         real = []
         for threshold, loss in self.thresholds.items():
             taken = self.classifier.predict(request.texts, request.text_pairs, threshold=threshold)
