@@ -63,6 +63,7 @@ def benchmark(fingerprint="sha256:m") -> Benchmark:
                 precision="fp32",
                 layers=None,
                 threshold=None,
+                at=None,
                 threads=1,
                 accuracy=None,
                 agreement=1.0,

@@ -49,7 +49,7 @@ def test_all_rules_side_by_side(offramp, model):
     assert result.exit_code == 0, result.stderr
     assert "accuracy at" in result.stdout
     assert "patient-certainty" in result.stdout
-    assert "tuned        -  confidence >= 0.5" in result.stdout
+    assert "tuned        -  confidence at least 0.5" in result.stdout
 
 
 def test_a_target_that_cannot_be_met_ends_with_1_and_one_sentence(offramp, model, place):

@@ -19,6 +19,7 @@ def row(name, kind, speed, threads=1):
         precision="fp32",
         layers=None,
         threshold=None,
+        at=None,
         threads=threads,
         accuracy=0.9,
         agreement=1.0,
