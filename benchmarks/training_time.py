@@ -42,11 +42,6 @@ def stepper(model: EarlyExitForSequenceClassification, tokens: torch.Tensor, ste
     return run
 
 
-def parameters(model: EarlyExitForSequenceClassification) -> int:
-    """Number of parameters."""
-    return sum(one.numel() for one in model.parameters())
-
-
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,17 +61,18 @@ def main() -> None:
     step = partial(stepper, tokens=tokens, steps=options.steps)
     seconds = interleave({"joint": step(joint), "single": step(single)}, options.repeats)
     times = ratio(seconds["joint"], seconds["single"])
-    more = parameters(joint) - parameters(single)
+    before = single.num_parameters()
+    more = joint.num_parameters() - before
     result = {
         "environment": environment.describe() | {"threads": options.threads},
         "encoder": Path(options.encoder).name,
         "exits": list(joint.config.exits),
         "time": {"median": times.median, "quartiles": [times.low, times.high], "repeats": options.repeats},
-        "parameters": {"single": parameters(single), "more": more, "share": more / parameters(single)},
+        "parameters": {"single": before, "more": more, "share": more / before},
     }
     print(
         f"{result['encoder']}: exits {joint.config.exits} take {times.median:.3f} ({times.low:.3f}-{times.high:.3f}) "
-        f"times the step of one, and {more:,} parameters more, {more / parameters(single):.4%}"
+        f"times the step of one, and {more:,} parameters more, {more / before:.4%}"
     )
     if options.json is not None:
         write_json(options.json, result)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from offramp.benchmark import Benchmark, Kind, Offline, Row, SingleStream, Spread
+from benchmark_rows import benchmark_row
+from offramp.benchmark import Benchmark, Spread
 from offramp.calibration import Problem
 from offramp.data import LabelledTexts
 from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
@@ -42,7 +43,7 @@ SAFE = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.00
 
 def benchmark(fingerprint="sha256:m") -> Benchmark:
     """A benchmark of full depth alone."""
-    one, spread = Ratio(1.0, 1.0, 1.0), Spread(50.0, 49.0, 51.0, (49.0, 50.0, 51.0))
+    spread = Spread(50.0, 49.0, 51.0, (49.0, 50.0, 51.0))
     return Benchmark(
         schema=1,
         environment={"cpu": "A", "gpu": None},
@@ -55,22 +56,7 @@ def benchmark(fingerprint="sha256:m") -> Benchmark:
             "single_rows": 10,
         },
         options={},
-        rows=(
-            Row(
-                name="torch fp32, full depth",
-                kind=Kind.FULL,
-                backend="torch",
-                precision="fp32",
-                layers=None,
-                threshold=None,
-                at=None,
-                threads=1,
-                accuracy=None,
-                agreement=1.0,
-                offline=Offline(spread, 1.0, 64, (), 1.0, one, one, None),
-                single_stream=SingleStream(50, 2.0, 3.0, None, Spread(2.0, 1.9, 2.2, ()), one, one, None),
-            ),
-        ),
+        rows=(benchmark_row("torch fp32, full depth", spread, Spread(2.0, 1.9, 2.2, ()), accuracy=None),),
     )
 
 

@@ -3,33 +3,18 @@ from dataclasses import replace
 
 import pytest
 
-from offramp.benchmark import Benchmark, Kind, Offline, Row, SingleStream, check, read_baseline
+from benchmark_rows import benchmark_row
+from offramp.benchmark import Benchmark, check, read_baseline
 from offramp.benchmark.baseline import check_comparable
 from offramp.benchmark.result import Spread
 from offramp.errors import CheckFailed, DataError, OptionError
-from offramp.evaluation import Ratio
-
-ONE = Ratio(1.0, 1.0, 1.0)
 
 
 def row(name="a", speed=100.0, latency=10.0, spread=0.1):
     def about(middle):
         return Spread(middle, middle * (1 - spread), middle * (1 + spread), ())
 
-    return Row(
-        name=name,
-        kind=Kind.FULL,
-        backend="torch",
-        precision="fp32",
-        layers=None,
-        threshold=None,
-        at=None,
-        threads=1,
-        accuracy=0.9,
-        agreement=1.0,
-        offline=Offline(about(speed), 1.0, 64, (), 1.0, ONE, ONE, None),
-        single_stream=SingleStream(50, latency, latency, None, about(latency), ONE, ONE, None),
-    )
+    return benchmark_row(name, about(speed), about(latency), p90=latency)
 
 
 RESULT = Benchmark(

@@ -3,28 +3,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from offramp.benchmark import Benchmark, Kind, Offline, Row, SingleStream, Spread
-from offramp.evaluation import Ratio
+from benchmark_rows import benchmark_row
+from offramp.benchmark import Benchmark, Kind, Spread
 from offramp.report import speed_picture
 from offramp.report.speed import by_speed
 
-ONE = Ratio(1.0, 1.0, 1.0)
-
 
 def row(name, kind, speed, threads=1):
-    return Row(
-        name=name,
-        kind=kind,
-        backend="torch",
-        precision="fp32",
-        layers=None,
-        threshold=None,
-        at=None,
-        threads=threads,
-        accuracy=0.9,
-        agreement=1.0,
-        offline=Offline(Spread(speed, 0.9 * speed, 1.1 * speed, ()), 1.0, 64, (), 1.0, ONE, ONE, None),
-        single_stream=SingleStream(50, 2.0, 3.0, None, Spread(2.0, 1.9, 2.2, ()), ONE, ONE, None),
+    return benchmark_row(
+        name, Spread(speed, 0.9 * speed, 1.1 * speed, ()), Spread(2.0, 1.9, 2.2, ()), kind=kind, threads=threads
     )
 
 

@@ -4,8 +4,18 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, expand
-from offramp.cli.terminal import exit_table, progress, quiet_libraries, say
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    Exits,
+    Head,
+    MaxLength,
+    OutputFolder,
+    Overwrite,
+    Seed,
+    expand,
+)
+from offramp.cli.terminal import progress, quiet_libraries, say, say_made
 from offramp.data.columns import Columns
 from offramp.training.recipe import ExitFit
 
@@ -17,7 +27,7 @@ def command(
         str, typer.Argument(metavar="MODEL", help="A fine-tuned Hugging Face classifier: a folder or a hub id.")
     ],
     data: Annotated[str, typer.Option(help=f"Texts, best ones that MODEL was not trained on: {SOURCE}.")],
-    output: Annotated[str, typer.Option(help="Model folder to write.")],
+    output: OutputFolder,
     columns: Columns,
     fit: ExitFit,
     dev: Annotated[
@@ -30,16 +40,12 @@ def command(
     labels: Annotated[
         str | None, typer.Option(help="Label names in the order of MODEL's outputs, as no,yes; default: MODEL's own.")
     ] = None,
-    exits: Annotated[
-        str | None, typer.Option(help="Layers after which exits sit, as 1,2,4, or 'all'; default: four, spread.")
-    ] = None,
+    exits: Exits = None,
     pooling: Annotated[str | None, typer.Option(help="pooler, cls or mean, for the new exits.")] = None,
-    head: Annotated[str, typer.Option(help="linear, or mlp: with a hidden layer.")] = "linear",
-    max_length: Annotated[
-        int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Makes everything random repeatable.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")] = False,
+    head: Head = "linear",
+    max_length: MaxLength = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Put exits on a classifier that is fine-tuned already; its predictions at full depth stay the same."""
     quiet_libraries()
@@ -68,11 +74,4 @@ def command(
         f"ran {summary.rows + summary.dev_rows} texts in {summary.encoder_seconds:.0f} s and fitted the exits in "
         f"{summary.exit_seconds:.0f} s; on the dev texts:\n"
     )
-    say(exit_table(summary.calibration))
-    share = summary.exit_parameters / summary.total_parameters
-    say(f"\nthe new exits hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
-    if summary.blank:
-        say(f"{summary.blank} texts were empty")
-    if summary.truncated:
-        say(f"{summary.truncated} texts were cut at the longest length the model reads")
-    say(f"wrote {summary.folder}")
+    say_made(summary, exits="new exits", texts="texts")

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, At, Backend, JsonFile, ModelFolder, Precision, Threshold, expand
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    At,
+    Backend,
+    JsonFile,
+    ModelFolder,
+    Precision,
+    Threads,
+    Threshold,
+    expand,
+)
 from offramp.cli.terminal import progress, quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
@@ -25,7 +36,7 @@ def command(
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 60.0,
     backend: Backend = "auto",
     precision: Precision = "auto",
-    threads: Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")] = None,
+    threads: Threads = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
     report: Annotated[
         str | None,

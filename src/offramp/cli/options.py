@@ -34,6 +34,15 @@ At = Annotated[
 ]
 Backend = Annotated[str, typer.Option(help="torch, or an exported one: onnxruntime, openvino; auto = the fastest.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, as far as the backend has it; auto = the fastest.")]
+Threads = Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")]
+OutputFolder = Annotated[str, typer.Option(help="Model folder to write.")]
+Exits = Annotated[
+    str | None, typer.Option(help="Layers after which exits sit, as 1,2,4, or 'all'; default: four, spread.")
+]
+Head = Annotated[str, typer.Option(help="linear, or mlp: with a hidden layer.")]
+MaxLength = Annotated[int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")]
+Seed = Annotated[int, typer.Option(help="Makes everything random repeatable.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
 

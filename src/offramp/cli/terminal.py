@@ -16,7 +16,7 @@ from offramp.files import storage_errors
 
 if TYPE_CHECKING:
     from offramp.calibration import Calibration
-    from offramp.training import Epoch
+    from offramp.training import AttachSummary, Epoch, TrainingSummary
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -96,6 +96,18 @@ def exit_table(calibration: "Calibration") -> str:
             for one in calibration.exits
         ],
     )
+
+
+def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, texts: str) -> None:
+    """Tells what a new model folder holds, with the names that its exits and its texts go by."""
+    say(exit_table(summary.calibration))
+    share = summary.exit_parameters / summary.total_parameters
+    say(f"\nthe {exits} hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
+    if summary.blank:
+        say(f"{summary.blank} {texts} were empty")
+    if summary.truncated:
+        say(f"{summary.truncated} {texts} were cut at the longest length the model reads")
+    say(f"wrote {summary.folder}")
 
 
 class EpochTable:

@@ -4,8 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, Resume, expand
-from offramp.cli.terminal import EpochTable, exit_table, progress, quiet_libraries, say
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    Exits,
+    Head,
+    MaxLength,
+    OutputFolder,
+    Overwrite,
+    Resume,
+    Seed,
+    expand,
+)
+from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, say_made
 from offramp.data.columns import Columns
 from offramp.training.recipe import RECIPES, Recipe, recipe_named
 from offramp.training.regimes import Regime
@@ -17,7 +28,7 @@ from offramp.training.regimes import Regime
 def command(
     data: Annotated[str, typer.Argument(metavar="TRAIN", help=f"Labelled texts: {SOURCE}.")],
     model: Annotated[str, typer.Option(help="The encoder: a folder or a hub id.")],
-    output: Annotated[str, typer.Option(help="Model folder to write.")],
+    output: OutputFolder,
     columns: Columns,
     changes: dict[str, Any],
     regime: Regime,
@@ -26,24 +37,20 @@ def command(
     ] = None,
     dev_fraction: Annotated[float, typer.Option(help="Share of TRAIN split off where no --dev is given.")] = 0.1,
     unlabeled: Annotated[str | None, typer.Option(help=f"More texts, which teach through --distill: {SOURCE}.")] = None,
-    exits: Annotated[
-        str | None, typer.Option(help="Layers after which exits sit, as 1,2,4, or 'all'; default: four, spread.")
-    ] = None,
+    exits: Exits = None,
     layers: Annotated[
         int | None, typer.Option(help="Cut the encoder off after so many layers; then with one exit by default.")
     ] = None,
     pooling: Annotated[
         str | None, typer.Option(help="pooler, cls or mean; default: what the encoder was pre-trained with.")
     ] = None,
-    head: Annotated[str, typer.Option(help="linear, or mlp: with a hidden layer.")] = "linear",
-    max_length: Annotated[
-        int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")
-    ] = None,
+    head: Head = "linear",
+    max_length: MaxLength = None,
     recipe: Annotated[str, typer.Option(help=f"Settings to start from: {' or '.join(RECIPES)}.")] = "default",
     trials: Annotated[int, typer.Option(help="Runs with other seeds and learning rates; the best is kept.")] = 1,
-    seed: Annotated[int, typer.Option(help="Makes everything random repeatable.")] = 0,
+    seed: Seed = 0,
     resume: Resume = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")] = False,
+    overwrite: Overwrite = False,
     report_to: Annotated[str, typer.Option(help="Experiment trackers, as in transformers' Trainer.")] = "none",
 ) -> None:
     """Fine-tune an encoder with exits on labelled texts, and calibrate it.
@@ -85,11 +92,4 @@ def command(
             listener=Listener(on_trial, update, EpochTable()),
         )
     say(f"\nbest epoch {summary.best.number:g}, {summary.seconds:.0f} s of training; on the dev data:\n")
-    say(exit_table(summary.calibration))
-    share = summary.exit_parameters / summary.total_parameters
-    say(f"\nthe exits hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
-    if summary.blank:
-        say(f"{summary.blank} training texts were empty")
-    if summary.truncated:
-        say(f"{summary.truncated} training texts were cut at the longest length the model reads")
-    say(f"wrote {summary.folder}")
+    say_made(summary, exits="exits", texts="training texts")

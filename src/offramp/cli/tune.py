@@ -12,6 +12,7 @@ from offramp.cli.options import (
     JsonFile,
     ModelFolder,
     Precision,
+    Threads,
     expand,
 )
 from offramp.cli.terminal import progress, quiet_libraries, say, show, table
@@ -63,7 +64,7 @@ def command(
     ] = False,
     backend: Backend = "auto",
     precision: Precision = "auto",
-    threads: Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")] = None,
+    threads: Threads = None,
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Seed of random halves and resamples.")] = 0,
     json: JsonFile = None,

@@ -17,11 +17,11 @@ from offramp.errors import MissingExtraError
 # Kernels of a graph that are kept for the next batch of the same shape; a large one takes up to a megabyte. Fewer make
 # single texts slower, more let memory grow without end in a long stream, where shapes seldom come again.
 _KEPT_KERNELS = 300
+# Where batches have few shapes, memory does not grow without end, and all are kept.
+_ALL_KERNELS = 20_000
 
 # A quarter of the lengths to prepare kernels for saves more than padding by one and a half tokens costs.
 _LENGTH_STEP = 4
-# Where batches have few shapes, memory does not grow without end, and all are kept.
-_ALL_KERNELS = 20_000
 
 
 class OpenVinoStages:

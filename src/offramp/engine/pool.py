@@ -49,8 +49,8 @@ class Pool:
         if len(staying) == len(rows.ids):
             yield rows
             return
+        lengths = stepped(rows.lengths[staying], self._length_step, rows.state.hidden.shape[1])
         while len(staying):
-            lengths = stepped(rows.lengths[staying], self._length_step, rows.state.hidden.shape[1])
             longest = max(1, int(lengths[0]))
             if self._gathered is not None and not self._fitting(lengths, self._gathered):
                 yield from self.rest()
@@ -58,7 +58,7 @@ class Pool:
                 self._gathered = Gathered(max(1, self._token_budget // longest), longest, rows)
             count = self._fitting(lengths, self._gathered)
             self._gathered.take(rows, staying[:count])
-            staying = staying[count:]
+            staying, lengths = staying[count:], lengths[count:]
             if self._gathered.full:
                 yield from self.rest()
 

@@ -19,19 +19,17 @@ from offramp.data import (
     encode_labels,
     read_labelled,
     read_texts,
-    remember,
     split_off_dev,
-    temperatures_of,
 )
-from offramp.data.seen import EPOCH, FITTING
 from offramp.data.unlabelled import split_off_texts
 from offramp.errors import DataError, OptionError
-from offramp.files import replacing, write_json
-from offramp.model import LoadedModel, adopt, save
+from offramp.files import replacing
+from offramp.model import LoadedModel, adopt
 from offramp.model.encoding import Encoded, encode
 from offramp.model.losses import UNLABELLED
 from offramp.training.card import attached_card
-from offramp.training.checks import TRAINING, check_numbers, check_output
+from offramp.training.checks import check_numbers, check_output
+from offramp.training.folder import write_folder
 from offramp.training.frozen import KeptStates, exit_logits_of, fit_exits, keep_states
 from offramp.training.phases import exits_alone
 from offramp.training.recipe import ExitFit
@@ -167,12 +165,8 @@ def attach(
         fitted = _fit(loaded, train, dev_part, targets, fit, seed, new.parent, on_progress)
         calibration = _calibration(loaded, dev_part, fitted.dev_logits)
         record = _record(loaded, model, train, dev_part, targets, fit, seed, fitted)
-        save(loaded, new)
-        calibration.save(new)
-        write_json(new / TRAINING, record)
-        remember(new, train_texts, FITTING)
-        remember(new, dev_texts, EPOCH, temperatures_of("torch", "fp32"))
-        (new / "README.md").write_text(attached_card(loaded.network.config, calibration, record), encoding="utf-8")
+        card = attached_card(loaded.network.config, calibration, record)
+        write_folder(new, loaded, calibration, record, card, train=train_texts, dev=dev_texts)
     return AttachSummary(
         folder=folder,
         exits=tuple(layers),
@@ -201,8 +195,6 @@ def _read(
     if dev is not None:
         return rows, read_labelled(dev, columns)
     split = split_off_dev(rows, fraction, seed)
-    if not len(split.dev):
-        raise DataError(f"{data} has {len(rows)} rows, too few to split off a dev set; give one with --dev")
     return split.train, split.dev
 
 

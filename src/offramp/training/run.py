@@ -1,13 +1,15 @@
 """From labelled text to a calibrated model folder."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accelerate import PartialState
+from numpy.typing import NDArray
 from transformers import set_seed
 from transformers.integrations import get_available_reporting_integrations
 
@@ -15,28 +17,27 @@ from offramp import environment
 from offramp.calibration import Calibration, Problem, fit_calibration
 from offramp.data import (
     Columns,
+    LabelledTexts,
     Split,
     Texts,
     check_trainable,
     encode_labels,
     read_labelled,
     read_texts,
-    remember,
     split_off_dev,
-    temperatures_of,
 )
-from offramp.data.seen import EPOCH, FITTING
-from offramp.errors import DataError, OptionError
+from offramp.errors import OptionError
 from offramp.files import read_json, replacing, storage_errors, write_json
-from offramp.model import LoadedModel, build, save
-from offramp.model.encoding import encode
+from offramp.model import LoadedModel, build
+from offramp.model.encoding import Encoded, encode
 from offramp.training.card import model_card
 from offramp.training.checks import TRAINING, check_numbers, check_output
 from offramp.training.course import Course, run
+from offramp.training.folder import write_folder
 from offramp.training.phases import phases_of
 from offramp.training.recipe import DEFAULT, Recipe
 from offramp.training.regimes import Regime
-from offramp.training.trainer import Epoch, Listener
+from offramp.training.trainer import Epoch, Fit, Listener
 
 SCHEMA = 1
 
@@ -81,8 +82,14 @@ class _Trial:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What all trials of a run share. ``settings`` is what has to be the same for a run to be resumed."""
+    """What all trials of a run share.
 
+    Attributes:
+        build: makes a network that is not trained yet.
+        settings: what has to be the same for a run to be resumed.
+    """
+
+    build: Callable[[], LoadedModel]
     split: Split
     unlabelled: Texts | None
     names: list[str]
@@ -179,29 +186,26 @@ def train(
     }
     workplace = folder.with_name(folder.name + ".checkpoints")
     _check_unfinished(workplace / SETTINGS, settings, resume)
-    work = _Work(split, more, names, recipe, regime, settings, resume, report_to, listener or Listener())
-
-    finished = []
-    for trial in _plan(recipe, trials, seed):
-        place = workplace / f"trial-{trial.number}"
+    new_network = partial(
+        build,
+        model,
+        exits=exits,
+        layers=layers,
+        head=head,
+        labels=names,
+        problem_type=Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL,
+        pooling=pooling,
+        text_pair=columns.text_pair is not None,
+        max_length=max_length,
+    )
+    work = _Work(new_network, split, more, names, recipe, regime, settings, resume, report_to, listener or Listener())
+    places = {trial: workplace / f"trial-{trial.number}" for trial in _plan(recipe, trials, seed)}
+    for trial, place in places.items():
         if not (place / "model" / TRAINING).is_file():
-            set_seed(trial.seed)
-            loaded = build(
-                model,
-                exits=exits,
-                layers=layers,
-                head=head,
-                labels=names,
-                problem_type=Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL,
-                pooling=pooling,
-                text_pair=columns.text_pair is not None,
-                max_length=max_length,
-            )
-            work.listener.on_trial(trial.number, trials, trial.learning_rate)
-            _run_trial(trial, loaded, place, work)
-        finished.append(place / "model")
+            _run_trial(trial, place, work)
     if environment.is_main_process():
-        best: Path = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
+        finished = [place / "model" for place in places.values()]
+        best = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
         with replacing(folder) as new:
             best.replace(new)
         shutil.rmtree(workplace, ignore_errors=True)
@@ -209,22 +213,40 @@ def train(
     return _summary(folder)
 
 
-def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> None:
+def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
     """Trains and calibrates one model and leaves it as a whole model folder in ``place / "model"``."""
-    problem = Problem(model.network.problem_type)
-    encoded, targets = {}, {}
-    for part, rows in (("train", work.split.train), ("dev", work.split.dev)):
-        encoded[part] = encode(model.tokenizer, rows.texts, rows.text_pairs)
-        targets[part] = encode_labels(rows, work.names, multi_label=problem is Problem.MULTI_LABEL)
-    more = work.unlabelled
-    unlabelled = None if more is None else encode(model.tokenizer, more.texts, more.text_pairs)
+    set_seed(trial.seed)
+    model = work.build()
+    work.listener.on_trial(trial.number, work.settings["trials"], trial.learning_rate)
+    course = _course(trial, model, place, work)
     if environment.is_main_process():
         # Not before all input has been checked: what is refused leaves nothing behind.
         write_json(place.parent / SETTINGS, work.settings)
-    course = Course(
-        train=(encoded["train"], targets["train"]),
-        dev=(encoded["dev"], targets["dev"]),
-        unlabelled=unlabelled,
+    config, dev = model.network.config, work.split.dev
+    with storage_errors(place):
+        result = run(model, course, phases_of(work.regime, config.exits))
+    problem = Problem(model.network.problem_type)
+    calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, config.exits, dev.fingerprint)
+    record = _record(trial, model, course, result, work)
+    if environment.is_main_process():
+        with replacing(place / "model") as new:
+            new.mkdir()
+            card = model_card(config, calibration, record)
+            write_folder(new, model, calibration, record, card, train=work.split.train, dev=dev)
+
+
+def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Course:
+    """What a trial trains on, as token ids, and how."""
+    several, more = model.network.problem_type == Problem.MULTI_LABEL, work.unlabelled
+
+    def labelled(rows: LabelledTexts) -> tuple[Encoded, NDArray[Any]]:
+        encoded = encode(model.tokenizer, rows.texts, rows.text_pairs)
+        return encoded, encode_labels(rows, work.names, multi_label=several)
+
+    return Course(
+        train=labelled(work.split.train),
+        dev=labelled(work.split.dev),
+        unlabelled=None if more is None else encode(model.tokenizer, more.texts, more.text_pairs),
         recipe=work.recipe,
         learning_rate=trial.learning_rate,
         seed=trial.seed,
@@ -233,39 +255,28 @@ def _run_trial(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> N
         report_to=work.report_to,
         listener=work.listener,
     )
-    with storage_errors(place):
-        result = run(model, course, phases_of(work.regime, model.network.config.exits))
-    exits = model.network.config.exits
-    fingerprint = work.settings["data"]["dev"]
-    calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, exits, fingerprint)
-    network = model.network
-    record = {
+
+
+def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work: _Work) -> dict[str, Any]:
+    """What ``training.json`` holds."""
+    rows = {"train": course.train, "dev": course.dev}
+    more = {} if course.unlabelled is None else {"unlabelled": len(course.unlabelled)}
+    return {
         "schema": SCHEMA,
         "environment": environment.describe(),
         **work.settings,
         "trial": asdict(trial),
-        "rows": {part: len(encoded[part]) for part in encoded}
-        | ({} if unlabelled is None else {"unlabelled": len(unlabelled)}),
-        "truncated": int(encoded["train"].truncated.sum()),
+        "rows": {part: len(encoded) for part, (encoded, _) in rows.items()} | more,
+        "truncated": int(course.train[0].truncated.sum()),
         "blank": work.split.train.blank,
         "epochs": [_epoch_record(epoch) for epoch in result.epochs],
         "best": _epoch_record(result.best),
         "seconds": result.seconds,
         "parameters": {
-            "total": network.num_parameters(),
-            "exits": sum(parameter.numel() for parameter in network.heads.parameters()),
+            "total": model.network.num_parameters(),
+            "exits": sum(parameter.numel() for parameter in model.network.heads.parameters()),
         },
     }
-    if environment.is_main_process():
-        with replacing(place / "model") as new:
-            new.mkdir()
-            save(model, new)
-            calibration.save(new)
-            write_json(new / TRAINING, record)
-            remember(new, work.split.train, FITTING)
-            remember(new, work.split.dev, EPOCH, temperatures_of("torch", "fp32"))
-            card = model_card(network.config, calibration, record)
-            (new / "README.md").write_text(card, encoding="utf-8")
 
 
 def _check_trackers(report_to: str) -> None:
@@ -283,10 +294,7 @@ def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: i
     names = rows.label_names()
     if dev is not None:
         return Split(rows, read_labelled(dev, columns)), names
-    split = split_off_dev(rows, fraction, seed)
-    if not len(split.dev):
-        raise DataError(f"{data} has {len(rows)} rows, too few to split off a dev set; give one with --dev")
-    return split, names
+    return split_off_dev(rows, fraction, seed), names
 
 
 def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
