@@ -1,9 +1,11 @@
 """Reproduces the paper on its five data sets, in pieces, on one processor thread.
 
-python -m benchmarks.paper STEP ... [--data FOLDER] [--work WORK] [--minilm PATH] [--mpnet PATH] [--only WORD ...]
+    python -m benchmarks.paper STEP ... [--data FOLDER] [--work WORK] [--minilm PATH] [--mpnet PATH] [--only WORD ...]
+    [--again]
 
-- ``run`` trains and measures all that is missing, in order. It can be killed at any time and goes on where it was.
-- ``time`` measures times again; ``run`` has done so, but other programs may have been at work.
+- ``run`` trains all that is missing, in order. It can be killed at any time and goes on where it was; several processes
+  may run side by side.
+- ``time`` times the networks that were not timed yet, with ``--again`` all; nothing else should be at work then.
 - ``analyse`` makes of it the figures in ``--results``; arithmetic alone.
 - ``write`` makes of these ``reproduction.md`` and its pictures in ``--docs``; needs nothing else.
 - ``list`` says which runs are done.
@@ -32,6 +34,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minilm", default="sentence-transformers/all-MiniLM-L6-v2", help="folder or hub id")
     parser.add_argument("--mpnet", default="microsoft/mpnet-base", help="folder or hub id")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="runs with all these in their names")
+    parser.add_argument("--again", action="store_true", help="with time: also what was timed before")
     parser.add_argument("--results", type=Path, default=_HERE / "results" / "paper", help="figures as JSON")
     parser.add_argument("--training", type=Path, default=_HERE / "results" / "training", help="of training_time.py")
     parser.add_argument("--docs", type=Path, default=_HERE.parent / "docs", help="folder of the page")
@@ -55,9 +58,9 @@ def _go(step: str, place: Place, runs: list[Run], options: argparse.Namespace) -
 
         run_all(place, runs, _say)
     elif step == "time":
-        from benchmarks.paper.running import time_again
+        from benchmarks.paper.running import time_all
 
-        time_again(place, runs, _say)
+        time_all(place, runs, _say, again=options.again)
     elif step == "analyse":
         from benchmarks.paper.analysis import Analysis, analyse
         from benchmarks.paper.document import write_results

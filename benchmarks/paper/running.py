@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from transformers.utils import logging
@@ -13,61 +14,78 @@ from benchmarks.paper.place import Place
 from benchmarks.paper.plan import CLASSIFIER, JOINT, STANDARD, Run
 from benchmarks.paper.preparing import prepare
 from benchmarks.paper.training import train
+from offramp.errors import OptionError
 from offramp.files import locked
 
 
 def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
-    """Prepares the data, then trains and measures every run that is not done yet.
+    """Prepares the data, then trains every run that is not done yet and keeps what it says of dev and test rows.
+
+    Several processes can share the work: each leaves alone what another is at.
 
     Args:
         runs: in order.
         say: is told what is being done.
     """
-    with _alone(place):
-        for data in dict.fromkeys(run.data for run in runs):
-            prepare(place, place.plan.data_sets[data])
-        for number, run in enumerate(runs, start=1):
-            if not place.is_done(run):
-                started = time.monotonic()
-                say(f"{number}/{len(runs)} {run.name}")
-                _run(place, run)
-                say(f"{number}/{len(runs)} {run.name}: {time.monotonic() - started:.0f} s")
-            if _can_be_timed(place, run) and not place.times(run.data, run.encoder).is_file():
-                _time(place, run, say)
+    _settle()
+    for data in dict.fromkeys(run.data for run in runs):
+        prepare(place, place.plan.data_sets[data])
+    for number, run in enumerate(runs, start=1):
+        parts = [run.classifier, run] if run.targets is not None else [run]
+        for part in parts:
+            _run(place, part, say, f"{number}/{len(runs)} {part.name}")
 
 
-def time_again(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
-    """Times the networks of some runs anew, for when the machine was not quiet the first time."""
+def time_all(place: Place, runs: list[Run], say: Callable[[str], None], *, again: bool = False) -> None:
+    """Times the networks of some runs, of each data set and encoder one: the machine should have nothing else to do.
+
+    Args:
+        runs: those of which the standard and the joint model are there are considered.
+        say: is told what is being done.
+        again: also those that were timed before.
+    """
+    _settle()
     timed = {(run.data, run.encoder): run for run in reversed(runs) if _can_be_timed(place, run)}
-    with _alone(place):
-        for run in reversed(timed.values()):
-            _time(place, run, say)
+    for run in reversed(timed.values()):
+        if again or not place.times(run.data, run.encoder).is_file():
+            say(f"timing {run.data} {run.encoder}")
+            measure_times(place, run, replace(run, method=STANDARD))
 
 
-@contextmanager
-def _alone(place: Place) -> Iterator[None]:
+def _settle() -> None:
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    place.work.mkdir(parents=True, exist_ok=True)
-    with locked(place.work / "lock"):
-        yield
+
+
+def _run(place: Place, run: Run, say: Callable[[str], None], name: str) -> None:
+    with _claimed(place.model(run).with_suffix(".lock")) as mine:
+        if not mine or place.is_done(run):
+            return
+        if run.targets is not None and not place.is_done(run.classifier):
+            return  # Another process is still at the classifier.
+        say(name)
+        started = time.monotonic()
+        seconds = train(place, run)
+        if run.method != CLASSIFIER:
+            keep_logits(place, run)
+        write_record(place, run, seconds)
+        say(f"{name}: {time.monotonic() - started:.0f} s")
+
+
+@contextmanager
+def _claimed(lock: Path) -> Iterator[bool]:
+    """Whether the lock is this process's now."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock))
+            mine = True
+        except OptionError:
+            mine = False
+        yield mine
 
 
 def _can_be_timed(place: Place, run: Run) -> bool:
     """One joint model speaks for its data set and encoder; it takes the standard model, too."""
     return run.method == JOINT and place.is_done(run) and place.is_done(replace(run, method=STANDARD))
-
-
-def _time(place: Place, run: Run, say: Callable[[str], None]) -> None:
-    say(f"timing {run.data} {run.encoder}")
-    measure_times(place, run, replace(run, method=STANDARD))
-
-
-def _run(place: Place, run: Run) -> None:
-    if run.targets is not None and not place.is_done(run.classifier):
-        _run(place, run.classifier)
-    seconds = train(place, run)
-    if run.method != CLASSIFIER:
-        keep_logits(place, run)
-    write_record(place, run, seconds)

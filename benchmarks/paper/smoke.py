@@ -28,7 +28,7 @@ from benchmarks.paper.plan import (
     Plan,
     Wave,
 )
-from benchmarks.paper.running import run_all
+from benchmarks.paper.running import run_all, time_all
 from offramp.training import Recipe
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -47,6 +47,7 @@ def smoke(folder: Path, plan: Plan, say: Callable[[str], None]) -> None:
         make_encoder(folder / encoder.name, encoder)
     place = place_in(folder, plan)
     run_all(place, plan.runs(), say)
+    time_all(place, plan.runs(), say)
     for analysis in Analysis.possible(place):
         write_results(analyse(analysis), folder / "results")
     write_document(plan, read_results(plan, folder / "results"), {}, folder / "docs")

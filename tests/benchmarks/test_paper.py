@@ -10,10 +10,12 @@ from benchmarks.paper.__main__ import main
 from benchmarks.paper.document import read_results, read_steps, write_document
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import PLAN, Run
+from benchmarks.paper.preparing import prepare
 from benchmarks.paper.smoke import place_in, smoke, tiny_plan
 from benchmarks.paper.training import train
 from benchmarks.rivals.recipes import RIVALS
 from offramp.errors import OptionError
+from offramp.files import locked
 from offramp.policy import CRITERIA
 
 
@@ -137,6 +139,29 @@ def test_an_interrupted_run_goes_on(done, tmp_path, monkeypatch):
     assert place.is_done(run)
     assert place.record_of(run)["processor_seconds"] is None
     assert train(place, run) is None
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(done, tmp_path):
+    folder, _ = done
+    before = place_of(folder)
+    place = Place(before.plan, tmp_path, before.source, before.encoders)
+    run = Run("sst2", "minilm", "standard", 0)
+    prepare(place, place.plan.data_sets["sst2"])
+    lock = place.model(run).with_suffix(".lock")
+    lock.parent.mkdir()
+    with locked(lock):
+        running.run_all(place, [run], lambda _: None)
+    assert not place.model(run).is_dir()
+
+
+def test_networks_are_timed_once_unless_asked_again(done):
+    folder, _ = done
+    place = place_of(folder)
+    said: list[str] = []
+    running.time_all(place, place.plan.runs(), said.append)
+    assert not said
+    running.time_all(place, [Run("snli", "minilm", "joint", 0)], said.append, again=True)
+    assert said == ["timing snli minilm"]
 
 
 def test_every_rival_is_in_the_plan_with_a_rule_that_exists():
