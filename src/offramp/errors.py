@@ -8,7 +8,8 @@
     │   └── BackboneError         an encoder is missing, unreachable or unsupported
     ├── CheckFailed               the work was done and its result is below what was asked
     ├── MissingExtraError         a feature needs an optional dependency
-    └── StorageError              reading or writing failed (disk full, no permission)
+    ├── StorageError              reading or writing failed (disk full, no permission)
+    └── ClusterError              machines of a cluster could not do their part
 
 A message says what is wrong, the value seen, what is valid and what to do. The command line prints it as one line and
 ends with the class's ``exit_code``; nobody sees a traceback for bad input.
@@ -56,3 +57,7 @@ class MissingExtraError(OfframpError):
 
 class StorageError(OfframpError):
     """Reading or writing failed: disk full, no permission, path not writable."""
+
+
+class ClusterError(OfframpError):
+    """Machines of a cluster could not do their part."""

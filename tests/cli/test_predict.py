@@ -262,3 +262,20 @@ def test_standard_input_may_be_empty(offramp, place):
         2,
         "error: - holds no rows; check that it is the right one and was written to its end\n",
     )
+
+
+def test_workers_without_ray_are_refused(offramp, place):
+    result = predict(offramp, "--worker-threads", 2)
+    assert result.exit_code == 2
+    assert "--worker-threads says something of --ray; give that, too" in result.stderr
+
+
+def test_ray_scores_the_same_file(offramp, place, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    result = predict(offramp, "--ray", "--workers", 1, "--threshold", 0.6, "--keep", "text")
+    assert result.exit_code == 0, result.stderr
+    alone = predict(offramp, "--threshold", 0.6, "--keep", "text", output="alone.jsonl")
+    assert alone.exit_code == 0
+    assert (place / "out.jsonl").read_bytes() == (place / "alone.jsonl").read_bytes()
+    assert result.stderr == alone.stderr

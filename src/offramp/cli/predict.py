@@ -1,18 +1,27 @@
 """``offramp predict``."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.cli.options import SOURCE, At, Backend, ModelFolder, Precision, Resume, Threshold
+from offramp.cli.options import SOURCE, At, Backend, ModelFolder, Precision, Resume, Threshold, expand
 from offramp.cli.terminal import progress, quiet_libraries, say
 from offramp.data.columns import Columns
+from offramp.errors import OptionError
+from offramp.scale.workers import Workers
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier, Scorer
 
 
+@expand("workers", Workers, optional=True)
 def command(
     model: ModelFolder,
     input: Annotated[str, typer.Option(help=f"Texts: {SOURCE}, or - for standard input.")],  # noqa: A002
     output: Annotated[str, typer.Option(help="csv, tsv, jsonl or parquet file, or - for jsonl on standard output.")],
+    workers: dict[str, Any],
     threshold: Threshold = None,
     at: At = None,
     text_column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
@@ -22,14 +31,22 @@ def command(
     backend: Backend = "auto",
     precision: Precision = "auto",
     resume: Resume = False,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Classify in processes of the Ray cluster in RAY_ADDRESS, or of this machine.")
+    ] = False,
 ) -> None:
     """Classify every row of a file, in constant memory; the output appears when it is complete."""
     quiet_libraries()
-    from offramp.engine import load, predict
+    if workers and not ray:
+        raise OptionError(f"--{next(iter(workers)).replace('_', '-')} says something of --ray; give that, too")
+    from offramp.engine import predict
 
-    with progress("classifying", "rows") as update:
+    with (
+        _loaded(model, backend, precision, Workers(**workers) if ray else None) as (classifier, score),
+        progress("classifying", "rows") as update,
+    ):
         scored = predict(
-            load(model, backend=backend, precision=precision),
+            classifier,
             input=input,
             output=output,
             columns=Columns(text=text_column, text_pair=text_pair_column),
@@ -39,6 +56,7 @@ def command(
             keep=keep.split(",") if keep else (),
             resume=resume,
             on_rows=update,
+            score=score,
         )
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after layer {layers}" for layers, rows in scored.exits.items())
     say(f"{scored.rows} rows classified; they left {exits}")
@@ -46,3 +64,19 @@ def command(
         say(f"{scored.blank} texts were empty; they were classified as such")
     if scored.truncated:
         say(f"{scored.truncated} texts were longer than the model reads; their ends were cut")
+
+
+@contextmanager
+def _loaded(
+    model: str, backend: str, precision: str, workers: Workers | None
+) -> Iterator[tuple["Classifier", "Scorer | None"]]:
+    """The model, and what classifies with it if that is not this process."""
+    if workers is None:
+        from offramp.engine import load
+
+        yield load(model, backend=backend, precision=precision), None
+        return
+    from offramp.scale import pool
+
+    with pool(model, workers, backend=backend, precision=precision) as found:
+        yield found.classifier, found.score

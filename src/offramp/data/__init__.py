@@ -1,5 +1,6 @@
 """Reading labelled and unlabelled text from anywhere, and writing results."""
 
+from offramp.data.cells import text_of
 from offramp.data.columns import Columns
 from offramp.data.labelled import (
     LabelledTexts,
@@ -39,5 +40,6 @@ __all__ = [
     "source_identity",
     "split_off_dev",
     "temperatures_of",
+    "text_of",
     "uses_of",
 ]

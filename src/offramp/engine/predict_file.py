@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -14,8 +15,28 @@ from offramp.engine.classifier import WINDOW, Classifier
 from offramp.engine.loading import load
 from offramp.engine.predictions import Predictions
 from offramp.errors import DataError, OptionError
-from offramp.model.encoding import Encoded
 from offramp.policy import ExitRule
+
+# What the predictions of a row are called in a table.
+COLUMNS = ("label", "confidence", "exit_layer", "truncated")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows that are sorted and batched together.
+
+    Attributes:
+        rows: as they were read.
+        texts, text_pairs: what is to be classified in them; no second texts if the model takes none.
+    """
+
+    rows: Sequence[Row]
+    texts: list[str]
+    text_pairs: list[str] | None
+
+
+# Classifies windows, in their order: here, or in other processes.
+Scorer = Callable[[Classifier, ExitRule, Iterator[Window]], Iterator[tuple[Window, Predictions]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,7 @@ def predict(
     keep: Sequence[str] = (),
     resume: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
+    score: Scorer | None = None,
 ) -> Scored:
     """Classifies every row of a source and writes one row for each, in the same order.
 
@@ -66,6 +88,8 @@ def predict(
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
             Without it such a run is dropped.
         on_rows: called with the number of rows written so far.
+        score: what classifies the rows; by default the classifier, in this process. It makes the same predictions of
+            the same windows.
 
     Raises:
         DataError: the input cannot be read.
@@ -76,9 +100,8 @@ def predict(
     """
     columns = columns or Columns()
     classifier = model if isinstance(model, Classifier) else load(model)
-    scores = [f"probability_{label}" for label in classifier.labels] if probabilities else []
-    own = ["label", "confidence", "exit_layer", "truncated", *scores]
-    _check_columns(classifier, columns, keep, own)
+    own = column_names(classifier.labels, probabilities)
+    check_columns(classifier, columns, keep, own)
     rows = read_rows(input, columns, labelled=False, keep=keep)
     chosen = classifier.exit_rule(threshold, at, rule)
     options = {"exit rule": repr(chosen), "probabilities": probabilities, "keep": list(keep)}
@@ -93,15 +116,40 @@ def predict(
             on_rows(writer.progress.rows)
         windows = _windows(classifier, islice(rows, writer.progress.rows, None))
         # Nobody knows when standard input goes on: a thread that waits for it could not be ended.
-        for chunk, encoded in windows if input == "-" else ahead(windows):
-            predictions = classifier.predict_encoded(encoded, chosen)
-            kept = dict(zip(keep, zip(*(row.kept for row in chunk), strict=True), strict=True)) if keep else {}
-            writer.write(kept | _columns(predictions, scores), _counts(chunk, predictions))
+        score = score or partial(_score, in_advance=input != "-")
+        for window, predictions in score(classifier, chosen, windows):
+            kept = zip(*(row.kept for row in window.rows), strict=True)
+            chunk = dict(zip(keep, kept, strict=True)) | columns_of(predictions, probabilities)
+            writer.write(chunk, _counts(window.rows, predictions))
             on_rows(writer.progress.rows)
     return _scored(writer.progress, classifier.exits)
 
 
-def _check_columns(classifier: Classifier, columns: Columns, keep: Sequence[str], own: Sequence[str]) -> None:
+def column_names(labels: Sequence[str], probabilities: bool) -> list[str]:
+    """What the columns of predictions are called; with ``probabilities`` there is one more for every label."""
+    return [*COLUMNS, *(f"probability_{label}" for label in labels if probabilities)]
+
+
+def columns_of(predictions: Predictions, probabilities: bool) -> dict[str, Sequence[object]]:
+    """Predictions as columns of plain values; see :func:`column_names`."""
+    multi_label = predictions.multi_label
+    values: list[Sequence[object]] = [
+        [list(labels) if multi_label else labels[0] for labels in predictions.labels],
+        predictions.confidence.round(6).tolist(),
+        predictions.layers.tolist(),
+        predictions.truncated.tolist(),
+        *(predictions.probabilities.round(6).T.tolist() if probabilities else ()),
+    ]
+    return dict(zip(column_names(predictions.names, probabilities), values, strict=True))
+
+
+def check_columns(classifier: Classifier, columns: Columns, keep: Sequence[str], own: Sequence[str]) -> None:
+    """Raises if a model cannot make of some columns what was asked for.
+
+    Raises:
+        DataError: it takes pairs of texts and one is named, or the other way round.
+        OptionError: a column to keep has the name of one to write.
+    """
     if classifier.config.text_pair != (columns.text_pair is not None):
         wants = "pairs of texts; name" if classifier.config.text_pair else "single texts; do not name"
         raise DataError(f"this model was trained on {wants} the column of the second with --text-pair-column")
@@ -130,22 +178,19 @@ def _settings(
     }
 
 
-def _windows(classifier: Classifier, rows: Iterator[Row]) -> Iterator[tuple[list[Row], Encoded]]:
-    """Rows that are sorted and batched together, and their tokens."""
+def _windows(classifier: Classifier, rows: Iterator[Row]) -> Iterator[Window]:
     while window := list(islice(rows, WINDOW)):
         pairs = [row.text_pair or "" for row in window] if classifier.config.text_pair else None
-        yield window, classifier.encode([row.text for row in window], pairs)
+        yield Window(window, [row.text for row in window], pairs)
 
 
-def _columns(predictions: Predictions, scores: Sequence[str]) -> dict[str, Sequence[object]]:
-    multi_label = predictions.multi_label
-    return {
-        "label": [list(labels) if multi_label else labels[0] for labels in predictions.labels],
-        "confidence": predictions.confidence.round(6).tolist(),
-        "exit_layer": predictions.layers.tolist(),
-        "truncated": predictions.truncated.tolist(),
-        **{score: predictions.probabilities[:, index].round(6).tolist() for index, score in enumerate(scores)},
-    }
+def _score(
+    classifier: Classifier, rule: ExitRule, windows: Iterator[Window], *, in_advance: bool
+) -> Iterator[tuple[Window, Predictions]]:
+    """Classifies in this process; with ``in_advance``, while one window is run the next is read and tokenised."""
+    encoded = ((window, classifier.encode(window.texts, window.text_pairs)) for window in windows)
+    for window, tokens in ahead(encoded) if in_advance else encoded:
+        yield window, classifier.predict_encoded(tokens, rule)
 
 
 def _counts(rows: Sequence[Row], predictions: Predictions) -> Counter[str]:

@@ -1,0 +1,20 @@
+"""The same engine on many machines, with Ray: files and datasets in batches, and an application of Ray Serve.
+
+Options are at hand at once; what needs Ray is imported with its first use.
+"""
+
+from typing import TYPE_CHECKING
+
+from offramp._lazy import lazy
+from offramp.scale.workers import Workers
+
+if TYPE_CHECKING:
+    from offramp.scale.batch import Pool, pool, predict_dataset
+    from offramp.scale.serving import Application, app
+
+__all__ = ["Application", "Pool", "Workers", "app", "pool", "predict_dataset"]
+
+__getattr__ = lazy(
+    __name__,
+    {"Application": "serving", "Pool": "batch", "app": "serving", "pool": "batch", "predict_dataset": "batch"},
+)

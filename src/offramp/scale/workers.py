@@ -1,0 +1,28 @@
+"""What can be set about work on a cluster: every option once."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from offramp.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many processes classify, and what each of them has.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    workers: Annotated[
+        int | None, "with --ray: processes that classify; by default as many as the cluster has processors for"
+    ] = None
+    worker_threads: Annotated[int, "with --ray: processor threads of each process"] = 1
+    worker_gpus: Annotated[float, "with --ray: GPUs of each process; 0.5 lets two share one"] = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("workers", self.workers), ("worker-threads", self.worker_threads)):
+            if value is not None and value < 1:
+                raise OptionError(f"{name} is {value}; use a whole number from 1 on")
+        if not 0 <= self.worker_gpus < float("inf"):
+            raise OptionError(f"worker-gpus is {self.worker_gpus}; use a number from 0 on")

@@ -1,0 +1,196 @@
+"""Ray on this machine: what comes out is what one process makes, whatever happens to the workers."""
+
+import importlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from conftest import WORDS
+from offramp.data import Columns
+from offramp.engine import load, predict
+from offramp.errors import ClusterError, DataError, OptionError
+from offramp.scale import Workers, pool, predict_dataset
+
+ray = pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.usefixtures("cluster"),
+    # Ray warns of its own options.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+]
+
+ROWS = 1000
+THRESHOLD = 0.7
+TWO = Workers(workers=2)
+
+
+@pytest.fixture(autouse=True)
+def _small_windows(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("offramp.engine.predict_file"), "WINDOW", 64)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    random = np.random.default_rng(0)
+    file = tmp_path_factory.mktemp("texts") / "in.jsonl"
+    with file.open("w") as stream:
+        for row in range(ROWS):
+            text = " ".join(random.choice(WORDS, random.integers(1, 30)))
+            stream.write(json.dumps({"id": row, "text": text if row % 100 else None}) + "\n")
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def classifier(folder):
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def expected(classifier, source, tmp_path_factory):
+    """What one process writes."""
+    output = tmp_path_factory.mktemp("alone") / "out.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("offramp.engine.predict_file"), "WINDOW", 64)
+        scored = predict(
+            classifier, input=source, output=str(output), threshold=THRESHOLD, keep=["id"], probabilities=True
+        )
+    return scored, output.read_bytes()
+
+
+def run(found, source, output, **more):
+    return predict(
+        found.classifier,
+        input=source,
+        output=str(output),
+        threshold=THRESHOLD,
+        keep=["id"],
+        probabilities=True,
+        score=found.score,
+        **more,
+    )
+
+
+def process_of(actor):
+    return ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
+
+
+def test_the_file_is_that_of_one_process(folder, source, expected, tmp_path):
+    with pool(folder, TWO) as found:
+        assert len(found.actors) == 2
+        assert run(found, source, tmp_path / "out.jsonl") == expected[0]
+    assert (tmp_path / "out.jsonl").read_bytes() == expected[1]
+
+
+def test_workers_that_are_killed_lose_and_repeat_nothing(folder, source, expected, tmp_path):
+    killed = []
+
+    def kill(rows):
+        if len(killed) < 2:
+            killed.append(process_of(found.actors[len(killed)]))
+            os.kill(killed[-1], signal.SIGKILL)
+
+    with pool(folder, TWO) as found:
+        assert run(found, source, tmp_path / "out.jsonl", on_rows=kill) == expected[0]
+        assert process_of(found.actors[0]) not in killed
+    assert len(killed) == 2
+    assert (tmp_path / "out.jsonl").read_bytes() == expected[1]
+
+
+def test_a_run_that_was_broken_off_is_resumed(folder, source, expected, tmp_path):
+    def give_up(rows):
+        if rows > ROWS // 2:
+            raise KeyboardInterrupt
+
+    output = tmp_path / "out.jsonl"
+    with pool(folder, TWO) as found:
+        with pytest.raises(KeyboardInterrupt):
+            run(found, source, output, on_rows=give_up)
+        assert not output.exists()
+        rows = []
+        assert run(found, source, output, resume=True, on_rows=rows.append) == expected[0]
+    assert rows[0] > ROWS // 2
+    assert output.read_bytes() == expected[1]
+
+
+def test_a_window_that_kills_every_worker_ends_the_run(folder, source, tmp_path, monkeypatch):
+    batch = importlib.import_module("offramp.scale.batch")
+
+    class Deadly:
+        def score(self, *_):
+            os._exit(1)
+
+    monkeypatch.setattr(batch, "_Worker", Deadly)
+    with (
+        pool(folder, Workers(workers=1)) as found,
+        pytest.raises(ClusterError, match="the cluster could not do the work"),
+    ):
+        run(found, source, tmp_path / "out.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_number_there_are_as_many_as_the_cluster_has_room_for(folder):
+    with pool(folder) as found:
+        assert len(found.actors) == 3
+    with pool(folder, Workers(worker_threads=2)) as found:
+        assert len(found.actors) == 1
+
+
+def test_a_cluster_without_gpus_is_told_of(folder):
+    with pytest.raises(ClusterError, match="no machine of the cluster has a GPU"), pool(folder, Workers(worker_gpus=1)):
+        pass
+
+
+@pytest.fixture
+def table(source):
+    rows = [json.loads(line) for line in Path(source).read_text().splitlines()]
+    return pa.table({"id": [row["id"] for row in rows], "text": pa.array([row["text"] for row in rows], pa.string())})
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_a_dataset_gets_columns(folder, classifier, table, probabilities):
+    dataset = ray.data.from_arrow([table.slice(0, 300), table.slice(300)])
+    scored = predict_dataset(
+        dataset, folder, threshold=THRESHOLD, probabilities=probabilities, workers=Workers(workers=1)
+    )
+    rows = sorted(scored.take_all(), key=lambda row: row["id"])
+    assert [row["id"] for row in rows] == list(range(ROWS))
+    predictions = classifier.predict([row["text"] or "" for row in rows], threshold=THRESHOLD)
+    assert [row["label"] for row in rows] == [one.label for one in predictions]
+    assert [row["exit_layer"] for row in rows] == [one.layers for one in predictions]
+    assert [row["confidence"] for row in rows] == pytest.approx([one.confidence for one in predictions], abs=1e-5)
+    scores = [name for name in rows[0] if name.startswith("probability_")]
+    assert len(scores) == (len(classifier.labels) if probabilities else 0)
+
+
+def test_a_dataset_of_files_goes_on_from_its_checkpoint(folder, table, tmp_path):
+    from ray.data.checkpoint import CheckpointConfig
+
+    context = ray.data.DataContext.get_current()
+    context.checkpoint_config = CheckpointConfig("id", str(tmp_path / "done"), delete_checkpoint_on_success=False)
+    (tmp_path / "in").mkdir()
+    for part in range(4):
+        parquet.write_table(table.slice(part * 250, 250), tmp_path / "in" / f"{part}.parquet")
+
+    def go(source):
+        dataset = ray.data.read_parquet(str(source))
+        predict_dataset(dataset, folder, workers=Workers(workers=1)).write_parquet(str(tmp_path / "out"))
+        return sorted(parquet.read_table(tmp_path / "out")["id"].to_pylist())
+
+    try:
+        assert go(tmp_path / "in" / "2.parquet") == list(range(500, 750))
+        assert go(tmp_path / "in") == list(range(ROWS))
+    finally:
+        context.checkpoint_config = None
+
+
+def test_what_does_not_fit_is_refused_at_once(folder, table):
+    with pytest.raises(DataError, match=r"no column 'body'; its columns are id, text"):
+        predict_dataset(ray.data.from_arrow(table), folder, columns=Columns(text="body"))
+    labelled = table.append_column("label", pa.array(["a"] * ROWS))
+    with pytest.raises(OptionError, match="cannot keep the column 'label'"):
+        predict_dataset(ray.data.from_arrow(labelled), folder)
