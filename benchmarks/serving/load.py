@@ -1,8 +1,8 @@
 """Open-loop load: requests come at random times (Poisson), whether or not those before them were answered.
 
-    python benchmarks/serving/load.py URL TEXTS --rate 50 --seconds 30
-    python benchmarks/serving/load.py URL TEXTS --find --bound-ms 40      # the highest rate whose p99 keeps the bound
-    python benchmarks/serving/load.py URL TEXTS --offline --texts 512      # texts a second, in large requests
+    python -m benchmarks.serving.load URL TEXTS --rate 50 --seconds 30
+    python -m benchmarks.serving.load URL TEXTS --find --bound-ms 40      # the highest rate whose p99 keeps the bound
+    python -m benchmarks.serving.load URL TEXTS --offline --texts 512      # texts a second, in large requests
 
 Latency is counted from when a request was due, not from when it was sent, so that a server that stalls is not excused.
 The scenarios are those of MLPerf Inference: "server" (Poisson arrivals under a bound of the 99th percentile) and
@@ -21,6 +21,11 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from offramp.data import Columns, read_texts
+
+# Of the interval between a rate that keeps a bound and its double: a sixteenth is left.
+_HALVINGS = 4
+# Seconds of a run: a queue takes time to grow.
+SHORTEST, LONGEST = 15.0, 45.0
 
 
 @dataclass(frozen=True)
@@ -120,22 +125,43 @@ async def poisson(client: Client, bodies: list[bytes], rate: float, seconds: flo
     )
 
 
-async def find(client: Client, bodies: list[bytes], bound: float, seconds: float, start: float) -> list[Measured]:
-    """Doubles the rate until the 99th percentile breaks the bound, then halves the interval five times."""
+@dataclass(frozen=True)
+class Found:
+    """The highest rate, in requests a second, at which the 99th percentile kept a bound; and all that was tried."""
+
+    rate: float
+    bound: float
+    runs: list[Measured]
+
+
+def lasting(requests: int, rate: float) -> float:
+    """Seconds for so many requests, within bounds."""
+    return min(LONGEST, max(SHORTEST, requests / rate))
+
+
+async def find(client: Client, bodies: list[bytes], bound: float, requests: int, start: float) -> Found:
+    """Doubles the rate until the 99th percentile breaks the bound or a request has no result, then halves the interval.
+
+    Args:
+        bound: milliseconds.
+        requests: of each run; from a thousand on a 99th percentile says something.
+        start: rate to begin with.
+    """
     runs: list[Measured] = []
 
     async def keeps(rate: float) -> bool:
-        runs.append(await poisson(client, bodies, rate, seconds, seed=len(runs)))
+        runs.append(await poisson(client, bodies, rate, lasting(requests, rate), seed=len(runs)))
         print(json.dumps(asdict(runs[-1])), flush=True)
+        await asyncio.sleep(1.0)  # what an overload left behind
         return runs[-1].p99 <= bound and set(runs[-1].statuses) == {"200"}
 
     low, high = 0.0, start
     while await keeps(high):
         low, high = high, 2 * high
-    for _ in range(5):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if await keeps(middle) else (low, middle)
-    return runs
+    return Found(low, bound, runs)
 
 
 async def offline(client: Client, bodies: list[bytes], texts: int, seconds: float) -> dict[str, float]:
@@ -172,6 +198,7 @@ def main() -> None:
     parser.add_argument("--key")
     parser.add_argument("--rate", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--requests", type=int, default=1000, help="of each run of --find")
     parser.add_argument("--texts", type=int, default=1)
     parser.add_argument("--find", action="store_true")
     parser.add_argument("--bound-ms", type=float)
@@ -183,7 +210,7 @@ def main() -> None:
     if given.offline:
         print(json.dumps(asyncio.run(offline(client, bodies, given.texts, given.seconds))))
     elif given.find:
-        asyncio.run(find(client, bodies, given.bound_ms, given.seconds, given.rate))
+        asyncio.run(find(client, bodies, given.bound_ms, given.requests, given.rate))
     else:
         print(json.dumps(asdict(asyncio.run(poisson(client, bodies, given.rate, given.seconds, given.seed)))))
 

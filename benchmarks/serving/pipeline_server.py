@@ -1,6 +1,6 @@
 """What one would write without offramp: FastAPI around ``transformers.pipeline``, with dynamic batching.
 
-    python benchmarks/serving/pipeline_server.py MODEL --port 8001 --batch 16 --wait-ms 5
+    python -m benchmarks.serving.pipeline_server MODEL --port 8001 --batch 16 --wait-ms 5
 
 Requests that come within a few milliseconds of each other run as one batch, in a thread: the event loop stays free.
 ``POST /predict`` takes ``{"texts": "..."}`` for one text, as the load generator sends it.

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
+from offramp.serving.app import create_app
 from offramp.serving.keys import Keys
 from serving_models import TEXTS, classifier_of, tuned
 
@@ -339,3 +341,15 @@ def test_the_schema_names_every_route(classifier, serve):
         replies = schema["paths"][route]["post"]["responses"]
         assert {"200", "400", "401", "413", "422", "429", "503"} <= set(replies)
         assert replies["422"]["content"]["application/json"]["schema"]["$ref"].endswith("ErrorReply")
+
+
+def test_too_many_connections_are_told_of_in_the_common_form(classifier, serve):
+    service = serve(classifier, max_connections=10).service
+    connections = 10
+    client = TestClient(create_app(service, connections=lambda: connections))
+    assert predict(client, "w1").status_code == 200
+    connections = 11
+    refused = predict(client, "w1")
+    assert (refused.status_code, refused.json()["error_type"]) == (503, "too_many_connections")
+    assert refused.headers["retry-after"] == "1"
+    assert client.get("/health").status_code == 200

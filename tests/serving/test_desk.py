@@ -152,6 +152,19 @@ def test_two_large_requests_share():
     assert other - one < 0.1 * other
 
 
+def test_a_request_is_not_overtaken_without_end():
+    """For long, twice as many single texts come as can be begun; one with eight texts has its turn among them."""
+    world = World(Table(np.zeros((1, 2000, 3), np.float32)), budget=100)
+    singles = [world.ask(number * 0.002, [number], [20]) for number in range(1500)]
+    several = world.ask(0.2001, range(1600, 1608), [20] * 8)
+    world.run()
+    last = max(place for place, (_, step) in enumerate(world.steps) if any(row.job is several for row in step.rows))
+    begun = {id(row.job) for _, step in world.steps[:last] for row in step.rows}
+    overtaking = sum(id(job) in begun for job in singles[101:])
+    assert 20 * overtaking <= 8 * 20
+    assert last < len(world.steps) / 4
+
+
 def test_rows_of_one_length_run_together():
     world = World(Table(np.zeros((1, 40, 3), np.float32)), budget=200, step=1.0)
     world.ask(0.0, range(40), [20, 5] * 20)

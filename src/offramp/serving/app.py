@@ -1,6 +1,6 @@
 """The application: routes, one form for all errors, and the guard in front."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -27,8 +27,14 @@ _NO_TELEMETRY: Any = {
 _KINDS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
-def create_app(service: Service, keys: Keys | None = None) -> FastAPI:
-    """Makes the ASGI application of a service; only those who have one of the ``keys`` may use it, if there are any."""
+def create_app(service: Service, keys: Keys | None = None, connections: Callable[[], int] = lambda: 0) -> FastAPI:
+    """Makes the ASGI application of a service.
+
+    Args:
+        service: what answers.
+        keys: only those who have one of them may use it, if there are any.
+        connections: tells how many the server has, for the limit on them.
+    """
     app = FastAPI(
         title="offramp",
         version=version("offramp"),
@@ -44,7 +50,7 @@ def create_app(service: Service, keys: Keys | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failed)
-    app.add_middleware(Guard, settings=service.settings, keys=keys, metrics=service.metrics)
+    app.add_middleware(Guard, settings=service.settings, keys=keys, metrics=service.metrics, connections=connections)
     if service.settings.allow_origin:
         app.add_middleware(
             CORSMiddleware,

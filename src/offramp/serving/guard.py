@@ -4,18 +4,19 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offramp.serving.keys import Keys
 from offramp.serving.metrics import Metrics
-from offramp.serving.refusals import Refusal, gone, too_large
+from offramp.serving.refusals import Refusal, crowded, gone, too_large
 from offramp.serving.settings import Settings
 
 logger = logging.getLogger("offramp.serving")
 
-# Needs no key: what an orchestrator asks, and the page, which holds nothing.
+# Open to all, at all times: what an orchestrator asks, and the page, which holds nothing.
 OPEN = frozenset({"/", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 
 
@@ -27,13 +28,17 @@ class Guard:
         settings: limits.
         keys: who may pass; None for everybody.
         metrics: counts requests.
+        connections: tells how many there are.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, keys: Keys | None, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, keys: Keys | None, metrics: Metrics, connections: Callable[[], int]
+    ) -> None:
         self._app = app
         self._settings = settings
         self._keys = keys
         self._metrics = metrics
+        self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -49,7 +54,9 @@ class Guard:
             await send(message)
 
         try:
-            self._check_key(scope)
+            if not _is_open(scope):
+                self._check_connections()
+                self._check_key(scope)
             body = await self._body(scope, receive)
             began = time.monotonic()
             await self._app(scope, _Body(body, receive), watched)
@@ -67,8 +74,13 @@ class Guard:
             if self._settings.log_requests or self._settings.log_texts:
                 logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, 1000 * seconds)
 
+    def _check_connections(self) -> None:
+        most = self._settings.max_connections
+        if self._connections() > most:
+            raise crowded(most)
+
     def _check_key(self, scope: Scope) -> None:
-        if self._keys is None or (scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")):
+        if self._keys is None:
             return
         header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
         if not self._keys.allow(None if header is None else header.decode("latin-1")):
@@ -101,6 +113,10 @@ class Guard:
         except TimeoutError:
             limit = self._settings.body_timeout_ms
             raise Refusal(408, "slow_request", f"the request did not arrive within {limit:g} ms") from None
+
+
+def _is_open(scope: Scope) -> bool:
+    return scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")
 
 
 class _Body:

@@ -40,6 +40,12 @@ def overloaded(wait: float) -> Refusal:
     )
 
 
+def crowded(most: int) -> Refusal:
+    """There are more connections than the server keeps."""
+    message = f"the server has more than {most} connections; try again later"
+    return Refusal(503, "too_many_connections", message, headers={"Retry-After": "1"})
+
+
 def late(seconds: float) -> Refusal:
     """The answer was not there in time."""
     return Refusal(503, "timeout", f"no answer within {1000 * seconds:g} ms", headers={"Retry-After": "1"})

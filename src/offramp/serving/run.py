@@ -134,14 +134,13 @@ class _Server(uvicorn.Server):
         settings = service.settings
         super().__init__(
             uvicorn.Config(
-                create_app(service, keys),
+                create_app(service, keys, lambda: len(self.server_state.connections)),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
                 ws="none",
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=settings.max_connections,
                 timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
                 h11_max_incomplete_event_size=64 * 1024,

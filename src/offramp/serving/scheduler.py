@@ -133,11 +133,13 @@ class Lane:
 class Scheduler:
     """Rows of requests, and beside them rows of audits, which run only when no request's row waits.
 
-    Every row gets a tag when it comes: rows are begun in the order of their tags. A request's rows are a batch's tokens
-    apart from each other, and its first takes the tag of the row begun last, so that requests share the server by
-    tokens: one with a single text does not wait until one with hundreds is done.
+    Every row gets a tag when it comes, and rows are begun in the order of their tags. A request's first tag is how many
+    tokens were begun so far, and its rows are their tokens apart, so that requests share the server by tokens: one with a
+    single text does not wait until one with hundreds is done; and while a row waits no more tokens can overtake it than
+    its own request has before it.
 
-    Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996, §2.
+    Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996, §2, with another virtual time: theirs, the tag
+    of what is begun, would stand still while new requests keep coming, and rows behind it would wait for ever.
     """
 
     def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: Limits) -> None:
@@ -162,7 +164,7 @@ class Scheduler:
         """Takes out what to run next; None if nothing waits."""
         if (step := self._requests.next(now)) is not None:
             if step.stage == 0:
-                self._virtual = max(self._virtual, min(row.tag for row in step.rows))
+                self._virtual += sum(row.length for row in step.rows)
             return step
         step = self._audits.next(now)
         return None if step is None else replace(step, audit=True)

@@ -1,0 +1,117 @@
+"""Requests a second under a bound of latency: early exit, full depth, and a server around ``transformers.pipeline``.
+
+    python -m benchmarks.serving.capacity MODEL TEXTS --threshold 0.88 --json FILE --svg FILE
+
+The bound is for the 99th percentile: twice that of full depth without load; the pipeline, which has to be given more,
+gets twice its own. All servers compute in one thread and get the same texts, one a request, at random times; the load
+generator has a core of its own.
+"""
+
+import argparse
+import asyncio
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serving.load import Client, Found, Measured, bodies_of, find, lasting, offline, poisson
+from benchmarks.serving.servers import running
+from offramp import environment
+from offramp.files import write_json
+
+FULL, EARLY, PIPELINE = "offramp, full depth", "offramp, early exit", "transformers.pipeline"
+# Without load: a tenth of what the server could do.
+_IDLE, _IDLE_REQUESTS = 0.1, 400
+_OFFLINE_TEXTS, _OFFLINE_SECONDS = 256, 15.0
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way of answering.
+
+    Attributes:
+        idle: without load.
+        found: the highest rate within the bound.
+        texts_a_second: in large requests, one after the other; None where there are none.
+    """
+
+    name: str
+    idle: Measured
+    found: Found
+    texts_a_second: float | None
+
+
+async def unloaded(client: Client, bodies: list[bytes]) -> Measured:
+    """Latency of requests that hardly ever meet another one."""
+    first = await poisson(client, bodies, 2.0, 15.0, seed=1)
+    rate = _IDLE * 1000 / first.p50
+    return await poisson(client, bodies, rate, lasting(_IDLE_REQUESTS, rate), seed=2)
+
+
+async def measure(
+    name: str, url: str, texts: str, extra: dict[str, Any], requests: int, bound: float | None
+) -> Contender:
+    """Measures one contender; without a bound it sets it."""
+    client, bodies = Client(url, "/predict", None), bodies_of(texts, "text", 1, extra, "texts")
+    idle = await unloaded(client, bodies)
+    print(name, json.dumps(asdict(idle)), flush=True)
+    own = 2 * idle.p99
+    found = await find(client, bodies, max(bound or own, own if name == PIPELINE else 0.0), requests, 250 / idle.p50)
+    lot = None
+    if name != PIPELINE:
+        large = bodies_of(texts, "text", _OFFLINE_TEXTS, extra, "texts")[:-1]
+        lot = (await offline(client, large, _OFFLINE_TEXTS, _OFFLINE_SECONDS))["texts_a_second"]
+    print(f"{name}: {found.rate:.1f} requests a second within {found.bound:.1f} ms; offline {lot}", flush=True)
+    return Contender(name, idle, found, lot)
+
+
+def draw(contenders: list[Contender], file: Path) -> None:
+    """Draws the 99th percentile over the rate."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for one in contenders:
+        points = sorted((run.rate, run.p99) for run in [one.idle, *one.found.runs] if set(run.statuses) == {"200"})
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1, label=one.name)
+    bound = contenders[0].found.bound
+    axes.axhline(bound, color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="requests a second", ylabel="99th percentile (ms)", xscale="log", ylim=(0, 4 * bound))
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, metadata={"Date": None})
+
+
+def main() -> None:
+    """Runs the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("texts", help="file with a column text")
+    parser.add_argument("--threshold", type=float, required=True, help="of early exit")
+    parser.add_argument("--requests", type=int, default=1000, help="of each run")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--svg", type=Path)
+    given = parser.parse_args()
+    contenders: list[Contender] = []
+
+    def go(name: str, url: str, extra: dict[str, Any]) -> None:
+        bound = contenders[0].found.bound if contenders else None
+        contenders.append(asyncio.run(measure(name, url, given.texts, extra, given.requests, bound)))
+
+    with running("offramp serve", given.model, "--threads", "1") as server:
+        go(FULL, server.url, {"full_depth": True})
+        go(EARLY, server.url, {"threshold": given.threshold})
+    with running("benchmarks.serving.pipeline_server", given.model) as server:
+        go(PIPELINE, server.url, {})
+    if given.json is not None:
+        settings = {"model": Path(given.model).name, "threshold": given.threshold}
+        write_json(
+            given.json,
+            {"environment": environment.describe(), **settings, "contenders": [asdict(one) for one in contenders]},
+        )
+    if given.svg is not None:
+        draw(contenders, given.svg)
+
+
+if __name__ == "__main__":
+    main()
