@@ -134,12 +134,12 @@ class Scheduler:
     """Rows of requests, and beside them rows of audits, which run only when no request's row waits.
 
     Every row gets a tag when it comes, and rows are begun in the order of their tags. A request's first tag is how many
-    tokens were begun so far, and its rows are their tokens apart, so that requests share the server by tokens: one with a
-    single text does not wait until one with hundreds is done; and while a row waits no more tokens can overtake it than
-    its own request has before it.
+    tokens were begun so far, and its rows are their tokens apart, so that requests share the server by tokens: one with
+    a single text does not wait until one with hundreds is done; and no more tokens can overtake a waiting row than its
+    own request has before it.
 
-    Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996, §2, with another virtual time: theirs, the tag
-    of what is begun, would stand still while new requests keep coming, and rows behind it would wait for ever.
+    Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996, §2, with another virtual time: theirs, the
+    tag of what is begun, would stand still while new requests keep coming, and rows behind it would wait for ever.
     """
 
     def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: Limits) -> None:
