@@ -13,7 +13,7 @@ from offramp.serving.adapters import embeddings_inference
 from offramp.serving.adapters.embeddings_inference import EmbeddingsInferenceRequest, Ranked
 from offramp.serving.information import information
 from offramp.serving.refusals import Refusal
-from offramp.serving.schemas import REFUSALS, ErrorReply, Info, PredictReply, PredictRequest, State
+from offramp.serving.schemas import GUARDED, REFUSALS, ErrorReply, Info, PredictReply, PredictRequest, State
 from offramp.serving.service import reply, service_of
 
 router = APIRouter()
@@ -71,13 +71,13 @@ async def ready(request: Request) -> State:
     return State(status="ready")
 
 
-@router.get("/info", responses={401: REFUSALS[401]})
+@router.get("/info", responses=GUARDED)
 async def info(request: Request) -> Info:
     """Tells what is served, and how."""
     return information(service_of(request))
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, 401: REFUSALS[401]})
+@router.get("/metrics", response_class=Response, responses=GUARDED | {200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request) -> Response:
     """Gives what the server has counted, for Prometheus."""
     return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

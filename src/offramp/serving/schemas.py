@@ -138,7 +138,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         413: "A limit is exceeded.",
         422: "A field is wrong.",
         429: "Overloaded; see Retry-After.",
-        503: "Stopping, or no answer in time.",
+        503: "Stopping, too many connections, or no answer in time.",
     }.items()
 }
 """What every route that computes may answer instead of a result."""
+
+GUARDED: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in (401, 503)}
+"""What the others may answer instead, unless they are open to all."""

@@ -11,11 +11,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from offramp.serving.refusals import Refusal, invalid
-from offramp.serving.schemas import REFUSALS, Body, ErrorReply, Knobs
+from offramp.serving.schemas import GUARDED, REFUSALS, Body, ErrorReply, Knobs
 from offramp.serving.service import Service, reply, service_of
 
 _NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": ErrorReply, "description": "No such model."}}
-_KEY: dict[int | str, dict[str, Any]] = {401: REFUSALS[401]}
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
@@ -95,13 +94,13 @@ async def live() -> Live:
     return Live(live=True)
 
 
-@router.get("", responses=_KEY)
+@router.get("", responses=GUARDED)
 async def server() -> ServerMetadata:
     """Tells what the server is."""
     return ServerMetadata(name="offramp", version=version("offramp"), extensions=[])
 
 
-@router.get("/models/{name}", responses=_NO_MODEL | _KEY)
+@router.get("/models/{name}", responses=_NO_MODEL | GUARDED)
 async def model(name: str, request: Request) -> ModelMetadata:
     """Tells what the model takes and gives."""
     service = _model(name, request)
