@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import typer
 
@@ -68,3 +72,23 @@ def test_no_progress_bar_goes_into_a_file(capsys):
         update(1)
         update(2, 3, "more")
     assert capsys.readouterr().err == ""
+
+
+def test_what_standard_output_does_not_take_does_not_change_the_exit_code():
+    code = """
+import sys
+from offramp.cli.terminal import guarded
+from offramp.errors import DataError
+import typer
+
+def command() -> None:
+    sys.stdout.write("not flushed")
+    raise DataError("no rows")
+
+typer.run(guarded(command))
+"""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (2, "error: no rows\n")

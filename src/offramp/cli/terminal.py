@@ -28,16 +28,24 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except OfframpError as error:
             say(_in_one_line(f"error: {error}", error))
+            _drop_unwritten()
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as error:
             say(_in_one_line("interrupted", error))
             raise typer.Exit(130) from None
         except BrokenPipeError:
-            # The reader has gone. Python would complain once more when it flushes at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_unwritten()  # the reader has gone
             raise typer.Exit(141) from None
 
     return run
+
+
+def _drop_unwritten() -> None:
+    """Forgets what standard output does not take: Python would complain once more when it flushes at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _in_one_line(message: str, error: BaseException) -> str:
