@@ -1,43 +1,28 @@
 """What a cluster costs: a file scored by the workers of ``offramp predict --ray`` on this machine, and by one process.
 
-python benchmarks/ray_overhead.py MODEL TEXTS --rows 100000 --threshold 0.9 --rounds 5 --json FILE
+python -m benchmarks.ray_overhead MODEL TEXTS --rows 100000 --threshold 0.9 --rounds 5 --json FILE
 
 TEXTS are cut in halves and mixed until there are enough. Both have the same number of processor threads: one process
 with two, or two workers with one each; in turn, each with its model loaded.
 """
 
 import argparse
-import hashlib
 import json
 import tempfile
-import time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from stream import write_input
 
 import offramp
+from benchmarks.stream import checksum, write_input
 from offramp import environment
-from offramp.engine import Scorer
+from offramp.evaluation import interleave, ratio
 from offramp.files import write_json
 from offramp.scale import Workers, pool
 
 WORKERS = 2
-
-
-def seconds(
-    classifier: offramp.Classifier, source: Path, output: Path, threshold: float, score: Scorer | None
-) -> float:
-    """Scores the file once."""
-    began = time.perf_counter()
-    offramp.predict(classifier, input=str(source), output=str(output), threshold=threshold, keep=["id"], score=score)
-    return time.perf_counter() - began
-
-
-def digest(path: Path) -> str:
-    """Of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def main() -> None:
@@ -55,27 +40,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, pool(given.model, Workers(workers=WORKERS)) as workers:
         source, one, many = Path(folder, "in.jsonl"), Path(folder, "one.jsonl"), Path(folder, "many.jsonl")
         write_input(given.texts, given.text_column, given.rows, source)
-        taken = []
-        for number in range(given.rounds + 1):  # the first is for warming up
-            taken.append(
-                (
-                    seconds(workers.classifier, source, many, given.threshold, workers.score),
-                    seconds(alone, source, one, given.threshold, None),
-                )
-            )
-            same = digest(one) == digest(many)
-            print(
-                f"round {number}: ray {taken[-1][0]:.2f} s, one process {taken[-1][1]:.2f} s, same bytes: {same}",
-                flush=True,
-            )
-    ray, here = np.array(taken[1:]).T
-    low, median, high = np.quantile(ray / here, [0.25, 0.5, 0.75]).tolist()
+        predict = partial(offramp.predict, input=str(source), threshold=given.threshold, keep=["id"])
+        seconds = interleave(
+            {
+                "ray": partial(predict, workers.classifier, output=str(many), score=workers.score),
+                "one process": partial(predict, alone, output=str(one)),
+            },
+            given.rounds,
+        )
+        same = checksum(one) == checksum(many)
     found = {
         "model": Path(given.model).name,
         "rows": given.rows,
-        "rows_per_second_ray": given.rows / float(np.median(ray)),
-        "rows_per_second_one_process": given.rows / float(np.median(here)),
-        "time_ray_to_one_process": {"median": median, "low": low, "high": high},
+        "rows_per_second_ray": given.rows / float(np.median(seconds["ray"])),
+        "rows_per_second_one_process": given.rows / float(np.median(seconds["one process"])),
+        "time_ray_to_one_process": asdict(ratio(seconds["ray"], seconds["one process"])),
         "same_bytes": same,
     }
     print(json.dumps(found, indent=1))

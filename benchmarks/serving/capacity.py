@@ -18,6 +18,7 @@ from benchmarks.serving.load import Client, Found, Measured, bodies_of, find, la
 from benchmarks.serving.servers import running
 from offramp import environment
 from offramp.files import write_json
+from offramp.report.pictures import write_picture
 
 FULL, EARLY, PIPELINE = "offramp, full depth", "offramp, early exit", "transformers.pipeline"
 # Without load: a tenth of what the server could do.
@@ -65,7 +66,7 @@ async def measure(
     return Contender(name, idle, found, lot)
 
 
-def draw(contenders: list[Contender], file: Path) -> None:
+def draw(contenders: list[Contender]) -> Any:
     """Draws the 99th percentile over the rate."""
     from matplotlib.figure import Figure
 
@@ -79,7 +80,7 @@ def draw(contenders: list[Contender], file: Path) -> None:
     axes.set(xlabel="requests a second", ylabel="99th percentile (ms)", xscale="log", ylim=(0, 4 * bound))
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, metadata={"Date": None})
+    return figure
 
 
 def main() -> None:
@@ -110,7 +111,7 @@ def main() -> None:
             {"environment": environment.describe(), **settings, "contenders": [asdict(one) for one in contenders]},
         )
     if given.svg is not None:
-        draw(contenders, given.svg)
+        write_picture(given.svg, lambda: draw(contenders))
 
 
 if __name__ == "__main__":

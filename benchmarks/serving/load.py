@@ -15,6 +15,7 @@ import json
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
@@ -89,33 +90,59 @@ class Client:
         return int(head[9:12]), answer
 
 
-async def poisson(client: Client, bodies: list[bytes], rate: float, seconds: float, seed: int) -> Measured:
-    """Sends bodies at random times for so many seconds, and waits for all answers."""
-    chance = random.Random(seed)
-    latencies, statuses, tasks = [], Counter(), set()
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class Answer:
+    """One request: seconds until it was due, milliseconds until its answer, the status, and whether that was whole."""
 
-    async def one(body: bytes, due: float) -> None:
-        status, _ = await client.post(body)
-        statuses[str(status)] += 1
-        if status == 200:
-            latencies.append(1000 * (time.perf_counter() - due))
+    due: float
+    latency: float
+    status: int
+    whole: bool
 
-    due = began
+
+async def flood(
+    client: Client,
+    bodies: list[bytes],
+    rate: float,
+    seconds: float,
+    seed: int = 0,
+    whole: Callable[[int, bytes], bool] = lambda place, answer: True,
+) -> list[Answer]:
+    """Sends bodies at random times for so many seconds, and waits for all answers.
+
+    Args:
+        whole: tells of the place of a body and its result whether that is all it should be.
+    """
+    chance, answers, tasks = random.Random(seed), [], set()
+    began = due = time.perf_counter()
+
+    async def one(place: int, due: float) -> None:
+        status, answer = await client.post(bodies[place])
+        latency = 1000 * (time.perf_counter() - due)
+        answers.append(Answer(due - began, latency, status, status != 200 or whole(place, answer)))
+
     while due < began + seconds:
         due += chance.expovariate(rate)
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        task = asyncio.create_task(one(chance.choice(bodies), due))
+        task = asyncio.create_task(one(chance.randrange(len(bodies)), due))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await asyncio.gather(*tasks)
+    return answers
+
+
+async def poisson(client: Client, bodies: list[bytes], rate: float, seconds: float, seed: int) -> Measured:
+    """Sends bodies at random times for so many seconds; tells what all answers amount to."""
+    began = time.perf_counter()
+    answers = await flood(client, bodies, rate, seconds, seed)
     taken = time.perf_counter() - began
+    latencies = [one.latency for one in answers if one.status == 200]
     p50, p90, p95, p99 = np.percentile(latencies, [50, 90, 95, 99]) if latencies else [float("nan")] * 4
     return Measured(
         rate=rate,
         answered_a_second=len(latencies) / taken,
-        requests=sum(statuses.values()),
-        statuses=dict(statuses),
+        requests=len(answers),
+        statuses={str(status): number for status, number in Counter(one.status for one in answers).items()},
         mean=float(np.mean(latencies)) if latencies else float("nan"),
         p50=float(p50),
         p90=float(p90),

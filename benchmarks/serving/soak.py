@@ -11,14 +11,14 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.serving.load import Client
-from benchmarks.serving.servers import running
+from benchmarks.serving.load import Answer, Client, flood
+from benchmarks.serving.servers import Server, running
+from benchmarks.stream import resident
 from offramp import environment
 from offramp.data import Columns, read_texts
 from offramp.files import write_json
@@ -28,16 +28,6 @@ _OVERLOAD, _SOAK, _IDLE = 3.0, 1.5, 0.1
 # Seconds between two looks at the memory, and at the start that are left out: caches fill.
 _EVERY, _SETTLING = 5.0, 60.0
 _CALM = 20.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One request: when it was due, milliseconds until its answer, the status, and whether the answer was whole."""
-
-    due: float
-    latency: float
-    status: int
-    whole: bool
 
 
 @dataclass(frozen=True)
@@ -70,32 +60,11 @@ class Soak:
     calm_after: float
 
 
-async def flood(client: Client, bodies: list[tuple[bytes, int]], rate: float, seconds: float) -> list[Answer]:
-    """Sends requests at random times and waits for all answers."""
-    chance, answers, tasks = random.Random(0), [], set()
-    began = due = time.perf_counter()
-
-    async def one(body: bytes, texts: int, due: float) -> None:
-        status, answer = await client.post(body)
-        latency = 1000 * (time.perf_counter() - due)
-        whole = status != 200 or len(json.loads(answer)["predictions"]) == texts
-        answers.append(Answer(due - began, latency, status, whole))
-
-    while due < began + seconds:
-        due += chance.expovariate(rate)
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        task = asyncio.create_task(one(*chance.choice(bodies), due))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-    await asyncio.gather(*tasks)
-    return answers
-
-
-async def watched(resident: Callable[[], float], samples: list[tuple[float, float]]) -> None:
-    """Looks at the memory until it is cancelled."""
+async def watched(pid: int, samples: list[tuple[float, float]]) -> None:
+    """Looks at a process's memory until it is cancelled."""
     began = time.perf_counter()
-    while True:
-        samples.append((round(time.perf_counter() - began, 1), round(resident(), 1)))
+    while (memory := resident(pid)) is not None:
+        samples.append((round(time.perf_counter() - began, 1), round(memory, 1)))
         await asyncio.sleep(_EVERY)
 
 
@@ -104,8 +73,17 @@ def percentile(answers: list[Answer], share: float) -> float:
     return float(np.percentile([one.latency for one in answers if one.status == 200] or [float("nan")], share))
 
 
-async def soak(client: Client, bodies: list[tuple[bytes, int]], minutes: float, resident: Callable[[], float]) -> Soak:
-    """Measures what the server can do, asks for more, and looks how it recovers."""
+async def soak(server: Server, groups: list[list[str]], minutes: float) -> Soak:
+    """Measures what the server can do, asks for more, and looks how it recovers.
+
+    Args:
+        groups: the texts of each request.
+    """
+    client, bodies = Client(server.url, "/predict", None), [json.dumps({"texts": group}).encode() for group in groups]
+
+    def whole(place: int, answer: bytes) -> bool:
+        return len(json.loads(answer)["predictions"]) == len(groups[place])
+
     trial = await flood(client, bodies, 20.0, 10.0)
     guess = _OVERLOAD * 1000 / percentile(trial, 50)
     overload = await flood(client, bodies, guess, 15.0)
@@ -113,8 +91,8 @@ async def soak(client: Client, bodies: list[tuple[bytes, int]], minutes: float, 
     await asyncio.sleep(3.0)
     idle = await flood(client, bodies, _IDLE * capacity, 30.0)
     samples: list[tuple[float, float]] = []
-    watch = asyncio.create_task(watched(resident, samples))
-    answers = await flood(client, bodies, _SOAK * capacity, 60 * minutes)
+    watch = asyncio.create_task(watched(server.pid, samples))
+    answers = await flood(client, bodies, _SOAK * capacity, 60 * minutes, whole=whole)
     watch.cancel()
     calm = await flood(client, bodies, _IDLE * capacity, _CALM)
     idle_p99 = percentile(idle, 99)
@@ -148,9 +126,8 @@ def main() -> None:
     given = parser.parse_args()
     rows, chance = read_texts(given.texts, Columns()).texts, random.Random(0)
     groups = [chance.sample(rows, chance.randint(1, _TEXTS)) for _ in range(1000)]
-    bodies = [(json.dumps({"texts": group}).encode(), len(group)) for group in groups]
     with running("offramp serve", given.model, "--threads", "1", "--threshold", str(given.threshold)) as server:
-        found = asyncio.run(soak(Client(server.url, "/predict", None), bodies, given.minutes, lambda: server.resident))
+        found = asyncio.run(soak(server, groups, given.minutes))
     print(json.dumps({**asdict(found), "memory": found.memory[:: max(1, len(found.memory) // 12)]}, indent=1))
     if given.json is not None:
         settings = {"model": Path(given.model).name, "threshold": given.threshold, "minutes": given.minutes}

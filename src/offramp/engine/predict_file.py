@@ -36,7 +36,7 @@ class Window:
 
 
 # Classifies windows, in their order: here, or in other processes.
-Scorer = Callable[[Classifier, ExitRule, Iterator[Window]], Iterator[tuple[Window, Predictions]]]
+Scorer = Callable[[ExitRule, Iterator[Window]], Iterator[tuple[Window, Predictions]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ def predict(
             on_rows(writer.progress.rows)
         windows = _windows(classifier, islice(rows, writer.progress.rows, None))
         # Nobody knows when standard input goes on: a thread that waits for it could not be ended.
-        score = score or partial(_score, in_advance=input != "-")
-        for window, predictions in score(classifier, chosen, windows):
+        score = score or partial(_score, classifier, in_advance=input != "-")
+        for window, predictions in score(chosen, windows):
             kept = zip(*(row.kept for row in window.rows), strict=True)
             chunk = dict(zip(keep, kept, strict=True)) | columns_of(predictions, probabilities)
             writer.write(chunk, _counts(window.rows, predictions))

@@ -40,9 +40,7 @@ class Pool:
     shipped: Shipped
     actors: Sequence[Any]
 
-    def score(
-        self, classifier: Classifier, rule: ExitRule, windows: Iterator[Window]
-    ) -> Iterator[tuple[Window, Predictions]]:
+    def score(self, rule: ExitRule, windows: Iterator[Window]) -> Iterator[tuple[Window, Predictions]]:
         """Classifies windows, several at once, and gives them in their order; for :func:`offramp.predict`.
 
         What a process was at when it died is done again by another.

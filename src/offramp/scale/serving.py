@@ -1,16 +1,14 @@
 """The server as an application of Ray Serve: as many copies as requests ask for, on as many machines."""
 
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from offramp.engine import load
 from offramp.errors import MissingExtraError
-from offramp.serving import Settings, make_service
+from offramp.serving import Settings
 from offramp.serving.app import create_app
-from offramp.serving.keys import Keys
+from offramp.serving.run import open_keys, start_service
 
 try:
     from ray import serve
@@ -31,7 +29,7 @@ class Application(BaseModel, frozen=True, extra="forbid"):
             another copy, with fewer one less.
         threads: processor threads of a copy that compute.
         gpus: GPUs of a copy.
-        settings: options of ``offramp serve``; address, workers and threads are Ray's affair.
+        settings: options of ``offramp serve``; address, connections, workers and threads are Ray's affair.
     """
 
     model: str
@@ -74,21 +72,16 @@ class _Replica:
     """One copy: a service, whose core computes in threads of its own."""
 
     def __init__(self, given: Application) -> None:
-        settings = given.settings
-        open_one = partial(
-            load,
+        settings = replace(given.settings, workers=1, threads=given.threads)
+        self._keys = open_keys(settings)
+        self._service = start_service(
             given.model,
+            settings,
+            threshold=given.threshold,
+            at=given.at,
             backend=given.backend,
             precision=given.precision,
-            token_budget=settings.token_budget,
-            threads=given.threads,
-            few_shapes=True,
         )
-        name = Path(given.model).resolve().name
-        self._keys = None if settings.api_keys is None else Keys(Path(settings.api_keys))
-        self._service = make_service(name, [open_one()], settings, threshold=given.threshold, at=given.at)
-        self._service.core.warm_up(settings.warm_up_seconds)
-        self._service.core.start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Is called by Ray Serve for the application that requests go to."""

@@ -64,26 +64,52 @@ def serve(
         ModelFolderError: as :func:`offramp.load`.
     """
     settings = settings or Settings()
-    keys = None if settings.api_keys is None else Keys(Path(settings.api_keys))
+    keys = open_keys(settings)
     with _bound(settings.host, settings.port) as listening:
-        open_one = partial(
-            load,
-            model,
-            backend=backend,
-            precision=precision,
-            token_budget=settings.token_budget,
-            threads=settings.threads or max(1, (environment.cores() - 1) // settings.workers),
-            few_shapes=True,
-        )
-        classifiers = [open_one() for _ in range(settings.workers)]
-        service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
         _allow_files()
-        service.core.warm_up(settings.warm_up_seconds)
-        service.core.start()
+        service = start_service(model, settings, threshold=threshold, at=at, backend=backend, precision=precision)
         try:
             _Server(service, keys, on_ready).run([listening])
         finally:
             service.core.stop()
+
+
+def open_keys(settings: Settings) -> Keys | None:
+    """The keys of those who may use a server; None for everybody.
+
+    Raises:
+        OptionError: they cannot be read.
+    """
+    return None if settings.api_keys is None else Keys(Path(settings.api_keys))
+
+
+def start_service(
+    model: str | Path,
+    settings: Settings,
+    *,
+    threshold: float | None,
+    at: str | None,
+    backend: str,
+    precision: str,
+) -> Service:
+    """Loads a model for every worker and puts a server together, but for HTTP; its core is warm and at work.
+
+    The arguments and errors are those of :func:`serve`.
+    """
+    open_one = partial(
+        load,
+        model,
+        backend=backend,
+        precision=precision,
+        token_budget=settings.token_budget,
+        threads=settings.threads or max(1, (environment.cores() - 1) // settings.workers),
+        few_shapes=True,
+    )
+    classifiers = [open_one() for _ in range(settings.workers)]
+    service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
+    service.core.warm_up(settings.warm_up_seconds)
+    service.core.start()
+    return service
 
 
 def make_service(
