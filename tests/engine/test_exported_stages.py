@@ -101,6 +101,12 @@ def test_names_what_it_is(exported, backend, precision):
     assert stages.fingerprint() != exported("bert", backend, text_pair=True)[1].fingerprint()
 
 
+def test_several_processes_share_the_machine(exported):
+    _, stages = exported(backend="openvino")
+    compiled = stages._stages[0].get_compiled_model()
+    assert not compiled.get_property("ENABLE_CPU_PINNING"), "every process would use the first core"
+
+
 @pytest.mark.parametrize(("backend", "precision"), KINDS)
 @settings(max_examples=25, deadline=None)
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=12), budget=st.integers(1, 200), data=st.data())

@@ -47,6 +47,8 @@ class OpenVinoStages:
         self._options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self._bf16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
+            # Every process would bind its first thread to the first core: several on one machine would share that.
+            "ENABLE_CPU_PINNING": False,
             "CPU_RUNTIME_CACHE_CAPACITY": str(_ALL_KERNELS if few_shapes else _KEPT_KERNELS),
             **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
         }
