@@ -24,7 +24,7 @@ from offramp import environment
 from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
 from offramp.model.encoding import encode
 from offramp.training import Recipe, recipe_named
-from offramp.training.trainer import EncodedRows
+from offramp.training.trainer import Rows, RowSet
 
 
 def fine_tune(
@@ -51,10 +51,10 @@ def fine_tune(
         encoder, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)}
     )
 
-    def rows(part: LabelledTexts) -> EncodedRows:
+    def rows(part: LabelledTexts) -> RowSet:
         """The part as Trainer wants it."""
         encoded = encode(tokenizer, part.texts, part.text_pairs)
-        return EncodedRows(encoded, encode_labels(part, names, multi_label=False))
+        return RowSet(Rows(encoded, encode_labels(part, names, multi_label=False)))
 
     trainer = Trainer(
         model=model,

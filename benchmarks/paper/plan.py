@@ -206,7 +206,7 @@ class Plan:
 
 EFFICIENT = ("cut 1", "cut 2", "cut 4")
 EFFICIENT_12 = ("cut 1", "cut 4", "cut 7")
-REGIMES = ("sweet", "mixed", "weighted", "frozen", "alternating", "joint distill=1")
+REGIMES = ("mixed distill=1", "sweet", "mixed", "weighted", "frozen", "alternating", "joint distill=1")
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 
 PLAN = Plan(
@@ -215,11 +215,12 @@ PLAN = Plan(
     (
         Wave(("sst2",), "minilm", (STANDARD, JOINT, *EFFICIENT, CLASSIFIER, *ATTACHED)),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT)),
+        Wave(_SHORT, "minilm", (*REGIMES, CLASSIFIER, *ATTACHED)),
         Wave(_SHORT, "mpnet", (STANDARD, JOINT)),
+        Wave(_SHORT, "mpnet", ("mixed distill=1",)),
         Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT)),
-        Wave(_SHORT, "minilm", (CLASSIFIER, *ATTACHED, *REGIMES)),
         Wave(_SHORT, "mpnet", EFFICIENT_12),
-        Wave(_LONG, "minilm", (CLASSIFIER, *ATTACHED, *REGIMES)),
+        Wave(_LONG, "minilm", (*REGIMES, CLASSIFIER, *ATTACHED)),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT), seeds=(1, 2)),
     ),
 )

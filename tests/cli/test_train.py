@@ -82,6 +82,8 @@ def test_blank_and_long_texts_are_told(offramp, place):
         (["--model", "google/no-such-encoder"], "cannot load the encoder 'google/no-such-encoder'"),
         (["--model", "../data.csv"], "cannot load the encoder '../data.csv'"),
         (["--model", ".."], "cannot load the encoder '..'"),
+        (["--teacher", "../encoder"], "a teacher teaches through distillation; give distill a weight, such as 1"),
+        (["--teacher", "../none", "--distill", "1"], "cannot load the classifier '../none'"),
         (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?); its columns are 'text', 'label'"),
         (["--label-column", "labels"], "has no column 'labels' (did you mean 'label'?)"),
         (["--text-pair-column", "second"], "has no column 'second'"),

@@ -101,6 +101,14 @@ def test_the_teacher_learns_nothing_from_its_pupils():
 
 
 @PROBLEMS
+def test_a_teacher_teaches_every_exit(problem_type, labels):
+    values, teacher = logits(5, 3, 3), logits(5, 3).flip(0)
+    found = training_loss(values, labels, problem_type, weights=(1, 0, 2), labelled=0, distill=0.5, teacher=teacher)
+    first, _, last = (distillation_loss(one, teacher, problem_type) for one in values.unbind(1))
+    torch.testing.assert_close(found, 0.5 * first + last)
+
+
+@PROBLEMS
 def test_without_any_switch_it_is_the_joint_loss_to_the_digit(problem_type, labels):
     values = logits(5, 4, 3).requires_grad_()
     joint = joint_loss(values, labels, problem_type)

@@ -63,6 +63,8 @@ def test_one_exit_is_the_standard_model_in_every_regime(name):
     assert phase.weights == ((1,),)
     assert phase.flow == GradientFlow.full(1)
     assert phase.distill == 0
+    (taught,) = phases_of(Regime(name=name, distill=1), (6,), taught=True)
+    assert taught.distill == 1
 
 
 @pytest.mark.parametrize(

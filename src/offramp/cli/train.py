@@ -1,5 +1,6 @@
 """``offramp train``."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +38,9 @@ def command(
     ] = None,
     dev_fraction: Annotated[float, typer.Option(help="Share of TRAIN split off where no --dev is given.")] = 0.1,
     unlabeled: Annotated[str | None, typer.Option(help=f"More texts, which teach through --distill: {SOURCE}.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="A fine-tuned classifier, which teaches through --distill: a folder or a hub id.")
+    ] = None,
     exits: Exits = None,
     layers: Annotated[
         int | None, typer.Option(help="Cut the encoder off after so many layers; then with one exit by default.")
@@ -77,6 +81,7 @@ def command(
             dev_fraction=dev_fraction,
             columns=columns,
             unlabeled=unlabeled,
+            teacher=teacher,
             exits=exits,
             layers=layers,
             pooling=pooling,
@@ -89,7 +94,7 @@ def command(
             resume=resume,
             overwrite=overwrite,
             report_to=report_to,
-            listener=Listener(on_trial, update, EpochTable()),
+            listener=Listener(on_trial, update, EpochTable(), partial(update, description="asking the teacher")),
         )
     say(f"\nbest epoch {summary.best.number:g}, {summary.seconds:.0f} s of training; on the dev data:\n")
     say_made(summary, exits="exits", texts="training texts")

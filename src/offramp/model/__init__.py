@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from offramp._lazy import lazy
 
 if TYPE_CHECKING:
+    from offramp.model.building import FineTuned as FineTuned
     from offramp.model.building import adopt as adopt
     from offramp.model.building import build as build
+    from offramp.model.building import open_classifier as open_classifier
     from offramp.model.config import EarlyExitConfig as EarlyExitConfig
     from offramp.model.config import default_exits as default_exits
     from offramp.model.config import resolve_exits as resolve_exits
@@ -26,6 +28,7 @@ _HOMES = {
     "EarlyExitConfig": "config",
     "EarlyExitForSequenceClassification": "network",
     "EarlyExitOutput": "network",
+    "FineTuned": "building",
     "LayerStack": "stack",
     "LoadedModel": "loading",
     "State": "stack",
@@ -33,6 +36,7 @@ _HOMES = {
     "build": "building",
     "default_exits": "config",
     "load": "loading",
+    "open_classifier": "building",
     "resolve_exits": "config",
     "save": "loading",
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,20 +113,11 @@ def adopt(
         BackboneError: the checkpoint cannot be found or read, holds no classifier, or its encoder cannot take exits.
         OptionError: the exits or the labels do not fit it.
     """
-    with _backbone_errors(classifier_name, "classifier"):
-        tokenizer = read_tokenizer(classifier_name)
-        classifier, found = AutoModelForSequenceClassification.from_pretrained(
-            classifier_name, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-        )
+    found = open_classifier(classifier_name)
+    classifier, tokenizer = found.network, found.tokenizer
     if classifier.config.model_type == EarlyExitConfig.model_type:
         raise BackboneError(f"{classifier_name} has exits already; give the classifier that it was made from")
-    if flaw := flaw_of(found):
-        raise BackboneError(
-            f"{classifier_name!r} is not a whole fine-tuned classifier: {flaw}; "
-            "fine-tune it first, or train an encoder with exits with 'offramp train'"
-        )
     _check_encoder(classifier.base_model)
-    problem_type = _problem_type(classifier.config, classifier_name)
     config = _config_for(
         classifier,
         classifier_name,
@@ -134,12 +126,47 @@ def adopt(
         head=head,
         own_head=True,
         text_pair=text_pair,
-        problem_type=problem_type,
+        problem_type=found.problem_type,
         labels=_names(classifier.config, labels),
     )
     model = _with_exits(config, classifier, tokenizer, max_length)
     _check_own_head(model.network, classifier)
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuned:
+    """A classifier of transformers in fp32 and evaluation mode, with or without exits, and its tokenizer.
+
+    Attributes:
+        tokenizer: its ``model_max_length`` is the token limit.
+        problem_type: ``single_label_classification`` or ``multi_label_classification``.
+    """
+
+    network: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    problem_type: str
+
+
+@no_progress_bars()
+def open_classifier(name: str) -> FineTuned:
+    """Loads a checkpoint for ``AutoModelForSequenceClassification``; a folder of ours is one, too.
+
+    Raises:
+        BackboneError: it cannot be found or read, or holds no whole classifier of labels.
+    """
+    with _backbone_errors(name, "classifier"):
+        tokenizer = read_tokenizer(name)
+        network, found = AutoModelForSequenceClassification.from_pretrained(
+            name, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    if flaw := flaw_of(found):
+        raise BackboneError(
+            f"{name!r} is not a whole fine-tuned classifier: {flaw}; "
+            "fine-tune it first, or train an encoder with exits with 'offramp train'"
+        )
+    tokenizer.model_max_length = token_limit(network.base_model, tokenizer)
+    return FineTuned(network.eval(), tokenizer, _problem_type(network.config, name))
 
 
 @torch.no_grad()

@@ -1,11 +1,15 @@
 """Texts to token ids."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+
+_TOKENS_IN_BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,24 @@ def encode(
         for row in np.flatnonzero(truncated):
             truncated[row] = bool(encoding.encodings[row].overflowing)
     return Encoded(ids, encoding["token_type_ids"] if text_pairs is not None else None, lengths, truncated)
+
+
+def padded_batches(
+    tokenizer: PreTrainedTokenizerBase, encoded: Encoded, device: torch.device
+) -> Iterator[tuple[NDArray[np.int64], dict[str, torch.Tensor]]]:
+    """Row numbers and inputs of rows of like length, the longest first, so that a lack of memory shows at once."""
+    collate = DataCollatorWithPadding(tokenizer)
+    order, start = np.argsort(-encoded.lengths, kind="stable"), 0
+    while start < len(order):
+        rows = order[start : start + max(1, _TOKENS_IN_BATCH // int(encoded.lengths[order[start]]))]
+        columns: dict[str, Any] = {"input_ids": [encoded.input_ids[row] for row in rows]}
+        if encoded.token_type_ids is not None:
+            columns["token_type_ids"] = [encoded.token_type_ids[row] for row in rows]
+        inputs = {name: tensor.to(device) for name, tensor in collate(columns).items()}
+        if inputs["attention_mask"].all():
+            del inputs["attention_mask"]  # attention is faster without one
+        yield rows, inputs
+        start += len(rows)
 
 
 def _readable(texts: Sequence[str]) -> list[str]:

@@ -69,28 +69,32 @@ def training_loss(
     labelled: float = 1.0,
     distill: float = 0.0,
     row_weights: Tensor | None = None,
+    teacher: Tensor | None = None,
 ) -> Tensor:
-    """The weighted sum of the exits' losses, on labels, on what the last exit believes, or on both.
+    """The weighted sum of the exits' losses, on labels, on what a teacher or the last exit believes, or on both.
 
     Args:
         exit_logits: (rows, exits, labels).
         labels: as for :func:`exit_loss`; :data:`UNLABELLED` stands for no label.
         weights: of the exits, (exits,). An exit of weight 0 is left out: nothing that only it uses gets a gradient.
         labelled: weight of the loss on labels, taken over the rows that have one.
-        distill: weight of the distillation into all exits but the last, taken over all rows.
+        distill: weight of the distillation, taken over all rows: from a teacher into all exits, or else from the last
+            exit into the others.
         row_weights: (rows, exits).
+        teacher: another network's logits, (rows, labels).
     """
     known = (labels != UNLABELLED).reshape(len(labels), -1).all(1)
     rows = slice(None) if known.all() else known
-    teacher, last = exit_logits[:, -1], len(weights) - 1
+    believed = exit_logits[:, -1] if teacher is None else teacher
+    pupils = len(weights) - (teacher is None)
     losses = []
     for index, (weight, logits) in enumerate(zip(weights, exit_logits.unbind(1), strict=True)):
         by_row = None if row_weights is None else row_weights[:, index]
         if weight and labelled and known.any():
             counts = None if by_row is None else by_row[rows]
             losses.append(weight * labelled * exit_loss(logits[rows], labels[rows], problem_type, counts))
-        if weight and distill and index != last:
-            losses.append(weight * distill * distillation_loss(logits, teacher, problem_type, by_row))
+        if weight and distill and index < pupils:
+            losses.append(weight * distill * distillation_loss(logits, believed, problem_type, by_row))
     return sum(losses[1:], start=losses[0]) if losses else exit_logits.sum() * 0
 
 

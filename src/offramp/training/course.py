@@ -3,25 +3,19 @@
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from accelerate import PartialState
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from offramp import environment
 from offramp.calibration import Problem
 from offramp.files import read_json, replacing, write_json
 from offramp.model import LoadedModel
-from offramp.model.encoding import Encoded, joined
-from offramp.model.losses import UNLABELLED
 from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
 from offramp.training.phases import Phase
 from offramp.training.recipe import ExitFit, Recipe
-from offramp.training.trainer import Epoch, Fit, Listener, accuracies_of, fit
+from offramp.training.trainer import Epoch, Fit, Listener, Rows, accuracies_of, fit
 
-Rows = tuple[Encoded, NDArray[Any]]
 _WEIGHTS, _FIT = "weights.safetensors", "fit.json"
 
 
@@ -30,15 +24,15 @@ class Course:
     """What all phases of a run share.
 
     Attributes:
-        train: tokenised rows and their targets; so is ``dev``.
-        unlabelled: tokenised rows without targets, for the phases that distill.
+        train: rows with their labels; so is ``dev``.
+        taught: rows of the phases that distill: those of ``train``, unlabelled ones, and what a teacher believes.
         learning_rate: the encoder's.
         place: folder for what a resumed run needs.
     """
 
     train: Rows
     dev: Rows
-    unlabelled: Encoded | None
+    taught: Rows
     recipe: Recipe
     learning_rate: float
     seed: int
@@ -94,12 +88,12 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     process = PartialState().process_index  # each does the same, on files of its own
     place.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    train_states = keep_states(model, train[0], place / f"train-{process}.npy")
-    dev_states = keep_states(model, dev[0], place / f"dev-{process}.npy")
+    train_states = keep_states(model, train.encoded, place / f"train-{process}.npy")
+    dev_states = keep_states(model, dev.encoded, place / f"dev-{process}.npy")
     fit_exits(
         network,
-        (train_states, train[1]),
-        (dev_states, dev[1]),
+        (train_states, train.targets),
+        (dev_states, dev.targets),
         phase,
         settings,
         seed=course.seed,
@@ -107,20 +101,15 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     )
     seconds = time.monotonic() - started
     logits = exit_logits_of(network, dev_states)
-    accuracies = accuracies_of(logits, dev[1], Problem(network.problem_type))
+    accuracies = accuracies_of(logits, dev.targets, Problem(network.problem_type))
     epoch = Epoch(float(settings.epochs), tuple(layers), accuracies, None, seconds)
     if environment.is_main_process():
         course.listener.on_epoch(epoch)
-    return Fit((epoch,), epoch, logits, dev[1], seconds)
+    return Fit((epoch,), epoch, logits, dev.targets, seconds)
 
 
 def _rows_for(phase: Phase, course: Course) -> Rows:
-    """The labelled rows, with the others behind them in phases that can learn from those."""
-    encoded, targets = course.train
-    if course.unlabelled is None or not phase.distill:
-        return course.train
-    shape = (len(course.unlabelled), *targets.shape[1:])
-    return joined(encoded, course.unlabelled), np.concatenate([targets, np.full(shape, UNLABELLED, targets.dtype)])
+    return course.taught if phase.distill else course.train
 
 
 def _put_down(model: LoadedModel, found: Fit, place: Path) -> None:

@@ -3,7 +3,7 @@
 The encoder is by far the most work, so it runs once for each text and not once for each text and epoch.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,15 +13,13 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import DataCollatorWithPadding
 
 from offramp.model import EarlyExitForSequenceClassification, LoadedModel
-from offramp.model.encoding import Encoded
+from offramp.model.encoding import Encoded, padded_batches
 from offramp.model.heads import ExitHead
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import ExitFit
 
-_TOKENS_IN_BATCH = 4096
 _ROWS_AT_ONCE = 4096
 
 
@@ -54,7 +52,7 @@ def keep_states(
     pooled = open_memmap(file, mode="w+", dtype=np.float32, shape=(len(encoded), layers, network.stack.width))
     logits = np.empty((len(encoded), network.config.num_labels), np.float32)
     done = 0
-    for rows, inputs in _batches(model, encoded):
+    for rows, inputs in padded_batches(model.tokenizer, encoded, network.device):
         state = network.stack.embed(inputs)
         state, history = network.run_layers(state, None, range(network.stack.depth))
         pooled[rows] = history[:, :layers].float().cpu().numpy()
@@ -62,22 +60,6 @@ def keep_states(
         done += len(rows)
         on_rows(done)
     return KeptStates(pooled, logits)
-
-
-def _batches(model: LoadedModel, encoded: Encoded) -> Iterator[tuple[NDArray[np.int64], dict[str, Tensor]]]:
-    """Rows of like length together, the longest first, so that a lack of memory shows at once."""
-    collate = DataCollatorWithPadding(model.tokenizer)
-    order, start = np.argsort(-encoded.lengths, kind="stable"), 0
-    while start < len(order):
-        rows = order[start : start + max(1, _TOKENS_IN_BATCH // int(encoded.lengths[order[start]]))]
-        columns: dict[str, Any] = {"input_ids": [encoded.input_ids[row] for row in rows]}
-        if encoded.token_type_ids is not None:
-            columns["token_type_ids"] = [encoded.token_type_ids[row] for row in rows]
-        inputs = {name: tensor.to(model.network.device) for name, tensor in collate(columns).items()}
-        if inputs["attention_mask"].all():
-            del inputs["attention_mask"]  # attention is faster without one
-        yield rows, inputs
-        start += len(rows)
 
 
 def fit_exits(

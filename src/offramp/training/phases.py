@@ -26,7 +26,7 @@ class Phase:
         flow: how gradients flow back through the layers; None leaves the encoder as it is and trains the exits alone.
         share: of the epochs.
         labelled: weight of the labels.
-        distill: weight of the distillation from the last exit into the others.
+        distill: weight of the distillation, from a teacher or the last exit.
         consistent: whether rows are weighted by where they are likely to leave.
     """
 
@@ -47,15 +47,16 @@ class Phase:
         return self.weights[step % len(self.weights)]
 
 
-def phases_of(regime: Regime, layers: Sequence[int]) -> tuple[Phase, ...]:
+def phases_of(regime: Regime, layers: Sequence[int], *, taught: bool = False) -> tuple[Phase, ...]:
     """What a regime comes to.
 
     Args:
         layers: number of layers run before each exit, (exits,).
+        taught: whether there is a teacher, from which an only exit can learn, too.
     """
     exits = len(layers)
     if exits == 1:
-        return (Phase(((1.0,),), GradientFlow.full(1)),)
+        return (Phase(((1.0,),), GradientFlow.full(1), distill=regime.distill if taught else 0.0),)
     every, last = (1.0,) * exits, (0.0,) * (exits - 1) + (1.0,)
     alone = Phase((last,), GradientFlow.full(exits))
     more: dict[str, Any] = {"distill": regime.distill, "consistent": regime.consistent}
@@ -74,7 +75,14 @@ def exits_alone(exits: int, **more: Any) -> Phase:
 
 
 def phase_loss(
-    exit_logits: Tensor, labels: Tensor, problem_type: str, phase: Phase, *, step: int, progress: float
+    exit_logits: Tensor,
+    labels: Tensor,
+    problem_type: str,
+    phase: Phase,
+    *,
+    step: int,
+    progress: float,
+    teacher: Tensor | None = None,
 ) -> Tensor:
     """What one step of a phase minimises.
 
@@ -83,6 +91,7 @@ def phase_loss(
         labels: class indices (rows,), or 0/1 (rows, labels); ``UNLABELLED`` where there is none.
         step: number of the step, from 0.
         progress: share of the phase that is behind it.
+        teacher: what a teacher says of the rows, (rows, labels) of logits.
     """
     row_weights = None
     if phase.consistent:
@@ -95,4 +104,5 @@ def phase_loss(
         labelled=phase.labelled,
         distill=phase.distill,
         row_weights=row_weights,
+        teacher=teacher,
     )

@@ -32,9 +32,7 @@ class Regime:
     """
 
     name: Annotated[Name, "how the exits are taught"] = "joint"
-    distill: Annotated[float, "weight of what the last exit believes, as a target for the others; 0 = labels alone"] = (
-        0.0
-    )
+    distill: Annotated[float, "weight of what a teacher or the last exit believes as a target; 0 = labels alone"] = 0.0
     consistent: Annotated[bool, "weigh a row most at the exit where it is likely to leave (COSEE)"] = False
     equilibrium: Annotated[bool, "layers before many exits get no larger gradients than others"] = False
 

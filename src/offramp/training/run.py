@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from accelerate import PartialState
 from numpy.typing import NDArray
-from transformers import set_seed
+from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.integrations import get_available_reporting_integrations
 
 from offramp import environment
@@ -29,7 +29,8 @@ from offramp.data import (
 from offramp.errors import OptionError
 from offramp.files import read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build
-from offramp.model.encoding import Encoded, encode
+from offramp.model.encoding import encode, joined
+from offramp.model.losses import UNLABELLED
 from offramp.training.card import model_card
 from offramp.training.checks import TRAINING, check_numbers, check_output
 from offramp.training.course import Course, run
@@ -37,11 +38,12 @@ from offramp.training.folder import write_folder
 from offramp.training.phases import phases_of
 from offramp.training.recipe import DEFAULT, Recipe
 from offramp.training.regimes import Regime
-from offramp.training.trainer import Epoch, Fit, Listener
+from offramp.training.teacher import Teacher
+from offramp.training.trainer import Epoch, Fit, Listener, Rows
 
 SCHEMA = 1
 
-SETTINGS = "run.json"
+SETTINGS, BELIEFS = "run.json", "teacher.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class _Work:
     build: Callable[[], LoadedModel]
     split: Split
     unlabelled: Texts | None
+    teacher: Teacher | None
     names: list[str]
     recipe: Recipe
     regime: Regime
@@ -110,6 +113,7 @@ def train(
     dev_fraction: float = 0.1,
     columns: Columns | None = None,
     unlabeled: str | None = None,
+    teacher: str | None = None,
     exits: Sequence[int] | str | None = None,
     layers: int | None = None,
     pooling: str | None = None,
@@ -136,7 +140,11 @@ def train(
         output: the model folder to write.
         dev: labelled texts to choose the best epoch and fit temperatures on; by default split off ``data``.
         dev_fraction: share of ``data`` that is split off, stratified and seeded, where no ``dev`` is given.
-        unlabeled: more texts, whose target is what the last exit believes; ``regime.distill`` has to be above 0.
+        unlabeled: more texts, whose target is what the teacher or the last exit believes; ``regime.distill`` has to be
+            above 0.
+        teacher: a fine-tuned classifier of the same labels, of any architecture: a checkpoint for
+            ``AutoModelForSequenceClassification`` or a folder of ours. What it believes is the target of all exits in
+            the place of what the last exit believes (Hinton et al. 2015); ``regime.distill`` has to be above 0.
         exits: layers after which exits sit, as numbers or text; ``"all"``; None for four, spread as in the paper. The
             encoder's depth alone makes the standard classifier with one exit.
         layers: cuts the encoder off after so many layers; then the default is one exit, at its end.
@@ -154,8 +162,8 @@ def train(
 
     Raises:
         DataError: the data cannot be read, or has one class only, or dev has labels that training lacks.
-        OptionError: an option is out of range, or the output exists.
-        BackboneError: the encoder cannot be found, read or given exits.
+        OptionError: an option is out of range, the output exists, or the teacher knows other labels.
+        BackboneError: the encoder cannot be found, read or given exits; or there is no such teacher.
         StorageError: the disk is full.
     """
     folder, columns = Path(output), columns or Columns()
@@ -165,10 +173,11 @@ def train(
     _check_trackers(report_to)
     check_output(folder, overwrite)
     regime = regime or Regime()
-    if unlabeled is not None and not regime.distill:
-        raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
+    _check_distillation(regime, unlabeled, teacher)
     split, names = _read(data, dev, dev_fraction, columns, seed)
     more = None if unlabeled is None else read_texts(unlabeled, columns)
+    problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
+    expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
     exits = (layers,) if exits is None and layers is not None else exits
     fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
     settings = {
@@ -179,6 +188,7 @@ def train(
         "head": head,
         "max_length": max_length,
         "regime": asdict(regime),
+        "teacher": teacher,
         "recipe": asdict(recipe) | {"learning_rates": list(recipe.learning_rates)},
         "trials": trials,
         "seed": seed,
@@ -193,12 +203,13 @@ def train(
         layers=layers,
         head=head,
         labels=names,
-        problem_type=Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL,
+        problem_type=problem,
         pooling=pooling,
         text_pair=columns.text_pair is not None,
         max_length=max_length,
     )
-    work = _Work(new_network, split, more, names, recipe, regime, settings, resume, report_to, listener or Listener())
+    listener = listener or Listener()
+    work = _Work(new_network, split, more, expert, names, recipe, regime, settings, resume, report_to, listener)
     places = {trial: workplace / f"trial-{trial.number}" for trial in _plan(recipe, trials, seed)}
     for trial, place in places.items():
         if not (place / "model" / TRAINING).is_file():
@@ -224,7 +235,10 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
         write_json(place.parent / SETTINGS, work.settings)
     config, dev = model.network.config, work.split.dev
     with storage_errors(place):
-        result = run(model, course, phases_of(work.regime, config.exits))
+        if work.teacher is not None:
+            beliefs = _beliefs(work.teacher, work, place.parent / BELIEFS)
+            course = replace(course, taught=replace(course.taught, beliefs=beliefs))
+        result = run(model, course, phases_of(work.regime, config.exits, taught=work.teacher is not None))
     problem = Problem(model.network.problem_type)
     calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, config.exits, dev.fingerprint)
     record = _record(trial, model, course, result, work)
@@ -237,16 +251,17 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
 
 def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Course:
     """What a trial trains on, as token ids, and how."""
-    several, more = model.network.problem_type == Problem.MULTI_LABEL, work.unlabelled
+    several = model.network.problem_type == Problem.MULTI_LABEL
 
-    def labelled(rows: LabelledTexts) -> tuple[Encoded, NDArray[Any]]:
+    def labelled(rows: LabelledTexts) -> Rows:
         encoded = encode(model.tokenizer, rows.texts, rows.text_pairs)
-        return encoded, encode_labels(rows, work.names, multi_label=several)
+        return Rows(encoded, encode_labels(rows, work.names, multi_label=several))
 
+    train = labelled(work.split.train)
     return Course(
-        train=labelled(work.split.train),
+        train=train,
         dev=labelled(work.split.dev),
-        unlabelled=None if more is None else encode(model.tokenizer, more.texts, more.text_pairs),
+        taught=train if work.unlabelled is None else _with_more(train, work.unlabelled, model.tokenizer),
         recipe=work.recipe,
         learning_rate=trial.learning_rate,
         seed=trial.seed,
@@ -257,17 +272,37 @@ def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Cour
     )
 
 
+def _with_more(train: Rows, more: Texts, tokenizer: PreTrainedTokenizerBase) -> Rows:
+    """The labelled rows, and behind them others."""
+    encoded = encode(tokenizer, more.texts, more.text_pairs)
+    unknown = np.full((len(encoded), *train.targets.shape[1:]), UNLABELLED, train.targets.dtype)
+    return Rows(joined(train.encoded, encoded), np.concatenate([train.targets, unknown]))
+
+
+def _beliefs(teacher: Teacher, work: _Work, file: Path) -> NDArray[np.float32]:
+    """What a teacher says of the labelled rows and those behind them; all trials share it, also after a resumption."""
+    if environment.is_main_process() and not file.is_file():
+        parts = [part for part in (work.split.train, work.unlabelled) if part is not None]
+        pairs = None if parts[0].text_pairs is None else [text for part in parts for text in part.text_pairs or ()]
+        texts = [text for part in parts for text in part.texts]
+        with replacing(file) as new, new.open("wb") as stream:
+            np.save(stream, teacher.logits(texts, pairs, work.recipe.precision, work.listener.on_teacher))
+    PartialState().wait_for_everyone()
+    beliefs: NDArray[np.float32] = np.load(file)
+    return beliefs
+
+
 def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work: _Work) -> dict[str, Any]:
     """What ``training.json`` holds."""
-    rows = {"train": course.train, "dev": course.dev}
-    more = {} if course.unlabelled is None else {"unlabelled": len(course.unlabelled)}
+    rows = {"train": len(course.train.encoded), "dev": len(course.dev.encoded)}
+    more = {} if work.unlabelled is None else {"unlabelled": len(work.unlabelled)}
     return {
         "schema": SCHEMA,
         "environment": environment.describe(),
         **work.settings,
         "trial": asdict(trial),
-        "rows": {part: len(encoded) for part, (encoded, _) in rows.items()} | more,
-        "truncated": int(course.train[0].truncated.sum()),
+        "rows": rows | more,
+        "truncated": int(course.train.encoded.truncated.sum()),
         "blank": work.split.train.blank,
         "epochs": [_epoch_record(epoch) for epoch in result.epochs],
         "best": _epoch_record(result.best),
@@ -277,6 +312,18 @@ def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work
             "exits": sum(parameter.numel() for parameter in model.network.heads.parameters()),
         },
     }
+
+
+def _check_distillation(regime: Regime, unlabeled: str | None, teacher: str | None) -> None:
+    if not regime.distill and unlabeled is not None:
+        raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
+    if not regime.distill and teacher is not None:
+        raise OptionError("a teacher teaches through distillation; give distill a weight, such as 1")
+    if teacher is not None and regime.name == "frozen":
+        raise OptionError(
+            "in regime 'frozen' the exits learn what the last exit made of the encoder; choose another, leave the "
+            "teacher out, or put exits on the teacher itself with 'offramp attach'"
+        )
 
 
 def _check_trackers(report_to: str) -> None:

@@ -68,27 +68,44 @@ class Listener:
     on_trial: Callable[[int, int, float], None] = lambda number, trials, learning_rate: None
     on_step: Callable[[int, int], None] = lambda done, total: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    on_teacher: Callable[[int, int], None] = lambda done, total: None
 
 
-class EncodedRows(Dataset[dict[str, Any]]):
-    """Tokenised rows with their targets, as Trainer wants them."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Tokenised rows and what they teach.
 
-    def __init__(self, encoded: Encoded, targets: NDArray[Any]) -> None:
-        self._encoded = encoded
-        self._targets = targets
+    Attributes:
+        targets: class indices (rows,) or 0/1 (rows, labels); ``UNLABELLED`` where there is none.
+        beliefs: a teacher's logits, (rows, labels); None without a teacher.
+    """
+
+    encoded: Encoded
+    targets: NDArray[Any]
+    beliefs: NDArray[np.float32] | None = None
+
+
+class RowSet(Dataset[dict[str, Any]]):
+    """Rows as Trainer wants them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each row."""
-        return self._encoded.lengths
+        return self._rows.encoded.lengths
 
     def __len__(self) -> int:
-        return len(self._encoded)
+        return len(self._rows.encoded)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        item: dict[str, Any] = {"input_ids": self._encoded.input_ids[row], "labels": self._targets[row].tolist()}
-        if self._encoded.token_type_ids is not None:
-            item["token_type_ids"] = self._encoded.token_type_ids[row]
+        rows = self._rows
+        item: dict[str, Any] = {"input_ids": rows.encoded.input_ids[row], "labels": rows.targets[row].tolist()}
+        if rows.encoded.token_type_ids is not None:
+            item["token_type_ids"] = rows.encoded.token_type_ids[row]
+        if rows.beliefs is not None:
+            item["beliefs"] = rows.beliefs[row].tolist()
         return item
 
 
@@ -144,7 +161,8 @@ class _Trainer(Trainer):
         # Without a loss an exit gets no gradient at all: to AdamW one of zero would still be a reason to change it.
         for head, weight in zip(self.model.heads, self._phase.turn(step), strict=True):
             head.requires_grad_(weight > 0)
-        outputs = model(**{**inputs, "labels": None}, flow=self._phase.flow)
+        given = {name: value for name, value in inputs.items() if name not in ("labels", "beliefs")}
+        outputs = model(**given, flow=self._phase.flow)
         loss = phase_loss(
             outputs.exit_logits,
             inputs["labels"],
@@ -152,6 +170,7 @@ class _Trainer(Trainer):
             self._phase,
             step=step,
             progress=step / self.state.max_steps,
+            teacher=inputs.get("beliefs"),
         )
         return (loss, outputs) if return_outputs else loss
 
@@ -175,8 +194,8 @@ class Fit:
 
 def fit(
     model: LoadedModel,
-    train: tuple[Encoded, NDArray[Any]],
-    dev: tuple[Encoded, NDArray[Any]],
+    train: Rows,
+    dev: Rows,
     recipe: Recipe,
     phase: Phase,
     *,
@@ -190,7 +209,7 @@ def fit(
     """Goes through a phase that trains the encoder, and leaves the best epoch's weights in the network.
 
     Args:
-        train: tokenised rows and their targets, ``UNLABELLED`` where there is none; so is ``dev``, but for that.
+        train: some may have no target; those of ``dev`` have one.
         phase: which exits are trained and how; its share of the recipe's epochs is run.
         learning_rate: the encoder's.
         checkpoints: folder for what a resumed run needs; every epoch and every few minutes are saved there.
@@ -206,8 +225,8 @@ def fit(
         problem,
         model=model.network,
         args=_arguments(recipe, phase, learning_rate, seed, checkpoints, report_to),
-        train_dataset=EncodedRows(*train),
-        eval_dataset=EncodedRows(*dev),
+        train_dataset=RowSet(train),
+        eval_dataset=RowSet(dev),
         data_collator=DataCollatorWithPadding(model.tokenizer),
         compute_metrics=lambda prediction: _accuracies(prediction, problem, phase.trained, layers),
         callbacks=[
@@ -219,12 +238,12 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
-    with _attention_for_training(model.network.backbone, longest=int(train[0].lengths.max())):
+    with _attention_for_training(model.network.backbone, longest=int(train.encoded.lengths.max())):
         trainer.train(resume_from_checkpoint=_newest_checkpoint(checkpoints) if resume else None)
     seconds = time.monotonic() - started
     # Temperatures are for the precision that the engine runs in: fp32, whatever the training used.
     trainer.accelerator.unwrap_model(model.network, keep_fp32_wrapper=False)
-    predicted = trainer.predict(EncodedRows(*dev))
+    predicted = trainer.predict(RowSet(dev))
     model.network.eval().heads.requires_grad_(True)
     epochs = tuple(_epochs(trainer.state, layers))
     best = max(epochs, key=lambda epoch: epoch.mean_accuracy)
