@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paper.plan import Plan, Run
-from offramp.data import Columns, LabelledTexts, read_labelled
+from offramp.data import Columns, LabelledTexts, read_labelled, read_texts
 from offramp.files import read_json
 
 PARTS = ("train", "dev", "test")
@@ -39,6 +39,10 @@ class Place:
     def rows(self, data: str, part: str) -> LabelledTexts:
         """The same, read."""
         return read_labelled(str(self.data_file(data, part)), self.plan.data_sets[data].columns)
+
+    def unlabelled_file(self, data: str) -> Path:
+        """Texts without labels, for runs that take such."""
+        return self.work / "data" / data / "unlabelled.jsonl"
 
     def model(self, run: Run) -> Path:
         """The model folder; other settings get another, so that nothing of an earlier one is mixed in."""
@@ -70,6 +74,7 @@ class Place:
             "exits": encoder.exits,
             "max_length": data.max_length,
             "recipe": asdict(encoder.recipe_for(run.data)),
+            **({"unlabelled": self._unlabelled_fingerprint(run.data)} if run.unlabelled else {}),
         }
 
     def is_prepared(self, data: str) -> bool:
@@ -88,7 +93,11 @@ class Place:
 
     def is_done(self, run: Run) -> bool:
         """Whether its model is trained and all that is needed of it is kept."""
-        return self.is_prepared(run.data) and self.record(run).is_file()
+        ready = self.is_prepared(run.data) and (not run.unlabelled or self.unlabelled_file(run.data).is_file())
+        return ready and self.record(run).is_file()
+
+    def _unlabelled_fingerprint(self, data: str) -> str:
+        return _unlabelled_fingerprint(self.unlabelled_file(data), self.plan.data_sets[data].columns)
 
     def record_of(self, run: Run) -> dict[str, Any]:
         """Reads the record."""
@@ -98,6 +107,11 @@ class Place:
 @cache
 def _fingerprint(file: Path, columns: Columns) -> str:
     return read_labelled(str(file), columns).fingerprint
+
+
+@cache
+def _unlabelled_fingerprint(file: Path, columns: Columns) -> str:
+    return read_texts(str(file), columns).fingerprint
 
 
 def _identity(source: str) -> str:

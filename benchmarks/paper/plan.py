@@ -8,6 +8,7 @@ from offramp.training import Recipe, Regime, recipe_named
 from offramp.training.attaching import Targets
 
 STANDARD, CLASSIFIER, JOINT, CUT = "standard", "classifier", "joint", "cut"
+UNLABELLED = "unlabelled"
 ATTACHED: dict[str, Targets] = {"attach labels": "labels", "attach model": "model"}
 
 
@@ -37,6 +38,9 @@ class DataSet:
         pairs: whether a row has two texts.
         train_rows, dev_rows, test_rows: rows drawn if there are more; None for all.
         max_length: tokens at which texts are cut.
+        unlabelled_rows: texts without labels drawn, if there are more: rows of the training and test splits that
+            nothing else uses.
+        sentences_of: data set whose training texts' sentences are taken for that instead.
     """
 
     name: str
@@ -47,6 +51,8 @@ class DataSet:
     dev_rows: int | None = 1_500
     test_rows: int | None = 3_000
     max_length: int | None = None
+    unlabelled_rows: int = 20_000
+    sentences_of: str | None = None
 
     @property
     def columns(self) -> Columns:
@@ -57,7 +63,7 @@ class DataSet:
 DATA_SETS = {
     one.name: one
     for one in (
-        DataSet("sst2", "SST-2", Hub("stanfordnlp/sst2", text="sentence", test="validation")),
+        DataSet("sst2", "SST-2", Hub("stanfordnlp/sst2", text="sentence", test="validation"), sentences_of="imdb"),
         DataSet("ag_news", "AG News", Hub("fancyzhx/ag_news")),
         DataSet("snli", "SNLI", Hub("stanfordnlp/snli", "premise", "hypothesis", "validation"), pairs=True),
         DataSet(
@@ -68,6 +74,7 @@ DATA_SETS = {
             dev_rows=1_000,
             test_rows=2_000,
             max_length=256,
+            unlabelled_rows=8_000,
         ),
         DataSet(
             "multinli",
@@ -134,7 +141,8 @@ class Run:
         data, encoder: keys of the plan's tables.
         method: ``standard`` (one exit); ``cut 2`` (the efficient baseline: one exit, cut off after two layers);
             ``classifier`` (fine-tuned with transformers alone); ``attach labels`` or ``attach model`` (exits put on
-            that one); or a regime with its switches, such as ``mixed distill=1 consistent``.
+            that one); or a regime with its switches, such as ``mixed distill=1 consistent``, and ``unlabelled`` where
+            texts without labels join in.
     """
 
     data: str
@@ -164,12 +172,17 @@ class Run:
         return Run(self.data, self.encoder, CLASSIFIER, self.seed)
 
     @property
+    def unlabelled(self) -> bool:
+        """Whether texts without labels join in."""
+        return UNLABELLED in self.method.split()
+
+    @property
     def regime(self) -> Regime:
         """How its exits are taught."""
         if self.method == STANDARD or self.layers is not None:
             return Regime()
         name, *switches = self.method.split()
-        values = dict(switch.partition("=")[::2] for switch in switches)
+        values = dict(switch.partition("=")[::2] for switch in switches if switch != UNLABELLED)
         more = {key: float(value) if value else True for key, value in values.items()}
         return Regime(name=name, **more)  # type: ignore[arg-type]  # Regime checks
 
@@ -206,7 +219,8 @@ class Plan:
 
 EFFICIENT = ("cut 1", "cut 2", "cut 4")
 EFFICIENT_12 = ("cut 1", "cut 4", "cut 7")
-REGIMES = ("mixed distill=1", "sweet", "mixed", "weighted", "frozen", "alternating", "joint distill=1")
+TAUGHT = f"joint distill=1 {UNLABELLED}"
+REGIMES = (TAUGHT, "sweet", "weighted", "frozen", "alternating", "joint distill=1", "mixed", "mixed distill=1")
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 
 PLAN = Plan(
@@ -217,7 +231,7 @@ PLAN = Plan(
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT)),
         Wave(_SHORT, "minilm", (*REGIMES, CLASSIFIER, *ATTACHED)),
         Wave(_SHORT, "mpnet", (STANDARD, JOINT)),
-        Wave(_SHORT, "mpnet", ("mixed distill=1",)),
+        Wave(_SHORT, "mpnet", (TAUGHT,)),
         Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT)),
         Wave(_SHORT, "mpnet", EFFICIENT_12),
         Wave(_LONG, "minilm", (*REGIMES, CLASSIFIER, *ATTACHED)),

@@ -1,7 +1,8 @@
 """The data sets as they are used: read from a folder or the hub, drawn from where they are large, written once."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from offramp.data import LabelledTexts, read_labelled, split_off_dev
 from offramp.files import replacing
 
 _DEV_SHARE = 0.1
+# Where a text is cut into sentences: behind what ends one, and at line breaks of web pages.
+_END = re.compile(r"(?<=[.!?])\s+|(?:<br\s*/?>\s*)+")
+_WORDS = (5, 40)
 
 
 def prepare(place: Place, data: DataSet) -> None:
@@ -23,10 +27,47 @@ def prepare(place: Place, data: DataSet) -> None:
     """
     if place.is_prepared(data.name):
         return
-    parts = _from_hub(data) if place.source is None else _from_folder(place.source / data.name, data)
+    parts = _parts(place, data)
     limits = {"train": data.train_rows, "dev": data.dev_rows, "test": data.test_rows}
     for part, rows in parts.items():
         write_rows(place.data_file(data.name, part), _drawn(rows, limits[part]))
+
+
+def prepare_unlabelled(place: Place, data: DataSet) -> None:
+    """Writes texts of a data set's kind without labels, none of them among its three parts, unless they are there.
+
+    Raises:
+        DataError: the folder or the hub does not hold what they are taken from.
+    """
+    file = place.unlabelled_file(data.name)
+    if file.is_file():
+        return
+    if data.sentences_of is not None:
+        source = _parts(place, place.plan.data_sets[data.sentences_of])["train"]
+        left: list[dict[str, str]] = [{"text": one} for one in _sentences(source.texts)]
+    else:
+        used = {_key(row) for part in PARTS for row in _without_labels(place.rows(data.name, part))}
+        parts = _parts(place, data)
+        left = [row for part in ("train", "test") for row in _without_labels(parts[part]) if _key(row) not in used]
+    chosen = np.sort(np.random.default_rng(0).permutation(len(left))[: data.unlabelled_rows])
+    with replacing(file) as new, new.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(left[place], ensure_ascii=False) + "\n" for place in chosen)
+
+
+def _sentences(texts: Sequence[str]) -> list[str]:
+    """Sentences of a length that is common among those of reviews, each once."""
+    pieces = (piece.strip() for text in texts for piece in _END.split(text))
+    return list(dict.fromkeys(piece for piece in pieces if _WORDS[0] <= len(piece.split()) <= _WORDS[1]))
+
+
+def _without_labels(rows: LabelledTexts) -> list[dict[str, str]]:
+    if rows.text_pairs is None:
+        return [{"text": text} for text in rows.texts]
+    return [{"text": text, "text_pair": pair} for text, pair in zip(rows.texts, rows.text_pairs, strict=True)]
+
+
+def _key(row: dict[str, str]) -> tuple[str, ...]:
+    return tuple(row.values())
 
 
 def write_rows(file: Path, rows: LabelledTexts) -> None:
@@ -42,6 +83,10 @@ def _drawn(rows: LabelledTexts, most: int | None) -> LabelledTexts:
     if most is None or len(rows) <= most:
         return rows
     return rows.subset(np.sort(np.random.default_rng(0).permutation(len(rows))[:most]))
+
+
+def _parts(place: Place, data: DataSet) -> dict[str, LabelledTexts]:
+    return _from_hub(data) if place.source is None else _from_folder(place.source / data.name, data)
 
 
 def _from_folder(folder: Path, data: DataSet) -> dict[str, LabelledTexts]:

@@ -12,7 +12,7 @@ from transformers.utils import logging
 from benchmarks.paper.measuring import keep_logits, measure_times, write_record
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import CLASSIFIER, JOINT, STANDARD, Run
-from benchmarks.paper.preparing import prepare
+from benchmarks.paper.preparing import prepare, prepare_unlabelled
 from benchmarks.paper.training import train
 from offramp.errors import OptionError
 from offramp.files import locked
@@ -30,6 +30,8 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     _settle()
     for data in dict.fromkeys(run.data for run in runs):
         prepare(place, place.plan.data_sets[data])
+    for data in dict.fromkeys(run.data for run in runs if run.unlabelled):
+        prepare_unlabelled(place, place.plan.data_sets[data])
     for number, run in enumerate(runs, start=1):
         parts = [run.classifier, run] if run.targets is not None else [run]
         for part in parts:

@@ -42,6 +42,7 @@ def _train(place: Place, run: Run, folder: Path) -> None:
         model=place.encoders[run.encoder],
         output=folder,
         columns=data.columns,
+        unlabeled=str(place.unlabelled_file(run.data)) if run.unlabelled else None,
         exits=exits,
         layers=run.layers,
         max_length=data.max_length,

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.paper.place import PARTS, Place
 from benchmarks.paper.plan import DATA_SETS, DataSet, Hub, Plan
-from benchmarks.paper.preparing import prepare
+from benchmarks.paper.preparing import prepare, prepare_unlabelled
 
 SNLI = DataSet("snli", "SNLI", Hub("owner/snli", "premise", "hypothesis", "validation"), pairs=True, train_rows=5)
 IMDB = DataSet("imdb", "IMDB", Hub("owner/imdb"))
@@ -58,6 +58,42 @@ def test_a_missing_dev_split_is_taken_off_the_training_rows(hub, tmp_path):
     train, dev, test = (here.rows("imdb", part) for part in PARTS)
     assert (len(train), len(dev), len(test)) == (36, 4, 4)
     assert not set(train.texts) & set(dev.texts)
+
+
+def test_texts_without_labels_are_used_nowhere_else(hub, tmp_path):
+    here = place(tmp_path, SNLI)
+    prepare(here, SNLI)
+    prepare_unlabelled(here, SNLI)
+    file = here.unlabelled_file("snli")
+    more = [tuple(json.loads(line).values()) for line in file.read_text().splitlines()]
+    parts = [here.rows("snli", part) for part in PARTS]
+    used = [pair for rows in parts for pair in zip(rows.texts, rows.text_pairs, strict=True)]
+    assert more
+    assert not set(more) & set(used)
+    assert len(set(more) | set(used)) == 20  # all that have a label
+    before = file.stat().st_mtime_ns
+    prepare_unlabelled(here, SNLI)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_sentences_of_other_texts(tmp_path):
+    for name, text in (
+        ("few", "so it is"),
+        ("many", "One two three four five. <br />Short one. Now six words are here!"),
+    ):
+        (folder := tmp_path / "source" / name).mkdir(parents=True)
+        for part in PARTS:
+            with gzip.open(folder / f"{part}.jsonl.gz", "wt") as stream:
+                stream.write("".join(json.dumps({"text": text, "label": label}) + "\n" for label in "ab"))
+    few = DataSet("few", "Few", Hub("owner/few"), sentences_of="many")
+    many = DataSet("many", "Many", Hub("owner/many"))
+    here = Place(Plan({"few": few, "many": many}, {}, ()), tmp_path / "work", tmp_path / "source", {})
+    prepare_unlabelled(here, few)
+    lines = here.unlabelled_file("few").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"text": "One two three four five."},
+        {"text": "Now six words are here!"},
+    ]
 
 
 def test_rows_of_a_folder_are_the_same_each_time(tmp_path):
