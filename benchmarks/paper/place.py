@@ -71,7 +71,7 @@ class Place:
             "encoder": self.encoder_identities[run.encoder],
             "method": run.method,
             "seed": run.seed,
-            "exits": encoder.exits,
+            "exits": self.plan.exits(run),
             "max_length": data.max_length,
             "recipe": asdict(encoder.recipe_for(run.data)),
             **({"unlabelled": self._unlabelled_fingerprint(run.data)} if run.unlabelled else {}),

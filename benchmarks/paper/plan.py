@@ -125,7 +125,7 @@ ENCODERS = {
             "mpnet",
             "MPNet, 12 layers",
             12,
-            (1, 4, 7, 12),
+            (1, 2, 4, 6, 8, 12),
             recipe_named("default", learning_rates=(6e-5,), epochs=2.0),
             {"sst2": recipe_named("default", learning_rates=(3e-5,), epochs=3.0)},
         ),
@@ -205,6 +205,15 @@ class Plan:
     encoders: dict[str, Encoder]
     waves: tuple[Wave, ...]
 
+    def exits(self, run: Run) -> tuple[int, ...]:
+        """Layers before each exit of a run's network; none if it is a classifier of transformers."""
+        encoder = self.encoders[run.encoder]
+        if run.method == CLASSIFIER:
+            return ()
+        if run.method == STANDARD or run.layers is not None:
+            return (run.layers or encoder.layers,)
+        return encoder.exits
+
     def runs(self) -> list[Run]:
         """In their order, each once."""
         return list(dict.fromkeys(self._runs()))
@@ -218,7 +227,7 @@ class Plan:
 
 
 EFFICIENT = ("cut 1", "cut 2", "cut 4")
-EFFICIENT_12 = ("cut 1", "cut 4", "cut 7")
+EFFICIENT_12 = ("cut 2", "cut 4", "cut 6")
 TAUGHT = f"joint distill=1 {UNLABELLED}"
 REGIMES = (TAUGHT, "sweet", "weighted", "frozen", "alternating", "joint distill=1", "mixed", "mixed distill=1")
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")

@@ -6,7 +6,7 @@ from pathlib import Path
 import offramp
 from benchmarks.finetune import fine_tune
 from benchmarks.paper.place import Place
-from benchmarks.paper.plan import CLASSIFIER, STANDARD, Run
+from benchmarks.paper.plan import CLASSIFIER, Run
 from offramp.files import replacing
 from offramp.training import attach
 from offramp.training.attaching import Targets
@@ -33,9 +33,6 @@ def train(place: Place, run: Run) -> float | None:
 
 def _train(place: Place, run: Run, folder: Path) -> None:
     data, encoder = place.plan.data_sets[run.data], place.plan.encoders[run.encoder]
-    exits = encoder.exits
-    if run.method == STANDARD or run.layers is not None:
-        exits = (run.layers or encoder.layers,)
     offramp.train(
         str(place.data_file(run.data, "train")),
         dev=str(place.data_file(run.data, "dev")),
@@ -43,7 +40,7 @@ def _train(place: Place, run: Run, folder: Path) -> None:
         output=folder,
         columns=data.columns,
         unlabeled=str(place.unlabelled_file(run.data)) if run.unlabelled else None,
-        exits=exits,
+        exits=place.plan.exits(run),
         layers=run.layers,
         max_length=data.max_length,
         recipe=encoder.recipe_for(run.data),
@@ -72,7 +69,7 @@ def _attach(place: Place, run: Run, targets: Targets, folder: Path) -> None:
 
     The dev texts serve as such in either case.
     """
-    data, encoder = place.plan.data_sets[run.data], place.plan.encoders[run.encoder]
+    data = place.plan.data_sets[run.data]
     attach(
         str(place.model(run.classifier)),
         data=str(place.data_file(run.data, "train")),
@@ -80,7 +77,7 @@ def _attach(place: Place, run: Run, targets: Targets, folder: Path) -> None:
         output=folder,
         columns=data.columns,
         targets=targets,
-        exits=encoder.exits,
+        exits=place.plan.exits(run),
         max_length=data.max_length,
         seed=run.seed,
     )
