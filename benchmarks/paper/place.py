@@ -75,6 +75,7 @@ class Place:
             "max_length": data.max_length,
             "recipe": asdict(encoder.recipe_for(run.data)),
             **({"unlabelled": self._unlabelled_fingerprint(run.data)} if run.unlabelled else {}),
+            **({"teacher": self.model(run.teacher).name} if run.teacher is not None else {}),
         }
 
     def is_prepared(self, data: str) -> bool:

@@ -8,7 +8,7 @@ from offramp.training import Recipe, Regime, recipe_named
 from offramp.training.attaching import Targets
 
 STANDARD, CLASSIFIER, JOINT, CUT = "standard", "classifier", "joint", "cut"
-UNLABELLED = "unlabelled"
+UNLABELLED, TAUGHT, TEACHER = "unlabelled", "taught", "mpnet"
 ATTACHED: dict[str, Targets] = {"attach labels": "labels", "attach model": "model"}
 
 
@@ -142,7 +142,7 @@ class Run:
         method: ``standard`` (one exit); ``cut 2`` (the efficient baseline: one exit, cut off after two layers);
             ``classifier`` (fine-tuned with transformers alone); ``attach labels`` or ``attach model`` (exits put on
             that one); or a regime with its switches, such as ``mixed distill=1 consistent``, and ``unlabelled`` where
-            texts without labels join in.
+            texts without labels join in, ``taught`` where exits learn from the standard model of 12 layers.
     """
 
     data: str
@@ -177,12 +177,22 @@ class Run:
         return UNLABELLED in self.method.split()
 
     @property
+    def teacher(self) -> "Run | None":
+        """The one that exits learn from, if they do."""
+        return Run(self.data, TEACHER, STANDARD, self.seed) if TAUGHT in self.method.split() else None
+
+    @property
+    def needed(self) -> "Run | None":
+        """One that has to be done before, if there is any."""
+        return self.teacher if self.targets is None else self.classifier
+
+    @property
     def regime(self) -> Regime:
         """How its exits are taught."""
         if self.method == STANDARD or self.layers is not None:
             return Regime()
         name, *switches = self.method.split()
-        values = dict(switch.partition("=")[::2] for switch in switches if switch != UNLABELLED)
+        values = dict(switch.partition("=")[::2] for switch in switches if switch not in (UNLABELLED, TAUGHT))
         more = {key: float(value) if value else True for key, value in values.items()}
         return Regime(name=name, **more)  # type: ignore[arg-type]  # Regime checks
 
@@ -228,8 +238,9 @@ class Plan:
 
 EFFICIENT = ("cut 1", "cut 2", "cut 4")
 EFFICIENT_12 = ("cut 2", "cut 4", "cut 6")
-TAUGHT = f"joint distill=1 {UNLABELLED}"
-REGIMES = (TAUGHT, "sweet", "weighted", "frozen", "alternating", "joint distill=1", "mixed", "mixed distill=1")
+MORE = f"joint distill=1 {UNLABELLED}"
+PUPIL = f"{MORE} {TAUGHT}"
+REGIMES = (MORE, "sweet", "weighted", "frozen", "alternating", "joint distill=1", "mixed", "mixed distill=1")
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 
 PLAN = Plan(
@@ -238,9 +249,9 @@ PLAN = Plan(
     (
         Wave(("sst2",), "minilm", (STANDARD, JOINT, *EFFICIENT, CLASSIFIER, *ATTACHED)),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT)),
-        Wave(_SHORT, "minilm", (*REGIMES, CLASSIFIER, *ATTACHED)),
+        Wave(_SHORT, "minilm", (PUPIL, *REGIMES, CLASSIFIER, *ATTACHED)),
         Wave(_SHORT, "mpnet", (STANDARD, JOINT)),
-        Wave(_SHORT, "mpnet", (TAUGHT,)),
+        Wave(_SHORT, "mpnet", (MORE,)),
         Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT)),
         Wave(_SHORT, "mpnet", EFFICIENT_12),
         Wave(_LONG, "minilm", (*REGIMES, CLASSIFIER, *ATTACHED)),

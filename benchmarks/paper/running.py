@@ -33,8 +33,7 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     for data in dict.fromkeys(run.data for run in runs if run.unlabelled):
         prepare_unlabelled(place, place.plan.data_sets[data])
     for number, run in enumerate(runs, start=1):
-        parts = [run.classifier, run] if run.targets is not None else [run]
-        for part in parts:
+        for part in [run] if run.needed is None else [run.needed, run]:
             _run(place, part, say, f"{number}/{len(runs)} {part.name}")
 
 
@@ -64,8 +63,8 @@ def _run(place: Place, run: Run, say: Callable[[str], None], name: str) -> None:
     with _claimed(place.model(run).with_suffix(".lock")) as mine:
         if not mine or place.is_done(run):
             return
-        if run.targets is not None and not place.is_done(run.classifier):
-            return  # Another process is still at the classifier.
+        if run.needed is not None and not place.is_done(run.needed):
+            return  # Another process is still at it.
         say(name)
         started = time.monotonic()
         seconds = train(place, run)

@@ -21,6 +21,7 @@ from benchmarks.paper.plan import (
     EFFICIENT_12,
     JOINT,
     PLAN,
+    PUPIL,
     REGIMES,
     STANDARD,
     DataSet,
@@ -63,7 +64,7 @@ def small_plan() -> Plan:
     """Everything that the plan has, but for most of it on one data set only."""
     waves = (
         Wave(tuple(PLAN.data_sets), "minilm", (STANDARD, JOINT, *EFFICIENT)),
-        Wave(("sst2",), "minilm", (CLASSIFIER, *ATTACHED, *REGIMES)),
+        Wave(("sst2",), "minilm", (CLASSIFIER, *ATTACHED, *REGIMES, PUPIL)),
         Wave(("sst2",), "mpnet", (STANDARD, JOINT, *EFFICIENT_12)),
     )
     return Plan(PLAN.data_sets, _quick(PLAN.encoders), waves)

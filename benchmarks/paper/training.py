@@ -40,6 +40,7 @@ def _train(place: Place, run: Run, folder: Path) -> None:
         output=folder,
         columns=data.columns,
         unlabeled=str(place.unlabelled_file(run.data)) if run.unlabelled else None,
+        teacher=None if run.teacher is None else str(place.model(run.teacher)),
         exits=place.plan.exits(run),
         layers=run.layers,
         max_length=data.max_length,
