@@ -20,11 +20,10 @@ from transformers import (
     set_seed,
 )
 
-from offramp import environment
 from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
 from offramp.model.encoding import encode
 from offramp.training import Recipe, recipe_named
-from offramp.training.trainer import Rows, RowSet
+from offramp.training.rows import Rows, RowSet
 
 
 def fine_tune(
@@ -81,7 +80,7 @@ def _arguments(output: Path, recipe: Recipe, seed: int) -> TrainingArguments:
         per_device_eval_batch_size=64,
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
-        bf16=environment.fast_bf16(),
+        bf16=recipe.bf16,
         use_cpu=not torch.cuda.is_available(),
         eval_strategy="epoch",
         save_strategy="epoch",

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from benchmarks.paper.plan import Plan, Run
-from offramp.data import Columns, LabelledTexts, read_labelled, read_texts
+from offramp.data import Columns, LabelledTexts, Texts, read_labelled, read_texts
 from offramp.files import read_json
 
 PARTS = ("train", "dev", "test")
@@ -74,9 +74,17 @@ class Place:
             "exits": self.plan.exits(run),
             "max_length": data.max_length,
             "recipe": asdict(encoder.recipe_for(run.data)),
-            **({"unlabelled": self._unlabelled_fingerprint(run.data)} if run.unlabelled else {}),
-            **({"teacher": self.model(run.teacher).name} if run.teacher is not None else {}),
-        }
+        } | self._further_settings(run)
+
+    def _further_settings(self, run: Run) -> dict[str, Any]:
+        """Of the runs that have such alone, so that the names of others do not depend on them."""
+        further: dict[str, Any] = {}
+        if run.unlabelled:
+            columns = self.plan.data_sets[run.data].columns
+            further["unlabelled"] = _fingerprint(self.unlabelled_file(run.data), columns, read_texts)
+        if run.teacher is not None:
+            further["teacher"] = self.model(run.teacher).name
+        return further
 
     def is_prepared(self, data: str) -> bool:
         """Whether all parts of a data set were written."""
@@ -85,7 +93,7 @@ class Place:
     def fingerprints(self, data: str) -> dict[str, str]:
         """Of every part of a data set that is prepared."""
         columns = self.plan.data_sets[data].columns
-        return {part: _fingerprint(self.data_file(data, part), columns) for part in PARTS}
+        return {part: _fingerprint(self.data_file(data, part), columns, read_labelled) for part in PARTS}
 
     @cached_property
     def encoder_identities(self) -> dict[str, str]:
@@ -97,22 +105,14 @@ class Place:
         ready = self.is_prepared(run.data) and (not run.unlabelled or self.unlabelled_file(run.data).is_file())
         return ready and self.record(run).is_file()
 
-    def _unlabelled_fingerprint(self, data: str) -> str:
-        return _unlabelled_fingerprint(self.unlabelled_file(data), self.plan.data_sets[data].columns)
-
     def record_of(self, run: Run) -> dict[str, Any]:
         """Reads the record."""
         return read_json(self.record(run))
 
 
 @cache
-def _fingerprint(file: Path, columns: Columns) -> str:
-    return read_labelled(str(file), columns).fingerprint
-
-
-@cache
-def _unlabelled_fingerprint(file: Path, columns: Columns) -> str:
-    return read_texts(str(file), columns).fingerprint
+def _fingerprint(file: Path, columns: Columns, read: Callable[[str, Columns], LabelledTexts | Texts]) -> str:
+    return read(str(file), columns).fingerprint
 
 
 def _identity(source: str) -> str:

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.paper.place import PARTS, Place
 from benchmarks.paper.plan import DataSet
@@ -49,9 +50,7 @@ def prepare_unlabelled(place: Place, data: DataSet) -> None:
         used = {_key(row) for part in PARTS for row in _without_labels(place.rows(data.name, part))}
         parts = _parts(place, data)
         left = [row for part in ("train", "test") for row in _without_labels(parts[part]) if _key(row) not in used]
-    chosen = np.sort(np.random.default_rng(0).permutation(len(left))[: data.unlabelled_rows])
-    with replacing(file) as new, new.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(left[place], ensure_ascii=False) + "\n" for place in chosen)
+    _write(file, (left[place] for place in _places(len(left), data.unlabelled_rows)))
 
 
 def _sentences(texts: Sequence[str]) -> list[str]:
@@ -72,17 +71,21 @@ def _key(row: dict[str, str]) -> tuple[str, ...]:
 
 def write_rows(file: Path, rows: LabelledTexts) -> None:
     """Writes rows as JSON lines."""
+    _write(file, ({**row, "label": label} for row, label in zip(_without_labels(rows), rows.labels, strict=True)))
+
+
+def _write(file: Path, rows: Iterable[dict[str, Any]]) -> None:
     with replacing(file) as new, new.open("w", encoding="utf-8") as stream:
-        for number, (text, label) in enumerate(zip(rows.texts, rows.labels, strict=True)):
-            pair = {} if rows.text_pairs is None else {"text_pair": rows.text_pairs[number]}
-            stream.write(json.dumps({"text": text, **pair, "label": label}, ensure_ascii=False) + "\n")
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _drawn(rows: LabelledTexts, most: int | None) -> LabelledTexts:
-    """At most so many rows, in their order; always the same ones."""
-    if most is None or len(rows) <= most:
-        return rows
-    return rows.subset(np.sort(np.random.default_rng(0).permutation(len(rows))[:most]))
+    return rows if most is None or len(rows) <= most else rows.subset(_places(len(rows), most))
+
+
+def _places(number: int, most: int) -> NDArray[np.int64]:
+    """At most so many of a number of rows, in their order; always the same ones."""
+    return np.sort(np.random.default_rng(0).permutation(number)[:most])
 
 
 def _parts(place: Place, data: DataSet) -> dict[str, LabelledTexts]:

@@ -49,18 +49,20 @@ def test_it_says_what_the_checkpoint_says(family, pairs, tmp_path):
     folder = write_classifier(tmp_path / "classifier", family)
     labels = list(LABELS)
     expected = one_by_one(folder, TEXTS, pairs)
-    found = Teacher.open(str(folder), labels, SINGLE, None).logits(TEXTS, pairs, "fp32")
+    found = Teacher.open(str(folder), labels, SINGLE, None).logits(TEXTS, pairs, bf16=False)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    turned = Teacher.open(str(folder), labels[::-1], SINGLE, None).logits(TEXTS, pairs, "fp32")
+    turned = Teacher.open(str(folder), labels[::-1], SINGLE, None).logits(TEXTS, pairs, bf16=False)
     np.testing.assert_array_equal(turned, found[:, ::-1])
-    low = Teacher.open(str(folder), labels, SINGLE, None).logits(TEXTS, pairs, "bf16")
+    low = Teacher.open(str(folder), labels, SINGLE, None).logits(TEXTS, pairs, bf16=True)
     assert 0 < np.abs(low - expected).mean() < 0.05
 
 
 def test_texts_are_cut_where_the_pupil_cuts_them(tmp_path):
     folder = write_classifier(tmp_path / "classifier")
     text = TEXTS[-1]
-    whole, cut = (Teacher.open(str(folder), LABELS, SINGLE, length).logits([text], None, "fp32") for length in (99, 7))
+    whole, cut = (
+        Teacher.open(str(folder), LABELS, SINGLE, length).logits([text], None, bf16=False) for length in (99, 7)
+    )
     assert not np.allclose(whole, cut)
     np.testing.assert_allclose(cut, one_by_one(folder, [" ".join(text.split()[:5])], None), atol=1e-5)
 
@@ -68,14 +70,14 @@ def test_texts_are_cut_where_the_pupil_cuts_them(tmp_path):
 def test_a_model_of_ours_teaches_with_its_last_exit(tmp_path):
     folder = write_model(tmp_path / "model")
     classifier = offramp.load(folder, backend="torch", threads=1)
-    found = Teacher.open(str(folder), classifier.labels, SINGLE, None).logits(TEXTS, None, "fp32")
+    found = Teacher.open(str(folder), classifier.labels, SINGLE, None).logits(TEXTS, None, bf16=False)
     np.testing.assert_allclose(found, classifier.run_exits(TEXTS, None).logits[-1], atol=1e-5)
 
 
 def test_rows_are_told_as_they_are_done(tmp_path):
     told = []
     teacher = Teacher.open(str(write_classifier(tmp_path / "model")), LABELS, SINGLE, None)
-    teacher.logits(TEXTS, None, "fp32", lambda *rows: told.append(rows))
+    teacher.logits(TEXTS, None, bf16=False, on_rows=lambda *rows: told.append(rows))
     assert told[-1] == (5, 5)
 
 

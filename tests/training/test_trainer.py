@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import TrainingArguments
 
@@ -15,34 +12,8 @@ from conftest import tiny_backbone, tiny_network
 from offramp.calibration import Problem
 from offramp.training import Listener, Recipe, Regime, train
 from offramp.training.phases import phases_of
-from offramp.training.trainer import LengthGrouped, _attention_for_training, _optimizer, _set_dropout
+from offramp.training.trainer import _attention_for_training, _optimizer, _set_dropout
 from toys import single, write_jsonl
-
-lengths_of_rows = st.lists(st.integers(1, 60), min_size=1, max_size=400).map(np.array)
-
-
-@settings(max_examples=50, deadline=None)
-@given(lengths=lengths_of_rows, batch_size=st.integers(1, 40), seed=st.integers(0, 5), epoch=st.integers(0, 5))
-def test_an_epoch_has_every_row_once_and_depends_on_seed_and_epoch_only(lengths, batch_size, seed, epoch):
-    sampler = LengthGrouped(lengths, batch_size, seed)
-    sampler.set_epoch(epoch)
-    order = list(sampler)
-    assert sorted(order) == list(range(len(lengths)))
-    torch.manual_seed(123)
-    again = LengthGrouped(lengths, batch_size, seed)
-    again.set_epoch(epoch)
-    assert list(again) == order
-
-
-def test_batches_hold_rows_of_like_length_in_random_order():
-    lengths = np.random.default_rng(0).integers(1, 200, size=3200)
-    sampler = LengthGrouped(lengths, 32, seed=0)
-    batches = lengths[list(sampler)].reshape(-1, 32)
-    assert np.ptp(batches, axis=1).mean() < 20
-    assert abs(np.corrcoef(np.arange(len(batches)), batches.mean(1))[0, 1]) < 0.3
-    first = list(sampler)
-    sampler.set_epoch(1)
-    assert list(sampler) != first
 
 
 def test_a_run_resumed_inside_an_epoch_equals_an_unbroken_one(tmp_path, encoder_folder, monkeypatch):

@@ -127,7 +127,7 @@ def adopt(
         own_head=True,
         text_pair=text_pair,
         problem_type=found.problem_type,
-        labels=_names(classifier.config, labels),
+        labels=_names(found.labels, labels),
     )
     model = _with_exits(config, classifier, tokenizer, max_length)
     _check_own_head(model.network, classifier)
@@ -141,11 +141,13 @@ class FineTuned:
     Attributes:
         tokenizer: its ``model_max_length`` is the token limit.
         problem_type: ``single_label_classification`` or ``multi_label_classification``.
+        labels: in the order of the logits.
     """
 
     network: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     problem_type: str
+    labels: list[str]
 
 
 @no_progress_bars()
@@ -166,7 +168,9 @@ def open_classifier(name: str) -> FineTuned:
             "fine-tune it first, or train an encoder with exits with 'offramp train'"
         )
     tokenizer.model_max_length = token_limit(network.base_model, tokenizer)
-    return FineTuned(network.eval(), tokenizer, _problem_type(network.config, name))
+    config = network.config
+    labels = [config.id2label[index] for index in range(config.num_labels)]
+    return FineTuned(network.eval(), tokenizer, _problem_type(config, name), labels)
 
 
 @torch.no_grad()
@@ -208,8 +212,7 @@ def _problem_type(config: PreTrainedConfig, name: str) -> str:
     return str(kind)
 
 
-def _names(config: PreTrainedConfig, labels: Sequence[str] | None) -> list[str]:
-    there = [config.id2label[index] for index in range(config.num_labels)]
+def _names(there: list[str], labels: Sequence[str] | None) -> list[str]:
     if labels is not None and (len(labels) != len(there) or len(set(labels)) != len(labels)):
         raise OptionError(
             f"labels are {', '.join(labels)}; the classifier has {len(there)} outputs ({', '.join(there)}), "

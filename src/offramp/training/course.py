@@ -14,7 +14,8 @@ from offramp.model import LoadedModel
 from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
 from offramp.training.phases import Phase
 from offramp.training.recipe import ExitFit, Recipe
-from offramp.training.trainer import Epoch, Fit, Listener, Rows, accuracies_of, fit
+from offramp.training.rows import Rows
+from offramp.training.trainer import Epoch, Fit, Listener, accuracies_of, fit
 
 _WEIGHTS, _FIT = "weights.safetensors", "fit.json"
 

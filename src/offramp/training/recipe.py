@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal, get_args
 
+from offramp import environment
 from offramp.errors import OptionError
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -61,6 +62,11 @@ class Recipe:
             raise OptionError(f"warmup is {self.warmup}; it is a share of the steps, at least 0 and below 1")
         _one_of("schedule", self.schedule, Schedule)
         _one_of("precision", self.precision, Precision)
+
+    @property
+    def bf16(self) -> bool:
+        """Whether this machine is to compute in bfloat16."""
+        return self.precision == "bf16" or (self.precision == "auto" and environment.fast_bf16())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 from accelerate import PartialState
-from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import set_seed
 from transformers.integrations import get_available_reporting_integrations
 
 from offramp import environment
@@ -29,8 +28,7 @@ from offramp.data import (
 from offramp.errors import OptionError
 from offramp.files import read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build
-from offramp.model.encoding import encode, joined
-from offramp.model.losses import UNLABELLED
+from offramp.model.encoding import encode
 from offramp.training.card import model_card
 from offramp.training.checks import TRAINING, check_numbers, check_output
 from offramp.training.course import Course, run
@@ -38,8 +36,9 @@ from offramp.training.folder import write_folder
 from offramp.training.phases import phases_of
 from offramp.training.recipe import DEFAULT, Recipe
 from offramp.training.regimes import Regime
+from offramp.training.rows import Rows, with_unlabelled
 from offramp.training.teacher import Teacher
-from offramp.training.trainer import Epoch, Fit, Listener, Rows
+from offramp.training.trainer import Epoch, Fit, Listener
 
 SCHEMA = 1
 
@@ -236,7 +235,13 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
     config, dev = model.network.config, work.split.dev
     with storage_errors(place):
         if work.teacher is not None:
-            beliefs = _beliefs(work.teacher, work, place.parent / BELIEFS)
+            # All trials share it, also after a resumption.
+            beliefs = work.teacher.kept_logits(
+                [part for part in (work.split.train, work.unlabelled) if part is not None],
+                place.parent / BELIEFS,
+                bf16=work.recipe.bf16,
+                on_rows=work.listener.on_teacher,
+            )
             course = replace(course, taught=replace(course.taught, beliefs=beliefs))
         result = run(model, course, phases_of(work.regime, config.exits, taught=work.teacher is not None))
     problem = Problem(model.network.problem_type)
@@ -251,17 +256,19 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
 
 def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Course:
     """What a trial trains on, as token ids, and how."""
-    several = model.network.problem_type == Problem.MULTI_LABEL
+    several, more = model.network.problem_type == Problem.MULTI_LABEL, work.unlabelled
 
     def labelled(rows: LabelledTexts) -> Rows:
         encoded = encode(model.tokenizer, rows.texts, rows.text_pairs)
         return Rows(encoded, encode_labels(rows, work.names, multi_label=several))
 
-    train = labelled(work.split.train)
+    train = taught = labelled(work.split.train)
+    if more is not None:
+        taught = with_unlabelled(train, encode(model.tokenizer, more.texts, more.text_pairs))
     return Course(
         train=train,
         dev=labelled(work.split.dev),
-        taught=train if work.unlabelled is None else _with_more(train, work.unlabelled, model.tokenizer),
+        taught=taught,
         recipe=work.recipe,
         learning_rate=trial.learning_rate,
         seed=trial.seed,
@@ -270,26 +277,6 @@ def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Cour
         report_to=work.report_to,
         listener=work.listener,
     )
-
-
-def _with_more(train: Rows, more: Texts, tokenizer: PreTrainedTokenizerBase) -> Rows:
-    """The labelled rows, and behind them others."""
-    encoded = encode(tokenizer, more.texts, more.text_pairs)
-    unknown = np.full((len(encoded), *train.targets.shape[1:]), UNLABELLED, train.targets.dtype)
-    return Rows(joined(train.encoded, encoded), np.concatenate([train.targets, unknown]))
-
-
-def _beliefs(teacher: Teacher, work: _Work, file: Path) -> NDArray[np.float32]:
-    """What a teacher says of the labelled rows and those behind them; all trials share it, also after a resumption."""
-    if environment.is_main_process() and not file.is_file():
-        parts = [part for part in (work.split.train, work.unlabelled) if part is not None]
-        pairs = None if parts[0].text_pairs is None else [text for part in parts for text in part.text_pairs or ()]
-        texts = [text for part in parts for text in part.texts]
-        with replacing(file) as new, new.open("wb") as stream:
-            np.save(stream, teacher.logits(texts, pairs, work.recipe.precision, work.listener.on_teacher))
-    PartialState().wait_for_everyone()
-    beliefs: NDArray[np.float32] = np.load(file)
-    return beliefs
 
 
 def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work: _Work) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -10,12 +11,13 @@ import torch
 from accelerate import PartialState
 from numpy.typing import NDArray
 
+from offramp import environment
 from offramp.calibration import Problem
-from offramp.environment import fast_bf16
+from offramp.data import LabelledTexts, Texts
 from offramp.errors import OptionError
+from offramp.files import replacing
 from offramp.model import FineTuned, open_classifier
 from offramp.model.encoding import encode, padded_batches
-from offramp.training.recipe import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,7 @@ class Teacher:
             OptionError: its labels are others.
         """
         classifier = open_classifier(name)
-        config, tokenizer = classifier.network.config, classifier.tokenizer
-        known = [config.id2label[index] for index in range(config.num_labels)]
+        known, tokenizer = classifier.labels, classifier.tokenizer
         if sorted(known) != sorted(labels):
             raise OptionError(
                 f"the teacher's labels are {_shortened(known)}, those of the data {_shortened(labels)}; "
@@ -59,13 +60,14 @@ class Teacher:
         self,
         texts: Sequence[str],
         text_pairs: Sequence[str] | None,
-        precision: Precision,
+        *,
+        bf16: bool,
         on_rows: Callable[[int, int], None] = lambda done, total: None,
     ) -> NDArray[np.float32]:
         """What it says of texts, (rows, labels).
 
         Args:
-            precision: as of a recipe.
+            bf16: compute in bfloat16, which is faster where the processor or GPU is made for it.
             on_rows: is told about rows done and rows in all.
         """
         device = PartialState().device
@@ -74,14 +76,30 @@ class Teacher:
         encoded = encode(self.classifier.tokenizer, texts, text_pairs)
         found = np.empty((len(encoded), len(self.order)), np.float32)
         done = 0
-        low = precision == "bf16" or (precision == "auto" and fast_bf16())
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             for rows, inputs in padded_batches(self.classifier.tokenizer, encoded, device):
                 given = {name: tensor for name, tensor in inputs.items() if name in accepted}
                 found[rows] = network(**given).logits.float().cpu().numpy()[:, list(self.order)]
                 done += len(rows)
                 on_rows(done, len(encoded))
         network.to("cpu")
+        return found
+
+    def kept_logits(
+        self, parts: Sequence[LabelledTexts | Texts], file: Path, *, bf16: bool, on_rows: Callable[[int, int], None]
+    ) -> NDArray[np.float32]:
+        """What it says of the texts of all parts, one behind the other, from a file; asked for if there is none.
+
+        Args:
+            parts: all of single texts, or all of pairs.
+        """
+        if environment.is_main_process() and not file.is_file():
+            texts = [text for part in parts for text in part.texts]
+            pairs = [pair for part in parts for pair in part.text_pairs or ()] or None
+            with replacing(file) as new, new.open("wb") as stream:
+                np.save(stream, self.logits(texts, pairs, bf16=bf16, on_rows=on_rows))
+        PartialState().wait_for_everyone()
+        found: NDArray[np.float32] = np.load(file)
         return found
 
 

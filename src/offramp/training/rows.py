@@ -1,0 +1,92 @@
+"""Tokenised rows to learn from, and the order in which they come."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from offramp.model.encoding import Encoded, joined
+from offramp.model.losses import UNLABELLED
+
+_BATCHES_IN_POOL = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Tokenised rows and what they teach.
+
+    Attributes:
+        targets: class indices (rows,) or 0/1 (rows, labels); ``UNLABELLED`` where there is none.
+        beliefs: a teacher's logits, (rows, labels); None without a teacher.
+    """
+
+    encoded: Encoded
+    targets: NDArray[Any]
+    beliefs: NDArray[np.float32] | None = None
+
+
+def with_unlabelled(train: Rows, more: Encoded) -> Rows:
+    """The labelled rows, and behind them others."""
+    unknown = np.full((len(more), *train.targets.shape[1:]), UNLABELLED, train.targets.dtype)
+    return Rows(joined(train.encoded, more), np.concatenate([train.targets, unknown]))
+
+
+class RowSet(Dataset[dict[str, Any]]):
+    """Rows as Trainer wants them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row."""
+        return self._rows.encoded.lengths
+
+    def __len__(self) -> int:
+        return len(self._rows.encoded)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        rows = self._rows
+        item: dict[str, Any] = {"input_ids": rows.encoded.input_ids[row], "labels": rows.targets[row].tolist()}
+        if rows.encoded.token_type_ids is not None:
+            item["token_type_ids"] = rows.encoded.token_type_ids[row]
+        if rows.beliefs is not None:
+            item["beliefs"] = rows.beliefs[row].tolist()
+        return item
+
+
+class LengthGrouped(Sampler[int]):
+    """Batches in random order, each of rows of similar length.
+
+    Trainer's own sampler draws from the global random state: resumed in the middle of an epoch it would draw another
+    order, so that some rows came twice and others not at all. This one depends on the seed and the epoch only.
+    """
+
+    def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int) -> None:
+        self._lengths = lengths
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order; Trainer calls it before each epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng([self._seed, self._epoch])
+        order = random.permutation(len(self))
+        # Sorting within pools of many batches brings like lengths together and leaves each batch to chance.
+        pool = _BATCHES_IN_POOL * self._batch_size
+        for start in range(0, len(order), pool):
+            part = order[start : start + pool]
+            order[start : start + pool] = part[np.argsort(self._lengths[part], kind="stable")]
+        batches = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
+        random.shuffle(full := [batch for batch in batches if len(batch) == self._batch_size])
+        rest = [batch for batch in batches if len(batch) < self._batch_size]
+        return iter(np.concatenate([*full, *rest]).tolist())
