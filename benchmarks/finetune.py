@@ -80,6 +80,7 @@ def _arguments(output: Path, recipe: Recipe, seed: int) -> TrainingArguments:
         per_device_eval_batch_size=64,
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
         bf16=recipe.bf16,
         use_cpu=not torch.cuda.is_available(),
         eval_strategy="epoch",

@@ -139,7 +139,7 @@ def analyse(analysis: Analysis) -> Results:
     """All figures."""
     place, data = analysis.place, analysis.data
     answers = analysis.answers(JOINT, analysis.seeds(JOINT)[0])
-    record = place.record_of(analysis.run(JOINT, analysis.seeds(JOINT)[0]))
+    records = {name: place.record_of(analysis.run(name, analysis.seeds(name)[0])) for name in (STANDARD, JOINT)}
     rows = {part: len(place.rows(data, part)) for part in ("train", "dev", "test")}
     return Results(
         data=data,
@@ -149,7 +149,7 @@ def analyse(analysis: Analysis) -> Results:
         rows=rows,
         tokens=float(answers.tokens.mean()),
         truncated=answers.truncated,
-        recipe=record["settings"]["recipe"],
+        recipes={name: record["settings"]["recipe"] for name, record in records.items()},
         times=analysis.times,
         methods=tuple(_figures(analysis, method) for method in analysis.planned if analysis.seeds(method)),
         lines=tuple(_lines(analysis)),

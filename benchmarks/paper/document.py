@@ -7,7 +7,7 @@ from benchmarks.paper import tables
 from benchmarks.paper.claims import claims
 from benchmarks.paper.pictures import draw_curves, draw_rivals
 from benchmarks.paper.plan import Plan
-from benchmarks.paper.results import Results, StepCost
+from benchmarks.paper.results import LOSSES, Results, StepCost
 from offramp.files import read_json, replacing, write_json
 
 DOCUMENT, PICTURES = "reproduction.md", "reproduction"
@@ -64,6 +64,7 @@ def _page(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost])
         pictures=PICTURES,
         regimes_dev=tables.regimes(plan, results, "dev"),
         regimes_test=tables.regimes(plan, results, "test"),
+        faster=tables.faster(plan, results, LOSSES[0]),
         attached=tables.attached(plan, results),
         training_cost=tables.training_cost(plan, results, steps),
         calibration=tables.calibration(plan, results),

@@ -73,7 +73,7 @@ class Place:
             "seed": run.seed,
             "exits": self.plan.exits(run),
             "max_length": data.max_length,
-            "recipe": asdict(encoder.recipe_for(run.data)),
+            "recipe": asdict(encoder.recipe_for(run)),
         } | self._further_settings(run)
 
     def _further_settings(self, run: Run) -> dict[str, Any]:

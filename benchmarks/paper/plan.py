@@ -8,7 +8,7 @@ from offramp.training import Recipe, Regime, recipe_named
 from offramp.training.attaching import Targets
 
 STANDARD, CLASSIFIER, JOINT, CUT = "standard", "classifier", "joint", "cut"
-UNLABELLED, TAUGHT, TEACHER = "unlabelled", "taught", "mpnet"
+UNLABELLED, TUNED, TAUGHT, TEACHER = "unlabelled", "tuned", "taught", "mpnet"
 ATTACHED: dict[str, Targets] = {"attach labels": "labels", "attach model": "model"}
 
 
@@ -84,17 +84,19 @@ DATA_SETS = {
         ),
     )
 }
+_PAIRS = tuple(one.name for one in DATA_SETS.values() if one.pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """An encoder and how it is trained: the same way in all methods, so that they can be compared.
+    """An encoder and how it is trained, which was chosen on dev rows and is the same in all methods that can share it.
 
     Attributes:
         title: as people write it.
         layers: its depth.
         exits: layers before each exit of the networks with several.
         recipe: for data sets that have none of their own in ``recipes``.
+        early: data sets' recipes for networks that are trained with exits before full depth, where those need others.
     """
 
     name: str
@@ -103,10 +105,12 @@ class Encoder:
     exits: tuple[int, ...]
     recipe: Recipe
     recipes: dict[str, Recipe] = field(default_factory=dict)
+    early: dict[str, Recipe] = field(default_factory=dict)
 
-    def recipe_for(self, data: str) -> Recipe:
-        """How it is trained on a data set."""
-        return self.recipes.get(data, self.recipe)
+    def recipe_for(self, run: "Run") -> Recipe:
+        """How a run's network is trained."""
+        own = self.early.get(run.data) if run.early else None
+        return own or self.recipes.get(run.data, self.recipe)
 
 
 ENCODERS = {
@@ -120,6 +124,7 @@ ENCODERS = {
             recipe_named("default", learning_rates=(1e-4,), epochs=3.0),
             # Dropout of attention takes as long on a CPU as all the rest where texts are long.
             {"imdb": recipe_named("default", learning_rates=(1e-4,), epochs=2.0, dropout=0.0)},
+            {data: recipe_named("default", learning_rates=(2e-4,), epochs=3.0, max_grad_norm=0.0) for data in _PAIRS},
         ),
         Encoder(
             "mpnet",
@@ -128,6 +133,7 @@ ENCODERS = {
             (1, 2, 4, 6, 8, 12),
             recipe_named("default", learning_rates=(6e-5,), epochs=2.0),
             {"sst2": recipe_named("default", learning_rates=(3e-5,), epochs=3.0)},
+            {"snli": recipe_named("default", learning_rates=(6e-5,), epochs=3.0, max_grad_norm=0.0)},
         ),
     )
 }
@@ -142,7 +148,8 @@ class Run:
         method: ``standard`` (one exit); ``cut 2`` (the efficient baseline: one exit, cut off after two layers);
             ``classifier`` (fine-tuned with transformers alone); ``attach labels`` or ``attach model`` (exits put on
             that one); or a regime with its switches, such as ``mixed distill=1 consistent``, and ``unlabelled`` where
-            texts without labels join in, ``taught`` where exits learn from the standard model of 12 layers.
+            texts without labels join in, ``tuned`` where the standard model is both where training starts and what the
+            exits learn from, ``taught`` where that of 12 layers is the teacher.
     """
 
     data: str
@@ -177,14 +184,26 @@ class Run:
         return UNLABELLED in self.method.split()
 
     @property
-    def teacher(self) -> "Run | None":
-        """The one that exits learn from, if they do."""
-        return Run(self.data, TEACHER, STANDARD, self.seed) if TAUGHT in self.method.split() else None
+    def start(self) -> "Run | None":
+        """The one whose encoder it goes on from, if it does."""
+        return Run(self.data, self.encoder, STANDARD, self.seed) if TUNED in self.method.split() else None
 
     @property
-    def needed(self) -> "Run | None":
-        """One that has to be done before, if there is any."""
-        return self.teacher if self.targets is None else self.classifier
+    def teacher(self) -> "Run | None":
+        """The one that exits learn from, if they do."""
+        return Run(self.data, TEACHER, STANDARD, self.seed) if TAUGHT in self.method.split() else self.start
+
+    @property
+    def early(self) -> bool:
+        """Whether the encoder is trained with an exit before its full depth."""
+        alone = self.method in (STANDARD, CLASSIFIER) or self.targets is not None
+        return not alone and self.regime.name != "frozen"
+
+    @property
+    def needed(self) -> "tuple[Run, ...]":
+        """Those that have to be done before."""
+        first = (self.start, self.teacher) if self.targets is None else (self.classifier,)
+        return tuple(dict.fromkeys(run for run in first if run is not None))
 
     @property
     def regime(self) -> Regime:
@@ -192,7 +211,7 @@ class Run:
         if self.method == STANDARD or self.layers is not None:
             return Regime()
         name, *switches = self.method.split()
-        values = dict(switch.partition("=")[::2] for switch in switches if switch not in (UNLABELLED, TAUGHT))
+        values = dict(switch.partition("=")[::2] for switch in switches if switch not in (UNLABELLED, TUNED, TAUGHT))
         more = {key: float(value) if value else True for key, value in values.items()}
         return Regime(name=name, **more)  # type: ignore[arg-type]  # Regime checks
 
@@ -239,8 +258,8 @@ class Plan:
 EFFICIENT = ("cut 1", "cut 2", "cut 4")
 EFFICIENT_12 = ("cut 2", "cut 4", "cut 6")
 MORE = f"joint distill=1 {UNLABELLED}"
-PUPIL = f"{MORE} {TAUGHT}"
-REGIMES = (MORE, "sweet", "weighted", "frozen", "alternating", "joint distill=1", "mixed", "mixed distill=1")
+SELF, PUPIL = f"{MORE} {TUNED}", f"{MORE} {TAUGHT}"
+RIVALS = ("sweet", "weighted", "frozen", "alternating", CLASSIFIER, *ATTACHED)
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 
 PLAN = Plan(
@@ -249,12 +268,14 @@ PLAN = Plan(
     (
         Wave(("sst2",), "minilm", (STANDARD, JOINT, *EFFICIENT, CLASSIFIER, *ATTACHED)),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT)),
-        Wave(_SHORT, "minilm", (PUPIL, *REGIMES, CLASSIFIER, *ATTACHED)),
-        Wave(_SHORT, "mpnet", (STANDARD, JOINT)),
-        Wave(_SHORT, "mpnet", (MORE,)),
+        Wave(_SHORT, "mpnet", (STANDARD, SELF)),
         Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT)),
+        Wave(_SHORT, "minilm", (SELF, PUPIL, *RIVALS)),
+        Wave(_SHORT, "mpnet", (JOINT,)),
+        Wave(_LONG, "minilm", RIVALS),
         Wave(_SHORT, "mpnet", EFFICIENT_12),
-        Wave(_LONG, "minilm", (*REGIMES, CLASSIFIER, *ATTACHED)),
+        Wave(_SHORT, "minilm", (MORE, "joint distill=1", "mixed", "mixed distill=1")),
+        Wave(_LONG, "minilm", (SELF,)),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT), seeds=(1, 2)),
     ),
 )

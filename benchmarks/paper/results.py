@@ -120,6 +120,7 @@ class Results:
     Attributes:
         rows: by part, and tokens of a test row in the mean.
         truncated: share of the test rows that lost tokens.
+        recipes: of the standard and the joint model.
         missing: methods of the plan that were not run yet.
     """
 
@@ -130,7 +131,7 @@ class Results:
     rows: dict[str, int]
     tokens: float
     truncated: float
-    recipe: dict[str, Any]
+    recipes: dict[str, dict[str, Any]]
     times: Times
     methods: tuple[MethodFigures, ...]
     lines: tuple[NamedLine, ...]

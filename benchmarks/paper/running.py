@@ -33,7 +33,7 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     for data in dict.fromkeys(run.data for run in runs if run.unlabelled):
         prepare_unlabelled(place, place.plan.data_sets[data])
     for number, run in enumerate(runs, start=1):
-        for part in [run] if run.needed is None else [run.needed, run]:
+        for part in [*run.needed, run]:
             _run(place, part, say, f"{number}/{len(runs)} {part.name}")
 
 
@@ -63,7 +63,7 @@ def _run(place: Place, run: Run, say: Callable[[str], None], name: str) -> None:
     with _claimed(place.model(run).with_suffix(".lock")) as mine:
         if not mine or place.is_done(run):
             return
-        if run.needed is not None and not place.is_done(run.needed):
+        if not all(place.is_done(one) for one in run.needed):
             return  # Another process is still at it.
         say(name)
         started = time.monotonic()

@@ -15,14 +15,10 @@ from benchmarks.paper.analysis import Analysis, analyse
 from benchmarks.paper.document import read_results, write_document, write_results
 from benchmarks.paper.place import PARTS, Place
 from benchmarks.paper.plan import (
-    ATTACHED,
     CLASSIFIER,
     EFFICIENT,
-    EFFICIENT_12,
     JOINT,
     PLAN,
-    PUPIL,
-    REGIMES,
     STANDARD,
     DataSet,
     Encoder,
@@ -62,11 +58,9 @@ def place_in(folder: Path, plan: Plan) -> Place:
 
 def small_plan() -> Plan:
     """Everything that the plan has, but for most of it on one data set only."""
-    waves = (
-        Wave(tuple(PLAN.data_sets), "minilm", (STANDARD, JOINT, *EFFICIENT)),
-        Wave(("sst2",), "minilm", (CLASSIFIER, *ATTACHED, *REGIMES, PUPIL)),
-        Wave(("sst2",), "mpnet", (STANDARD, JOINT, *EFFICIENT_12)),
-    )
+    methods = {name: tuple({run.method: 0 for run in PLAN.runs() if run.encoder == name}) for name in PLAN.encoders}
+    core = Wave(tuple(PLAN.data_sets), "minilm", (STANDARD, JOINT, *EFFICIENT))
+    waves = (core, *(Wave(("sst2",), name, methods[name]) for name in PLAN.encoders))
     return Plan(PLAN.data_sets, _quick(PLAN.encoders), waves)
 
 
@@ -80,7 +74,7 @@ def tiny_plan() -> Plan:
 
 def _quick(encoders: dict[str, Encoder]) -> dict[str, Encoder]:
     """Trained in seconds."""
-    return {name: replace(one, recipe=RECIPE, recipes={}) for name, one in encoders.items()}
+    return {name: replace(one, recipe=RECIPE, recipes={}, early={}) for name, one in encoders.items()}
 
 
 def make_data(folder: Path, data: DataSet, seed: int) -> None:

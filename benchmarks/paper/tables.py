@@ -1,13 +1,14 @@
 """Tables in Markdown, each from the results alone; what was not run shows as missing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.pictures import HANDED_IN
-from benchmarks.paper.plan import ATTACHED, JOINT, Plan
+from benchmarks.paper.plan import ATTACHED, JOINT, STANDARD, Plan
 from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.words import count, loss_of, percent, signed, times, whole
@@ -38,17 +39,18 @@ def set_up(plan: Plan, results: Sequence[Results]) -> str:
     """What was trained on how much."""
 
     def row(one: Results) -> list[str]:
-        rows, recipe = one.rows, one.recipe
+        rows = one.rows
         cut = plan.data_sets[one.data].max_length
         return [
             title_of(plan, one),
             " / ".join(whole(rows[part]) for part in ("train", "dev", "test")),
             f"{one.tokens:.0f}" + (f", cut at {cut}: {percent(one.truncated, 0)} of the texts" if cut else ""),
-            f"{recipe['epochs']:g} epochs, {recipe['learning_rates'][0]:g}",
+            _recipe(one.recipes[STANDARD]),
+            _recipe(one.recipes[JOINT]),
             str(one.standard.seeds),
         ]
 
-    header = ("data and encoder", "train / dev / test rows", "tokens of a text", "recipe", "seeds")
+    header = ("data and encoder", "train / dev / test rows", "tokens of a text", "one exit", "several exits", "seeds")
     return grid(header, map(row, results))
 
 
@@ -147,7 +149,6 @@ def recipes() -> str:
 
 def regimes(plan: Plan, results: Sequence[Results], part: str) -> str:
     """Area under the curve of every way to get exits."""
-    names = list(dict.fromkeys(one.method for found in results for one in found.methods if len(one.layers) > 1))
 
     def value(found: Results, method: str) -> float | None:
         one = found.method(method)
@@ -158,10 +159,21 @@ def regimes(plan: Plan, results: Sequence[Results], part: str) -> str:
         known = [one for one in values if one is not None]
         return percent(float(np.mean(known))) if len(known) == len(values) else MISSING
 
-    rows = [
-        [name, *(_bold_best(results, names, name, found, value) for found in results), mean(name)] for name in names
-    ]
+    names = _with_exits(results)
+    rows = [[name, *_bold_best(results, names, name, value, percent), mean(name)] for name in names]
     return grid(("method", *(title_of(plan, found) for found in results), "mean"), rows)
+
+
+def faster(plan: Plan, results: Sequence[Results], loss: float) -> str:
+    """How much faster every way to get exits is, without losing more than so much against the standard model."""
+
+    def value(found: Results, method: str) -> float | None:
+        one = found.method(method)
+        return None if one is None else one.lines["lot"].within[f"{loss:g}"]
+
+    names = _with_exits(results)
+    rows = [[name, *_bold_best(results, names, name, value, times)] for name in names]
+    return grid(("method", *(title_of(plan, found) for found in results)), rows)
 
 
 def attached(plan: Plan, results: Sequence[Results]) -> str:
@@ -332,6 +344,11 @@ def _within(found: Results, kind: str, loss: float) -> str:
     return _times(speed) + (f", timed {times(timed[0])}" if timed else "")
 
 
+def _recipe(recipe: Mapping[str, Any]) -> str:
+    norm = recipe["max_grad_norm"]
+    return f"{recipe['epochs']:g} epochs, {recipe['learning_rates'][0]:g}, norm {f'{norm:g}' if norm else 'free'}"
+
+
 def _rho(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2f}"
 
@@ -340,15 +357,25 @@ def _times(speed: float | None) -> str:
     return MISSING if speed is None else times(speed)
 
 
+def _with_exits(results: Sequence[Results]) -> list[str]:
+    """Methods that give several exits."""
+    return list(dict.fromkeys(one.method for found in results for one in found.methods if len(one.layers) > 1))
+
+
 def _bold_best(
     results: Sequence[Results],
     names: Sequence[str],
     name: str,
-    found: Results,
     value: Callable[[Results, str], float | None],
-) -> str:
-    here = value(found, name)
-    if here is None:
-        return MISSING
-    best = max(one for one in (value(found, other) for other in names) if one is not None)
-    return f"**{percent(here)}**" if here == best else percent(here)
+    form: Callable[[float], str],
+) -> list[str]:
+    """A row of a table, with the figures that are the best of their columns in bold."""
+
+    def cell(found: Results) -> str:
+        here = value(found, name)
+        if here is None:
+            return MISSING
+        best = max(one for one in (value(found, other) for other in names) if one is not None)
+        return f"**{form(here)}**" if here == best else form(here)
+
+    return [cell(found) for found in results]

@@ -36,7 +36,7 @@ def _train(place: Place, run: Run, folder: Path) -> None:
     offramp.train(
         str(place.data_file(run.data, "train")),
         dev=str(place.data_file(run.data, "dev")),
-        model=place.encoders[run.encoder],
+        model=place.encoders[run.encoder] if run.start is None else str(place.model(run.start)),
         output=folder,
         columns=data.columns,
         unlabeled=str(place.unlabelled_file(run.data)) if run.unlabelled else None,
@@ -44,7 +44,7 @@ def _train(place: Place, run: Run, folder: Path) -> None:
         exits=place.plan.exits(run),
         layers=run.layers,
         max_length=data.max_length,
-        recipe=encoder.recipe_for(run.data),
+        recipe=encoder.recipe_for(run),
         regime=run.regime,
         seed=run.seed,
         resume=_checkpoints(folder).is_dir(),
@@ -59,7 +59,7 @@ def _fine_tune(place: Place, run: Run, folder: Path) -> None:
             place.rows(run.data, "dev"),
             place.encoders[run.encoder],
             new,
-            recipe=encoder.recipe_for(run.data),
+            recipe=encoder.recipe_for(run),
             max_length=data.max_length,
             seed=run.seed,
         )

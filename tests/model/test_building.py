@@ -7,7 +7,7 @@ from transformers import AutoModel, GPT2Config, T5Config, XLMConfig
 from conftest import FAMILIES, LAYERS, tiny_model, tiny_tokenizer
 from damage import TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, assert_plain, change_json, declare_pooling, drop_tensors, halve
 from offramp.errors import BackboneError, OptionError
-from offramp.model import build, save
+from offramp.model import adopt, build, save
 
 
 def build_from(folder, **changes):
@@ -218,8 +218,26 @@ def test_models_that_are_no_such_encoder(config, message, tmp_path):
     assert "supported are BERT, RoBERTa" in str(caught.value)
 
 
-def test_a_model_of_ours_is_no_encoder(tmp_path):
-    save(tiny_model(), tmp_path)
-    with pytest.raises(BackboneError, match="EarlyExitConfig") as caught:
-        build_from(tmp_path)
-    assert_plain(caught.value)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_of_ours_hands_on_its_encoder(family, tmp_path):
+    before = tiny_model(family, pooling="mean")
+    save(before, tmp_path)
+    after = build_from(tmp_path, exits="3", labels=["a", "b", "c"])
+    assert (after.network.config.exits, after.network.config.labels) == ([3, LAYERS], ("a", "b", "c"))
+    assert after.network.config.pooling == "mean"
+    assert after.tokenizer.model_max_length == before.tokenizer.model_max_length
+    _assert_same(after.network.backbone, before.network.backbone)
+    _assert_same(build_from(tmp_path, exits=None, layers=2).network.backbone, before.network.backbone)
+
+
+def test_so_does_one_that_keeps_its_own_head(classifier_folder, tmp_path):
+    before = adopt(str(classifier_folder), exits="1")
+    save(before, tmp_path / "model")
+    _assert_same(build_from(tmp_path / "model").network.backbone, before.network.backbone)
+
+
+def _assert_same(encoder, whole):
+    """All tensors of an encoder stand in one that is at least as deep."""
+    expected = whole.state_dict()
+    assert encoder.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in encoder.state_dict().items())

@@ -15,6 +15,7 @@ from offramp.training import DEFAULT, PAPER, Recipe, recipe_named
         ({"batch_size": 0}, "batch-size is 0; it must be a number of at least 1"),
         ({"patience": 0}, "patience is 0"),
         ({"weight_decay": -0.1}, "weight-decay is -0.1"),
+        ({"max_grad_norm": -1.0}, "max-grad-norm is -1.0; it must be a number of at least 0"),
         ({"learning_rates": (5e-5, 5.0)}, "learning rate of 5.0 cannot work; use one between 0 and 1, such as 5e-5"),
         ({"learning_rates": (0.0,)}, "learning rate of 0.0"),
         ({"learning_rates": (math.nan,)}, "learning rate of nan"),

@@ -44,6 +44,16 @@ def test_exits_have_their_own_learning_rate_and_vectors_do_not_decay():
         assert group["weight_decay"] == (0.1 if parameter.ndim > 1 else 0.0)
 
 
+@pytest.mark.parametrize(("norm", "learns"), [(1e-30, False), (0.0, True)])
+def test_gradients_are_cut_to_a_norm_or_left_whole(norm, learns, tmp_path, encoder_folder):
+    recipe = Recipe(epochs=1, batch_size=8, weight_decay=0, max_grad_norm=norm, precision="fp32")
+    data = write_jsonl(tmp_path / "toys.jsonl", single(40))
+    train(data, model=str(encoder_folder), output=tmp_path / "model", recipe=recipe)
+    before, after = (load_file(folder / "model.safetensors") for folder in (encoder_folder, tmp_path / "model"))
+    name = "encoder.layer.0.output.dense.weight"
+    assert torch.equal(before[name], after[f"backbone.{name}"]) is not learns
+
+
 def test_dropout_is_the_encoders_own_unless_set():
     backbone = tiny_backbone()
     _set_dropout(backbone, None)

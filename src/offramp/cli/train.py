@@ -28,7 +28,7 @@ from offramp.training.regimes import Regime
 @expand("changes", Recipe, optional=True, names={"learning_rates": "learning-rate"})
 def command(
     data: Annotated[str, typer.Argument(metavar="TRAIN", help=f"Labelled texts: {SOURCE}.")],
-    model: Annotated[str, typer.Option(help="The encoder: a folder or a hub id.")],
+    model: Annotated[str, typer.Option(help="The encoder, or a model to take it from: a folder or a hub id.")],
     output: OutputFolder,
     columns: Columns,
     changes: dict[str, Any],

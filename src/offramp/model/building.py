@@ -42,7 +42,8 @@ def build(
     """Puts untrained exits on a pre-trained encoder.
 
     Args:
-        backbone_name: folder or hub id of the encoder.
+        backbone_name: folder or hub id of the encoder; of a model with exits or a fine-tuned classifier, the encoder is
+            taken and the rest is left.
         exits: see :func:`~offramp.model.config.resolve_exits`.
         labels: label names in the order of the logits.
         pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
@@ -57,12 +58,17 @@ def build(
     with _backbone_errors(backbone_name):
         tokenizer = read_tokenizer(backbone_name)
         encoder_config = AutoConfig.from_pretrained(backbone_name)
+    renamed = None
+    if isinstance(encoder_config, EarlyExitConfig):
+        pooling, renamed = pooling or encoder_config.pooling, {r"^backbone\.": ""}
+        encoder_config = encoder_config.backbone_config
     if layers is not None:
         _cut(encoder_config, layers)
     with _backbone_errors(backbone_name):
         backbone, found = AutoModel.from_pretrained(
             backbone_name,
             config=encoder_config,
+            key_mapping=renamed,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,

@@ -43,6 +43,7 @@ class Recipe:
     warmup: Annotated[float, "share of the steps over which the learning rate rises"] = 0.1
     schedule: Annotated[Schedule, "how the learning rate falls after that"] = "linear"
     weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01
+    max_grad_norm: Annotated[float, "longer gradients are cut to this norm; 0 = none are"] = 1.0
     dropout: Annotated[float | None, "dropout inside the encoder; none = the encoder's own"] = None
     patience: Annotated[int, "stop after this many epochs without a better dev accuracy"] = 2
     precision: Annotated[Precision, "auto = bf16 where the hardware is fast at it"] = "auto"
@@ -52,6 +53,7 @@ class Recipe:
         _at_least("batch-size", self.batch_size, 1)
         _at_least("patience", self.patience, 1)
         _at_least("weight-decay", self.weight_decay, 0)
+        _at_least("max-grad-norm", self.max_grad_norm, 0)
         if not self.learning_rates:
             raise OptionError("there is no learning rate; give at least one, such as 5e-5")
         for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):

@@ -135,7 +135,7 @@ def train(
 
     Args:
         data: labelled texts: a csv, tsv, jsonl or parquet file, a folder, or a hub id.
-        model: the encoder: a folder or a hub id.
+        model: the encoder, or a model whose encoder training starts from: a folder or a hub id.
         output: the model folder to write.
         dev: labelled texts to choose the best epoch and fit temperatures on; by default split off ``data``.
         dev_fraction: share of ``data`` that is split off, stratified and seeded, where no ``dev`` is given.

@@ -214,6 +214,7 @@ def _arguments(
         else "constant_with_warmup",
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
         bf16=recipe.bf16,
         use_cpu=on_cpu,
         # In some steps some exits have no loss.
