@@ -103,8 +103,9 @@ class School:
     def train(self, output, data=None, **options):
         settings = {"exits": EXITS, "recipe": QUICK, "regime": Regime(distill=100.0), **options}
         settings.setdefault("teacher", getattr(self, "teacher", None))
+        settings.setdefault("model", self.encoder)
         data = data or self.wrong
-        return train(data, model=self.encoder, output=output, dev=self.dev, pooling="mean", **settings)
+        return train(data, output=output, dev=self.dev, pooling="mean", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,12 @@ def test_all_exits_learn_what_the_labels_do_not_say(school, tmp_path, name, exit
     assert min(one.accuracy for one in taught.calibration.exits) > 0.9
     alone = school.train(tmp_path / "alone", exits=exits, regime=None, teacher=None)
     assert max(one.accuracy for one in alone.calibration.exits) < 0.6
+
+
+def test_a_pupil_can_start_where_its_teacher_ended(school, tmp_path):
+    still = replace(QUICK, learning_rates=(1e-9,))
+    pupil = school.train(tmp_path / "pupil", model=school.teacher, unlabeled=school.more, recipe=still)
+    assert pupil.calibration.exits[-1].accuracy > 0.9
 
 
 def test_a_resumed_run_does_not_ask_again(school, tmp_path):
