@@ -373,6 +373,17 @@ def test_blank_and_long_texts_are_counted(stage, tmp_path):
     assert (summary.blank, summary.truncated) == (2, 3)
 
 
+def test_a_library_writes_nothing_to_the_terminal(stage, finished, tmp_path):
+    summary, *_ = finished
+    program = (
+        "import offramp; from offramp.training import Recipe; "
+        f"offramp.train({stage.dev!r}, model={str(summary.folder)!r}, output={str(tmp_path / 'model')!r}, "
+        "layers=2, recipe=Recipe(epochs=2))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout + result.stderr == ""
+
+
 def test_processes_share_the_work(stage, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "offramp"]
     command += ["train", stage.data, "--dev", stage.dev, "--model", str(stage.encoder), "--output", "model"]

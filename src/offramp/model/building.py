@@ -21,12 +21,12 @@ from offramp.errors import BackboneError, OptionError
 from offramp.files import read_json
 from offramp.model.config import PROBLEM_TYPES, EarlyExitConfig, resolve_exits
 from offramp.model.heads import default_pooling
-from offramp.model.loading import LoadedModel, first_line, flaw_of, no_progress_bars, read_tokenizer, token_limit
+from offramp.model.loading import LoadedModel, first_line, flaw_of, quiet, read_tokenizer, token_limit
 from offramp.model.network import EarlyExitForSequenceClassification
 from offramp.model.stack import SUPPORTED
 
 
-@no_progress_bars()
+@quiet()
 def build(
     backbone_name: str,
     *,
@@ -92,7 +92,7 @@ def build(
     return _with_exits(config, backbone, tokenizer, max_length)
 
 
-@no_progress_bars()
+@quiet()
 def adopt(
     classifier_name: str,
     *,
@@ -156,7 +156,7 @@ class FineTuned:
     labels: list[str]
 
 
-@no_progress_bars()
+@quiet()
 def open_classifier(name: str) -> FineTuned:
     """Loads a checkpoint for ``AutoModelForSequenceClassification``; a folder of ours is one, too.
 

@@ -22,13 +22,18 @@ _RESTORE = "restore it or train the model again"
 
 
 @contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Keeps transformers' progress bars off the screen for a while: a library does not write to the terminal."""
-    shown = logging.is_progress_bar_enabled()
+def quiet() -> Iterator[None]:
+    """Keeps transformers' progress bars and reports off the screen for a while.
+
+    A library does not write to the terminal; what matters in the reports is checked here and told as errors.
+    """
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 
@@ -41,7 +46,7 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
 
 
-@no_progress_bars()
+@quiet()
 def load(folder: Path) -> LoadedModel:
     """Reads the network and the tokenizer of a model folder.
 
@@ -107,7 +112,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise ModelFolderError(f"the tokenizer in {folder} cannot be read ({first_line(error)}); {_RESTORE}") from error
 
 
-@no_progress_bars()
+@quiet()
 def save(model: LoadedModel, folder: Path) -> None:
     """Writes ``config.json``, ``model.safetensors`` and the tokenizer's files into an existing folder."""
     model.network.save_pretrained(folder)

@@ -29,6 +29,7 @@ from offramp.calibration import Problem
 from offramp.errors import ModelFolderError
 from offramp.files import read_json
 from offramp.model import LoadedModel
+from offramp.model.loading import quiet
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import Recipe
 from offramp.training.rows import LengthGrouped, Rows, RowSet
@@ -164,7 +165,7 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
-    with _attention_for_training(model.network.backbone, longest=int(train.encoded.lengths.max())):
+    with quiet(), _attention_for_training(model.network.backbone, longest=int(train.encoded.lengths.max())):
         trainer.train(resume_from_checkpoint=_newest_checkpoint(checkpoints) if resume else None)
     seconds = time.monotonic() - started
     # Temperatures are for the precision that the engine runs in: fp32, whatever the training used.
