@@ -27,7 +27,7 @@ from benchmarks.paper.curves import (
 )
 from benchmarks.paper.measuring import read_times
 from benchmarks.paper.place import Place
-from benchmarks.paper.plan import CLASSIFIER, JOINT, STANDARD, Run
+from benchmarks.paper.plan import CLASSIFIER, JOINT, OURS, STANDARD, Run
 from benchmarks.paper.results import KINDS, LOSSES, Comparison, Line, MethodFigures, NamedLine, Results
 from benchmarks.paper.times import Array, Lot, Times
 from benchmarks.rivals.recipes import RIVALS, Rival
@@ -242,23 +242,27 @@ def _lines(analysis: Analysis) -> Iterator[NamedLine]:
 
 def _comparisons(analysis: Analysis) -> Iterator[Comparison]:
     """Ours against each efficient baseline at that one's speed, and against all others at fixed speeds."""
-    for kind in KINDS:
-        for cut in analysis.cuts:
-            seeds = analysis.seeds(JOINT, cut)
+    for ours in OURS:
+        for kind in KINDS if analysis.seeds(ours) else ():
+            yield from _compared_with(analysis, ours, kind)
+
+
+def _compared_with(analysis: Analysis, ours: str, kind: str) -> Iterator[Comparison]:
+    for cut in analysis.cuts:
+        if seeds := analysis.seeds(ours, cut):
             theirs = analysis.mean_outcomes(cut, kind, seeds)
-            speedup = _nearest(fastest(theirs), fastest(analysis.mean_outcomes(JOINT, kind, seeds)))
-            yield from _compared(analysis, EFFICIENT, cut, kind, seeds, theirs, (speedup,))
-        if seeds := analysis.seeds(JOINT, STANDARD, *analysis.cuts):
-            choice = choice_between([analysis.mean_outcomes(one, kind, seeds) for one in (STANDARD, *analysis.cuts)])
-            yield from _compared(analysis, EFFICIENT, ANY, kind, seeds, choice, COMPARED_AT)
-        for other in _others(analysis):
-            if seeds := analysis.seeds(JOINT, *other.methods):
-                theirs = other.outcomes(kind, seeds)
-                yield from _compared(analysis, other.group, other.name, kind, seeds, theirs, COMPARED_AT)
-        seeds = analysis.seeds(JOINT)
-        yield from _compared(
-            analysis, CALIBRATION, "temperature 1", kind, seeds, _uncalibrated(analysis, kind, seeds), COMPARED_AT
-        )
+            speedup = _nearest(fastest(theirs), fastest(analysis.mean_outcomes(ours, kind, seeds)))
+            yield from _compared(analysis, ours, EFFICIENT, cut, kind, seeds, theirs, (speedup,))
+    if seeds := analysis.seeds(ours, STANDARD, *analysis.cuts):
+        choice = choice_between([analysis.mean_outcomes(one, kind, seeds) for one in (STANDARD, *analysis.cuts)])
+        yield from _compared(analysis, ours, EFFICIENT, ANY, kind, seeds, choice, COMPARED_AT)
+    for other in _others(analysis):
+        if seeds := analysis.seeds(ours, *other.methods):
+            theirs = other.outcomes(kind, seeds)
+            yield from _compared(analysis, ours, other.group, other.name, kind, seeds, theirs, COMPARED_AT)
+    seeds = analysis.seeds(ours)
+    raw = _uncalibrated(analysis, ours, kind, seeds)
+    yield from _compared(analysis, ours, CALIBRATION, "temperature 1", kind, seeds, raw, COMPARED_AT)
 
 
 def _nearest(wanted: float, ours: float) -> float:
@@ -266,13 +270,14 @@ def _nearest(wanted: float, ours: float) -> float:
     return min(wanted, ours) if ours >= _NEAR * wanted else wanted
 
 
-def _uncalibrated(analysis: Analysis, kind: str, seeds: Sequence[int]) -> Outcomes:
-    raw = [analysis.answers(JOINT, seed, calibrated=False) for seed in seeds]
+def _uncalibrated(analysis: Analysis, ours: str, kind: str, seeds: Sequence[int]) -> Outcomes:
+    raw = [analysis.answers(ours, seed, calibrated=False) for seed in seeds]
     return mean_over_seeds([early_exit(one, analysis.lot(kind)) for one in raw])
 
 
 def _compared(
     analysis: Analysis,
+    ours: str,
     group: str,
     name: str,
     kind: str,
@@ -280,8 +285,8 @@ def _compared(
     theirs: Outcomes,
     speedups: Sequence[float],
 ) -> Iterator[Comparison]:
-    ours = analysis.mean_outcomes(JOINT, kind, seeds)
+    own = analysis.mean_outcomes(ours, kind, seeds)
     for speedup in speedups:
-        found = versus(ours, theirs, speedup)
+        found = versus(own, theirs, speedup)
         if found is not None:
-            yield Comparison(group, name, kind, len(seeds), found)
+            yield Comparison(ours, group, name, kind, len(seeds), found)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.paper.analysis import CALIBRATION, EFFICIENT, MODELS
-from benchmarks.paper.plan import Plan
+from benchmarks.paper.plan import OURS, Plan
 from benchmarks.paper.results import Comparison, Results, StepCost
 from benchmarks.paper.tables import MISSING, grid, title_of
 from offramp.report.words import count, percent, signed, times
@@ -37,20 +37,23 @@ def _preserved(plan: Plan, results: Sequence[Results]) -> str:
 
 
 def _verdicts(results: Sequence[Results], group: str, beginning: str = "") -> str:
-    """How often ours is ahead, and how often that is certain."""
+    """How often each of ours is ahead, and how often that is certain."""
     found = [
         one
         for result in results
         for one in result.comparisons
         if one.group == group and one.other.startswith(beginning)
     ]
-    if not found:
-        return MISSING
+    named = {name: [one for one in found if one.ours == ours] for ours, name in OURS.items()}
+    return "; ".join(f"{name}: {_verdict(those)}" for name, those in named.items() if those) or MISSING
+
+
+def _verdict(found: Sequence[Comparison]) -> str:
     verdicts = [one.versus.verdict for one in found]
     ahead = sum(one.versus.gain.value > 0 for one in found)
     return (
         f"ahead in {ahead} of {count(len(found), 'comparison')} at equal time, with certainty (95 %) in "
-        f"{verdicts.count('better')}; behind with certainty in {verdicts.count('worse')}"
+        f"{verdicts.count('better')}, behind with certainty in {verdicts.count('worse')}"
     )
 
 

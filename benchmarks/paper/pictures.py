@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.paper.analysis import MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
+from benchmarks.paper.plan import OURS
 from benchmarks.paper.results import KINDS, Line, Results
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
@@ -45,11 +46,17 @@ def _curves(results: Results, title: str) -> Any:
             if (named.group, named.kind) == (MODELS, kind):
                 _plot(axes, named.line, color=ORANGE, linewidth=0.8, linestyle=":", label="two or more models")
         _plot_efficient(axes, results, kind)
-        _plot(axes, results.joint.lines[kind], color=BLUE, linewidth=1.8, label="one network with exits")
+        _plot_ours(axes, results, kind, "one network with exits, {}")
         _frame(axes, results, f"{title}, {HANDED_IN[kind]}")
     figure.axes[0].set_ylabel("accuracy (%)")
     _legend(figure)
     return figure
+
+
+def _plot_ours(axes: Any, results: Results, kind: str, label: str) -> None:
+    for ours, style in zip(OURS, ("-", (0, (3, 1))), strict=True):
+        if (found := results.method(ours)) is not None:
+            _plot(axes, found.lines[kind], color=BLUE, linewidth=1.8, linestyle=style, label=label.format(OURS[ours]))
 
 
 def _plot_efficient(axes: Any, results: Results, kind: str) -> None:
@@ -79,7 +86,7 @@ def _rivals(results: Sequence[Results], titles: Sequence[str]) -> Any:
         for named in one.lines:
             if (named.group, named.kind) == (RIVAL, "lot"):
                 _plot(axes, named.line, color=_COLORS[named.name], linewidth=0.9, label=named.name)
-        _plot(axes, one.joint.lines["lot"], color=BLUE, linewidth=1.8, label="joint, confidence")
+        _plot_ours(axes, one, "lot", "{}, confidence")
         _frame(axes, one, title)
     for axes in panels[len(results) :]:
         axes.set_axis_off()

@@ -62,15 +62,17 @@ class MethodFigures:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Our method against another at one speed-up.
+    """One of our methods against another at one speed-up.
 
     Attributes:
+        ours: the method, one of ``plan.OURS``.
         group: ``efficient``, ``models`` (several models in turn), ``rivals`` or ``calibration`` (temperature 1).
         other: name within the group.
         kind: way of handing texts in.
         seeds: that both have.
     """
 
+    ours: str
     group: str
     other: str
     kind: str

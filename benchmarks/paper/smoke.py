@@ -15,6 +15,7 @@ from benchmarks.paper.analysis import Analysis, analyse
 from benchmarks.paper.document import read_results, write_document, write_results
 from benchmarks.paper.place import PARTS, Place
 from benchmarks.paper.plan import (
+    AGAIN,
     CLASSIFIER,
     EFFICIENT,
     JOINT,
@@ -66,7 +67,7 @@ def small_plan() -> Plan:
 
 def tiny_plan() -> Plan:
     """One data set of texts and one of pairs, and of every kind of run one: for tests."""
-    methods = (STANDARD, JOINT, "cut 1", "cut 4", "sweet", "weighted", CLASSIFIER, "attach model")
+    methods = (STANDARD, JOINT, AGAIN, "cut 1", "cut 4", "sweet", "weighted", CLASSIFIER, "attach model")
     data = {name: PLAN.data_sets[name] for name in ("sst2", "snli")}
     waves = (Wave(("sst2",), "minilm", methods), Wave(("snli",), "minilm", (STANDARD, JOINT)))
     return Plan(data, _quick({"minilm": PLAN.encoders["minilm"]}), waves)

@@ -1,6 +1,7 @@
 """Tables in Markdown, each from the results alone; what was not run shows as missing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.pictures import HANDED_IN
-from benchmarks.paper.plan import ATTACHED, JOINT, STANDARD, Plan
+from benchmarks.paper.plan import ATTACHED, JOINT, OURS, STANDARD, Plan
 from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.words import count, loss_of, percent, signed, times, whole
@@ -78,27 +79,27 @@ def efficient(plan: Plan, results: Sequence[Results]) -> str:
     def rows() -> Iterable[list[str]]:
         for one in results:
             for cut in (method for method in one.methods if method.method.startswith("cut")):
-                cells = [_found(one.comparisons, EFFICIENT, cut.method, kind) for kind in KINDS]
-                yield [
-                    title_of(plan, one),
-                    cut.method.removeprefix("cut "),
-                    percent(cut.accuracies[-1]),
-                    *(cell for found in cells for cell in _against(found)),
+                cells = [
+                    cell
+                    for kind in KINDS
+                    for cell in _against([_found(one, ours, EFFICIENT, cut.method, kind) for ours in OURS])
                 ]
+                yield [title_of(plan, one), cut.method.removeprefix("cut "), percent(cut.accuracies[-1]), *cells]
 
-    columns = [f"{what} {HANDED_IN[kind]}" for kind in KINDS for what in ("speed-up", "ours less theirs,")]
+    names = ("speed-up", *(f"{name} less theirs," for name in OURS.values()))
+    columns = [f"{what} {HANDED_IN[kind]}" for kind in KINDS for what in names]
     return grid(("data and encoder", "layers", "accuracy", *columns), rows())
 
 
 def efficient_line(plan: Plan, results: Sequence[Results]) -> str:
     """Ours at fixed speeds against the line that joins the standard and the efficient models."""
 
-    def row(one: Results) -> list[str]:
-        gains = (_found(one.comparisons, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT)
-        return [title_of(plan, one), *map(_gain, gains)]
+    def row(one: Results, ours: str) -> list[str]:
+        gains = (_found(one, ours, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT)
+        return [title_of(plan, one), OURS[ours], *map(_gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in COMPARED_AT]
-    return grid(("data and encoder", *columns), map(row, results))
+    return grid(("data and encoder", "ours", *columns), [row(one, ours) for one in results for ours in _run(one)])
 
 
 def in_turn(plan: Plan, results: Sequence[Results]) -> str:
@@ -107,33 +108,32 @@ def in_turn(plan: Plan, results: Sequence[Results]) -> str:
     def rows() -> Iterable[list[str]]:
         for one in results:
             names = dict.fromkeys(line.name for line in one.lines if line.group == MODELS)
-            for name in names:
-                cells = [
-                    _gain(_found(one.comparisons, MODELS, name, kind, speedup))
-                    for kind in KINDS
-                    for speedup in (2.0, 3.0)
-                ]
-                yield [title_of(plan, one), name, *cells]
+            for name, ours in product(names, _run(one)):
+                gains = (_found(one, ours, MODELS, name, kind, speedup) for kind in KINDS for speedup in (2.0, 3.0))
+                yield [title_of(plan, one), name, OURS[ours], *map(_gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in (2, 3)]
-    return grid(("data and encoder", "models", *columns), rows())
+    return grid(("data and encoder", "models", "ours", *columns), rows())
 
 
-def rivals(plan: Plan, results: Sequence[Results], kind: str) -> str:
-    """Accuracies of ours and of all rivals at fixed speeds; in brackets how much ours is better."""
+def rivals(plan: Plan, results: Sequence[Results], ours: str, kind: str) -> str:
+    """Accuracies of one of ours and of all rivals at fixed speeds; in brackets how much ours is better."""
 
     def accuracy(line: NamedLine | None, speedup: float) -> str:
         return MISSING if line is None else _at(line.line.accuracy, speedup)
 
     def rows() -> Iterable[list[str]]:
         for one in results:
-            ours = [_at(one.joint.lines[kind].accuracy, speedup) for speedup in COMPARED_AT]
-            yield [f"**{title_of(plan, one)}**", "ours: joint, confidence", str(one.joint.seeds), *ours]
+            own = one.method(ours)
+            if own is None:
+                continue
+            cells = [_at(own.lines[kind].accuracy, speedup) for speedup in COMPARED_AT]
+            yield [f"**{title_of(plan, one)}**", f"ours: {OURS[ours]}, confidence", str(own.seeds), *cells]
             for rival in RIVALS:
                 found = [line for line in one.lines if (line.group, line.name, line.kind) == (RIVAL, rival.name, kind)]
                 line = found[0] if found else None
                 cells = [
-                    _with_gain(accuracy(line, speedup), _found(one.comparisons, RIVAL, rival.name, kind, speedup))
+                    _with_gain(accuracy(line, speedup), _found(one, ours, RIVAL, rival.name, kind, speedup))
                     for speedup in COMPARED_AT
                 ]
                 yield ["", rival.name, str(line.seeds) if line else MISSING, *cells]
@@ -237,13 +237,12 @@ def _separate_parameters(found: Results) -> float | None:
 def calibration(plan: Plan, results: Sequence[Results]) -> str:
     """What fitted temperatures change for one threshold over all exits."""
 
-    def row(found: Results) -> list[str]:
-        gains = [
-            _gain(_found(found.comparisons, CALIBRATION, "temperature 1", "lot", speedup)) for speedup in COMPARED_AT
-        ]
-        return [title_of(plan, found), *gains]
+    def row(found: Results, ours: str) -> list[str]:
+        gains = (_found(found, ours, CALIBRATION, "temperature 1", "lot", speedup) for speedup in COMPARED_AT)
+        return [title_of(plan, found), OURS[ours], *map(_gain, gains)]
 
-    return grid(("data and encoder", *(f"at {one:g}×" for one in COMPARED_AT)), map(row, results))
+    header = ("data and encoder", "ours", *(f"at {one:g}×" for one in COMPARED_AT))
+    return grid(header, [row(found, ours) for found in results for ours in _run(found)])
 
 
 def confidence(plan: Plan, results: Sequence[Results]) -> str:
@@ -299,19 +298,25 @@ def missing(plan: Plan, results: Sequence[Results]) -> str:
     return "\n".join(lines) or "Nothing."
 
 
+def _run(results: Results) -> list[str]:
+    """Those of our methods that were run."""
+    return [ours for ours in OURS if results.method(ours) is not None]
+
+
 def _found(
-    comparisons: Sequence[Comparison], group: str, other: str, kind: str, speedup: float | None = None
+    results: Results, ours: str, group: str, other: str, kind: str, speedup: float | None = None
 ) -> Comparison | None:
-    for one in comparisons:
-        same = (one.group, one.other, one.kind) == (group, other, kind)
+    for one in results.comparisons:
+        same = (one.ours, one.group, one.other, one.kind) == (ours, group, other, kind)
         if same and (speedup is None or one.versus.speedup == speedup):
             return one
     return None
 
 
-def _against(found: Comparison | None) -> list[str]:
-    """A baseline's speed, and the gain there."""
-    return [MISSING if found is None else times(found.versus.speedup), _gain(found)]
+def _against(found: Sequence[Comparison | None]) -> list[str]:
+    """A baseline's speed, and the gains of ours there."""
+    speeds = [times(one.versus.speedup) for one in found if one is not None]
+    return [speeds[0] if speeds else MISSING, *map(_gain, found)]
 
 
 def _gain(found: Comparison | None) -> str:

@@ -9,7 +9,7 @@ from benchmarks.paper import measuring, running
 from benchmarks.paper.__main__ import main
 from benchmarks.paper.document import read_results, read_steps, write_document
 from benchmarks.paper.place import Place
-from benchmarks.paper.plan import PLAN, Run
+from benchmarks.paper.plan import AGAIN, OURS, PLAN, Run
 from benchmarks.paper.preparing import prepare
 from benchmarks.paper.smoke import place_in, smoke, tiny_plan
 from benchmarks.paper.training import train
@@ -99,7 +99,10 @@ def test_the_page_quotes_what_a_training_step_costs(done, tmp_path):
 def test_results_compare_with_baselines_and_name_what_is_missing(done):
     folder, _ = done
     sst2, snli = read_results(tiny_plan(), folder / "results")
-    assert {one.group for one in sst2.comparisons} >= {"efficient", "rivals", "calibration", "models"}
+    for ours in OURS:
+        groups = {one.group for one in sst2.comparisons if one.ours == ours}
+        assert groups == {"efficient", "rivals", "calibration", "models"}
+    assert {one.ours for one in snli.comparisons} == {"joint"}
     assert {one.name for one in sst2.lines if one.group == "rivals"} == {
         rival.name for rival in RIVALS if rival.method in ("weighted", "sweet", "attach model")
     }
@@ -110,6 +113,16 @@ def test_results_compare_with_baselines_and_name_what_is_missing(done):
     assert sst2.standard.area_dev is None
     assert json.dumps(sst2.to_dict())
     assert all(low <= value <= high for one in sst2.comparisons for low, value, high in [_ends(one)])
+
+
+def test_tuned_pupils_start_from_the_standard_model_and_learn_from_it(done):
+    folder, _ = done
+    place = place_of(folder)
+    run = Run("sst2", "minilm", AGAIN, 0)
+    standard = place.model(Run("sst2", "minilm", "standard", 0))
+    record = json.loads((place.model(run) / "training.json").read_text())
+    assert (record["backbone"], record["teacher"]) == (str(standard), str(standard))
+    assert place.settings(run)["teacher"] == standard.name
 
 
 def _ends(comparison):
