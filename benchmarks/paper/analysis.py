@@ -22,17 +22,18 @@ from benchmarks.paper.curves import (
     mean_correlations,
     mean_over_seeds,
     one_exit,
+    per_exit,
     read_answers,
     versus,
 )
 from benchmarks.paper.measuring import read_times
 from benchmarks.paper.place import Place
-from benchmarks.paper.plan import CLASSIFIER, JOINT, OURS, STANDARD, Run
-from benchmarks.paper.results import KINDS, LOSSES, Comparison, Line, MethodFigures, NamedLine, Results
+from benchmarks.paper.plan import CLASSIFIER, JOINT, OURS, PER_EXIT, STANDARD, Run
+from benchmarks.paper.results import KINDS, LOSSES, RULES, Comparison, Line, MethodFigures, NamedLine, Results
 from benchmarks.paper.times import Array, Lot, Times
 from benchmarks.rivals.recipes import RIVALS, Rival
 from offramp import environment
-from offramp.policy import Outcomes
+from offramp.policy import Criterion, Outcomes
 from offramp.report.words import count
 
 COMPARED_AT = (1.5, 2.0, 3.0, 5.0)
@@ -110,7 +111,10 @@ class Analysis:
         answers = self.answers(method, seed, part)
         if len(answers.layers) == 1:
             return one_exit(answers, self.own_costs(method, seed, kind, part))
-        return early_exit(answers, self.lot(kind), criterion_named(rule, answers.layers))
+        lot = self.lot(kind)
+        if rule == PER_EXIT:
+            return early_exit(answers, lot, _per_exit(self.place.logits(self.run(method, seed)), lot))
+        return early_exit(answers, lot, criterion_named(rule, answers.layers))
 
     def mean_outcomes(
         self, method: str, kind: str, seeds: Sequence[int], rule: str = "confidence", part: str = "test"
@@ -133,6 +137,12 @@ class Analysis:
 @cache
 def _answers(file: Path, part: str, calibrated: bool) -> Answers:
     return read_answers(file, part, calibrated=calibrated)
+
+
+@cache
+def _per_exit(file: Path, lot: Lot) -> Criterion:
+    """Thresholds that a model's dev rows ask for."""
+    return per_exit(_answers(file, "dev", True), lot)
 
 
 def analyse(analysis: Analysis) -> Results:
@@ -175,7 +185,10 @@ def _figures(analysis: Analysis, method: str) -> MethodFigures:
         layers=answers[0].layers,
         accuracies=tuple(accuracies.mean(axis=0).tolist()),
         spread=float(accuracies[:, -1].std(ddof=1)) if len(seeds) > 1 else None,
-        lines={kind: _line(analysis, analysis.mean_outcomes(method, kind, seeds), seeds) for kind in KINDS},
+        lines={
+            rule: {kind: _line(analysis, analysis.mean_outcomes(method, kind, seeds, rule), seeds) for kind in KINDS}
+            for rule in RULES
+        },
         area_dev=area_on("dev"),
         area_test=area_on("test"),
         seconds=float(np.mean(seconds)) if seconds else None,
@@ -242,27 +255,29 @@ def _lines(analysis: Analysis) -> Iterator[NamedLine]:
 
 def _comparisons(analysis: Analysis) -> Iterator[Comparison]:
     """Ours against each efficient baseline at that one's speed, and against all others at fixed speeds."""
-    for ours in OURS:
-        for kind in KINDS if analysis.seeds(ours) else ():
-            yield from _compared_with(analysis, ours, kind)
+    for name, ours in OURS.items():
+        for kind in KINDS if analysis.seeds(ours.method) else ():
+            yield from _compared_with(analysis, name, kind)
 
 
 def _compared_with(analysis: Analysis, ours: str, kind: str) -> Iterator[Comparison]:
+    method, rule = OURS[ours].method, OURS[ours].rule
     for cut in analysis.cuts:
-        if seeds := analysis.seeds(ours, cut):
+        if seeds := analysis.seeds(method, cut):
             theirs = analysis.mean_outcomes(cut, kind, seeds)
-            speedup = _nearest(fastest(theirs), fastest(analysis.mean_outcomes(ours, kind, seeds)))
+            speedup = _nearest(fastest(theirs), fastest(analysis.mean_outcomes(method, kind, seeds, rule)))
             yield from _compared(analysis, ours, EFFICIENT, cut, kind, seeds, theirs, (speedup,))
-    if seeds := analysis.seeds(ours, STANDARD, *analysis.cuts):
+    if seeds := analysis.seeds(method, STANDARD, *analysis.cuts):
         choice = choice_between([analysis.mean_outcomes(one, kind, seeds) for one in (STANDARD, *analysis.cuts)])
         yield from _compared(analysis, ours, EFFICIENT, ANY, kind, seeds, choice, COMPARED_AT)
     for other in _others(analysis):
-        if seeds := analysis.seeds(ours, *other.methods):
+        if seeds := analysis.seeds(method, *other.methods):
             theirs = other.outcomes(kind, seeds)
             yield from _compared(analysis, ours, other.group, other.name, kind, seeds, theirs, COMPARED_AT)
-    seeds = analysis.seeds(ours)
-    raw = _uncalibrated(analysis, ours, kind, seeds)
-    yield from _compared(analysis, ours, CALIBRATION, "temperature 1", kind, seeds, raw, COMPARED_AT)
+    if rule != PER_EXIT:  # which follows any temperature
+        seeds = analysis.seeds(method)
+        raw = _uncalibrated(analysis, method, kind, seeds)
+        yield from _compared(analysis, ours, CALIBRATION, "temperature 1", kind, seeds, raw, COMPARED_AT)
 
 
 def _nearest(wanted: float, ours: float) -> float:
@@ -270,8 +285,8 @@ def _nearest(wanted: float, ours: float) -> float:
     return min(wanted, ours) if ours >= _NEAR * wanted else wanted
 
 
-def _uncalibrated(analysis: Analysis, ours: str, kind: str, seeds: Sequence[int]) -> Outcomes:
-    raw = [analysis.answers(ours, seed, calibrated=False) for seed in seeds]
+def _uncalibrated(analysis: Analysis, method: str, kind: str, seeds: Sequence[int]) -> Outcomes:
+    raw = [analysis.answers(method, seed, calibrated=False) for seed in seeds]
     return mean_over_seeds([early_exit(one, analysis.lot(kind)) for one in raw])
 
 
@@ -285,7 +300,7 @@ def _compared(
     theirs: Outcomes,
     speedups: Sequence[float],
 ) -> Iterator[Comparison]:
-    own = analysis.mean_outcomes(ours, kind, seeds)
+    own = analysis.mean_outcomes(OURS[ours].method, kind, seeds, OURS[ours].rule)
     for speedup in speedups:
         found = versus(own, theirs, speedup)
         if found is not None:

@@ -27,17 +27,16 @@ def claims(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]
 def _preserved(plan: Plan, results: Sequence[Results]) -> str:
     """The fastest at half a point."""
 
-    def best(method: str, data: str) -> str | None:
+    def best(ours: str, data: str) -> str | None:
         found = [
-            (ours.lines["lot"].within["0.005"] or 1.0, title_of(plan, one))
+            (one.line_of(ours, "lot").within["0.005"] or 1.0, title_of(plan, one))
             for one in results
-            for ours in one.methods
-            if (one.data, ours.method) == (data, method)
+            if one.data == data and ours in one.ours
         ]
         return f"{times(max(found)[0])} on {max(found)[1]}" if found else None
 
     named = {ours: [best(ours, data) for data in plan.data_sets] for ours in OURS}
-    told = (f"{OURS[ours]}: {', '.join(filter(None, speeds))}" for ours, speeds in named.items() if any(speeds))
+    told = (f"{ours}: {', '.join(filter(None, speeds))}" for ours, speeds in named.items() if any(speeds))
     return "in batches, with at most half a point lost against the standard model; " + "; ".join(told)
 
 
@@ -49,7 +48,7 @@ def _verdicts(results: Sequence[Results], group: str, beginning: str = "") -> st
         for one in result.comparisons
         if one.group == group and one.other.startswith(beginning)
     ]
-    named = {name: [one for one in found if one.ours == ours] for ours, name in OURS.items()}
+    named = {name: [one for one in found if one.ours == name] for name in OURS}
     return "; ".join(f"{name}: {_verdict(those)}" for name, those in named.items() if those) or MISSING
 
 

@@ -18,10 +18,12 @@ from offramp.policy import (
     Criterion,
     Interval,
     Outcomes,
+    accuracy_drop,
     at_exits,
     compare,
     exits_taken,
     score_exits,
+    search_thresholds,
 )
 
 PROBLEM = Problem.SINGLE_LABEL
@@ -78,6 +80,13 @@ def criterion_named(name: str, layers: Sequence[int]) -> Criterion:
         return Agreement(PROBLEM, tuple(map(float, layers)))
     criterion: Criterion = CRITERIA[name](PROBLEM)
     return criterion
+
+
+def per_exit(answers: Answers, lot: Lot) -> Criterion:
+    """A threshold for each exit, all under one knob, fitted to some rows: the default of ``offramp tune``."""
+    scored = score_exits(answers.probabilities, CONFIDENCE)
+    losses = accuracy_drop(scored.answers, answers.targets, PROBLEM)
+    return search_thresholds(scored.scores, losses, lot.shares(answers.tokens), CONFIDENCE)
 
 
 def early_exit(answers: Answers, lot: Lot, criterion: Criterion = CONFIDENCE) -> Outcomes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.paper import tables
 from benchmarks.paper.claims import claims
 from benchmarks.paper.pictures import draw_curves, draw_rivals
-from benchmarks.paper.plan import AGAIN, JOINT, Plan
+from benchmarks.paper.plan import OURS, Plan
 from benchmarks.paper.results import LOSSES, Results, StepCost
 from offramp.files import read_json, replacing, write_json
 
@@ -59,9 +59,8 @@ def _page(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost])
         efficient_line=tables.efficient_line(plan, results),
         in_turn=tables.in_turn(plan, results),
         recipes=tables.recipes(),
-        rivals_joint=tables.rivals(plan, results, JOINT, "lot"),
-        rivals_tuned=tables.rivals(plan, results, AGAIN, "lot"),
-        rivals_single=tables.rivals(plan, results, JOINT, "single"),
+        rivals="\n\n".join(tables.rivals(plan, results, ours, "lot") for ours in OURS),
+        rivals_single=tables.rivals(plan, results, "joint", "single"),
         pictures=PICTURES,
         regimes_dev=tables.regimes(plan, results, "dev"),
         regimes_test=tables.regimes(plan, results, "test"),

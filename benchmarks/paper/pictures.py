@@ -46,23 +46,24 @@ def _curves(results: Results, title: str) -> Any:
             if (named.group, named.kind) == (MODELS, kind):
                 _plot(axes, named.line, color=ORANGE, linewidth=0.8, linestyle=":", label="two or more models")
         _plot_efficient(axes, results, kind)
-        _plot_ours(axes, results, kind, "one network with exits, {}")
+        _plot_ours(axes, results, kind)
         _frame(axes, results, f"{title}, {HANDED_IN[kind]}")
     figure.axes[0].set_ylabel("accuracy (%)")
     _legend(figure)
     return figure
 
 
-def _plot_ours(axes: Any, results: Results, kind: str, label: str) -> None:
-    for ours, style in zip(OURS, ("-", (0, (3, 1))), strict=True):
-        if (found := results.method(ours)) is not None:
-            _plot(axes, found.lines[kind], color=BLUE, linewidth=1.8, linestyle=style, label=label.format(OURS[ours]))
+def _plot_ours(axes: Any, results: Results, kind: str) -> None:
+    for name, style in zip(OURS, ("-", (0, (3, 1)), (0, (1, 1))), strict=True):
+        if name in results.ours:
+            line = results.line_of(name, kind)
+            _plot(axes, line, color=BLUE, linewidth=1.8, linestyle=style, label=f"ours: {name}")
 
 
 def _plot_efficient(axes: Any, results: Results, kind: str) -> None:
     """The standard model and those that are cut off, each trained on its own."""
     single = [one for one in results.methods if len(one.layers) == 1]
-    points = sorted((one.lines[kind].fastest, 100 * one.accuracies[-1], one.layers[-1]) for one in single)
+    points = sorted((one.line(kind).fastest, 100 * one.accuracies[-1], one.layers[-1]) for one in single)
     axes.plot(
         [speed for speed, *_ in points],
         [accuracy for _, accuracy, _ in points],
@@ -86,7 +87,7 @@ def _rivals(results: Sequence[Results], titles: Sequence[str]) -> Any:
         for named in one.lines:
             if (named.group, named.kind) == (RIVAL, "lot"):
                 _plot(axes, named.line, color=_COLORS[named.name], linewidth=0.9, label=named.name)
-        _plot_ours(axes, one, "lot", "{}, confidence")
+        _plot_ours(axes, one, "lot")
         _frame(axes, one, title)
     for axes in panels[len(results) :]:
         axes.set_axis_off()

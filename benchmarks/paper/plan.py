@@ -10,9 +10,7 @@ from offramp.training.attaching import Targets
 STANDARD, CLASSIFIER, JOINT, CUT = "standard", "classifier", "joint", "cut"
 UNLABELLED, TUNED, TAUGHT, TEACHER = "unlabelled", "tuned", "taught", "mpnet"
 DISTILLED = f"{JOINT} distill=1"
-AGAIN = f"{DISTILLED} {TUNED}"
-# What is set beside the baselines and rivals: the paper's method and, with a teacher of the same depth, its best form.
-OURS = {JOINT: "joint", AGAIN: "tuned"}
+PER_EXIT = "per-exit"
 ATTACHED: dict[str, Targets] = {"attach labels": "labels", "attach model": "model"}
 
 
@@ -259,10 +257,29 @@ class Plan:
                         yield Run(data, wave.encoder, method, seed)
 
 
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Something of ours that is set beside the others.
+
+    Attributes:
+        method: of the runs.
+        rule: by which rows leave; ``per-exit``, a threshold for each exit under one knob, is that of ``offramp tune``.
+    """
+
+    method: str
+    rule: str
+
+
 EFFICIENT = ("cut 1", "cut 2", "cut 4")
 EFFICIENT_12 = ("cut 2", "cut 4", "cut 6")
+AGAIN = f"{DISTILLED} {TUNED}"
 MORE = f"{DISTILLED} {UNLABELLED}"
 SELF, PUPIL = f"{MORE} {TUNED}", f"{MORE} {TAUGHT}"
+OURS = {
+    "joint": Ours(JOINT, "confidence"),
+    "tuned": Ours(AGAIN, PER_EXIT),
+    "unlabelled": Ours(SELF, PER_EXIT),
+}
 RIVALS = ("sweet", "weighted", "frozen", "alternating", CLASSIFIER, *ATTACHED)
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 

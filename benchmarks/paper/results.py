@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.paper.curves import Correlations, Versus
-from benchmarks.paper.plan import JOINT, STANDARD
+from benchmarks.paper.plan import JOINT, OURS, PER_EXIT, STANDARD
 from benchmarks.paper.times import Times
 from offramp.files import read_json
 from offramp.policy import Interval
 
 KINDS = ("lot", "single")
+RULES = ("confidence", PER_EXIT)
 # Of accuracy against the standard model, that a setting may cost.
 LOSSES = (0.005, 0.01)
 
@@ -40,7 +41,7 @@ class MethodFigures:
         layers: run before each exit.
         accuracies: on the test rows at each exit.
         spread: standard deviation of the last exit's accuracy over the seeds; None for one seed.
-        lines: by the way of handing texts in; one point for models with one exit.
+        lines: by rule and the way of handing texts in; one point for models with one exit.
         area_dev, area_test: mean accuracy at batched speed-ups from 1 to 4; None for models with one exit.
         seconds: processor time of training, where it was not interrupted.
         parameters: of the whole network, and of its exits.
@@ -52,12 +53,16 @@ class MethodFigures:
     layers: tuple[int, ...]
     accuracies: tuple[float, ...]
     spread: float | None
-    lines: dict[str, Line]
+    lines: dict[str, dict[str, Line]]
     area_dev: float | None
     area_test: float | None
     seconds: float | None
     parameters: dict[str, int]
     correlations: Correlations | None
+
+    def line(self, kind: str, rule: str = "confidence") -> Line:
+        """The curve for a way of handing texts in, by the rule of the paper or another of ``RULES``."""
+        return self.lines[rule][kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Comparison:
     """One of our methods against another at one speed-up.
 
     Attributes:
-        ours: the method, one of ``plan.OURS``.
+        ours: its name in ``plan.OURS``.
         group: ``efficient``, ``models`` (several models in turn), ``rivals`` or ``calibration`` (temperature 1).
         other: name within the group.
         kind: way of handing texts in.
@@ -82,7 +87,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class NamedLine:
-    """The curve of a rival, or of several models in turn."""
+    """The curve of one of ours, of a rival, or of several models in turn."""
 
     group: str
     name: str
@@ -159,6 +164,16 @@ class Results:
         """One of the methods, if it was run."""
         return next((one for one in self.methods if one.method == name), None)
 
+    @property
+    def ours(self) -> dict[str, MethodFigures]:
+        """Those of ours that were run, by their names."""
+        found = {name: self.method(ours.method) for name, ours in OURS.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def line_of(self, ours: str, kind: str) -> Line:
+        """The curve of one of ours, by its rule."""
+        return self.ours[ours].line(kind, OURS[ours].rule)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, rounded to what can be told apart."""
         return {name: _rounded(value) for name, value in asdict(self).items()}
@@ -193,7 +208,9 @@ def _method(content: Mapping[str, Any]) -> MethodFigures:
             **content,
             "layers": tuple(content["layers"]),
             "accuracies": tuple(content["accuracies"]),
-            "lines": {kind: _line(line) for kind, line in content["lines"].items()},
+            "lines": {
+                rule: {kind: _line(line) for kind, line in lines.items()} for rule, lines in content["lines"].items()
+            },
             "correlations": None if found is None else Correlations(**found),
         }
     )

@@ -1,7 +1,7 @@
 """Tables in Markdown, each from the results alone; what was not run shows as missing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.pictures import HANDED_IN
-from benchmarks.paper.plan import ATTACHED, JOINT, OURS, STANDARD, Plan
+from benchmarks.paper.plan import ATTACHED, JOINT, PER_EXIT, STANDARD, Plan
 from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.words import count, loss_of, percent, signed, times, whole
@@ -58,19 +58,19 @@ def set_up(plan: Plan, results: Sequence[Results]) -> str:
 def preserved(plan: Plan, results: Sequence[Results]) -> str:
     """How much faster without losing more than so much against the standard model."""
 
-    def row(one: Results, ours: MethodFigures) -> list[str]:
+    def row(one: Results, ours: str) -> list[str]:
         return [
             title_of(plan, one),
             _accuracy(one.standard),
-            OURS[ours.method],
-            _accuracy(ours),
+            ours,
+            _accuracy(one.ours[ours]),
             *(_within(one, ours, kind, loss) for kind in KINDS for loss in LOSSES),
-            " / ".join(times(ours.lines[kind].fastest) for kind in KINDS),
+            " / ".join(times(one.line_of(ours, kind).fastest) for kind in KINDS),
         ]
 
     losses = [f"{HANDED_IN[kind]}, at most {loss_of(loss)} lost" for kind in KINDS for loss in LOSSES]
     header = ("data and encoder", "standard model", "ours", "last exit", *losses, "all at the first exit")
-    return grid(header, [row(one, ours) for one in results for ours in one.methods if ours.method in OURS])
+    return grid(header, [row(one, ours) for one in results for ours in one.ours])
 
 
 def efficient(plan: Plan, results: Sequence[Results]) -> str:
@@ -79,16 +79,13 @@ def efficient(plan: Plan, results: Sequence[Results]) -> str:
     def rows() -> Iterable[list[str]]:
         for one in results:
             for cut in (method for method in one.methods if method.method.startswith("cut")):
-                cells = [
-                    cell
-                    for kind in KINDS
-                    for cell in _against([_found(one, ours, EFFICIENT, cut.method, kind) for ours in OURS])
-                ]
-                yield [title_of(plan, one), cut.method.removeprefix("cut "), percent(cut.accuracies[-1]), *cells]
+                layers, accuracy = cut.method.removeprefix("cut "), percent(cut.accuracies[-1])
+                for ours in one.ours:
+                    against = (_against(_found(one, ours, EFFICIENT, cut.method, kind)) for kind in KINDS)
+                    yield [title_of(plan, one), layers, accuracy, ours, *chain.from_iterable(against)]
 
-    names = ("speed-up", *(f"{name} less theirs," for name in OURS.values()))
-    columns = [f"{what} {HANDED_IN[kind]}" for kind in KINDS for what in names]
-    return grid(("data and encoder", "layers", "accuracy", *columns), rows())
+    columns = [f"{what} {HANDED_IN[kind]}" for kind in KINDS for what in ("speed-up", "ours less theirs,")]
+    return grid(("data and encoder", "layers", "accuracy", "ours", *columns), rows())
 
 
 def efficient_line(plan: Plan, results: Sequence[Results]) -> str:
@@ -96,10 +93,10 @@ def efficient_line(plan: Plan, results: Sequence[Results]) -> str:
 
     def row(one: Results, ours: str) -> list[str]:
         gains = (_found(one, ours, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT)
-        return [title_of(plan, one), OURS[ours], *map(_gain, gains)]
+        return [title_of(plan, one), ours, *map(_gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in COMPARED_AT]
-    return grid(("data and encoder", "ours", *columns), [row(one, ours) for one in results for ours in _run(one)])
+    return grid(("data and encoder", "ours", *columns), [row(one, ours) for one in results for ours in one.ours])
 
 
 def in_turn(plan: Plan, results: Sequence[Results]) -> str:
@@ -108,9 +105,9 @@ def in_turn(plan: Plan, results: Sequence[Results]) -> str:
     def rows() -> Iterable[list[str]]:
         for one in results:
             names = dict.fromkeys(line.name for line in one.lines if line.group == MODELS)
-            for name, ours in product(names, _run(one)):
+            for name, ours in product(names, one.ours):
                 gains = (_found(one, ours, MODELS, name, kind, speedup) for kind in KINDS for speedup in (2.0, 3.0))
-                yield [title_of(plan, one), name, OURS[ours], *map(_gain, gains)]
+                yield [title_of(plan, one), name, ours, *map(_gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in (2, 3)]
     return grid(("data and encoder", "models", "ours", *columns), rows())
@@ -123,12 +120,9 @@ def rivals(plan: Plan, results: Sequence[Results], ours: str, kind: str) -> str:
         return MISSING if line is None else _at(line.line.accuracy, speedup)
 
     def rows() -> Iterable[list[str]]:
-        for one in results:
-            own = one.method(ours)
-            if own is None:
-                continue
-            cells = [_at(own.lines[kind].accuracy, speedup) for speedup in COMPARED_AT]
-            yield [f"**{title_of(plan, one)}**", f"ours: {OURS[ours]}, confidence", str(own.seeds), *cells]
+        for one in (one for one in results if ours in one.ours):
+            cells = [_at(one.line_of(ours, kind).accuracy, speedup) for speedup in COMPARED_AT]
+            yield [f"**{title_of(plan, one)}**", f"ours: {ours}", str(one.ours[ours].seeds), *cells]
             for rival in RIVALS:
                 found = [line for line in one.lines if (line.group, line.name, line.kind) == (RIVAL, rival.name, kind)]
                 line = found[0] if found else None
@@ -169,7 +163,7 @@ def faster(plan: Plan, results: Sequence[Results], loss: float) -> str:
 
     def value(found: Results, method: str) -> float | None:
         one = found.method(method)
-        return None if one is None else one.lines["lot"].within[f"{loss:g}"]
+        return None if one is None else one.line("lot", PER_EXIT).within[f"{loss:g}"]
 
     names = _with_exits(results)
     rows = [[name, *_bold_best(results, names, name, value, times)] for name in names]
@@ -188,7 +182,7 @@ def attached(plan: Plan, results: Sequence[Results]) -> str:
                         title_of(plan, found),
                         name,
                         " / ".join(percent(accuracy, 1) for accuracy in one.accuracies),
-                        *(_times(one.lines[kind].within["0.01"]) for kind in KINDS),
+                        *(_times(one.line(kind).within["0.01"]) for kind in KINDS),
                         MISSING if one.seconds is None else f"{one.seconds:.0f} s",
                     ]
 
@@ -237,12 +231,11 @@ def _separate_parameters(found: Results) -> float | None:
 def calibration(plan: Plan, results: Sequence[Results]) -> str:
     """What fitted temperatures change for one threshold over all exits."""
 
-    def row(found: Results, ours: str) -> list[str]:
-        gains = (_found(found, ours, CALIBRATION, "temperature 1", "lot", speedup) for speedup in COMPARED_AT)
-        return [title_of(plan, found), OURS[ours], *map(_gain, gains)]
+    def row(found: Results) -> list[str]:
+        gains = (_found(found, "joint", CALIBRATION, "temperature 1", "lot", speedup) for speedup in COMPARED_AT)
+        return [title_of(plan, found), *map(_gain, gains)]
 
-    header = ("data and encoder", "ours", *(f"at {one:g}×" for one in COMPARED_AT))
-    return grid(header, [row(found, ours) for found in results for ours in _run(found)])
+    return grid(("data and encoder", *(f"at {one:g}×" for one in COMPARED_AT)), map(row, results))
 
 
 def confidence(plan: Plan, results: Sequence[Results]) -> str:
@@ -298,11 +291,6 @@ def missing(plan: Plan, results: Sequence[Results]) -> str:
     return "\n".join(lines) or "Nothing."
 
 
-def _run(results: Results) -> list[str]:
-    """Those of our methods that were run."""
-    return [ours for ours in OURS if results.method(ours) is not None]
-
-
 def _found(
     results: Results, ours: str, group: str, other: str, kind: str, speedup: float | None = None
 ) -> Comparison | None:
@@ -313,10 +301,9 @@ def _found(
     return None
 
 
-def _against(found: Sequence[Comparison | None]) -> list[str]:
-    """A baseline's speed, and the gains of ours there."""
-    speeds = [times(one.versus.speedup) for one in found if one is not None]
-    return [speeds[0] if speeds else MISSING, *map(_gain, found)]
+def _against(found: Comparison | None) -> list[str]:
+    """A baseline's speed, and the gain there."""
+    return [MISSING if found is None else times(found.versus.speedup), _gain(found)]
 
 
 def _gain(found: Comparison | None) -> str:
@@ -342,10 +329,10 @@ def _accuracy(method: MethodFigures) -> str:
     return percent(method.accuracies[-1]) + spread
 
 
-def _within(found: Results, ours: MethodFigures, kind: str, loss: float) -> str:
+def _within(found: Results, ours: str, kind: str, loss: float) -> str:
     """The speed-up at a loss and, of the network whose parts were timed, as that was."""
-    speed = ours.lines[kind].within[f"{loss:g}"]
-    timed = [one.measured for one in getattr(found.times, kind).real if one.loss == loss and ours.method == JOINT]
+    speed = found.line_of(ours, kind).within[f"{loss:g}"]
+    timed = [one.measured for one in getattr(found.times, kind).real if one.loss == loss and ours == "joint"]
     return _times(speed) + (f", timed {times(timed[0])}" if timed else "")
 
 
