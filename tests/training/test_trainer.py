@@ -70,6 +70,12 @@ def test_attention_is_plain_only_while_training_short_texts(longest, during):
     assert backbone.config._attn_implementation == "sdpa"
 
 
+@pytest.fixture(autouse=True)
+def somewhere_else(tmp_path, monkeypatch):
+    """Trainer makes its output folder even where it writes nothing."""
+    monkeypatch.chdir(tmp_path)
+
+
 def steps_of(phase, number=3):
     """Gradients that the first steps of a phase leave in the parameters, by name; None where there is none."""
     network, found = tiny_network(), []
