@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.paper.plan import Plan, Run
+from benchmarks.paper.plan import UNLABELLED, Plan, Run
 from offramp.data import Columns, LabelledTexts, Texts, read_labelled, read_texts
 from offramp.files import read_json
 
@@ -87,8 +87,37 @@ class Place:
         return further
 
     def is_prepared(self, data: str) -> bool:
-        """Whether all parts of a data set were written."""
-        return all(self.data_file(data, part).is_file() for part in PARTS)
+        """Whether all parts of a data set were written, of this source and with these limits."""
+        return _holds(self.origin_file(data), self.origin(data))
+
+    def has_unlabelled(self, data: str) -> bool:
+        """Whether texts without labels were, likewise."""
+        return _holds(self.origin_file(data, UNLABELLED), self.origin(data, UNLABELLED))
+
+    def origin_file(self, data: str, what: str = "parts") -> Path:
+        """Notes what was prepared of what; written last, so that it vouches for the rest."""
+        return self.work / "data" / data / f"{what}.json"
+
+    def origin(self, data: str, what: str = "parts") -> dict[str, Any]:
+        """All that the rows depend on that are used."""
+        own = self.plan.data_sets[data]
+        origin: dict[str, Any] = {"source": self._source(data), "rows": [own.train_rows, own.dev_rows, own.test_rows]}
+        if what == UNLABELLED:
+            other = own.unlabelled_of
+            origin["of"] = None if other is None else self._source(other)
+            origin |= {"unlabelled": own.unlabelled_rows, "sentences": own.sentences}
+        return origin
+
+    def _source(self, data: str) -> str | dict[str, str]:
+        """The name on the hub, or what is in the folder's files."""
+        if self.source is None:
+            return self.plan.data_sets[data].hub.name
+        return {part: _digest(self.source_file(data, part)) for part in PARTS}
+
+    def source_file(self, data: str, part: str) -> Path:
+        """A part of a data set as it came, where that was in a folder."""
+        assert self.source is not None
+        return self.source / data / f"{part}.jsonl.gz"
 
     def fingerprints(self, data: str) -> dict[str, str]:
         """Of every part of a data set that is prepared."""
@@ -102,7 +131,7 @@ class Place:
 
     def is_done(self, run: Run) -> bool:
         """Whether its model is trained and all that is needed of it is kept."""
-        ready = self.is_prepared(run.data) and (not run.unlabelled or self.unlabelled_file(run.data).is_file())
+        ready = self.is_prepared(run.data) and (not run.unlabelled or self.has_unlabelled(run.data))
         return ready and self.record(run).is_file()
 
     def record_of(self, run: Run) -> dict[str, Any]:
@@ -119,5 +148,14 @@ def _identity(source: str) -> str:
     weights = Path(source) / "model.safetensors"
     if not weights.is_file():
         return source
-    with weights.open("rb") as stream:
+    return _digest(weights)
+
+
+@cache
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
+
+
+def _holds(note: Path, content: dict[str, Any]) -> bool:
+    return note.is_file() and read_json(note) == content

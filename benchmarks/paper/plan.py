@@ -42,7 +42,8 @@ class DataSet:
         max_length: tokens at which texts are cut.
         unlabelled_rows: texts without labels drawn, if there are more: rows of the training and test splits that
             nothing else uses.
-        sentences_of: data set whose training texts' sentences are taken for that instead.
+        unlabelled_of: data set whose training texts are taken for that instead.
+        sentences: whether a row is a sentence, so that texts of another data set are cut into such.
     """
 
     name: str
@@ -54,7 +55,8 @@ class DataSet:
     test_rows: int | None = 3_000
     max_length: int | None = None
     unlabelled_rows: int = 20_000
-    sentences_of: str | None = None
+    unlabelled_of: str | None = None
+    sentences: bool = False
 
     @property
     def columns(self) -> Columns:
@@ -65,9 +67,23 @@ class DataSet:
 DATA_SETS = {
     one.name: one
     for one in (
-        DataSet("sst2", "SST-2", Hub("stanfordnlp/sst2", text="sentence", test="validation"), sentences_of="imdb"),
+        DataSet(
+            "sst2",
+            "SST-2",
+            Hub("stanfordnlp/sst2", text="sentence", test="validation"),
+            unlabelled_of="imdb",
+            sentences=True,
+        ),
         DataSet("ag_news", "AG News", Hub("fancyzhx/ag_news")),
-        DataSet("snli", "SNLI", Hub("stanfordnlp/snli", "premise", "hypothesis", "validation"), pairs=True),
+        # Of pairs, rows that are left over share their first texts with the test rows; so each has the other's.
+        DataSet(
+            "snli",
+            "SNLI",
+            Hub("stanfordnlp/snli", "premise", "hypothesis", "validation"),
+            pairs=True,
+            unlabelled_rows=10_000,
+            unlabelled_of="multinli",
+        ),
         DataSet(
             "imdb",
             "IMDB",
@@ -83,6 +99,8 @@ DATA_SETS = {
             "MultiNLI",
             Hub("nyu-mll/multi_nli", "premise", "hypothesis", test="validation_matched"),
             pairs=True,
+            unlabelled_rows=10_000,
+            unlabelled_of="snli",
         ),
     )
 }

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.paper.place import PARTS, Place
-from benchmarks.paper.plan import DataSet
+from benchmarks.paper.plan import UNLABELLED, DataSet
 from offramp.data import LabelledTexts, read_labelled, split_off_dev
-from offramp.files import replacing
+from offramp.files import replacing, write_json
 
 _DEV_SHARE = 0.1
 # Where a text is cut into sentences: behind what ends one, and at line breaks of web pages.
@@ -32,6 +32,7 @@ def prepare(place: Place, data: DataSet) -> None:
     limits = {"train": data.train_rows, "dev": data.dev_rows, "test": data.test_rows}
     for part, rows in parts.items():
         write_rows(place.data_file(data.name, part), _drawn(rows, limits[part]))
+    write_json(place.origin_file(data.name), place.origin(data.name))
 
 
 def prepare_unlabelled(place: Place, data: DataSet) -> None:
@@ -40,17 +41,17 @@ def prepare_unlabelled(place: Place, data: DataSet) -> None:
     Raises:
         DataError: the folder or the hub does not hold what they are taken from.
     """
-    file = place.unlabelled_file(data.name)
-    if file.is_file():
+    if place.has_unlabelled(data.name):
         return
-    if data.sentences_of is not None:
-        source = _parts(place, place.plan.data_sets[data.sentences_of])["train"]
-        left: list[dict[str, str]] = [{"text": one} for one in _sentences(source.texts)]
+    if data.unlabelled_of is not None:
+        source = _parts(place, place.plan.data_sets[data.unlabelled_of])["train"]
+        left = [{"text": one} for one in _sentences(source.texts)] if data.sentences else _without_labels(source)
     else:
         used = {_key(row) for part in PARTS for row in _without_labels(place.rows(data.name, part))}
         parts = _parts(place, data)
         left = [row for part in ("train", "test") for row in _without_labels(parts[part]) if _key(row) not in used]
-    _write(file, (left[place] for place in _places(len(left), data.unlabelled_rows)))
+    _write(place.unlabelled_file(data.name), (left[row] for row in _places(len(left), data.unlabelled_rows)))
+    write_json(place.origin_file(data.name, UNLABELLED), place.origin(data.name, UNLABELLED))
 
 
 def _sentences(texts: Sequence[str]) -> list[str]:
@@ -89,11 +90,9 @@ def _places(number: int, most: int) -> NDArray[np.int64]:
 
 
 def _parts(place: Place, data: DataSet) -> dict[str, LabelledTexts]:
-    return _from_hub(data) if place.source is None else _from_folder(place.source / data.name, data)
-
-
-def _from_folder(folder: Path, data: DataSet) -> dict[str, LabelledTexts]:
-    return {part: read_labelled(str(folder / f"{part}.jsonl.gz"), data.columns) for part in PARTS}
+    if place.source is None:
+        return _from_hub(data)
+    return {part: read_labelled(str(place.source_file(data.name, part)), data.columns) for part in PARTS}
 
 
 def _from_hub(data: DataSet) -> dict[str, LabelledTexts]:

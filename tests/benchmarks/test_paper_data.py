@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import datasets
 import pytest
@@ -76,16 +77,48 @@ def test_texts_without_labels_are_used_nowhere_else(hub, tmp_path):
     assert file.stat().st_mtime_ns == before
 
 
+def write_source(folder, name, rows):
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        with gzip.open(folder / name / f"{part}.jsonl.gz", "wt") as stream:
+            stream.write("".join(json.dumps(row) + "\n" for row in rows(part)))
+
+
+def test_other_rows_or_limits_are_prepared_anew(tmp_path):
+    def rows(part, words="w"):
+        return [{"text": f"{part} {words}{n}", "text_pair": "x", "label": str(n % 2)} for n in range(9)]
+
+    source = tmp_path / "source"
+    write_source(source, "snli", rows)
+    prepare(first := place(tmp_path, SNLI, source), SNLI)
+    train = first.data_file("snli", "train")
+    written = train.stat().st_mtime_ns
+    prepare(place(tmp_path, SNLI, source), SNLI)
+    assert train.stat().st_mtime_ns == written
+    fewer = replace(SNLI, train_rows=3)
+    prepare(other := place(tmp_path, fewer, source), fewer)
+    assert len(other.rows("snli", "train")) == 3
+    write_source(tmp_path / "new", "snli", lambda part: rows(part, "v"))
+    prepare(place(tmp_path, SNLI, tmp_path / "new"), SNLI)
+    assert "train v" in train.read_text()
+
+
+def test_pairs_without_labels_come_from_elsewhere(tmp_path):
+    for name in ("few", "many"):
+        write_source(tmp_path, name, lambda part, name=name: [{"text": name, "text_pair": part, "label": "a"}] * 3)
+    few = DataSet("few", "Few", Hub("owner/few"), pairs=True, unlabelled_rows=2, unlabelled_of="many")
+    many = DataSet("many", "Many", Hub("owner/many"), pairs=True)
+    here = Place(Plan({"few": few, "many": many}, {}, ()), tmp_path / "work", tmp_path, {})
+    prepare_unlabelled(here, few)
+    lines = here.unlabelled_file("few").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"text": "many", "text_pair": "train"}] * 2
+
+
 def test_sentences_of_other_texts(tmp_path):
-    for name, text in (
-        ("few", "so it is"),
-        ("many", "One two three four five. <br />Short one. Now six words are here!"),
-    ):
-        (folder := tmp_path / "source" / name).mkdir(parents=True)
-        for part in PARTS:
-            with gzip.open(folder / f"{part}.jsonl.gz", "wt") as stream:
-                stream.write("".join(json.dumps({"text": text, "label": label}) + "\n" for label in "ab"))
-    few = DataSet("few", "Few", Hub("owner/few"), sentences_of="many")
+    texts = {"few": "so it is", "many": "One two three four five. <br />Short one. Now six words are here!"}
+    for name, text in texts.items():
+        write_source(tmp_path / "source", name, lambda part, text=text: [{"text": text, "label": one} for one in "ab"])
+    few = DataSet("few", "Few", Hub("owner/few"), unlabelled_of="many", sentences=True)
     many = DataSet("many", "Many", Hub("owner/many"))
     here = Place(Plan({"few": few, "many": many}, {}, ()), tmp_path / "work", tmp_path / "source", {})
     prepare_unlabelled(here, few)
@@ -97,12 +130,10 @@ def test_sentences_of_other_texts(tmp_path):
 
 
 def test_rows_of_a_folder_are_the_same_each_time(tmp_path):
-    folder = tmp_path / "source" / "snli"
-    folder.mkdir(parents=True)
-    for part in PARTS:
-        rows = [{"text": f"{part} {n}", "text_pair": "x", "label": str(n % 2)} for n in range(9)]
-        with gzip.open(folder / f"{part}.jsonl.gz", "wt") as stream:
-            stream.write("".join(json.dumps(row) + "\n" for row in rows))
+    def rows(part):
+        return [{"text": f"{part} {n}", "text_pair": "x", "label": str(n % 2)} for n in range(9)]
+
+    write_source(tmp_path / "source", "snli", rows)
     prints = []
     for name in ("first", "second"):
         here = place(tmp_path / name, SNLI, tmp_path / "source")
