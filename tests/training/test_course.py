@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
 from offramp.errors import OptionError
-from offramp.training import Listener, Regime, train
+from offramp.training import Listener, Regime, course, train
+from offramp.training.trainer import fit
 from toys import EXITS, QUICK, names, single, write_jsonl
 
 ONE_EPOCH = replace(QUICK, epochs=1)
@@ -106,6 +107,26 @@ def test_texts_without_labels_teach_the_early_exits(stage, tmp_path, name):
     without = stage.train(tmp_path / "without", name, distill=1.0)
     assert not same(weights(with_more.folder), weights(without.folder))
     assert with_more.calibration.rows == 60
+
+
+def test_the_first_half_of_mixed_teaches_the_second(stage, tmp_path, monkeypatch):
+    seen, told = [], []
+
+    def looked_into(model, rows, *arguments, **options):
+        with torch.no_grad():
+            said = [model.network.eval()(torch.tensor([ids])).logits[0] for ids in rows.encoded.input_ids[150:170]]
+        seen.append((rows.beliefs, torch.stack(said).numpy() if len(rows.encoded) > 160 else None))
+        return fit(model, rows, *arguments, **options)
+
+    monkeypatch.setattr(course, "fit", looked_into)
+    recipe = replace(QUICK, epochs=4, precision="fp32")
+    listener = Listener(on_teacher=lambda done, total: told.append((done, total)))
+    stage.train(tmp_path / "model", "mixed", distill=1.0, unlabeled=stage.more, recipe=recipe, listener=listener)
+    (before, _), (beliefs, said) = seen
+    assert before is None
+    np.testing.assert_allclose(beliefs[150:170], said, atol=1e-5)
+    assert np.ptp(said) > 0.1
+    assert told[-1] == (256, 256)
 
 
 def test_texts_without_labels_need_distillation(stage, tmp_path):

@@ -15,6 +15,7 @@ from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
 from offramp.training.phases import Phase
 from offramp.training.recipe import ExitFit, Recipe
 from offramp.training.rows import Rows
+from offramp.training.teacher import beliefs_of
 from offramp.training.trainer import Epoch, Fit, Listener, accuracies_of, fit
 
 _WEIGHTS, _FIT = "weights.safetensors", "fit.json"
@@ -57,6 +58,8 @@ def run(model: LoadedModel, course: Course, phases: tuple[Phase, ...]) -> Fit:
         if not last and (place / _FIT).is_file():
             epochs, spent = _taken_up(model, place)
         else:
+            if number and phase.distill and phase.flow is not None and course.taught.beliefs is None:
+                course = _taught_by_itself(model, course)
             found = _train(model, course, phase, place) if phase.flow is not None else _fit(model, course, phase, place)
             epochs, spent = found.epochs, found.seconds
             if not last:
@@ -109,6 +112,15 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     return Fit((epoch,), epoch, logits, dev.targets, seconds)
 
 
+def _taught_by_itself(model: LoadedModel, course: Course) -> Course:
+    """From here on the last exit as it is now is the teacher of all exits."""
+    encoded = course.taught.encoded
+    beliefs = beliefs_of(
+        model.network, model.tokenizer, encoded, bf16=course.recipe.bf16, on_rows=course.listener.on_teacher
+    )
+    return replace(course, taught=replace(course.taught, beliefs=beliefs))
+
+
 def _rows_for(phase: Phase, course: Course) -> Rows:
     return course.taught if phase.distill else course.train
 
@@ -124,5 +136,6 @@ def _put_down(model: LoadedModel, found: Fit, place: Path) -> None:
 
 def _taken_up(model: LoadedModel, place: Path) -> tuple[tuple[Epoch, ...], float]:
     model.network.load_state_dict(load_file(place / _WEIGHTS))
+    model.network.to(PartialState().device)
     record = read_json(place / _FIT)
     return tuple(Epoch.from_dict(entry) for entry in record["epochs"]), record["seconds"]

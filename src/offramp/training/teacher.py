@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from offramp import environment
 from offramp.calibration import Problem
@@ -17,7 +18,7 @@ from offramp.data import LabelledTexts, Texts
 from offramp.errors import OptionError
 from offramp.files import replacing
 from offramp.model import FineTuned, open_classifier
-from offramp.model.encoding import encode, padded_batches
+from offramp.model.encoding import Encoded, encode, padded_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,6 @@ class Teacher:
         tokenizer.model_max_length = min(max_length or tokenizer.model_max_length, tokenizer.model_max_length)
         return cls(classifier, tuple(known.index(label) for label in labels))
 
-    @torch.inference_mode()
     def logits(
         self,
         texts: Sequence[str],
@@ -64,26 +64,11 @@ class Teacher:
         bf16: bool,
         on_rows: Callable[[int, int], None] = lambda done, total: None,
     ) -> NDArray[np.float32]:
-        """What it says of texts, (rows, labels).
-
-        Args:
-            bf16: compute in bfloat16, which is faster where the processor or GPU is made for it.
-            on_rows: is told about rows done and rows in all.
-        """
-        device = PartialState().device
-        network = self.classifier.network.to(device)
-        accepted = inspect.signature(network.forward).parameters
-        encoded = encode(self.classifier.tokenizer, texts, text_pairs)
-        found = np.empty((len(encoded), len(self.order)), np.float32)
-        done = 0
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            for rows, inputs in padded_batches(self.classifier.tokenizer, encoded, device):
-                given = {name: tensor for name, tensor in inputs.items() if name in accepted}
-                found[rows] = network(**given).logits.float().cpu().numpy()[:, list(self.order)]
-                done += len(rows)
-                on_rows(done, len(encoded))
+        """What it says of texts, (rows, labels); see :func:`beliefs_of`."""
+        tokenizer, network = self.classifier.tokenizer, self.classifier.network.to(PartialState().device)
+        found = beliefs_of(network, tokenizer, encode(tokenizer, texts, text_pairs), bf16=bf16, on_rows=on_rows)
         network.to("cpu")
-        return found
+        return found[:, list(self.order)]
 
     def kept_logits(
         self, parts: Sequence[LabelledTexts | Texts], file: Path, *, bf16: bool, on_rows: Callable[[int, int], None]
@@ -101,6 +86,34 @@ class Teacher:
         PartialState().wait_for_everyone()
         found: NDArray[np.float32] = np.load(file)
         return found
+
+
+@torch.inference_mode()
+def beliefs_of(
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: Encoded,
+    *,
+    bf16: bool,
+    on_rows: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[np.float32]:
+    """What a classifier says of rows, (rows, labels) of logits; one with exits says it at full depth.
+
+    Args:
+        bf16: compute in bfloat16, which is faster where the processor or GPU is made for it.
+        on_rows: is told about rows done and rows in all.
+    """
+    accepted = inspect.signature(network.forward).parameters
+    found = np.empty((len(encoded), network.config.num_labels), np.float32)
+    done = 0
+    network.eval()
+    with torch.autocast(network.device.type, torch.bfloat16, enabled=bf16):
+        for rows, inputs in padded_batches(tokenizer, encoded, network.device):
+            given = {name: tensor for name, tensor in inputs.items() if name in accepted}
+            found[rows] = network(**given).logits.float().cpu().numpy()
+            done += len(rows)
+            on_rows(done, len(encoded))
+    return found
 
 
 def _shortened(labels: Sequence[str]) -> str:
