@@ -60,6 +60,24 @@ def test_a_new_use_takes_the_place_of_the_old_and_forgets_what_is_of_no_use(tmp_
     assert len(json.loads((tmp_path / "seen_rows.json").read_text())["data"]) == 2
 
 
+def test_all_that_a_model_was_fitted_to_adds_up(tmp_path):
+    remember(tmp_path, rows_of(range(100)), FITTING)
+    remember(tmp_path, rows_of(range(50, 200), labels=False), FITTING)
+    remember(tmp_path, rows_of(range(200, 210)), "epoch")
+    assert uses_of(tmp_path, rows_of(range(50))) == uses_of(tmp_path, rows_of(range(50, 200))) == {FITTING: 1.0}
+    assert uses_of(tmp_path, rows_of(range(200))) == {FITTING: 1.0}
+    assert uses_of(tmp_path, rows_of(range(80, 240))) == {FITTING: 0.75, "epoch": 0.0625}
+
+
+@pytest.mark.parametrize("kept", [(500, 500), (500, 5000)])
+def test_parts_of_large_data_add_up_too(tmp_path, monkeypatch, kept):
+    for number, there in zip((0, 2000), kept, strict=True):
+        monkeypatch.setattr(seen, "KEPT", there)
+        remember(tmp_path, rows_of(range(number, number + 3000)), FITTING)
+    assert uses_of(tmp_path, rows_of(range(5000))) == {FITTING: pytest.approx(1.0, abs=0.15)}
+    assert uses_of(tmp_path, rows_of(range(2500, 7500))) == {FITTING: pytest.approx(0.5, abs=0.15)}
+
+
 def test_a_part_stands_for_large_data(tmp_path, monkeypatch):
     monkeypatch.setattr(seen, "KEPT", 500)
     remember(tmp_path, rows_of(range(5000)), FITTING)

@@ -67,17 +67,22 @@ class SeenRows:
     rows: int
     hashes: Hashes
 
-    def share_of(self, others: Hashes) -> float:
-        """Gives the share of other rows (hashes, distinct) that are among these; 0 where too few can be compared."""
+    def share_of(self, others: Hashes, beside: Hashes) -> float:
+        """Gives the share of other rows (hashes, distinct) that are among these and not among those beside them.
+
+        0 where too few can be compared.
+        """
         if self.rows > len(self.hashes):  # nothing is known of hashes behind the last
             others = others[others <= self.hashes[-1]]
             if len(others) < _LEAST:
                 return 0.0
-        return float(np.isin(others, self.hashes).mean()) if len(others) else 0.0
+        return float((np.isin(others, self.hashes) & ~np.isin(others, beside)).mean()) if len(others) else 0.0
 
 
 def remember(folder: Path, rows: LabelledTexts | Texts, *uses: str) -> None:
     """Notes in a model folder what rows were used for; what was used for the same before is forgotten.
+
+    Not so with rows that the model was fitted to: those stay.
 
     Raises:
         ModelFolderError: ``seen_rows.json`` is damaged.
@@ -86,7 +91,7 @@ def remember(folder: Path, rows: LabelledTexts | Texts, *uses: str) -> None:
     there = _read(folder)
     kept = [use for one in there if one.fingerprint == rows.fingerprint for use in one.uses]
     others = [
-        replace(one, uses=tuple(use for use in one.uses if use not in uses))
+        replace(one, uses=tuple(use for use in one.uses if use == FITTING or use not in uses))
         for one in there
         if one.fingerprint != rows.fingerprint
     ]
@@ -105,9 +110,19 @@ def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
     Raises:
         ModelFolderError: ``seen_rows.json`` is damaged.
     """
-    hashes = _hashes(rows)
-    shares = {use: one.share_of(hashes) for one in _read(folder) for use in one.uses}
+    hashes, there = _hashes(rows), _read(folder)
+    uses = dict.fromkeys(use for one in there for use in one.uses)
+    shares = {use: _share([one for one in there if use in one.uses], hashes) for use in uses}
     return {use: share for use, share in shares.items() if share > 0}
+
+
+def _share(seen: Sequence[SeenRows], rows: Hashes) -> float:
+    """The share of rows that are in any of several data sets."""
+    share, counted = 0.0, rows[:0]
+    for one in seen:
+        share += one.share_of(rows, beside=counted)
+        counted = np.union1d(counted, one.hashes)
+    return min(share, 1.0)
 
 
 def _hashes(rows: LabelledTexts | Texts) -> Hashes:

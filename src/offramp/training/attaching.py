@@ -166,7 +166,7 @@ def attach(
         calibration = _calibration(loaded, dev_part, fitted.dev_logits)
         record = _record(loaded, model, train, dev_part, targets, fit, seed, fitted)
         card = attached_card(loaded.network.config, calibration, record)
-        write_folder(new, loaded, calibration, record, card, train=train_texts, dev=dev_texts)
+        write_folder(new, loaded, calibration, record, card, fitted=[train_texts], dev=dev_texts)
     return AttachSummary(
         folder=folder,
         exits=tuple(layers),

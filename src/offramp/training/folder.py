@@ -1,5 +1,6 @@
 """What every new model folder holds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def write_folder(
     record: dict[str, Any],
     card: str,
     *,
-    train: LabelledTexts | Texts,
+    fitted: Sequence[LabelledTexts | Texts],
     dev: LabelledTexts | Texts,
 ) -> None:
     """Writes a model with all that belongs to it.
@@ -27,12 +28,13 @@ def write_folder(
         new: an empty folder.
         record: content of ``training.json``.
         card: content of ``README.md``.
-        train: what the exits were fitted to.
+        fitted: all that the model was fitted to, with labels or without.
         dev: what chose the epoch and the temperatures.
     """
     save(model, new)
     calibration.save(new)
     write_json(new / TRAINING, record)
-    remember(new, train, FITTING)
+    for rows in fitted:
+        remember(new, rows, FITTING)
     remember(new, dev, EPOCH, temperatures_of("torch", "fp32"))
     (new / "README.md").write_text(card, encoding="utf-8")

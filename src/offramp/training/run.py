@@ -102,6 +102,11 @@ class _Work:
     report_to: str
     listener: Listener
 
+    @property
+    def fitted(self) -> list[LabelledTexts | Texts]:
+        """What the network is fitted to: the labelled rows, and then those without labels."""
+        return [self.split.train, *([] if self.unlabelled is None else [self.unlabelled])]
+
 
 def train(
     data: str,
@@ -237,7 +242,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
         if work.teacher is not None:
             # All trials share it, also after a resumption.
             beliefs = work.teacher.kept_logits(
-                [part for part in (work.split.train, work.unlabelled) if part is not None],
+                work.fitted,
                 place.parent / BELIEFS,
                 bf16=work.recipe.bf16,
                 on_rows=work.listener.on_teacher,
@@ -251,7 +256,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
         with replacing(place / "model") as new:
             new.mkdir()
             card = model_card(config, calibration, record)
-            write_folder(new, model, calibration, record, card, train=work.split.train, dev=dev)
+            write_folder(new, model, calibration, record, card, fitted=work.fitted, dev=dev)
 
 
 def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Course:
