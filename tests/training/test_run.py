@@ -316,6 +316,21 @@ def test_an_output_that_is_taken_is_refused_and_left_alone(stage, tmp_path):
     assert names(tmp_path) == ["file", "folder"]
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_checkpoints_are_not_put_beside_what_is_not_ours(stage, tmp_path, resume):
+    mine = tmp_path / "model.checkpoints" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(OptionError, match=r"model\.checkpoints is where checkpoints go .* holds something else; move"):
+        stage.train(tmp_path / "model", resume=resume)
+    assert names(tmp_path) == ["model.checkpoints"]
+    assert names(mine.parent) == ["mine.txt"]
+    # What a kill in the middle of the first note leaves is no obstacle.
+    mine.rename(mine.with_name(".run.json.x.partial"))
+    stage.train(tmp_path / "model", recipe=ONE_EPOCH, resume=resume)
+    assert names(tmp_path) == ["model"]
+
+
 @pytest.mark.parametrize("name", [".", "..", "/"])
 def test_an_output_without_a_name_is_refused(stage, name):
     with pytest.raises(OptionError, match="has no name of its own"):
@@ -406,8 +421,13 @@ def test_the_first_process_alone_refuses_a_second_start(stage, broken_off, monke
     note = stage.folder / "note" / run_module.SETTINGS
     note.parent.mkdir()
     note.write_text('{"seed": 0}')
+    other = stage.folder / "note" / "being-written" / run_module.SETTINGS
+    (other.parent / "trial-0").mkdir(parents=True)
     with pytest.raises(OptionError, match="holds an unfinished run"):
         run_module._check_unfinished(note, {"seed": 0}, resume=False)
+    with pytest.raises(OptionError, match="holds something else"):
+        run_module._check_unfinished(other, {"seed": 0}, resume=False)
     # Any other process may come later than the first, which has just written the note.
     monkeypatch.setenv("RANK", "1")
     run_module._check_unfinished(note, {"seed": 0}, resume=False)
+    run_module._check_unfinished(other, {"seed": 0}, resume=False)

@@ -343,8 +343,14 @@ def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
 
 
 def _check_unfinished(note: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Makes sure that checkpoints of an earlier run are wanted and belong to the same command."""
+    """Makes sure that checkpoints of an earlier run are wanted and belong to the same command, and nobody else's."""
     if not note.is_file():
+        # At the end the folder is deleted. Other processes may find what the first is writing there.
+        if environment.is_main_process() and _holds_anything(note.parent):
+            raise OptionError(
+                f"{note.parent} is where checkpoints go until the model is whole, but it holds something else; move "
+                "that away, or choose another output"
+            )
         return
     if not resume and environment.is_main_process():
         raise OptionError(
@@ -357,6 +363,11 @@ def _check_unfinished(note: Path, settings: dict[str, Any], resume: bool) -> Non
             f"{note.parent} holds a run with another {', '.join(changed)}; "
             "resume with the same options and data, or delete that folder to start anew"
         )
+
+
+def _holds_anything(workplace: Path) -> bool:
+    """Whether there is more than what a run leaves that was killed while it wrote its first note."""
+    return workplace.is_dir() and any(not path.name.startswith(f".{SETTINGS}.") for path in workplace.iterdir())
 
 
 def _summary(folder: Path) -> TrainingSummary:
