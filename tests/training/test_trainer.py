@@ -134,6 +134,19 @@ def test_rows_weigh_more_and_more_where_they_leave():
     assert not torch.allclose(consistent[2][name], plain[2][name])
 
 
+@pytest.mark.parametrize(("there", "used"), [(0, 0), (1, 1), (4, 1)])
+def test_a_process_uses_one_gpu(there, used, monkeypatch):
+    def with_gpus(**options):
+        arguments = TrainingArguments(**options)
+        arguments._n_gpu = there
+        return arguments
+
+    monkeypatch.setattr(trainer, "TrainingArguments", with_gpus)
+    arguments = trainer._arguments(Recipe(), phases("joint")[0], 1e-5, 0, Path("unused"), "none")
+    assert arguments.n_gpu == used
+    assert arguments.train_batch_size == Recipe().batch_size
+
+
 def test_no_exit_is_missing_where_all_processes_have_to_agree():
     for name, some_missing in {"joint": False, "sweet": False, "alternating": True, "mixed": True}.items():
         arguments = trainer._arguments(Recipe(), phases(name)[0], 1e-5, 0, Path("unused"), "none")

@@ -204,7 +204,7 @@ def _arguments(
     recipe: Recipe, phase: Phase, learning_rate: float, seed: int, checkpoints: Path, report_to: str
 ) -> TrainingArguments:
     on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(checkpoints.absolute()),
         num_train_epochs=recipe.epochs * phase.share,
         per_device_train_batch_size=recipe.batch_size,
@@ -235,6 +235,10 @@ def _arguments(
         remove_unused_columns=False,
         restore_callback_states_from_checkpoint=True,
     )
+    # One process would spread its batches over all GPUs with DataParallel, whose copies of the network would share the
+    # layers of the first. Several GPUs are for several processes, which have one each.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def _optimizer(network: torch.nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.Optimizer:
