@@ -147,6 +147,18 @@ def test_the_standard_model_has_one_exit(stage, tmp_path):
     assert summary.calibration.exits[0].accuracy > 0.6
 
 
+@pytest.mark.parametrize("shape", [{"exits": "4"}, {"exits": None, "layers": 2}])
+def test_options_that_one_exit_makes_idle_are_refused_and_leave_nothing(stage, tmp_path, shape):
+    for options, named in (
+        ({"distill": 1.0}, "distill without a teacher"),
+        ({"distill": 1.0, "unlabeled": stage.more}, "distill without a teacher"),
+        ({"name": "mixed", "equilibrium": True}, "regime 'mixed', equilibrium"),
+    ):
+        with pytest.raises(OptionError, match=f"{named} would do nothing; leave that out, or give more exits"):
+            stage.train(tmp_path / "model", **shape, **options)
+    assert names(tmp_path) == []
+
+
 def test_a_truncated_model_ends_at_its_only_exit(stage, tmp_path):
     summary = stage.train(tmp_path / "model", exits=None, layers=2, recipe=replace(QUICK, epochs=3))
     assert summary.exits == (2,)

@@ -1,5 +1,7 @@
 """Regimes as a user names them, and what they come to."""
 
+from dataclasses import replace
+
 import pytest
 
 from offramp.errors import OptionError
@@ -57,14 +59,33 @@ def test_equilibrium_goes_with_what_shares_layers(name):
     assert phases(name, equilibrium=True)[-1].flow == GradientFlow.balanced(4)
 
 
-@pytest.mark.parametrize("name", ["joint", "weighted", "mixed", "alternating", "frozen", "sweet"])
-def test_one_exit_is_the_standard_model_in_every_regime(name):
-    (phase,) = phases_of(Regime(name=name, distill=1), (6,))
+def test_one_exit_is_the_standard_model():
+    (phase,) = phases_of(Regime(), (6,))
     assert phase.weights == ((1,),)
     assert phase.flow == GradientFlow.full(1)
     assert phase.distill == 0
-    (taught,) = phases_of(Regime(name=name, distill=1), (6,), taught=True)
-    assert taught.distill == 1
+    (taught,) = phases_of(Regime(distill=1), (6,), taught=True)
+    assert taught == replace(phase, distill=1)
+
+
+@pytest.mark.parametrize("taught", [False, True])
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        *(({"name": name}, f"regime '{name}'") for name in ("weighted", "mixed", "alternating", "frozen", "sweet")),
+        ({"consistent": True}, "consistent"),
+        ({"equilibrium": True}, "equilibrium"),
+        ({"name": "weighted", "consistent": True}, "regime 'weighted', consistent"),
+    ],
+)
+def test_what_is_about_several_exits_is_refused_for_one(values, named, taught):
+    with pytest.raises(OptionError, match=f"the only exit is after layer 6, and there {named} would do nothing; leave"):
+        phases_of(Regime(**values), (6,), taught=taught)
+
+
+def test_one_exit_has_no_other_to_learn_from():
+    with pytest.raises(OptionError, match="there distill without a teacher would do nothing"):
+        phases_of(Regime(distill=1), (6,))
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,9 @@ def school(tmp_path_factory):
     return School(tmp_path_factory.mktemp("school"))
 
 
-@pytest.mark.parametrize("exits", [EXITS, (4,)])
-@pytest.mark.parametrize("name", ["joint", "alternating", "mixed", "sweet"])
+@pytest.mark.parametrize(
+    ("name", "exits"), [("joint", (4,)), *((name, EXITS) for name in ("joint", "alternating", "mixed", "sweet"))]
+)
 def test_all_exits_learn_what_the_labels_do_not_say(school, tmp_path, name, exits):
     regime = Regime(name=name, distill=100.0)
     taught = school.train(tmp_path / "taught", exits=exits, regime=regime, unlabeled=school.more)

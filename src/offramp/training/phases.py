@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from offramp.errors import OptionError
 from offramp.model.flow import GradientFlow
 from offramp.model.losses import consistent_weights, exit_likelihoods, training_loss
 from offramp.training.regimes import Regime
@@ -53,10 +54,14 @@ def phases_of(regime: Regime, layers: Sequence[int], *, taught: bool = False) ->
     Args:
         layers: number of layers run before each exit, (exits,).
         taught: whether there is a teacher, from which an only exit can learn, too.
+
+    Raises:
+        OptionError: there is one exit, and the regime is about several.
     """
     exits = len(layers)
     if exits == 1:
-        return (Phase(((1.0,),), GradientFlow.full(1), distill=regime.distill if taught else 0.0),)
+        _check_only_exit(regime, layers[0], taught)
+        return (Phase(((1.0,),), GradientFlow.full(1), distill=regime.distill),)
     every, last = (1.0,) * exits, (0.0,) * (exits - 1) + (1.0,)
     alone = Phase((last,), GradientFlow.full(exits))
     more: dict[str, Any] = {"distill": regime.distill, "consistent": regime.consistent}
@@ -67,6 +72,21 @@ def phases_of(regime: Regime, layers: Sequence[int], *, taught: bool = False) ->
     flow = GradientFlow.balanced if regime.equilibrium else GradientFlow.full
     phase = Phase(turns, (GradientFlow.stopped if regime.name == "sweet" else flow)(exits), **more)
     return (replace(alone, share=0.5), replace(phase, share=0.5)) if regime.name == "mixed" else (phase,)
+
+
+def _check_only_exit(regime: Regime, layers: int, taught: bool) -> None:
+    idle = {
+        f"regime {regime.name!r}": regime.name != "joint",
+        "distill without a teacher": regime.distill > 0 and not taught,
+        "consistent": regime.consistent,
+        "equilibrium": regime.equilibrium,
+    }
+    if any(idle.values()):
+        named = ", ".join(name for name, given in idle.items() if given)
+        raise OptionError(
+            f"the only exit is after layer {layers}, and there {named} would do nothing; leave that out, or give more "
+            "exits"
+        )
 
 
 def exits_alone(exits: int, **more: Any) -> Phase:

@@ -156,7 +156,7 @@ def train(
         head: ``linear`` (the paper's), or ``mlp`` with a hidden layer.
         max_length: tokens at which texts are cut; by default what the encoder can take.
         recipe: optimisation settings.
-        regime: how the exits are taught; by default jointly.
+        regime: how the exits are taught; by default jointly. With one exit only a teacher's ``distill`` has a meaning.
         trials: runs with different seeds, and learning rates where the recipe has several; the best one is kept.
         seed: makes everything random repeatable.
         resume: go on with the unfinished run of the same command.
@@ -166,7 +166,8 @@ def train(
 
     Raises:
         DataError: the data cannot be read, or has one class only, or dev has labels that training lacks.
-        OptionError: an option is out of range, the output exists, or the teacher knows other labels.
+        OptionError: an option is out of range or would do nothing, the output exists, or the teacher knows other
+            labels.
         BackboneError: the encoder cannot be found, read or given exits; or there is no such teacher.
         StorageError: the disk is full.
     """
@@ -232,6 +233,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
     """Trains and calibrates one model and leaves it as a whole model folder in ``place / "model"``."""
     set_seed(trial.seed)
     model = work.build()
+    phases = phases_of(work.regime, model.network.config.exits, taught=work.teacher is not None)
     work.listener.on_trial(trial.number, work.settings["trials"], trial.learning_rate)
     course = _course(trial, model, place, work)
     if environment.is_main_process():
@@ -248,7 +250,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
                 on_rows=work.listener.on_teacher,
             )
             course = replace(course, taught=replace(course.taught, beliefs=beliefs))
-        result = run(model, course, phases_of(work.regime, config.exits, taught=work.teacher is not None))
+        result = run(model, course, phases)
     problem = Problem(model.network.problem_type)
     calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, config.exits, dev.fingerprint)
     record = _record(trial, model, course, result, work)
