@@ -13,7 +13,7 @@ from offramp.data import (
     temperatures_of,
     uses_of,
 )
-from offramp.data.seen import FITTING
+from offramp.data.seen import FITTING, fitted_rows, share_among
 from offramp.errors import ModelFolderError
 from toys import names
 
@@ -67,6 +67,23 @@ def test_all_that_a_model_was_fitted_to_adds_up(tmp_path):
     assert uses_of(tmp_path, rows_of(range(50))) == uses_of(tmp_path, rows_of(range(50, 200))) == {FITTING: 1.0}
     assert uses_of(tmp_path, rows_of(range(200))) == {FITTING: 1.0}
     assert uses_of(tmp_path, rows_of(range(80, 240))) == {FITTING: 0.75, "epoch": 0.0625}
+
+
+def test_what_a_model_was_fitted_to_is_handed_on(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    assert fitted_rows(first) == []
+    remember(first, rows_of(range(100)), FITTING, "epoch")
+    remember(first, rows_of(range(100, 120)), "epoch")
+    (handed_on,) = fitted_rows(first)
+    remember(second, rows_of(range(50, 150)), FITTING)
+    remember(second, handed_on, FITTING)
+    assert uses_of(second, rows_of(range(200))) == {FITTING: 0.75}
+    fresh, half, known = (rows_of(range(start, start + 10)) for start in (100, 95, 0))
+    assert [share_among([handed_on], rows, beside=fresh) for rows in (fresh, half, known)] == [0, 0.5, 1]
+    assert share_among([handed_on], known, beside=known) == 0
+    assert share_among([handed_on], rows_of([]), beside=known) == 0
 
 
 @pytest.mark.parametrize("kept", [(500, 500), (500, 5000)])

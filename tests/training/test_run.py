@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, encode_labels, read_labelled
+from offramp.data import Columns, encode_labels, read_labelled, uses_of
+from offramp.data.seen import FITTING
 from offramp.errors import BackboneError, DataError, OptionError, StorageError
-from offramp.training import Listener, train
+from offramp.training import Listener, Regime, train
 from offramp.training import run as run_module
 from offramp.training import trainer as trainer_module
 from toys import EXITS, QUICK, multi, names, pairs, single, write_csv, write_jsonl
@@ -431,3 +432,45 @@ def test_the_first_process_alone_refuses_a_second_start(stage, broken_off, monke
     monkeypatch.setenv("RANK", "1")
     run_module._check_unfinished(note, {"seed": 0}, resume=False)
     run_module._check_unfinished(other, {"seed": 0}, resume=False)
+
+
+class Second:
+    """A second training that starts from a first one's encoder or learns from it; the dev rows are split off."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        options = {"dev": None, "dev_fraction": 0.2, "recipe": ONE_EPOCH}
+        self.first = stage.train("first", exits="4", **options).folder
+
+    def train(self, output, role, **options):
+        others = {"model": {}, "teacher": {"regime": Regime(distill=1.0)}}[role]
+        settings = {"dev": None, "dev_fraction": 0.2, "recipe": ONE_EPOCH, role: str(self.first), **others, **options}
+        return self.stage.train(output, **settings)
+
+
+@pytest.fixture(scope="module")
+def second(stage):
+    return Second(stage)
+
+
+@pytest.mark.parametrize("role", ["model", "teacher"])
+@pytest.mark.parametrize(
+    ("options", "share"), [({"seed": 1}, r"8\d|7\d"), ({"dev_fraction": 0.4}, "50"), ({"data": "dev"}, r"\d+")]
+)
+def test_dev_rows_that_were_trained_on_before_are_refused(second, tmp_path, role, options, share):
+    if options.get("data"):  # all rows of the first training, split anew
+        options = {"data": write_jsonl(tmp_path / "d.jsonl", [*single(240, seed=1), *single(240, seed=8)])}
+    with pytest.raises(DataError, match=rf"about ({share})% of the \d+ dev rows are among those that .*first was trai"):
+        second.train(tmp_path / "model", role, **options)
+    assert "model" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("role", ["model", "teacher"])
+def test_a_second_training_remembers_the_rows_of_the_first(second, stage, tmp_path, role):
+    rows = read_labelled(stage.data, Columns())
+    same = second.train(tmp_path / "same", role).folder
+    assert uses_of(same, rows)[FITTING] == pytest.approx(0.8, abs=0.03)
+    fresh = write_jsonl(tmp_path / "fresh.jsonl", single(200, seed=8))
+    other = second.train(tmp_path / "other", role, data=fresh, dev=stage.dev).folder
+    assert uses_of(other, rows)[FITTING] == pytest.approx(0.8, abs=0.03)
+    assert uses_of(other, read_labelled(fresh, Columns()))[FITTING] == 1

@@ -79,7 +79,7 @@ class SeenRows:
         return float((np.isin(others, self.hashes) & ~np.isin(others, beside)).mean()) if len(others) else 0.0
 
 
-def remember(folder: Path, rows: LabelledTexts | Texts, *uses: str) -> None:
+def remember(folder: Path, rows: LabelledTexts | Texts | SeenRows, *uses: str) -> None:
     """Notes in a model folder what rows were used for; what was used for the same before is forgotten.
 
     Not so with rows that the model was fitted to: those stay.
@@ -88,15 +88,14 @@ def remember(folder: Path, rows: LabelledTexts | Texts, *uses: str) -> None:
         ModelFolderError: ``seen_rows.json`` is damaged.
         StorageError: the folder cannot be written.
     """
-    there = _read(folder)
-    kept = [use for one in there if one.fingerprint == rows.fingerprint for use in one.uses]
+    new, there = rows if isinstance(rows, SeenRows) else _noted(rows), _read(folder)
+    kept = [use for one in there if one.fingerprint == new.fingerprint for use in one.uses]
     others = [
         replace(one, uses=tuple(use for use in one.uses if use == FITTING or use not in uses))
         for one in there
-        if one.fingerprint != rows.fingerprint
+        if one.fingerprint != new.fingerprint
     ]
-    hashes = _hashes(rows)
-    this = SeenRows(rows.fingerprint, tuple(dict.fromkeys([*kept, *uses])), len(hashes), hashes[:KEPT])
+    this = replace(new, uses=tuple(dict.fromkeys([*kept, *uses])))
     data = [_to_dict(one) for one in (*others, this) if one.uses]
     write_json(folder / SEEN, {"schema": SCHEMA, "data": data})
 
@@ -116,6 +115,22 @@ def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
     return {use: share for use, share in shares.items() if share > 0}
 
 
+def fitted_rows(folder: Path) -> list[SeenRows]:
+    """The data sets that a model was fitted to, as far as its folder says; none of what is no model of ours.
+
+    Raises:
+        ModelFolderError: ``seen_rows.json`` is damaged.
+    """
+    return [one for one in _read(folder) if FITTING in one.uses]
+
+
+def share_among(seen: Sequence[SeenRows], rows: LabelledTexts | Texts, beside: LabelledTexts | Texts) -> float:
+    """The share of the distinct rows that are in any of several data sets and not among those beside them."""
+    hashes = _hashes(rows)
+    others = np.setdiff1d(hashes, _hashes(beside))
+    return _share(seen, others) * len(others) / max(len(hashes), 1)
+
+
 def _share(seen: Sequence[SeenRows], rows: Hashes) -> float:
     """The share of rows that are in any of several data sets."""
     share, counted = 0.0, rows[:0]
@@ -123,6 +138,11 @@ def _share(seen: Sequence[SeenRows], rows: Hashes) -> float:
         share += one.share_of(rows, beside=counted)
         counted = np.union1d(counted, one.hashes)
     return min(share, 1.0)
+
+
+def _noted(rows: LabelledTexts | Texts) -> SeenRows:
+    hashes = _hashes(rows)
+    return SeenRows(rows.fingerprint, (), len(hashes), hashes[:KEPT])
 
 
 def _hashes(rows: LabelledTexts | Texts) -> Hashes:

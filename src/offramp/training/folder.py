@@ -6,7 +6,7 @@ from typing import Any
 
 from offramp.calibration import Calibration
 from offramp.data import LabelledTexts, Texts, remember, temperatures_of
-from offramp.data.seen import EPOCH, FITTING
+from offramp.data.seen import EPOCH, FITTING, SeenRows
 from offramp.files import write_json
 from offramp.model import LoadedModel, save
 from offramp.training.checks import TRAINING
@@ -19,7 +19,7 @@ def write_folder(
     record: dict[str, Any],
     card: str,
     *,
-    fitted: Sequence[LabelledTexts | Texts],
+    fitted: Sequence[LabelledTexts | Texts | SeenRows],
     dev: LabelledTexts | Texts,
 ) -> None:
     """Writes a model with all that belongs to it.
@@ -28,7 +28,7 @@ def write_folder(
         new: an empty folder.
         record: content of ``training.json``.
         card: content of ``README.md``.
-        fitted: all that the model was fitted to, with labels or without.
+        fitted: all that the model was fitted to, with labels or without, in earlier trainings, too.
         dev: what chose the epoch and the temperatures.
     """
     save(model, new)

@@ -25,7 +25,8 @@ from offramp.data import (
     read_texts,
     split_off_dev,
 )
-from offramp.errors import OptionError
+from offramp.data.seen import SeenRows, fitted_rows, share_among
+from offramp.errors import DataError, OptionError
 from offramp.files import read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build
 from offramp.model.encoding import encode
@@ -43,6 +44,9 @@ from offramp.training.trainer import Epoch, Fit, Listener
 SCHEMA = 1
 
 SETTINGS, BELIEFS = "run.json", "teacher.npy"
+
+# A few texts stand in any two data sets of a kind; more of the dev rows than this are no chance.
+MOST_REPEATED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,14 @@ class _Work:
 
     Attributes:
         build: makes a network that is not trained yet.
+        before: what the model that training starts from, and the teacher, were fitted to.
         settings: what has to be the same for a run to be resumed.
     """
 
     build: Callable[[], LoadedModel]
     split: Split
     unlabelled: Texts | None
+    before: list[SeenRows]
     teacher: Teacher | None
     names: list[str]
     recipe: Recipe
@@ -180,6 +186,7 @@ def train(
     regime = regime or Regime()
     _check_distillation(regime, unlabeled, teacher)
     split, names = _read(data, dev, dev_fraction, columns, seed)
+    before = [rows for name in (model, teacher) if name is not None for rows in _fitted_before(name, split)]
     more = None if unlabeled is None else read_texts(unlabeled, columns)
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
     expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
@@ -214,7 +221,7 @@ def train(
         max_length=max_length,
     )
     listener = listener or Listener()
-    work = _Work(new_network, split, more, expert, names, recipe, regime, settings, resume, report_to, listener)
+    work = _Work(new_network, split, more, before, expert, names, recipe, regime, settings, resume, report_to, listener)
     places = {trial: workplace / f"trial-{trial.number}" for trial in _plan(recipe, trials, seed)}
     for trial, place in places.items():
         if not (place / "model" / TRAINING).is_file():
@@ -258,7 +265,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
         with replacing(place / "model") as new:
             new.mkdir()
             card = model_card(config, calibration, record)
-            write_folder(new, model, calibration, record, card, fitted=work.fitted, dev=dev)
+            write_folder(new, model, calibration, record, card, fitted=[*work.fitted, *work.before], dev=dev)
 
 
 def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Course:
@@ -336,6 +343,20 @@ def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: i
     if dev is not None:
         return Split(rows, read_labelled(dev, columns)), names
     return split_off_dev(rows, fraction, seed), names
+
+
+def _fitted_before(name: str, split: Split) -> list[SeenRows]:
+    """What a model that teaches or is where training starts was fitted to; the dev rows must not be."""
+    before = fitted_rows(Path(name))
+    # What stands among the training rows, too, simply repeats.
+    share = share_among(before, split.dev, beside=split.train)
+    if share > MOST_REPEATED:
+        raise DataError(
+            f"about {share:.0%} of the {len(split.dev)} dev rows are among those that {name} was trained on: figures "
+            "taken on them would look better than they are; use the data, seed and dev-fraction of that training "
+            "again, or give other rows as dev"
+        )
+    return before
 
 
 def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
