@@ -1,5 +1,6 @@
 """The wiring to Trainer: row order, resumption inside an epoch, precision and dropout."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,58 @@ def test_a_run_resumed_inside_an_epoch_equals_an_unbroken_one(tmp_path, encoder_
     train(data, output=tmp_path / "broken", resume=True, **options)
     whole, broken = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "broken"))
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+STUCK = {"epochs": 6, "learning_rates": (1e-12,), "head_learning_rate": 1e-12, "patience": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs"), [(STUCK, [1, 2]), ({"epochs": 1.5}, [1, 1.5]), ({"epochs": 0.5}, [0.5]), ({}, [1, 2])]
+)
+def test_a_run_broken_off_behind_its_last_step_takes_no_more(tmp_path, encoder_folder, monkeypatch, changes, epochs):
+    data = write_jsonl(tmp_path / "toys.jsonl", single(71))
+    recipe = Recipe(**{"epochs": 2, "batch_size": 8, "precision": "bf16", **changes})
+    options = {"model": str(encoder_folder), "recipe": recipe}
+    whole = train(data, output=tmp_path / "whole", **options)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer._Trainer, "predict", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, output=tmp_path / "broken", **options)
+    resumed = train(data, output=tmp_path / "broken", resume=True, listener=Listener(on_step=stop), **options)
+    assert [epoch.number for epoch in whole.epochs] == epochs
+    _assert_equal(resumed, whole)
+
+
+def _assert_equal(one, other):
+    first, second = (load_file(summary.folder / "model.safetensors") for summary in (one, other))
+    assert all(torch.equal(first[name], second[name]) for name in second)
+    # The mean loss of an epoch that was broken off is that of its rest.
+    first, second = (
+        [replace(epoch, training_loss=None, seconds=0) for epoch in summary.epochs] for summary in (one, other)
+    )
+    assert first == second
+    assert one.calibration == other.calibration
+
+
+@pytest.mark.parametrize("epochs", [2, 1.5])
+def test_no_epoch_goes_unseen_because_of_a_checkpoint_by_time(tmp_path, encoder_folder, monkeypatch, epochs):
+    data = write_jsonl(tmp_path / "toys.jsonl", single(71))
+    options = {"model": str(encoder_folder), "recipe": Recipe(epochs=epochs, batch_size=8, precision="fp32")}
+    whole = train(data, output=tmp_path / "whole", **options)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+    for number in (1, epochs):
+
+        def stop(epoch, number=number):
+            if epoch.number == number:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(data, output=tmp_path / "broken", resume=number > 1, listener=Listener(on_epoch=stop), **options)
+    _assert_equal(train(data, output=tmp_path / "broken", resume=True, **options), whole)
 
 
 def test_exits_have_their_own_learning_rate_and_vectors_do_not_decay():

@@ -164,9 +164,12 @@ def fit(
         optimizers=(_optimizer(model.network, recipe, learning_rate), None),
     )
     trainer.remove_callback(PrinterCallback)
+    checkpoint = _newest_checkpoint(checkpoints) if resume else None
+    if checkpoint is not None and (passed := _epochs_of_a_finished(checkpoint)) is not None:
+        trainer.args.num_train_epochs = passed  # so it loads the best weights and takes no step
     started = time.monotonic()
     with quiet(), _attention_for_training(model.network.backbone, longest=int(train.encoded.lengths.max())):
-        trainer.train(resume_from_checkpoint=_newest_checkpoint(checkpoints) if resume else None)
+        trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.monotonic() - started
     # Temperatures are for the precision that the engine runs in: fp32, whatever the training used.
     trainer.accelerator.unwrap_model(model.network, keep_fp32_wrapper=False)
@@ -298,6 +301,17 @@ def _newest_checkpoint(folder: Path) -> str | None:
     return None if newest is None else str(newest.absolute())
 
 
+def _epochs_of_a_finished(checkpoint: str) -> int | None:
+    """Whole epochs of the run that ended with a checkpoint; None where it was to go on.
+
+    Trainer itself forgets on resumption that it was about to stop: after early stopping it would train for another
+    epoch, and after a last part of an epoch take one more step.
+    """
+    state = read_json(Path(checkpoint) / "trainer_state.json")
+    stops = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
+    return int(state["epoch"]) if stops else None
+
+
 def _is_whole(checkpoint: Path) -> bool:
     try:
         read_json(checkpoint / "trainer_state.json")  # Trainer writes it last
@@ -330,8 +344,11 @@ class _CheckpointByTime(TrainerCallback):
         self._saved = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        # Behind an epoch's last step a checkpoint comes anyway, with the dev accuracy. From one without it Trainer
+        # would go on to the next epoch, and this one would never be looked at.
+        ends = state.global_step == state.max_steps or (state.epoch or 0.0) % 1 == 0
         # Processes whose clocks differ would disagree on when to save and wait for each other for ever.
-        if args.world_size == 1 and time.monotonic() - self._saved >= self._seconds:
+        if not ends and args.world_size == 1 and time.monotonic() - self._saved >= self._seconds:
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
