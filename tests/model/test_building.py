@@ -129,6 +129,15 @@ def test_token_limit(family, of_tokenizer, asked, limit, tmp_path):
     assert model.tokenizer.model_max_length == limit
 
 
+@pytest.mark.parametrize(
+    ("family", "asked", "limit"),
+    [("bert", None, 20), ("bert", 10, 10), ("bert", 100, 100), ("bert", 1000, 512), ("roberta", 1000, 65)],
+)
+def test_what_a_model_was_trained_with_is_no_limit(family, asked, limit, tmp_path):
+    save(build_from(encoder(tmp_path / "encoder", family), max_length=20), tmp_path)
+    assert build_from(tmp_path, max_length=asked).tokenizer.model_max_length == limit
+
+
 @pytest.mark.parametrize("padding", [0, 1])
 def test_the_longest_text_fits(padding, tmp_path):
     folder = encoder(tmp_path, "roberta", max_length=10**30, pad_token_id=padding)

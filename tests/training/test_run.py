@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
@@ -162,6 +163,21 @@ def test_the_seed_decides_everything(stage, finished):
     first = stage.train("seed-1", recipe=ONE_EPOCH, seed=1).folder
     other = stage.train("seed-2", recipe=ONE_EPOCH, seed=2).folder
     assert not same_weights(first, other)
+
+
+def test_texts_are_as_long_as_the_record_says(stage, tmp_path):
+    rows = [*single(40), *[{"text": "w1 " * 30, "label": "a"}] * 3]
+    data = write_jsonl(tmp_path / "data.jsonl", rows)
+    first = stage.train(tmp_path / "first", data=data, recipe=ONE_EPOCH, max_length=16)
+    for model, asked, length, cut in (
+        (first.folder, 24, 24, 3),
+        (first.folder, None, 16, 3),
+        (stage.encoder, 99, 48, 0),
+    ):
+        found = stage.train(tmp_path / f"{length}", model=str(model), data=data, recipe=ONE_EPOCH, max_length=asked)
+        assert json.loads((found.folder / "training.json").read_text())["max_length"] == length
+        assert AutoTokenizer.from_pretrained(found.folder).model_max_length == length
+        assert found.truncated == cut
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])

@@ -49,7 +49,8 @@ def build(
         pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
         head: ``linear`` or ``mlp``.
         layers: cuts the encoder off after so many layers; by default it stays whole.
-        max_length: tokens at which texts are cut; by default, and at most, what the encoder can take.
+        max_length: tokens at which texts are cut; by default, and at most, what the encoder can take. A model with
+            exits states what it was trained with; that is the default, and no limit.
 
     Raises:
         BackboneError: the encoder cannot be found, read or given exits.
@@ -62,6 +63,7 @@ def build(
     if isinstance(encoder_config, EarlyExitConfig):
         pooling, renamed = pooling or encoder_config.pooling, {r"^backbone\.": ""}
         encoder_config = encoder_config.backbone_config
+        tokenizer.model_max_length = max_length or tokenizer.model_max_length
     if layers is not None:
         _cut(encoder_config, layers)
     with _backbone_errors(backbone_name):
@@ -250,8 +252,7 @@ def _with_exits(
 ) -> LoadedModel:
     network = EarlyExitForSequenceClassification(config, source.eval()).eval()
     network.stack.check()
-    limit = token_limit(network.backbone, tokenizer)
-    tokenizer.model_max_length = min(max_length or limit, limit)
+    tokenizer.model_max_length = token_limit(network.backbone, tokenizer, max_length)
     return LoadedModel(network, tokenizer)
 
 

@@ -20,6 +20,9 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 _RESTORE = "restore it or train the model again"
 
+# What XLNet says where others have the number of their positions, and less than what tokenizers without a limit say.
+_NO_POSITIONS, _BOUNDLESS = -1, 10**9
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -137,12 +140,19 @@ def flaw_of(found: dict[str, Any]) -> str | None:
     return None
 
 
-def token_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The most tokens that both the encoder and its tokenizer take, special tokens included."""
-    positions = getattr(backbone.config, "max_position_embeddings", None) or tokenizer.model_max_length
+def token_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: int | None = None) -> int:
+    """Tokens at which texts are cut, special tokens included: as many as were asked for, and both of them take.
+
+    Args:
+        asked: by default as many as possible, or 512 where neither the encoder nor its tokenizer has a limit.
+    """
+    positions = getattr(backbone.config, "max_position_embeddings", None) or _NO_POSITIONS
     # RoBERTa and its kin number positions from the padding index on.
     offset = getattr(getattr(backbone, "embeddings", None), "padding_idx", None)
-    return int(min(tokenizer.model_max_length, positions - (0 if offset is None else offset + 1)))
+    of_encoder = positions - (0 if offset is None else offset + 1)
+    limits = [limit for limit in (tokenizer.model_max_length, of_encoder) if 0 < limit < _BOUNDLESS]
+    limit = min(limits, default=asked or 512)
+    return min(asked or limit, limit)
 
 
 def first_line(error: Exception) -> str:

@@ -130,7 +130,7 @@ def attach(
             last is always the classifier's own head.
         pooling: ``pooler``, ``cls`` or ``mean``, for the new exits.
         head: ``linear``, or ``mlp`` with a hidden layer.
-        max_length: tokens at which texts are cut; by default what the encoder can take.
+        max_length: tokens at which texts are cut; by default, and at most, what the encoder can take.
         fit: optimisation settings.
         seed: makes everything random repeatable.
         overwrite: replace an existing model folder.
@@ -274,6 +274,7 @@ def _record(
         "exits": network.config.exits,
         "pooling": network.config.pooling,
         "head": network.config.head,
+        "max_length": model.tokenizer.model_max_length,
         "fit": asdict(fit),
         "seed": seed,
         "data": {"train": train.texts.fingerprint, "dev": dev.texts.fingerprint},

@@ -160,7 +160,8 @@ def train(
         layers: cuts the encoder off after so many layers; then the default is one exit, at its end.
         pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
         head: ``linear`` (the paper's), or ``mlp`` with a hidden layer.
-        max_length: tokens at which texts are cut; by default what the encoder can take.
+        max_length: tokens at which texts are cut; by default, and at most, what the encoder can take. The default of a
+            model of ours is what it was trained with.
         recipe: optimisation settings.
         regime: how the exits are taught; by default jointly. With one exit only a teacher's ``distill`` has a meaning.
         trials: runs with different seeds, and learning rates where the recipe has several; the best one is kept.
@@ -301,6 +302,7 @@ def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work
         "schema": SCHEMA,
         "environment": environment.describe(),
         **work.settings,
+        "max_length": model.tokenizer.model_max_length,
         "trial": asdict(trial),
         "rows": rows | more,
         "truncated": int(course.train.encoded.truncated.sum()),
