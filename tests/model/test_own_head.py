@@ -7,8 +7,9 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
 from conftest import FAMILIES, LAYERS, tiny_backbone, tiny_network, tiny_tokenizer, write_classifier
+from damage import TOKENIZER_CONFIG, change_json
 from offramp.errors import BackboneError, OptionError
-from offramp.model import EarlyExitConfig, adopt, load, save
+from offramp.model import EarlyExitConfig, adopt, build, load, save
 from offramp.model.heads import ExitHead, OwnHead
 
 PADDED = {
@@ -125,10 +126,30 @@ def test_labels_may_be_named(tmp_path):
 )
 def test_what_predicts_a_number_is_refused(tmp_path, config, seen):
     folder = write_classifier(tmp_path / "classifier", **config)
-    with pytest.raises(
-        BackboneError, match=rf"predicts a number \({seen}.*attach exits to a classifier of at least two"
-    ):
+    with pytest.raises(BackboneError, match=rf"predicts a number \({seen}.*; give a classifier of at least two labels"):
         adopt(str(folder))
+
+
+def test_labels_that_are_numbers_are_names_too(classifier_folder):
+    change_json(classifier_folder / "config.json", id2label={"0": 4, "1": 0, "2": 2})
+    assert adopt(str(classifier_folder)).network.config.labels == ("4", "0", "2")
+
+
+def test_labels_have_to_count_from_0(classifier_folder):
+    change_json(classifier_folder / "config.json", id2label={"1": "a", "2": "b", "3": "c"})
+    with pytest.raises(BackboneError, match=r"numbers its labels 1, 2, 3 under id2label in its config\.json; they"):
+        adopt(str(classifier_folder))
+
+
+def test_a_tokenizer_without_padding_is_refused(classifier_folder, encoder_folder):
+    for folder in (classifier_folder, encoder_folder):
+        change_json(folder / TOKENIZER_CONFIG, pad_token=None)
+    for open_it in (
+        lambda: adopt(str(classifier_folder)),
+        lambda: build(str(encoder_folder), exits=None, labels=["a", "b"], problem_type="single_label_classification"),
+    ):
+        with pytest.raises(BackboneError, match=r"has no token to pad with, .*; name one as pad_token in its token"):
+            open_it()
 
 
 def test_a_head_that_needs_more_is_refused(classifier_folder, monkeypatch):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, GPT2Config, T5Config, XLNetConfig
 
 import offramp
-from conftest import FAMILIES, tiny_backbone, tiny_tokenizer, write_classifier
+from conftest import FAMILIES, VOCABULARY, tiny_backbone, tiny_tokenizer, write_classifier
+from damage import TOKENIZER_CONFIG, change_json
 from offramp.calibration import Problem
 from offramp.errors import BackboneError, OptionError
 from offramp.training import Listener, Regime, train
@@ -55,6 +56,43 @@ def test_it_says_what_the_checkpoint_says(family, pairs, tmp_path):
     np.testing.assert_array_equal(turned, found[:, ::-1])
     low = Teacher.open(str(folder), labels, SINGLE, None).logits(TEXTS, pairs, bf16=True)
     assert 0 < np.abs(low - expected).mean() < 0.05
+
+
+# XLNet and T5 take texts of any length.
+OTHERS = {
+    "xlnet": XLNetConfig(vocab_size=VOCABULARY, d_model=32, n_layer=2, n_head=4, d_inner=64, pad_token_id=0),
+    "t5": T5Config(
+        vocab_size=VOCABULARY,
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        eos_token_id=3,
+        pad_token_id=0,
+        decoder_start_token_id=0,
+    ),
+    "gpt2": GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, pad_token_id=0),
+}
+
+
+def write_other(folder, kind, **changes):
+    config = OTHERS[kind].to_dict() | {"id2label": dict(enumerate(LABELS)), **changes}
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_config(type(OTHERS[kind])(**config)).save_pretrained(folder)
+    tiny_tokenizer(max_length=10**30).save_pretrained(folder)
+    if kind == "xlnet":  # which looks at the last token
+        change_json(folder / TOKENIZER_CONFIG, padding_side="left")
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_it_need_not_be_able_to_take_exits(kind, tmp_path):
+    folder = write_other(tmp_path / "classifier", kind)
+    found = Teacher.open(folder, LABELS, SINGLE, None).logits(TEXTS, None, bf16=False)
+    np.testing.assert_allclose(found, one_by_one(folder, TEXTS, None), atol=1e-4)
+    cut = [Teacher.open(folder, LABELS, SINGLE, asked).classifier.tokenizer.model_max_length for asked in (None, 2000)]
+    assert cut == ([1024, 1024] if kind == "gpt2" else [512, 2000])
 
 
 def test_texts_are_cut_where_the_pupil_cuts_them(tmp_path):
@@ -149,6 +187,13 @@ def test_a_resumed_run_does_not_ask_again(school, tmp_path):
     whole = school.train(tmp_path / "whole", **options)
     first, second = (load_file(summary.folder / "model.safetensors") for summary in (resumed, whole))
     assert all(torch.equal(first[name], second[name]) for name in second)
+
+
+def test_a_teacher_without_answers_is_refused_and_leaves_nothing(school, tmp_path):
+    teacher = write_other(tmp_path / "gpt2", "gpt2", pad_token_id=None)
+    with pytest.raises(BackboneError, match=r"teacher cannot classify texts such as .*wrong\.jsonl \(Cannot handle"):
+        school.train(tmp_path / "model", teacher=teacher)
+    assert names(tmp_path) == ["gpt2"]
 
 
 def test_who_cannot_teach_is_refused_and_leaves_nothing(school, tmp_path):

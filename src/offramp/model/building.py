@@ -59,6 +59,7 @@ def build(
     with _backbone_errors(backbone_name):
         tokenizer = read_tokenizer(backbone_name)
         encoder_config = AutoConfig.from_pretrained(backbone_name)
+    _check_padding(tokenizer, backbone_name)
     renamed = None
     if isinstance(encoder_config, EarlyExitConfig):
         pooling, renamed = pooling or encoder_config.pooling, {r"^backbone\.": ""}
@@ -121,7 +122,7 @@ def adopt(
         BackboneError: the checkpoint cannot be found or read, holds no classifier, or its encoder cannot take exits.
         OptionError: the exits or the labels do not fit it.
     """
-    found = open_classifier(classifier_name)
+    found = open_classifier(classifier_name, max_length)
     classifier, tokenizer = found.network, found.tokenizer
     if classifier.config.model_type == EarlyExitConfig.model_type:
         raise BackboneError(f"{classifier_name} has exits already; give the classifier that it was made from")
@@ -159,11 +160,15 @@ class FineTuned:
 
 
 @quiet()
-def open_classifier(name: str) -> FineTuned:
+def open_classifier(name: str, max_length: int | None = None) -> FineTuned:
     """Loads a checkpoint for ``AutoModelForSequenceClassification``; a folder of ours is one, too.
 
+    Args:
+        max_length: tokens at which texts are cut; by default, and at most, what it can take.
+
     Raises:
-        BackboneError: it cannot be found or read, or holds no whole classifier of labels.
+        BackboneError: it cannot be found or read, or holds no whole classifier of labels, or cannot take texts of
+            different lengths at once.
     """
     with _backbone_errors(name, "classifier"):
         tokenizer = read_tokenizer(name)
@@ -175,10 +180,10 @@ def open_classifier(name: str) -> FineTuned:
             f"{name!r} is not a whole fine-tuned classifier: {flaw}; "
             "fine-tune it first, or train an encoder with exits with 'offramp train'"
         )
-    tokenizer.model_max_length = token_limit(network.base_model, tokenizer)
+    _check_padding(tokenizer, name)
+    tokenizer.model_max_length = token_limit(network.base_model, tokenizer, max_length)
     config = network.config
-    labels = [config.id2label[index] for index in range(config.num_labels)]
-    return FineTuned(network.eval(), tokenizer, _problem_type(config, name), labels)
+    return FineTuned(network.eval(), tokenizer, _problem_type(config, name), _labels_of(config, name))
 
 
 @torch.no_grad()
@@ -215,9 +220,27 @@ def _problem_type(config: PreTrainedConfig, name: str) -> str:
     if kind not in PROBLEM_TYPES:
         raise BackboneError(
             f"{name!r} predicts a number ({config.num_labels} output, problem_type {config.problem_type!r}), not a "
-            "label, and an exit could not tell how sure it is; attach exits to a classifier of at least two labels"
+            "label, and could not tell how sure it is; give a classifier of at least two labels"
         )
     return str(kind)
+
+
+def _labels_of(config: PreTrainedConfig, name: str) -> list[str]:
+    """What a fine-tuned classifier calls its outputs, in their order."""
+    if sorted(config.id2label) != list(range(config.num_labels)):
+        raise BackboneError(
+            f"{name!r} numbers its labels {', '.join(map(str, config.id2label))} under id2label in its config.json; "
+            "they must count from 0: correct them there"
+        )
+    return [str(config.id2label[index]) for index in range(config.num_labels)]
+
+
+def _check_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    if tokenizer.pad_token is None:
+        raise BackboneError(
+            f"the tokenizer of {name!r} has no token to pad with, so texts of different lengths cannot go together; "
+            "name one as pad_token in its tokenizer_config.json, and its number as pad_token_id in config.json"
+        )
 
 
 def _names(there: list[str], labels: Sequence[str] | None) -> list[str]:

@@ -175,7 +175,8 @@ def train(
         DataError: the data cannot be read, or has one class only, or dev has labels that training lacks.
         OptionError: an option is out of range or would do nothing, the output exists, or the teacher knows other
             labels.
-        BackboneError: the encoder cannot be found, read or given exits; or there is no such teacher.
+        BackboneError: the encoder cannot be found, read or given exits; or there is no such teacher, or it cannot
+            classify the texts.
         StorageError: the disk is full.
     """
     folder, columns = Path(output), columns or Columns()
@@ -191,6 +192,8 @@ def train(
     more = None if unlabeled is None else read_texts(unlabeled, columns)
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
     expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
+    if expert is not None:
+        expert.check(split.train)
     exits = (layers,) if exits is None and layers is not None else exits
     fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
     settings = {

@@ -15,10 +15,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from offramp import environment
 from offramp.calibration import Problem
 from offramp.data import LabelledTexts, Texts
-from offramp.errors import OptionError
+from offramp.errors import BackboneError, OptionError
 from offramp.files import replacing
 from offramp.model import FineTuned, open_classifier
 from offramp.model.encoding import Encoded, encode, padded_batches
+from offramp.model.loading import first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Teacher:
             BackboneError: it cannot be found or read, or holds no classifier.
             OptionError: its labels are others.
         """
-        classifier = open_classifier(name)
-        known, tokenizer = classifier.labels, classifier.tokenizer
+        classifier = open_classifier(name, max_length)
+        known = classifier.labels
         if sorted(known) != sorted(labels):
             raise OptionError(
                 f"the teacher's labels are {_shortened(known)}, those of the data {_shortened(labels)}; "
@@ -53,8 +54,22 @@ class Teacher:
                 f"the teacher's problem type is {classifier.problem_type}, that of the data {problem}; "
                 "give a teacher that was fine-tuned on such data"
             )
-        tokenizer.model_max_length = min(max_length or tokenizer.model_max_length, tokenizer.model_max_length)
         return cls(classifier, tuple(known.index(label) for label in labels))
+
+    def check(self, rows: LabelledTexts) -> None:
+        """Asks about the first rows, so that what fails at all fails at once.
+
+        Raises:
+            BackboneError: there is no answer.
+        """
+        some = rows.subset(range(min(4, len(rows))))
+        try:
+            self.logits(some.texts, some.text_pairs, bf16=False)
+        except Exception as error:  # a classifier of an unknown build can fail in any way
+            raise BackboneError(
+                f"the teacher cannot classify texts such as those in {rows.source} ({first_line(error)}); give a "
+                "classifier that was fine-tuned on such data"
+            ) from error
 
     def logits(
         self,
