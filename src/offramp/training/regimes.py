@@ -10,6 +10,13 @@ from offramp.errors import OptionError
 
 Name = Literal["joint", "weighted", "frozen", "mixed", "sweet", "alternating"]
 
+# Where there is no gradient of several exits, or not in every step.
+_ALONE = {
+    "sweet": "no exit shares layers with a later one",
+    "frozen": "no exit shares layers with another",
+    "alternating": "every other step has the last exit alone",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regime:
@@ -41,8 +48,8 @@ class Regime:
             raise OptionError(f"regime {self.name!r} is not known; valid: {', '.join(get_args(Name))}")
         if not 0 <= self.distill <= 100:
             raise OptionError(f"distill is {self.distill}; it is a weight beside the labels' 1, so use 0 to 100")
-        if self.equilibrium and self.name in ("sweet", "frozen"):
+        if self.equilibrium and self.name in _ALONE:
             raise OptionError(
-                f"equilibrium does nothing in regime {self.name!r}, where no exit shares layers with a later one; "
+                f"equilibrium is for layers that several exits share, but in regime {self.name!r} {_ALONE[self.name]}; "
                 "leave one of the two out"
             )
