@@ -10,6 +10,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import (
+    AlbertConfig,
     AutoModel,
     ConvBertConfig,
     DebertaV2Config,
@@ -329,3 +330,14 @@ def test_the_encoder_itself_is_left_alone():
     assert list(dict(backbone.named_parameters())) == names
     assert dict(backbone.named_modules()) == children
     assert not any(module._forward_hooks for module in backbone.modules())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_which_encoders_use_parameters_twice(family):
+    assert LayerStack(tiny_backbone(family)).tied == (family == "albert")
+
+
+def test_groups_of_layers_may_be_as_many_as_the_layers():
+    for groups, tied in ((LAYERS, False), (2, True)):
+        config = AlbertConfig(**{**FAMILIES["albert"].to_dict(), "num_hidden_groups": groups})
+        assert LayerStack(AutoModel.from_config(config)).tied == tied

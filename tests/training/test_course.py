@@ -33,7 +33,8 @@ class Stage:
         switches = {key: options.pop(key) for key in ("distill", "consistent", "equilibrium") if key in options}
         settings = {"dev": self.dev, "exits": EXITS, "pooling": "mean", "recipe": ONE_EPOCH, **options}
         regime = Regime(name=name, **switches)
-        return train(self.data, model=str(self.folder / "encoder"), output=output, regime=regime, **settings)
+        settings.setdefault("model", str(self.folder / "encoder"))
+        return train(self.data, output=output, regime=regime, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,16 @@ def test_the_standard_model_has_one_exit(stage, tmp_path):
     classifier = offramp.load(summary.folder)
     assert np.mean([one.layers for one in classifier.predict(["w0", "w3", "w6"], threshold=0)]) == 4
     assert summary.calibration.exits[0].accuracy > 0.6
+
+
+def test_layers_that_are_the_same_cannot_be_told_apart(stage, tmp_path):
+    tiny_backbone("albert").save_pretrained(tmp_path / "albert")
+    tiny_tokenizer().save_pretrained(tmp_path / "albert")
+    for options, named in (({"name": "sweet"}, "regime 'sweet'"), ({"equilibrium": True}, "equilibrium")):
+        with pytest.raises(OptionError, match=f"{named} is about .* layers of albert share their parameters"):
+            stage.train(tmp_path / "model", model=str(tmp_path / "albert"), **options)
+    assert names(tmp_path) == ["albert"]
+    assert stage.train(tmp_path / "model", "weighted", model=str(tmp_path / "albert")).exits == EXITS
 
 
 @pytest.mark.parametrize("shape", [{"exits": "4"}, {"exits": None, "layers": 2}])

@@ -101,6 +101,11 @@ class LayerStack:
         self._learnt = False
         self._accepts = frozenset(inspect.signature(backbone.forward).parameters)
 
+    @property
+    def tied(self) -> bool:
+        """Whether some layers are the same parameters, as all of ALBERT's are."""
+        return len({id(next(layer.parameters())) for layer in self._layers}) < self.depth
+
     def embed(self, inputs: Mapping[str, Tensor]) -> State:
         """Runs everything before the first layer.
 

@@ -244,6 +244,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
     """Trains and calibrates one model and leaves it as a whole model folder in ``place / "model"``."""
     set_seed(trial.seed)
     model = work.build()
+    _check_layers(model, work.regime)
     phases = phases_of(work.regime, model.network.config.exits, taught=work.teacher is not None)
     work.listener.on_trial(trial.number, work.settings["trials"], trial.learning_rate)
     course = _course(trial, model, place, work)
@@ -329,6 +330,16 @@ def _check_distillation(regime: Regime, unlabeled: str | None, teacher: str | No
         raise OptionError(
             "in regime 'frozen' the exits learn what the last exit made of the encoder; choose another, leave the "
             "teacher out, or put exits on the teacher itself with 'offramp attach'"
+        )
+
+
+def _check_layers(model: LoadedModel, regime: Regime) -> None:
+    """Refuses what tells the layers of one exit from those of another where they are the same."""
+    if model.network.stack.tied and (regime.name == "sweet" or regime.equilibrium):
+        what = "equilibrium" if regime.equilibrium else f"regime {regime.name!r}"
+        raise OptionError(
+            f"{what} is about which exit shapes which layers, but layers of "
+            f"{model.network.backbone.config.model_type} share their parameters; choose another regime or encoder"
         )
 
 
