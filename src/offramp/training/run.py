@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ SCHEMA = 1
 
 SETTINGS, BELIEFS = "run.json", "teacher.npy"
 
+# For the slowest teacher of the most texts; PyTorch would give up after 10 minutes on GPUs.
+LONGEST_WAIT = timedelta(days=2)
 # A few texts stand in any two data sets of a kind; more of the dev rows than this are no chance.
 MOST_REPEATED = 0.05
 
@@ -184,6 +187,8 @@ def train(
     if not 1 <= trials <= 2**32 - seed:
         raise OptionError(f"trials is {trials}; use a whole number from 1 to {2**32 - seed}")
     _check_trackers(report_to)
+    # The first to ask for the state of several processes says how long they wait for each other: here for a teacher.
+    PartialState(timeout=LONGEST_WAIT)
     check_output(folder, overwrite)
     regime = regime or Regime()
     _check_distillation(regime, unlabeled, teacher)
