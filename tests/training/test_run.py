@@ -301,6 +301,7 @@ def test_finished_trials_are_not_run_again(stage, tmp_path):
     )
     with pytest.raises(KeyboardInterrupt):
         stage.train(tmp_path / "model", recipe=ONE_EPOCH, trials=2, listener=listener)
+    assert names(tmp_path / "model.checkpoints" / "trial-0") == ["model"]  # checkpoints are large
     listener = Listener(on_trial=lambda number, of, rate: again.append(number))
     stage.train(tmp_path / "model", recipe=ONE_EPOCH, trials=2, resume=True, listener=listener)
     assert again == [1]

@@ -268,6 +268,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
             )
             course = replace(course, taught=replace(course.taught, beliefs=beliefs))
         result = run(model, course, phases)
+    PartialState().wait_for_everyone()  # no file of another process is in use any more
     problem = Problem(model.network.problem_type)
     calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, config.exits, dev.fingerprint)
     record = _record(trial, model, course, result, work)
@@ -276,6 +277,9 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
             new.mkdir()
             card = model_card(config, calibration, record)
             write_folder(new, model, calibration, record, card, fitted=[*work.fitted, *work.before], dev=dev)
+        # With the optimiser's state they are several times as large as the model.
+        for phase in place.glob("phase-*"):
+            shutil.rmtree(phase, ignore_errors=True)
 
 
 def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Course:
