@@ -1,12 +1,14 @@
 import json
 import re
 import signal
+from dataclasses import asdict
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import offramp as package
+from offramp.training import ExitFit
 from toys import names, single, write_csv, write_jsonl
 
 SETTINGS = ["--exits", "1,2,4", "--pooling", "mean", "--precision", "fp32", "--dropout", "0", "--batch-size", "16"]
@@ -36,6 +38,21 @@ def test_a_model_is_trained_and_its_figures_shown(offramp, place):
     record = json.loads((place / "model" / "training.json").read_text())
     assert record["recipe"]["learning_rates"] == [1e-3, 2e-3]
     assert (record["seed"], record["trials"]) == (3, 2)
+
+
+def test_frozen_exits_are_shown_apart_from_the_encoder(offramp, place):
+    result = train(offramp, "--regime", "frozen")
+    assert result.exit_code == 0, result.stderr
+    table = re.findall(r"^(dev accuracy +(?:exit \d +)+|epoch \d+)", result.stderr, re.MULTILINE)
+    assert [" ".join(line.split()) for line in table] == [
+        "dev accuracy exit 4",
+        "epoch 1",
+        "dev accuracy exit 1 exit 2 exit 4",
+        "epoch 20",
+    ]
+    assert re.search(r"^each exit at its best epoch, \d+ s of training", result.stderr, re.MULTILINE)
+    record = json.loads((place / "model" / "training.json").read_text())
+    assert record["fit"] == asdict(ExitFit())
 
 
 def test_several_labels_from_csv(offramp, place):

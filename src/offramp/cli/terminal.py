@@ -119,16 +119,16 @@ def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, texts: s
 
 
 class EpochTable:
-    """Prints dev accuracies as a table that grows by one row an epoch."""
+    """Prints dev accuracies as a table that grows by one row an epoch; another trial or other exits begin a new one."""
 
     def __init__(self) -> None:
-        self._last = float("inf")
+        self._last: Epoch | None = None
 
     def __call__(self, epoch: "Epoch") -> None:
-        if epoch.number <= self._last:
+        if self._last is None or epoch.number <= self._last.number or epoch.exits != self._last.exits:
             exits = "".join(f"{f'exit {layers}':>9}" for layers in epoch.exits)
             say(f"dev accuracy {exits}     mean   training loss")
-        self._last = epoch.number
+        self._last = epoch
         accuracies = "".join(f"{accuracy:>9.2%}" for accuracy in (*epoch.accuracies, epoch.mean_accuracy))
         loss = "" if epoch.training_loss is None else f"{epoch.training_loss:>16.4f}"
         say(f"{f'epoch {epoch.number:g}':<13}{accuracies}{loss}")

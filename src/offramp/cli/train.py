@@ -59,7 +59,7 @@ def command(
 ) -> None:
     """Fine-tune an encoder with exits on labelled texts, and calibrate it.
 
-    Options from EPOCHS on change single values of the recipe.
+    Options from EPOCHS on change single values of the recipe, which in regime frozen is that of the encoder.
     """
     if "learning_rates" in changes:
         changes["learning_rates"] = tuple(changes["learning_rates"]) or None
@@ -96,5 +96,6 @@ def command(
             report_to=report_to,
             listener=Listener(on_trial, update, EpochTable(), partial(update, description="asking the teacher")),
         )
-    say(f"\nbest epoch {summary.best.number:g}, {summary.seconds:.0f} s of training; on the dev data:\n")
+    best = "each exit at its best epoch" if regime.name == "frozen" else f"best epoch {summary.best.number:g}"
+    say(f"\n{best}, {summary.seconds:.0f} s of training; on the dev data:\n")
     say_made(summary, exits="exits", texts="training texts")

@@ -28,6 +28,7 @@ class Course:
     Attributes:
         train: rows with their labels; so is ``dev``.
         taught: rows of the phases that distill: those of ``train``, unlabelled ones, and what a teacher believes.
+        recipe: of the phases that train the encoder; ``exit_fit`` of those that leave it as it is.
         learning_rate: the encoder's.
         place: folder for what a resumed run needs.
     """
@@ -36,6 +37,7 @@ class Course:
     dev: Rows
     taught: Rows
     recipe: Recipe
+    exit_fit: ExitFit
     learning_rate: float
     seed: int
     place: Path
@@ -88,7 +90,7 @@ def _train(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit
 def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     """A phase in which the encoder stays as it is: the exits are fitted to what it makes of the rows."""
     network, layers = model.network, model.network.config.exits
-    train, dev, settings = _rows_for(phase, course), course.dev, ExitFit()
+    train, dev, settings = _rows_for(phase, course), course.dev, course.exit_fit
     process = PartialState().process_index  # each does the same, on files of its own
     place.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()

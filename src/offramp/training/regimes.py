@@ -26,7 +26,8 @@ class Regime:
     - ``weighted``: all exits at once, each weighted by its depth (PABEE: Zhou et al., NeurIPS 2020, §3.2; Kaya et al.,
       ICML 2019).
     - ``frozen``: first the encoder with its last exit alone, as if there were no others; then, on the encoder as it is,
-      the others (DeeBERT: Xin et al., ACL 2020, §3.1).
+      the others (DeeBERT: Xin et al., ACL 2020, §3.1). The recipe is the encoder's; the others are fitted by an
+      :class:`~offramp.training.ExitFit`, each up to the epoch that is best for it.
     - ``mixed``: first the encoder with its last exit alone, then all exits at once; half of the epochs each (Kubaty et
       al., "How to Train Your Multi-Exit Model?", ICML 2025).
     - ``sweet``: all exits at once, but later exits leave the layers of earlier stages alone (SWEET: Rotem et al., ACL

@@ -36,7 +36,7 @@ from offramp.training.checks import TRAINING, check_numbers, check_output
 from offramp.training.course import Course, run
 from offramp.training.folder import write_folder
 from offramp.training.phases import phases_of
-from offramp.training.recipe import DEFAULT, Recipe
+from offramp.training.recipe import DEFAULT, ExitFit, Recipe
 from offramp.training.regimes import Regime
 from offramp.training.rows import Rows, with_unlabelled
 from offramp.training.teacher import Teacher
@@ -165,7 +165,8 @@ def train(
         head: ``linear`` (the paper's), or ``mlp`` with a hidden layer.
         max_length: tokens at which texts are cut; by default, and at most, what the encoder can take. The default of a
             model of ours is what it was trained with.
-        recipe: optimisation settings.
+        recipe: optimisation settings; in regime ``frozen`` those of the encoder and its last exit, while the others are
+            fitted by an :class:`~offramp.training.ExitFit`.
         regime: how the exits are taught; by default jointly. With one exit only a teacher's ``distill`` has a meaning.
         trials: runs with different seeds, and learning rates where the recipe has several; the best one is kept.
         seed: makes everything random repeatable.
@@ -298,6 +299,7 @@ def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Cour
         dev=labelled(work.split.dev),
         taught=taught,
         recipe=work.recipe,
+        exit_fit=ExitFit(),
         learning_rate=trial.learning_rate,
         seed=trial.seed,
         place=place,
@@ -316,6 +318,7 @@ def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work
         "environment": environment.describe(),
         **work.settings,
         "max_length": model.tokenizer.model_max_length,
+        **({"fit": asdict(course.exit_fit)} if work.regime.name == "frozen" else {}),
         "trial": asdict(trial),
         "rows": rows | more,
         "truncated": int(course.train.encoded.truncated.sum()),
