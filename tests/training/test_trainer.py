@@ -115,6 +115,13 @@ def test_dropout_is_the_encoders_own_unless_set():
     assert {module.p for module in backbone.modules() if isinstance(module, torch.nn.Dropout)} == {0.0}
 
 
+def test_dropout_of_attention_is_reached_where_it_is_no_module():
+    backbone = tiny_backbone("modernbert")
+    _set_dropout(backbone, 0.25)
+    found = {module.attention_dropout for module in backbone.modules() if hasattr(module, "attention_dropout")}
+    assert found == {0.25}
+
+
 @pytest.mark.parametrize(("longest", "during"), [(64, "eager"), (512, "sdpa")])
 def test_attention_is_plain_only_while_training_short_texts(longest, during):
     backbone = tiny_backbone()

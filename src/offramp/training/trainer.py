@@ -198,9 +198,13 @@ def _attention_for_training(backbone: PreTrainedModel, longest: int) -> Iterator
 
 
 def _set_dropout(backbone: torch.nn.Module, probability: float | None) -> None:
+    if probability is None:
+        return
     for module in backbone.modules():
-        if probability is not None and isinstance(module, torch.nn.Dropout):
+        if isinstance(module, torch.nn.Dropout):
             module.p = probability
+        elif isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = probability  # type: ignore[assignment]  # ModernBERT's is no module
 
 
 def _arguments(
