@@ -97,6 +97,34 @@ def test_exits_have_their_own_learning_rate_and_vectors_do_not_decay():
         assert group["weight_decay"] == (0.1 if parameter.ndim > 1 else 0.0)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "rates"),
+    [
+        # Shares of the learning rate at the start, halfway up, at the top, midway down and at the end.
+        ("linear", 0.2, [0, 0.5, 1, 0.5, 0]),
+        ("cosine", 0.2, [0, 0.5, 1, 0.5, 0]),
+        ("constant", 0.2, [0, 0.5, 1, 1, 1]),
+        ("linear", 0, [1, 0.9, 0.8, 0.4, 0]),
+        ("cosine", 0, [1, 0.975528, 0.904508, 0.345492, 0]),
+        ("constant", 0, [1, 1, 1, 1, 1]),
+    ],
+)
+def test_learning_rates_rise_and_fall_as_asked(schedule, warmup, rates):
+    network, (phase,) = tiny_network(), phases("joint")
+    recipe = Recipe(schedule=schedule, warmup=warmup, head_learning_rate=1e-2)
+    optimizer = _optimizer(network, recipe, 1e-4)
+    arguments = trainer._arguments(recipe, phase, 1e-4, 0, Path("unused"), "none")
+    wired = trainer._Trainer(phase, Problem.SINGLE_LABEL, model=network, args=arguments, eval_dataset=[])
+    scheduler, found = wired.create_scheduler(100, optimizer), []
+    for step in range(101):
+        if step in (0, 10, 20, 60, 100):
+            found.append(scheduler.get_last_lr())
+        optimizer.step()
+        scheduler.step()
+    for group, top in enumerate(group["initial_lr"] for group in optimizer.param_groups):
+        assert [rates[group] for rates in found] == pytest.approx([top * share for share in rates], rel=1e-5)
+
+
 @pytest.mark.parametrize(("norm", "learns"), [(1e-30, False), (0.0, True)])
 def test_gradients_are_cut_to_a_norm_or_left_whole(norm, learns, tmp_path, encoder_folder):
     recipe = Recipe(epochs=1, batch_size=8, weight_decay=0, max_grad_norm=norm, precision="fp32")
