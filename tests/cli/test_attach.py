@@ -35,7 +35,7 @@ def test_exits_are_put_on_and_their_figures_shown(offramp, place, classifier):
 
 
 def test_labels(offramp, place, classifier):
-    result = attach(offramp, "--targets", "both", "--labels", "c,b,a")
+    result = attach(offramp, "--targets", "both", "--labels", "c, b ,a")
     assert result.exit_code == 0, result.stderr
     assert "exit after layer  accuracy  temperature" in result.stderr
     assert package.load(place / "model").labels == ("c", "b", "a")

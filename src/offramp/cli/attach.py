@@ -60,7 +60,7 @@ def command(
             dev_fraction=dev_fraction,
             columns=columns,
             targets=targets,  # type: ignore[arg-type]  # checked there
-            labels=None if labels is None else labels.split(","),
+            labels=None if labels is None else [label.strip() for label in labels.split(",")],
             exits=exits,
             pooling=pooling,
             head=head,
