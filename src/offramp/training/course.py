@@ -108,7 +108,7 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     seconds = time.monotonic() - started
     logits = exit_logits_of(network, dev_states)
     accuracies = accuracies_of(logits, dev.targets, Problem(network.problem_type))
-    epoch = Epoch(float(settings.epochs), tuple(layers), accuracies, None, seconds)
+    epoch = Epoch(float(settings.epochs), tuple(layers), accuracies, None, time.monotonic() - started - seconds)
     if environment.is_main_process():
         course.listener.on_epoch(epoch)
     return Fit((epoch,), epoch, logits, dev.targets, seconds)

@@ -28,7 +28,7 @@ def _one_of(name: str, value: str, valid: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Optimisation settings.
+    """Optimisation settings. ``None`` as ``head_learning_rate`` or ``dropout`` is the encoder's own.
 
     Raises:
         OptionError: a value is out of range.
@@ -39,7 +39,7 @@ class Recipe:
     learning_rates: Annotated[tuple[float, ...], "the encoder's learning rate; of several, each trial draws one"] = (
         6e-5,
     )
-    head_learning_rate: Annotated[float | None, "learning rate of the exits; none = the encoder's"] = 1e-3
+    head_learning_rate: Annotated[float | None, "learning rate of the exits; recipe paper: the encoder's"] = 1e-3
     warmup: Annotated[float, "share of the steps over which the learning rate rises"] = 0.1
     schedule: Annotated[Schedule, "how the learning rate falls after that"] = "linear"
     weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01

@@ -62,7 +62,8 @@ class TrainingSummary:
         epochs: dev accuracies after each epoch of the best trial.
         best: the epoch whose weights were kept.
         calibration: temperatures and dev metrics of each exit.
-        seconds: time in the training loop of the best trial, dev passes included.
+        seconds: time in the training loop of the best trial, dev passes included; of a phase that was resumed, the time
+            since then.
         exit_parameters: parameters of all exits.
         total_parameters: parameters of the whole network.
         truncated: training texts that were longer than the model takes.

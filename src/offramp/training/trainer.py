@@ -39,7 +39,11 @@ CHECKPOINT_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Dev accuracy of every exit after an epoch. ``number`` counts from 1 and may be fractional at the end."""
+    """Dev accuracy of every exit after an epoch. ``number`` counts from 1 and may be fractional at the end.
+
+    ``training_loss`` is the mean over the epoch, or over its rest where it was broken off and resumed; ``seconds`` is
+    the time of the pass over the dev rows.
+    """
 
     number: float
     exits: tuple[int, ...]
