@@ -5,6 +5,7 @@ from offramp.data.columns import Columns
 from offramp.data.labelled import (
     LabelledTexts,
     Split,
+    check_dev_fraction,
     check_trainable,
     encode_labels,
     fingerprint,
@@ -26,6 +27,7 @@ __all__ = [
     "Split",
     "Texts",
     "Writer",
+    "check_dev_fraction",
     "check_trainable",
     "encode_labels",
     "fingerprint",

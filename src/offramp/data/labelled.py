@@ -130,6 +130,16 @@ def check_trainable(data: LabelledTexts) -> None:
         )
 
 
+def check_dev_fraction(fraction: float) -> None:
+    """Checks that a share can be split off.
+
+    Raises:
+        OptionError: it is not between 0 and 1.
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"dev-fraction is {fraction}; it is a share of the training rows, between 0 and 1")
+
+
 def split_off_dev(data: LabelledTexts, fraction: float, seed: int) -> Split:
     """Moves a random ``fraction`` of the rows, at least one, into a dev part; the same rows for the same ``seed``.
 
@@ -140,8 +150,7 @@ def split_off_dev(data: LabelledTexts, fraction: float, seed: int) -> Split:
         OptionError: ``fraction`` is not between 0 and 1.
         DataError: no label has two rows.
     """
-    if not 0 < fraction < 1:
-        raise OptionError(f"the dev fraction is {fraction}; it must lie between 0 and 1, such as 0.1")
+    check_dev_fraction(fraction)
     keys = [""] * len(data) if data.multi_label else data.labels
     _, classes, counts = np.unique(np.array(keys, dtype=object), return_inverse=True, return_counts=True)
     if len(data) == 0 or counts.max() < 2:

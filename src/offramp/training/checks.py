@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from offramp.data import check_dev_fraction
 from offramp.errors import OptionError
 from offramp.files import check_writable
 
@@ -10,8 +11,7 @@ TRAINING = "training.json"
 
 def check_numbers(dev_fraction: float, max_length: int | None, seed: int) -> None:
     """Refuses values out of range."""
-    if not 0 < dev_fraction < 1:
-        raise OptionError(f"dev-fraction is {dev_fraction}; it is a share of the training rows, between 0 and 1")
+    check_dev_fraction(dev_fraction)
     if max_length is not None and max_length < 8:
         raise OptionError(f"max-length is {max_length}; use at least 8 tokens")
     if not 0 <= seed < 2**32:
