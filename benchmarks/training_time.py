@@ -1,6 +1,6 @@
 """What joint exits add to a training step and to the parameters, against the same encoder with one exit.
 
-python benchmarks/training_time.py ENCODER [--rows 32] [--length 40] [--threads 1] [--json FILE]
+python benchmarks/training_time.py ENCODER [--exits 1,2,4,6] [--rows 32] [--length 40] [--threads 1] [--json FILE]
 
 Both networks take the same step (forward, joint loss, backward, AdamW) on the same random tokens, in turn.
 """
@@ -46,6 +46,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoder")
+    parser.add_argument("--exits", help="layers before each, or all; by default as for offramp train")
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--length", type=int, default=40, help="tokens a row")
     parser.add_argument("--steps", type=int, default=5, help="of each network before it is the other's turn")
@@ -55,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    joint = network(options.encoder, None)
+    joint = network(options.encoder, options.exits)
     single = network(options.encoder, str(joint.config.exits[-1]))
     tokens = torch.randint(1000, 20_000, (options.rows, options.length))
     step = partial(stepper, tokens=tokens, steps=options.steps)

@@ -3,32 +3,36 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.paper.curves import (
+    CONFIDENCE,
     SPEEDUPS,
     Answers,
     accuracy_at,
     area,
+    at_thresholds,
     choice_between,
+    chosen,
     correlations,
     criterion_named,
     early_exit,
     fastest,
-    fastest_with,
     in_turn,
     mean_correlations,
     mean_over_seeds,
     one_exit,
     per_exit,
+    reach,
     read_answers,
     versus,
 )
 from benchmarks.paper.measuring import read_times
 from benchmarks.paper.place import Place
-from benchmarks.paper.plan import CLASSIFIER, JOINT, OURS, PER_EXIT, STANDARD, Run
+from benchmarks.paper.plan import CLASSIFIER, OURS, PER_EXIT, SHARED, STANDARD, Run
 from benchmarks.paper.results import KINDS, LOSSES, RULES, Comparison, Line, MethodFigures, NamedLine, Results
 from benchmarks.paper.times import Array, Lot, Times
 from benchmarks.rivals.recipes import RIVALS, Rival
@@ -37,6 +41,7 @@ from offramp.policy import Criterion, Outcomes
 from offramp.report.words import count
 
 COMPARED_AT = (1.5, 2.0, 3.0, 5.0)
+# Groups of what ours is compared with.
 EFFICIENT, MODELS, RIVAL, CALIBRATION = "efficient", "models", "rivals", "calibration"
 IN_TURN, ANY = "all in turn", "any"
 # Of a baseline's speed: as near as this our first exit has to come to be compared with it.
@@ -63,8 +68,14 @@ class Analysis:
     @property
     def is_possible(self) -> bool:
         """Whether there is enough to compare."""
-        timed = self.place.times(self.data, self.encoder).is_file()
-        return timed and bool(self.seeds(STANDARD)) and bool(self.seeds(JOINT))
+        timed = self.place.is_prepared(self.data) and self.place.times(self.data, self.encoder).is_file()
+        return timed and bool(self.seeds(STANDARD)) and self.several is not None
+
+    @property
+    def several(self) -> str | None:
+        """A method with several exits that was run: what is known of their network and its recipe."""
+        ours = (one.method for one in OURS.values())
+        return next((method for method in ours if self.seeds(method)), None)
 
     @cached_property
     def times(self) -> Times:
@@ -106,32 +117,57 @@ class Analysis:
         answers = self.answers(method, seed, part)
         return self.lot(kind).cut_shares(exits.index(answers.layers[-1]), answers.tokens)
 
-    def outcomes(self, method: str, seed: int, kind: str, rule: str = "confidence", part: str = "test") -> Outcomes:
-        """What a method's model gets right, and at what cost."""
+    def outcomes(
+        self, method: str, seed: int, kind: str, rule: str = SHARED, criterion: str = "confidence", part: str = "test"
+    ) -> Outcomes:
+        """What a method's model gets right, and at what cost.
+
+        Args:
+            rule: one threshold for all exits, or one for each.
+            criterion: what is compared with it.
+        """
         answers = self.answers(method, seed, part)
         if len(answers.layers) == 1:
             return one_exit(answers, self.own_costs(method, seed, kind, part))
         lot = self.lot(kind)
         if rule == PER_EXIT:
-            return early_exit(answers, lot, _per_exit(self.place.logits(self.run(method, seed)), lot))
-        return early_exit(answers, lot, criterion_named(rule, answers.layers))
+            return early_exit(answers, lot, _per_exit(self.place.logits(self.run(method, seed)), lot, criterion))
+        return early_exit(answers, lot, criterion_named(criterion, answers.layers))
 
     def mean_outcomes(
-        self, method: str, kind: str, seeds: Sequence[int], rule: str = "confidence", part: str = "test"
+        self,
+        method: str,
+        kind: str,
+        seeds: Sequence[int],
+        rule: str = SHARED,
+        criterion: str = "confidence",
+        part: str = "test",
     ) -> Outcomes:
         """The same, mean over seeds."""
-        return mean_over_seeds([self.outcomes(method, seed, kind, rule, part) for seed in seeds])
+        return mean_over_seeds([self.outcomes(method, seed, kind, rule, criterion, part) for seed in seeds])
 
-    def chain(self, models: Sequence[tuple["Analysis", str]], kind: str, seeds: Sequence[int]) -> Outcomes:
+    def chain(self, models: "Sequence[Member]", kind: str, seeds: Sequence[int], rule: str) -> Outcomes:
         """Several models in turn; costs are shares of this encoder's standard model."""
-        full = self.lot(kind).full.of(self.answers(STANDARD, seeds[0]).tokens).mean()
 
-        def member(owner: "Analysis", method: str, seed: int) -> tuple[Answers, Array]:
-            answers = owner.answers(method, seed)
-            unit = owner.lot(kind).full.of(answers.tokens).mean() / full
-            return answers, owner.own_costs(method, seed, kind) * unit
+        def of(seed: int, part: str) -> tuple[Answers, Array]:
+            full = self.lot(kind).full.of(self.answers(STANDARD, seed, part).tokens).mean()
+            return in_turn([owner.member(method, seed, kind, part, full) for owner, method in models])
 
-        return mean_over_seeds([in_turn([member(owner, one, seed) for owner, one in models]) for seed in seeds])
+        def outcomes(seed: int) -> Outcomes:
+            by = per_exit(*of(seed, "dev")) if rule == PER_EXIT else CONFIDENCE
+            return at_thresholds(*of(seed, "test"), by)
+
+        return mean_over_seeds([outcomes(seed) for seed in seeds])
+
+    def member(self, method: str, seed: int, kind: str, part: str, full: float) -> tuple[Answers, Array]:
+        """A model of a chain: its answers, and what it costs as a share of ``full``, (rows,)."""
+        answers = self.answers(method, seed, part)
+        unit = self.lot(kind).full.of(answers.tokens).mean() / full
+        return answers, self.own_costs(method, seed, kind, part) * unit
+
+
+# A model of several in turn: where it belongs, and its method.
+Member = tuple[Analysis, str]
 
 
 @cache
@@ -140,16 +176,19 @@ def _answers(file: Path, part: str, calibrated: bool) -> Answers:
 
 
 @cache
-def _per_exit(file: Path, lot: Lot) -> Criterion:
+def _per_exit(file: Path, lot: Lot, criterion: str) -> Criterion:
     """Thresholds that a model's dev rows ask for."""
-    return per_exit(_answers(file, "dev", True), lot)
+    answers = _answers(file, "dev", True)
+    return per_exit(answers, lot.shares(answers.tokens), criterion_named(criterion, answers.layers))
 
 
 def analyse(analysis: Analysis) -> Results:
     """All figures."""
-    place, data = analysis.place, analysis.data
-    answers = analysis.answers(JOINT, analysis.seeds(JOINT)[0])
-    records = {name: place.record_of(analysis.run(name, analysis.seeds(name)[0])) for name in (STANDARD, JOINT)}
+    place, data, several = analysis.place, analysis.data, analysis.several
+    assert several is not None  # see is_possible
+    first = {name: analysis.seeds(name)[0] for name in (STANDARD, several)}
+    answers = analysis.answers(several, first[several])
+    recipes = (place.record_of(analysis.run(name, seed))["settings"]["recipe"] for name, seed in first.items())
     rows = {part: len(place.rows(data, part)) for part in ("train", "dev", "test")}
     return Results(
         data=data,
@@ -159,7 +198,7 @@ def analyse(analysis: Analysis) -> Results:
         rows=rows,
         tokens=float(answers.tokens.mean()),
         truncated=answers.truncated,
-        recipes={name: record["settings"]["recipe"] for name, record in records.items()},
+        recipes=dict(zip(("one exit", "several exits"), recipes, strict=True)),
         times=analysis.times,
         methods=tuple(_figures(analysis, method) for method in analysis.planned if analysis.seeds(method)),
         lines=tuple(_lines(analysis)),
@@ -185,10 +224,7 @@ def _figures(analysis: Analysis, method: str) -> MethodFigures:
         layers=answers[0].layers,
         accuracies=tuple(accuracies.mean(axis=0).tolist()),
         spread=float(accuracies[:, -1].std(ddof=1)) if len(seeds) > 1 else None,
-        lines={
-            rule: {kind: _line(analysis, analysis.mean_outcomes(method, kind, seeds, rule), seeds) for kind in KINDS}
-            for rule in RULES
-        },
+        lines={rule: {kind: _method_line(analysis, method, kind, rule) for kind in KINDS} for rule in RULES},
         area_dev=area_on("dev"),
         area_test=area_on("test"),
         seconds=float(np.mean(seconds)) if seconds else None,
@@ -197,32 +233,46 @@ def _figures(analysis: Analysis, method: str) -> MethodFigures:
     )
 
 
-def _line(analysis: Analysis, outcomes: Outcomes, seeds: Sequence[int]) -> Line:
+def _method_line(analysis: Analysis, method: str, kind: str, rule: str) -> Line:
+    seeds = analysis.seeds(method)
+    test, dev = (analysis.mean_outcomes(method, kind, seeds, rule, part=part) for part in ("test", "dev"))
+    return _line(analysis, seeds, test, dev)
+
+
+def _line(analysis: Analysis, seeds: Sequence[int], test: Outcomes, dev: Outcomes | None = None) -> Line:
     """Against the standard models of the same seeds, as far as there are any."""
     paired = [seed for seed in seeds if seed in analysis.seeds(STANDARD)] or analysis.seeds(STANDARD)
-    standard = float(np.mean([analysis.answers(STANDARD, seed).accuracies[-1] for seed in paired]))
+
+    def standard(part: str) -> Array:
+        return np.asarray(np.mean([analysis.answers(STANDARD, seed, part).right() for seed in paired], axis=0))
+
     return Line(
-        accuracy=tuple(accuracy_at(outcomes, SPEEDUPS)),
-        fastest=fastest(outcomes),
-        within={f"{loss:g}": fastest_with(outcomes, standard - loss) for loss in LOSSES},
+        accuracy=tuple(accuracy_at(test, SPEEDUPS)),
+        fastest=fastest(test),
+        within={f"{loss:g}": reach(test, standard("test"), loss) for loss in LOSSES},
+        chosen={
+            f"{loss:g}": None if dev is None else chosen(dev, standard("dev"), test, standard("test"), loss)
+            for loss in LOSSES
+        },
     )
 
 
 @dataclass(frozen=True)
 class _Other:
-    """Something to compare with: its outcomes for a way of handing texts in and some seeds."""
+    """Something to compare with: its outcomes for a way of handing texts in, some seeds, and thresholds like ours."""
 
     group: str
     name: str
     methods: tuple[str, ...]
-    outcomes: Callable[[str, Sequence[int]], Outcomes]
+    outcomes: Callable[[str, Sequence[int], str], Outcomes]
 
 
 def _others(analysis: Analysis) -> Iterator[_Other]:
     """All rivals, and several models in turn."""
 
-    def of_rival(rival: Rival, kind: str, seeds: Sequence[int]) -> Outcomes:
-        return analysis.mean_outcomes(rival.method, kind, seeds, rival.rule)
+    def of_rival(rival: Rival, kind: str, seeds: Sequence[int], rule: str) -> Outcomes:
+        own = {"any": rule, "each": PER_EXIT, "one": SHARED}[rival.thresholds]
+        return analysis.mean_outcomes(rival.method, kind, seeds, own, rival.rule)
 
     for rival in RIVALS:
         yield _Other(RIVAL, rival.name, (rival.method,), partial(of_rival, rival))
@@ -231,7 +281,7 @@ def _others(analysis: Analysis) -> Iterator[_Other]:
         yield _Other(MODELS, name, methods, partial(analysis.chain, models))
 
 
-def _chains(analysis: Analysis) -> Iterator[tuple[str, list[tuple[Analysis, str]]]]:
+def _chains(analysis: Analysis) -> Iterator[tuple[str, list[Member]]]:
     """A small model first and the standard one where it is not sure, or one model of each depth in turn."""
     whole = (analysis, STANDARD)
     for cut in analysis.cuts:
@@ -248,9 +298,9 @@ def _chains(analysis: Analysis) -> Iterator[tuple[str, list[tuple[Analysis, str]
 def _lines(analysis: Analysis) -> Iterator[NamedLine]:
     for other in _others(analysis):
         seeds = analysis.seeds(*other.methods)
-        for kind in KINDS if seeds else ():
-            line = _line(analysis, other.outcomes(kind, seeds), seeds)
-            yield NamedLine(other.group, other.name, kind, len(seeds), line)
+        for rule, kind in product(RULES, KINDS) if seeds else ():
+            line = _line(analysis, seeds, other.outcomes(kind, seeds, rule))
+            yield NamedLine(other.group, other.name, rule, kind, len(seeds), line)
 
 
 def _comparisons(analysis: Analysis) -> Iterator[Comparison]:
@@ -272,7 +322,7 @@ def _compared_with(analysis: Analysis, ours: str, kind: str) -> Iterator[Compari
         yield from _compared(analysis, ours, EFFICIENT, ANY, kind, seeds, choice, COMPARED_AT)
     for other in _others(analysis):
         if seeds := analysis.seeds(method, *other.methods):
-            theirs = other.outcomes(kind, seeds)
+            theirs = other.outcomes(kind, seeds, rule)
             yield from _compared(analysis, ours, other.group, other.name, kind, seeds, theirs, COMPARED_AT)
     if rule != PER_EXIT:  # which follows any temperature
         seeds = analysis.seeds(method)

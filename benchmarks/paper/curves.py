@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,20 @@ def criterion_named(name: str, layers: Sequence[int]) -> Criterion:
     return criterion
 
 
-def per_exit(answers: Answers, lot: Lot) -> Criterion:
-    """A threshold for each exit, all under one knob, fitted to some rows: the default of ``offramp tune``."""
-    scored = score_exits(answers.probabilities, CONFIDENCE)
+def per_exit(answers: Answers, costs: Array, criterion: Criterion = CONFIDENCE) -> Criterion:
+    """A threshold for each exit, all under one knob, fitted to some rows: with the search of ``offramp tune``.
+
+    Args:
+        costs: of rows up to each exit, (exits, rows).
+    """
+    scored = score_exits(answers.probabilities, criterion)
     losses = accuracy_drop(scored.answers, answers.targets, PROBLEM)
-    return search_thresholds(scored.scores, losses, lot.shares(answers.tokens), CONFIDENCE)
+    return search_thresholds(scored.scores, losses, costs, criterion)
 
 
 def early_exit(answers: Answers, lot: Lot, criterion: Criterion = CONFIDENCE) -> Outcomes:
     """A network with exits, at every threshold."""
-    return _at_thresholds(answers, lot.shares(answers.tokens), criterion)
+    return lot.timed(at_thresholds(answers, lot.shares(answers.tokens), criterion))
 
 
 def one_exit(answers: Answers, costs: Array) -> Outcomes:
@@ -99,17 +104,25 @@ def one_exit(answers: Answers, costs: Array) -> Outcomes:
     return Outcomes(answers.right()[None].astype(np.float64), costs[None])
 
 
-def in_turn(models: Sequence[tuple[Answers, Array]]) -> Outcomes:
-    """Separate models one after the other, the small ones first, until one is sure; each starts from the text.
+def in_turn(models: Sequence[tuple[Answers, Array]]) -> tuple[Answers, Array]:
+    """Separate models one after the other, the small ones first, each of which starts from the text.
 
     Args:
         models: their answers and what each of them alone costs, (rows,).
+
+    Returns:
+        Answers of which each model is an exit, and costs up to each, (models, rows).
     """
     answers = replace(models[-1][0], probabilities=np.stack([found.probabilities[-1] for found, _ in models]))
-    return _at_thresholds(answers, np.cumsum([costs for _, costs in models], axis=0), CONFIDENCE)
+    return answers, np.cumsum([costs for _, costs in models], axis=0)
 
 
-def _at_thresholds(answers: Answers, costs: Array, criterion: Criterion) -> Outcomes:
+def at_thresholds(answers: Answers, costs: Array, criterion: Criterion = CONFIDENCE) -> Outcomes:
+    """Leaving where an exit is sure enough, at every setting of the criterion's knob, from the dearest.
+
+    Args:
+        costs: of rows up to each exit, (exits, rows).
+    """
     scored = score_exits(answers.probabilities, criterion)
     taken = exits_taken(scored.scores, criterion.knob(len(answers.probabilities)).grid(KNOBS)[::-1])
     right = PROBLEM.right(scored.answers, answers.targets).astype(np.float64)
@@ -148,19 +161,73 @@ def area(outcomes: Outcomes) -> float:
     return float(np.mean([one for one in found if one is not None]))
 
 
-def fastest_with(outcomes: Outcomes, accuracy: float) -> float | None:
-    """The highest speed-up of a knob that has at least an accuracy; None if none has."""
-    good = outcomes.values.mean(axis=1) >= accuracy - 1e-9
-    return 1 / float(outcomes.costs.mean(axis=1)[good].min()) if good.any() else None
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The highest speed-up of a setting that loses at most so much on the rows that it is judged by.
+
+    Attributes:
+        speedup: None if no setting does.
+        low, high: ends of its 95 % interval: in every resample the setting is chosen anew, and where none is good
+            enough the standard model stays, at 1.
+    """
+
+    speedup: float | None
+    low: float
+    high: float
 
 
-def lowest_threshold(answers: Answers, accuracy: float) -> float | None:
-    """The lowest confidence to leave at that keeps at least an accuracy; None if none does."""
+def reach(outcomes: Outcomes, standard: Array, loss: float) -> Reach:
+    """What a curve says can be had for a loss against the standard model, and how sure that is.
+
+    Args:
+        standard: how often it is right, (rows,).
+    """
+    weights = resamples(standard.size)
+    good = outcomes.values @ weights >= standard @ weights - loss - 1e-9
+    speeds = np.where(good, 1 / (outcomes.costs @ weights), 1.0).max(axis=0)
+    low, high = np.quantile(speeds[1:], [0.025, 0.975])
+    return Reach(float(speeds[0]) if good[:, 0].any() else None, float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A setting that was chosen on dev rows: what it comes to on the test rows."""
+
+    speedup: float
+    gain: Interval
+    """Accuracy less the standard model's."""
+
+
+def chosen(dev: Outcomes, dev_standard: Array, test: Outcomes, standard: Array, loss: float) -> Chosen | None:
+    """The fastest setting that loses at most so much on the dev rows; None if none does.
+
+    Args:
+        dev, test: of the same settings.
+        dev_standard, standard: how often the standard model is right, (rows,).
+    """
+    good = dev.values.mean(axis=1) >= dev_standard.mean() - loss - 1e-9
+    if not good.any():
+        return None
+    setting = np.flatnonzero(good)[np.argmin(dev.costs.mean(axis=1)[good])]
+    gains = (test.values[setting] - standard) @ resamples(standard.size)
+    low, high = np.quantile(gains[1:], [0.025, 0.975])
+    return Chosen(1 / float(test.costs[setting].mean()), Interval(float(gains[0]), float(low), float(high)))
+
+
+@cache
+def resamples(rows: int) -> Array:
+    """Weights of the rows as they are, and in each of 1,000 bootstrap resamples, (rows, 1,001)."""
+    draws = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), size=1000)
+    return np.concatenate([np.ones((1, rows)), draws]).T / rows
+
+
+def spread_thresholds(answers: Answers, number: int) -> list[float]:
+    """Thresholds at which the rows run through evenly spaced numbers of layers in the mean, the ends included."""
     thresholds = CONFIDENCE.knob(len(answers.layers)).grid(KNOBS)
-    scored = score_exits(answers.probabilities, CONFIDENCE)
-    right = at_exits(PROBLEM.right(scored.answers, answers.targets), exits_taken(scored.scores, thresholds))
-    good = np.flatnonzero(right.mean(axis=1) >= accuracy - 1e-9)
-    return float(thresholds[good[0]]) if good.size else None
+    taken = exits_taken(score_exits(answers.probabilities, CONFIDENCE).scores, thresholds)
+    layers = np.array(answers.layers)[taken].mean(axis=1)
+    wanted = np.linspace(answers.layers[0], answers.layers[-1], number)
+    return [float(thresholds[place]) for place in np.unique(np.abs(layers - wanted[:, None]).argmin(axis=1))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +241,10 @@ class Versus:
 
     @property
     def verdict(self) -> str:
-        """Whether the interval leaves 0 out."""
-        if self.gain.low > 0:
+        """Whether the interval leaves 0 out, by more than rounding."""
+        if self.gain.low > 1e-9:
             return "better"
-        return "worse" if self.gain.high < 0 else "even"
+        return "worse" if self.gain.high < -1e-9 else "even"
 
 
 def versus(ours: Outcomes, theirs: Outcomes, speedup: float) -> Versus | None:

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import offramp
-from benchmarks.paper.curves import lowest_threshold, read_answers
+from benchmarks.paper.curves import read_answers, spread_thresholds
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import Run
-from benchmarks.paper.results import LOSSES
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp import environment
 from offramp.data import LabelledTexts
@@ -23,11 +22,11 @@ from offramp.evaluation import Request, StageCosts, interleave, measure_stages, 
 from offramp.files import read_json, replacing, write_json
 from offramp.training.checks import TRAINING
 
-# Early exit itself is timed at these thresholds, as a check of the sums over stages.
-THRESHOLDS = (0.8, 0.95)
+# Early exit itself is timed at so many thresholds.
+THRESHOLDS = 7
 REPEATS = 5
 # Rows of a lot: so many that full depth takes about this long, within bounds.
-_SECONDS, _LEAST, _MOST = 15.0, 200, 400
+_SECONDS, _LEAST, _MOST = 10.0, 200, 400
 SINGLES = 100  # texts timed one by one
 
 
@@ -64,19 +63,16 @@ def write_record(place: Place, run: Run, seconds: float | None) -> None:
     )
 
 
-def measure_times(place: Place, run: Run, standard: Run) -> None:
+def measure_times(place: Place, run: Run) -> None:
     """Times the parts of a run's network, which has several exits, on test texts of its data set.
 
     Times depend on the network's shape and the texts' lengths, not on what was learned, so that one model speaks for
     all regimes; cut off at an exit it is the efficient baseline of that depth.
-
-    Args:
-        standard: the model with one exit; done, as is ``run``.
     """
     classifier = offramp.load(place.model(run), backend="torch", threads=1)
     rows = place.rows(run.data, "test")
     order = np.random.default_rng(0).permutation(len(rows))
-    clock = _Clock(classifier, _thresholds(place, run, standard))
+    clock = _Clock(classifier, spread_thresholds(read_answers(place.logits(run), "test"), THRESHOLDS))
     times = Times(
         environment=environment.describe() | {"load": _load()},
         fingerprint=rows.fingerprint,
@@ -89,18 +85,6 @@ def measure_times(place: Place, run: Run, standard: Run) -> None:
 def _load() -> float | None:
     """Programs that wanted a processor in the last five minutes, this one included; None where nobody counts them."""
     return os.getloadavg()[1] if hasattr(os, "getloadavg") else None
-
-
-def _thresholds(place: Place, run: Run, standard: Run) -> dict[float, float | None]:
-    """What to time, and for which loss it was chosen, if for any."""
-    answers = read_answers(place.logits(run), "test")
-    accuracy = read_answers(place.logits(standard), "test").accuracies[-1]
-    found: dict[float, float | None] = dict.fromkeys(THRESHOLDS)
-    for loss in LOSSES:
-        threshold = lowest_threshold(answers, accuracy - loss)
-        if threshold is not None:
-            found[threshold] = loss
-    return found
 
 
 def _request(rows: LabelledTexts, places: NDArray[np.int64]) -> Request:
@@ -118,7 +102,7 @@ class _Clock:
     """Times a network: whole, stage by stage, cut off, and leaving early at some thresholds."""
 
     classifier: Classifier
-    thresholds: dict[float, float | None]
+    thresholds: list[float]
 
     def lot(self, request: Request) -> Lot:
         """All texts at once, in length-sorted batches: time goes by tokens."""
@@ -172,11 +156,11 @@ class _Clock:
             real=(),
         )
         real = []
-        for threshold, loss in self.thresholds.items():
+        for threshold in self.thresholds:
             taken = self.classifier.predict(request.texts, request.text_pairs, threshold=threshold)
             measured = ratio(seconds["full"], seconds[f"threshold {threshold}"])
             summed = 1 / float(np.take_along_axis(lot.shares(taken.tokens), taken.exits[None], axis=0).mean())
-            real.append(RealSpeed(threshold, loss, measured.median, measured.low, measured.high, summed))
+            real.append(RealSpeed(threshold, measured.median, measured.low, measured.high, summed))
         return replace(lot, real=tuple(real))
 
 

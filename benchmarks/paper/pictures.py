@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.paper.analysis import MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
-from benchmarks.paper.plan import OURS
+from benchmarks.paper.plan import OURS, PER_EXIT
 from benchmarks.paper.results import KINDS, Line, Results
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
@@ -43,7 +43,7 @@ def _curves(results: Results, title: str) -> Any:
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
     for axes, kind in zip(figure.subplots(1, 2, sharey=True), KINDS, strict=True):
         for named in results.lines:
-            if (named.group, named.kind) == (MODELS, kind):
+            if (named.group, named.rule, named.kind) == (MODELS, PER_EXIT, kind):
                 _plot(axes, named.line, color=ORANGE, linewidth=0.8, linestyle=":", label="two or more models")
         _plot_efficient(axes, results, kind)
         _plot_ours(axes, results, kind)
@@ -54,7 +54,7 @@ def _curves(results: Results, title: str) -> Any:
 
 
 def _plot_ours(axes: Any, results: Results, kind: str) -> None:
-    for name, style in zip(OURS, ("-", (0, (3, 1)), (0, (1, 1))), strict=True):
+    for name, style in zip(OURS, ((0, (1, 1)), (0, (3, 1)), "-", (0, (5, 1, 1, 1))), strict=True):
         if name in results.ours:
             line = results.line_of(name, kind)
             _plot(axes, line, color=BLUE, linewidth=1.8, linestyle=style, label=f"ours: {name}")
@@ -85,7 +85,7 @@ def _rivals(results: Sequence[Results], titles: Sequence[str]) -> Any:
     panels = figure.subplots(rows, 3, squeeze=False).flatten().tolist()
     for axes, one, title in zip(panels, results, titles, strict=False):
         for named in one.lines:
-            if (named.group, named.kind) == (RIVAL, "lot"):
+            if (named.group, named.rule, named.kind) == (RIVAL, PER_EXIT, "lot"):
                 _plot(axes, named.line, color=_COLORS[named.name], linewidth=0.9, label=named.name)
         _plot_ours(axes, one, "lot")
         _frame(axes, one, title)

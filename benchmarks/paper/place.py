@@ -46,8 +46,7 @@ class Place:
 
     def model(self, run: Run) -> Path:
         """The model folder; other settings get another, so that nothing of an earlier one is mixed in."""
-        digest = hashlib.sha256(json.dumps(self.settings(run), sort_keys=True).encode()).hexdigest()
-        return self.work / "models" / f"{run.name}-{digest[:8]}"
+        return self.work / "models" / f"{run.name}-{_short(self.settings(run))}"
 
     def logits(self, run: Run) -> Path:
         """What the model's exits say of the dev and test rows."""
@@ -58,8 +57,10 @@ class Place:
         return self.model(run).with_suffix(".json")
 
     def times(self, data: str, encoder: str) -> Path:
-        """How long the network's parts take on this data set's texts."""
-        return self.work / "times" / f"{data}-{encoder}.json"
+        """How long the network's parts take on this data set's texts; a network of other exits has times of its own."""
+        exits = self.plan.encoders[encoder].exits
+        of = [SCHEMA, self.encoder_identities[encoder], exits, self.fingerprints(data)["test"]]
+        return self.work / "times" / f"{data}-{encoder}-{_short(of)}.json"
 
     def settings(self, run: Run) -> dict[str, Any]:
         """All that a run's model depends on."""
@@ -88,11 +89,15 @@ class Place:
 
     def is_prepared(self, data: str) -> bool:
         """Whether all parts of a data set were written, of this source and with these limits."""
-        return _holds(self.origin_file(data), self.origin(data))
+        return self._is_of_origin(data, "parts")
 
     def has_unlabelled(self, data: str) -> bool:
         """Whether texts without labels were, likewise."""
-        return _holds(self.origin_file(data, UNLABELLED), self.origin(data, UNLABELLED))
+        return self._is_of_origin(data, UNLABELLED)
+
+    def _is_of_origin(self, data: str, what: str) -> bool:
+        note = self.origin_file(data, what)
+        return note.is_file() and read_json(note) == self.origin(data, what)
 
     def origin_file(self, data: str, what: str = "parts") -> Path:
         """Notes what was prepared of what; written last, so that it vouches for the rest."""
@@ -151,11 +156,12 @@ def _identity(source: str) -> str:
     return _digest(weights)
 
 
+def _short(content: Any) -> str:
+    """Tells content from other content, as part of a name."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
 @cache
 def _digest(file: Path) -> str:
     with file.open("rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
-
-
-def _holds(note: Path, content: dict[str, Any]) -> bool:
-    return note.is_file() and read_json(note) == content

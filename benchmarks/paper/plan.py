@@ -1,16 +1,18 @@
 """What is trained, on what and in which order: tables to read and to change."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from offramp.data import Columns
 from offramp.training import Recipe, Regime, recipe_named
 from offramp.training.attaching import Targets
 
 STANDARD, CLASSIFIER, JOINT, CUT = "standard", "classifier", "joint", "cut"
-UNLABELLED, TUNED, TAUGHT, TEACHER = "unlabelled", "tuned", "taught", "mpnet"
+UNLABELLED, TUNED, TAUGHT, TWICE = "unlabelled", "tuned", "taught", "twice"
+SWITCHES = (UNLABELLED, TUNED, TAUGHT, TWICE)
+TEACHER = "mpnet"
 DISTILLED = f"{JOINT} distill=1"
-PER_EXIT = "per-exit"
+SHARED, PER_EXIT = "shared", "per-exit"
 ATTACHED: dict[str, Targets] = {"attach labels": "labels", "attach model": "model"}
 
 
@@ -130,7 +132,8 @@ class Encoder:
     def recipe_for(self, run: "Run") -> Recipe:
         """How a run's network is trained."""
         own = self.early.get(run.data) if run.early else None
-        return own or self.recipes.get(run.data, self.recipe)
+        recipe = own or self.recipes.get(run.data, self.recipe)
+        return replace(recipe, epochs=2 * recipe.epochs) if run.twice else recipe
 
 
 ENCODERS = {
@@ -169,7 +172,8 @@ class Run:
             ``classifier`` (fine-tuned with transformers alone); ``attach labels`` or ``attach model`` (exits put on
             that one); or a regime with its switches, such as ``mixed distill=1 consistent``, and ``unlabelled`` where
             texts without labels join in, ``tuned`` where the standard model is both where training starts and what the
-            exits learn from, ``taught`` where that of 12 layers is the teacher.
+            exits learn from, ``taught`` where that of 12 layers is the teacher, ``twice`` where training takes twice as
+            long.
     """
 
     data: str
@@ -204,6 +208,11 @@ class Run:
         return UNLABELLED in self.method.split()
 
     @property
+    def twice(self) -> bool:
+        """Whether it is trained for twice as many epochs: as long as two trainings take."""
+        return TWICE in self.method.split()
+
+    @property
     def start(self) -> "Run | None":
         """The one whose encoder it goes on from, if it does."""
         return Run(self.data, self.encoder, STANDARD, self.seed) if TUNED in self.method.split() else None
@@ -231,7 +240,7 @@ class Run:
         if self.method == STANDARD or self.layers is not None:
             return Regime()
         name, *switches = self.method.split()
-        values = dict(switch.partition("=")[::2] for switch in switches if switch not in (UNLABELLED, TUNED, TAUGHT))
+        values = dict(switch.partition("=")[::2] for switch in switches if switch not in SWITCHES)
         more = {key: float(value) if value else True for key, value in values.items()}
         return Regime(name=name, **more)  # type: ignore[arg-type]  # Regime checks
 
@@ -281,7 +290,8 @@ class Ours:
 
     Attributes:
         method: of the runs.
-        rule: by which rows leave; ``per-exit``, a threshold for each exit under one knob, is that of ``offramp tune``.
+        rule: ``shared``, one threshold for all exits as in the paper; or ``per-exit``, one for each under one knob, as
+            ``offramp tune`` has it.
     """
 
     method: str
@@ -294,7 +304,8 @@ AGAIN = f"{DISTILLED} {TUNED}"
 MORE = f"{DISTILLED} {UNLABELLED}"
 SELF, PUPIL = f"{MORE} {TUNED}", f"{MORE} {TAUGHT}"
 OURS = {
-    "joint": Ours(JOINT, "confidence"),
+    "paper": Ours(JOINT, SHARED),
+    "joint": Ours(JOINT, PER_EXIT),
     "tuned": Ours(AGAIN, PER_EXIT),
     "unlabelled": Ours(SELF, PER_EXIT),
 }
@@ -313,7 +324,7 @@ PLAN = Plan(
         Wave(_SHORT, "minilm", (SELF, *RIVALS)),
         Wave(("multinli",), "minilm", (SELF, *RIVALS)),
         Wave(_SHORT, "mpnet", (*EFFICIENT_12, AGAIN)),
-        Wave(_SHORT, "minilm", (PUPIL, MORE, DISTILLED, "mixed", "mixed distill=1")),
+        Wave(_SHORT, "minilm", (f"{JOINT} {TWICE}", DISTILLED, "mixed", "mixed distill=1", MORE, PUPIL)),
         Wave(("imdb",), "minilm", RIVALS),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, AGAIN), seeds=(1, 2)),
     ),

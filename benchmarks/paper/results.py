@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from benchmarks.paper.curves import Correlations, Versus
-from benchmarks.paper.plan import JOINT, OURS, PER_EXIT, STANDARD
+from benchmarks.paper.curves import Chosen, Correlations, Reach, Versus
+from benchmarks.paper.plan import JOINT, OURS, PER_EXIT, SHARED, STANDARD
 from benchmarks.paper.times import Times
 from offramp.files import read_json
 from offramp.policy import Interval
 
 KINDS = ("lot", "single")
-RULES = ("confidence", PER_EXIT)
+RULES = (SHARED, PER_EXIT)
 # Of accuracy against the standard model, that a setting may cost.
 LOSSES = (0.005, 0.01)
 
@@ -24,12 +24,14 @@ class Line:
     Attributes:
         accuracy: at each of ``curves.SPEEDUPS``; None out of reach.
         fastest: that there is.
-        within: fastest that loses at most so much against the standard model, by loss; None if none does.
+        within: what the test rows say can be had for a loss against the standard model, by loss.
+        chosen: what a setting comes to that the dev rows chose for that loss; None if they chose none.
     """
 
     accuracy: tuple[float | None, ...]
     fastest: float
-    within: dict[str, float | None]
+    within: dict[str, Reach]
+    chosen: dict[str, Chosen | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class MethodFigures:
     parameters: dict[str, int]
     correlations: Correlations | None
 
-    def line(self, kind: str, rule: str = "confidence") -> Line:
+    def line(self, kind: str, rule: str = SHARED) -> Line:
         """The curve for a way of handing texts in, by the rule of the paper or another of ``RULES``."""
         return self.lines[rule][kind]
 
@@ -87,10 +89,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class NamedLine:
-    """The curve of one of ours, of a rival, or of several models in turn."""
+    """The curve of a rival, or of several models in turn, with one threshold for all exits or one for each."""
 
     group: str
     name: str
+    rule: str
     kind: str
     seeds: int
     line: Line
@@ -98,13 +101,15 @@ class NamedLine:
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """What four exits cost in training over one, as ``benchmarks/training_time.py`` measures it.
+    """What several exits cost in training over one, as ``benchmarks/training_time.py`` measures it.
 
     Attributes:
+        exits: layers before each.
         ratio, low, high: time of a step over that with one exit: median and quartiles.
         more, share: parameters added, and as a share of those there were.
     """
 
+    exits: tuple[int, ...]
     ratio: float
     low: float
     high: float
@@ -117,7 +122,8 @@ class StepCost:
         content = read_json(file)
         low, high = content["time"]["quartiles"]
         parameters = content["parameters"]
-        return cls(content["time"]["median"], low, high, parameters["more"], parameters["share"])
+        exits = tuple(content["exits"])
+        return cls(exits, content["time"]["median"], low, high, parameters["more"], parameters["share"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,7 @@ class Results:
     Attributes:
         rows: by part, and tokens of a test row in the mean.
         truncated: share of the test rows that lost tokens.
-        recipes: of the standard and the joint model.
+        recipes: of the networks with one exit, and of those with several.
         missing: methods of the plan that were not run yet.
     """
 
@@ -156,9 +162,9 @@ class Results:
         return next(one for one in self.methods if one.method == STANDARD)
 
     @property
-    def joint(self) -> MethodFigures:
-        """Ours, likewise."""
-        return next(one for one in self.methods if one.method == JOINT)
+    def several(self) -> MethodFigures:
+        """A method with several exits: the joint one, if it was run."""
+        return self.method(JOINT) or next(one for one in self.methods if len(one.layers) > 1)
 
     def method(self, name: str) -> MethodFigures | None:
         """One of the methods, if it was run."""
@@ -198,7 +204,16 @@ def _all(read: Callable[[Any], Any], entries: list[Any]) -> tuple[Any, ...]:
 
 
 def _line(content: Mapping[str, Any]) -> Line:
-    return Line(tuple(content["accuracy"]), content["fastest"], content["within"])
+    return Line(
+        tuple(content["accuracy"]),
+        content["fastest"],
+        {loss: Reach(**one) for loss, one in content["within"].items()},
+        {loss: None if one is None else _chosen(one) for loss, one in content["chosen"].items()},
+    )
+
+
+def _chosen(content: Mapping[str, Any]) -> Chosen:
+    return Chosen(content["speedup"], Interval(**content["gain"]))
 
 
 def _method(content: Mapping[str, Any]) -> MethodFigures:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from transformers.utils import logging
 
 from benchmarks.paper.measuring import keep_logits, measure_times, write_record
 from benchmarks.paper.place import Place
-from benchmarks.paper.plan import CLASSIFIER, JOINT, STANDARD, Run
+from benchmarks.paper.plan import CLASSIFIER, Run
 from benchmarks.paper.preparing import prepare, prepare_unlabelled
 from benchmarks.paper.training import train
 from offramp.errors import OptionError
@@ -41,7 +40,7 @@ def time_all(place: Place, runs: list[Run], say: Callable[[str], None], *, again
     """Times the networks of some runs, of each data set and encoder one: the machine should have nothing else to do.
 
     Args:
-        runs: those of which the standard and the joint model are there are considered.
+        runs: those with several exits that are done are considered, the first of them speaks for all.
         say: is told what is being done.
         again: also those that were timed before.
     """
@@ -50,7 +49,7 @@ def time_all(place: Place, runs: list[Run], say: Callable[[str], None], *, again
     for run in reversed(timed.values()):
         if again or not place.times(run.data, run.encoder).is_file():
             say(f"timing {run.data} {run.encoder}")
-            measure_times(place, run, replace(run, method=STANDARD))
+            measure_times(place, run)
 
 
 def _settle() -> None:
@@ -64,7 +63,8 @@ def _run(place: Place, run: Run, say: Callable[[str], None], name: str) -> None:
         if not mine or place.is_done(run):
             return
         if not all(place.is_done(one) for one in run.needed):
-            return  # Another process is still at it.
+            say(f"{name}: left out, what it needs is not done; another process may be at it")
+            return
         say(name)
         started = time.monotonic()
         seconds = train(place, run)
@@ -88,5 +88,4 @@ def _claimed(lock: Path) -> Iterator[bool]:
 
 
 def _can_be_timed(place: Place, run: Run) -> bool:
-    """One joint model speaks for its data set and encoder; it takes the standard model, too."""
-    return run.method == JOINT and place.is_done(run) and place.is_done(replace(run, method=STANDARD))
+    return len(place.plan.exits(run)) > 1 and place.is_done(run)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
-from benchmarks.paper.curves import SPEEDUPS
+from benchmarks.paper.curves import SPEEDUPS, Chosen, Reach
 from benchmarks.paper.pictures import HANDED_IN
-from benchmarks.paper.plan import ATTACHED, JOINT, PER_EXIT, STANDARD, Plan
-from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, NamedLine, Results, StepCost
+from benchmarks.paper.plan import ATTACHED, JOINT, OURS, PER_EXIT, SHARED, Plan
+from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
-from offramp.report.words import count, loss_of, percent, signed, times, whole
+from offramp.report.words import count, interval, loss_of, percent, span, times, whole
 
 MISSING = "–"
 # Spearman's rho of the first exit's confidence with length and with consistency: Schwartz et al. 2020, analysis.
@@ -46,8 +46,8 @@ def set_up(plan: Plan, results: Sequence[Results]) -> str:
             title_of(plan, one),
             " / ".join(whole(rows[part]) for part in ("train", "dev", "test")),
             f"{one.tokens:.0f}" + (f", cut at {cut}: {percent(one.truncated, 0)} of the texts" if cut else ""),
-            _recipe(one.recipes[STANDARD]),
-            _recipe(one.recipes[JOINT]),
+            _recipe(one.recipes["one exit"]),
+            _recipe(one.recipes["several exits"]),
             str(one.standard.seeds),
         ]
 
@@ -55,22 +55,81 @@ def set_up(plan: Plan, results: Sequence[Results]) -> str:
     return grid(header, map(row, results))
 
 
+def short(plan: Plan, results: Sequence[Results]) -> str:
+    """What each of ours comes to in batches: at half a point lost, and beside the strongest of what others would do."""
+    loss = f"{LOSSES[0]:g}"
+
+    def row(one: Results, ours: str) -> list[str]:
+        line = one.line_of(ours, "lot")
+        gains = (_hardest(one, ours, group, speedup) for group in (EFFICIENT, MODELS) for speedup in (2.0, 3.0))
+        return [
+            title_of(plan, one),
+            percent(one.standard.accuracies[-1]),
+            ours,
+            _chosen(line.chosen[loss]),
+            _reach(line.within[loss]),
+            *map(_gain, gains),
+        ]
+
+    against = [f"at {speedup}× less {those}" for those in ("networks cut off", "models in turn") for speedup in (2, 3)]
+    header = ("data and encoder", "standard", "ours", "chosen on dev rows", "what the test rows allow", *against)
+    return grid(header, [row(one, ours) for one in results for ours in one.ours])
+
+
 def preserved(plan: Plan, results: Sequence[Results]) -> str:
     """How much faster without losing more than so much against the standard model."""
 
     def row(one: Results, ours: str) -> list[str]:
+        lines = {kind: one.line_of(ours, kind) for kind in KINDS}
         return [
             title_of(plan, one),
             _accuracy(one.standard),
             ours,
-            _accuracy(one.ours[ours]),
-            *(_within(one, ours, kind, loss) for kind in KINDS for loss in LOSSES),
-            " / ".join(times(one.line_of(ours, kind).fastest) for kind in KINDS),
+            " / ".join(percent(accuracy, 1) for accuracy in one.ours[ours].accuracies),
+            *(_chosen(lines[kind].chosen[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
+            *(_reach(lines[kind].within[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
+            " / ".join(times(line.fastest) for line in lines.values()),
         ]
 
-    losses = [f"{HANDED_IN[kind]}, at most {loss_of(loss)} lost" for kind in KINDS for loss in LOSSES]
-    header = ("data and encoder", "standard model", "ours", "last exit", *losses, "all at the first exit")
+    losses = [f"{HANDED_IN[kind]}, {loss_of(loss)}" for kind in KINDS for loss in LOSSES]
+    header = (
+        "data and encoder",
+        "standard model",
+        "ours",
+        "accuracy at each exit",
+        *(f"chosen on dev rows, {one}" for one in losses),
+        *(f"allowed by the test rows, {one}" for one in losses),
+        "all at the first exit",
+    )
     return grid(header, [row(one, ours) for one in results for ours in one.ours])
+
+
+def ours_cost(plan: Plan, results: Sequence[Results]) -> str:
+    """What each of ours takes to make, beside the standard model."""
+    trainings = {"tuned": ("2", "labelled"), "unlabelled": ("2", "labelled, and others without labels")}
+
+    def seconds(name: str) -> str:
+        ratios = []
+        for one in results:
+            method = one.ours.get(name)
+            if method is not None and method.seconds and one.standard.seconds:
+                before = one.standard.seconds if name in trainings else 0.0
+                ratios.append((before + method.seconds) / one.standard.seconds)
+        return span(*(f"{end:.1f}" for end in (min(ratios), max(ratios)))) if ratios else MISSING
+
+    def row(name: str) -> list[str]:
+        thresholds = "one for all exits" if OURS[name].rule == SHARED else "one for each exit"
+        return [name, f"`{OURS[name].method}`", *trainings.get(name, ("1", "labelled")), thresholds, seconds(name)]
+
+    header = (
+        "ours",
+        "method",
+        "trainings",
+        "texts",
+        "thresholds",
+        "training time over the standard model's",
+    )
+    return grid(header, map(row, OURS))
 
 
 def efficient(plan: Plan, results: Sequence[Results]) -> str:
@@ -91,12 +150,15 @@ def efficient(plan: Plan, results: Sequence[Results]) -> str:
 def efficient_line(plan: Plan, results: Sequence[Results]) -> str:
     """Ours at fixed speeds against the line that joins the standard and the efficient models."""
 
-    def row(one: Results, ours: str) -> list[str]:
-        gains = (_found(one, ours, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT)
-        return [title_of(plan, one), ours, *map(_gain, gains)]
+    def rows() -> Iterable[list[str]]:
+        for one in results:
+            for ours in one.ours:
+                gains = [_found(one, ours, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT]
+                if any(gains):
+                    yield [title_of(plan, one), ours, *map(_gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in COMPARED_AT]
-    return grid(("data and encoder", "ours", *columns), [row(one, ours) for one in results for ours in one.ours])
+    return grid(("data and encoder", "ours", *columns), rows())
 
 
 def in_turn(plan: Plan, results: Sequence[Results]) -> str:
@@ -106,33 +168,41 @@ def in_turn(plan: Plan, results: Sequence[Results]) -> str:
         for one in results:
             names = dict.fromkeys(line.name for line in one.lines if line.group == MODELS)
             for name, ours in product(names, one.ours):
-                gains = (_found(one, ours, MODELS, name, kind, speedup) for kind in KINDS for speedup in (2.0, 3.0))
-                yield [title_of(plan, one), name, ours, *map(_gain, gains)]
+                gains = [_found(one, ours, MODELS, name, kind, speedup) for kind in KINDS for speedup in (2.0, 3.0)]
+                if any(gains):
+                    yield [title_of(plan, one), name, ours, *map(_gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in (2, 3)]
     return grid(("data and encoder", "models", "ours", *columns), rows())
 
 
-def rivals(plan: Plan, results: Sequence[Results], ours: str, kind: str) -> str:
-    """Accuracies of one of ours and of all rivals at fixed speeds; in brackets how much ours is better."""
-
-    def accuracy(line: NamedLine | None, speedup: float) -> str:
-        return MISSING if line is None else _at(line.line.accuracy, speedup)
+def rivals(plan: Plan, results: Sequence[Results], kind: str) -> str:
+    """Accuracies of all of ours and of all rivals at fixed speeds, with thresholds for each exit where there can be."""
 
     def rows() -> Iterable[list[str]]:
-        for one in (one for one in results if ours in one.ours):
-            cells = [_at(one.line_of(ours, kind).accuracy, speedup) for speedup in COMPARED_AT]
-            yield [f"**{title_of(plan, one)}**", f"ours: {ours}", str(one.ours[ours].seeds), *cells]
-            for rival in RIVALS:
-                found = [line for line in one.lines if (line.group, line.name, line.kind) == (RIVAL, rival.name, kind)]
-                line = found[0] if found else None
-                cells = [
-                    _with_gain(accuracy(line, speedup), _found(one, ours, RIVAL, rival.name, kind, speedup))
-                    for speedup in COMPARED_AT
-                ]
-                yield ["", rival.name, str(line.seeds) if line else MISSING, *cells]
+        for one in results:
+            own = [(f"**ours: {name}**", found.seeds, one.line_of(name, kind)) for name, found in one.ours.items()]
+            others = [
+                (found.name, found.seeds, found.line)
+                for found in one.lines
+                if (found.group, found.rule, found.kind) == (RIVAL, PER_EXIT, kind)
+            ]
+            for name, seeds, line in [*own, *others] if others else ():
+                yield [title_of(plan, one), name, str(seeds), *(_at(line.accuracy, speedup) for speedup in COMPARED_AT)]
 
     return grid(("data and encoder", "method", "seeds", *(f"{one:g}×" for one in COMPARED_AT)), rows())
+
+
+def against_rivals(plan: Plan, results: Sequence[Results]) -> str:
+    """By how much each of ours is better than each rival in batches."""
+
+    def rows() -> Iterable[list[str]]:
+        for one in results:
+            for name in dict.fromkeys(found.name for found in one.lines if found.group == RIVAL):
+                gains = (_found(one, ours, RIVAL, name, "lot", speedup) for ours in OURS for speedup in (2.0, 3.0))
+                yield [title_of(plan, one), name, *map(_gain, gains)]
+
+    return grid(("data and encoder", "rival", *(f"{ours}, {speedup}×" for ours in OURS for speedup in (2, 3))), rows())
 
 
 def recipes() -> str:
@@ -163,7 +233,7 @@ def faster(plan: Plan, results: Sequence[Results], loss: float) -> str:
 
     def value(found: Results, method: str) -> float | None:
         one = found.method(method)
-        return None if one is None else one.line("lot", PER_EXIT).within[f"{loss:g}"]
+        return None if one is None else one.line("lot", PER_EXIT).within[f"{loss:g}"].speedup
 
     names = _with_exits(results)
     rows = [[name, *_bold_best(results, names, name, value, times)] for name in names]
@@ -182,7 +252,7 @@ def attached(plan: Plan, results: Sequence[Results]) -> str:
                         title_of(plan, found),
                         name,
                         " / ".join(percent(accuracy, 1) for accuracy in one.accuracies),
-                        *(_times(one.line(kind).within["0.01"]) for kind in KINDS),
+                        *(_reach(one.line(kind).within["0.01"]) for kind in KINDS),
                         MISSING if one.seconds is None else f"{one.seconds:.0f} s",
                     ]
 
@@ -197,13 +267,14 @@ def attached(plan: Plan, results: Sequence[Results]) -> str:
 
 
 def training_cost(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:
-    """What exits cost in training, and what a model for each depth would."""
+    """What exits cost in training, and what a model for each exit's depth would."""
 
     def row(name: str) -> list[str]:
         step = steps.get(name)
-        measured = [MISSING, MISSING]
+        measured = [MISSING] * 3
         if step is not None:
             measured = [
+                ", ".join(map(str, step.exits)),
                 f"{step.ratio:.3f} ({step.low:.3f}–{step.high:.3f})",
                 f"{step.more:,}: {percent(step.share, 4)}",
             ]
@@ -213,36 +284,38 @@ def training_cost(plan: Plan, results: Sequence[Results], steps: Mapping[str, St
 
     header = (
         "encoder",
+        "exits after layers",
         "time of a step, over that with one exit",
         "more parameters",
-        "parameters of a model for each depth, over those of the joint one",
+        "parameters of a model for each depth, over those of one with exits",
     )
     return grid(header, map(row, plan.encoders))
 
 
 def _separate_parameters(found: Results) -> float | None:
-    """Of the standard and all efficient models, over the joint one's; None until all of them are there."""
+    """Of the standard and all efficient models, over those of one with several exits; None until all are there."""
     models = [found.standard, *(one for one in found.methods if one.method.startswith("cut"))]
-    if len(models) < len(found.joint.layers):
+    if len(models) < len(found.several.layers):
         return None
-    return sum(one.parameters["total"] for one in models) / found.joint.parameters["total"]
+    return sum(one.parameters["total"] for one in models) / found.several.parameters["total"]
 
 
 def calibration(plan: Plan, results: Sequence[Results]) -> str:
     """What fitted temperatures change for one threshold over all exits."""
 
     def row(found: Results) -> list[str]:
-        gains = (_found(found, "joint", CALIBRATION, "temperature 1", "lot", speedup) for speedup in COMPARED_AT)
+        gains = (_found(found, "paper", CALIBRATION, "temperature 1", "lot", speedup) for speedup in COMPARED_AT)
         return [title_of(plan, found), *map(_gain, gains)]
 
-    return grid(("data and encoder", *(f"at {one:g}×" for one in COMPARED_AT)), map(row, results))
+    known = (found for found in results if "paper" in found.ours)
+    return grid(("data and encoder", *(f"at {one:g}×" for one in COMPARED_AT)), map(row, known))
 
 
 def confidence(plan: Plan, results: Sequence[Results]) -> str:
     """What the first exit's confidence goes with."""
 
     def row(found: Results) -> list[str]:
-        here, paper = found.joint.correlations, PAPER_CORRELATIONS.get(found.data)
+        here, paper = found.several.correlations, PAPER_CORRELATIONS.get(found.data)
         assert here is not None  # it has several exits
         length, consistency = (None, None) if paper is None else paper
         return [title_of(plan, found), *map(_rho, (here.length, length, here.consistency, consistency))]
@@ -261,8 +334,6 @@ def clock(plan: Plan, results: Sequence[Results]) -> str:
                 handed_in = f"{HANDED_IN[kind]}, {count(lot.rows, 'text')}"
                 for one in lot.real:
                     setting = f"{one.threshold:.3g}"
-                    if one.loss is not None:
-                        setting += f" (at most {loss_of(one.loss)} lost)"
                     measured = f"{times(one.measured, 2)} ({one.low:.2f}–{one.high:.2f})"
                     yield [title_of(plan, found), handed_in, setting, measured, times(one.summed, 2), _load(found)]
 
@@ -272,6 +343,18 @@ def clock(plan: Plan, results: Sequence[Results]) -> str:
 def _load(found: Results) -> str:
     load = found.times.environment.get("load")
     return MISSING if load is None else f"{load:.1f}"
+
+
+def coverage(plan: Plan, results: Sequence[Results]) -> str:
+    """What of the plan there is, in a sentence."""
+    parts = []
+    for name, encoder in plan.encoders.items():
+        found = [one for one in results if one.encoder == name]
+        if found:
+            data = ", ".join(plan.data_sets[one.data].title for one in found)
+            seeds = span(*(str(end(one.standard.seeds for one in found)) for end in (min, max)))
+            parts.append(f"{encoder.title}: {data} (seeds: {seeds})")
+    return "; ".join(parts) or "nothing yet"
 
 
 def missing(plan: Plan, results: Sequence[Results]) -> str:
@@ -311,12 +394,7 @@ def _gain(found: Comparison | None) -> str:
     if found is None:
         return MISSING
     gain = found.versus.gain
-    words = f"{signed(gain.value)} ({signed(gain.low)} to {signed(gain.high)})"
-    return words if found.versus.verdict == "even" else f"**{words}**"
-
-
-def _with_gain(accuracy: str, found: Comparison | None) -> str:
-    return accuracy if found is None else f"{accuracy}; {_gain(found)}"
+    return interval(gain) if found.versus.verdict == "even" else f"**{interval(gain)}**"
 
 
 def _at(accuracies: Sequence[float | None], speedup: float) -> str:
@@ -329,11 +407,27 @@ def _accuracy(method: MethodFigures) -> str:
     return percent(method.accuracies[-1]) + spread
 
 
-def _within(found: Results, ours: str, kind: str, loss: float) -> str:
-    """The speed-up at a loss and, of the network whose parts were timed, as that was."""
-    speed = found.line_of(ours, kind).within[f"{loss:g}"]
-    timed = [one.measured for one in getattr(found.times, kind).real if one.loss == loss and ours == "joint"]
-    return _times(speed) + (f", timed {times(timed[0])}" if timed else "")
+def _hardest(results: Results, ours: str, group: str, speedup: float) -> Comparison | None:
+    """Of a group that ours can be compared with in batches, what leaves it the least."""
+    found = [
+        one
+        for one in results.comparisons
+        if (one.ours, one.group, one.kind) == (ours, group, "lot")
+        and one.versus.speedup == speedup
+        and (group != EFFICIENT or one.other == ANY)
+    ]
+    return min(found, key=lambda one: one.versus.gain.value, default=None)
+
+
+def _chosen(found: Chosen | None) -> str:
+    """A speed-up, and the accuracy there less the standard model's."""
+    return "none" if found is None else f"{times(found.speedup)}: {interval(found.gain)}"
+
+
+def _reach(found: Reach) -> str:
+    """A speed-up with its interval."""
+    best = "none" if found.speedup is None else times(found.speedup)
+    return f"{best} ({times(found.low)}–{times(found.high)})"
 
 
 def _recipe(recipe: Mapping[str, Any]) -> str:
@@ -343,10 +437,6 @@ def _recipe(recipe: Mapping[str, Any]) -> str:
 
 def _rho(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2f}"
-
-
-def _times(speed: float | None) -> str:
-    return MISSING if speed is None else times(speed)
 
 
 def _with_exits(results: Sequence[Results]) -> list[str]:

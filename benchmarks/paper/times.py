@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from offramp.policy import Outcomes
+
 Array = NDArray[np.float64]
 
 _ROUNDS = 50
@@ -44,13 +46,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RealSpeed:
-    """Early exit itself on the clock, over full depth: median of the rounds and quartiles; and what the sum says.
-
-    ``loss`` is what the threshold may lose against the standard model, if it was chosen for that.
-    """
+    """Early exit itself on the clock, over full depth: median of the rounds and quartiles; and what the sum says."""
 
     threshold: float
-    loss: float | None
     measured: float
     low: float
     high: float
@@ -66,7 +64,7 @@ class Lot:
         full: the network at full depth in one go, as the standard model runs; what all speed-ups are against.
         stages: of the network with exits, each stage with its exit; the first holds what no row can skip.
         cut: the network cut off at each exit but the last, as the efficient baselines run.
-        real: a check of the sums over stages.
+        real: early exit at thresholds from the first exit to full depth.
     """
 
     rows: int
@@ -78,6 +76,16 @@ class Lot:
     def shares(self, tokens: NDArray[np.int64]) -> Array:
         """What rows cost up to each exit, as a share of the mean row at full depth in one go, (exits, rows)."""
         return np.asarray(np.cumsum([one.of(tokens) for one in self.stages], axis=0) / self.full.of(tokens).mean())
+
+    def timed(self, outcomes: Outcomes) -> Outcomes:
+        """Outcomes whose costs are sums over stages, with what early exit itself took beyond those.
+
+        Late batches are less than full, and rows take time to sort out. How much that is was measured at some speeds,
+        and is read off the lines that join them.
+        """
+        known = sorted((one.summed, one.measured / one.summed) for one in self.real)
+        share = np.interp(1 / outcomes.costs.mean(axis=1), *np.array(known).T)
+        return Outcomes(outcomes.values, outcomes.costs / share[:, None])
 
     def cut_shares(self, index: int, tokens: NDArray[np.int64]) -> Array:
         """What rows cost in the network that is cut off at an exit; the last is full depth. (rows,)"""

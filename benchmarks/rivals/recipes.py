@@ -5,6 +5,7 @@ encoder, the data, the seeds, the recipe, the exits and the clock, so that what 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Rival:
         method: how the exits are taught, as in the plan of ``benchmarks.paper``.
         rule: what is compared with the threshold, a name of ``offramp.policy.CRITERIA``.
         differs: from the source.
+        thresholds: ``any``: one for all exits beside ours with one, one for each, fitted as ours are, beside ours with
+            such; ``each``: the source has one for each, so there always is; ``one``: there is nothing to fit.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Rival:
     method: str
     rule: str
     differs: str = ""
+    thresholds: Literal["any", "each", "one"] = "any"
 
 
 RIVALS = (
@@ -39,6 +43,7 @@ RIVALS = (
         "weighted",
         "patience",
         "four exits instead of one after every layer, so there are few speeds to choose from",
+        thresholds="one",
     ),
     Rival(
         "FastBERT",
@@ -53,7 +58,8 @@ RIVALS = (
         "Zhang et al., NAACL 2022 Findings",
         "weighted",
         "patient-certainty",
-        "patience 2; without its ensemble of exits",
+        "patience 2 among four exits, so that none leave before the second; without its ensemble of exits",
+        thresholds="one",
     ),
     Rival("SWEET", "Rotem et al., ACL 2023", "sweet", "confidence"),
     Rival(
@@ -61,6 +67,7 @@ RIVALS = (
         "Bajpai and Hanawal, ICLR 2025",
         "weighted",
         "agreement",
-        "one threshold for all exits instead of thresholds from their error rates",
+        "thresholds fitted to dev rows as ours are, instead of from the exits' error rates",
+        thresholds="each",
     ),
 )

@@ -77,23 +77,37 @@ def test_the_page_is_made_of_the_results_alone(done, tmp_path):
     results = read_results(plan, folder / "results")
     assert [one.name for one in results] == ["sst2-minilm", "snli-minilm"]
     write_document(plan, results, {}, tmp_path)
-    written = (tmp_path / "reproduction.md").read_text()
-    assert written == (folder / "docs" / "reproduction.md").read_text()
-    assert "{" not in written
+    pages = {}
+    for page in ("reproduction.md", "reproduction/tables.md"):
+        pages[page] = (tmp_path / page).read_text()
+        assert pages[page] == (folder / "docs" / page).read_text()
+        assert "{" not in pages[page]
     for picture in ("sst2-minilm", "snli-minilm", "rivals"):
         assert (tmp_path / "reproduction" / f"{picture}.svg").stat().st_size < 100_000
-        assert f"(reproduction/{picture}.svg)" in written
+    assert "(reproduction/snli-minilm.svg)" in pages["reproduction.md"]
+    assert "(rivals.svg)" in pages["reproduction/tables.md"]
+
+
+def test_results_of_another_plan_are_refused(done):
+    folder, _ = done
+    plan = tiny_plan()
+    other = replace(plan, encoders={"minilm": replace(plan.encoders["minilm"], exits=(2, 4, 6))})
+    with pytest.raises(OptionError, match=r"joint has exits .1, 2, 4, 6., in the plan .2, 4, 6.; run 'analyse' again"):
+        read_results(other, folder / "results")
 
 
 def test_the_page_quotes_what_a_training_step_costs(done, tmp_path):
     folder, _ = done
     plan = tiny_plan()
-    measured = {"time": {"median": 1.0312, "quartiles": [1.02, 1.04]}, "parameters": {"more": 77, "share": 0.00011}}
+    measured = {
+        "exits": [1, 2, 4, 6],
+        "time": {"median": 1.0312, "quartiles": [1.02, 1.04]},
+        "parameters": {"more": 77, "share": 0.00011},
+    }
     (tmp_path / "step-minilm.json").write_text(json.dumps(measured))
     write_document(plan, read_results(plan, folder / "results"), read_steps(plan, tmp_path), tmp_path)
-    written = (tmp_path / "reproduction.md").read_text()
-    assert "+3.1 % with MiniLM, 6 layers" in written
-    assert "1.031 (1.020–1.040) | 77: 0.0110" in written
+    assert "+3.1 % with 4 exits, MiniLM, 6 layers" in (tmp_path / "reproduction.md").read_text()
+    assert "1, 2, 4, 6 | 1.031 (1.020–1.040) | 77: 0.0110" in (tmp_path / "reproduction" / "tables.md").read_text()
 
 
 def test_results_compare_with_baselines_and_name_what_is_missing(done):
@@ -101,17 +115,18 @@ def test_results_compare_with_baselines_and_name_what_is_missing(done):
     sst2, snli = read_results(tiny_plan(), folder / "results")
     groups = {ours: {one.group for one in sst2.comparisons if one.ours == ours} for ours in sst2.ours}
     assert groups == {
-        "joint": {"efficient", "rivals", "models", "calibration"},
+        "paper": {"efficient", "rivals", "models", "calibration"},
+        "joint": {"efficient", "rivals", "models"},
         "tuned": {"efficient", "rivals", "models"},
     }
-    assert {one.ours for one in snli.comparisons} == {"joint"}
+    assert {one.ours for one in snli.comparisons} == {"paper"}
     assert {one.name for one in sst2.lines if one.group == "rivals"} == {
         rival.name for rival in RIVALS if rival.method in ("weighted", "sweet", "attach model")
     }
     assert snli.missing == sst2.missing == ()
-    assert len(sst2.joint.accuracies) == 4
-    assert max(sst2.joint.accuracies) > 0.6
-    assert sst2.joint.area_dev is not None
+    assert len(sst2.several.accuracies) == 4
+    assert max(sst2.several.accuracies) > 0.6
+    assert sst2.several.area_dev is not None
     assert sst2.standard.area_dev is None
     assert json.dumps(sst2.to_dict())
     assert all(low <= value <= high for one in sst2.comparisons for low, value, high in [_ends(one)])

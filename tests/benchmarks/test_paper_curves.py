@@ -19,7 +19,8 @@ def lot():
     """Stages cost as many milliseconds a token as they have layers, and full depth 6 in one go."""
     stages = tuple(Cost(0.0, 1e-3 * layers) for layers in (1, 1, 2, 2))
     cut = tuple(Cost(0.0, 1e-3 * layers) for layers in LAYERS[:-1])
-    return Lot(10, Cost(0.0, 6e-3), stages, cut, (RealSpeed(0.9, 0.01, 2.0, 1.9, 2.1, 2.2),))
+    real = (RealSpeed(0.9, 2.0, 1.9, 2.1, 2.0), RealSpeed(0.0, 6.0, 5.9, 6.1, 6.0))
+    return Lot(10, Cost(0.0, 6e-3), stages, cut, real)
 
 
 def answers(rows=400, seed=0):
@@ -65,25 +66,74 @@ def test_early_exit_runs_from_the_first_exit_to_full_depth(lot):
     assert curves.accuracy_at(outcomes, [1.0, 6.0, 6.5]) == pytest.approx([values[0], values[-1], None])
 
 
-def test_the_lowest_threshold_is_that_of_the_fastest_knob(lot):
+def test_what_early_exit_takes_beyond_its_stages_is_added(lot):
     found = answers()
-    accuracy = found.accuracies[-1] - 0.02
-    threshold = curves.lowest_threshold(found, accuracy)
-    probabilities = found.probabilities
-    leaves = probabilities[:-1].max(-1) >= threshold
-    taken = np.where(leaves.any(0), leaves.argmax(0), 3)
-    right = probabilities[taken, np.arange(400)].argmax(-1) == found.targets
-    assert right.mean() >= accuracy
-    cost = lot.shares(found.tokens)[taken, np.arange(400)].mean()
-    assert curves.fastest_with(curves.early_exit(found, lot), accuracy) == pytest.approx(1 / cost)
-    assert curves.lowest_threshold(found, 1.1) is None
-    assert curves.fastest_with(curves.early_exit(found, lot), 1.1) is None
+    real = (RealSpeed(1.01, 0.9, 0.9, 0.9, 1.0), RealSpeed(0.5, 1.6, 1.6, 1.6, 2.0), RealSpeed(0.0, 6.0, 6.0, 6.0, 6.0))
+    slower = curves.early_exit(found, replace(lot, real=real))
+    sums = curves.early_exit(found, lot)
+    share = sums.costs.mean(axis=1) / slower.costs.mean(axis=1)
+    assert (share[0], share[-1]) == pytest.approx((0.9, 1.0))
+    speeds = 1 / sums.costs.mean(axis=1)
+    between = np.abs(speeds - 1.5).argmin()
+    assert share[between] == pytest.approx(np.interp(speeds[between], [1, 2], [0.9, 0.8]))
+    np.testing.assert_array_equal(slower.values, sums.values)
+
+
+def test_what_the_rows_allow_is_the_fastest_setting_that_is_good_enough(lot):
+    found = answers()
+    outcomes, standard = curves.early_exit(found, lot), found.right().astype(float)
+    at = curves.reach(outcomes, standard, 0.02)
+    good = outcomes.values.mean(axis=1) >= standard.mean() - 0.02
+    assert at.speedup == pytest.approx(1 / outcomes.costs.mean(axis=1)[good].min())
+    assert 1 <= at.low <= at.speedup <= at.high <= 6.1
+    assert curves.reach(outcomes, standard, 1.0).speedup == pytest.approx(6)
+    never = curves.reach(outcomes, np.ones(400), -0.01)
+    assert (never.speedup, never.low) == (None, 1.0)
+
+
+def test_a_setting_is_chosen_on_other_rows_than_it_is_judged_by(lot):
+    dev, test = answers(seed=1), answers(seed=2)
+    tried = [curves.early_exit(one, lot) for one in (dev, test)]
+    right = [one.right().astype(float) for one in (dev, test)]
+    found = curves.chosen(tried[0], right[0], tried[1], right[1], 0.02)
+    good = tried[0].values.mean(axis=1) >= right[0].mean() - 0.02
+    setting = np.flatnonzero(good)[tried[0].costs.mean(axis=1)[good].argmin()]
+    assert found.speedup == pytest.approx(1 / tried[1].costs[setting].mean())
+    assert found.gain.value == pytest.approx(tried[1].values[setting].mean() - right[1].mean())
+    assert found.gain.low < found.gain.value < found.gain.high
+    assert curves.chosen(tried[0], np.ones(400), tried[1], right[1], -0.01) is None
+
+
+def test_timed_thresholds_run_from_the_first_exit_to_full_depth():
+    found = answers()
+    thresholds = curves.spread_thresholds(found, 7)
+    assert len(thresholds) == 7
+    confidence = found.probabilities[:-1].max(-1)
+    layers = []
+    for threshold in thresholds:
+        leaves = confidence >= threshold
+        layers.append(np.array(LAYERS)[np.where(leaves.any(0), leaves.argmax(0), 3)].mean())
+    assert (layers[0], layers[-1]) == (1, 6)
+    assert np.diff(layers) == pytest.approx([5 / 6] * 6, abs=0.3)
+
+
+@pytest.mark.parametrize("name", ["confidence", "certainty", "agreement"])
+def test_thresholds_for_each_exit_follow_the_rows_they_are_fitted_to(lot, name):
+    found = answers()
+    costs, criterion = lot.shares(found.tokens), curves.criterion_named(name, LAYERS)
+    fitted = curves.at_thresholds(found, costs, curves.per_exit(found, costs, criterion))
+    shared = curves.at_thresholds(found, costs, criterion)
+    # On the rows that they are fitted to they can only gain.
+    at = [1.5, 2.0, 3.0]
+    gains = np.subtract(curves.accuracy_at(fitted, at), curves.accuracy_at(shared, at))
+    assert gains.min() > -0.01
+    assert curves.fastest(fitted) == pytest.approx(curves.fastest(shared))
 
 
 def test_models_in_turn_pay_for_all_that_ran(lot):
     small, large = answers(seed=1), answers(seed=1)
-    outcomes = curves.in_turn([(small, lot.cut_shares(0, small.tokens)), (large, lot.cut_shares(3, large.tokens))])
-    costs = outcomes.costs.mean(axis=1)
+    chain = curves.in_turn([(small, lot.cut_shares(0, small.tokens)), (large, lot.cut_shares(3, large.tokens))])
+    costs = curves.at_thresholds(*chain).costs.mean(axis=1)
     assert (costs.max(), costs.min()) == pytest.approx((7 / 6, 1 / 6))
 
 
