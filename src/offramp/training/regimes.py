@@ -29,7 +29,8 @@ class Regime:
       the others (DeeBERT: Xin et al., ACL 2020, §3.1). The recipe is the encoder's; the others are fitted by an
       :class:`~offramp.training.ExitFit`, each up to the epoch that is best for it.
     - ``mixed``: first the encoder with its last exit alone, then all exits at once; half of the epochs each (Kubaty et
-      al., "How to Train Your Multi-Exit Model?", ICML 2025).
+      al., "How to Train Your Multi-Exit Model?", ICML 2025). With distillation the first half's last exit is the
+      teacher of the second.
     - ``sweet``: all exits at once, but later exits leave the layers of earlier stages alone (SWEET: Rotem et al., ACL
       2023, §4).
     - ``alternating``: the last exit alone and all exits at once, in turn from step to step (BERxiT: Xin et al., EACL
