@@ -23,11 +23,11 @@ from offramp.files import read_json, replacing, write_json
 from offramp.training.checks import TRAINING
 
 # Early exit itself is timed at so many thresholds.
-THRESHOLDS = 7
+THRESHOLDS = 6
 REPEATS = 5
 # Rows of a lot: so many that full depth takes about this long, within bounds.
-_SECONDS, _LEAST, _MOST = 10.0, 200, 400
-SINGLES = 100  # texts timed one by one
+_SECONDS, _LEAST, _MOST = 8.0, 150, 400
+SINGLES = 60  # texts timed one by one
 
 
 def keep_logits(place: Place, run: Run) -> None:
