@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, find_source, source_identity
-from offramp.errors import DataError
+from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, check_apart, find_source, source_identity
+from offramp.errors import DataError, OptionError
 
 
 @pytest.fixture(autouse=True)
@@ -170,3 +170,28 @@ class TestIdentity:
     def test_what_is_not_there(self):
         with pytest.raises(DataError, match="does not exist"):
             source_identity("a.csv")
+
+
+class TestApart:
+    @pytest.mark.parametrize("target", ["data/train-1.csv", "data/new.csv", "data/sub/new.csv", "other/../data/x.csv"])
+    @pytest.mark.parametrize("source", ["data", "data:train"])
+    def test_nothing_is_written_into_the_input_folder(self, target, source):
+        touch("data/train-1.csv", "data/train-2.csv", "other/x")
+        with pytest.raises(OptionError, match=r"the output .* (is the input|lies in the input data), .*; choose a"):
+            check_apart(target, source)
+
+    def test_a_shard_may_lie_elsewhere(self):
+        touch("data/a.csv", "far.csv")
+        Path("data/b.csv").symlink_to(Path("far.csv").absolute())
+        with pytest.raises(OptionError, match=r"the output far\.csv is the input"):
+            check_apart("far.csv", "data")
+
+    @pytest.mark.parametrize("source", ["data", "data/a.csv", "-", "owner/name:test"])
+    def test_elsewhere_is_fine(self, source):
+        touch("data/a.csv")
+        for target in ("new.csv", "data.csv", "new/data.csv", "-"):
+            check_apart(target, source)
+
+    def test_beside_a_file_is_fine(self):
+        touch("data/a.csv", "data/b.csv")
+        check_apart("data/b.csv", "data/a.csv")

@@ -340,8 +340,12 @@ def test_bad_rows_in_the_middle(classifier, monkeypatch, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl.unfinished"]
 
 
-def test_the_input_may_be_replaced(classifier):
-    Path("same.jsonl").write_text('{"text": "w1", "id": 1}\n{"text": "w2", "id": 2}\n')
-    predict(classifier, input="same.jsonl", output="same.jsonl", keep=["id", "text"])
-    assert [(row["id"], row["text"]) for row in read("same.jsonl")] == [(1, "w1"), (2, "w2")]
-    assert "label" in read("same.jsonl")[0]
+@pytest.mark.parametrize("output", ["same.jsonl", "./same.jsonl", "link.jsonl"])
+def test_the_input_is_not_overwritten(output, classifier, tmp_path):
+    rows = b'{"text": "w1"}\n{"text": "w2"}\n'
+    Path("same.jsonl").write_bytes(rows)
+    Path("link.jsonl").symlink_to("same.jsonl")
+    with pytest.raises(OptionError, match=r"is the input, whose texts would be lost; choose another name"):
+        predict(classifier, input="same.jsonl", output=output)
+    assert Path("same.jsonl").read_bytes() == rows
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.jsonl", "same.jsonl"]

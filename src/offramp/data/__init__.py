@@ -14,7 +14,7 @@ from offramp.data.labelled import (
 )
 from offramp.data.reading import Row, read_rows
 from offramp.data.seen import is_point, point_of, remember, temperatures_of, uses_of
-from offramp.data.sources import source_identity
+from offramp.data.sources import check_apart, source_identity
 from offramp.data.unfinished import Progress
 from offramp.data.unlabelled import Texts, read_any, read_texts
 from offramp.data.writing import Writer, result_writer
@@ -27,6 +27,7 @@ __all__ = [
     "Split",
     "Texts",
     "Writer",
+    "check_apart",
     "check_dev_fraction",
     "check_trainable",
     "encode_labels",

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from offramp.data.formats import READABLE, Kind, format_of, suffixes_in_words
 from offramp.data.wording import did_you_mean, listing
-from offramp.errors import DataError, StorageError
+from offramp.errors import DataError, OptionError, StorageError
 
 DEFAULT_SPLIT = "train"
 
@@ -76,15 +76,31 @@ def find_source(source: str) -> Source:
     if not source:
         raise DataError("the name of the input is empty; name a file, a folder, a data set on the hub, or '-'")
     with reading_errors(source):
-        if (path := _local(source)).exists():
-            return _on_disk(path, split=None)
-        folder, _, split = source.rpartition(":")
-        if folder and _local(folder).exists():
-            return _on_disk(_local(folder), split)
+        if (here := _here(source)) is not None:
+            return _on_disk(*here)
         match = _HUB_ID.fullmatch(source)
         if match is None or format_of(Path(match["name"]), READABLE) is not None:
-            raise DataError(f"{source} does not exist{_neighbours(path)}; check the path")
+            raise DataError(f"{source} does not exist{_neighbours(_local(source))}; check the path")
     return HubDataset(match["name"], match["config"], match["split"])
+
+
+def check_apart(target: str, source: str) -> None:
+    """Makes sure that writing the file ``target`` does not change the data of ``source``.
+
+    Raises:
+        OptionError: it is one of the source's files, or lies in its folder.
+        As :func:`find_source`.
+    """
+    found, output = find_source(source), Path(target)
+    with reading_errors(source):
+        for path in _files(found):
+            if output.exists() and output.samefile(path):
+                raise OptionError(f"the output {target} is the input, whose texts would be lost; choose another name")
+        folder, _ = _here(source) or (None, None)
+        if folder is not None and folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):
+            raise OptionError(
+                f"the output {target} lies in the input {folder}, and would be part of it; choose a place outside of it"
+            )
 
 
 def source_identity(source: str) -> str | None:
@@ -97,23 +113,30 @@ def source_identity(source: str) -> str | None:
         As :func:`find_source`.
     """
     found = find_source(source)
-    match found:
-        case HubDataset():
-            return source
-        case Piped():
-            paths = [] if found.path is None else [found.path]
-        case Files():
-            paths = list(found.paths)
-        case SavedFolder():
-            paths = sorted(path for path in found.path.rglob("*") if path.is_file())
-        case _:
-            assert_never(found)
+    if isinstance(found, HubDataset):
+        return source
+    paths = _files(found)
     if not paths or not all(path.is_file() for path in paths):
         return None
     split = found.split if isinstance(found, SavedFolder) else None
     with reading_errors(source):
         states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return f"sha256:{hashlib.sha256(repr((split, states)).encode()).hexdigest()[:16]}"
+
+
+def _files(source: Source) -> list[Path]:
+    """The files on this disk that a source is read from, in a fixed order; none for standard input and the hub."""
+    match source:
+        case HubDataset():
+            return []
+        case Piped():
+            return [] if source.path is None else [source.path]
+        case Files():
+            return list(source.paths)
+        case SavedFolder():
+            return sorted(path for path in source.path.rglob("*") if path.is_file())
+        case _:
+            assert_never(source)
 
 
 def choose_split(asked: str | None, there: list[str], name: str) -> str:
@@ -129,6 +152,14 @@ def choose_split(asked: str | None, there: list[str], name: str) -> str:
             f"write {name}:SPLIT"
         )
     return split
+
+
+def _here(source: str) -> tuple[Path, str | None] | None:
+    """The path on this disk that ``source`` names, and the split behind it; None where there is nothing."""
+    if (path := _local(source)).exists():
+        return path, None
+    folder, _, split = source.rpartition(":")
+    return (_local(folder), split) if folder and _local(folder).exists() else None
 
 
 def _local(source: str) -> Path:

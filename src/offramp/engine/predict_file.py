@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from offramp.data import Columns, Progress, Row, read_rows, result_writer, source_identity
+from offramp.data import Columns, Progress, Row, check_apart, read_rows, result_writer, source_identity
 from offramp.engine.ahead import ahead
 from offramp.engine.classifier import WINDOW, Classifier
 from offramp.engine.loading import load
@@ -94,8 +94,8 @@ def predict(
     Raises:
         DataError: the input cannot be read.
         ModelFolderError: the operating point is out of date.
-        OptionError: an option is out of range, there is no such operating point, no format belongs to the output, or
-            the run to resume is another one or has a stream for input or output.
+        OptionError: an option is out of range, there is no such operating point, no format belongs to the output, it is
+            the input or lies in its folder, or the run to resume is another one or has a stream for input or output.
         StorageError: the output cannot be written or the disk is full.
     """
     columns = columns or Columns()
@@ -103,6 +103,7 @@ def predict(
     own = column_names(classifier.labels, probabilities)
     check_columns(classifier, columns, keep, own)
     rows = read_rows(input, columns, labelled=False, keep=keep)
+    check_apart(output, input)
     chosen = classifier.exit_rule(threshold, at, rule)
     options = {"exit rule": repr(chosen), "probabilities": probabilities, "keep": list(keep)}
     settings = _settings(classifier, input, output, columns, options)
