@@ -66,6 +66,16 @@ def test_a_target_that_cannot_be_met_ends_with_1_and_one_sentence(offramp, model
     )
 
 
+def test_void_points_are_dropped_and_told(offramp, model, place):
+    assert tune(offramp, "--threshold", "0.5", "--name", "old").exit_code == 0
+    more = write_jsonl(place / "more.jsonl", single(60, seed=5))
+    assert offramp("calibrate", "model", "--data", more).exit_code == 0
+    result = tune(offramp, "--threshold", "0.5", "--name", "new")
+    assert result.stderr.splitlines()[-1] == (
+        "dropped old of torch fp32: tuned for other weights or temperatures than the model has now"
+    )
+
+
 def test_rows_that_were_used_before(offramp, refused, model, place):
     assert offramp("calibrate", "model", "--data", "../data.csv").exit_code == 0
     message = tune(refused)

@@ -149,12 +149,15 @@ def test_each_exit_has_a_threshold_of_its_own_if_nothing_else_is_asked_for(place
         tuned(place, threshold=0.5, rule="per-exit")
 
 
-def test_a_point_that_is_missed_is_dropped(place):
-    tuned(place, max_disagreement=0.1, name="safe")
+def test_a_point_that_is_missed_leaves_the_one_of_its_name(place):
+    (safe,) = tuned(place, max_disagreement=0.1, name="safe", default="safe").points
     write_jsonl(place / "few.jsonl", single(100, seed=4))
     result = tuned(place, "few", rule="confidence")
     assert [one.name for one in result.missed] == ["balanced", "safe"]
-    assert set(points_in(place)) == {"fast"}
+    assert set(points_in(place)) == {"fast", "safe"}
+    assert points_in(place)["safe"] == safe
+    assert read_operating_points(place / "model").default == "safe"
+    assert result.dropped == ()
     with pytest.raises(CheckFailed, match=r"balanced: no threshold keeps .* at least 149 rows.*; safe: .* 299 rows"):
         check(result)
     for one in tuned(place, "few").missed:
@@ -162,16 +165,27 @@ def test_a_point_that_is_missed_is_dropped(place):
         assert one.reason.endswith("; 25% of the rows served to fit the rule, with --rule confidence all would judge")
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_nothing_changes_where_no_point_is_found(split, place):
+    tuned(place, threshold=0.6, name="safe", default="safe")
+    write_jsonl(place / "few.jsonl", single(20, seed=4))
+    before = {path.name: path.read_bytes() for path in (place / "model").iterdir()}
+    result = tuned(place, "few", split=split, default="fast")
+    assert [one.name for one in result.missed] == ["fast", "balanced", "safe"]
+    assert {path.name: path.read_bytes() for path in (place / "model").iterdir()} == before
+
+
 def test_points_of_the_same_model_stay_and_void_ones_go(place):
     tuned(place, threshold=0.6, name="one")
-    tuned(place, threshold=0.7, name="two")
+    tuned(place, threshold=0.7, name="two", default="two")
     assert set(points_in(place)) == {"one", "two"}
     write_jsonl(place / "other.jsonl", single(80, seed=9))
     calibrate(place / "model", str(place / "other.jsonl"))
     with pytest.raises(ModelFolderError, match="tuned for other weights or temperatures"):
         offramp.load(place / "model").predict(["w1"], at="one")
-    tuned(place, threshold=0.8, name="three")
-    assert set(points_in(place)) == {"three"}
+    assert tuned(place, threshold=0.8, name="two").dropped == ("one",)
+    assert set(points_in(place)) == {"two"}
+    assert read_operating_points(place / "model").default == "two"
 
 
 def test_a_default_point(place):

@@ -110,6 +110,11 @@ def command(
         say(f"wrote {json}")
     if tuned.points:
         say(f"wrote {Path(model) / 'operating_points.json'}; use a point with --at {tuned.points[-1].name}")
+    if tuned.dropped:
+        say(
+            f"dropped {', '.join(tuned.dropped)} of {tuned.model['backend']} {tuned.model['precision']}: tuned for "
+            "other weights or temperatures than the model has now"
+        )
     check(tuned)
 
 

@@ -54,7 +54,7 @@ _FEWER = f"; {FITTING_SHARE:.0%} of the rows served to fit the rule, with --rule
 
 @dataclass(frozen=True, slots=True)
 class MissedPoint:
-    """A point that no threshold was good enough for, and why; the folder has none of this name any more."""
+    """A point that no threshold was good enough for, and why; one of its name that the folder has stays."""
 
     name: str
     reason: str
@@ -65,8 +65,10 @@ class Tuned:
     """Everything ``offramp tune --json`` writes.
 
     Attributes:
-        points: chosen, and in the model folder now.
+        points: chosen, and in the model folder now; where there are none, nothing was written.
         missed: those that no threshold was good enough for.
+        dropped: names of points that were in the folder for this backend and precision, but were tuned for other
+            weights or temperatures; they are gone.
         comparison: of all rules at equal cost, if that was asked for.
     """
 
@@ -77,6 +79,7 @@ class Tuned:
     costs: dict[str, Any]
     points: tuple[OperatingPoint, ...]
     missed: tuple[MissedPoint, ...]
+    dropped: tuple[str, ...]
     comparison: tuple[AtCost, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -174,7 +177,7 @@ def tune(
     measured = measure(classifier, ran, seconds)
     cached = ran.cached(classifier, measured.costs)
     points, missed = _choose(goals, rule, cached, classifier, ran, threads, seed)
-    _write(folder, classifier, ran, refitted, points, [one.name for one in missed], default)
+    dropped = _write(folder, classifier, ran, refitted, points, default) if points else ()
     return Tuned(
         schema=SCHEMA,
         environment={**environment.describe(), "threads": _threads(threads), "seed": seed},
@@ -183,6 +186,7 @@ def tune(
         costs={**asdict(measured.costs), "rows": measured.rows, "repeats": REPEATS},
         points=points,
         missed=missed,
+        dropped=dropped,
         comparison=compare_rules(cached, SPEEDUPS, seed) if compare else (),
     )
 
@@ -280,25 +284,21 @@ def _write(
     ran: Ran,
     refitted: Refitted | None,
     points: tuple[OperatingPoint, ...],
-    missed: list[str],
     default: str | None,
-) -> None:
-    """Writes the points, and drops those of this backend and precision that no longer hold."""
+) -> tuple[str, ...]:
+    """Writes the points, and drops those of this backend and precision that no longer hold; gives their names."""
     engine = classifier.stages.backend, classifier.stages.precision
     if refitted is not None:
         save_calibration(folder, *engine, classifier.calibration)
         remember(folder, refitted.fitted, temperatures_of(*engine))
     there = read_operating_points(folder)
-    kept = tuple(
-        point
-        for point in there.points
-        if (point.backend, point.precision) != engine
-        or (point.model == classifier.fingerprint and point.name not in missed)
-    )
+    void = [point for point in there.of(*engine).values() if point.model != classifier.fingerprint]
+    kept = tuple(point for point in there.points if point not in void)
     now = OperatingPoints(kept).with_points(points)
-    name = there.default if default is None or default in missed else default
-    save_operating_points(folder, OperatingPoints(now.points, name if name and now.named(name) else None))
+    names = [name for name in (default, there.default) if name is not None and now.named(name)]
+    save_operating_points(folder, OperatingPoints(now.points, names[0] if names else None))
     remember(folder, ran.rows, *(point_of(point.name, *engine) for point in points))
+    return tuple(point.name for point in void if point.name not in now.of(*engine))
 
 
 def _threads(threads: int | None) -> int:
