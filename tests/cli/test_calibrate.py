@@ -21,6 +21,16 @@ def test_temperatures_are_shown_and_written(offramp, model, place):
     assert written["rows"] == 60
 
 
+def test_points_that_are_void_now_are_told(offramp, model, place):
+    assert offramp("tune", "model", "--data", "../data.csv", "--seconds", 0.01, "--threshold", 0.5).exit_code == 0
+    unseen = write_jsonl(place / "more.jsonl", single(60, seed=5))
+    assert offramp("calibrate", "model", "--data", unseen).stderr.splitlines()[-1] == (
+        "operating points that were tuned for other temperatures and are void now: tuned (torch fp32); choose them "
+        "again with  offramp tune model --data UNSEEN-TEXTS"
+    )
+    assert "void" not in offramp("calibrate", "model", "--data", unseen).stderr
+
+
 def unchanged(model, message, refused, *arguments):
     before = (model / "calibration.json").read_bytes()
     assert message in refused("calibrate", "model", *arguments)

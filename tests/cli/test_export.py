@@ -29,6 +29,19 @@ def test_an_export_is_shown_and_used(offramp, model, place):
     assert (described["backend"], described["precision"]) == ("onnxruntime", "fp32")
 
 
+def test_points_that_do_not_hold_in_the_export_are_told(offramp, model):
+    chosen = ("--backend", "onnxruntime", "--precision", "fp32")
+    tune = ("tune", "model", "--data", "../data.csv", "--seconds", 0.01, "--threshold", 0.5, "--name")
+    assert offramp(*tune, "old", "--backend", "torch").exit_code == 0
+    result = offramp("export", "model", *chosen)
+    assert result.stderr.splitlines()[-1] == (
+        "operating points that do not hold in onnxruntime fp32: old; choose them for it with  "
+        "offramp tune model --backend onnxruntime --precision fp32 --data UNSEEN-TEXTS"
+    )
+    assert offramp(*tune, "old", *chosen).exit_code == 0
+    assert "operating points" not in offramp("export", "model", *chosen).stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

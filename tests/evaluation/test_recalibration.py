@@ -7,6 +7,8 @@ from offramp.calibration import Calibration, fit_temperatures
 from offramp.data import Columns, encode_labels, read_labelled
 from offramp.errors import DataError, ModelFolderError
 from offramp.evaluation import calibrate
+from offramp.policy import read_operating_points
+from offramp.tuning import tune
 from toys import multi, names, pairs, single, write_jsonl, write_model
 
 
@@ -35,6 +37,19 @@ def test_temperatures_are_refitted(folder, data):
     assert result.after.rows == 60
     assert Calibration.load(folder) == result.after
     assert calibrate(folder, data).before == result.after
+
+
+def test_points_of_other_temperatures_are_void(folder, data, tmp_path):
+    calibrate(folder, data)
+    unseen = write_jsonl(tmp_path / "unseen.jsonl", single(40, seed=1))
+    for precision in ("fp32", "bf16"):
+        tune(folder, unseen, threshold=0.5, backend="torch", precision=precision, seconds=0.01, threads=1)
+    assert calibrate(folder, data).void == ()
+    more = write_jsonl(tmp_path / "more.jsonl", single(60, seed=2))
+    assert calibrate(folder, more).void == read_operating_points(folder).points
+    for precision in ("fp32", "bf16"):
+        with pytest.raises(ModelFolderError, match="void"):
+            offramp.load(folder, precision=precision).operating_point("tuned")
 
 
 def test_only_the_calibration_changes(folder, data):

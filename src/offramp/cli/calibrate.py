@@ -41,5 +41,11 @@ def command(
     header = ["exit after layer", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
     say(table(header, rows))
     say(f"\nfitted on {result.after.rows} rows; wrote {Path(model) / 'calibration.json'}")
+    if result.void:
+        void = ", ".join(f"{point.name} ({point.backend} {point.precision})" for point in result.void)
+        say(
+            f"operating points that were tuned for other temperatures and are void now: {void}; choose them again with"
+            f"  offramp tune {model} --data UNSEEN-TEXTS"
+        )
     if json is not None:
         write_json(Path(json), result.after.to_dict())

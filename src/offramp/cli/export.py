@@ -49,5 +49,10 @@ def command(
         f"{speed.texts_per_second / speed.torch_texts_per_second:.1f} times as fast as PyTorch in fp32\n"
         f"wrote {done.folder}"
     )
+    if done.untuned:
+        say(
+            f"operating points that do not hold in {backend} {precision}: {', '.join(done.untuned)}; choose them for "
+            f"it with  offramp tune {model} --backend {backend} --precision {precision} --data UNSEEN-TEXTS"
+        )
     if json is not None:
         write_json(Path(json), asdict(written))

@@ -12,14 +12,22 @@ from offramp.engine import Classifier, exports_of, open_export, save_calibration
 from offramp.errors import ModelFolderError
 from offramp.evaluation.evaluation import targets_of
 from offramp.model import load
+from offramp.policy import OperatingPoint, read_operating_points
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """The temperatures before (1 where there were none that could be read), and what was fitted and measured now."""
+    """What a new calibration changed.
+
+    Attributes:
+        before: the temperatures before; 1 where there were none that could be read.
+        after: what was fitted and measured now.
+        void: the operating points that were tuned for temperatures of before and no longer hold.
+    """
 
     before: Calibration
     after: Calibration
+    void: tuple[OperatingPoint, ...]
 
 
 def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -> Recalibration:
@@ -29,7 +37,7 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
 
     Args:
         model: a model folder; its ``calibration.json`` changes, the ``export.json`` of each export, and what
-            ``seen_rows.json`` says of the rows. Operating points lose their meaning: tune again.
+            ``seen_rows.json`` says of the rows. Operating points of other temperatures lose their meaning: tune again.
         data: labelled texts, as a source.
 
     Raises:
@@ -42,13 +50,19 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
     targets = targets_of(classifier, rows)
+    before = {("torch", "fp32"): classifier.calibration}
     fitted = {("torch", "fp32"): _fit(classifier, rows, targets)}
     for export in exports_of(folder):
+        before[export.backend, export.precision] = export.calibration
         fitted[export.backend, export.precision] = _fit(open_export(folder, export), rows, targets)
+    points = read_operating_points(folder).points
     for engine, calibration in fitted.items():
         save_calibration(folder, *engine, calibration)
     remember(folder, rows, *(temperatures_of(*engine) for engine in fitted))
-    return Recalibration(classifier.calibration, fitted["torch", "fp32"])
+    # PyTorch's precisions share their temperatures.
+    changed = {temperatures_of(*one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
+    void = tuple(point for point in points if temperatures_of(point.backend, point.precision) in changed)
+    return Recalibration(classifier.calibration, fitted["torch", "fp32"], void)
 
 
 def _fit(classifier: Classifier, rows: LabelledTexts, targets: NDArray[Any]) -> Calibration:

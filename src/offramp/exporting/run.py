@@ -21,7 +21,7 @@ from offramp.engine.exports import (
     export_folder,
     weights_fingerprint,
 )
-from offramp.engine.loading import open_stages
+from offramp.engine.loading import open_export, open_stages
 from offramp.errors import CheckFailed, MissingExtraError, OptionError
 from offramp.evaluation import targets_of
 from offramp.evaluation.timing import interleave
@@ -30,6 +30,7 @@ from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_fo
 from offramp.exporting.sample import SENTENCES
 from offramp.files import replacing
 from offramp.model import LoadedModel, load
+from offramp.policy import read_operating_points
 
 # At most this far from PyTorch's logits in fp32; in other precisions labels have to agree this often.
 TOLERANCE = 1e-3
@@ -47,12 +48,14 @@ class Exported:
         folder: where the graphs lie.
         accuracy_before: of PyTorch in fp32, (exits,); empty without labels.
         accuracy_after: of the export, (exits,).
+        untuned: names of the folder's operating points that do not hold in this backend and precision.
     """
 
     folder: Path
     export: Export
     accuracy_before: tuple[float, ...]
     accuracy_after: tuple[float, ...]
+    untuned: tuple[str, ...]
 
 
 def export(
@@ -126,7 +129,14 @@ def export(
         () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
         for logits in (expected, found)
     )
-    return Exported(target, written, before, after)
+    return Exported(target, written, before, after, _untuned(folder, written))
+
+
+def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
+    points = read_operating_points(folder)
+    if not points.points:
+        return ()
+    return tuple(points.names_without(written.backend, written.precision, open_export(folder, written).fingerprint))
 
 
 def _check_options(backend: str, precision: str, data: str | None) -> None:

@@ -136,6 +136,12 @@ class OperatingPoints:
         """The points for a backend and precision by name, in the order in which they were made."""
         return {point.name: point for point in self.points if (point.backend, point.precision) == (backend, precision)}
 
+    def names_without(self, backend: str, precision: str, model: str) -> list[str]:
+        """Names under which there is no point for a backend, a precision and a fingerprint of the model there."""
+        here = self.of(backend, precision)
+        names = dict.fromkeys(point.name for point in self.points)
+        return [name for name in names if name not in here or here[name].model != model]
+
     def with_points(self, found: Sequence[OperatingPoint]) -> "OperatingPoints":
         """These points and new ones; a new one replaces the old one of its name, backend and precision."""
         points = {(point.name, point.backend, point.precision): point for point in (*self.points, *found)}
