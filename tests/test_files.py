@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import stat
 import threading
 
 import pytest
@@ -60,6 +61,21 @@ class TestReplacing:
             assert names(path) == ["old"]
         assert names(path) == ["new"]
         assert names(tmp_path) == ["model"]
+
+    @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+    def test_files_get_the_usual_permissions(self, mask, mode, tmp_path):
+        before = os.umask(mask)
+        try:
+            with replacing(tmp_path / "model") as new:
+                (new / "deep").mkdir(parents=True)
+                for name in ("weights", "deep/weights"):
+                    (new / name).touch(mode=0o600)
+            with replacing(tmp_path / "file") as new:
+                new.touch(mode=0o600)
+        finally:
+            os.umask(before)
+        for name in ("model/weights", "model/deep/weights", "file"):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
 
     def test_on_an_error_the_old_folder_stays(self, tmp_path):
         path = tmp_path / "model"

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +82,8 @@ def locked(path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; on success it becomes ``path``, on any error it is removed.
 
-    The caller creates a file or a folder at the path given. A folder replaces an existing folder as a whole.
+    The caller creates a file or a folder at the path given. A folder replaces an existing folder as a whole. All files
+    get the permissions of new files here, also those that a library made for its user alone.
 
     Raises:
         StorageError: the disk is full or the place cannot be written.
@@ -93,6 +95,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with storage_errors(path):
             new = holder / path.name
             yield new
+            _open_as_usual(new, holder / f"{path.name}.probe")
             if path.is_dir() and new.is_dir():
                 path.replace(holder / "replaced")
             elif path.exists() and not path.is_file():
@@ -100,6 +103,31 @@ def replacing(path: Path) -> Iterator[Path]:
             new.replace(path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+def _open_as_usual(new: Path, probe: Path) -> None:
+    """Gives a file, or all files in a folder, the permissions of ``probe``, a file that is made to see them."""
+    probe.touch()
+    usual = stat.S_IMODE(probe.stat().st_mode)
+    for path in (new, *new.rglob("*")):
+        if path.is_file():
+            path.chmod(usual)
+
+
+def check_readable(path: Path) -> None:
+    """Makes sure that a file may be read, where libraries would speak of damage.
+
+    Raises:
+        StorageError: it may not.
+    """
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions")
 
 
 def _system_error(error: Exception) -> int | None:
@@ -139,7 +167,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelFolderError(f"{path} is damaged ({error}); restore it or train the model again") from None
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+        raise _unreadable(path, error) from error
     if not isinstance(content, dict):
         found = type(content).__name__
         raise ModelFolderError(

@@ -1,5 +1,7 @@
+import errno
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -146,6 +148,19 @@ class TestLoad:
                 load_classifier(model_folder)
             except InputError as error:
                 assert_plain(error)
+
+    @pytest.mark.parametrize("name", [WEIGHTS, TOKENIZER])
+    def test_what_may_not_be_read_is_not_called_damaged(self, name, model_folder, monkeypatch):
+        opened = Path.open
+
+        def forbidden(path, *arguments, **options):
+            if path.name == name:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return opened(path, *arguments, **options)
+
+        monkeypatch.setattr(Path, "open", forbidden)
+        with pytest.raises(StorageError, match=rf"cannot read .*{name}: Permission denied; check its permissions"):
+            load(model_folder)
 
     def test_a_folder_in_the_place_of_a_file(self, model_folder):
         (model_folder / "calibration.json").unlink()

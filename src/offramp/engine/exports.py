@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from offramp.calibration import Calibration
 from offramp.errors import ModelFolderError
-from offramp.files import read_json, write_json
+from offramp.files import check_readable, read_json, write_json
 from offramp.model.loading import WEIGHTS
 
 Backend = Literal["torch", "onnxruntime", "openvino"]
@@ -154,8 +154,11 @@ def weights_fingerprint(model: Path) -> str:
 
     Raises:
         ModelFolderError: the weights are missing or damaged.
+        StorageError: they may not be read.
     """
     digest = hashlib.sha256()
+    if (model / WEIGHTS).is_file():
+        check_readable(model / WEIGHTS)
     try:
         with safe_open(model / WEIGHTS, "numpy") as tensors:
             for name in sorted(name for name in tensors.keys() if name.startswith("heads.")):  # noqa: SIM118

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from offramp.errors import ModelFolderError
-from offramp.files import read_json
+from offramp.files import check_readable, read_json
 from offramp.model.config import EarlyExitConfig
 from offramp.model.network import EarlyExitForSequenceClassification
 
@@ -55,10 +55,12 @@ def load(folder: Path) -> LoadedModel:
 
     Raises:
         ModelFolderError: the folder is missing, not an offramp model, or damaged.
+        StorageError: a file may not be read.
     """
     load_config(folder)
     if not (folder / WEIGHTS).is_file():
         raise ModelFolderError(f"{folder} has no {WEIGHTS}; {_RESTORE}")
+    check_readable(folder / WEIGHTS)
     tokenizer = load_tokenizer(folder)
     try:
         network, found = EarlyExitForSequenceClassification.from_pretrained(
@@ -106,9 +108,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
     Raises:
         ModelFolderError: it is missing or damaged.
+        StorageError: a file of it may not be read.
     """
     if not (folder / "tokenizer_config.json").is_file():
         raise ModelFolderError(f"{folder} has no tokenizer_config.json; {_RESTORE}")
+    for path in folder.glob("*token*.json"):
+        check_readable(path)
     try:
         return read_tokenizer(folder, local_files_only=True)
     except Exception as error:  # tokenizers raise bare Exception on damaged files
