@@ -167,9 +167,10 @@ def test_what_is_interrupted_says_how_to_go_on(server, offramp, refused, place):
     message = refused(*arguments, "--output", "out.jsonl", "--resume", "--threshold", "0.5")
     assert message == (
         "out.jsonl.unfinished holds a run with another exit rule; resume with the same options and input, "
-        "or leave out --resume to start anew"
+        "or delete that folder to start anew"
     )
-    assert offramp(*arguments, "--output", "out.jsonl").exit_code == 0
+    assert "holds an unfinished run; add --resume to go on with it" in refused(*arguments, "--output", "out.jsonl")
+    assert offramp(*arguments, "--output", "out.jsonl", "--resume").exit_code == 0
     assert names(place) == ["out.jsonl"]
     assert [row["text"] for row in lines(place / "out.jsonl")] == [row["text"] for row in single(60)] * (MANY // 60)
 

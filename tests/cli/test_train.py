@@ -161,7 +161,8 @@ def test_what_is_broken_off_is_resumed(server, offramp, refused, place, number, 
         running.signal(number)
     assert running.ended.code == code
     assert "Traceback" not in running.ended.err
-    assert running.ended.err.splitlines()[-1:] == ["interrupted"] or number == signal.SIGKILL
+    told = "interrupted; what is done lies in model.checkpoints: with --resume the same command goes on from there"
+    assert running.ended.err.splitlines()[-1:] == [told] or number == signal.SIGKILL
     assert names(place) == ["model.checkpoints"]
     assert "model.checkpoints holds an unfinished run; add --resume" in refused(*arguments("model", "--patience", "99"))
     resumed = offramp(*arguments("model", "--patience", "99", "--resume"))

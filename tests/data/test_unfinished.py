@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,10 +82,14 @@ def test_nothing_to_resume_is_a_start():
     assert resumed() == (b"", Progress())
 
 
-def test_without_resume_it_starts_anew():
+@pytest.mark.parametrize("settings", [SETTINGS, None])
+def test_without_resume_nothing_is_lost(settings):
     break_off((b"abc", ONE))
-    break_off((b"x", Progress(1, 1, {})))
-    assert resumed() == (b"x", Progress(1, 1, {}))
+    error = break_off((b"x", Progress(1, 1, {})), settings=settings, error=OptionError)
+    assert str(error) == (
+        "a.csv.unfinished holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+    )
+    assert resumed() == (b"abc", ONE)
 
 
 def test_what_lies_behind_the_note_is_cut_off():
@@ -113,7 +118,7 @@ def test_other_settings_are_refused_and_nothing_is_lost(settings, named):
     with pytest.raises(
         OptionError,
         match=rf"a\.csv\.unfinished holds a run with another {named}; resume with the same options and input, "
-        r"or leave out --resume to start anew",
+        r"or delete that folder to start anew",
     ):
         resumed(settings)
     assert resumed() == (b"abc", ONE)
@@ -123,10 +128,11 @@ def test_other_settings_are_refused_and_nothing_is_lost(settings, named):
 def test_a_damaged_note(content):
     break_off((b"abc", ONE))
     NOTE.write_bytes(NOTE.read_bytes()[:-5] if content is None else content)
-    with pytest.raises(DataError, match=r"progress\.json is damaged .*; leave out --resume to start anew") as caught:
+    with pytest.raises(DataError, match=r"progress\.json is damaged .*; delete a\.csv\.unfinished to start") as caught:
         resumed()
     assert "\n" not in str(caught.value)
     assert names(FOLDER) == ["lock", "progress.json", "rows"]
+    shutil.rmtree(FOLDER)
     break_off((b"x", Progress(1, 1, {})))
     assert resumed() == (b"x", Progress(1, 1, {}))
 
@@ -135,7 +141,7 @@ def test_a_damaged_note(content):
 def test_rows_that_are_missing(kept):
     break_off((b"abc", ONE))
     ROWS.unlink() if kept is None else ROWS.write_bytes(kept)
-    with pytest.raises(DataError, match=r"rows is damaged: it holds \d bytes, but 3 were written; leave out --resume"):
+    with pytest.raises(DataError, match=r"rows is damaged: it holds \d bytes, but 3 were written; delete a\.csv\.unf"):
         resumed()
 
 

@@ -266,9 +266,11 @@ def test_inputs_of_other_kinds_are_resumed_too(kind, broken_off, classifier, tex
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-def test_an_unfinished_run_starts_anew_without_resume(broken_off, classifier, source, tmp_path):
+def test_an_unfinished_run_is_not_started_anew_unasked(broken_off, classifier, source, tmp_path):
     broken_off("out.jsonl")
-    assert predict(classifier, input=source, output="out.jsonl", threshold=2).exits == {1: 0, 2: 0, 4: ROWS}
+    with pytest.raises(OptionError, match=r"out\.jsonl\.unfinished holds an unfinished run; add --resume to go on"):
+        predict(classifier, input=source, output="out.jsonl", threshold=2)
+    predict(classifier, input=source, output="out.jsonl", resume=True, **OPTIONS)
     assert len(read("out.jsonl")) == ROWS
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.jsonl"]
 

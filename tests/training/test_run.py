@@ -261,10 +261,10 @@ def test_an_unfinished_run_is_not_started_anew_unasked(stage, broken_off):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"seed": 5}, "seed"),
-        ({"exits": "all"}, "exits"),
-        ({"recipe": replace(QUICK, epochs=9), "pooling": "cls"}, "pooling, recipe"),
-        ({"dev": None}, "data"),
+        ({"seed": 5}, r"seed \(0, now 5\)"),
+        ({"exits": "all"}, r"exits \(.*, now all\)"),
+        ({"recipe": replace(QUICK, epochs=9), "pooling": "cls"}, r"pooling .*, recipe epochs \(4, now 9\)"),
+        ({"dev": None}, r"data dev \(.*\), data train \(.*\)"),
     ],
 )
 def test_an_unfinished_run_is_resumed_with_its_own_options_only(stage, broken_off, change, named):

@@ -67,10 +67,10 @@ def unfinished(path: Path, settings: Mapping[str, Any] | None, *, resume: bool) 
         path: the file to be.
         settings: what has to be the same for the rows written to be of use, as JSON holds it; None if no run can go on
             from them.
-        resume: go on from what is there; otherwise it is dropped.
+        resume: go on from what is there.
 
     Raises:
-        OptionError: the rows that are there belong to other settings, or another process is writing them.
+        OptionError: rows are there without ``resume``, or belong to other settings, or another process is writing them.
         DataError: what is there is damaged.
         StorageError: the disk is full or the place cannot be written.
     """
@@ -78,6 +78,10 @@ def unfinished(path: Path, settings: Mapping[str, Any] | None, *, resume: bool) 
     with storage_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "lock"):
+        if not resume and (folder / PROGRESS).is_file():
+            raise OptionError(
+                f"{folder} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+            )
         progress = _kept(folder, settings or {}) if resume else Progress()
         with storage_errors(path):
             stream = _cut(folder, progress.bytes)
@@ -106,18 +110,18 @@ def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:
         record = json.loads(note.read_text(encoding="utf-8"))
         before, progress = record["settings"], Progress(**record["progress"])
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{note} is damaged ({error!r}); leave out --resume to start anew") from None
+        raise DataError(f"{note} is damaged ({error!r}); delete {folder} to start anew") from None
     changed = [name for name in settings if before.get(name) != settings[name]]
     if changed:
         raise OptionError(
             f"{folder} holds a run with another {', '.join(changed)}; "
-            "resume with the same options and input, or leave out --resume to start anew"
+            "resume with the same options and input, or delete that folder to start anew"
         )
     there = rows.stat().st_size if rows.is_file() else 0
     if there < progress.bytes:
         raise DataError(
             f"{rows} is damaged: it holds {there} bytes, but {progress.bytes} were written; "
-            "leave out --resume to start anew"
+            f"delete {folder} to start anew"
         )
     return progress
 

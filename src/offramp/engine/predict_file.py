@@ -86,7 +86,7 @@ def predict(
         probabilities: write every label's probability.
         keep: input columns to carry through.
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
-            Without it such a run is dropped.
+            Without it such a run is an error.
         on_rows: called with the number of rows written so far.
         score: what classifies the rows; by default the classifier, in this process. It makes the same predictions of
             the same windows.
@@ -95,7 +95,8 @@ def predict(
         DataError: the input cannot be read.
         ModelFolderError: the operating point is out of date.
         OptionError: an option is out of range, there is no such operating point, no format belongs to the output, it is
-            the input or lies in its folder, or the run to resume is another one or has a stream for input or output.
+            the input or lies in its folder, an unfinished run is there and not to be resumed, or the run to resume is
+            another one or has a stream for input or output.
         StorageError: the output cannot be written or the disk is full.
     """
     columns = columns or Columns()

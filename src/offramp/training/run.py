@@ -1,7 +1,8 @@
 """From labelled text to a calibrated model folder."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -234,9 +235,10 @@ def train(
     listener = listener or Listener()
     work = _Work(new_network, split, more, before, expert, names, recipe, regime, settings, resume, report_to, listener)
     places = {trial: workplace / f"trial-{trial.number}" for trial in _plan(recipe, trials, seed)}
-    for trial, place in places.items():
-        if not (place / "model" / TRAINING).is_file():
-            _run_trial(trial, place, work)
+    with _kept(workplace):
+        for trial, place in places.items():
+            if not (place / "model" / TRAINING).is_file():
+                _run_trial(trial, place, work)
     if environment.is_main_process():
         finished = [place / "model" for place in places.values()]
         best = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
@@ -245,6 +247,17 @@ def train(
         shutil.rmtree(workplace, ignore_errors=True)
     PartialState().wait_for_everyone()
     return _summary(folder)
+
+
+@contextmanager
+def _kept(workplace: Path) -> Iterator[None]:
+    """Tells with an error or an interruption that the run can be resumed."""
+    try:
+        yield
+    except BaseException as error:
+        if (workplace / SETTINGS).is_file():
+            error.add_note(f"what is done lies in {workplace}: with --resume the same command goes on from there")
+        raise
 
 
 def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
@@ -408,8 +421,8 @@ def _check_unfinished(note: Path, settings: dict[str, Any], resume: bool) -> Non
         raise OptionError(
             f"{note.parent} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
         )
-    before = read_json(note)
-    changed = sorted(key for key in settings if before.get(key) != settings[key])
+    before, now = _flat(read_json(note)), _flat(settings)
+    changed = [f"{key} ({before.get(key)}, now {now[key]})" for key in sorted(now) if before.get(key) != now[key]]
     if changed:
         raise OptionError(
             f"{note.parent} holds a run with another {', '.join(changed)}; "
@@ -420,6 +433,14 @@ def _check_unfinished(note: Path, settings: dict[str, Any], resume: bool) -> Non
 def _holds_anything(workplace: Path) -> bool:
     """Whether there is more than what a run leaves that was killed while it wrote its first note."""
     return workplace.is_dir() and any(not path.name.startswith(f".{SETTINGS}.") for path in workplace.iterdir())
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by names such as ``recipe epochs``."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= {f"{key} {name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
 
 
 def _summary(folder: Path) -> TrainingSummary:
