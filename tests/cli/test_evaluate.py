@@ -49,6 +49,13 @@ def test_blank_and_long_texts_are_told(offramp, place):
     assert "1 texts are longer than the 48 tokens the model reads\n" in result.stdout
 
 
+def test_texts_that_were_used_before_are_told(offramp, place, own_model):
+    assert "flatter" not in evaluate(offramp, "--threshold", "0.9", model="model").stdout
+    assert offramp("calibrate", "model", "--data", "../data.csv").exit_code == 0
+    told = "The figures flatter: evaluate on texts that were used for nothing before. These were: 100\u202f% for temper"
+    assert told in evaluate(offramp, "--threshold", "0.9", model="model").stdout
+
+
 def test_a_report_with_a_section_of_the_model_card(offramp, place, own_model):
     result = evaluate(offramp, "--report", "out", "--threshold", "0.73", "--show-texts", model="model")
     assert result.exit_code == 0

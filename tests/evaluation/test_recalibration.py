@@ -4,7 +4,8 @@ import pytest
 
 import offramp
 from offramp.calibration import Calibration, fit_temperatures
-from offramp.data import Columns, encode_labels, read_labelled
+from offramp.data import Columns, encode_labels, read_labelled, remember
+from offramp.data.seen import EPOCH, FITTING
 from offramp.errors import DataError, ModelFolderError
 from offramp.evaluation import calibrate
 from offramp.policy import read_operating_points
@@ -96,6 +97,19 @@ def test_what_cannot_be_used_changes_nothing(folder, data, tmp_path):
     with pytest.raises(ModelFolderError, match="there is no folder"):
         calibrate(tmp_path / "none", data)
     assert content(folder) == before
+
+
+def test_rows_of_the_training_are_refused(folder, data, tmp_path):
+    remember(folder, read_labelled(data, Columns()), FITTING)
+    before = content(folder)
+    with pytest.raises(
+        DataError, match=r"100% of the rows in .* have served for training of this model, .*; use other"
+    ):
+        calibrate(folder, data)
+    assert content(folder) == before
+    dev = write_jsonl(tmp_path / "dev.jsonl", single(60, seed=1))
+    remember(folder, read_labelled(dev, Columns()), EPOCH)
+    assert calibrate(folder, dev).after.rows == 60
 
 
 def test_the_file_holds_finite_numbers_only(folder, data):

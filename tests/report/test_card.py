@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,14 @@ def test_the_section_says_the_essentials():
     assert "`sha256:d`" in section
     tables = [line for line in section.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in tables}) == 2
+
+
+def test_texts_that_made_the_model_are_told():
+    found = evaluation()
+    used = replace(found, data=replace(found.data, used_before={"training": 1.0}))
+    told = "evaluate on texts that were used for nothing before. These were: 100 % for training."
+    assert told in card_section(make_report(used))
+    assert "flatter" not in card_section(make_report(found))
 
 
 def test_names_cannot_break_the_table():

@@ -131,6 +131,8 @@ def _path(name: str | None) -> Path | None:
 
 def print_report(found: "Report") -> None:
     """Prints an evaluation as tables, and the verdict on it."""
+    from offramp.report import warning
+
     evaluation = found.evaluation
     model, data, full, machine = evaluation.model, evaluation.data, evaluation.full, evaluation.environment
     show(
@@ -141,6 +143,8 @@ def print_report(found: "Report") -> None:
         show(f"{data.blank} texts are empty")
     if data.truncated:
         show(f"{data.truncated} texts are longer than the {model.max_tokens} tokens the model reads")
+    if told := warning(evaluation):
+        show(told)
     speed = f"{full.texts_per_second:.1f} texts/s"
     show(f"\nfull depth: accuracy {full.accuracy:.2%}, macro-F1 {full.macro_f1:.2%}, {speed}\n")
     show(_settings_table(evaluation))

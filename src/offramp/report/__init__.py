@@ -5,6 +5,7 @@ A report is made in three steps. ``report.py`` puts an evaluation, a benchmark a
 ``frame.py``, ``labels.py`` and ``svg.py``. ``page.py`` fills the templates with it, and ``card.py`` the model card.
 """
 
+from offramp.report.advice import warning
 from offramp.report.bench_file import Speeds, read_speeds
 from offramp.report.card import card_section
 from offramp.report.curve import Curve, curve, curve_picture
@@ -27,5 +28,6 @@ __all__ = [
     "read_speeds",
     "render",
     "speed_picture",
+    "warning",
     "write_report",
 ]

@@ -142,6 +142,12 @@ def _used_before(evaluation: Evaluation) -> Finding:
     )
 
 
+def warning(evaluation: Evaluation) -> str | None:
+    """What to know before any figure is read: that the texts were used to make the model. None if they were not."""
+    found = _used_before(evaluation)
+    return f"{found.advice} These were: {found.figures}." if found.applies else None
+
+
 def _unfair(evaluation: Evaluation) -> Finding:
     classes = evaluation.focus.classes
     worst = min(classes, key=_chance)

@@ -8,6 +8,7 @@ from offramp.errors import ModelFolderError, StorageError
 from offramp.evaluation import Evaluation
 from offramp.files import replacing
 from offramp.report import words
+from offramp.report.advice import warning
 from offramp.report.report import Report
 from offramp.report.tables import Choice, Kept, choices, promises
 
@@ -29,6 +30,7 @@ def card_section(report: Report) -> str:
     return "\n\n".join(
         [
             "## Speed and accuracy",
+            *([_plain(told)] if (told := warning(evaluation)) else []),
             _plain(f"{words.headline(evaluation)} {report.advice.verdict.advice}"),
             _table(_CHOICES, [_choice(one) for one in choices(evaluation)]),
             *([_table(_PROMISES, [_kept(one) for one in promises(evaluation)])] if evaluation.operating_points else []),

@@ -13,11 +13,8 @@ from offramp.data import LabelledTexts, Texts, is_point
 from offramp.data.seen import FITTING
 from offramp.engine import Classifier
 from offramp.errors import DataError, OptionError
-from offramp.evaluation import Request, StageCosts, check_pairs, measure_stages, targets_of
+from offramp.evaluation import MOST_SEEN, Request, StageCosts, check_pairs, measure_stages, targets_of
 from offramp.policy import CachedRows
-
-# More of the rows than this among those that made the model what it is are no chance; a few texts do repeat.
-MOST_SEEN = 0.2
 
 REPEATS = 5
 _LEAST_TIMED = 32
