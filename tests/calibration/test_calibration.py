@@ -43,6 +43,19 @@ def test_without_labels_the_last_exit_is_right(problem):
     assert Calibration.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+def test_few_rows_and_fits_that_end_at_a_limit_are_doubted():
+    assert Calibration.neutral((1, 4)).doubt is None
+    random = np.random.default_rng(5)
+    targets = random.integers(3, size=200)
+    logits = 2 * np.eye(3)[targets] + random.normal(scale=1.5, size=(2, 200, 3))
+    assert fit_calibration(logits, targets, Problem.SINGLE_LABEL, (2, 6), "abc").doubt is None
+    logits[0] = 9 * np.eye(3)[targets]  # always right: the surer, the better
+    few = fit_calibration(logits[:, :12], targets[:12], Problem.SINGLE_LABEL, (2, 6), "abc").doubt
+    assert "they were fitted to 12 rows and after layer 2 the fit ended at a limit (0.05 or 20); run" in few
+    many = fit_calibration(logits, targets, Problem.SINGLE_LABEL, (2, 6), "abc").doubt
+    assert "confidences: after layer 2" in many
+
+
 def test_what_was_written_before_there_was_a_choice_is_against_labels():
     content = fitted()[0].to_dict()
     del content["against"]

@@ -16,6 +16,9 @@ def test_temperatures_are_shown_and_written(offramp, model, place):
     assert result.stdout == ""
     assert "exit after layer  old T   new T" in result.stderr
     assert "fitted on 60 rows; wrote model/calibration.json" in result.stderr
+    assert "\nwarning: the temperatures are uncertain, and with them the confidences: they were fitted to 60 rows" in (
+        result.stderr
+    )
     written = json.loads((model / "calibration.json").read_text())
     assert json.loads((place / "new" / "result.json").read_text()) == written
     assert written["rows"] == 60

@@ -8,12 +8,15 @@ from typing import Any, Literal, Self, get_args
 
 from offramp.calibration.metrics import ExitCalibration, measure_exit
 from offramp.calibration.problem import Floats, Labels, Problem
-from offramp.calibration.temperature import fit_temperatures
+from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, fit_temperatures
 from offramp.errors import DataError, ModelFolderError
 from offramp.files import read_json, write_json
 
 SCHEMA = 1
 CALIBRATION = "calibration.json"
+FEW_ROWS = 200
+"""With fewer, a temperature depends much on which rows they were."""
+
 Against = Literal["labels", "model"]
 
 
@@ -48,6 +51,23 @@ class Calibration:
     def save(self, folder: Path) -> None:
         """Writes the calibration into a model folder, replacing the one there at once or not at all."""
         write_json(folder / CALIBRATION, self.to_dict())
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the temperatures may be far off, in one sentence with what to do; None where nothing speaks for it."""
+        ended = [str(one.layers) for one in self.exits if one.temperature in (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)]
+        reasons = [f"they were fitted to {self.rows} rows"] if self.exits and self.rows < FEW_ROWS else []
+        if ended:
+            reasons.append(
+                f"after layer {', '.join(ended)} the fit ended at a limit ({LOWEST_TEMPERATURE:g} or "
+                f"{HIGHEST_TEMPERATURE:g})"
+            )
+        if not reasons:
+            return None
+        return (
+            f"the temperatures are uncertain, and with them the confidences: {' and '.join(reasons)}; run  offramp "
+            f"calibrate  with {FEW_ROWS} labelled texts or more that the model was not trained on"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the content of ``calibration.json``: plain lists, dicts and finite numbers."""

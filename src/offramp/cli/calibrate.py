@@ -41,6 +41,8 @@ def command(
     header = ["exit after layer", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
     say(table(header, rows))
     say(f"\nfitted on {result.after.rows} rows; wrote {Path(model) / 'calibration.json'}")
+    if doubt := result.after.doubt:
+        say(f"warning: {doubt}")
     if result.void:
         void = ", ".join(f"{point.name} ({point.backend} {point.precision})" for point in result.void)
         say(

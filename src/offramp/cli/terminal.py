@@ -115,6 +115,8 @@ def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, texts: s
         say(f"{summary.blank} {texts} were empty")
     if summary.truncated:
         say(f"{summary.truncated} {texts} were cut at the longest length the model reads")
+    if doubt := summary.calibration.doubt:
+        say(f"warning: {doubt}")
     say(f"wrote {summary.folder}")
 
 
