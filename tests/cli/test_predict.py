@@ -202,6 +202,8 @@ def test_a_threshold_that_is_no_number_is_refused(offramp, place):
         (b"", "holds no rows"),
         (b"text,label\n", "holds no rows"),
         (b"txet\nw1\n", "line 1, has no column 'text' (did you mean 'txet'?); its columns are 'txet'"),
+        (b"text;id\nw1;1\n", "name one of them, as with --text-column or --label-column; if ';' divides them, convert"),
+        (b"text\tid\nw1\t1\n", r"if '\t' divides them, convert the file to ',', or call it .tsv"),
         (b"text,id\nw1,1\nw2\n", "line 3: 1 fields, but the header has 2"),
         (b"text,id\nw1,1\nw2,2,3\n", "line 3: 3 fields, but the header has 2"),
         (b"text\nw1\n\xff\xfe\n", "line 3: byte 1 (0xff) is not UTF-8"),
@@ -247,6 +249,15 @@ def test_columns_that_cannot_be_kept_are_refused(refused, place):
     assert "cannot keep the column 'label'" in predict(refused, "--keep", "label")
     assert "has no column 'txt' (did you mean 'text'?)" in predict(refused, "--keep", "txt")
     assert names(place) == []
+
+
+def test_a_column_is_kept_under_another_name(offramp, refused, place):
+    assert predict(offramp, "--keep", "text,label=gold").exit_code == 0
+    written = lines(place / "out.jsonl")
+    assert list(written[0]) == ["text", "gold", "label", "confidence", "exit_layer", "truncated"]
+    assert [row["gold"] for row in written] == [row["label"] for row in single(60)]
+    assert "give it another, as --keep label=old_label" in predict(refused, "--keep", "label")
+    assert "cannot keep the column 'x'" in predict(refused, "--keep", "text=x,label=x")
 
 
 def test_pairs_for_single_texts_and_the_reverse_are_refused(refused, place):

@@ -139,6 +139,14 @@ def test_errors_have_one_form(classifier, serve, body, status, field):
     assert answer.json()["field"] == field
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
+@pytest.mark.parametrize("path", ["/predict", "/classify", "/"])
+def test_a_body_that_is_not_sent_as_json(classifier, serve, path, headers):
+    answer = serve(classifier).post(path, content=b'{"texts": ["a"]}', headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "the body was not sent as JSON; send Content-Type: application/json"
+
+
 def test_what_is_not_there(classifier, serve):
     client = serve(classifier)
     for answer, status in ((client.get("/nowhere"), 404), (client.get("/predict"), 405)):

@@ -1,6 +1,6 @@
 """``offramp predict``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +27,9 @@ def command(
     text_column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
     text_pair_column: Annotated[str | None, typer.Option(help="column that holds the second text of a pair")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write every label's probability.")] = False,
-    keep: Annotated[str | None, typer.Option(help="Input columns to carry through, as id,text.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Input columns to carry through, as id,text; label=gold renames one.")
+    ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     resume: Resume = False,
@@ -53,7 +55,7 @@ def command(
             threshold=threshold,
             at=at,
             probabilities=probabilities,
-            keep=keep.split(",") if keep else (),
+            keep=_renamed(keep.split(",")) if keep else (),
             resume=resume,
             on_rows=update,
             score=score,
@@ -64,6 +66,12 @@ def command(
         say(f"{scored.blank} texts were empty; they were classified as such")
     if scored.truncated:
         say(f"{scored.truncated} texts were longer than the model reads; their ends were cut")
+
+
+def _renamed(columns: Sequence[str]) -> dict[str, str]:
+    """New names of columns by their old ones, from ``NAME`` or ``OLD=NEW``."""
+    halves = [column.partition("=") for column in columns]
+    return {old: new or old for old, _, new in halves}
 
 
 @contextmanager

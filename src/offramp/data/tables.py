@@ -49,13 +49,16 @@ class MissingColumn(DataError):
         self.column = column
 
 
-def require_columns(wanted: Sequence[str], there: Sequence[str], place: str) -> None:
-    """Raises a :class:`MissingColumn` that lists the columns there if one of ``wanted`` is not among them."""
+def require_columns(wanted: Sequence[str], there: Sequence[str], place: str, hint: str = "") -> None:
+    """Raises a :class:`MissingColumn` that lists the columns there if one of ``wanted`` is not among them.
+
+    ``hint`` is what else could be done than to name another column.
+    """
     for name in wanted:
         if name not in there:
             raise MissingColumn(
-                f"{place} has no column {name!r}{did_you_mean(name, there)}; "
-                f"its columns are {listing(there, most=30)}: name one of them",
+                f"{place} has no column {name!r}{did_you_mean(name, there)}; its columns are "
+                f"{listing(there, most=30)}: name one of them, as with --text-column or --label-column{hint}",
                 name,
             )
 
@@ -128,7 +131,8 @@ def _decoded(lines: Iterable[bytes], file: str) -> Iterator[str]:
 def _text_records(lines: Iterator[str], kind: Kind, file: str, wanted: Sequence[str]) -> Iterator[Record]:
     if kind == "jsonl":
         return _json_records(lines, file, wanted)
-    return _csv_records(_csv_rows(lines, file, "\t" if kind == "tsv" else ","), file, wanted)
+    delimiter = "\t" if kind == "tsv" else ","
+    return _csv_records(_csv_rows(lines, file, delimiter), file, wanted, delimiter)
 
 
 def _csv_rows(lines: Iterator[str], file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -150,13 +154,15 @@ def _csv_rows(lines: Iterator[str], file: str, delimiter: str) -> Iterator[tuple
             yield start, fields
 
 
-def _csv_records(rows: Iterator[tuple[int, list[str]]], file: str, wanted: Sequence[str]) -> Iterator[Record]:
+def _csv_records(
+    rows: Iterator[tuple[int, list[str]]], file: str, wanted: Sequence[str], delimiter: str
+) -> Iterator[Record]:
     _, header = next(rows, (0, None))
     if header is None:
         return
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise DataError(f"{file}: the header repeats the columns {listing(repeated)}; give every column its own name")
-    require_columns(wanted, header, f"{file}, line 1,")
+    require_columns(wanted, header, f"{file}, line 1,", _other_delimiter(header, delimiter))
     places = [header.index(name) for name in wanted]
     for line, fields in rows:
         if len(fields) != len(header):
@@ -165,6 +171,15 @@ def _csv_records(rows: Iterator[tuple[int, list[str]]], file: str, wanted: Seque
                 f"hold the delimiter, and fill up short rows"
             )
         yield Record(tuple(fields[place] for place in places), file, "line", line)
+
+
+def _other_delimiter(header: Sequence[str], delimiter: str) -> str:
+    """What to do about a header that another delimiter seems to divide."""
+    other = next((one for one in "\t;," if one in header[0]), None)
+    if len(header) > 1 or other is None:
+        return ""
+    name = {"\t": ", or call it .tsv", ",": ", or call it .csv"}.get(other, "")
+    return f"; if {other!r} divides them, convert the file to {delimiter!r}{name}"
 
 
 def _json_records(lines: Iterator[str], file: str, wanted: Sequence[str]) -> Iterator[Record]:

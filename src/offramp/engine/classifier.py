@@ -155,8 +155,13 @@ class Classifier:
                 this backend and precision.
             ModelFolderError: the point was tuned for other weights or temperatures.
         """
-        if sum(one is not None for one in (threshold, at, rule)) > 1:
-            raise OptionError(f"threshold is {threshold}, at {at!r} and rule {rule!r:.60}; give only one of them")
+        given = [
+            f"{name} {value!r:.60}"
+            for name, value in (("threshold", threshold), ("at", at), ("rule", rule))
+            if value is not None
+        ]
+        if len(given) > 1:
+            raise OptionError(f"{' and '.join(given)} are given; give only one of them")
         if rule is not None:
             return rule
         name = self.points.default if at is None and threshold is None else at

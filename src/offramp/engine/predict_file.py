@@ -1,7 +1,7 @@
 """Scoring a file of texts into a file of predictions, in constant memory."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -66,7 +66,7 @@ def predict(
     at: str | None = None,
     rule: ExitRule | None = None,
     probabilities: bool = False,
-    keep: Sequence[str] = (),
+    keep: Sequence[str] | Mapping[str, str] = (),
     resume: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
     score: Scorer | None = None,
@@ -84,7 +84,7 @@ def predict(
         output: a csv, tsv, jsonl or parquet file, or ``-`` for jsonl on standard output.
         threshold, at, rule: when a row leaves; see :meth:`Classifier.exit_rule`.
         probabilities: write every label's probability.
-        keep: input columns to carry through.
+        keep: input columns to carry through; a mapping gives them other names in the output.
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
             Without it such a run is an error.
         on_rows: called with the number of rows written so far.
@@ -102,18 +102,24 @@ def predict(
     columns = columns or Columns()
     classifier = model if isinstance(model, Classifier) else load(model)
     own = column_names(classifier.labels, probabilities)
-    check_columns(classifier, columns, keep, own)
-    rows = read_rows(input, columns, labelled=False, keep=keep)
+    carried = keep if isinstance(keep, Mapping) else {name: name for name in keep}
+    names = list(carried.values())
+    check_columns(classifier, columns, names, own)
+    rows = read_rows(input, columns, labelled=False, keep=list(carried))
     check_apart(output, input)
     chosen = classifier.exit_rule(threshold, at, rule)
-    options = {"exit rule": repr(chosen), "probabilities": probabilities, "keep": list(keep)}
+    options = {
+        "exit rule": repr(chosen),
+        "probabilities": probabilities,
+        "keep": [list(one) for one in carried.items()],
+    }
     settings = _settings(classifier, input, output, columns, options)
     if resume and settings is None:
         raise OptionError(
             "a run from standard input or another stream, or to standard output, cannot be resumed; "
             "leave out --resume, or name files"
         )
-    with result_writer(output, [*keep, *own], settings=settings, resume=resume) as writer:
+    with result_writer(output, [*names, *own], settings=settings, resume=resume) as writer:
         if resume:
             on_rows(writer.progress.rows)
         windows = _windows(classifier, islice(rows, writer.progress.rows, None))
@@ -121,7 +127,7 @@ def predict(
         score = score or partial(_score, classifier, in_advance=input != "-")
         for window, predictions in score(chosen, windows):
             kept = zip(*(row.kept for row in window.rows), strict=True)
-            chunk = dict(zip(keep, kept, strict=True)) | columns_of(predictions, probabilities)
+            chunk = dict(zip(names, kept, strict=True)) | columns_of(predictions, probabilities)
             writer.write(chunk, _counts(window.rows, predictions))
             on_rows(writer.progress.rows)
     return _scored(writer.progress, classifier.exits)
@@ -150,14 +156,17 @@ def check_columns(classifier: Classifier, columns: Columns, keep: Sequence[str],
 
     Raises:
         DataError: it takes pairs of texts and one is named, or the other way round.
-        OptionError: a column to keep has the name of one to write.
+        OptionError: two columns of the output would have one name.
     """
     if classifier.config.text_pair != (columns.text_pair is not None):
         wants = "pairs of texts; name" if classifier.config.text_pair else "single texts; do not name"
         raise DataError(f"this model was trained on {wants} the column of the second with --text-pair-column")
-    doubled = sorted(set(keep) & set(own))
+    doubled = [name for name, number in Counter([*keep, *own]).items() if number > 1]
     if doubled:
-        raise OptionError(f"cannot keep the column {doubled[0]!r}: predictions have a column of that name")
+        raise OptionError(
+            f"cannot keep the column {doubled[0]!r}: predictions have a column of that name; give it another, as "
+            f"--keep {doubled[0]}=old_{doubled[0]}"
+        )
 
 
 def _settings(

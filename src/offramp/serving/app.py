@@ -14,7 +14,7 @@ from offramp.serving import routes
 from offramp.serving.adapters import hugging_face, open_inference, vllm
 from offramp.serving.guard import Guard
 from offramp.serving.keys import Keys
-from offramp.serving.refusals import Refusal, failed
+from offramp.serving.refusals import Refusal, failed, invalid
 from offramp.serving.service import Service
 
 _NO_TELEMETRY: Any = {
@@ -76,6 +76,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return _reply(Refusal(400, "invalid_json", f"the body is no JSON: {first['ctx']['error']}"))
+    if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
+        return _reply(invalid("the body was not sent as JSON; send Content-Type: application/json"))
     return _reply(Refusal(422, "validation", first["msg"], path(first["loc"])))
 
 

@@ -1,10 +1,14 @@
 """What can be set about the server: every option once, with its default and its meaning."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from offramp.errors import OptionError
+
+# As browsers send it: a scheme and a host, perhaps a port, and no path.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,17 @@ class Settings:
         for name in ("audit_share", "expected_disagreement"):
             self._check(name, lambda value: 0 <= value <= 1, "a share from 0 to 1")
         self._check("port", lambda value: 0 <= value < 65536, "a port from 0 to 65535")
+        for origin in self.allow_origin:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise OptionError(
+                    f"allow-origin is {origin!r}; use one such as https://example.org, or * for every one"
+                )
         if self.max_texts > self.max_queue:
             raise OptionError(
-                f"max_texts is {self.max_texts} and max_queue {self.max_queue}; a request must fit into the queue"
+                f"max-texts is {self.max_texts} and max-queue {self.max_queue}; a request must fit into the queue"
             )
 
     def _check(self, name: str, valid: Callable[[Any], bool], wanted: str) -> None:
         value = getattr(self, name)
         if value is not None and not valid(value):
-            raise OptionError(f"{name} is {value}; use {wanted}")
+            raise OptionError(f"{name.replace('_', '-')} is {value}; use {wanted}")
