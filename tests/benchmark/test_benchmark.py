@@ -81,11 +81,11 @@ def test_json_has_the_documented_keys(folder, data, tasks):
 
 def test_texts_without_labels_have_no_accuracy(folder, tmp_path, tasks):
     data = write_jsonl(tmp_path / "texts.jsonl", [{"text": row["text"]} for row in single(20)])
-    result = short(folder, data, labelled=False)
-    assert {(row.accuracy, row.agreement) for row in result.rows} == {(None, 1.0)}
-    assert result.data["labelled"] is False
-    with pytest.raises(DataError, match="has no column 'label'"):
-        short(folder, data)
+    for result in (short(folder, data), short(folder, data, labelled=False)):
+        assert {(row.accuracy, row.agreement) for row in result.rows} == {(None, 1.0)}
+        assert result.data["labelled"] is False
+    with pytest.raises(DataError, match="has no column 'topic'"):
+        short(folder, data, columns=module.Columns(label="topic"))
 
 
 def test_pairs_are_measured(tmp_path, tasks):

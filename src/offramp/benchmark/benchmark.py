@@ -17,7 +17,7 @@ from offramp.benchmark.quality import Judge, Pass, run_exits
 from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
-from offramp.data import Columns, fingerprint, read_labelled, read_rows
+from offramp.data import Columns, LabelledTexts, read_any, read_texts
 from offramp.engine import DEFAULT_THRESHOLD, Classifier, Tuning, save_tunings
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows, targets_of
@@ -99,7 +99,7 @@ def bench(
         model: a model folder.
         data: texts, as a source.
         columns: names of its columns.
-        labelled: whether the texts have labels; accuracy needs them.
+        labelled: whether to look for labels, for accuracy; texts without any are measured, too.
         thresholds: of early exit.
         points: names of operating points for early exit, in the backends and precisions that have them.
         threads: numbers of processor threads, or the same as text (``"1,2"``); by default 1 and 2, as far as there
@@ -186,16 +186,10 @@ def _numbers(text: str) -> list[int]:
 
 
 def _read(data: str, columns: Columns, labelled: bool, reference: Classifier) -> _Data:
-    if labelled:
-        rows = read_labelled(data, columns)
-        targets = targets_of(reference, rows)
-        request, name = Request(rows.texts, rows.text_pairs), rows.fingerprint
-    else:
-        plain = list(read_rows(data, columns, labelled=False))
-        pairs = None if columns.text_pair is None else [row.text_pair or "" for row in plain]
-        request, targets = Request([row.text for row in plain], pairs), None
-        name = fingerprint(request.texts, pairs)
-    return _Data(request, targets, data, name, reference.encode(request.texts, request.text_pairs).lengths)
+    rows = read_any(data, columns) if labelled else read_texts(data, columns)
+    targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
+    lengths = reference.encode(rows.texts, rows.text_pairs).lengths
+    return _Data(Request(rows.texts, rows.text_pairs), targets, data, rows.fingerprint, lengths)
 
 
 def _describe(folder: Path, reference: Classifier, texts: _Data, options: Options) -> dict[str, dict[str, Any]]:

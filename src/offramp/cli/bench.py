@@ -12,9 +12,11 @@ from offramp.data.columns import Columns
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,
-    data: Annotated[str, typer.Option(help=f"Texts, with labels if their accuracy is wanted: {SOURCE}.")],
+    data: Annotated[str, typer.Option(help=f"Texts, with or without labels; accuracy takes labels: {SOURCE}.")],
     columns: Columns,
-    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="The texts have no labels.")] = False,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Leave labels alone, also where there are any.")
+    ] = False,
     threshold: Annotated[
         list[float] | None, typer.Option(help="Threshold of early exit; may be given several times; default: 0.9.")
     ] = None,
