@@ -54,6 +54,14 @@ def test_optional_groups_hold_only_what_was_given():
     assert {name: value for name, value in group.items() if value} == {}
 
 
+def test_the_help_of_an_optional_group_shows_the_fields_defaults():
+    result, _ = run(["--help"], optional=True)
+    shown = " ".join(result.stdout.replace("│", " ").split())
+    for text in ("how fast; default: 0.5", "how large; default: 1", "what it is called"):
+        assert text in shown
+    assert "called; default" not in shown
+
+
 def test_options_can_have_other_names():
     _, (_, group, _) = run(["x", "--speed", "3"], names={"rate": "speed"})
     assert group.rate == 3

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import offramp as package
 from toys import names, single, write_csv, write_jsonl
@@ -280,6 +281,16 @@ def test_workers_without_ray_are_refused(offramp, place):
     result = predict(offramp, "--worker-threads", 2)
     assert result.exit_code == 2
     assert "--worker-threads says something of --ray; give that, too" in result.stderr
+
+
+def test_threads(offramp, refused, place):
+    before = torch.get_num_threads()
+    try:
+        assert predict(offramp, "--threads", 1, "--backend", "torch").exit_code == 0
+    finally:
+        torch.set_num_threads(before)
+    assert "threads is 0; use at least 1" in predict(refused, "--threads", 0)
+    assert "with --ray give --worker-threads" in predict(refused, "--threads", 1, "--ray")
 
 
 def test_ray_scores_the_same_file(offramp, place, monkeypatch):

@@ -47,6 +47,13 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
 
 
+def _plain(value: Any) -> str:
+    """A default as people write it."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def expand(
     parameter: str, group: type, *, optional: bool = False, names: dict[str, str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -58,7 +65,7 @@ def expand(
         parameter: the parameter that takes the dataclass.
         group: the dataclass.
         optional: every option may be left out, and the parameter gets a dict of those given: for dataclasses whose
-            defaults depend on another option.
+            defaults depend on another option. The help shows those of the fields.
         names: option names of the fields, where they differ from the field's.
     """
     hints = get_type_hints(group, include_extras=True)
@@ -69,6 +76,8 @@ def expand(
         if get_origin(kind) is tuple:
             kind = list[get_args(kind)[0]]  # type: ignore[misc]
         default = None if optional else field.default
+        if optional and field.default is not None:
+            text += f"; default: {_plain(field.default)}"
         options[field.name] = inspect.Parameter(
             f"{parameter}_{field.name}",
             inspect.Parameter.KEYWORD_ONLY,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.cli.options import SOURCE, At, Backend, ModelFolder, Precision, Resume, Threshold, expand
+from offramp.cli.options import SOURCE, At, Backend, ModelFolder, Precision, Resume, Threads, Threshold, expand
 from offramp.cli.terminal import progress, quiet_libraries, say
 from offramp.data.columns import Columns
 from offramp.errors import OptionError
@@ -32,19 +32,26 @@ def command(
     ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
+    threads: Threads = None,
     resume: Resume = False,
     ray: Annotated[
         bool, typer.Option("--ray", help="Classify in processes of the Ray cluster in RAY_ADDRESS, or of this machine.")
     ] = False,
 ) -> None:
-    """Classify every row of a file, in constant memory; the output appears when it is complete."""
+    """Classify every row of a file, in constant memory; the output appears when it is complete.
+
+    Without --threshold and --at a row leaves as at the model folder's default operating point, and where there is none
+    at a confidence of 0.9.
+    """
     quiet_libraries()
     if workers and not ray:
         raise OptionError(f"--{next(iter(workers)).replace('_', '-')} says something of --ray; give that, too")
+    if ray and threads is not None:
+        raise OptionError("--threads is for this process alone; with --ray give --worker-threads")
     from offramp.engine import predict
 
     with (
-        _loaded(model, backend, precision, Workers(**workers) if ray else None) as (classifier, score),
+        _loaded(model, backend, precision, threads, Workers(**workers) if ray else None) as (classifier, score),
         progress("classifying", "rows") as update,
     ):
         scored = predict(
@@ -76,13 +83,13 @@ def _renamed(columns: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def _loaded(
-    model: str, backend: str, precision: str, workers: Workers | None
+    model: str, backend: str, precision: str, threads: int | None, workers: Workers | None
 ) -> Iterator[tuple["Classifier", "Scorer | None"]]:
     """The model, and what classifies with it if that is not this process."""
     if workers is None:
         from offramp.engine import load
 
-        yield load(model, backend=backend, precision=precision), None
+        yield load(model, backend=backend, precision=precision, threads=threads), None
         return
     from offramp.scale import pool
 

@@ -59,7 +59,8 @@ def command(
 ) -> None:
     """Fine-tune an encoder with exits on labelled texts, and calibrate it.
 
-    Options from EPOCHS on change single values of the recipe, which in regime frozen is that of the encoder.
+    The options --epochs to --precision change single values of the recipe, which in regime frozen is that of the
+    encoder; the defaults given there are those of the recipe 'default'.
     """
     if "learning_rates" in changes:
         changes["learning_rates"] = tuple(changes["learning_rates"]) or None
