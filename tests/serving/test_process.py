@@ -89,6 +89,7 @@ def test_serves_and_drains(folder, tmp_path):
     other, patience = {"authorization": "Bearer other"}, time.monotonic() + 20
     while server.post({"texts": "a"}, **other)[0] != 200:
         assert time.monotonic() < patience
+    server.process.send_signal(signal.SIGUSR1)  # which would end a process that does not know it
 
     # Requests under way when the signal comes are answered, and the process ends well.
     connections, answers = [server.connect() for _ in range(6)], []

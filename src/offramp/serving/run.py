@@ -181,7 +181,9 @@ class _Server(uvicorn.Server):
         """Listens, and tells that it does."""
         await super().startup(sockets)
         if hasattr(signal, "SIGHUP"):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
+            loop.add_signal_handler(signal.SIGUSR1, self._forget)
         if self._on_ready is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -211,10 +213,14 @@ class _Server(uvicorn.Server):
                 one.transport.close()
 
     def _reload(self) -> None:
-        logger.info("SIGHUP: the drift monitor begins anew, and API keys are read again")
-        self._service.core.desk.auditor.reset()
+        """New keys say nothing about drift: what was found of it stays."""
+        logger.info("SIGHUP: API keys are read again")
         if self._keys is not None:
             self._keys.reload()
+
+    def _forget(self) -> None:
+        logger.info("SIGUSR1: the drift monitor begins anew")
+        self._service.core.desk.auditor.reset()
 
 
 def _is_silent(connection: Any) -> bool:
