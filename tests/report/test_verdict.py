@@ -107,6 +107,7 @@ def test_the_figures_that_decided_are_told():
     assert "cut after layer 1: 89.80\u202f% at 1.5×" in found.figures
     assert "no cut network loses so little" in decide(made([(2.0, 0.899)], [])).figures
     assert "no early exit loses so little" in decide(made([], [(2.0, 0.899)])).figures
+    assert decide(made([], [])).figures == "No setting stays within 1 point of full depth (90.00\u202f%)."
 
 
 def test_a_threshold_at_which_all_texts_take_one_exit_is_a_cut_network_by_another_name():

@@ -125,10 +125,11 @@ def _cut_the_model(loss: float, rival: _Choice, best: _Choice | None) -> Finding
 
 
 def _stay_at_full_depth(evaluation: Evaluation, choices: Sequence[_Choice]) -> Finding:
-    best = _fastest(choices, evaluation.full.accuracy - LOSSES[-1])
+    best, full = _fastest(choices, evaluation.full.accuracy - LOSSES[-1]), percent(evaluation.full.accuracy)
+    nothing = f"No setting stays within {loss_of(LOSSES[-1])} of full depth ({full})."
     return Finding(
         rule=_FULL_RULE,
-        figures=f"Full depth {percent(evaluation.full.accuracy)}; {best or 'nothing loses so little'}.",
+        figures=nothing if best is None else f"Full depth {full}; {best}.",
         applies=True,
         advice=(
             "Do not use early exit here: these texts need the deep layers. Run the model at full depth, in a faster "
