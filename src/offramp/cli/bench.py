@@ -99,7 +99,7 @@ def command(
 _HEADER = (
     "configuration",
     "accuracy",
-    "agreement",
+    "as PyTorch",
     "texts/s",
     "quartiles",
     "tokens/s",

@@ -130,7 +130,7 @@ def print_tuned(tuned: "Tuned") -> None:
         if not use.startswith("operating point"):
             show(f"{share:.1%} of the texts have served for {use}")
     if tuned.points:
-        header = ["point", "promise", "leave when", "seen", "at most", "accuracy", "full depth", "speed-up"]
+        header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {layer}" for layer in model["exits"]]
         show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points])}")
     if tuned.comparison:
@@ -145,6 +145,7 @@ def _cells(point: "OperatingPoint") -> list[str]:
         point.name,
         "-" if promise is None else _promise(promise),
         rule_in_words(point.rule),
+        f"{seen.rows}",
         "-" if promise is None else f"{promise.seen:.2%}",
         "-" if promise is None or promise.confidence is None else f"{promise.bound:.2%}",
         "-" if seen.accuracy is None else f"{seen.accuracy:.2%}",
