@@ -99,6 +99,13 @@ def test_what_cannot_be_used_changes_nothing(folder, data, tmp_path):
     assert content(folder) == before
 
 
+def test_outputs_without_names_have_a_cure(folder, data, tmp_path):
+    numbered = write_model(tmp_path / "numbered", labels=("LABEL_0", "LABEL_1", "LABEL_2"))
+    with pytest.raises(DataError, match="the model has no label") as caught:
+        calibrate(numbered, data)
+    assert caught.value.__notes__ == ["or attach the exits again with --labels, which names the outputs in their order"]
+
+
 def test_rows_of_the_training_are_refused(folder, data, tmp_path):
     remember(folder, read_labelled(data, Columns()), FITTING)
     before = content(folder)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from conftest import tiny_model
 from offramp import environment
 from offramp.calibration import Calibration
+from offramp.data import Columns, read_texts, uses_of
 from offramp.engine import load
 from offramp.engine.exports import EXPORT, read_export
 from offramp.errors import CheckFailed, ModelFolderError, OptionError
@@ -68,6 +70,21 @@ def test_calibrate_reaches_exports(exported, model, tmp_path):
     assert refitted.calibration.fitted_on == after.fitted_on != before.calibration.fitted_on
     np.testing.assert_allclose(refitted.calibration.temperatures, after.temperatures, rtol=1e-2)
     before.save(exported.folder)
+
+
+@pytest.mark.parametrize("against", ["model", "labels"])
+def test_texts_without_labels_do(against, tmp_path):
+    folder = write_model(tmp_path / "model", labels=LABELS)
+    before = replace(Calibration.load(folder), against=against)
+    before.save(folder)
+    data = write_jsonl(tmp_path / "texts.jsonl", [{"text": text} for text in TEXTS])
+    done = export(folder, backend="onnxruntime", data=data, threads=1)
+    assert (done.export.rows, done.accuracy_before, done.accuracy_after) == (40, (), ())
+    after = done.export.calibration
+    assert after.against == against
+    assert (after == before) == (against == "labels")  # only what was fitted without labels can be refitted so
+    assert (after.temperatures[-1], after.rows) == (1.0, 0 if against == "labels" else 40)
+    assert bool(uses_of(folder, read_texts(data, Columns()))) == (against == "model")
 
 
 def test_an_export_of_other_weights_is_refused(exported, model, tmp_path):

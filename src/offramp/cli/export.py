@@ -16,7 +16,8 @@ def command(
     columns: Columns,
     precision: Annotated[str, typer.Option(help="fp32, bf16 (openvino) or int8")] = "fp32",
     data: Annotated[
-        str | None, typer.Option(help=f"Labelled texts to check and calibrate with, such as the dev data: {SOURCE}.")
+        str | None,
+        typer.Option(help=f"Texts to check and calibrate with, best with labels, such as the dev data: {SOURCE}."),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads to measure with; default: all.", min=1)] = None,
     json: JsonFile = None,

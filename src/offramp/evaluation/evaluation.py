@@ -1,6 +1,7 @@
 """What a model costs and is worth on labelled data, at every threshold: the ``evaluate`` verb."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 
 
 # A loss of accuracy that most would accept: 0.3 points.
 ACCEPTED_LOSS = 0.003
+# What transformers calls outputs that nobody named.
+_NUMBERED = re.compile(r"LABEL_\d+")
 
 
 def evaluate(
@@ -166,7 +169,12 @@ def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
         DataError: a label is not the model's, or second texts are missing or there without need.
     """
     check_pairs(classifier, rows.text_pairs)
-    return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+    try:
+        return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+    except DataError as error:
+        if all(_NUMBERED.fullmatch(label) for label in classifier.labels):
+            error.add_note("or attach the exits again with --labels, which names the outputs in their order")
+        raise
 
 
 def check_pairs(classifier: Classifier, text_pairs: Sequence[str] | None) -> None:

@@ -5,13 +5,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp import environment
-from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, LabelledTexts, read_labelled, remember, temperatures_of
+from offramp.calibration import Calibration, fit_agreement, fit_calibration
+from offramp.data import Columns, LabelledTexts, Texts, read_any, remember, temperatures_of
 from offramp.engine import Classifier, torch_classifier
 from offramp.engine.exports import (
     EMBED,
@@ -23,7 +24,7 @@ from offramp.engine.exports import (
 )
 from offramp.engine.loading import open_export, open_stages
 from offramp.errors import CheckFailed, MissingExtraError, OptionError
-from offramp.evaluation import targets_of
+from offramp.evaluation import check_pairs, targets_of
 from offramp.evaluation.timing import interleave
 from offramp.exporting.graphs import write_graphs
 from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
@@ -70,14 +71,15 @@ def export(
 ) -> Exported:
     """Writes a model for ONNX Runtime or OpenVINO into its folder, checks it against PyTorch and measures it.
 
-    With labelled data the temperatures are fitted anew, since another precision moves confidences.
+    With labelled data the temperatures are fitted anew, since another precision moves confidences; with texts alone
+    only where those of the model were fitted to what its last exit says.
 
     Args:
         model: a model folder.
         backend: ``onnxruntime`` or ``openvino``.
         precision: ``fp32``, ``bf16`` (openvino) or ``int8``.
-        data: labelled texts that the model was not trained on, such as the dev data; needed for int8 in openvino,
-            whose ranges are taken from them. Without it a few built-in sentences serve for the check.
+        data: texts that the model was not trained on, best with labels, such as the dev data; needed for int8 in
+            openvino, whose ranges are taken from them. Without it a few built-in sentences serve for the check.
         columns: of the data.
         threads: processor threads to measure with; by default all.
         on_step: called with what is being done.
@@ -94,9 +96,10 @@ def export(
     _check_options(backend, precision, data)
     loaded = load(folder)
     reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
-    rows = None if data is None else read_labelled(data, columns or Columns())
-    targets = None if rows is None else targets_of(reference, rows)
+    rows = None if data is None else read_any(data, columns or Columns())
+    targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
     texts, pairs = _texts(reference, rows)
+    check_pairs(reference, pairs)
     target = export_folder(folder, backend, precision)
     with replacing(target) as new:
         new.mkdir()
@@ -107,9 +110,7 @@ def export(
         on_step("comparing with PyTorch")
         expected, found = (one.exit_logits(texts, pairs) for one in (reference, exported))
         agreement, difference = _check(reference, expected, found, precision)
-        calibration = reference.calibration
-        if rows is not None and targets is not None:
-            calibration = fit_calibration(found, targets, reference.problem, reference.exits, rows.fingerprint)
+        calibration = _refitted(reference, rows, targets, found)
         on_step("measuring")
         written = Export(
             backend=backend,
@@ -123,7 +124,7 @@ def export(
             speeds=(_measure(reference, exported, texts, pairs, threads),),
         )
         written.save(new)
-    if rows is not None:
+    if rows is not None and calibration is not reference.calibration:
         remember(folder, rows, temperatures_of(backend, precision))
     before, after = (
         () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
@@ -149,7 +150,19 @@ def _check_options(backend: str, precision: str, data: str | None) -> None:
         raise OptionError("int8 in openvino takes its ranges from texts; give some with --data, such as the dev data")
 
 
-def _texts(classifier: Classifier, rows: LabelledTexts | None) -> tuple[list[str], list[str] | None]:
+def _refitted(
+    reference: Classifier, rows: LabelledTexts | Texts | None, targets: NDArray[Any] | None, found: NDArray[np.float32]
+) -> Calibration:
+    """Temperatures for the logits of the export: fitted to labels, or as those of the model to its last exit."""
+    problem, layers = reference.problem, reference.exits
+    if rows is not None and targets is not None:
+        return fit_calibration(found, targets, problem, layers, rows.fingerprint)
+    if rows is not None and reference.calibration.against == "model":
+        return fit_agreement(found, problem, layers, rows.fingerprint)
+    return reference.calibration
+
+
+def _texts(classifier: Classifier, rows: LabelledTexts | Texts | None) -> tuple[list[str], list[str] | None]:
     if rows is not None:
         return rows.texts, rows.text_pairs
     return list(SENTENCES), list(SENTENCES[::-1]) if classifier.config.text_pair else None
