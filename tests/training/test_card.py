@@ -20,10 +20,10 @@ def card(**config):
 def test_the_card_tells_what_the_model_is():
     text, calibration = card()
     assert text.startswith("---\nlibrary_name: offramp\n")
-    assert "Exits after 1, 2, 4 of 4 layers on `encoder`; 3 labels; single texts." in text
-    assert "On the dev data (45 rows)" in text
+    assert "Exits after 1, 2, 4 of 4 layers on `encoder`; single texts; 3 labels: `" in text
+    assert "on the dev data (45 rows)" in text
     assert "Trained on 123 rows" in text
-    assert 'classifier.predict(["a text"], threshold=0.9)[0]' in text
+    assert 'classifier.predict(["a text"])[0]' in text
     for one in calibration.exits:
         assert f"| {one.layers} | {one.accuracy:.2%} | {one.temperature:.3f} |" in text
 
@@ -31,7 +31,16 @@ def test_the_card_tells_what_the_model_is():
 def test_a_card_for_pairs_shows_a_pair():
     text, _ = card(text_pair=True)
     assert "pairs of texts" in text
-    assert 'classifier.predict(["a text"], ["its pair"], threshold=0.9)[0]' in text
+    assert 'classifier.predict(["a text"], ["its pair"])[0]' in text
+
+
+def test_labels_are_named_whatever_they_hold():
+    network, (_, calibration) = tiny_network(), card()
+    network.config.id2label = {number: f"a`b\n{number}|{{x}}" for number in range(30)}
+    text = model_card(network.config, calibration, RECORD)
+    assert "30 labels: `a'b 0|{x}`, `a'b 1|{x}`, " in text
+    assert text.count("`a'b") == 20
+    assert "`, …." in text
 
 
 def test_no_place_on_the_authors_disk_is_told():

@@ -1,5 +1,6 @@
 """The model card that lies in the folder as ``README.md``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from offramp.calibration import Calibration
@@ -13,25 +14,28 @@ tags: [early-exit, text-classification]
 
 # Early-exit text classifier
 
-Exits after {exits} of {depth} layers on `{backbone}`; {labels} labels; {kind}. An input leaves at the first exit whose
-calibrated confidence reaches the threshold.
+Exits after {exits} of {depth} layers on `{backbone}`; {kind}; {count} labels: {labels}. An input leaves at the first
+exit that is sure enough: by the default operating point of `operating_points.json`, if there is one, or where the
+calibrated confidence reaches 0.9.
 
 ```python
 import offramp
 
 classifier = offramp.load("path/to/this/folder")
-classifier.predict([{example}], threshold=0.9)[0]
+classifier.predict([{example}])[0]                # or with threshold=0.9, or at="safe"
 ```
 
-`transformers` reads the folder too, at full depth, once `offramp` is imported.
+`transformers` reads the folder too, at full depth and without temperatures, once `offramp` is imported.
 """
 
 _TABLE = """
-## On the dev data ({rows} rows)
+## When it was made, on the dev data ({rows} rows)
 
 | exit after layer | {right} | temperature | ECE before | ECE after |
 |---|---|---|---|---|
 {table}
+
+The temperatures in use are those of `calibration.json`.
 """
 
 _TRAINED = """
@@ -45,6 +49,7 @@ The exits were put on a classifier that was fine-tuned before; its own head is t
 logits are unchanged. They were fitted to {targets} on {train_rows} texts.{meaning}
 Texts like these also chose the epoch and the temperatures: measure on data of your own with `offramp evaluate`.
 """
+_SHOWN = 20  # labels
 _TARGETS = {
     "labels": "labels",
     "model": "what the classifier believes at full depth, without labels,",
@@ -77,10 +82,17 @@ def _head(config: EarlyExitConfig, source: str) -> str:
         exits=", ".join(map(str, config.exits)),
         depth=config.exits[-1],
         backbone=source.rstrip("/").rsplit("/", 1)[-1],
-        labels=len(config.labels),
+        count=len(config.labels),
+        labels=_named(config.labels),
         kind="pairs of texts" if config.text_pair else "single texts",
         example='"a text"], ["its pair"' if config.text_pair else '"a text"',
     )
+
+
+def _named(labels: Sequence[str]) -> str:
+    """The first labels, as code: a name may hold anything."""
+    shown = [" ".join(label.replace("`", "'").split()) for label in labels[:_SHOWN]]
+    return ", ".join(f"`{label}`" for label in shown) + (", …" if len(labels) > _SHOWN else "")
 
 
 def _table(calibration: Calibration) -> str:
