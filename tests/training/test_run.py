@@ -18,7 +18,6 @@ from offramp.data import Columns, encode_labels, read_labelled, uses_of
 from offramp.data.seen import FITTING
 from offramp.errors import BackboneError, DataError, OptionError, StorageError
 from offramp.training import Listener, Regime, train
-from offramp.training import run as run_module
 from offramp.training import trainer as trainer_module
 from toys import EXITS, QUICK, multi, names, pairs, single, write_csv, write_jsonl
 
@@ -433,22 +432,6 @@ def test_processes_share_the_work(stage, tmp_path):
     assert classifier.calibration.rows == 60
     assert classifier.calibration.temperatures == pytest.approx(again.temperatures, abs=1e-3)
     assert again.exits[-1].accuracy > 0.8
-
-
-def test_the_first_process_alone_refuses_a_second_start(stage, broken_off, monkeypatch):
-    note = stage.folder / "note" / run_module.SETTINGS
-    note.parent.mkdir()
-    note.write_text('{"seed": 0}')
-    other = stage.folder / "note" / "being-written" / run_module.SETTINGS
-    (other.parent / "trial-0").mkdir(parents=True)
-    with pytest.raises(OptionError, match="holds an unfinished run"):
-        run_module._check_unfinished(note, {"seed": 0}, resume=False)
-    with pytest.raises(OptionError, match="holds something else"):
-        run_module._check_unfinished(other, {"seed": 0}, resume=False)
-    # Any other process may come later than the first, which has just written the note.
-    monkeypatch.setenv("RANK", "1")
-    run_module._check_unfinished(note, {"seed": 0}, resume=False)
-    run_module._check_unfinished(other, {"seed": 0}, resume=False)
 
 
 class Second:

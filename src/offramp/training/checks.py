@@ -2,11 +2,18 @@
 
 from pathlib import Path
 
-from offramp.data import check_dev_fraction
-from offramp.errors import OptionError
+from transformers.integrations import get_available_reporting_integrations
+
+from offramp.data import Split, check_dev_fraction
+from offramp.data.seen import SeenRows, fitted_rows, share_among
+from offramp.errors import DataError, OptionError
 from offramp.files import check_writable
+from offramp.model import LoadedModel
+from offramp.training.regimes import Regime
 
 TRAINING = "training.json"
+# A few texts stand in any two data sets of a kind; more of the dev rows than this are no chance.
+MOST_REPEATED = 0.05
 
 
 def check_numbers(dev_fraction: float, max_length: int | None, seed: int) -> None:
@@ -31,3 +38,48 @@ def check_output(folder: Path, overwrite: bool) -> None:
         if folder.exists():
             raise OptionError(f"{folder} is a file; give a folder to write the model into")
         check_writable(folder)
+
+
+def check_trackers(report_to: str) -> None:
+    """Refuses experiment trackers that are not installed."""
+    installed = ["none", "all", *get_available_reporting_integrations()]
+    if report_to not in installed:
+        raise OptionError(
+            f"report-to is {report_to!r}, which is not known or not installed; valid here: {', '.join(installed)}"
+        )
+
+
+def check_distillation(regime: Regime, unlabeled: str | None, teacher: str | None) -> None:
+    """Refuses texts and teachers that would teach nothing."""
+    if not regime.distill and unlabeled is not None:
+        raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
+    if not regime.distill and teacher is not None:
+        raise OptionError("a teacher teaches through distillation; give distill a weight, such as 1")
+    if teacher is not None and regime.name == "frozen":
+        raise OptionError(
+            "in regime 'frozen' the exits learn what the last exit made of the encoder; choose another, leave the "
+            "teacher out, or put exits on the teacher itself with 'offramp attach'"
+        )
+
+
+def check_layers(model: LoadedModel, regime: Regime) -> None:
+    """Refuses what tells the layers of one exit from those of another where they are the same."""
+    if model.network.stack.tied and (regime.name == "sweet" or regime.equilibrium):
+        what = "equilibrium" if regime.equilibrium else f"regime {regime.name!r}"
+        raise OptionError(
+            f"{what} is about which exit shapes which layers, but layers of "
+            f"{model.network.backbone.config.model_type} share their parameters; choose another regime or encoder"
+        )
+
+
+def fitted_before(name: str, split: Split) -> list[SeenRows]:
+    """What a model that teaches or is where training starts was fitted to; the dev rows must not be."""
+    before = fitted_rows(Path(name))
+    # What stands among the training rows, too, simply repeats.
+    if before and (share := share_among(before, split.dev, beside=split.train)) > MOST_REPEATED:
+        raise DataError(
+            f"about {share:.0%} of the {len(split.dev)} dev rows are among those that {name} was trained on: figures "
+            "taken on them would look better than they are; use the data, seed and dev-fraction of that training "
+            "again, or give other rows as dev"
+        )
+    return before

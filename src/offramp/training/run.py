@@ -1,8 +1,7 @@
 """From labelled text to a calibrated model folder."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 from accelerate import PartialState
 from transformers import set_seed
-from transformers.integrations import get_available_reporting_integrations
 
 from offramp import environment
 from offramp.calibration import Calibration, Problem, fit_calibration
@@ -27,13 +25,21 @@ from offramp.data import (
     read_texts,
     split_off_dev,
 )
-from offramp.data.seen import SeenRows, fitted_rows, share_among
-from offramp.errors import DataError, OptionError
+from offramp.data.seen import SeenRows
+from offramp.errors import OptionError
 from offramp.files import read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build
 from offramp.model.encoding import encode
 from offramp.training.card import model_card
-from offramp.training.checks import TRAINING, check_numbers, check_output
+from offramp.training.checks import (
+    TRAINING,
+    check_distillation,
+    check_layers,
+    check_numbers,
+    check_output,
+    check_trackers,
+    fitted_before,
+)
 from offramp.training.course import Course, run
 from offramp.training.folder import write_folder
 from offramp.training.phases import phases_of
@@ -42,15 +48,14 @@ from offramp.training.regimes import Regime
 from offramp.training.rows import Rows, with_unlabelled
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Epoch, Fit, Listener
+from offramp.training.unfinished import SETTINGS, check_unfinished, kept
 
 SCHEMA = 1
 
-SETTINGS, BELIEFS = "run.json", "teacher.npy"
+BELIEFS = "teacher.npy"
 
 # For the slowest teacher of the most texts; PyTorch would give up after 10 minutes on GPUs.
 LONGEST_WAIT = timedelta(days=2)
-# A few texts stand in any two data sets of a kind; more of the dev rows than this are no chance.
-MOST_REPEATED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +194,15 @@ def train(
     check_numbers(dev_fraction, max_length, seed)
     if not 1 <= trials <= 2**32 - seed:
         raise OptionError(f"trials is {trials}; use a whole number from 1 to {2**32 - seed}")
-    _check_trackers(report_to)
+    check_trackers(report_to)
     # The first to ask for the state of several processes says how long they wait for each other: here for a teacher.
     PartialState(timeout=LONGEST_WAIT)
     check_output(folder, overwrite)
     regime = regime or Regime()
-    _check_distillation(regime, unlabeled, teacher)
+    check_distillation(regime, unlabeled, teacher)
     split, names = _read(data, dev, dev_fraction, columns, seed)
-    before = [rows for name in (model, teacher) if name is not None for rows in _fitted_before(name, split)]
+    sources = dict.fromkeys(name for name in (model, teacher) if name is not None)
+    before = [rows for name in sources for rows in fitted_before(name, split)]
     more = None if unlabeled is None else read_texts(unlabeled, columns)
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
     expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
@@ -219,7 +225,7 @@ def train(
         "data": fingerprints | ({} if more is None else {"unlabelled": more.fingerprint}),
     }
     workplace = folder.with_name(folder.name + ".checkpoints")
-    _check_unfinished(workplace / SETTINGS, settings, resume)
+    check_unfinished(workplace, settings, resume)
     new_network = partial(
         build,
         model,
@@ -235,7 +241,7 @@ def train(
     listener = listener or Listener()
     work = _Work(new_network, split, more, before, expert, names, recipe, regime, settings, resume, report_to, listener)
     places = {trial: workplace / f"trial-{trial.number}" for trial in _plan(recipe, trials, seed)}
-    with _kept(workplace):
+    with kept(workplace):
         for trial, place in places.items():
             if not (place / "model" / TRAINING).is_file():
                 _run_trial(trial, place, work)
@@ -249,22 +255,11 @@ def train(
     return _summary(folder)
 
 
-@contextmanager
-def _kept(workplace: Path) -> Iterator[None]:
-    """Tells with an error or an interruption that the run can be resumed."""
-    try:
-        yield
-    except BaseException as error:
-        if (workplace / SETTINGS).is_file():
-            error.add_note(f"what is done lies in {workplace}: with --resume the same command goes on from there")
-        raise
-
-
 def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
     """Trains and calibrates one model and leaves it as a whole model folder in ``place / "model"``."""
     set_seed(trial.seed)
     model = work.build()
-    _check_layers(model, work.regime)
+    check_layers(model, work.regime)
     phases = phases_of(work.regime, model.network.config.exits, taught=work.teacher is not None)
     work.listener.on_trial(trial.number, work.settings["trials"], trial.learning_rate)
     course = _course(trial, model, place, work)
@@ -347,36 +342,6 @@ def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work
     }
 
 
-def _check_distillation(regime: Regime, unlabeled: str | None, teacher: str | None) -> None:
-    if not regime.distill and unlabeled is not None:
-        raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
-    if not regime.distill and teacher is not None:
-        raise OptionError("a teacher teaches through distillation; give distill a weight, such as 1")
-    if teacher is not None and regime.name == "frozen":
-        raise OptionError(
-            "in regime 'frozen' the exits learn what the last exit made of the encoder; choose another, leave the "
-            "teacher out, or put exits on the teacher itself with 'offramp attach'"
-        )
-
-
-def _check_layers(model: LoadedModel, regime: Regime) -> None:
-    """Refuses what tells the layers of one exit from those of another where they are the same."""
-    if model.network.stack.tied and (regime.name == "sweet" or regime.equilibrium):
-        what = "equilibrium" if regime.equilibrium else f"regime {regime.name!r}"
-        raise OptionError(
-            f"{what} is about which exit shapes which layers, but layers of "
-            f"{model.network.backbone.config.model_type} share their parameters; choose another regime or encoder"
-        )
-
-
-def _check_trackers(report_to: str) -> None:
-    installed = ["none", "all", *get_available_reporting_integrations()]
-    if report_to not in installed:
-        raise OptionError(
-            f"report-to is {report_to!r}, which is not known or not installed; valid here: {', '.join(installed)}"
-        )
-
-
 def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: int) -> tuple[Split, list[str]]:
     """The rows and the names of the labels; a rare label whose only rows are split off is known to the model, too."""
     rows = read_labelled(data, columns)
@@ -387,60 +352,10 @@ def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: i
     return split_off_dev(rows, fraction, seed), names
 
 
-def _fitted_before(name: str, split: Split) -> list[SeenRows]:
-    """What a model that teaches or is where training starts was fitted to; the dev rows must not be."""
-    before = fitted_rows(Path(name))
-    # What stands among the training rows, too, simply repeats.
-    share = share_among(before, split.dev, beside=split.train)
-    if share > MOST_REPEATED:
-        raise DataError(
-            f"about {share:.0%} of the {len(split.dev)} dev rows are among those that {name} was trained on: figures "
-            "taken on them would look better than they are; use the data, seed and dev-fraction of that training "
-            "again, or give other rows as dev"
-        )
-    return before
-
-
 def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
     """Random search as in the paper: each trial has its own seed and draws its learning rate."""
     draws = np.random.default_rng(seed).choice(recipe.learning_rates, size=trials)
     return [_Trial(number, float(rate), seed + number) for number, rate in enumerate(draws)]
-
-
-def _check_unfinished(note: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Makes sure that checkpoints of an earlier run are wanted and belong to the same command, and nobody else's."""
-    if not note.is_file():
-        # At the end the folder is deleted. Other processes may find what the first is writing there.
-        if environment.is_main_process() and _holds_anything(note.parent):
-            raise OptionError(
-                f"{note.parent} is where checkpoints go until the model is whole, but it holds something else; move "
-                "that away, or choose another output"
-            )
-        return
-    if not resume and environment.is_main_process():
-        raise OptionError(
-            f"{note.parent} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
-        )
-    before, now = _flat(read_json(note)), _flat(settings)
-    changed = [f"{key} ({before.get(key)}, now {now[key]})" for key in sorted(now) if before.get(key) != now[key]]
-    if changed:
-        raise OptionError(
-            f"{note.parent} holds a run with another {', '.join(changed)}; "
-            "resume with the same options and data, or delete that folder to start anew"
-        )
-
-
-def _holds_anything(workplace: Path) -> bool:
-    """Whether there is more than what a run leaves that was killed while it wrote its first note."""
-    return workplace.is_dir() and any(not path.name.startswith(f".{SETTINGS}.") for path in workplace.iterdir())
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings by names such as ``recipe epochs``."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= {f"{key} {name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
-    return flat
 
 
 def _summary(folder: Path) -> TrainingSummary:

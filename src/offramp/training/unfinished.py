@@ -1,0 +1,61 @@
+"""What lies beside the output until a model is whole: whose it is, and whether a run may go on from it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from offramp import environment
+from offramp.errors import OptionError
+from offramp.files import read_json
+
+SETTINGS = "run.json"
+"""Of the run that began there; the first thing that it writes."""
+
+
+def check_unfinished(workplace: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Makes sure that checkpoints of an earlier run are wanted and belong to the same command, and nobody else's."""
+    note = workplace / SETTINGS
+    if not note.is_file():
+        # At the end the folder is deleted. Other processes may find what the first is writing there.
+        if environment.is_main_process() and _holds_anything(workplace):
+            raise OptionError(
+                f"{workplace} is where checkpoints go until the model is whole, but it holds something else; move "
+                "that away, or choose another output"
+            )
+        return
+    if not resume and environment.is_main_process():
+        raise OptionError(
+            f"{workplace} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+        )
+    before, now = _flat(read_json(note)), _flat(settings)
+    changed = [f"{key} ({before.get(key)}, now {now[key]})" for key in sorted(now) if before.get(key) != now[key]]
+    if changed:
+        raise OptionError(
+            f"{workplace} holds a run with another {', '.join(changed)}; "
+            "resume with the same options and data, or delete that folder to start anew"
+        )
+
+
+def _holds_anything(workplace: Path) -> bool:
+    """Whether there is more than what a run leaves that was killed while it wrote its first note."""
+    return workplace.is_dir() and any(not path.name.startswith(f".{SETTINGS}.") for path in workplace.iterdir())
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by names such as ``recipe epochs``."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= {f"{key} {name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
+
+
+@contextmanager
+def kept(workplace: Path) -> Iterator[None]:
+    """Tells with an error or an interruption that the run can be resumed."""
+    try:
+        yield
+    except BaseException as error:
+        if (workplace / SETTINGS).is_file():
+            error.add_note(f"what is done lies in {workplace}: with --resume the same command goes on from there")
+        raise
