@@ -123,10 +123,11 @@ def check_readable(path: Path) -> None:
     try:
         path.open("rb").close()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> StorageError:
+def unreadable(path: Path, error: OSError) -> StorageError:
+    """The error to raise where the operating system does not let a file be read."""
     return StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions")
 
 
@@ -167,7 +168,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelFolderError(f"{path} is damaged ({error}); restore it or train the model again") from None
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not isinstance(content, dict):
         found = type(content).__name__
         raise ModelFolderError(

@@ -4,9 +4,9 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from offramp.errors import ModelFolderError, StorageError
+from offramp.errors import ModelFolderError
 from offramp.evaluation import Evaluation
-from offramp.files import replacing
+from offramp.files import replacing, unreadable
 from offramp.report import words
 from offramp.report.advice import warning
 from offramp.report.report import Report
@@ -74,7 +74,7 @@ def read_card(folder: Path) -> str:
     except UnicodeDecodeError as error:
         raise ModelFolderError(f"{path} is not UTF-8 text ({error}); replace or remove it") from None
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+        raise unreadable(path, error) from error
 
 
 def write_card(folder: Path, report: Report) -> None:
