@@ -23,6 +23,8 @@ from offramp.policy import (
     at_exits,
     compare,
     exits_taken,
+    interval,
+    resample_weights,
     score_exits,
     search_thresholds,
 )
@@ -33,6 +35,8 @@ KNOBS = 200
 # The curve of a picture and the area under it.
 SPEEDUPS = np.round(np.arange(1.0, 8.01, 0.1), 1)
 AREA = (1.0, 4.0)
+
+_resamples = cache(resample_weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +71,11 @@ def read_answers(file: Path, part: str, *, calibrated: bool = True) -> Answers:
     with np.load(file) as cached:
         temperatures = cached["temperatures"] if calibrated else np.ones_like(cached["temperatures"])
         return Answers(
-            probabilities=PROBLEM.probabilities(cached[f"{part}_logits"], temperatures[:, None, None]),
-            targets=cached[f"{part}_targets"],
-            tokens=cached[f"{part}_tokens"],
+            probabilities=PROBLEM.probabilities(
+                cached[f"{part}_logits"].astype(np.float64), temperatures[:, None, None]
+            ),
+            targets=cached[f"{part}_targets"].astype(np.int64),
+            tokens=cached[f"{part}_tokens"].astype(np.int64),
             layers=tuple(cached["layers"].tolist()),
             truncated=float(cached[f"{part}_truncated"].mean()),
         )
@@ -182,11 +188,11 @@ def reach(outcomes: Outcomes, standard: Array, loss: float) -> Reach:
     Args:
         standard: how often it is right, (rows,).
     """
-    weights = resamples(standard.size)
+    weights = _resamples(standard.size)
     good = outcomes.values @ weights >= standard @ weights - loss - 1e-9
     speeds = np.where(good, 1 / (outcomes.costs @ weights), 1.0).max(axis=0)
-    low, high = np.quantile(speeds[1:], [0.025, 0.975])
-    return Reach(float(speeds[0]) if good[:, 0].any() else None, float(low), float(high))
+    found = interval(speeds)
+    return Reach(found.value if good[:, 0].any() else None, found.low, found.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,16 +215,8 @@ def chosen(dev: Outcomes, dev_standard: Array, test: Outcomes, standard: Array, 
     if not good.any():
         return None
     setting = np.flatnonzero(good)[np.argmin(dev.costs.mean(axis=1)[good])]
-    gains = (test.values[setting] - standard) @ resamples(standard.size)
-    low, high = np.quantile(gains[1:], [0.025, 0.975])
-    return Chosen(1 / float(test.costs[setting].mean()), Interval(float(gains[0]), float(low), float(high)))
-
-
-@cache
-def resamples(rows: int) -> Array:
-    """Weights of the rows as they are, and in each of 1,000 bootstrap resamples, (rows, 1,001)."""
-    draws = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), size=1000)
-    return np.concatenate([np.ones((1, rows)), draws]).T / rows
+    gains = (test.values[setting] - standard) @ _resamples(standard.size)
+    return Chosen(1 / float(test.costs[setting].mean()), interval(gains))
 
 
 def spread_thresholds(answers: Answers, number: int) -> list[float]:

@@ -3,7 +3,7 @@
 from offramp.policy.cached import CachedRows
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, compare_rules, make_criterion, sweep
 from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
-from offramp.policy.comparison import AtCost, Interval, Outcomes, compare
+from offramp.policy.comparison import AtCost, Interval, Outcomes, compare, interval, resample_weights
 from offramp.policy.criteria import (
     FIRST_EXIT,
     Certainty,
@@ -83,10 +83,12 @@ __all__ = [
     "exit_shares",
     "exits_taken",
     "fit_gate",
+    "interval",
     "layers_run",
     "make_criterion",
     "read_operating_points",
     "replay",
+    "resample_weights",
     "row_costs",
     "rule_from_dict",
     "rule_in_words",

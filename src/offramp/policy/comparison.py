@@ -74,11 +74,10 @@ def compare(
     """
     _check(rules, costs, confidence, resamples)
     n_rows = next(iter(rules.values())).values.shape[1]
-    draws = np.random.default_rng(seed).multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=resamples)
-    weights = np.concatenate([np.ones((1, n_rows)), draws]).T / n_rows  # the rows as they are, then the resamples
+    weights = resample_weights(n_rows, resamples, seed)
     curves = [_at_costs(outcomes, weights, np.asarray(costs, dtype=np.float64)) for outcomes in rules.values()]
     return tuple(
-        AtCost(name, cost, _interval(curve[:, index], confidence), _interval((curve - curves[0])[:, index], confidence))
+        AtCost(name, cost, interval(curve[:, index], confidence), interval((curve - curves[0])[:, index], confidence))
         for name, curve in zip(rules, curves, strict=True)
         for index, cost in enumerate(costs)
     )
@@ -91,8 +90,14 @@ def _at_costs(outcomes: Outcomes, weights: Array, costs: Array) -> Array:
     return np.stack([np.interp(costs, x[order], y[order]) for x, y in zip(spent, values, strict=True)])
 
 
-def _interval(samples: Array, confidence: float) -> Interval:
-    """Of an estimate (the first) and its resamples (the others)."""
+def resample_weights(rows: int, resamples: int = 1000, seed: int = 0) -> Array:
+    """Weights of rows as they are, and in each of some bootstrap resamples, (rows, 1 + resamples); columns sum to 1."""
+    draws = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=resamples)
+    return np.concatenate([np.ones((1, rows)), draws]).T / rows
+
+
+def interval(samples: Array, confidence: float = 0.95) -> Interval:
+    """Of an estimate (the first of the samples) and its resamples (the others): the percentile interval."""
     low, high = np.quantile(samples[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(samples[0]), float(low), float(high))
 
