@@ -3,10 +3,11 @@
     python -m benchmarks.paper STEP ... [--data FOLDER] [--work WORK] [--minilm PATH] [--mpnet PATH] [--only WORD ...]
     [--again]
 
-- ``run`` trains all that is missing, in order. It can be killed at any time and goes on where it was; several processes
-  may run side by side.
+- ``run`` trains all whose answers are missing, in order. It can be killed at any time and goes on where it was; several
+  processes may run side by side.
 - ``time`` times the networks that were not timed yet, with ``--again`` all; nothing else should be at work then.
-- ``analyse`` makes of it the figures in ``--results``; arithmetic alone.
+- ``analyse`` makes figures of the answers and times in ``--results``, which ``run`` and ``time`` keep there: arithmetic
+  alone, no model is needed.
 - ``write`` makes of these ``reproduction.md`` and its pictures in ``--docs``; needs nothing else.
 - ``list`` says which runs are done.
 - ``smoke`` goes through all steps in small: random encoders, made-up texts, a folder of its own.
@@ -35,7 +36,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mpnet", default="microsoft/mpnet-base", help="folder or hub id")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="runs with all these in their names")
     parser.add_argument("--again", action="store_true", help="with time: also what was timed before")
-    parser.add_argument("--results", type=Path, default=_HERE / "results" / "paper", help="figures as JSON")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=_HERE / "results" / "paper",
+        help="what models answer, times, and the figures made of them: small",
+    )
     parser.add_argument("--training", type=Path, default=_HERE / "results" / "training", help="of training_time.py")
     parser.add_argument("--docs", type=Path, default=_HERE.parent / "docs", help="folder of the page")
     return parser.parse_args(arguments)
@@ -45,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Goes through the steps asked for."""
     options = _options(arguments)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    place = Place(PLAN, options.work, options.data, {"minilm": options.minilm, "mpnet": options.mpnet})
+    encoders = {"minilm": options.minilm, "mpnet": options.mpnet}
+    place = Place(PLAN, options.work, options.results, options.data, encoders)
     runs = [run for run in PLAN.runs() if all(word in run.name for word in options.only)]
     for step in options.steps:
         _go(step, place, runs, options)
@@ -65,13 +72,13 @@ def _go(step: str, place: Place, runs: list[Run], options: argparse.Namespace) -
         from benchmarks.paper.analysis import Analysis, analyse
         from benchmarks.paper.document import write_results
 
-        for analysis in Analysis.possible(place):
-            write_results(analyse(analysis), options.results)
+        for analysis in Analysis.possible(place, runs):
+            write_results(analyse(analysis), place.results)
     elif step == "write":
         from benchmarks.paper.document import read_results, read_steps, write_document
 
         plan, steps = place.plan, read_steps(place.plan, options.training)
-        write_document(plan, read_results(plan, options.results), steps, options.docs)
+        write_document(plan, read_results(plan, place.results), steps, options.docs)
     elif step == "smoke":
         from benchmarks.paper.smoke import small_plan, smoke
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +56,9 @@ class Analysis:
     encoder: str
 
     @classmethod
-    def possible(cls, place: Place) -> "Iterator[Analysis]":
-        """All that can be made of what was run so far."""
-        pairs = dict.fromkeys((run.data, run.encoder) for run in place.plan.runs())
+    def possible(cls, place: Place, runs: Sequence[Run]) -> "Iterator[Analysis]":
+        """All that can be made of what was run so far, of the data sets and encoders of some runs."""
+        pairs = dict.fromkeys((run.data, run.encoder) for run in runs)
         for data, encoder in pairs:
             found = cls(place, data, encoder)
             if found.is_possible:
@@ -224,7 +223,7 @@ def _figures(analysis: Analysis, method: str) -> MethodFigures:
         layers=answers[0].layers,
         accuracies=tuple(accuracies.mean(axis=0).tolist()),
         spread=float(accuracies[:, -1].std(ddof=1)) if len(seeds) > 1 else None,
-        lines={rule: {kind: _method_line(analysis, method, kind, rule) for kind in KINDS} for rule in RULES},
+        lines={rule: {kind: _line(analysis, method, kind, rule) for kind in KINDS} for rule in RULES},
         area_dev=area_on("dev"),
         area_test=area_on("test"),
         seconds=float(np.mean(seconds)) if seconds else None,
@@ -233,14 +232,10 @@ def _figures(analysis: Analysis, method: str) -> MethodFigures:
     )
 
 
-def _method_line(analysis: Analysis, method: str, kind: str, rule: str) -> Line:
+def _line(analysis: Analysis, method: str, kind: str, rule: str) -> Line:
+    """Against the standard models of the same seeds, as far as there are any."""
     seeds = analysis.seeds(method)
     test, dev = (analysis.mean_outcomes(method, kind, seeds, rule, part=part) for part in ("test", "dev"))
-    return _line(analysis, seeds, test, dev)
-
-
-def _line(analysis: Analysis, seeds: Sequence[int], test: Outcomes, dev: Outcomes | None = None) -> Line:
-    """Against the standard models of the same seeds, as far as there are any."""
     paired = [seed for seed in seeds if seed in analysis.seeds(STANDARD)] or analysis.seeds(STANDARD)
 
     def standard(part: str) -> Array:
@@ -250,10 +245,7 @@ def _line(analysis: Analysis, seeds: Sequence[int], test: Outcomes, dev: Outcome
         accuracy=tuple(accuracy_at(test, SPEEDUPS)),
         fastest=fastest(test),
         within={f"{loss:g}": reach(test, standard("test"), loss) for loss in LOSSES},
-        chosen={
-            f"{loss:g}": None if dev is None else chosen(dev, standard("dev"), test, standard("test"), loss)
-            for loss in LOSSES
-        },
+        chosen={f"{loss:g}": chosen(dev, standard("dev"), test, standard("test"), loss) for loss in LOSSES},
     )
 
 
@@ -298,9 +290,9 @@ def _chains(analysis: Analysis) -> Iterator[tuple[str, list[Member]]]:
 def _lines(analysis: Analysis) -> Iterator[NamedLine]:
     for other in _others(analysis):
         seeds = analysis.seeds(*other.methods)
-        for rule, kind in product(RULES, KINDS) if seeds else ():
-            line = _line(analysis, seeds, other.outcomes(kind, seeds, rule))
-            yield NamedLine(other.group, other.name, rule, kind, len(seeds), line)
+        for kind in KINDS if seeds else ():
+            accuracy = tuple(accuracy_at(other.outcomes(kind, seeds, PER_EXIT), SPEEDUPS))
+            yield NamedLine(other.group, other.name, kind, len(seeds), accuracy)
 
 
 def _comparisons(analysis: Analysis) -> Iterator[Comparison]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from benchmarks.paper.analysis import ANY, CALIBRATION, EFFICIENT, MODELS
+from benchmarks.paper.cells import MISSING, grid, title_of
 from benchmarks.paper.plan import OURS, Plan
 from benchmarks.paper.results import Comparison, Results, StepCost
-from benchmarks.paper.tables import MISSING, grid, title_of
 from offramp.report.words import count, percent, points, signed, times
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.paper import tables
+from benchmarks.paper.cells import title_of
 from benchmarks.paper.claims import claims
 from benchmarks.paper.pictures import draw_curves, draw_rivals
 from benchmarks.paper.plan import Plan, Run
@@ -47,7 +48,7 @@ def read_steps(plan: Plan, folder: Path) -> dict[str, StepCost]:
 
 def write_document(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost], folder: Path) -> None:
     """Writes both pages and draws the pictures."""
-    titles = [tables.title_of(plan, one) for one in results]
+    titles = [title_of(plan, one) for one in results]
     for one, title in zip(results, titles, strict=True):
         draw_curves(one, title, folder / FOLDER / f"{one.name}.svg")
     if results:
@@ -61,7 +62,7 @@ def write_document(plan: Plan, results: Sequence[Results], steps: Mapping[str, S
 def _parts(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> dict[str, str]:
     """What the templates have places for."""
     curves = "\n\n".join(
-        f"![accuracy against speed-up, {tables.title_of(plan, one)}]({FOLDER}/{one.name}.svg)" for one in results
+        f"![accuracy against speed-up, {title_of(plan, one)}]({FOLDER}/{one.name}.svg)" for one in results
     )
     return {
         "coverage": tables.coverage(plan, results),

@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks.paper.analysis import MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
-from benchmarks.paper.plan import OURS, PER_EXIT
-from benchmarks.paper.results import KINDS, Line, Results
+from benchmarks.paper.plan import OURS
+from benchmarks.paper.results import KINDS, Results
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
 
@@ -43,8 +43,8 @@ def _curves(results: Results, title: str) -> Any:
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
     for axes, kind in zip(figure.subplots(1, 2, sharey=True), KINDS, strict=True):
         for named in results.lines:
-            if (named.group, named.rule, named.kind) == (MODELS, PER_EXIT, kind):
-                _plot(axes, named.line, color=ORANGE, linewidth=0.8, linestyle=":", label="two or more models")
+            if (named.group, named.kind) == (MODELS, kind):
+                _plot(axes, named.accuracy, color=ORANGE, linewidth=0.8, linestyle=":", label="two or more models")
         _plot_efficient(axes, results, kind)
         _plot_ours(axes, results, kind)
         _frame(axes, results, f"{title}, {HANDED_IN[kind]}")
@@ -56,8 +56,8 @@ def _curves(results: Results, title: str) -> Any:
 def _plot_ours(axes: Any, results: Results, kind: str) -> None:
     for name, style in zip(OURS, ((0, (1, 1)), (0, (3, 1)), "-", (0, (5, 1, 1, 1))), strict=True):
         if name in results.ours:
-            line = results.line_of(name, kind)
-            _plot(axes, line, color=BLUE, linewidth=1.8, linestyle=style, label=f"ours: {name}")
+            accuracy = results.line_of(name, kind).accuracy
+            _plot(axes, accuracy, color=BLUE, linewidth=1.8, linestyle=style, label=f"ours: {name}")
 
 
 def _plot_efficient(axes: Any, results: Results, kind: str) -> None:
@@ -85,8 +85,8 @@ def _rivals(results: Sequence[Results], titles: Sequence[str]) -> Any:
     panels = figure.subplots(rows, 3, squeeze=False).flatten().tolist()
     for axes, one, title in zip(panels, results, titles, strict=False):
         for named in one.lines:
-            if (named.group, named.rule, named.kind) == (RIVAL, PER_EXIT, "lot"):
-                _plot(axes, named.line, color=_COLORS[named.name], linewidth=0.9, label=named.name)
+            if (named.group, named.kind) == (RIVAL, "lot"):
+                _plot(axes, named.accuracy, color=_COLORS[named.name], linewidth=0.9, label=named.name)
         _plot_ours(axes, one, "lot")
         _frame(axes, one, title)
     for axes in panels[len(results) :]:
@@ -102,8 +102,8 @@ def _legend(figure: Any) -> None:
     figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=8, frameon=False, fontsize=8)
 
 
-def _plot(axes: Any, line: Line, **style: Any) -> None:
-    shown = [(speed, 100 * one) for speed, one in zip(SPEEDUPS, line.accuracy, strict=True) if one is not None]
+def _plot(axes: Any, accuracy: Sequence[float | None], **style: Any) -> None:
+    shown = [(speed, 100 * one) for speed, one in zip(SPEEDUPS, accuracy, strict=True) if one is not None]
     axes.plot([speed for speed, _ in shown], [accuracy for _, accuracy in shown], **style)
 
 

@@ -19,16 +19,19 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Place:
-    """The working folder of a reproduction.
+    """The folders of a reproduction.
 
     Attributes:
-        work: holds data as they are used, models, logits and times; large, and not to be committed.
+        work: holds data as they are used and models; large, and not to be committed.
+        results: holds all that figures are made of, so that models are made once: what they answer, and times; then the
+            figures themselves.
         source: folder of the data sets, NAME/{train,dev,test}.jsonl.gz; None for the hub.
         encoders: folder or hub id of each encoder.
     """
 
     plan: Plan
     work: Path
+    results: Path
     source: Path | None
     encoders: Mapping[str, str]
 
@@ -46,21 +49,24 @@ class Place:
 
     def model(self, run: Run) -> Path:
         """The model folder; other settings get another, so that nothing of an earlier one is mixed in."""
-        return self.work / "models" / f"{run.name}-{_short(self.settings(run))}"
+        return self.work / "models" / self._name(run)
 
     def logits(self, run: Run) -> Path:
         """What the model's exits say of the dev and test rows."""
-        return self.model(run).with_suffix(".npz")
+        return self.results / "answers" / f"{self._name(run)}.npz"
 
     def record(self, run: Run) -> Path:
         """How the model came about; written last, so that it vouches for the rest."""
-        return self.model(run).with_suffix(".json")
+        return self.results / "answers" / f"{self._name(run)}.json"
 
     def times(self, data: str, encoder: str) -> Path:
         """How long the network's parts take on this data set's texts; a network of other exits has times of its own."""
         exits = self.plan.encoders[encoder].exits
         of = [SCHEMA, self.encoder_identities[encoder], exits, self.fingerprints(data)["test"]]
-        return self.work / "times" / f"{data}-{encoder}-{_short(of)}.json"
+        return self.results / "times" / f"{data}-{encoder}-{_short(of)}.json"
+
+    def _name(self, run: Run) -> str:
+        return f"{run.name}-{_short(self.settings(run))}"
 
     def settings(self, run: Run) -> dict[str, Any]:
         """All that a run's model depends on."""
@@ -84,7 +90,7 @@ class Place:
             columns = self.plan.data_sets[run.data].columns
             further["unlabelled"] = _fingerprint(self.unlabelled_file(run.data), columns, read_texts)
         if run.teacher is not None:
-            further["teacher"] = self.model(run.teacher).name
+            further["teacher"] = self._name(run.teacher)
         return further
 
     def is_prepared(self, data: str) -> bool:
@@ -135,9 +141,17 @@ class Place:
         return {name: _identity(source) for name, source in self.encoders.items()}
 
     def is_done(self, run: Run) -> bool:
-        """Whether its model is trained and all that is needed of it is kept."""
-        ready = self.is_prepared(run.data) and (not run.unlabelled or self.has_unlabelled(run.data))
-        return ready and self.record(run).is_file()
+        """Whether its model was trained, here or elsewhere, and all that figures need of it is kept."""
+        prepared = self.is_prepared(run.data) and (not run.unlabelled or self.has_unlabelled(run.data))
+        return prepared and self.record(run).is_file()
+
+    def is_here(self, run: Run) -> bool:
+        """Whether it is done and its model at hand, for others to start from or to be timed."""
+        return self.is_done(run) and self.is_trained(run)
+
+    def is_trained(self, run: Run) -> bool:
+        """Whether the whole model lies in its folder."""
+        return (self.model(run) / "config.json").is_file()
 
     def record_of(self, run: Run) -> dict[str, Any]:
         """Reads the record."""

@@ -89,14 +89,19 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class NamedLine:
-    """The curve of a rival, or of several models in turn, with one threshold for all exits or one for each."""
+    """The curve of a rival, or of several models in turn, with a threshold for each exit where there can be.
+
+    Attributes:
+        group, name, kind: as those of a comparison.
+        seeds: models that the figures are the mean of.
+        accuracy: at each of ``curves.SPEEDUPS``; None out of reach.
+    """
 
     group: str
     name: str
-    rule: str
     kind: str
     seeds: int
-    line: Line
+    accuracy: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,16 @@ class Results:
         """The curve of one of ours, by its rule."""
         return self.ours[ours].line(kind, OURS[ours].rule)
 
+    def comparison(
+        self, ours: str, group: str, other: str, kind: str, speedup: float | None = None
+    ) -> Comparison | None:
+        """Of one of ours with something else, at a speed-up or the first there is, if it was made."""
+        wanted = (ours, group, other, kind)
+        for one in self.comparisons:
+            if (one.ours, one.group, one.other, one.kind) == wanted and speedup in (None, one.versus.speedup):
+                return one
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, rounded to what can be told apart."""
         return {name: _rounded(value) for name, value in asdict(self).items()}
@@ -192,7 +207,7 @@ class Results:
                 **content,
                 "times": Times.from_dict(content["times"]),
                 "methods": _all(_method, content["methods"]),
-                "lines": _all(lambda one: NamedLine(**{**one, "line": _line(one["line"])}), content["lines"]),
+                "lines": _all(lambda one: NamedLine(**{**one, "accuracy": tuple(one["accuracy"])}), content["lines"]),
                 "comparisons": _all(_comparison, content["comparisons"]),
                 "missing": tuple(content["missing"]),
             }

@@ -20,7 +20,8 @@ from offramp.files import locked
 def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     """Prepares the data, then trains every run that is not done yet and keeps what it says of dev and test rows.
 
-    Several processes can share the work: each leaves alone what another is at.
+    Several processes can share the work: each leaves alone what another is at. A run whose answers are kept but whose
+    model is elsewhere is trained again where another starts from it.
 
     Args:
         runs: in order.
@@ -32,7 +33,7 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     for data in dict.fromkeys(run.data for run in runs if run.unlabelled):
         prepare_unlabelled(place, place.plan.data_sets[data])
     for number, run in enumerate(runs, start=1):
-        for part in [*run.needed, run]:
+        for part in () if place.is_done(run) else (*run.needed, run):
             _run(place, part, say, f"{number}/{len(runs)} {part.name}")
 
 
@@ -60,9 +61,9 @@ def _settle() -> None:
 
 def _run(place: Place, run: Run, say: Callable[[str], None], name: str) -> None:
     with _claimed(place.model(run).with_suffix(".lock")) as mine:
-        if not mine or place.is_done(run):
+        if not mine or place.is_here(run):
             return
-        if not all(place.is_done(one) for one in run.needed):
+        if not all(place.is_here(one) for one in run.needed):
             say(f"{name}: left out, what it needs is not done; another process may be at it")
             return
         say(name)
@@ -88,4 +89,4 @@ def _claimed(lock: Path) -> Iterator[bool]:
 
 
 def _can_be_timed(place: Place, run: Run) -> bool:
-    return len(place.plan.exits(run)) > 1 and place.is_done(run)
+    return len(place.plan.exits(run)) > 1 and place.is_here(run)

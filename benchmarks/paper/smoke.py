@@ -46,15 +46,15 @@ def smoke(folder: Path, plan: Plan, say: Callable[[str], None]) -> None:
     place = place_in(folder, plan)
     run_all(place, plan.runs(), say)
     time_all(place, plan.runs(), say)
-    for analysis in Analysis.possible(place):
-        write_results(analyse(analysis), folder / "results")
-    write_document(plan, read_results(plan, folder / "results"), {}, folder / "docs")
+    for analysis in Analysis.possible(place, plan.runs()):
+        write_results(analyse(analysis), place.results)
+    write_document(plan, read_results(plan, place.results), {}, folder / "docs")
 
 
 def place_in(folder: Path, plan: Plan) -> Place:
     """Where a small reproduction lies."""
     encoders = {name: str(folder / name) for name in plan.encoders}
-    return Place(plan, folder / "work", folder / "source", encoders)
+    return Place(plan, folder / "work", folder / "results", folder / "source", encoders)
 
 
 def small_plan() -> Plan:

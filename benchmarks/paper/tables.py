@@ -1,20 +1,19 @@
 """Tables in Markdown, each from the results alone; what was not run shows as missing."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, product
-from typing import Any
 
 import numpy as np
 
+from benchmarks.paper import cells
 from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
-from benchmarks.paper.curves import SPEEDUPS, Chosen, Reach
+from benchmarks.paper.cells import MISSING, grid, title_of
 from benchmarks.paper.pictures import HANDED_IN
-from benchmarks.paper.plan import ATTACHED, JOINT, OURS, PER_EXIT, SHARED, Plan
-from benchmarks.paper.results import KINDS, LOSSES, Comparison, MethodFigures, Results, StepCost
+from benchmarks.paper.plan import ATTACHED, JOINT, OURS, PER_EXIT, SHARED, Plan, Run
+from benchmarks.paper.results import KINDS, LOSSES, Comparison, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
-from offramp.report.words import count, interval, loss_of, percent, span, times, whole
+from offramp.report.words import count, loss_of, percent, span, times, whole
 
-MISSING = "–"
 # Spearman's rho of the first exit's confidence with length and with consistency: Schwartz et al. 2020, analysis.
 PAPER_CORRELATIONS = {
     "ag_news": (0.13, 0.37),
@@ -23,17 +22,6 @@ PAPER_CORRELATIONS = {
     "snli": (-0.08, 0.44),
     "multinli": (-0.13, 0.39),
 }
-
-
-def title_of(plan: Plan, results: Results) -> str:
-    """Data set and encoder as people write them."""
-    return f"{plan.data_sets[results.data].title}, {plan.encoders[results.encoder].title}"
-
-
-def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def set_up(plan: Plan, results: Sequence[Results]) -> str:
@@ -46,8 +34,8 @@ def set_up(plan: Plan, results: Sequence[Results]) -> str:
             title_of(plan, one),
             " / ".join(whole(rows[part]) for part in ("train", "dev", "test")),
             f"{one.tokens:.0f}" + (f", cut at {cut}: {percent(one.truncated, 0)} of the texts" if cut else ""),
-            _recipe(one.recipes["one exit"]),
-            _recipe(one.recipes["several exits"]),
+            cells.recipe(one.recipes["one exit"]),
+            cells.recipe(one.recipes["several exits"]),
             str(one.standard.seeds),
         ]
 
@@ -66,9 +54,9 @@ def short(plan: Plan, results: Sequence[Results]) -> str:
             title_of(plan, one),
             percent(one.standard.accuracies[-1]),
             ours,
-            _chosen(line.chosen[loss]),
-            _reach(line.within[loss]),
-            *map(_gain, gains),
+            cells.chosen(line.chosen[loss]),
+            cells.reach(line.within[loss]),
+            *map(cells.gain, gains),
         ]
 
     against = [f"at {speedup}× less {those}" for those in ("networks cut off", "models in turn") for speedup in (2, 3)]
@@ -83,11 +71,11 @@ def preserved(plan: Plan, results: Sequence[Results]) -> str:
         lines = {kind: one.line_of(ours, kind) for kind in KINDS}
         return [
             title_of(plan, one),
-            _accuracy(one.standard),
+            cells.last_accuracy(one.standard),
             ours,
             " / ".join(percent(accuracy, 1) for accuracy in one.ours[ours].accuracies),
-            *(_chosen(lines[kind].chosen[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
-            *(_reach(lines[kind].within[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
+            *(cells.chosen(lines[kind].chosen[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
+            *(cells.reach(lines[kind].within[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
             " / ".join(times(line.fastest) for line in lines.values()),
         ]
 
@@ -106,20 +94,19 @@ def preserved(plan: Plan, results: Sequence[Results]) -> str:
 
 def ours_cost(plan: Plan, results: Sequence[Results]) -> str:
     """What each of ours takes to make, beside the standard model."""
-    trainings = {"tuned": ("2", "labelled"), "unlabelled": ("2", "labelled, and others without labels")}
 
-    def seconds(name: str) -> str:
-        ratios = []
-        for one in results:
-            method = one.ours.get(name)
-            if method is not None and method.seconds and one.standard.seconds:
-                before = one.standard.seconds if name in trainings else 0.0
-                ratios.append((before + method.seconds) / one.standard.seconds)
+    def seconds(name: str, first: int) -> str:
+        """With those of so many standard models before it."""
+        spent = [(one.ours[name].seconds, one.standard.seconds) for one in results if name in one.ours]
+        ratios = [first + own / standard for own, standard in spent if own and standard]
         return span(*(f"{end:.1f}" for end in (min(ratios), max(ratios)))) if ratios else MISSING
 
     def row(name: str) -> list[str]:
+        some = Run(next(iter(plan.data_sets)), next(iter(plan.encoders)), OURS[name].method, 0)
+        first = 0 if some.start is None else 1
+        texts = "labelled, and others without labels" if some.unlabelled else "labelled"
         thresholds = "one for all exits" if OURS[name].rule == SHARED else "one for each exit"
-        return [name, f"`{OURS[name].method}`", *trainings.get(name, ("1", "labelled")), thresholds, seconds(name)]
+        return [name, f"`{some.method}`", str(1 + first), texts, thresholds, seconds(name, first)]
 
     header = (
         "ours",
@@ -140,7 +127,9 @@ def efficient(plan: Plan, results: Sequence[Results]) -> str:
             for cut in (method for method in one.methods if method.method.startswith("cut")):
                 layers, accuracy = cut.method.removeprefix("cut "), percent(cut.accuracies[-1])
                 for ours in one.ours:
-                    against = (_against(_found(one, ours, EFFICIENT, cut.method, kind)) for kind in KINDS)
+                    against = (
+                        cells.speed_and_gain(one.comparison(ours, EFFICIENT, cut.method, kind)) for kind in KINDS
+                    )
                     yield [title_of(plan, one), layers, accuracy, ours, *chain.from_iterable(against)]
 
     columns = [f"{what} {HANDED_IN[kind]}" for kind in KINDS for what in ("speed-up", "ours less theirs,")]
@@ -153,9 +142,11 @@ def efficient_line(plan: Plan, results: Sequence[Results]) -> str:
     def rows() -> Iterable[list[str]]:
         for one in results:
             for ours in one.ours:
-                gains = [_found(one, ours, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT]
+                gains = [
+                    one.comparison(ours, EFFICIENT, ANY, kind, speedup) for kind in KINDS for speedup in COMPARED_AT
+                ]
                 if any(gains):
-                    yield [title_of(plan, one), ours, *map(_gain, gains)]
+                    yield [title_of(plan, one), ours, *map(cells.gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in COMPARED_AT]
     return grid(("data and encoder", "ours", *columns), rows())
@@ -168,9 +159,9 @@ def in_turn(plan: Plan, results: Sequence[Results]) -> str:
         for one in results:
             names = dict.fromkeys(line.name for line in one.lines if line.group == MODELS)
             for name, ours in product(names, one.ours):
-                gains = [_found(one, ours, MODELS, name, kind, speedup) for kind in KINDS for speedup in (2.0, 3.0)]
+                gains = [one.comparison(ours, MODELS, name, kind, speedup) for kind in KINDS for speedup in (2.0, 3.0)]
                 if any(gains):
-                    yield [title_of(plan, one), name, ours, *map(_gain, gains)]
+                    yield [title_of(plan, one), name, ours, *map(cells.gain, gains)]
 
     columns = [f"{HANDED_IN[kind]}, {speedup:g}×" for kind in KINDS for speedup in (2, 3)]
     return grid(("data and encoder", "models", "ours", *columns), rows())
@@ -181,14 +172,21 @@ def rivals(plan: Plan, results: Sequence[Results], kind: str) -> str:
 
     def rows() -> Iterable[list[str]]:
         for one in results:
-            own = [(f"**ours: {name}**", found.seeds, one.line_of(name, kind)) for name, found in one.ours.items()]
-            others = [
-                (found.name, found.seeds, found.line)
-                for found in one.lines
-                if (found.group, found.rule, found.kind) == (RIVAL, PER_EXIT, kind)
+            own = [
+                (f"**ours: {name}**", found.seeds, one.line_of(name, kind).accuracy) for name, found in one.ours.items()
             ]
-            for name, seeds, line in [*own, *others] if others else ():
-                yield [title_of(plan, one), name, str(seeds), *(_at(line.accuracy, speedup) for speedup in COMPARED_AT)]
+            others = [
+                (found.name, found.seeds, found.accuracy)
+                for found in one.lines
+                if (found.group, found.kind) == (RIVAL, kind)
+            ]
+            for name, seeds, accuracy in [*own, *others] if others else ():
+                yield [
+                    title_of(plan, one),
+                    name,
+                    str(seeds),
+                    *(cells.accuracy_at(accuracy, speedup) for speedup in COMPARED_AT),
+                ]
 
     return grid(("data and encoder", "method", "seeds", *(f"{one:g}×" for one in COMPARED_AT)), rows())
 
@@ -199,8 +197,8 @@ def against_rivals(plan: Plan, results: Sequence[Results]) -> str:
     def rows() -> Iterable[list[str]]:
         for one in results:
             for name in dict.fromkeys(found.name for found in one.lines if found.group == RIVAL):
-                gains = (_found(one, ours, RIVAL, name, "lot", speedup) for ours in OURS for speedup in (2.0, 3.0))
-                yield [title_of(plan, one), name, *map(_gain, gains)]
+                gains = (one.comparison(ours, RIVAL, name, "lot", speedup) for ours in OURS for speedup in (2.0, 3.0))
+                yield [title_of(plan, one), name, *map(cells.gain, gains)]
 
     return grid(("data and encoder", "rival", *(f"{ours}, {speedup}×" for ours in OURS for speedup in (2, 3))), rows())
 
@@ -224,7 +222,7 @@ def regimes(plan: Plan, results: Sequence[Results], part: str) -> str:
         return percent(float(np.mean(known))) if len(known) == len(values) else MISSING
 
     names = _with_exits(results)
-    rows = [[name, *_bold_best(results, names, name, value, percent), mean(name)] for name in names]
+    rows = [[name, *cells.bold_best(results, names, name, value, percent), mean(name)] for name in names]
     return grid(("method", *(title_of(plan, found) for found in results), "mean"), rows)
 
 
@@ -236,7 +234,7 @@ def faster(plan: Plan, results: Sequence[Results], loss: float) -> str:
         return None if one is None else one.line("lot", PER_EXIT).within[f"{loss:g}"].speedup
 
     names = _with_exits(results)
-    rows = [[name, *_bold_best(results, names, name, value, times)] for name in names]
+    rows = [[name, *cells.bold_best(results, names, name, value, times)] for name in names]
     return grid(("method", *(title_of(plan, found) for found in results)), rows)
 
 
@@ -252,7 +250,7 @@ def attached(plan: Plan, results: Sequence[Results]) -> str:
                         title_of(plan, found),
                         name,
                         " / ".join(percent(accuracy, 1) for accuracy in one.accuracies),
-                        *(_reach(one.line(kind).within["0.01"]) for kind in KINDS),
+                        *(cells.reach(one.line(kind).within["0.01"]) for kind in KINDS),
                         MISSING if one.seconds is None else f"{one.seconds:.0f} s",
                     ]
 
@@ -304,8 +302,8 @@ def calibration(plan: Plan, results: Sequence[Results]) -> str:
     """What fitted temperatures change for one threshold over all exits."""
 
     def row(found: Results) -> list[str]:
-        gains = (_found(found, "paper", CALIBRATION, "temperature 1", "lot", speedup) for speedup in COMPARED_AT)
-        return [title_of(plan, found), *map(_gain, gains)]
+        gains = (found.comparison("paper", CALIBRATION, "temperature 1", "lot", speedup) for speedup in COMPARED_AT)
+        return [title_of(plan, found), *map(cells.gain, gains)]
 
     known = (found for found in results if "paper" in found.ours)
     return grid(("data and encoder", *(f"at {one:g}×" for one in COMPARED_AT)), map(row, known))
@@ -318,7 +316,7 @@ def confidence(plan: Plan, results: Sequence[Results]) -> str:
         here, paper = found.several.correlations, PAPER_CORRELATIONS.get(found.data)
         assert here is not None  # it has several exits
         length, consistency = (None, None) if paper is None else paper
-        return [title_of(plan, found), *map(_rho, (here.length, length, here.consistency, consistency))]
+        return [title_of(plan, found), *map(cells.rho, (here.length, length, here.consistency, consistency))]
 
     header = ("data and encoder", "length, here", "length, paper", "consistency, here", "consistency, paper")
     return grid(header, map(row, results))
@@ -335,14 +333,16 @@ def clock(plan: Plan, results: Sequence[Results]) -> str:
                 for one in lot.real:
                     setting = f"{one.threshold:.3g}"
                     measured = f"{times(one.measured, 2)} ({one.low:.2f}–{one.high:.2f})"
-                    yield [title_of(plan, found), handed_in, setting, measured, times(one.summed, 2), _load(found)]
+                    yield [
+                        title_of(plan, found),
+                        handed_in,
+                        setting,
+                        measured,
+                        times(one.summed, 2),
+                        cells.load(found),
+                    ]
 
     return grid(("data and encoder", "handed in", "threshold", "timed", "sum over stages", "load"), rows())
-
-
-def _load(found: Results) -> str:
-    load = found.times.environment.get("load")
-    return MISSING if load is None else f"{load:.1f}"
 
 
 def coverage(plan: Plan, results: Sequence[Results]) -> str:
@@ -374,39 +374,6 @@ def missing(plan: Plan, results: Sequence[Results]) -> str:
     return "\n".join(lines) or "Nothing."
 
 
-def _found(
-    results: Results, ours: str, group: str, other: str, kind: str, speedup: float | None = None
-) -> Comparison | None:
-    for one in results.comparisons:
-        same = (one.ours, one.group, one.other, one.kind) == (ours, group, other, kind)
-        if same and (speedup is None or one.versus.speedup == speedup):
-            return one
-    return None
-
-
-def _against(found: Comparison | None) -> list[str]:
-    """A baseline's speed, and the gain there."""
-    return [MISSING if found is None else times(found.versus.speedup), _gain(found)]
-
-
-def _gain(found: Comparison | None) -> str:
-    """In points, with its interval; bold where that leaves 0 out."""
-    if found is None:
-        return MISSING
-    gain = found.versus.gain
-    return interval(gain) if found.versus.verdict == "even" else f"**{interval(gain)}**"
-
-
-def _at(accuracies: Sequence[float | None], speedup: float) -> str:
-    value = accuracies[int(np.flatnonzero(np.isclose(SPEEDUPS, speedup))[0])]
-    return MISSING if value is None else percent(value)
-
-
-def _accuracy(method: MethodFigures) -> str:
-    spread = "" if method.spread is None else f" ± {100 * method.spread:.2f}"
-    return percent(method.accuracies[-1]) + spread
-
-
 def _hardest(results: Results, ours: str, group: str, speedup: float) -> Comparison | None:
     """Of a group that ours can be compared with in batches, what leaves it the least."""
     found = [
@@ -419,45 +386,6 @@ def _hardest(results: Results, ours: str, group: str, speedup: float) -> Compari
     return min(found, key=lambda one: one.versus.gain.value, default=None)
 
 
-def _chosen(found: Chosen | None) -> str:
-    """A speed-up, and the accuracy there less the standard model's."""
-    return "none" if found is None else f"{times(found.speedup)}: {interval(found.gain)}"
-
-
-def _reach(found: Reach) -> str:
-    """A speed-up with its interval."""
-    best = "none" if found.speedup is None else times(found.speedup)
-    return f"{best} ({times(found.low)}–{times(found.high)})"
-
-
-def _recipe(recipe: Mapping[str, Any]) -> str:
-    norm = recipe["max_grad_norm"]
-    return f"{recipe['epochs']:g} epochs, {recipe['learning_rates'][0]:g}, norm {f'{norm:g}' if norm else 'free'}"
-
-
-def _rho(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.2f}"
-
-
 def _with_exits(results: Sequence[Results]) -> list[str]:
     """Methods that give several exits."""
     return list(dict.fromkeys(one.method for found in results for one in found.methods if len(one.layers) > 1))
-
-
-def _bold_best(
-    results: Sequence[Results],
-    names: Sequence[str],
-    name: str,
-    value: Callable[[Results, str], float | None],
-    form: Callable[[float], str],
-) -> list[str]:
-    """A row of a table, with the figures that are the best of their columns in bold."""
-
-    def cell(found: Results) -> str:
-        here = value(found, name)
-        if here is None:
-            return MISSING
-        best = max(one for one in (value(found, other) for other in names) if one is not None)
-        return f"**{form(here)}**" if here == best else form(here)
-
-    return [cell(found) for found in results]

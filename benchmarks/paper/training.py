@@ -18,9 +18,9 @@ def train(place: Place, run: Run) -> float | None:
     Returns:
         Seconds of processor time, which pauses of the machine do not count in; None if not all of it was spent here.
     """
-    folder = place.model(run)
-    if (folder / "config.json").is_file():
+    if place.is_trained(run):
         return None
+    folder = place.model(run)
     resumed, started = _checkpoints(folder).is_dir(), time.process_time()
     if run.method == CLASSIFIER:
         _fine_tune(place, run, folder)

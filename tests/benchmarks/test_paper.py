@@ -1,21 +1,22 @@
 """The reproduction in small: all steps on made-up texts, killed and taken up again."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.paper import measuring, running
 from benchmarks.paper.__main__ import main
+from benchmarks.paper.analysis import Analysis, analyse
 from benchmarks.paper.document import read_results, read_steps, write_document
-from benchmarks.paper.place import Place
 from benchmarks.paper.plan import AGAIN, PLAN, Run
 from benchmarks.paper.preparing import prepare
 from benchmarks.paper.smoke import place_in, smoke, tiny_plan
 from benchmarks.paper.training import train
 from benchmarks.rivals.recipes import RIVALS
 from offramp.errors import OptionError
-from offramp.files import locked
+from offramp.files import locked, read_json
 from offramp.policy import CRITERIA
 
 
@@ -60,14 +61,14 @@ def test_other_data_or_settings_are_another_run(done, tmp_path):
     run = Run("sst2", "minilm", "joint", 0)
     before = place_of(folder)
     plan = replace(before.plan, encoders=PLAN.encoders)
-    other = Place(plan, before.work, before.source, before.encoders)
+    other = replace(before, plan=plan)
     assert other.model(run) != before.model(run)
     assert before.model(run) != before.model(Run("sst2", "minilm", "joint", 1))
     (tmp_path / "data" / "sst2").mkdir(parents=True)
     for part in ("train", "dev", "test"):
         rows = before.data_file("sst2", part).read_text().splitlines()
         (tmp_path / "data" / "sst2" / f"{part}.jsonl").write_text("\n".join(rows[:50]))
-    shorter = Place(before.plan, tmp_path, None, before.encoders)
+    shorter = replace(before, work=tmp_path, source=None)
     assert shorter.model(run).name != before.model(run).name
 
 
@@ -149,8 +150,7 @@ def _ends(comparison):
 
 def test_an_interrupted_run_goes_on(done, tmp_path, monkeypatch):
     folder, _ = done
-    before = place_of(folder)
-    place = Place(before.plan, tmp_path, before.source, before.encoders)
+    place = replace(place_of(folder), work=tmp_path / "work", results=tmp_path / "results")
     run = Run("sst2", "minilm", "standard", 0)
 
     class Killed(BaseException):
@@ -171,14 +171,33 @@ def test_an_interrupted_run_goes_on(done, tmp_path, monkeypatch):
     assert train(place, run) is None
 
 
+def test_answers_are_enough_where_no_other_run_needs_the_model(done, tmp_path, monkeypatch):
+    folder, _ = done
+    results = tmp_path / "results"
+    shutil.copytree(folder / "results", results)
+    place = replace(place_of(folder), work=tmp_path / "work", results=results)
+    runs = {method: Run("sst2", "minilm", method, 0) for method in ("standard", "joint", AGAIN)}
+    prepare(place, place.plan.data_sets["sst2"])
+    assert all(place.is_done(run) and not place.is_here(run) for run in runs.values())
+    (analysis,) = Analysis.possible(place, list(runs.values()))
+    assert analyse(analysis).to_dict()["methods"] == read_json(results / "sst2-minilm.json")["methods"]
+    trained = []
+    monkeypatch.setattr(running, "train", lambda place, run: trained.append(run.method) or train(place, run))
+    running.run_all(place, list(runs.values()), lambda _: None)
+    assert not trained
+    place.record(runs[AGAIN]).unlink()
+    running.run_all(place, list(runs.values()), lambda _: None)
+    assert trained == ["standard", AGAIN]
+    assert place.is_here(runs["standard"])
+
+
 def test_a_run_that_another_process_is_at_is_left_to_it(done, tmp_path):
     folder, _ = done
-    before = place_of(folder)
-    place = Place(before.plan, tmp_path, before.source, before.encoders)
+    place = replace(place_of(folder), work=tmp_path / "work", results=tmp_path / "results")
     run = Run("sst2", "minilm", "standard", 0)
     prepare(place, place.plan.data_sets["sst2"])
     lock = place.model(run).with_suffix(".lock")
-    lock.parent.mkdir()
+    lock.parent.mkdir(parents=True)
     with locked(lock):
         running.run_all(place, [run], lambda _: None)
     assert not place.model(run).is_dir()

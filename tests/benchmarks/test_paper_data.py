@@ -16,7 +16,7 @@ IMDB = DataSet("imdb", "IMDB", Hub("owner/imdb"))
 
 
 def place(tmp_path, data, source=None):
-    return Place(Plan({data.name: data}, {}, ()), tmp_path / "work", source, {})
+    return Place(Plan({data.name: data}, {}, ()), tmp_path / "work", tmp_path / "results", source, {})
 
 
 def table(rows):
@@ -108,7 +108,7 @@ def test_pairs_without_labels_come_from_elsewhere(tmp_path):
         write_source(tmp_path, name, lambda part, name=name: [{"text": name, "text_pair": part, "label": "a"}] * 3)
     few = DataSet("few", "Few", Hub("owner/few"), pairs=True, unlabelled_rows=2, unlabelled_of="many")
     many = DataSet("many", "Many", Hub("owner/many"), pairs=True)
-    here = Place(Plan({"few": few, "many": many}, {}, ()), tmp_path / "work", tmp_path, {})
+    here = Place(Plan({"few": few, "many": many}, {}, ()), tmp_path / "work", tmp_path / "results", tmp_path, {})
     prepare_unlabelled(here, few)
     lines = here.unlabelled_file("few").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"text": "many", "text_pair": "train"}] * 2
@@ -120,7 +120,9 @@ def test_sentences_of_other_texts(tmp_path):
         write_source(tmp_path / "source", name, lambda part, text=text: [{"text": text, "label": one} for one in "ab"])
     few = DataSet("few", "Few", Hub("owner/few"), unlabelled_of="many", sentences=True)
     many = DataSet("many", "Many", Hub("owner/many"))
-    here = Place(Plan({"few": few, "many": many}, {}, ()), tmp_path / "work", tmp_path / "source", {})
+    here = Place(
+        Plan({"few": few, "many": many}, {}, ()), tmp_path / "work", tmp_path / "results", tmp_path / "source", {}
+    )
     prepare_unlabelled(here, few)
     lines = here.unlabelled_file("few").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
