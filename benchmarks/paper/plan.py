@@ -101,6 +101,7 @@ DATA_SETS = {
             "MultiNLI",
             Hub("nyu-mll/multi_nli", "premise", "hypothesis", test="validation_matched"),
             pairs=True,
+            train_rows=8_000,
             unlabelled_rows=10_000,
             unlabelled_of="snli",
         ),

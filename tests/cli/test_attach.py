@@ -65,7 +65,6 @@ def test_bad_options_are_refused_and_leave_nothing(refused, place, classifier, o
     ("model", "message"),
     [
         ("../encoder", "'../encoder' is not a whole fine-tuned classifier: 2 missing tensors, such as classifier.bias"),
-        ("../model", "../model has exits already"),
         ("../data.csv", "cannot load the classifier '../data.csv'"),
         ("no/such-model", "check the name; without a network, give a local folder"),
     ],

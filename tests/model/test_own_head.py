@@ -171,11 +171,54 @@ def test_what_has_no_head_is_refused(encoder_folder):
         adopt(str(encoder_folder))
 
 
-def test_what_has_exits_is_refused(tmp_path):
-    tiny_network().save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(BackboneError, match="has exits already; give the classifier that it was made from"):
-        adopt(str(tmp_path))
+def with_exits(folder, **config):
+    tiny_network(**config).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("before", [(), (2,)])
+@torch.no_grad()
+def test_of_a_model_with_exits_the_last_stays_to_the_last_bit(family, before, tmp_path):
+    folder = with_exits(tmp_path / "before", family=family, exits=(*before, LAYERS), pooling="mean", head="mlp")
+    theirs, ours = reference(folder), adopt(str(folder), exits=(1, 3), labels=("x", "y", "z"))
+    (tmp_path / "after").mkdir()
+    save(ours, tmp_path / "after")
+    for network in (aligned(ours.network), aligned(load(tmp_path / "after").network)):
+        assert network.config.exits == [1, 3, LAYERS]
+        assert (network.config.pooling, network.config.head, network.config.labels) == ("mean", "mlp", ("x", "y", "z"))
+        for batch in BATCHES.values():
+            found = network(**accepted(network, batch))
+            assert found.exit_logits.shape[1] == 3
+            assert torch.equal(found.logits, theirs(**accepted(theirs, batch)).logits)
+    assert str(tmp_path) not in (tmp_path / "after" / "config.json").read_text()
+
+
+@torch.no_grad()
+def test_so_does_an_own_head_beside_exits_of_another_kind(classifier_folder, tmp_path):
+    (tmp_path / "first").mkdir()
+    save(adopt(str(classifier_folder), exits=(2,)), tmp_path / "first")
+    network = aligned(adopt(str(tmp_path / "first"), exits=(1, 3), pooling="cls", head="mlp").network)
+    assert (network.config.exits, network.config.own_head) == ([1, 3, LAYERS], True)
+    assert isinstance(network.heads[-1], OwnHead)
+    assert all(isinstance(head, ExitHead) and head.hidden is not None for head in network.heads[:-1])
+    theirs = reference(classifier_folder)
+    assert torch.equal(network(**PADDED).logits, theirs(**PADDED).logits)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pooling": "mean"}, "pooling is 'mean', but the last exit, which is kept, has 'cls', and all exits share"),
+        ({"head": "mlp"}, "head is 'mlp', but the last exit, which is kept, has 'linear', and all exits share that"),
+        ({"head": "deep"}, "head 'deep' is not known"),
+    ],
+)
+def test_exits_share_what_they_are_made_of_with_a_last_one_of_ours(tmp_path, options, message):
+    folder = with_exits(tmp_path)
+    with pytest.raises(OptionError, match=message):
+        adopt(str(folder), **options)
 
 
 @pytest.mark.parametrize("damage", ["{", json.dumps({"model_type": "bert", "hidden_size": "wide"})])

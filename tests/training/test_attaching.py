@@ -11,7 +11,8 @@ from transformers import AutoModelForSequenceClassification
 import offramp
 from conftest import tiny_classifier, tiny_tokenizer
 from offramp.calibration import Calibration
-from offramp.data import Columns
+from offramp.data import Columns, read_texts, uses_of
+from offramp.data.seen import fitted_rows
 from offramp.errors import BackboneError, DataError, OptionError
 from offramp.training import ExitFit
 from toys import LABELS, multi, names, pairs, single, write_jsonl
@@ -136,6 +137,22 @@ def test_several_labels(tmp_path):
     assert without.exits[0].accuracy > 0.4  # all three labels at once; chance is 1 in 8
     assert labelled.against == "labels"
     assert offramp.load(tmp_path / "with").problem == kind
+
+
+def test_exits_of_a_model_are_replaced(stage, finished, tmp_path):
+    more = write_jsonl(tmp_path / "more.jsonl", [{"text": row["text"]} for row in single(200, seed=5)])
+    first = str(finished[0].folder)
+    summary = stage.attach(tmp_path / "model", model=first, data=more, exits=(3,), head="mlp")
+    assert summary.exits == (3, 4)
+    texts = [row["text"] for row in stage.fresh]
+    full = [offramp.load(folder).run_exits(texts).logits[-1] for folder in (first, summary.folder)]
+    np.testing.assert_array_equal(*full)
+    assert len(fitted_rows(summary.folder)) == 2
+    seen = uses_of(summary.folder, read_texts(stage.texts, Columns()))
+    assert seen["training"] == pytest.approx(0.9, abs=0.05)
+    with pytest.raises(DataError, match=r"dev rows are among those that .* was trained on: .* are; give other rows"):
+        stage.attach(tmp_path / "other", model=first, data=more, dev=stage.texts)
+    assert names(tmp_path) == ["model", "more.jsonl"]
 
 
 def test_pairs_and_a_dev_set(stage, tmp_path):

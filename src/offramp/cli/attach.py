@@ -8,7 +8,6 @@ from offramp.cli.options import (
     COLUMN_OPTIONS,
     SOURCE,
     Exits,
-    Head,
     MaxLength,
     OutputFolder,
     Overwrite,
@@ -24,7 +23,10 @@ from offramp.training.recipe import ExitFit
 @expand("fit", ExitFit)
 def command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A fine-tuned Hugging Face classifier: a folder or a hub id.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A fine-tuned Hugging Face classifier, or a model of ours: folder or hub id."
+        ),
     ],
     data: Annotated[str, typer.Option(help=f"Texts, best ones that MODEL was not trained on: {SOURCE}.")],
     output: OutputFolder,
@@ -41,8 +43,14 @@ def command(
         str | None, typer.Option(help="Label names in the order of MODEL's outputs, as no,yes; default: MODEL's own.")
     ] = None,
     exits: Exits = None,
-    pooling: Annotated[str | None, typer.Option(help="pooler, cls or mean, for the new exits.")] = None,
-    head: Head = "linear",
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="pooler, cls or mean, for the new exits; default: as MODEL's have, or mean."),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(help="linear, or mlp: with a hidden layer; default: as MODEL's exits have, or linear."),
+    ] = None,
     max_length: MaxLength = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,

@@ -83,7 +83,7 @@ def build(
         raise BackboneError(f"the weights of {backbone_name!r} do not fit its config.json: {flaw}; fetch it again")
     _check_encoder(backbone)
     config = _config_for(
-        backbone,
+        backbone.config,
         backbone_name,
         exits=exits,
         pooling=pooling,
@@ -102,37 +102,55 @@ def adopt(
     exits: Sequence[int] | str | None = None,
     labels: Sequence[str] | None = None,
     pooling: str | None = None,
-    head: str = "linear",
+    head: str | None = None,
     text_pair: bool = False,
     max_length: int | None = None,
 ) -> LoadedModel:
     """Puts untrained exits on a fine-tuned classifier, whose own head becomes the last exit.
 
+    Of a model that has exits the last one stays, and the others are replaced.
+
     Args:
         classifier_name: folder or hub id of a checkpoint for ``AutoModelForSequenceClassification``.
         labels: label names in the order of the logits; by default those in the checkpoint's configuration.
-        pooling: of the exits before the last; by default ``mean``. Until its last layers an encoder that was trained
-            with one head gathers nothing in its first token: on SST-2 and MiniLM-6L, exits after 1, 2 and 4 layers of
-            a frozen classifier got 80.9, 84.4 and 88.6 % of the test texts right with ``mean`` and 58.2, 63.2 and
-            83.3 % with ``cls``.
+        head: by default what the model's exits have, and ``linear`` where there are none.
+        pooling: of the exits before the last; by default what the model's exits have, and ``mean`` where there are
+            none. Until its last layers an encoder that was trained with one head gathers nothing in its first token: on
+            SST-2 and MiniLM-6L, exits after 1, 2 and 4 layers of a frozen classifier got 80.9, 84.4 and 88.6 % of the
+            test texts right with ``mean`` and 58.2, 63.2 and 83.3 % with ``cls``.
 
     The other arguments are those of :func:`build`.
 
     Raises:
         BackboneError: the checkpoint cannot be found or read, holds no classifier, or its encoder cannot take exits.
-        OptionError: the exits or the labels do not fit it.
+        OptionError: the exits, their pooling or head, or the labels do not fit it.
     """
     found = open_classifier(classifier_name, max_length)
     classifier, tokenizer = found.network, found.tokenizer
-    if classifier.config.model_type == EarlyExitConfig.model_type:
-        raise BackboneError(f"{classifier_name} has exits already; give the classifier that it was made from")
+    if isinstance(classifier, EarlyExitForSequenceClassification):
+        before = classifier.config
+        classifier.replace_exits(
+            _config_for(
+                before.backbone_config,
+                classifier_name,
+                exits=exits,
+                pooling=pooling or before.pooling,
+                head=head or before.head,
+                head_dropout=before.head_dropout,
+                own_head=before.own_head,
+                text_pair=text_pair,
+                problem_type=found.problem_type,
+                labels=_names(found.labels, labels),
+            )
+        )
+        return LoadedModel(classifier, tokenizer)
     _check_encoder(classifier.base_model)
     config = _config_for(
-        classifier,
+        classifier.config,
         classifier_name,
         exits=exits,
         pooling=pooling or "mean",
-        head=head,
+        head=head or "linear",
         own_head=True,
         text_pair=text_pair,
         problem_type=found.problem_type,
@@ -253,20 +271,20 @@ def _names(there: list[str], labels: Sequence[str] | None) -> list[str]:
 
 
 def _config_for(
-    source: PreTrainedModel, name: str, *, exits: Sequence[int] | str | None, labels: Sequence[str], **more: Any
+    source: PreTrainedConfig, name: str, *, exits: Sequence[int] | str | None, labels: Sequence[str], **more: Any
 ) -> EarlyExitConfig:
     """The configuration of a network with exits on ``source``: an encoder or, with ``own_head``, a classifier."""
     if Path(name).exists():
-        source.config._name_or_path = ""  # where it lay on this machine is nobody's business
-    attention = source.config._attn_implementation
+        source._name_or_path = ""  # where it lay on this machine is nobody's business
+    attention = source._attn_implementation
     config = EarlyExitConfig(
-        backbone_config=source.config,
-        exits=resolve_exits(exits, source.config.num_hidden_layers),
+        backbone_config=source,
+        exits=resolve_exits(exits, source.num_hidden_layers),
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         **more,
     )
-    source.config._attn_implementation = attention  # the enclosing configuration has just reset it
+    source._attn_implementation = attention  # the enclosing configuration has just reset it
     return config
 
 

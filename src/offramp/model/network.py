@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from offramp.errors import OptionError
 from offramp.model.config import EarlyExitConfig
 from offramp.model.flow import GradientFlow, scale_gradient
 from offramp.model.heads import MLP_WIDTH, ExitHead, OwnHead, Pooling
@@ -36,6 +37,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     ``exit_logits``) it lets the engine stop in between.
     """
 
+    config: EarlyExitConfig
     config_class = EarlyExitConfig
     base_model_prefix = "backbone"
     supports_gradient_checkpointing = True
@@ -53,14 +55,38 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         if config.pooling != "pooler" and not config.own_head and hasattr(self.backbone, "pooler"):
             self.backbone.pooler = None  # unused parameters would stop distributed training
         self.stack = LayerStack(self.backbone)
-        hidden = MLP_WIDTH if config.head == "mlp" else 0
-        mixing = config.exits[:-1] if config.own_head else config.exits
-        self.heads = nn.ModuleList(
-            ExitHead(layers, self.stack.width, config.num_labels, config.head_dropout, hidden) for layers in mixing
-        )
-        if config.own_head:
-            self.heads.append(OwnHead(source))
+        last = OwnHead(source) if config.own_head else self._untrained_head(config.exits[-1])
+        self.heads = self._untrained_heads_before(last)
         self.post_init()
+
+    def _untrained_head(self, layers: int) -> ExitHead:
+        config = self.config
+        hidden = MLP_WIDTH if config.head == "mlp" else 0
+        return ExitHead(layers, self.stack.width, config.num_labels, config.head_dropout, hidden)
+
+    def _untrained_heads_before(self, last: nn.Module) -> nn.ModuleList:
+        return nn.ModuleList([*map(self._untrained_head, self.config.exits[:-1]), last])
+
+    def replace_exits(self, config: EarlyExitConfig) -> None:
+        """Puts untrained exits in the place of all but the last, which stays as it is, and so do its logits.
+
+        Args:
+            config: of the network as it will be; with the same encoder.
+
+        Raises:
+            BackboneError: the encoder has no pooler.
+            OptionError: the last exit shares pooling and head with the others, and these would have something else.
+        """
+        for name in () if config.own_head else ("pooling", "head"):
+            kept, wanted = getattr(self.config, name), getattr(config, name)
+            if kept != wanted:
+                raise OptionError(
+                    f"{name} is {wanted!r}, but the last exit, which is kept, has {kept!r}, and all exits share that; "
+                    f"leave {name} out"
+                )
+        self.config = config
+        self.pooling = Pooling(config.pooling, self.backbone)
+        self.heads = self._untrained_heads_before(self.heads[-1])
 
     @property
     def stages(self) -> tuple[range, ...]:

@@ -28,7 +28,7 @@ from offramp.model import LoadedModel, adopt
 from offramp.model.encoding import Encoded, encode
 from offramp.model.losses import UNLABELLED
 from offramp.training.card import attached_card
-from offramp.training.checks import check_numbers, check_output
+from offramp.training.checks import check_numbers, check_output, fitted_before
 from offramp.training.folder import write_folder
 from offramp.training.frozen import KeptStates, exit_logits_of, fit_exits, keep_states
 from offramp.training.phases import exits_alone
@@ -101,7 +101,7 @@ def attach(
     labels: Sequence[str] | None = None,
     exits: Sequence[int] | str | None = None,
     pooling: str | None = None,
-    head: str = "linear",
+    head: str | None = None,
     max_length: int | None = None,
     fit: ExitFit | None = None,
     seed: int = 0,
@@ -117,6 +117,8 @@ def attach(
     Texts that the classifier was trained on are poor material: it is surer of them than of others, and so will the
     exits be. Any others of the same kind will do, since no labels are needed.
 
+    A model that has exits already keeps its last; the others are replaced.
+
     Args:
         model: a checkpoint for ``AutoModelForSequenceClassification``: a folder or a hub id.
         data: texts: a csv, tsv, jsonl or parquet file, a folder, or a hub id.
@@ -128,8 +130,8 @@ def attach(
         labels: label names in the order of the classifier's outputs; by default those of its configuration.
         exits: layers after which exits sit, as numbers or text; ``"all"``; None for four, spread as in the paper. The
             last is always the classifier's own head.
-        pooling: ``pooler``, ``cls`` or ``mean``, for the new exits.
-        head: ``linear``, or ``mlp`` with a hidden layer.
+        pooling: ``pooler``, ``cls`` or ``mean``, for the new exits; by default as the exits there are, or ``mean``.
+        head: ``linear``, or ``mlp`` with a hidden layer; by default as the exits there are, or ``linear``.
         max_length: tokens at which texts are cut; by default, and at most, what the encoder can take.
         fit: optimisation settings.
         seed: makes everything random repeatable.
@@ -138,7 +140,8 @@ def attach(
 
     Raises:
         BackboneError: the checkpoint cannot be found or read, or is no classifier that can take exits.
-        DataError: the data cannot be read, or have labels that the classifier lacks.
+        DataError: the data cannot be read, or have labels that the classifier lacks, or the classifier's folder says
+            that it was trained on the dev texts.
         OptionError: an option is out of range, or the output exists.
         StorageError: the disk is full.
     """
@@ -146,6 +149,7 @@ def attach(
     check_numbers(dev_fraction, max_length, seed)
     check_output(folder, overwrite)
     train_texts, dev_texts = _read(data, dev, dev_fraction, columns, targets, seed)
+    before = fitted_before(model, train_texts, dev_texts, same_split=targets != "model")
     loaded = adopt(
         model,
         exits=exits,
@@ -166,7 +170,7 @@ def attach(
         calibration = _calibration(loaded, dev_part, fitted.dev_logits)
         record = _record(loaded, model, train, dev_part, targets, fit, seed, fitted)
         card = attached_card(loaded.network.config, calibration, record)
-        write_folder(new, loaded, calibration, record, card, fitted=[train_texts], dev=dev_texts)
+        write_folder(new, loaded, calibration, record, card, fitted=[train_texts, *before], dev=dev_texts)
     return AttachSummary(
         folder=folder,
         exits=tuple(layers),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers.integrations import get_available_reporting_integrations
 
-from offramp.data import Split, check_dev_fraction
+from offramp.data import LabelledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
 from offramp.errors import DataError, OptionError
 from offramp.files import check_writable
@@ -72,14 +72,20 @@ def check_layers(model: LoadedModel, regime: Regime) -> None:
         )
 
 
-def fitted_before(name: str, split: Split) -> list[SeenRows]:
-    """What a model that teaches or is where training starts was fitted to; the dev rows must not be."""
+def fitted_before(
+    name: str, train: LabelledTexts | Texts, dev: LabelledTexts | Texts, *, same_split: bool
+) -> list[SeenRows]:
+    """What a model that teaches or is where training starts was fitted to; the dev rows must not be.
+
+    Args:
+        same_split: whether the data, seed and fraction of that training would give the same dev rows again.
+    """
     before = fitted_rows(Path(name))
     # What stands among the training rows, too, simply repeats.
-    if before and (share := share_among(before, split.dev, beside=split.train)) > MOST_REPEATED:
+    if before and (share := share_among(before, dev, beside=train)) > MOST_REPEATED:
+        again = "use the data, seed and dev-fraction of that training again, or " if same_split else ""
         raise DataError(
-            f"about {share:.0%} of the {len(split.dev)} dev rows are among those that {name} was trained on: figures "
-            "taken on them would look better than they are; use the data, seed and dev-fraction of that training "
-            "again, or give other rows as dev"
+            f"about {share:.0%} of the {len(dev)} dev rows are among those that {name} was trained on: figures "
+            f"taken on them would look better than they are; {again}give other rows as dev"
         )
     return before

@@ -202,7 +202,7 @@ def train(
     check_distillation(regime, unlabeled, teacher)
     split, names = _read(data, dev, dev_fraction, columns, seed)
     sources = dict.fromkeys(name for name in (model, teacher) if name is not None)
-    before = [rows for name in sources for rows in fitted_before(name, split)]
+    before = [rows for name in sources for rows in fitted_before(name, split.train, split.dev, same_split=True)]
     more = None if unlabeled is None else read_texts(unlabeled, columns)
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
     expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
