@@ -91,6 +91,8 @@ class Place:
             further["unlabelled"] = _fingerprint(self.unlabelled_file(run.data), columns, read_texts)
         if run.teacher is not None:
             further["teacher"] = self._name(run.teacher)
+        if run.attached_to is not None:
+            further["attached to"] = self._name(run.attached_to)
         return further
 
     def is_prepared(self, data: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from offramp.data import Columns
 from offramp.training import Recipe, Regime, recipe_named
@@ -13,7 +14,9 @@ SWITCHES = (UNLABELLED, TUNED, TAUGHT, TWICE)
 TEACHER = "mpnet"
 DISTILLED = f"{JOINT} distill=1"
 SHARED, PER_EXIT = "shared", "per-exit"
-ATTACHED: dict[str, Targets] = {"attach labels": "labels", "attach model": "model"}
+ATTACH = "attach"
+ATTACHED = tuple(f"{ATTACH} {targets}" for targets in ("labels", "model"))
+ON_CLASSIFIER = tuple(f"{attached} {CLASSIFIER}" for attached in ATTACHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +174,10 @@ class Run:
         data, encoder: keys of the plan's tables.
         method: ``standard`` (one exit); ``cut 2`` (the efficient baseline: one exit, cut off after two layers);
             ``classifier`` (fine-tuned with transformers alone); ``attach labels`` or ``attach model`` (exits put on
-            that one); or a regime with its switches, such as ``mixed distill=1 consistent``, and ``unlabelled`` where
-            texts without labels join in, ``tuned`` where the standard model is both where training starts and what the
-            exits learn from, ``taught`` where that of 12 layers is the teacher, ``twice`` where training takes twice as
-            long.
+            the standard model, and with ``classifier`` behind it on that one); or a regime with its switches, such as
+            ``mixed distill=1 consistent``, and ``unlabelled`` where texts without labels join in, ``tuned`` where the
+            standard model is both where training starts and what the exits learn from, ``taught`` where that of 12
+            layers is the teacher, ``twice`` where training takes twice as long.
     """
 
     data: str
@@ -196,12 +199,16 @@ class Run:
     @property
     def targets(self) -> Targets | None:
         """What attached exits learn; None for networks that are trained as a whole."""
-        return ATTACHED.get(self.method)
+        kind, *words = self.method.split()
+        return cast(Targets, words[0]) if kind == ATTACH else None
 
     @property
-    def classifier(self) -> "Run":
-        """The one that exits are attached to."""
-        return Run(self.data, self.encoder, CLASSIFIER, self.seed)
+    def attached_to(self) -> "Run | None":
+        """The one that exits are put on, if it is such a run."""
+        if self.targets is None:
+            return None
+        method = CLASSIFIER if CLASSIFIER in self.method.split() else STANDARD
+        return Run(self.data, self.encoder, method, self.seed)
 
     @property
     def unlabelled(self) -> bool:
@@ -232,8 +239,7 @@ class Run:
     @property
     def needed(self) -> "tuple[Run, ...]":
         """Those that have to be done before."""
-        first = (self.start, self.teacher) if self.targets is None else (self.classifier,)
-        return tuple(dict.fromkeys(run for run in first if run is not None))
+        return tuple(dict.fromkeys(run for run in (self.start, self.teacher, self.attached_to) if run is not None))
 
     @property
     def regime(self) -> Regime:
@@ -310,14 +316,14 @@ OURS = {
     "tuned": Ours(AGAIN, PER_EXIT),
     "unlabelled": Ours(SELF, PER_EXIT),
 }
-RIVALS = ("sweet", "weighted", "frozen", "alternating", CLASSIFIER, *ATTACHED)
+RIVALS = ("sweet", "weighted", "alternating", *ATTACHED)
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 
 PLAN = Plan(
     DATA_SETS,
     ENCODERS,
     (
-        Wave(("sst2",), "minilm", (STANDARD, JOINT, *EFFICIENT, CLASSIFIER, *ATTACHED)),
+        Wave(("sst2",), "minilm", (STANDARD, JOINT, *EFFICIENT, CLASSIFIER, *ON_CLASSIFIER)),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, AGAIN)),
         Wave(_SHORT, "mpnet", (STANDARD, SELF)),
         Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT, AGAIN)),
@@ -325,7 +331,7 @@ PLAN = Plan(
         Wave(_SHORT, "minilm", (SELF, *RIVALS)),
         Wave(("multinli",), "minilm", (SELF, *RIVALS)),
         Wave(_SHORT, "mpnet", (*EFFICIENT_12, AGAIN)),
-        Wave(_SHORT, "minilm", (f"{JOINT} {TWICE}", DISTILLED, "mixed", "mixed distill=1", MORE, PUPIL)),
+        Wave(_SHORT, "minilm", (f"{JOINT} {TWICE}", DISTILLED, "frozen", "mixed", "mixed distill=1", MORE, PUPIL)),
         Wave(("imdb",), "minilm", RIVALS),
         Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, AGAIN), seeds=(1, 2)),
     ),

@@ -67,7 +67,8 @@ def small_plan() -> Plan:
 
 def tiny_plan() -> Plan:
     """One data set of texts and one of pairs, and of every kind of run one: for tests."""
-    methods = (STANDARD, JOINT, AGAIN, "cut 1", "cut 4", "sweet", "weighted", CLASSIFIER, "attach model")
+    alone = (STANDARD, "cut 1", "cut 4", CLASSIFIER)
+    methods = (*alone, JOINT, AGAIN, "sweet", "weighted", "attach model", "attach model classifier")
     data = {name: PLAN.data_sets[name] for name in ("sst2", "snli")}
     waves = (Wave(("sst2",), "minilm", methods), Wave(("snli",), "minilm", (STANDARD, JOINT)))
     return Plan(data, _quick({"minilm": PLAN.encoders["minilm"]}), waves)

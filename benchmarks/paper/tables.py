@@ -9,7 +9,7 @@ from benchmarks.paper import cells
 from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
 from benchmarks.paper.cells import MISSING, grid, title_of
 from benchmarks.paper.pictures import HANDED_IN
-from benchmarks.paper.plan import ATTACHED, JOINT, OURS, PER_EXIT, SHARED, Plan, Run
+from benchmarks.paper.plan import ATTACHED, JOINT, ON_CLASSIFIER, OURS, PER_EXIT, SHARED, Plan, Run
 from benchmarks.paper.results import KINDS, LOSSES, Comparison, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
 from offramp.report.words import count, loss_of, percent, span, times, whole
@@ -239,11 +239,11 @@ def faster(plan: Plan, results: Sequence[Results], loss: float) -> str:
 
 
 def attached(plan: Plan, results: Sequence[Results]) -> str:
-    """Exits put on a fine-tuned classifier, beside joint training."""
+    """Exits put on a model that is fine-tuned already, beside joint training."""
 
     def rows() -> Iterable[list[str]]:
         for found in results:
-            for name in (JOINT, *ATTACHED):
+            for name in (JOINT, *ATTACHED, *ON_CLASSIFIER):
                 one = found.method(name)
                 if one is not None:
                     yield [

@@ -71,8 +71,9 @@ def _attach(place: Place, run: Run, targets: Targets, folder: Path) -> None:
     The dev texts serve as such in either case.
     """
     data = place.plan.data_sets[run.data]
+    (attached_to,) = run.needed
     attach(
-        str(place.model(run.classifier)),
+        str(place.model(attached_to)),
         data=str(place.data_file(run.data, "train")),
         dev=str(place.data_file(run.data, "dev")),
         output=folder,

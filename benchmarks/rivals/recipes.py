@@ -33,7 +33,7 @@ RIVALS = (
     Rival(
         "DeeBERT",
         "Xin et al., ACL 2020",
-        "frozen",
+        "attach labels",
         "certainty",
         "exits are linear instead of whole poolers, and calibrated",
     ),
