@@ -54,7 +54,7 @@ def _curves(results: Results, title: str) -> Any:
 
 
 def _plot_ours(axes: Any, results: Results, kind: str) -> None:
-    for name, style in zip(OURS, ((0, (1, 1)), (0, (3, 1)), "-", (0, (5, 1, 1, 1))), strict=True):
+    for name, style in zip(OURS, ((0, (1, 1)), (0, (3, 1)), (0, (6, 2)), "-", (0, (5, 1, 1, 1))), strict=True):
         if name in results.ours:
             accuracy = results.line_of(name, kind).accuracy
             _plot(axes, accuracy, color=BLUE, linewidth=1.8, linestyle=style, label=f"ours: {name}")

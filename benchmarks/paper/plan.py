@@ -313,10 +313,11 @@ SELF, PUPIL = f"{MORE} {TUNED}", f"{MORE} {TAUGHT}"
 OURS = {
     "paper": Ours(JOINT, SHARED),
     "joint": Ours(JOINT, PER_EXIT),
+    "attached": Ours("attach model", PER_EXIT),
     "tuned": Ours(AGAIN, PER_EXIT),
     "unlabelled": Ours(SELF, PER_EXIT),
 }
-RIVALS = ("sweet", "weighted", "alternating", *ATTACHED)
+RIVALS = ("sweet", "weighted", "alternating")
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 
 PLAN = Plan(
@@ -324,15 +325,15 @@ PLAN = Plan(
     ENCODERS,
     (
         Wave(("sst2",), "minilm", (STANDARD, JOINT, *EFFICIENT, CLASSIFIER, *ON_CLASSIFIER)),
-        Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, AGAIN)),
-        Wave(_SHORT, "mpnet", (STANDARD, SELF)),
-        Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT, AGAIN)),
+        Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, *ATTACHED, AGAIN)),
+        Wave(_SHORT, "mpnet", (STANDARD, *ATTACHED, SELF)),
+        Wave(_LONG, "minilm", (STANDARD, JOINT, *EFFICIENT, *ATTACHED, AGAIN)),
         Wave(_SHORT, "mpnet", (JOINT,)),
         Wave(_SHORT, "minilm", (SELF, *RIVALS)),
         Wave(("multinli",), "minilm", (SELF, *RIVALS)),
         Wave(_SHORT, "mpnet", (*EFFICIENT_12, AGAIN)),
         Wave(_SHORT, "minilm", (f"{JOINT} {TWICE}", DISTILLED, "frozen", "mixed", "mixed distill=1", MORE, PUPIL)),
         Wave(("imdb",), "minilm", RIVALS),
-        Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, AGAIN), seeds=(1, 2)),
+        Wave(_SHORT, "minilm", (STANDARD, JOINT, *EFFICIENT, *ATTACHED, AGAIN), seeds=(1, 2)),
     ),
 )
