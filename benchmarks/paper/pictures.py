@@ -15,6 +15,8 @@ HANDED_IN = {"lot": "in batches", "single": "one by one"}
 # Of the rivals: Wong's palette, Nature Methods 2011, of which ours has BLUE, and a brown.
 _PALETTE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#D55E00", "#8C510A")
 _COLORS = {rival.name: color for rival, color in zip(RIVALS, _PALETTE, strict=True)}
+# Of ours: dots, dashes, both, none.
+_DASHES: tuple[Any, ...] = ((0, (1, 1)), (0, (3, 1)), (0, (4, 1, 1, 1, 1, 1)), "-", (0, (5, 1, 1, 1)))
 # Points of accuracy below the standard model that a picture shows.
 _DEEPEST = 8.0
 
@@ -54,7 +56,7 @@ def _curves(results: Results, title: str) -> Any:
 
 
 def _plot_ours(axes: Any, results: Results, kind: str) -> None:
-    for name, style in zip(OURS, ((0, (1, 1)), (0, (3, 1)), (0, (6, 2)), "-", (0, (5, 1, 1, 1))), strict=True):
+    for name, style in zip(OURS, _DASHES, strict=True):
         if name in results.ours:
             accuracy = results.line_of(name, kind).accuracy
             _plot(axes, accuracy, color=BLUE, linewidth=1.8, linestyle=style, label=f"ours: {name}")
@@ -99,7 +101,7 @@ def _legend(figure: Any) -> None:
     """Below all panels; what several of them show is named once."""
     shown = [axes.get_legend_handles_labels() for axes in figure.axes]
     once = {label: handle for handles, labels in shown for handle, label in zip(handles, labels, strict=True)}
-    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=8, frameon=False, fontsize=8)
+    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
 
 
 def _plot(axes: Any, accuracy: Sequence[float | None], **style: Any) -> None:
