@@ -118,6 +118,7 @@ def test_results_compare_with_baselines_and_name_what_is_missing(done):
     assert groups == {
         "paper": {"efficient", "rivals", "models", "calibration"},
         "joint": {"efficient", "rivals", "models"},
+        "attached": {"efficient", "rivals", "models"},
         "tuned": {"efficient", "rivals", "models"},
     }
     assert {one.ours for one in snli.comparisons} == {"paper"}
