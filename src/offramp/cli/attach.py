@@ -6,6 +6,7 @@ import typer
 
 from offramp.cli.options import (
     COLUMN_OPTIONS,
+    HEAD,
     SOURCE,
     Exits,
     MaxLength,
@@ -49,7 +50,7 @@ def command(
     ] = None,
     head: Annotated[
         str | None,
-        typer.Option(help="linear, or mlp: with a hidden layer; default: as MODEL's exits have, or linear."),
+        typer.Option(help=f"{HEAD}; default: as MODEL's exits have, or linear."),
     ] = None,
     max_length: MaxLength = None,
     seed: Seed = 0,

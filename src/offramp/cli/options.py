@@ -39,6 +39,7 @@ OutputFolder = Annotated[str, typer.Option(help="Model folder to write.")]
 Exits = Annotated[
     str | None, typer.Option(help="Layers after which exits sit, as 1,2,4, or 'all'; default: four, spread.")
 ]
+HEAD = "linear, or mlp: with a hidden layer"
 MaxLength = Annotated[int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")]
 Seed = Annotated[int, typer.Option(help="Makes everything random repeatable.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]

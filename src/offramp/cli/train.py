@@ -7,6 +7,7 @@ import typer
 
 from offramp.cli.options import (
     COLUMN_OPTIONS,
+    HEAD,
     SOURCE,
     Exits,
     MaxLength,
@@ -47,7 +48,7 @@ def command(
     pooling: Annotated[
         str | None, typer.Option(help="pooler, cls or mean; default: what the encoder was pre-trained with.")
     ] = None,
-    head: Annotated[str, typer.Option(help="linear, or mlp: with a hidden layer.")] = "linear",
+    head: Annotated[str, typer.Option(help=f"{HEAD}.")] = "linear",
     max_length: MaxLength = None,
     recipe: Annotated[str, typer.Option(help=f"Settings to start from: {' or '.join(RECIPES)}.")] = "default",
     trials: Annotated[int, typer.Option(help="Runs with other seeds and learning rates; the best is kept.")] = 1,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,35 +128,28 @@ def adopt(
     """
     found = open_classifier(classifier_name, max_length)
     classifier, tokenizer = found.network, found.tokenizer
-    if isinstance(classifier, EarlyExitForSequenceClassification):
-        before = classifier.config
-        classifier.replace_exits(
-            _config_for(
-                before.backbone_config,
-                classifier_name,
-                exits=exits,
-                pooling=pooling or before.pooling,
-                head=head or before.head,
-                head_dropout=before.head_dropout,
-                own_head=before.own_head,
-                text_pair=text_pair,
-                problem_type=found.problem_type,
-                labels=_names(found.labels, labels),
-            )
-        )
-        return LoadedModel(classifier, tokenizer)
-    _check_encoder(classifier.base_model)
-    config = _config_for(
-        classifier.config,
-        classifier_name,
+    config_for = partial(
+        _config_for,
+        name=classifier_name,
         exits=exits,
-        pooling=pooling or "mean",
-        head=head or "linear",
-        own_head=True,
         text_pair=text_pair,
         problem_type=found.problem_type,
         labels=_names(found.labels, labels),
     )
+    if isinstance(classifier, EarlyExitForSequenceClassification):
+        before = classifier.config
+        classifier.replace_exits(
+            config_for(
+                before.backbone_config,
+                pooling=pooling or before.pooling,
+                head=head or before.head,
+                head_dropout=before.head_dropout,
+                own_head=before.own_head,
+            )
+        )
+        return LoadedModel(classifier, tokenizer)
+    _check_encoder(classifier.base_model)
+    config = config_for(classifier.config, pooling=pooling or "mean", head=head or "linear", own_head=True)
     model = _with_exits(config, classifier, tokenizer, max_length)
     _check_own_head(model.network, classifier)
     return model
