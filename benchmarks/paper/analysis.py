@@ -343,7 +343,5 @@ def _compared(
     speedups: Sequence[float],
 ) -> Iterator[Comparison]:
     own = analysis.mean_outcomes(OURS[ours].method, kind, seeds, OURS[ours].rule)
-    for speedup in speedups:
-        found = versus(own, theirs, speedup)
-        if found is not None:
-            yield Comparison(ours, group, name, kind, len(seeds), found)
+    for found in versus(own, theirs, speedups):
+        yield Comparison(ours, group, name, kind, len(seeds), found)

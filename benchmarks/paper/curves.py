@@ -245,12 +245,15 @@ class Versus:
         return "worse" if self.gain.high < -1e-9 else "even"
 
 
-def versus(ours: Outcomes, theirs: Outcomes, speedup: float) -> Versus | None:
-    """Compares on the same rows, by a paired bootstrap; None where one of them cannot be so fast."""
-    if min(fastest(ours), fastest(theirs)) < speedup * (1 - 1e-9):
-        return None
-    first, second = compare({"theirs": theirs, "ours": ours}, [1 / speedup])
-    return Versus(speedup, second.value.value, first.value.value, second.gain)
+def versus(ours: Outcomes, theirs: Outcomes, speedups: Sequence[float]) -> list[Versus]:
+    """Compares on the same rows, by a paired bootstrap, at all speed-ups that both of them reach."""
+    slower = min(fastest(ours), fastest(theirs))
+    reached = [speedup for speedup in speedups if slower >= speedup * (1 - 1e-9)]
+    if not reached:
+        return []
+    found = compare({"theirs": theirs, "ours": ours}, [1 / speedup for speedup in reached])
+    pairs = zip(reached, found[: len(reached)], found[len(reached) :], strict=True)
+    return [Versus(speedup, second.value.value, first.value.value, second.gain) for speedup, first, second in pairs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,10 +140,10 @@ def test_models_in_turn_pay_for_all_that_ran(lot):
 def test_a_comparison_is_paired_and_within_reach_of_both(lot):
     found = answers()
     ours, cut = curves.early_exit(found, lot), curves.one_exit(found, lot.cut_shares(1, found.tokens))
-    same = curves.versus(ours, ours, 2.0)
+    (same,) = curves.versus(ours, ours, [2.0])
     assert (same.gain.value, same.gain.low, same.gain.high, same.verdict) == (0, 0, 0, "even")
-    assert curves.versus(ours, cut, 3.1) is None
-    at = curves.versus(ours, cut, 3.0)
+    assert curves.versus(ours, cut, [3.1]) == []
+    (at,) = curves.versus(ours, cut, [3.0, 3.1])
     assert at.theirs == pytest.approx(found.accuracies[-1])
     assert at.ours < at.theirs
     assert at.verdict == "worse"
