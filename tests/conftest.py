@@ -6,6 +6,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import importlib.util
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
+import offramp.exporting.run
+from offramp.exporting.graphs import write_graphs
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.heads import ExitHead
 
@@ -162,6 +166,24 @@ def tiny_network(
 def tiny_model(family: str = "bert", max_length: int = 48, **config: object) -> LoadedModel:
     """A random network with the tiny tokenizer."""
     return LoadedModel(tiny_network(family, **config), tiny_tokenizer(max_length))
+
+
+@pytest.fixture(scope="module")
+def graphs_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Exports of the same network take the graphs that the first of them wrote, which took it half a minute."""
+    written: dict[tuple[object, ...], Path] = {}
+
+    def write(network: EarlyExitForSequenceClassification, folder: Path, **options: object) -> None:
+        weights = (tensor.numpy().tobytes() for tensor in network.state_dict().values())
+        key = (*(hash(one) for one in weights), network.config.to_json_string(), *options.values())
+        if key not in written:
+            written[key] = tmp_path_factory.mktemp("graphs")
+            write_graphs(network, written[key], **options)
+        shutil.copytree(written[key], folder, dirs_exist_ok=True)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(offramp.exporting.run, "write_graphs", write)
+        yield
 
 
 @pytest.fixture

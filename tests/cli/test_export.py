@@ -4,6 +4,8 @@ import pytest
 
 from toys import names, write_model
 
+pytestmark = pytest.mark.usefixtures("graphs_once")
+
 
 @pytest.fixture
 def model(place):

@@ -17,6 +17,8 @@ from offramp.exporting import run as module
 from offramp.model import save
 from toys import EXITS, LABELS, single, write_jsonl, write_model
 
+pytestmark = pytest.mark.usefixtures("graphs_once")
+
 TEXTS = [row["text"] for row in single(40)]
 
 
@@ -31,7 +33,7 @@ def dev(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def exported(model, dev):
+def exported(graphs_once, model, dev):
     return export(model, backend="onnxruntime", data=dev, threads=1)
 
 

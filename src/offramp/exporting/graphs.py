@@ -18,6 +18,9 @@ from offramp.model import EarlyExitForSequenceClassification
 WEIGHTS = "weights.bin"
 # The first release of the format with one operator for attention, which runtimes have fast kernels for.
 _OPSET = 23
+# The last release that spells rotary embeddings out: where all rows share their angles, as in some encoders, ONNX
+# Runtime refuses the operator for them.
+_OPSET_FOR_ROTARY = 22
 # Smaller tensors stay in the graph, where runtimes look for shapes and other constants.
 _SHARED_BYTES = 1024
 
@@ -132,11 +135,15 @@ def write_graphs(
         only: name of the one graph that is wanted.
     """
     known: dict[bytes, tuple[int, int]] = {}
+    opset = _OPSET
     with _attention(network, attention), (folder / WEIGHTS).open("wb") as weights:
         for graph in graphs_of(network):
             if only not in (None, graph.name):
                 continue
-            proto = _to_onnx(graph)
+            proto = _to_onnx(graph, opset)
+            if any(node.op_type == "RotaryEmbedding" for node in proto.graph.node):
+                opset = _OPSET_FOR_ROTARY
+                proto = _to_onnx(graph, opset)
             for tensor in proto.graph.initializer:
                 _share(tensor, weights, known)
             (folder / f"{graph.name}.onnx").write_bytes(proto.SerializeToString())
@@ -153,7 +160,7 @@ def _attention(network: EarlyExitForSequenceClassification, attention: str) -> I
         network.backbone.set_attn_implementation(before)
 
 
-def _to_onnx(graph: Graph, opset: int = _OPSET) -> Any:
+def _to_onnx(graph: Graph, opset: int) -> Any:
     dynamic = [
         {side: torch.export.Dim.DYNAMIC for side in range(2 if name != "history" else 1) if side < example.ndim}
         for name, example in zip(graph.inputs, graph.example, strict=True)
@@ -170,11 +177,7 @@ def _to_onnx(graph: Graph, opset: int = _OPSET) -> Any:
             verbose=False,
         )
     assert program is not None
-    proto = program.model_proto
-    if opset == _OPSET and any(node.op_type == "RotaryEmbedding" for node in proto.graph.node):
-        # ONNX Runtime refuses this operator where all rows share their angles; the older format spells it out.
-        return _to_onnx(graph, _OPSET - 1)
-    return proto
+    return program.model_proto
 
 
 def _share(tensor: Any, weights: Any, known: dict[bytes, tuple[int, int]]) -> None:
