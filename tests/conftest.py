@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Threads that wait for each other leave the cores to other tests instead of spinning.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import importlib.util
 import shutil
