@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     encoders = {"minilm": options.minilm, "mpnet": options.mpnet}
     place = Place(PLAN, options.work, options.results, options.data, encoders)
     runs = [run for run in PLAN.runs() if all(word in run.name for word in options.only)]
+    if not runs:
+        raise SystemExit(f"no run has {' and '.join(options.only)} in its name; `list` shows all names")
     for step in options.steps:
         _go(step, place, runs, options)
 

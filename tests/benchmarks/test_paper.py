@@ -231,3 +231,8 @@ def test_every_method_of_the_plan_can_be_read():
 def test_list_says_what_is_missing(tmp_path, capsys):
     main(["list", "--work", str(tmp_path), "--only", "sst2-minilm-joint-0"])
     assert "missing" in capsys.readouterr().out
+
+
+def test_words_that_fit_no_run_are_refused(tmp_path):
+    with pytest.raises(SystemExit, match="no run has sst2 and imdb in its name; `list` shows all names"):
+        main(["list", "--work", str(tmp_path), "--only", "sst2", "imdb"])
