@@ -72,6 +72,15 @@ class AttachSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class _Teaching:
+    """How the exits are taught."""
+
+    targets: Targets
+    fit: ExitFit
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """The texts to fit to, or the dev texts: their tokens, and targets as ``fit_exits`` wants them."""
 
@@ -145,7 +154,7 @@ def attach(
         OptionError: an option is out of range, or the output exists.
         StorageError: the disk is full.
     """
-    folder, columns, fit = Path(output), columns or Columns(), fit or ExitFit()
+    folder, columns, teaching = Path(output), columns or Columns(), _Teaching(targets, fit or ExitFit(), seed)
     check_numbers(dev_fraction, max_length, seed)
     check_output(folder, overwrite)
     train_texts, dev_texts = _read(data, dev, dev_fraction, columns, targets, seed)
@@ -166,9 +175,9 @@ def attach(
     train, dev_part = (_Part(texts, *_encoded(loaded, texts)) for texts in (train_texts, dev_texts))
     with replacing(folder) as new:
         new.mkdir()
-        fitted = _fit(loaded, train, dev_part, targets, fit, seed, new.parent, on_progress)
+        fitted = _fit(loaded, train, dev_part, teaching, new.parent, on_progress)
         calibration = _calibration(loaded, dev_part, fitted.dev_logits)
-        record = _record(loaded, model, train, dev_part, targets, fit, seed, fitted)
+        record = _record(model, loaded, train, dev_part, teaching, fitted)
         card = attached_card(loaded.network.config, calibration, record)
         write_folder(new, loaded, calibration, record, card, fitted=[train_texts, *before], dev=dev_texts)
     return AttachSummary(
@@ -217,14 +226,7 @@ def _encoded(model: LoadedModel, texts: LabelledTexts | Texts) -> tuple[Encoded,
 
 
 def _fit(
-    model: LoadedModel,
-    train: _Part,
-    dev: _Part,
-    targets: Targets,
-    fit: ExitFit,
-    seed: int,
-    folder: Path,
-    on_progress: OnProgress,
+    model: LoadedModel, train: _Part, dev: _Part, teaching: _Teaching, folder: Path, on_progress: OnProgress
 ) -> _Fitted:
     rows, started = len(train.encoded) + len(dev.encoded), time.monotonic()
 
@@ -241,11 +243,11 @@ def _fit(
         (dev_states, dev.targets),
         exits_alone(
             len(model.network.heads),
-            labelled=float(targets in ("labels", "both")),
-            distill=float(targets in ("model", "both")),
+            labelled=float(teaching.targets in ("labels", "both")),
+            distill=float(teaching.targets in ("model", "both")),
         ),
-        fit,
-        seed=seed,
+        teaching.fit,
+        seed=teaching.seed,
         on_step=lambda done, total: on_progress(done, total, "fitting exits"),
     )
     return _Fitted(exit_logits_of(model.network, dev_states), kept - started, time.monotonic() - kept)
@@ -259,14 +261,7 @@ def _calibration(model: LoadedModel, dev: _Part, logits: NDArray[np.float32]) ->
 
 
 def _record(
-    model: LoadedModel,
-    name: str,
-    train: _Part,
-    dev: _Part,
-    targets: Targets,
-    fit: ExitFit,
-    seed: int,
-    fitted: _Fitted,
+    name: str, model: LoadedModel, train: _Part, dev: _Part, teaching: _Teaching, fitted: _Fitted
 ) -> dict[str, Any]:
     """What ``training.json`` holds."""
     network = model.network
@@ -274,13 +269,13 @@ def _record(
         "schema": SCHEMA,
         "environment": environment.describe(),
         "attached_to": name,
-        "targets": targets,
+        "targets": teaching.targets,
         "exits": network.config.exits,
         "pooling": network.config.pooling,
         "head": network.config.head,
         "max_length": model.tokenizer.model_max_length,
-        "fit": asdict(fit),
-        "seed": seed,
+        "fit": asdict(teaching.fit),
+        "seed": teaching.seed,
         "data": {"train": train.texts.fingerprint, "dev": dev.texts.fingerprint},
         "rows": {"train": len(train.encoded), "dev": len(dev.encoded)},
         "truncated": int(train.encoded.truncated.sum()),

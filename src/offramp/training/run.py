@@ -95,7 +95,7 @@ class _Trial:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
     """What all trials of a run share.
 
@@ -238,21 +238,42 @@ def train(
         text_pair=columns.text_pair is not None,
         max_length=max_length,
     )
-    listener = listener or Listener()
-    work = _Work(new_network, split, more, before, expert, names, recipe, regime, settings, resume, report_to, listener)
-    places = {trial: workplace / f"trial-{trial.number}" for trial in _plan(recipe, trials, seed)}
+    work = _Work(
+        build=new_network,
+        split=split,
+        unlabelled=more,
+        before=before,
+        teacher=expert,
+        names=names,
+        recipe=recipe,
+        regime=regime,
+        settings=settings,
+        resume=resume,
+        report_to=report_to,
+        listener=listener or Listener(),
+    )
     with kept(workplace):
-        for trial, place in places.items():
-            if not (place / "model" / TRAINING).is_file():
-                _run_trial(trial, place, work)
+        planned = _plan(recipe, trials, seed)
+        finished = [_finished(trial, workplace / f"trial-{trial.number}", work) for trial in planned]
     if environment.is_main_process():
-        finished = [place / "model" for place in places.values()]
-        best = max(finished, key=lambda place: read_json(place / TRAINING)["best"]["mean_accuracy"])
-        with replacing(folder) as new:
-            best.replace(new)
+        _keep_best(finished, folder)
         shutil.rmtree(workplace, ignore_errors=True)
     PartialState().wait_for_everyone()
     return _summary(folder)
+
+
+def _finished(trial: _Trial, place: Path, work: _Work) -> Path:
+    """The model folder of a trial, which is run unless it was before an interruption."""
+    made = place / "model"
+    if not (made / TRAINING).is_file():
+        _run_trial(trial, place, work)
+    return made
+
+
+def _keep_best(finished: list[Path], folder: Path) -> None:
+    best = max(finished, key=lambda made: read_json(made / TRAINING)["best"]["mean_accuracy"])
+    with replacing(folder) as new:
+        best.replace(new)
 
 
 def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
