@@ -12,7 +12,7 @@ from offramp.cli.tune import print_tuned
 def command(
     output: Annotated[str, typer.Option(help="Folder to work in.")] = "demo-output",
 ) -> None:
-    """Train, calibrate, tune, evaluate and try a small model on real newswires, offline, in a few minutes."""
+    """Train, calibrate, tune, evaluate and try a small model on real newswires, offline, in up to ten minutes."""
     quiet_libraries()
     from offramp.demonstration import demo
 
