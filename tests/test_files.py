@@ -174,8 +174,15 @@ class TestStorageErrors:
     def test_other_errors_pass(self, tmp_path):
         with pytest.raises(KeyError), storage_errors(tmp_path):
             raise KeyError
-        with pytest.raises(BrokenPipeError), storage_errors(tmp_path):
-            raise BrokenPipeError
+        for error in (
+            BrokenPipeError(),
+            ConnectionError("the tracker is down"),
+            TimeoutError(),
+            OSError("no such model"),
+        ):
+            with pytest.raises(type(error)) as caught, storage_errors(tmp_path):
+                raise error
+            assert caught.value is error
 
     def test_safetensors_words_for_a_full_disk(self, tmp_path):
         message = "Error while serializing: I/O error: No space left on device (os error 28)"

@@ -21,11 +21,9 @@ _PYTORCH = re.compile(r"inline_container|iostream error")
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns errors of writing to ``path`` into a :class:`StorageError` with a cure; a closed pipe is none of them."""
+    """Turns errors of writing to ``path`` into a :class:`StorageError` with a cure, those of connections apart."""
     try:
         yield
-    except BrokenPipeError:
-        raise
     except Exception as error:
         number = _system_error(error)
         if number is None:
@@ -134,7 +132,7 @@ def unreadable(path: Path, error: OSError) -> StorageError:
 def _system_error(error: Exception) -> int | None:
     """The operating system's error number behind ``error``, or None if it has nothing to do with files."""
     if isinstance(error, OSError):
-        return error.errno or 0
+        return None if isinstance(error, ConnectionError | TimeoutError) else error.errno
     if found := _SAFETENSORS.search(str(error)):
         return int(found[1])
     return errno.EIO if _PYTORCH.search(str(error)) else None

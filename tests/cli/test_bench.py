@@ -35,7 +35,7 @@ def test_table_json_and_picture(offramp, place):
 
 def test_texts_without_labels(offramp, place):
     data = write_jsonl(place / "texts.jsonl", [{"text": row["text"]} for row in single(12)])
-    result = bench(offramp, "--unlabelled", data=data)
+    result = bench(offramp, "--unlabeled", data=data)
     assert result.exit_code == 0
     assert "%" in result.stdout  # agreement is there all the same
 

@@ -52,9 +52,7 @@ def test_pooler_is_the_encoders_own(family):
     with torch.no_grad():
         output = backbone(input_ids=torch.tensor([[2, 7, 8, 3], [2, 9, 9, 3]]))
         gathered = pooling.gather(output.last_hidden_state, None)
-        found = pooling.transform(torch.stack([gathered, gathered * 0.5], 1))
-        torch.testing.assert_close(found[:, 0], output.pooler_output)
-        torch.testing.assert_close(found[:, 1], pooling.transform(gathered[:, None] * 0.5)[:, 0])
+        torch.testing.assert_close(pooling.transform(gathered), output.pooler_output)
     assert not list(pooling.parameters())
 
 

@@ -89,6 +89,25 @@ def test_layers_behind_an_exit_do_not_change_it():
     assert not torch.allclose(after[:, 2], before[:, 2])
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@torch.no_grad()
+def test_what_the_last_exit_says_does_not_depend_on_where_others_are(rows):
+    # Wide enough for matrix products to be done in other ways for other numbers of rows.
+    wide = FAMILIES["bert"].to_dict() | {"hidden_size": 384, "intermediate_size": 384, "num_attention_heads": 6}
+    networks = []
+    for exits in ((1, 2, LAYERS), (3, LAYERS), (LAYERS,)):
+        config = tiny_network(exits=exits, pooling="pooler").config
+        config.backbone_config = type(FAMILIES["bert"])(**wide)
+        torch.manual_seed(0)
+        networks.append(EarlyExitForSequenceClassification(config).eval())
+    first, *others = networks
+    for other in others:
+        other.backbone.load_state_dict(first.backbone.state_dict())
+        other.heads[-1].load_state_dict(first.heads[-1].state_dict())
+        ids = torch.randint(5, VOCABULARY, (rows, 12), generator=torch.Generator().manual_seed(rows))
+        assert torch.equal(other(ids).logits, first(ids).logits)
+
+
 def test_stages_partition_the_layers():
     assert tiny_network().stages == (range(1), range(1, 2), range(2, 4))
     assert tiny_network(exits=(4,)).stages == (range(4),)

@@ -186,6 +186,7 @@ def test_of_a_model_with_exits_the_last_stays_to_the_last_bit(family, before, tm
     (tmp_path / "after").mkdir()
     save(ours, tmp_path / "after")
     for network in (aligned(ours.network), aligned(load(tmp_path / "after").network)):
+        assert not any(module.training for module in network.modules())
         assert network.config.exits == [1, 3, LAYERS]
         assert (network.config.pooling, network.config.head, network.config.labels) == ("mean", "mlp", ("x", "y", "z"))
         for batch in BATCHES.values():

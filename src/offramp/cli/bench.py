@@ -14,8 +14,8 @@ def command(
     model: ModelFolder,
     data: Annotated[str, typer.Option(help=f"Texts, with or without labels; accuracy takes labels: {SOURCE}.")],
     columns: Columns,
-    unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Leave labels alone, also where there are any.")
+    unlabeled: Annotated[
+        bool, typer.Option("--unlabeled", help="Leave labels alone, also where there are any.")
     ] = False,
     threshold: Annotated[
         list[float] | None, typer.Option(help="Threshold of early exit; may be given several times; default: 0.9.")
@@ -69,7 +69,7 @@ def command(
             model,
             data,
             columns=columns,
-            labelled=not unlabelled,
+            labelled=not unlabeled,
             thresholds=threshold or (() if at else (DEFAULT_THRESHOLD,)),
             points=at or (),
             threads=threads,

@@ -59,8 +59,8 @@ def command(
 ) -> None:
     """Fine-tune an encoder with exits on labelled texts, and calibrate it.
 
-    The options --epochs to --precision change single values of the recipe, which in regime frozen is that of the
-    encoder; the defaults given there are those of the recipe 'default'.
+    The options --epochs to --precision change single values of the recipe; the defaults given there are those of the
+    recipe 'default'. In regime frozen they apply to the encoder alone, not to the exits fitted after it.
     """
     if "learning_rates" in changes:
         changes["learning_rates"] = tuple(changes["learning_rates"]) or None

@@ -147,7 +147,7 @@ def adopt(
                 own_head=before.own_head,
             )
         )
-        return LoadedModel(classifier, tokenizer)
+        return LoadedModel(classifier.eval(), tokenizer)
     _check_encoder(classifier.base_model)
     config = config_for(classifier.config, pooling=pooling or "mean", head=head or "linear", own_head=True)
     model = _with_exits(config, classifier, tokenizer, max_length)

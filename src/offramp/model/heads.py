@@ -44,8 +44,9 @@ def pooler_output(backbone: PreTrainedModel, hidden: Tensor) -> Tensor:
 class Pooling(nn.Module):
     """Turns token states into one vector a row, in the same way after every layer.
 
-    ``gather`` is cheap and runs after each layer; ``transform`` (the encoder's pooler, where one is used) runs once
-    for all layers of a stage. The module has no parameters of its own: the pooler stays the encoder's.
+    ``gather`` takes one vector out of a layer's states, ``transform`` is the encoder's pooler, where one is used. Both
+    run layer by layer, so that what an exit sees does not depend on where the others are, to the last bit. The module
+    has no parameters of its own: the pooler stays the encoder's.
     """
 
     def __init__(self, kind: str, backbone: PreTrainedModel) -> None:
@@ -68,12 +69,11 @@ class Pooling(nn.Module):
         return torch.bmm(weights.unsqueeze(1), hidden).squeeze(1)
 
     def transform(self, gathered: Tensor) -> Tensor:
-        """(rows, layers, width) -> the same shape."""
+        """(rows, width) -> the same shape."""
         if self.kind != "pooler":
             return gathered
         # A pooler looks at the first token only, so each vector poses as a text of one token.
-        rows, layers, width = gathered.shape
-        return pooler_output(self._backbone[0], gathered.reshape(rows * layers, 1, width)).view(rows, layers, width)
+        return pooler_output(self._backbone[0], gathered.unsqueeze(1))
 
 
 # Of two layers the own one starts with 95 % of the weight, of twelve with 65 %.

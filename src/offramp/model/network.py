@@ -100,18 +100,18 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         Args:
             history: pooled states of the layers before, (rows, layers so far, width); None before the first.
         """
-        gathered = []
+        pooled = []
         for index in layers:
             state = self.stack.layer(state, index)
-            gathered.append(self._gather(state))
-        pooled = self.pooling.transform(torch.stack(gathered, 1))
-        return state, pooled if history is None else torch.cat([history, pooled], 1)
+            pooled.append(self._pooled(state))
+        here = torch.stack(pooled, 1)
+        return state, here if history is None else torch.cat([history, here], 1)
 
-    def _gather(self, state: State) -> Tensor:
+    def _pooled(self, state: State) -> Tensor:
         if self.pooling.kind == "mean":
             return self.pooling.gather(self.stack.normalise(state.hidden), state.mask)
         # Normalisation works token by token, so one token a row is enough where only that one is looked at.
-        return self.stack.normalise(self.pooling.gather(state.hidden, None))
+        return self.pooling.transform(self.stack.normalise(self.pooling.gather(state.hidden, None)))
 
     def exit_logits(self, state: State, history: Tensor, exit_index: int) -> Tensor:
         """Logits (rows, labels) of one exit, from what :meth:`run_layers` gave for the layers up to it."""

@@ -44,7 +44,7 @@ class Recipe:
     schedule: Annotated[Schedule, "how the learning rate falls after that"] = "linear"
     weight_decay: Annotated[float, "AdamW's weight decay; 0 makes it Adam"] = 0.01
     max_grad_norm: Annotated[float, "longer gradients are cut to this norm; 0 = none are"] = 1.0
-    dropout: Annotated[float | None, "dropout inside the encoder; none = the encoder's own"] = None
+    dropout: Annotated[float | None, "dropout inside the encoder; left out: the encoder's own"] = None
     patience: Annotated[int, "stop after this many epochs without a better dev accuracy"] = 2
     precision: Annotated[Precision, "auto = bf16 where the hardware is fast at it"] = "auto"
 

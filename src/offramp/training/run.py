@@ -48,7 +48,7 @@ from offramp.training.regimes import Regime
 from offramp.training.rows import Rows, with_unlabelled
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Epoch, Fit, Listener
-from offramp.training.unfinished import SETTINGS, check_unfinished, kept
+from offramp.training.unfinished import SETTINGS, check_unfinished, discard, kept
 
 SCHEMA = 1
 
@@ -257,7 +257,7 @@ def train(
         finished = [_finished(trial, workplace / f"trial-{trial.number}", work) for trial in planned]
     if environment.is_main_process():
         _keep_best(finished, folder)
-        shutil.rmtree(workplace, ignore_errors=True)
+        discard(workplace)
     PartialState().wait_for_everyone()
     return _summary(folder)
 

@@ -1,5 +1,6 @@
 """What lies beside the output until a model is whole: whose it is, and whether a run may go on from it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,12 +30,21 @@ def check_unfinished(workplace: Path, settings: dict[str, Any], resume: bool) ->
             f"{workplace} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
         )
     before, now = _flat(read_json(note)), _flat(settings)
-    changed = [f"{key} ({before.get(key)}, now {now[key]})" for key in sorted(now) if before.get(key) != now[key]]
+    keys = sorted(before.keys() | now.keys())
+    changed = [f"{key} ({before.get(key)}, now {now.get(key)})" for key in keys if before.get(key) != now.get(key)]
     if changed:
         raise OptionError(
             f"{workplace} holds a run with another {', '.join(changed)}; "
             "resume with the same options and data, or delete that folder to start anew"
         )
+
+
+def discard(workplace: Path) -> None:
+    """Deletes what a finished run leaves. It goes out of the way at once: interrupted, it must not look unfinished."""
+    gone = workplace.with_name(f".{workplace.name}.partial")
+    shutil.rmtree(gone, ignore_errors=True)
+    workplace.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _holds_anything(workplace: Path) -> bool:
