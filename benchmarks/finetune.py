@@ -5,6 +5,7 @@ python -m benchmarks.finetune TRAIN DEV ENCODER OUTPUT [--text-pair-column NAME]
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def fine_tune(
     """Fine-tunes an encoder with one new head, keeps the epoch with the best dev accuracy and writes the folder.
 
     Args:
-        recipe: its epochs, batch size, learning rate, warm-up and weight decay.
+        recipe: its epochs, batch size, first learning rate, warm-up, weight decay, norm of gradients and precision; no
+            more.
         max_length: tokens at which texts are cut; by default what the tokenizer says.
     """
     set_seed(seed)  # the new head is random, too
@@ -47,7 +49,10 @@ def fine_tune(
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     tokenizer.model_max_length = max_length or tokenizer.model_max_length
     model = AutoModelForSequenceClassification.from_pretrained(
-        encoder, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)}
+        encoder,
+        dtype=torch.float32,
+        id2label=dict(enumerate(names)),
+        label2id={name: index for index, name in enumerate(names)},
     )
 
     def rows(part: LabelledTexts) -> RowSet:
@@ -68,6 +73,7 @@ def fine_tune(
     seconds = time.monotonic() - started
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
+    shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
     (output / "training.json").write_text(json.dumps({"seconds": seconds}) + "\n", encoding="utf-8")
 
 

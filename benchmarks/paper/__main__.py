@@ -71,11 +71,17 @@ def _go(step: str, place: Place, runs: list[Run], options: argparse.Namespace) -
 
         time_all(place, runs, _say, again=options.again)
     elif step == "analyse":
-        from benchmarks.paper.analysis import Analysis, analyse
+        from benchmarks.paper.analysis import analyse
         from benchmarks.paper.document import write_results
+        from benchmarks.paper.preparing import prepare_all
+        from benchmarks.paper.ways import Models
 
-        for analysis in Analysis.possible(place, runs):
-            write_results(analyse(analysis), place.results)
+        prepare_all(place, runs)
+        for models in Models.of(place, runs):
+            if models.are_enough:
+                write_results(analyse(models), place.results)
+            else:
+                _say(f"{models.name}: left out, there are no times or not enough answers for these rows and weights")
     elif step == "write":
         from benchmarks.paper.document import read_results, read_steps, write_document
 

@@ -60,10 +60,14 @@ def reach(found: Reach) -> str:
     return f"{best} ({times(found.low)}–{times(found.high)})"
 
 
-def recipe(found: Mapping[str, Any]) -> str:
-    """Epochs, learning rate of the encoder and the largest norm of a gradient."""
-    norm = found["max_grad_norm"]
-    return f"{found['epochs']:g} epochs, {found['learning_rates'][0]:g}, norm {f'{norm:g}' if norm else 'free'}"
+def recipe(found: Mapping[str, Any] | None) -> str:
+    """Epochs, learning rate of the encoder, at which norm gradients are cut, and dropout if it is not the encoder's."""
+    if found is None:
+        return "none: exits alone"
+    norm, dropout = found["max_grad_norm"], found["dropout"]
+    parts = [f"{found['epochs']:g} epochs", f"{found['learning_rates'][0]:g}"]
+    parts.append(f"gradients cut at {norm:g}" if norm else "gradients whole")
+    return ", ".join(parts if dropout is None else [*parts, f"dropout {dropout:g}" if dropout else "no dropout"])
 
 
 def rho(value: float | None) -> str:

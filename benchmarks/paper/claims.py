@@ -8,7 +8,7 @@ from benchmarks.paper.analysis import ANY, CALIBRATION, EFFICIENT, MODELS
 from benchmarks.paper.cells import MISSING, grid, title_of
 from benchmarks.paper.plan import OURS, Plan
 from benchmarks.paper.results import Comparison, Results, StepCost
-from offramp.report.words import count, percent, points, signed, times
+from offramp.report.words import count, percent, points, signed, span, times
 
 
 def claims(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:
@@ -17,14 +17,15 @@ def claims(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]
         ("up to five times faster at preserved accuracy", _preserved(plan, results)),
         (
             "a better trade-off than the efficient baselines in almost all cases",
-            _verdicts(results, lambda one: one.group == EFFICIENT and one.other != ANY),
+            "at the speed of each: " + _verdicts(results, lambda one: one.group == EFFICIENT and one.other != ANY),
         ),
         ("almost no additional training time", _time(plan, steps)),
-        ("less than 0.005 % more parameters", _parameters(plan, steps)),
+        ("less than 0.005 % more parameters", _parameters(plan, results)),
         ("calibrated confidence decides well", _calibration(results)),
         (
             "one model instead of many",
-            _verdicts(results, lambda one: one.group == MODELS and one.versus.speedup in (2.0, 3.0)),
+            "beside each chain, at 2× and at 3×: "
+            + _verdicts(results, lambda one: one.group == MODELS and one.versus.speedup in (2.0, 3.0)),
         ),
     )
     return grid(("the paper", "here, in batches"), rows)
@@ -58,26 +59,34 @@ def _verdict(found: Sequence[Comparison]) -> str:
     verdicts = [one.versus.verdict for one in found]
     ahead = sum(one.versus.gain.value > 0 for one in found)
     return (
-        f"ahead in {ahead} of {len(found)} (beyond its interval {verdicts.count('better')}, "
-        f"behind beyond it {verdicts.count('worse')})"
+        f"ahead in {ahead} of {len(found)}, in {verdicts.count('better')} beyond the interval, "
+        f"and behind beyond it in {verdicts.count('worse')}"
     )
 
 
 def _time(plan: Plan, steps: Mapping[str, StepCost]) -> str:
     """By the clock, step against step."""
-    named = [
-        f"{100 * (one.ratio - 1):+.1f} % with {count(len(one.exits), 'exit')}, {plan.encoders[name].title}"
-        for name, one in steps.items()
-    ]
-    return "; ".join(named) or MISSING
+
+    def named(name: str, step: StepCost) -> str:
+        exits = ", ".join(map(str, step.exits))
+        return f"{100 * (step.ratio - 1):+.1f} % with exits after layers {exits} ({plan.encoders[name].title})"
+
+    return "; ".join(named(*one) for one in steps.items()) or MISSING
 
 
-def _parameters(plan: Plan, steps: Mapping[str, StepCost]) -> str:
-    named = [
-        f"{percent(one.share, 4)} with {count(len(one.exits), 'exit')}, {plan.encoders[name].title}"
-        for name, one in steps.items()
-    ]
-    return "; ".join(named) or MISSING
+def _parameters(plan: Plan, results: Sequence[Results]) -> str:
+    """Of the networks here: the more labels, the more."""
+
+    def named(encoder: str) -> str:
+        shares = [
+            one.several.parameters["total"] / one.standard.parameters["total"] - 1
+            for one in results
+            if one.encoder == encoder
+        ]
+        found, exits = plan.encoders[encoder], count(len(plan.encoders[encoder].exits), "exit")
+        return f"{span(*(percent(end, 4) for end in (min(shares), max(shares))))} with {exits} ({found.title})"
+
+    return "; ".join(map(named, dict.fromkeys(one.encoder for one in results))) or MISSING
 
 
 def _calibration(results: Sequence[Results]) -> str:

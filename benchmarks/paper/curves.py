@@ -172,7 +172,7 @@ class Reach:
     """The highest speed-up of a setting that loses at most so much on the rows that it is judged by.
 
     Attributes:
-        speedup: None if no setting does.
+        speedup: None if no setting does that is faster than the standard model.
         low, high: ends of its 95 % interval: in every resample the setting is chosen anew, and where none is good
             enough the standard model stays, at 1.
     """
@@ -182,17 +182,18 @@ class Reach:
     high: float
 
 
-def reach(outcomes: Outcomes, standard: Array, loss: float) -> Reach:
+def reach(outcomes: Outcomes, standard: Outcomes, loss: float) -> Reach:
     """What a curve says can be had for a loss against the standard model, and how sure that is.
 
     Args:
-        standard: how often it is right, (rows,).
+        standard: of one setting.
     """
-    weights = _resamples(standard.size)
-    good = outcomes.values @ weights >= standard @ weights - loss - 1e-9
-    speeds = np.where(good, 1 / (outcomes.costs @ weights), 1.0).max(axis=0)
-    found = interval(speeds)
-    return Reach(found.value if good[:, 0].any() else None, found.low, found.high)
+    weights = _resamples(standard.values.size)
+    good = outcomes.values @ weights >= standard.values @ weights - loss - 1e-9
+    found = interval(
+        np.where(good, standard.costs @ weights / (outcomes.costs @ weights), 1.0).max(axis=0, initial=1.0)
+    )
+    return Reach(found.value if found.value > 1 else None, found.low, found.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,18 +205,18 @@ class Chosen:
     """Accuracy less the standard model's."""
 
 
-def chosen(dev: Outcomes, dev_standard: Array, test: Outcomes, standard: Array, loss: float) -> Chosen | None:
+def chosen(dev: Outcomes, dev_standard: Outcomes, test: Outcomes, standard: Outcomes, loss: float) -> Chosen | None:
     """The fastest setting that loses at most so much on the dev rows; None if none does.
 
     Args:
         dev, test: of the same settings.
-        dev_standard, standard: how often the standard model is right, (rows,).
+        dev_standard, standard: of the standard model, one setting.
     """
-    good = dev.values.mean(axis=1) >= dev_standard.mean() - loss - 1e-9
+    good = dev.values.mean(axis=1) >= dev_standard.values.mean() - loss - 1e-9
     if not good.any():
         return None
     setting = np.flatnonzero(good)[np.argmin(dev.costs.mean(axis=1)[good])]
-    gains = (test.values[setting] - standard) @ _resamples(standard.size)
+    gains = (test.values[setting] - standard.values[0]) @ _resamples(standard.values.size)
     return Chosen(1 / float(test.costs[setting].mean()), interval(gains))
 
 

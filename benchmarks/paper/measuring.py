@@ -60,10 +60,17 @@ def write_record(place: Place, run: Run, seconds: float | None) -> None:
         {
             "settings": place.settings(run),
             "environment": environment.describe(),
+            "precision": _precision(place, run),
             "processor_seconds": seconds,
             "parameters": training.get("parameters"),
         },
     )
+
+
+def _precision(place: Place, run: Run) -> str:
+    """What the network was computed in while it was trained, where its recipe leaves that to the machine."""
+    recipe = place.plan.encoders[run.encoder].recipe_for(run)
+    return "bf16" if recipe.bf16 and run.targets is None else "fp32"
 
 
 def measure_times(place: Place, run: Run) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.paper.place import PARTS, Place
-from benchmarks.paper.plan import UNLABELLED, DataSet
+from benchmarks.paper.plan import UNLABELLED, DataSet, Run
 from offramp.data import LabelledTexts, read_labelled, split_off_dev
 from offramp.files import replacing, write_json
 
@@ -18,6 +18,19 @@ _DEV_SHARE = 0.1
 # Where a text is cut into sentences: behind what ends one, and at line breaks of web pages.
 _END = re.compile(r"(?<=[.!?])\s+|(?:<br\s*/?>\s*)+")
 _WORDS = (5, 40)
+
+
+def prepare_all(place: Place, runs: Sequence[Run]) -> None:
+    """Writes what some runs read, unless it is there.
+
+    Raises:
+        DataError: the folder or the hub does not hold it.
+    """
+    data_sets = place.plan.data_sets
+    for data in dict.fromkeys(run.data for run in runs):
+        prepare(place, data_sets[data])
+    for data in dict.fromkeys(run.data for run in runs if run.unlabelled):
+        prepare_unlabelled(place, data_sets[data])
 
 
 def prepare(place: Place, data: DataSet) -> None:

@@ -46,6 +46,7 @@ class MethodFigures:
         lines: by rule and the way of handing texts in; one point for models with one exit.
         area_dev, area_test: mean accuracy at batched speed-ups from 1 to 4; None for models with one exit.
         seconds: processor time of training, where it was not interrupted.
+        precision: that the network was computed in while it was trained; None if that is not known.
         parameters: of the whole network, and of its exits.
         correlations: of models with several exits.
     """
@@ -59,6 +60,7 @@ class MethodFigures:
     area_dev: float | None
     area_test: float | None
     seconds: float | None
+    precision: str | None
     parameters: dict[str, int]
     correlations: Correlations | None
 
@@ -138,7 +140,8 @@ class Results:
     Attributes:
         rows: by part, and tokens of a test row in the mean.
         truncated: share of the test rows that lost tokens.
-        recipes: of the networks with one exit, and of those with several.
+        recipes: of the networks with one exit, and of those whose encoder is trained with an exit before full depth, if
+            there are any.
         missing: methods of the plan that were not run yet.
     """
 
@@ -149,7 +152,7 @@ class Results:
     rows: dict[str, int]
     tokens: float
     truncated: float
-    recipes: dict[str, dict[str, Any]]
+    recipes: dict[str, dict[str, Any] | None]
     times: Times
     methods: tuple[MethodFigures, ...]
     lines: tuple[NamedLine, ...]

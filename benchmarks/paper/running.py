@@ -11,7 +11,7 @@ from transformers.utils import logging
 from benchmarks.paper.measuring import keep_logits, measure_times, write_record
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import CLASSIFIER, Run
-from benchmarks.paper.preparing import prepare, prepare_unlabelled
+from benchmarks.paper.preparing import prepare_all
 from benchmarks.paper.training import train
 from offramp.errors import OptionError
 from offramp.files import locked
@@ -21,17 +21,14 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     """Prepares the data, then trains every run that is not done yet and keeps what it says of dev and test rows.
 
     Several processes can share the work: each leaves alone what another is at. A run whose answers are kept but whose
-    model is elsewhere is trained again where another starts from it.
+    model is elsewhere is trained again where another starts from it; the answers stay.
 
     Args:
         runs: in order.
         say: is told what is being done.
     """
     _settle()
-    for data in dict.fromkeys(run.data for run in runs):
-        prepare(place, place.plan.data_sets[data])
-    for data in dict.fromkeys(run.data for run in runs if run.unlabelled):
-        prepare_unlabelled(place, place.plan.data_sets[data])
+    prepare_all(place, runs)
     for number, run in enumerate(runs, start=1):
         for part in () if place.is_done(run) else (*run.needed, run):
             _run(place, part, say, f"{number}/{len(runs)} {part.name}")
@@ -69,9 +66,12 @@ def _run(place: Place, run: Run, say: Callable[[str], None], name: str) -> None:
         say(name)
         started = time.monotonic()
         seconds = train(place, run)
-        if run.method != CLASSIFIER:
-            keep_logits(place, run)
-        write_record(place, run, seconds)
+        # What was kept stays: another processor makes a little different model of the same seed, and all figures of a
+        # data set are set against the one that was there first.
+        if not place.is_done(run):
+            if run.method != CLASSIFIER:
+                keep_logits(place, run)
+            write_record(place, run, seconds)
         say(f"{name}: {time.monotonic() - started:.0f} s")
 
 

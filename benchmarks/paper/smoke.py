@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from benchmarks.paper.analysis import Analysis, analyse
+from benchmarks.paper.analysis import analyse
 from benchmarks.paper.document import read_results, write_document, write_results
 from benchmarks.paper.place import PARTS, Place
 from benchmarks.paper.plan import (
@@ -27,6 +27,7 @@ from benchmarks.paper.plan import (
     Wave,
 )
 from benchmarks.paper.running import run_all, time_all
+from benchmarks.paper.ways import Models
 from offramp.training import Recipe
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -46,8 +47,8 @@ def smoke(folder: Path, plan: Plan, say: Callable[[str], None]) -> None:
     place = place_in(folder, plan)
     run_all(place, plan.runs(), say)
     time_all(place, plan.runs(), say)
-    for analysis in Analysis.possible(place, plan.runs()):
-        write_results(analyse(analysis), place.results)
+    for found in Models.of(place, plan.runs()):
+        write_results(analyse(found), place.results)
     write_document(plan, read_results(plan, place.results), {}, folder / "docs")
 
 

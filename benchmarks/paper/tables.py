@@ -36,10 +36,19 @@ def set_up(plan: Plan, results: Sequence[Results]) -> str:
             f"{one.tokens:.0f}" + (f", cut at {cut}: {percent(one.truncated, 0)} of the texts" if cut else ""),
             cells.recipe(one.recipes["one exit"]),
             cells.recipe(one.recipes["several exits"]),
+            " and ".join(sorted({found.precision for found in one.methods if found.precision})) or MISSING,
             str(one.standard.seeds),
         ]
 
-    header = ("data and encoder", "train / dev / test rows", "tokens of a text", "one exit", "several exits", "seeds")
+    header = (
+        "data and encoder",
+        "train / dev / test rows",
+        "tokens of a text",
+        "with one exit at full depth",
+        "with earlier ones",
+        "trained in",
+        "seeds",
+    )
     return grid(header, map(row, results))
 
 
@@ -59,7 +68,7 @@ def short(plan: Plan, results: Sequence[Results]) -> str:
             *map(cells.gain, gains),
         ]
 
-    against = [f"at {speedup}× less {those}" for those in ("networks cut off", "models in turn") for speedup in (2, 3)]
+    against = [f"over {those}, at {speedup}×" for those in ("networks cut off", "models in turn") for speedup in (2, 3)]
     header = ("data and encoder", "standard", "ours", "chosen on dev rows", "what the test rows allow", *against)
     return grid(header, [row(one, ours) for one in results for ours in one.ours])
 
@@ -97,15 +106,18 @@ def ours_cost(plan: Plan, results: Sequence[Results]) -> str:
 
     def seconds(name: str, first: int) -> str:
         """With those of so many standard models before it."""
-        spent = [(one.ours[name].seconds, one.standard.seconds) for one in results if name in one.ours]
-        ratios = [first + own / standard for own, standard in spent if own and standard]
+        pairs = [(one.ours[name], one.standard) for one in results if name in one.ours]
+        # Processors that compute in bf16 take less than half the time.
+        alike = [(own.seconds, standard.seconds) for own, standard in pairs if own.precision == standard.precision]
+        ratios = [first + own / standard for own, standard in alike if own and standard]
         return span(*(f"{end:.1f}" for end in (min(ratios), max(ratios)))) if ratios else MISSING
 
     def row(name: str) -> list[str]:
         some = Run(next(iter(plan.data_sets)), next(iter(plan.encoders)), OURS[name].method, 0)
         first = len(some.needed)
         trainings = "1, then exits alone" if some.targets else str(1 + first)
-        texts = "labelled, and others without labels" if some.unlabelled else "labelled"
+        texts = "labelled; the exits do not see the labels" if some.targets == "model" else "labelled"
+        texts += ", and others without labels" if some.unlabelled else ""
         thresholds = "one for all exits" if OURS[name].rule == SHARED else "one for each exit"
         return [name, f"`{some.method}`", trainings, texts, thresholds, seconds(name, first)]
 
@@ -217,14 +229,20 @@ def regimes(plan: Plan, results: Sequence[Results], part: str) -> str:
         one = found.method(method)
         return None if one is None else (one.area_dev if part == "dev" else one.area_test)
 
-    def mean(method: str) -> str:
-        values = [value(found, method) for found in results]
+    def mean(method: str, encoder: str) -> str:
+        values = [value(found, method) for found in results if found.encoder == encoder]
         known = [one for one in values if one is not None]
-        return percent(float(np.mean(known))) if len(known) == len(values) else MISSING
+        return percent(float(np.mean(known))) if known and len(known) == len(values) else MISSING
 
     names = _with_exits(results)
-    rows = [[name, *cells.bold_best(results, names, name, value, percent), mean(name)] for name in names]
-    return grid(("method", *(title_of(plan, found) for found in results), "mean"), rows)
+    means = {f"mean, {one.title}": [mean(name, key) for name in names] for key, one in plan.encoders.items()}
+    # An encoder no method was run with on all of its data sets has no means to compare.
+    means = {title: those for title, those in means.items() if set(those) != {MISSING}}
+    rows = [
+        [name, *cells.bold_best(results, names, name, value, percent), *of_all]
+        for name, *of_all in zip(names, *means.values(), strict=True)
+    ]
+    return grid(("method", *(title_of(plan, found) for found in results), *means), rows)
 
 
 def faster(plan: Plan, results: Sequence[Results], loss: float) -> str:
@@ -278,25 +296,25 @@ def training_cost(plan: Plan, results: Sequence[Results], steps: Mapping[str, St
                 f"{step.more:,}: {percent(step.share, 4)}",
             ]
         separate = [_separate_parameters(found) for found in results if found.encoder == name]
-        known = [one for one in separate if one is not None]
-        return [plan.encoders[name].title, *measured, f"{known[0]:.1f}" if known else MISSING]
+        return [plan.encoders[name].title, *measured, next(filter(None, separate), MISSING)]
 
     header = (
         "encoder",
         "exits after layers",
         "time of a step, over that with one exit",
         "more parameters",
-        "parameters of a model for each depth, over those of one with exits",
+        "parameters of the standard model and those cut off, over those of one model with exits",
     )
     return grid(header, map(row, plan.encoders))
 
 
-def _separate_parameters(found: Results) -> float | None:
-    """Of the standard and all efficient models, over those of one with several exits; None until all are there."""
+def _separate_parameters(found: Results) -> str | None:
+    """Of the standard and all efficient models, over those of one with several exits; None if there are no such."""
     models = [found.standard, *(one for one in found.methods if one.method.startswith("cut"))]
-    if len(models) < len(found.several.layers):
+    if len(models) == 1:
         return None
-    return sum(one.parameters["total"] for one in models) / found.several.parameters["total"]
+    ratio = sum(one.parameters["total"] for one in models) / found.several.parameters["total"]
+    return f"{ratio:.1f} for {len(models)}"
 
 
 def calibration(plan: Plan, results: Sequence[Results]) -> str:
@@ -317,9 +335,10 @@ def confidence(plan: Plan, results: Sequence[Results]) -> str:
         here, paper = found.several.correlations, PAPER_CORRELATIONS.get(found.data)
         assert here is not None  # it has several exits
         length, consistency = (None, None) if paper is None else paper
-        return [title_of(plan, found), *map(cells.rho, (here.length, length, here.consistency, consistency))]
+        figures = map(cells.rho, (here.length, length, here.consistency, consistency))
+        return [title_of(plan, found), found.several.method, *figures]
 
-    header = ("data and encoder", "length, here", "length, paper", "consistency, here", "consistency, paper")
+    header = ("data and encoder", "exits", "length, here", "length, paper", "consistency, here", "consistency, paper")
     return grid(header, map(row, results))
 
 
@@ -332,7 +351,7 @@ def clock(plan: Plan, results: Sequence[Results]) -> str:
                 lot = getattr(found.times, kind)
                 handed_in = f"{HANDED_IN[kind]}, {count(lot.rows, 'text')}"
                 for one in lot.real:
-                    setting = f"{one.threshold:.3g}"
+                    setting = f"{one.threshold:.5g}"
                     measured = f"{times(one.measured, 2)} ({one.low:.2f}–{one.high:.2f})"
                     yield [
                         title_of(plan, found),

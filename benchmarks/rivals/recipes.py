@@ -17,8 +17,8 @@ class Rival:
         method: how the exits are taught, as in the plan of ``benchmarks.paper``.
         rule: what is compared with the threshold, a name of ``offramp.policy.CRITERIA``.
         differs: from the source.
-        thresholds: ``any``: one for all exits beside ours with one, one for each, fitted as ours are, beside ours with
-            such; ``each``: the source has one for each, so there always is; ``one``: there is nothing to fit.
+        thresholds: ``per-exit``: the source has one for each exit, so there always is, fitted as ours are; ``shared``:
+            there is nothing to fit; None: as those of what it is set beside.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Rival:
     method: str
     rule: str
     differs: str = ""
-    thresholds: Literal["any", "each", "one"] = "any"
+    thresholds: Literal["shared", "per-exit"] | None = None
 
 
 RIVALS = (
@@ -43,7 +43,7 @@ RIVALS = (
         "weighted",
         "patience",
         "four exits instead of one after every layer, so there are few speeds to choose from",
-        thresholds="one",
+        thresholds="shared",
     ),
     Rival(
         "FastBERT",
@@ -59,7 +59,6 @@ RIVALS = (
         "weighted",
         "patient-certainty",
         "patience 2 among four exits, so that none leave before the second; without its ensemble of exits",
-        thresholds="one",
     ),
     Rival("SWEET", "Rotem et al., ACL 2023", "sweet", "confidence"),
     Rival(
@@ -68,6 +67,6 @@ RIVALS = (
         "weighted",
         "agreement",
         "thresholds fitted to dev rows as ours are, instead of from the exits' error rates",
-        thresholds="each",
+        thresholds="per-exit",
     ),
 )

@@ -8,16 +8,19 @@ import pytest
 
 from benchmarks.paper import measuring, running
 from benchmarks.paper.__main__ import main
-from benchmarks.paper.analysis import Analysis, analyse
+from benchmarks.paper.analysis import analyse
 from benchmarks.paper.document import read_results, read_steps, write_document
 from benchmarks.paper.plan import AGAIN, PLAN, Run
 from benchmarks.paper.preparing import prepare
 from benchmarks.paper.smoke import place_in, smoke, tiny_plan
+from benchmarks.paper.tables import regimes
 from benchmarks.paper.training import train
+from benchmarks.paper.ways import Models
 from benchmarks.rivals.recipes import RIVALS
 from offramp.errors import OptionError
 from offramp.files import locked, read_json
 from offramp.policy import CRITERIA
+from offramp.report.words import percent
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +110,7 @@ def test_the_page_quotes_what_a_training_step_costs(done, tmp_path):
     }
     (tmp_path / "step-minilm.json").write_text(json.dumps(measured))
     write_document(plan, read_results(plan, folder / "results"), read_steps(plan, tmp_path), tmp_path)
-    assert "+3.1 % with 4 exits, MiniLM, 6 layers" in (tmp_path / "reproduction.md").read_text()
+    assert "+3.1 % with exits after layers 1, 2, 4, 6 (MiniLM, 6 layers)" in (tmp_path / "reproduction.md").read_text()
     assert "1, 2, 4, 6 | 1.031 (1.020–1.040) | 77: 0.0110" in (tmp_path / "reproduction" / "tables.md").read_text()
 
 
@@ -132,6 +135,18 @@ def test_results_compare_with_baselines_and_name_what_is_missing(done):
     assert sst2.standard.area_dev is None
     assert json.dumps(sst2.to_dict())
     assert all(low <= value <= high for one in sst2.comparisons for low, value, high in [_ends(one)])
+
+
+def test_a_mean_over_data_sets_is_of_methods_that_were_run_on_all(done):
+    folder, _ = done
+    results = read_results(tiny_plan(), folder / "results")
+    lines = regimes(tiny_plan(), results, "dev").splitlines()
+    header, *rows = ([cell.strip("* ") for cell in line.split("|")[1:-1]] for line in lines if "---" not in line)
+    assert header[-1] == "mean, MiniLM, 6 layers"
+    means = {row[0]: row[-1] for row in rows}
+    joint = [one.method("joint").area_dev for one in results]
+    assert means["joint"] == percent(sum(joint) / len(joint))
+    assert means["sweet"] == "–"  # on one of two
 
 
 def test_tuned_pupils_start_from_the_standard_model_and_learn_from_it(done):
@@ -180,8 +195,9 @@ def test_answers_are_enough_where_no_other_run_needs_the_model(done, tmp_path, m
     runs = {method: Run("sst2", "minilm", method, 0) for method in ("standard", "joint", AGAIN)}
     prepare(place, place.plan.data_sets["sst2"])
     assert all(place.is_done(run) and not place.is_here(run) for run in runs.values())
-    (analysis,) = Analysis.possible(place, list(runs.values()))
-    assert analyse(analysis).to_dict()["methods"] == read_json(results / "sst2-minilm.json")["methods"]
+    (models,) = Models.of(place, list(runs.values()))
+    assert models.are_enough
+    assert analyse(models).to_dict()["methods"] == read_json(results / "sst2-minilm.json")["methods"]
     trained = []
     monkeypatch.setattr(running, "train", lambda place, run: trained.append(run.method) or train(place, run))
     running.run_all(place, list(runs.values()), lambda _: None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.paper import curves
 from benchmarks.paper.curves import Answers
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
+from offramp.policy import Outcomes
 
 LAYERS = (1, 2, 4, 6)
 
@@ -81,27 +82,34 @@ def test_what_early_exit_takes_beyond_its_stages_is_added(lot):
 
 def test_what_the_rows_allow_is_the_fastest_setting_that_is_good_enough(lot):
     found = answers()
-    outcomes, standard = curves.early_exit(found, lot), found.right().astype(float)
+    outcomes, standard = curves.early_exit(found, lot), curves.one_exit(found, lot.cut_shares(3, found.tokens))
     at = curves.reach(outcomes, standard, 0.02)
-    good = outcomes.values.mean(axis=1) >= standard.mean() - 0.02
+    good = outcomes.values.mean(axis=1) >= standard.values.mean() - 0.02
     assert at.speedup == pytest.approx(1 / outcomes.costs.mean(axis=1)[good].min())
     assert 1 <= at.low <= at.speedup <= at.high <= 6.1
     assert curves.reach(outcomes, standard, 1.0).speedup == pytest.approx(6)
-    never = curves.reach(outcomes, np.ones(400), -0.01)
+    never = curves.reach(outcomes, Outcomes(np.ones((1, 400)), standard.costs), -0.01)
     assert (never.speedup, never.low) == (None, 1.0)
+    # Where all that is good enough is slower, the standard model stays.
+    slower = curves.reach(Outcomes(standard.values, 1.1 * standard.costs), standard, 0.02)
+    assert (slower.speedup, slower.low, slower.high) == (None, 1.0, 1.0)
+    # Against itself it is as fast in every resample, whichever texts are drawn.
+    itself = curves.reach(standard, standard, 0.0)
+    assert (itself.speedup, itself.low, itself.high) == (None, 1.0, 1.0)
 
 
 def test_a_setting_is_chosen_on_other_rows_than_it_is_judged_by(lot):
     dev, test = answers(seed=1), answers(seed=2)
     tried = [curves.early_exit(one, lot) for one in (dev, test)]
-    right = [one.right().astype(float) for one in (dev, test)]
-    found = curves.chosen(tried[0], right[0], tried[1], right[1], 0.02)
-    good = tried[0].values.mean(axis=1) >= right[0].mean() - 0.02
+    standard = [curves.one_exit(one, lot.cut_shares(3, one.tokens)) for one in (dev, test)]
+    found = curves.chosen(tried[0], standard[0], tried[1], standard[1], 0.02)
+    good = tried[0].values.mean(axis=1) >= standard[0].values.mean() - 0.02
     setting = np.flatnonzero(good)[tried[0].costs.mean(axis=1)[good].argmin()]
     assert found.speedup == pytest.approx(1 / tried[1].costs[setting].mean())
-    assert found.gain.value == pytest.approx(tried[1].values[setting].mean() - right[1].mean())
+    assert found.gain.value == pytest.approx(tried[1].values[setting].mean() - standard[1].values.mean())
     assert found.gain.low < found.gain.value < found.gain.high
-    assert curves.chosen(tried[0], np.ones(400), tried[1], right[1], -0.01) is None
+    perfect = Outcomes(np.ones((1, 400)), standard[0].costs)
+    assert curves.chosen(tried[0], perfect, tried[1], standard[1], -0.01) is None
 
 
 def test_timed_thresholds_run_from_the_first_exit_to_full_depth():
