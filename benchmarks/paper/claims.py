@@ -1,6 +1,7 @@
 """The paper's claims one by one, beside what the results say of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,56 +13,60 @@ from offramp.report.words import count, percent, points, signed, span, times
 
 
 def claims(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:
-    """A table: the claim, and what was measured."""
-    rows = (
-        ("up to five times faster at preserved accuracy", _preserved(plan, results)),
-        (
-            "a better trade-off than the efficient baselines in almost all cases",
-            "at the speed of each: " + _verdicts(results, lambda one: one.group == EFFICIENT and one.other != ANY),
-        ),
+    """Two tables: the claims that each of ours answers for itself, and those about all; with what was measured."""
+    of_each = (
+        ("up to five times faster at preserved accuracy", partial(_preserved, plan, results)),
+        ("a better trade-off than the efficient baselines in almost all cases", partial(_verdict, results, _efficient)),
+        ("one model instead of many", partial(_verdict, results, _chain)),
+    )
+    of_all = (
         ("almost no additional training time", _time(plan, steps)),
         ("less than 0.005 % more parameters", _parameters(plan, results)),
         ("calibrated confidence decides well", _calibration(results)),
-        (
-            "one model instead of many",
-            "beside each chain, at 2× and at 3×: "
-            + _verdicts(results, lambda one: one.group == MODELS and one.versus.speedup in (2.0, 3.0)),
-        ),
     )
-    return grid(("the paper", "here, in batches"), rows)
+    claim = "the paper's claim"
+    tables = (
+        grid((claim, *OURS), [[name, *map(found, OURS)] for name, found in of_each]),
+        grid((claim, "here, in batches"), of_all),
+    )
+    return "\n\n".join(tables)
 
 
-def _preserved(plan: Plan, results: Sequence[Results]) -> str:
+def _preserved(plan: Plan, results: Sequence[Results], ours: str) -> str:
     """The fastest setting that dev rows chose for half a point, and what it loses."""
-
-    def best(ours: str) -> str | None:
-        found = [
-            (chosen.speedup, title_of(plan, one), chosen.gain)
-            for one in results
-            if ours in one.ours and (chosen := one.line_of(ours, "lot").chosen["0.005"]) is not None
-        ]
-        if not found:
-            return None
-        speedup, title, gain = max(found, key=lambda one: one[0])
-        return f"{ours}: {times(speedup)} on {title} ({points(gain.value)} against the standard model)"
-
-    return "at most, where dev rows chose: " + ("; ".join(filter(None, map(best, OURS))) or MISSING)
+    found = [
+        (chosen.speedup, title_of(plan, one), chosen.gain)
+        for one in results
+        if ours in one.ours and (chosen := one.line_of(ours, "lot").chosen["0.005"]) is not None
+    ]
+    if not found:
+        return MISSING
+    speedup, title, gain = max(found, key=lambda one: one[0])
+    return f"{times(speedup)}: {title}, {points(gain.value)}"
 
 
-def _verdicts(results: Sequence[Results], counted: Callable[[Comparison], bool]) -> str:
-    """How often each of ours is ahead, and how often its interval leaves zero out."""
-    found = [one for result in results for one in result.comparisons if one.kind == "lot" and counted(one)]
-    named = {name: [one for one in found if one.ours == name] for name in OURS}
-    return "; ".join(f"{name}: {_verdict(those)}" for name, those in named.items() if those) or MISSING
+def _efficient(one: Comparison) -> bool:
+    """Beside a network that is cut off, at its speed."""
+    return one.group == EFFICIENT and one.other != ANY
 
 
-def _verdict(found: Sequence[Comparison]) -> str:
+def _chain(one: Comparison) -> bool:
+    return one.group == MODELS and one.versus.speedup in (2.0, 3.0)
+
+
+def _verdict(results: Sequence[Results], counted: Callable[[Comparison], bool], ours: str) -> str:
+    """How often one of ours is ahead, and how often its interval leaves zero out."""
+    found = [
+        one
+        for result in results
+        for one in result.comparisons
+        if (one.kind, one.ours) == ("lot", ours) and counted(one)
+    ]
+    if not found:
+        return MISSING
     verdicts = [one.versus.verdict for one in found]
     ahead = sum(one.versus.gain.value > 0 for one in found)
-    return (
-        f"ahead in {ahead} of {len(found)}, in {verdicts.count('better')} beyond the interval, "
-        f"and behind beyond it in {verdicts.count('worse')}"
-    )
+    return f"{ahead} of {len(found)} (+{verdicts.count('better')}, \u2212{verdicts.count('worse')})"
 
 
 def _time(plan: Plan, steps: Mapping[str, StepCost]) -> str:
@@ -69,7 +74,7 @@ def _time(plan: Plan, steps: Mapping[str, StepCost]) -> str:
 
     def named(name: str, step: StepCost) -> str:
         exits = ", ".join(map(str, step.exits))
-        return f"{100 * (step.ratio - 1):+.1f} % with exits after layers {exits} ({plan.encoders[name].title})"
+        return f"{signed(step.ratio - 1, 1)} % with exits after layers {exits} ({plan.encoders[name].title})"
 
     return "; ".join(named(*one) for one in steps.items()) or MISSING
 
