@@ -43,6 +43,11 @@ def accuracy_at(accuracies: Sequence[float | None], speedup: float) -> str:
     return MISSING if value is None else percent(value)
 
 
+def at_exits(method: MethodFigures) -> str:
+    """Accuracies of all exits."""
+    return " / ".join(percent(accuracy, 1) for accuracy in method.accuracies)
+
+
 def last_accuracy(method: MethodFigures) -> str:
     """With the spread over seeds, in points."""
     spread = "" if method.spread is None else f" ± {100 * method.spread:.2f}"

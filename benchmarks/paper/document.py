@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.paper import tables
+from benchmarks.paper import summary, tables
 from benchmarks.paper.cells import title_of
 from benchmarks.paper.claims import claims
 from benchmarks.paper.pictures import draw_curves, draw_rivals
@@ -65,13 +65,13 @@ def _parts(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]
         f"![accuracy against speed-up, {title_of(plan, one)}]({FOLDER}/{one.name}.svg)" for one in results
     )
     return {
-        "coverage": tables.coverage(plan, results),
+        "coverage": summary.coverage(plan, results),
         "processor": ", ".join(sorted({one.times.environment["cpu"] for one in results})),
-        "short": tables.short(plan, results),
-        "ours_cost": tables.ours_cost(plan, results),
+        "short": summary.short(plan, results),
+        "ours_cost": summary.ours_cost(plan, results),
         "claims": claims(plan, results, steps),
         "curves": curves,
-        "missing": tables.missing(plan, results),
+        "missing": summary.missing(plan, results),
         "set_up": tables.set_up(plan, results),
         "preserved": tables.preserved(plan, results),
         "efficient": tables.efficient(plan, results),

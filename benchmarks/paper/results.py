@@ -174,6 +174,11 @@ class Results:
         """A method with several exits: the joint one, if it was run."""
         return self.method(JOINT) or next(one for one in self.methods if len(one.layers) > 1)
 
+    @property
+    def cuts(self) -> list[MethodFigures]:
+        """The efficient baselines that were run, the shallowest first."""
+        return [one for one in self.methods if one.method.startswith("cut")]
+
     def method(self, name: str) -> MethodFigures | None:
         """One of the methods, if it was run."""
         return next((one for one in self.methods if one.method == name), None)

@@ -1,4 +1,4 @@
-"""Tables in Markdown, each from the results alone; what was not run shows as missing."""
+"""The tables behind the summary in Markdown, each from the results alone; what was not run shows as missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, product
@@ -9,10 +9,10 @@ from benchmarks.paper import cells
 from benchmarks.paper.analysis import ANY, CALIBRATION, COMPARED_AT, EFFICIENT, MODELS, RIVAL
 from benchmarks.paper.cells import MISSING, grid, title_of
 from benchmarks.paper.pictures import HANDED_IN
-from benchmarks.paper.plan import ATTACHED, JOINT, ON_CLASSIFIER, OURS, PER_EXIT, SHARED, Plan, Run
-from benchmarks.paper.results import KINDS, LOSSES, Comparison, Results, StepCost
+from benchmarks.paper.plan import ATTACHED, JOINT, ON_CLASSIFIER, OURS, PER_EXIT, Plan
+from benchmarks.paper.results import KINDS, LOSSES, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
-from offramp.report.words import count, loss_of, percent, span, times, whole
+from offramp.report.words import count, loss_of, percent, times, whole
 
 # Spearman's rho of the first exit's confidence with length and with consistency: Schwartz et al. 2020, analysis.
 PAPER_CORRELATIONS = {
@@ -52,34 +52,6 @@ def set_up(plan: Plan, results: Sequence[Results]) -> str:
     return grid(header, map(row, results))
 
 
-def short(plan: Plan, results: Sequence[Results]) -> str:
-    """What each of ours comes to in batches: at half a point lost, and beside the strongest of what others would do."""
-    loss = f"{LOSSES[0]:g}"
-
-    def row(one: Results, ours: str) -> list[str]:
-        line = one.line_of(ours, "lot")
-        gains = (_hardest(one, ours, group, speedup) for group in (EFFICIENT, MODELS) for speedup in (2.0, 3.0))
-        return [
-            title_of(plan, one),
-            percent(one.standard.accuracies[-1]),
-            ours,
-            cells.chosen(line.chosen[loss]),
-            cells.reach(line.within[loss]),
-            *map(cells.gain, gains),
-        ]
-
-    against = [f"over {those}, at {speedup}×" for those in ("networks cut off", "models in turn") for speedup in (2, 3)]
-    header = ("data and encoder", "standard", "ours", "chosen on dev rows", "what the test rows allow", *against)
-    return grid(header, [row(one, ours) for one in results for ours in _paper_and_best(one)])
-
-
-def _paper_and_best(one: Results) -> list[str]:
-    """The paper's own method if it was run, and of the others of ours the one that is best on dev rows."""
-    others = [name for name in one.ours if name != "paper"]
-    best = max(others, key=lambda name: one.ours[name].area_dev or 0.0)
-    return [*(name for name in one.ours if name == "paper"), best]
-
-
 def preserved(plan: Plan, results: Sequence[Results]) -> str:
     """How much faster without losing more than so much against the standard model."""
 
@@ -89,7 +61,7 @@ def preserved(plan: Plan, results: Sequence[Results]) -> str:
             title_of(plan, one),
             cells.last_accuracy(one.standard),
             ours,
-            " / ".join(percent(accuracy, 1) for accuracy in one.ours[ours].accuracies),
+            cells.at_exits(one.ours[ours]),
             *(cells.chosen(lines[kind].chosen[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
             *(cells.reach(lines[kind].within[f"{loss:g}"]) for kind in KINDS for loss in LOSSES),
             " / ".join(times(line.fastest) for line in lines.values()),
@@ -108,43 +80,12 @@ def preserved(plan: Plan, results: Sequence[Results]) -> str:
     return grid(header, [row(one, ours) for one in results for ours in one.ours])
 
 
-def ours_cost(plan: Plan, results: Sequence[Results]) -> str:
-    """What each of ours takes to make, beside the standard model."""
-
-    def seconds(name: str, first: int) -> str:
-        """With those of so many standard models before it."""
-        pairs = [(one.ours[name], one.standard) for one in results if name in one.ours]
-        # Processors that compute in bf16 take less than half the time.
-        alike = [(own.seconds, standard.seconds) for own, standard in pairs if own.precision == standard.precision]
-        ratios = [first + own / standard for own, standard in alike if own and standard]
-        return span(*(f"{end:.1f}" for end in (min(ratios), max(ratios)))) if ratios else MISSING
-
-    def row(name: str) -> list[str]:
-        some = Run(next(iter(plan.data_sets)), next(iter(plan.encoders)), OURS[name].method, 0)
-        first = len(some.needed)
-        trainings = "1, then exits alone" if some.targets else str(1 + first)
-        texts = "labelled; the exits do not see the labels" if some.targets == "model" else "labelled"
-        texts += ", and others without labels" if some.unlabelled else ""
-        thresholds = "one for all exits" if OURS[name].rule == SHARED else "one for each exit"
-        return [name, f"`{some.method}`", trainings, texts, thresholds, seconds(name, first)]
-
-    header = (
-        "ours",
-        "method",
-        "trainings",
-        "texts",
-        "thresholds",
-        "training time over the standard model's",
-    )
-    return grid(header, map(row, OURS))
-
-
 def efficient(plan: Plan, results: Sequence[Results]) -> str:
     """Ours at the speed of each efficient baseline."""
 
     def rows() -> Iterable[list[str]]:
         for one in results:
-            for cut in (method for method in one.methods if method.method.startswith("cut")):
+            for cut in one.cuts:
                 layers, accuracy = cut.method.removeprefix("cut "), percent(cut.accuracies[-1])
                 for ours in one.ours:
                     against = (
@@ -275,7 +216,7 @@ def attached(plan: Plan, results: Sequence[Results]) -> str:
                     yield [
                         title_of(plan, found),
                         name,
-                        " / ".join(percent(accuracy, 1) for accuracy in one.accuracies),
+                        cells.at_exits(one),
                         *(cells.reach(one.line(kind).within["0.01"]) for kind in KINDS),
                         MISSING if one.seconds is None else f"{one.seconds:.0f} s",
                     ]
@@ -317,7 +258,7 @@ def training_cost(plan: Plan, results: Sequence[Results], steps: Mapping[str, St
 
 def _separate_parameters(found: Results) -> str | None:
     """Of the standard and all efficient models, over those of one with several exits; None if there are no such."""
-    models = [found.standard, *(one for one in found.methods if one.method.startswith("cut"))]
+    models = [found.standard, *found.cuts]
     if len(models) == 1:
         return None
     ratio = sum(one.parameters["total"] for one in models) / found.several.parameters["total"]
@@ -370,47 +311,6 @@ def clock(plan: Plan, results: Sequence[Results]) -> str:
                     ]
 
     return grid(("data and encoder", "handed in", "threshold", "timed", "sum over stages", "load"), rows())
-
-
-def coverage(plan: Plan, results: Sequence[Results]) -> str:
-    """What of the plan there is, in a sentence."""
-    parts = []
-    for name, encoder in plan.encoders.items():
-        found = [one for one in results if one.encoder == name]
-        if found:
-            data = ", ".join(plan.data_sets[one.data].title for one in found)
-            seeds = span(*(str(end(one.standard.seeds for one in found)) for end in (min, max)))
-            parts.append(f"{encoder.title}: {data} (seeds: {seeds})")
-    return "; ".join(parts) or "nothing yet"
-
-
-def missing(plan: Plan, results: Sequence[Results]) -> str:
-    """What the plan has and nobody ran yet."""
-    known = {(one.data, one.encoder): one for one in results}
-    planned: dict[tuple[str, str], set[str]] = {}
-    for run in plan.runs():
-        planned.setdefault((run.data, run.encoder), set()).add(run.method)
-    lines = []
-    for data, encoder in planned:
-        found = known.get((data, encoder))
-        name = f"{plan.data_sets[data].title}, {plan.encoders[encoder].title}"
-        if found is None:
-            lines.append(f"- {name}: all")
-        elif found.missing:
-            lines.append(f"- {name}: {', '.join(found.missing)}")
-    return "\n".join(lines) or "Nothing."
-
-
-def _hardest(results: Results, ours: str, group: str, speedup: float) -> Comparison | None:
-    """Of a group that ours can be compared with in batches, what leaves it the least."""
-    found = [
-        one
-        for one in results.comparisons
-        if (one.ours, one.group, one.kind) == (ours, group, "lot")
-        and one.versus.speedup == speedup
-        and (group != EFFICIENT or one.other == ANY)
-    ]
-    return min(found, key=lambda one: one.versus.gain.value, default=None)
 
 
 def _with_exits(results: Sequence[Results]) -> list[str]:
