@@ -113,7 +113,8 @@ def open_export(
         folder: the model folder.
         export: what was exported there.
     """
-    config, tokenizer = load_config(folder), load_tokenizer(folder)
+    config = load_config(folder)
+    tokenizer = load_tokenizer(folder, config)
     tokenizer.model_max_length = export.max_length
     graphs = export_folder(folder, export.backend, export.precision)
     stages = open_stages(graphs, export.backend, export.precision, tuple(config.exits), threads, few_shapes)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from offramp._lazy import lazy
 
 if TYPE_CHECKING:
-    from offramp.model.building import FineTuned as FineTuned
     from offramp.model.building import adopt as adopt
     from offramp.model.building import build as build
-    from offramp.model.building import open_classifier as open_classifier
+    from offramp.model.checkpoints import FineTuned as FineTuned
+    from offramp.model.checkpoints import open_classifier as open_classifier
     from offramp.model.config import EarlyExitConfig as EarlyExitConfig
     from offramp.model.config import default_exits as default_exits
     from offramp.model.config import resolve_exits as resolve_exits
@@ -28,7 +28,7 @@ _HOMES = {
     "EarlyExitConfig": "config",
     "EarlyExitForSequenceClassification": "network",
     "EarlyExitOutput": "network",
-    "FineTuned": "building",
+    "FineTuned": "checkpoints",
     "LayerStack": "stack",
     "LoadedModel": "loading",
     "State": "stack",
@@ -36,7 +36,7 @@ _HOMES = {
     "build": "building",
     "default_exits": "config",
     "load": "loading",
-    "open_classifier": "building",
+    "open_classifier": "checkpoints",
     "resolve_exits": "config",
     "save": "loading",
 }

@@ -1,30 +1,22 @@
 """From an encoder or a fine-tuned classifier, on the hub or the disk, to a network with untrained exits."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForSequenceClassification,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
-from transformers.utils import cached_file
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from offramp.errors import BackboneError, OptionError
 from offramp.files import read_json
-from offramp.model.config import PROBLEM_TYPES, EarlyExitConfig, resolve_exits
+from offramp.model.checkpoints import backbone_errors, check_tokenizer, check_weights, file_of, open_classifier
+from offramp.model.config import EarlyExitConfig, resolve_exits
 from offramp.model.heads import default_pooling
-from offramp.model.loading import LoadedModel, first_line, flaw_of, quiet, read_tokenizer, token_limit
+from offramp.model.loading import LoadedModel, flaw_of, quiet
 from offramp.model.network import EarlyExitForSequenceClassification
 from offramp.model.stack import SUPPORTED
+from offramp.model.tokenizers import read_tokenizer, token_limit
 
 
 @quiet()
@@ -57,10 +49,9 @@ def build(
         BackboneError: the encoder cannot be found, read or given exits.
         OptionError: the exits or the layers do not fit the encoder.
     """
-    with _backbone_errors(backbone_name):
+    with backbone_errors(backbone_name):
         tokenizer = read_tokenizer(backbone_name)
-        encoder_config = AutoConfig.from_pretrained(backbone_name)
-    _check_padding(tokenizer, backbone_name)
+        encoder_config = AutoConfig.from_pretrained(backbone_name, trust_remote_code=False)
     renamed = None
     if isinstance(encoder_config, EarlyExitConfig):
         pooling, renamed = pooling or encoder_config.pooling, {r"^backbone\.": ""}
@@ -68,7 +59,7 @@ def build(
         tokenizer.model_max_length = max_length or tokenizer.model_max_length
     if layers is not None:
         _cut(encoder_config, layers)
-    with _backbone_errors(backbone_name):
+    with backbone_errors(backbone_name):
         backbone, found = AutoModel.from_pretrained(
             backbone_name,
             config=encoder_config,
@@ -76,12 +67,15 @@ def build(
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
+            trust_remote_code=False,
         )
         if any(name.startswith("pooler.") for name in found["missing_keys"]):
             backbone.pooler = None  # transformers would have made one up
         pooling = pooling or _sentence_pooling(backbone_name) or default_pooling(backbone)
     if flaw := flaw_of({**found, "missing_keys": [name for name in found["missing_keys"] if "pooler." not in name]}):
         raise BackboneError(f"the weights of {backbone_name!r} do not fit its config.json: {flaw}; fetch it again")
+    check_weights(backbone, backbone_name)
+    check_tokenizer(tokenizer, backbone.config, backbone_name)
     _check_encoder(backbone)
     config = _config_for(
         backbone.config,
@@ -126,7 +120,7 @@ def adopt(
         BackboneError: the checkpoint cannot be found or read, holds no classifier, or its encoder cannot take exits.
         OptionError: the exits, their pooling or head, or the labels do not fit it.
     """
-    found = open_classifier(classifier_name, max_length)
+    found = open_classifier(classifier_name, max_length, labels)
     classifier, tokenizer = found.network, found.tokenizer
     config_for = partial(
         _config_for,
@@ -134,7 +128,7 @@ def adopt(
         exits=exits,
         text_pair=text_pair,
         problem_type=found.problem_type,
-        labels=_names(found.labels, labels),
+        labels=found.labels,
     )
     if isinstance(classifier, EarlyExitForSequenceClassification):
         before = classifier.config
@@ -153,49 +147,6 @@ def adopt(
     model = _with_exits(config, classifier, tokenizer, max_length)
     _check_own_head(model.network, classifier)
     return model
-
-
-@dataclass(frozen=True, slots=True)
-class FineTuned:
-    """A classifier of transformers in fp32 and evaluation mode, with or without exits, and its tokenizer.
-
-    Attributes:
-        tokenizer: its ``model_max_length`` is the token limit.
-        problem_type: ``single_label_classification`` or ``multi_label_classification``.
-        labels: in the order of the logits.
-    """
-
-    network: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    problem_type: str
-    labels: list[str]
-
-
-@quiet()
-def open_classifier(name: str, max_length: int | None = None) -> FineTuned:
-    """Loads a checkpoint for ``AutoModelForSequenceClassification``; a folder of ours is one, too.
-
-    Args:
-        max_length: tokens at which texts are cut; by default, and at most, what it can take.
-
-    Raises:
-        BackboneError: it cannot be found or read, or holds no whole classifier of labels, or cannot take texts of
-            different lengths at once.
-    """
-    with _backbone_errors(name, "classifier"):
-        tokenizer = read_tokenizer(name)
-        network, found = AutoModelForSequenceClassification.from_pretrained(
-            name, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    if flaw := flaw_of(found):
-        raise BackboneError(
-            f"{name!r} is not a whole fine-tuned classifier: {flaw}; "
-            "fine-tune it first, or train an encoder with exits with 'offramp train'"
-        )
-    _check_padding(tokenizer, name)
-    tokenizer.model_max_length = token_limit(network.base_model, tokenizer, max_length)
-    config = network.config
-    return FineTuned(network.eval(), tokenizer, _problem_type(config, name), _labels_of(config, name))
 
 
 @torch.no_grad()
@@ -224,44 +175,6 @@ def _cut(config: PreTrainedConfig, layers: int) -> None:
 def _check_encoder(backbone: PreTrainedModel) -> None:
     if getattr(backbone.config, "num_hidden_layers", None) is None or backbone.config.is_encoder_decoder:
         raise BackboneError(f"{backbone.config.model_type} is no text encoder; supported are {SUPPORTED}")
-
-
-def _problem_type(config: PreTrainedConfig, name: str) -> str:
-    """What a fine-tuned classifier says of itself; one that predicts a number is refused."""
-    kind = config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
-    if kind not in PROBLEM_TYPES:
-        raise BackboneError(
-            f"{name!r} predicts a number ({config.num_labels} output, problem_type {config.problem_type!r}), not a "
-            "label, and could not tell how sure it is; give a classifier of at least two labels"
-        )
-    return str(kind)
-
-
-def _labels_of(config: PreTrainedConfig, name: str) -> list[str]:
-    """What a fine-tuned classifier calls its outputs, in their order."""
-    if sorted(config.id2label) != list(range(config.num_labels)):
-        raise BackboneError(
-            f"{name!r} numbers its labels {', '.join(map(str, config.id2label))} under id2label in its config.json; "
-            "they must count from 0: correct them there"
-        )
-    return [str(config.id2label[index]) for index in range(config.num_labels)]
-
-
-def _check_padding(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    if tokenizer.pad_token is None:
-        raise BackboneError(
-            f"the tokenizer of {name!r} has no token to pad with, so texts of different lengths cannot go together; "
-            "name one as pad_token in its tokenizer_config.json, and its number as pad_token_id in config.json"
-        )
-
-
-def _names(there: list[str], labels: Sequence[str] | None) -> list[str]:
-    if labels is not None and (len(labels) != len(there) or len(set(labels)) != len(labels)):
-        raise OptionError(
-            f"labels are {', '.join(labels)}; the classifier has {len(there)} outputs ({', '.join(there)}), "
-            "so give as many different names, in the same order"
-        )
-    return there if labels is None else list(labels)
 
 
 def _config_for(
@@ -293,32 +206,13 @@ def _with_exits(
 
 def _sentence_pooling(name: str) -> str | None:
     """The pooling that a sentence-transformers folder declares."""
-    path = cached_file(
-        name,
-        "1_Pooling/config.json",
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
+    path = file_of(name, "1_Pooling/config.json")
     if path is None:
         return None
-    declared = read_json(Path(path))
+    declared = read_json(path)
     # Older folders hold one switch a kind, newer ones a name.
     if declared.get("pooling_mode_mean_tokens") or declared.get("pooling_mode") == "mean":
         return "mean"
     if declared.get("pooling_mode_cls_token") or declared.get("pooling_mode") == "cls":
         return "cls"
     return None
-
-
-@contextmanager
-def _backbone_errors(name: str, what: str = "encoder") -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # damaged files make transformers and tokenizers raise anything
-        local = Path(name).exists()
-        cure = (
-            f"give the folder of a Hugging Face {what} (config.json, model.safetensors, tokenizer files)"
-            if local
-            else "check the name; without a network, give a local folder"
-        )
-        raise BackboneError(f"cannot load the {what} {name!r}: {first_line(error)}; {cure}") from error

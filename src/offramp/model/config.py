@@ -49,6 +49,18 @@ def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, .
     return tuple(sorted(layers | {depth}))
 
 
+def label_flaw(names: Sequence[object]) -> str | None:
+    """What is wrong with the names of a classifier's outputs, or None; around a name blanks do not count, as in data.
+
+    An answer by such a name would not say which output gave it.
+    """
+    bare = [str(name).strip() for name in names]
+    if "" in bare:
+        return f"its output {bare.index('')} has no name"
+    again = next((name for index, name in enumerate(bare) if name in bare[:index]), None)
+    return None if again is None else f"{bare.count(again)} of its {len(bare)} outputs have the name {again!r}"
+
+
 class EarlyExitConfig(PreTrainedConfig):
     """Configuration of :class:`~offramp.model.network.EarlyExitForSequenceClassification`.
 
@@ -102,6 +114,8 @@ class EarlyExitConfig(PreTrainedConfig):
             raise OptionError(f"problem_type {self.problem_type!r} is not known; valid: {', '.join(PROBLEM_TYPES)}")
         if set(self.id2label) != set(range(len(self.id2label))):
             raise OptionError(f"id2label has the keys {sorted(self.id2label)}; they must count from 0")
+        if flaw := label_flaw(self.labels):
+            raise OptionError(f"{flaw} under id2label; give each a name of its own")
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -8,20 +8,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from offramp.errors import ModelFolderError
 from offramp.files import check_readable, read_json
 from offramp.model.config import EarlyExitConfig
 from offramp.model.network import EarlyExitForSequenceClassification
+from offramp.model.tokenizers import read_tokenizer, token_limit, vocabulary_flaw
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 _RESTORE = "restore it or train the model again"
-
-# What XLNet says where others have the number of their positions, and less than what tokenizers without a limit say.
-_NO_POSITIONS, _BOUNDLESS = -1, 10**9
 
 
 @contextmanager
@@ -57,11 +55,11 @@ def load(folder: Path) -> LoadedModel:
         ModelFolderError: the folder is missing, not an offramp model, or damaged.
         StorageError: a file may not be read.
     """
-    load_config(folder)
+    config = load_config(folder)
     if not (folder / WEIGHTS).is_file():
         raise ModelFolderError(f"{folder} has no {WEIGHTS}; {_RESTORE}")
     check_readable(folder / WEIGHTS)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, config)
     try:
         network, found = EarlyExitForSequenceClassification.from_pretrained(
             folder,
@@ -77,6 +75,8 @@ def load(folder: Path) -> LoadedModel:
         raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {_RESTORE}") from error
     if flaw := flaw_of(found):
         raise ModelFolderError(f"{folder / WEIGHTS} does not fit {CONFIG}: {flaw}; {_RESTORE}")
+    if flaw := weights_flaw(network):
+        raise ModelFolderError(f"{folder / WEIGHTS} is damaged: {flaw}; {_RESTORE}")
     tokenizer.model_max_length = token_limit(network.backbone, tokenizer)
     return LoadedModel(network.eval(), tokenizer)
 
@@ -103,11 +103,14 @@ def load_config(folder: Path) -> EarlyExitConfig:
         raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {_RESTORE}") from error
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path, config: EarlyExitConfig) -> PreTrainedTokenizerBase:
     """Reads the tokenizer of a model folder.
 
+    Args:
+        config: the folder's.
+
     Raises:
-        ModelFolderError: it is missing or damaged.
+        ModelFolderError: it is missing or damaged, or has tokens that the encoder does not know.
         StorageError: a file of it may not be read.
     """
     if not (folder / "tokenizer_config.json").is_file():
@@ -115,9 +118,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     for path in folder.glob("*token*.json"):
         check_readable(path)
     try:
-        return read_tokenizer(folder, local_files_only=True)
+        tokenizer = read_tokenizer(folder, local_files_only=True)
     except Exception as error:  # tokenizers raise bare Exception on damaged files
         raise ModelFolderError(f"the tokenizer in {folder} cannot be read ({first_line(error)}); {_RESTORE}") from error
+    if flaw := vocabulary_flaw(tokenizer, config.backbone_config):
+        raise ModelFolderError(f"the tokenizer in {folder} {flaw}")
+    return tokenizer
 
 
 @quiet()
@@ -125,15 +131,6 @@ def save(model: LoadedModel, folder: Path) -> None:
     """Writes ``config.json``, ``model.safetensors`` and the tokenizer's files into an existing folder."""
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
-
-
-def read_tokenizer(name: str | Path, **options: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or a hub id. One that knows no words raises ``ValueError``."""
-    tokenizer = AutoTokenizer.from_pretrained(name, **options)
-    # Without its files, transformers makes one up that knows nothing but special tokens.
-    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
-        raise ValueError("there is no tokenizer, or one without words")
-    return tokenizer
 
 
 def flaw_of(found: dict[str, Any]) -> str | None:
@@ -145,19 +142,13 @@ def flaw_of(found: dict[str, Any]) -> str | None:
     return None
 
 
-def token_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: int | None = None) -> int:
-    """Tokens at which texts are cut, special tokens included: as many as were asked for, and both of them take.
-
-    Args:
-        asked: by default as many as possible, or 512 where neither the encoder nor its tokenizer has a limit.
-    """
-    positions = getattr(backbone.config, "max_position_embeddings", None) or _NO_POSITIONS
-    # RoBERTa and its kin number positions from the padding index on.
-    offset = getattr(getattr(backbone, "embeddings", None), "padding_idx", None)
-    of_encoder = positions - (0 if offset is None else offset + 1)
-    limits = [limit for limit in (tokenizer.model_max_length, of_encoder) if 0 < limit < _BOUNDLESS]
-    limit = min(limits, default=asked or 512)
-    return min(asked or limit, limit)
+def weights_flaw(network: PreTrainedModel) -> str | None:
+    """Names a tensor with values that are not numbers; every answer that depends on it would be none."""
+    for name, weights in network.named_parameters():
+        # A sum is finite unless some value is not, or many are huge: one cheap pass for tensors that are in order.
+        if not weights.detach().sum().isfinite() and not weights.isfinite().all():
+            return f"{name} holds values that are NaN or infinite"
+    return None
 
 
 def first_line(error: Exception) -> str:

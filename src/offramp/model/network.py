@@ -49,7 +49,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         """Puts exits on an encoder, or with ``config.own_head`` on a whole classifier; without one it is random."""
         super().__init__(config)
         auto = AutoModelForSequenceClassification if config.own_head else AutoModel
-        source = source or auto.from_config(config.backbone_config)
+        source = source or auto.from_config(config.backbone_config, trust_remote_code=False)
         self.backbone = source.base_model
         self.pooling = Pooling(config.pooling, self.backbone)
         if config.pooling != "pooler" and not config.own_head and hasattr(self.backbone, "pooler"):
