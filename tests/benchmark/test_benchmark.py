@@ -8,6 +8,8 @@ from offramp.benchmark import bench, check, read_baseline
 from offramp.benchmark import benchmark as module
 from offramp.benchmark.measuring import Timing, measure
 from offramp.calibration import Problem
+from offramp.data import Columns, read_labelled, remember
+from offramp.data.seen import FITTING
 from offramp.engine import load
 from offramp.engine.tuning import TUNING, read_tunings
 from offramp.errors import DataError, ModelFolderError, OptionError
@@ -40,6 +42,13 @@ def data(tmp_path):
 
 def short(folder, data, **options):
     return bench(folder, data, **{"threads": (1,), "token_budgets": (64,), "seconds": 0.01} | options)
+
+
+def test_rows_of_the_training_are_told(tmp_path, data, tasks):
+    folder = write_model(tmp_path / "own")
+    assert short(folder, data).data["used_before"] == {}
+    remember(folder, read_labelled(data, Columns()), FITTING)
+    assert short(folder, data).data["used_before"] == {"training": 1.0}
 
 
 def test_rows_tell_cost_and_worth(folder, data, tasks):

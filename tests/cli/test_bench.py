@@ -5,7 +5,9 @@ import pytest
 from offramp import environment
 from offramp.benchmark import benchmark as module
 from offramp.benchmark.measuring import measure
-from toys import names, single, write_jsonl
+from offramp.data import Columns, read_labelled, remember
+from offramp.data.seen import FITTING
+from toys import names, single, write_jsonl, write_model
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +33,13 @@ def test_table_json_and_picture(offramp, place):
     assert [row["threshold"] for row in written["rows"]] == [None, None, None, None, 0.5, 0.9]
     assert written["options"]["token_budgets"] == [64]
     assert names(place) == ["new", "r.svg"]
+
+
+def test_texts_of_the_training_are_told(offramp, tmp_path):
+    data = write_jsonl(tmp_path / "texts.jsonl", single(12, seed=5))
+    folder = write_model(tmp_path / "own")
+    remember(folder, read_labelled(data, Columns()), FITTING)
+    assert "100.0% of the texts have served for training\n" in bench(offramp, data=data, model=folder).stdout
 
 
 def test_texts_without_labels(offramp, place):

@@ -6,6 +6,9 @@ import pytest
 from offramp.data import (
     LabelledTexts,
     Texts,
+    check_disjoint,
+    check_unseen,
+    check_untrained,
     is_point,
     point_of,
     remember,
@@ -14,7 +17,7 @@ from offramp.data import (
     uses_of,
 )
 from offramp.data.seen import FITTING, fitted_rows, share_among
-from offramp.errors import ModelFolderError
+from offramp.errors import DataError, ModelFolderError
 from toys import names
 
 
@@ -130,3 +133,26 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, key, value):
     file.write_text(json.dumps(content))
     with pytest.raises(ModelFolderError, match=r"seen_rows.json is damaged .* delete it to forget"):
         uses_of(tmp_path, rows_of([1]))
+
+
+def test_rows_that_a_model_was_fitted_to_are_refused_for_anything_that_they_would_flatter(tmp_path):
+    remember(tmp_path, rows_of(range(100)), FITTING)
+    remember(tmp_path, rows_of(range(100, 200)), "epoch")
+    for fresh in (rows_of(range(100, 200)), rows_of(range(80, 180), labels=False)):
+        check_untrained(tmp_path, fresh, "it would flatter")
+    with pytest.raises(DataError, match=r"^21% of the rows in there have served for training of this model: it fl.*;"):
+        check_untrained(tmp_path, rows_of(range(79, 179), labels=False), "it flatters")
+
+
+def test_the_use_of_most_rows_is_named():
+    check_unseen(rows_of([1]), {}, "", "")
+    with pytest.raises(DataError, match=r"^90% of the rows in here have served for epoch of this model: alas; go"):
+        check_unseen(rows_of([1]), {FITTING: 0.5, "epoch": 0.9}, "alas", "go away")
+
+
+def test_dev_rows_are_not_among_those_that_a_model_is_fitted_to():
+    check_disjoint(rows_of(range(100)), [])
+    check_disjoint(rows_of([]), [rows_of(range(3))])
+    check_disjoint(rows_of(range(100)), [rows_of(range(80, 200)), rows_of(range(1000, 1200), labels=False)])
+    with pytest.raises(DataError, match=r"^100% of the dev rows in here are among the rows in there that"):
+        check_disjoint(rows_of(range(20)), [rows_of(range(50, 60)), rows_of(range(100_000), labels=False)])

@@ -7,15 +7,16 @@ import pytest
 from conftest import tiny_model
 from offramp import environment
 from offramp.calibration import Calibration
-from offramp.data import Columns, read_texts, uses_of
+from offramp.data import Columns, read_texts, remember, uses_of
+from offramp.data.seen import FITTING
 from offramp.engine import load
 from offramp.engine.exports import EXPORT, read_export
-from offramp.errors import CheckFailed, ModelFolderError, OptionError
+from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
 from offramp.evaluation import calibrate
 from offramp.exporting import export
 from offramp.exporting import run as module
 from offramp.model import save
-from toys import EXITS, LABELS, single, write_jsonl, write_model
+from toys import EXITS, LABELS, names, single, write_jsonl, write_model
 
 pytestmark = pytest.mark.usefixtures("graphs_once")
 
@@ -134,6 +135,14 @@ def test_nothing_is_left_of_an_export_that_is_too_far_off(model, monkeypatch):
         export(model, backend="openvino", threads=1)
     assert not (model / "openvino" / "fp32").exists()
     assert not list((model / "openvino").iterdir())
+
+
+def test_rows_of_the_training_are_refused(tmp_path, dev):
+    folder = write_model(tmp_path / "model", labels=LABELS)
+    remember(folder, read_texts(dev, Columns()), FITTING)
+    with pytest.raises(DataError, match=r"100% of the rows in .* have served for training of this model: it is"):
+        export(folder, backend="onnxruntime", data=dev)
+    assert "onnxruntime" not in names(folder)
 
 
 def test_what_is_not_there_cannot_be_loaded(model):

@@ -201,3 +201,9 @@ def test_an_output_that_is_taken_is_left_alone(stage, tmp_path):
         with pytest.raises(OptionError, match="choose another output"):
             stage.attach(tmp_path / "model", overwrite=overwrite)
     assert names(tmp_path / "model") == ["thesis.txt"]
+
+
+def test_dev_texts_are_kept_apart_from_the_others(stage, tmp_path):
+    with pytest.raises(DataError, match=r"100% of the dev rows in .* are among the rows in .* that the model will be"):
+        stage.attach(tmp_path / "model", dev=stage.texts)
+    assert names(tmp_path) == []

@@ -474,3 +474,12 @@ def test_a_second_training_remembers_the_rows_of_the_first(second, stage, tmp_pa
     other = second.train(tmp_path / "other", role, data=fresh, dev=stage.dev).folder
     assert uses_of(other, rows)[FITTING] == pytest.approx(0.8, abs=0.03)
     assert uses_of(other, read_labelled(fresh, Columns()))[FITTING] == 1
+
+
+def test_dev_rows_are_kept_apart_from_all_rows_of_the_training(stage, tmp_path):
+    message = r"100% of the dev rows in .* are among the rows in .* that the model will be fitted to"
+    with pytest.raises(DataError, match=message):
+        stage.train(tmp_path / "model", dev=stage.data)
+    with pytest.raises(DataError, match=message):
+        stage.train(tmp_path / "model", unlabeled=stage.dev, regime=Regime(distill=1.0))
+    assert names(tmp_path) == []

@@ -7,7 +7,7 @@ from offramp.data import LabelledTexts, Texts, point_of, temperatures_of
 from offramp.data.seen import FITTING
 from offramp.engine import torch_classifier
 from offramp.errors import DataError
-from offramp.tuning.rows import check_unseen, measure, refit, run_rows
+from offramp.tuning.rows import check_unused, measure, refit, run_rows
 from toys import LABELS, single
 
 TOY = single(41)
@@ -72,7 +72,7 @@ TEMPERATURES, POINT = temperatures_of("torch", "fp32"), point_of("safe", "torch"
     [({}, False), ({FITTING: 0.2, TEMPERATURES: 0.1}, False), ({POINT: 1.0}, False), ({TEMPERATURES: 1.0}, True)],
 )
 def test_rows_that_may_be_used(uses, split):
-    check_unseen(ROWS, uses, split=split)
+    check_unused(ROWS, uses, split=split)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_rows_that_may_be_used(uses, split):
 )
 def test_rows_that_made_the_model_what_it_is(uses, split, message):
     with pytest.raises(DataError, match=message):
-        check_unseen(ROWS, uses, split=split)
+        check_unused(ROWS, uses, split=split)

@@ -17,7 +17,7 @@ from offramp.benchmark.quality import Judge, Pass, run_exits
 from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
-from offramp.data import Columns, LabelledTexts, read_any, read_texts
+from offramp.data import Columns, LabelledTexts, read_any, read_texts, uses_of
 from offramp.engine import DEFAULT_THRESHOLD, Classifier, Tuning, save_tunings
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows, targets_of
@@ -62,13 +62,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Data:
-    """Texts, and their labels as the model counts them, where they have any."""
+    """Texts, their labels as the model counts them, where they have any, and the share that served for each use."""
 
     rows: Request
     targets: NDArray[Any] | None
     source: str
     fingerprint: str
     tokens: NDArray[np.int64]
+    used_before: dict[str, float]
 
 
 def bench(
@@ -126,7 +127,7 @@ def bench(
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
     reference = open_engine(folder, REFERENCE)
-    texts = _read(data, columns or Columns(), labelled, reference)
+    texts = _read(folder, data, columns or Columns(), labelled, reference)
     engines = engines_of(folder, backends, precisions)
     rules = [Threshold(threshold, Confidence(reference.problem)) for threshold in options.thresholds]
     entered = contenders(engines, reference.exits, rules, _rules_of_points(reference, engines, options.points))
@@ -185,11 +186,12 @@ def _numbers(text: str) -> list[int]:
         raise OptionError(f"threads {text!r} are not numbers; write them as 1,2") from None
 
 
-def _read(data: str, columns: Columns, labelled: bool, reference: Classifier) -> _Data:
+def _read(folder: Path, data: str, columns: Columns, labelled: bool, reference: Classifier) -> _Data:
     rows = read_any(data, columns) if labelled else read_texts(data, columns)
     targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
     lengths = reference.encode(rows.texts, rows.text_pairs).lengths
-    return _Data(Request(rows.texts, rows.text_pairs), targets, data, rows.fingerprint, lengths)
+    request, used_before = Request(rows.texts, rows.text_pairs), uses_of(folder, rows)
+    return _Data(request, targets, data, rows.fingerprint, lengths, used_before)
 
 
 def _describe(folder: Path, reference: Classifier, texts: _Data, options: Options) -> dict[str, dict[str, Any]]:
@@ -210,6 +212,7 @@ def _describe(folder: Path, reference: Classifier, texts: _Data, options: Option
             "fingerprint": texts.fingerprint,
             "labelled": texts.targets is not None,
             "mean_tokens": float(texts.tokens.mean()),
+            "used_before": texts.used_before,
         },
         "options": asdict(options),
     }

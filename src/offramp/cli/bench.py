@@ -123,6 +123,9 @@ def print_benchmark(result: dict) -> None:  # type: ignore[type-arg]
         f"(left) and {data['single_rows']} one by one (right), {data['repeats']} rounds; "
         f"{environment['gpu'] or environment['cpu']}"
     )
+    for use, share in data["used_before"].items():
+        if not use.startswith("operating point"):
+            show(f"{share:.1%} of the texts have served for {use}")
     for threads in dict.fromkeys(row["threads"] for row in result["rows"]):
         show(f"\n{threads} threads")
         show(table(_HEADER, [_cells(row) for row in result["rows"] if row["threads"] == threads]))

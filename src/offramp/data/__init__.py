@@ -13,7 +13,16 @@ from offramp.data.labelled import (
     split_off_dev,
 )
 from offramp.data.reading import Row, read_rows
-from offramp.data.seen import is_point, point_of, remember, temperatures_of, uses_of
+from offramp.data.seen import (
+    check_disjoint,
+    check_unseen,
+    check_untrained,
+    is_point,
+    point_of,
+    remember,
+    temperatures_of,
+    uses_of,
+)
 from offramp.data.sources import check_apart, source_identity
 from offramp.data.unfinished import Progress
 from offramp.data.unlabelled import Texts, read_any, read_texts
@@ -29,7 +38,10 @@ __all__ = [
     "Writer",
     "check_apart",
     "check_dev_fraction",
+    "check_disjoint",
     "check_trainable",
+    "check_unseen",
+    "check_untrained",
     "encode_labels",
     "fingerprint",
     "is_point",

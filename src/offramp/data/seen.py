@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from offramp.data.labelled import LabelledTexts
 from offramp.data.unlabelled import Texts
-from offramp.errors import ModelFolderError
+from offramp.errors import DataError, ModelFolderError
 from offramp.files import read_json, write_json
 
 SCHEMA = 1
@@ -27,6 +27,9 @@ FITTING = "training"
 EPOCH = "choosing the epoch"
 
 _POINT = "operating point "
+
+MOST_SEEN = 0.2
+"""More of the rows than this among those used before are no coincidence; a few texts do repeat."""
 
 # Hashes kept of a data set, 8 bytes each.
 KEPT = 4096
@@ -113,6 +116,50 @@ def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
     uses = dict.fromkeys(use for one in there for use in one.uses)
     shares = {use: _share([one for one in there if use in one.uses], hashes) for use in uses}
     return {use: share for use, share in shares.items() if share > 0}
+
+
+def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], harm: str, cure: str) -> None:
+    """Makes sure that rows, apart from a few, have not served for anything that would flatter what they are for now.
+
+    Args:
+        rows: about to be used.
+        uses: share of them by what they have served for, of all that matters, as :func:`uses_of` gives it.
+        harm: what would come of it, as a clause of its own.
+        cure: what to do instead.
+
+    Raises:
+        DataError: more than :data:`MOST_SEEN` of them have.
+    """
+    use = max(uses, key=lambda one: uses[one], default=FITTING)
+    if (share := uses.get(use, 0.0)) > MOST_SEEN:
+        raise DataError(f"{share:.0%} of the rows in {rows.source} have served for {use} of this model: {harm}; {cure}")
+
+
+def check_untrained(folder: Path, rows: LabelledTexts | Texts, harm: str) -> None:
+    """Makes sure that a model was not fitted to rows, apart from a few; see :func:`check_unseen`.
+
+    Raises:
+        DataError: it was.
+        ModelFolderError: ``seen_rows.json`` is damaged.
+    """
+    fitted = {use: share for use, share in uses_of(folder, rows).items() if use == FITTING}
+    check_unseen(rows, fitted, harm, "use other rows, such as the dev data")
+
+
+def check_disjoint(dev: LabelledTexts | Texts, fitted: Sequence[LabelledTexts | Texts]) -> None:
+    """Makes sure that dev rows, apart from a few, are not among those that a model is about to be fitted to.
+
+    Raises:
+        DataError: more than :data:`MOST_SEEN` of them are.
+    """
+    hashes = _hashes(dev)
+    for rows in fitted:
+        if len(hashes) and (share := float(np.isin(hashes, _hashes(rows)).mean())) > MOST_SEEN:
+            raise DataError(
+                f"{share:.0%} of the dev rows in {dev.source} are among the rows in {rows.source} that the model will "
+                "be fitted to: temperatures and figures taken from them would look better than they are; keep the two "
+                "apart"
+            )
 
 
 def fitted_rows(folder: Path) -> list[SeenRows]:

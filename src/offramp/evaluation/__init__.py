@@ -5,7 +5,7 @@ from offramp.evaluation.breakdown import ExitCount, Group, add_up
 from offramp.evaluation.disagreements import Answer, Disagreement
 from offramp.evaluation.evaluation import ACCEPTED_LOSS, THRESHOLDS, check_pairs, evaluate, targets_of
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
-from offramp.evaluation.recalibration import MOST_SEEN, Recalibration, calibrate
+from offramp.evaluation.recalibration import Recalibration, calibrate
 from offramp.evaluation.result import (
     EvaluatedData,
     EvaluatedModel,
@@ -22,7 +22,6 @@ from offramp.evaluation.timing import OnProgress, Ratio, interleave, ratio
 
 __all__ = [
     "ACCEPTED_LOSS",
-    "MOST_SEEN",
     "THRESHOLDS",
     "Answer",
     "Costs",

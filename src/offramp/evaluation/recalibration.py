@@ -7,16 +7,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, LabelledTexts, read_labelled, remember, temperatures_of, uses_of
-from offramp.data.seen import FITTING
+from offramp.data import Columns, LabelledTexts, check_untrained, read_labelled, remember, temperatures_of
 from offramp.engine import Classifier, exports_of, open_export, save_calibration, torch_classifier
-from offramp.errors import DataError, ModelFolderError
+from offramp.errors import ModelFolderError
 from offramp.evaluation.evaluation import targets_of
 from offramp.model import load
 from offramp.policy import OperatingPoint, read_operating_points
-
-# More of the rows than this among those that made the model what it is are no chance; a few texts do repeat.
-MOST_SEEN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
     targets = targets_of(classifier, rows)
-    _check_untrained(folder, rows)
+    check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
     before = {("torch", "fp32"): classifier.calibration}
     fitted = {("torch", "fp32"): _fit(classifier, rows, targets)}
     for export in exports_of(folder):
@@ -68,15 +64,6 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     changed = {temperatures_of(*one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
     void = tuple(point for point in points if temperatures_of(point.backend, point.precision) in changed)
     return Recalibration(classifier.calibration, fitted["torch", "fp32"], void)
-
-
-def _check_untrained(folder: Path, rows: LabelledTexts) -> None:
-    share = uses_of(folder, rows).get(FITTING, 0.0)
-    if share > MOST_SEEN:
-        raise DataError(
-            f"{share:.0%} of the rows in {rows.source} have served for {FITTING} of this model, which is surer of them "
-            "than of any others: temperatures fitted to them would be too low; use other rows, such as the dev data"
-        )
 
 
 def _fit(classifier: Classifier, rows: LabelledTexts, targets: NDArray[Any]) -> Calibration:

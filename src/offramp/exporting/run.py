@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offramp import environment
 from offramp.calibration import Calibration, fit_agreement, fit_calibration
-from offramp.data import Columns, LabelledTexts, Texts, read_any, remember, temperatures_of
+from offramp.data import Columns, LabelledTexts, Texts, check_untrained, read_any, remember, temperatures_of
 from offramp.engine import Classifier, torch_classifier
 from offramp.engine.exports import (
     EMBED,
@@ -89,7 +89,7 @@ def export(
         MissingExtraError: the runtime or its tools are not installed.
         CheckFailed: the export's answers are too far from PyTorch's; nothing is written.
         ModelFolderError: the folder is not an offramp model, or damaged.
-        DataError: the data cannot be read, or has labels the model does not know.
+        DataError: the data cannot be read, has labels the model does not know, or the model was trained on it.
         StorageError: the folder cannot be written.
     """
     folder = Path(model)
@@ -100,6 +100,8 @@ def export(
     targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
     texts, pairs = _texts(reference, rows)
     check_pairs(reference, pairs)
+    if rows is not None:
+        check_untrained(folder, rows, "it is surer of them than of any others, so the export would look too good")
     target = export_folder(folder, backend, precision)
     with replacing(target) as new:
         new.mkdir()

@@ -16,6 +16,7 @@ from offramp.data import (
     Columns,
     LabelledTexts,
     Texts,
+    check_disjoint,
     encode_labels,
     read_labelled,
     read_texts,
@@ -149,8 +150,8 @@ def attach(
 
     Raises:
         BackboneError: the checkpoint cannot be found or read, or is no classifier that can take exits.
-        DataError: the data cannot be read, or have labels that the classifier lacks, or the classifier's folder says
-            that it was trained on the dev texts.
+        DataError: the data cannot be read, or have labels that the classifier lacks, or the dev texts are among the
+            others or, as the classifier's folder says, among those that it was trained on.
         OptionError: an option is out of range, or the output exists.
         StorageError: the disk is full.
     """
@@ -158,6 +159,8 @@ def attach(
     check_numbers(dev_fraction, max_length, seed)
     check_output(folder, overwrite)
     train_texts, dev_texts = _read(data, dev, dev_fraction, columns, targets, seed)
+    if dev is not None:
+        check_disjoint(dev_texts, [train_texts])
     before = fitted_before(model, train_texts, dev_texts, same_split=targets != "model")
     loaded = adopt(
         model,

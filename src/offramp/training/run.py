@@ -19,6 +19,7 @@ from offramp.data import (
     LabelledTexts,
     Split,
     Texts,
+    check_disjoint,
     check_trainable,
     encode_labels,
     read_labelled,
@@ -183,7 +184,8 @@ def train(
         listener: is told about steps and epochs.
 
     Raises:
-        DataError: the data cannot be read, or has one class only, or dev has labels that training lacks.
+        DataError: the data cannot be read, or has one class only, or dev has labels that training lacks, or rows that
+            the model was or would be fitted to.
         OptionError: an option is out of range or would do nothing, the output exists, or the teacher knows other
             labels.
         BackboneError: the encoder cannot be found, read or given exits; or there is no such teacher, or it cannot
@@ -204,6 +206,8 @@ def train(
     sources = dict.fromkeys(name for name in (model, teacher) if name is not None)
     before = [rows for name in sources for rows in fitted_before(name, split.train, split.dev, same_split=True)]
     more = None if unlabeled is None else read_texts(unlabeled, columns)
+    # Rows that were split off may repeat what is left: that is how such texts come.
+    check_disjoint(split.dev, [*([] if dev is None else [split.train]), *([] if more is None else [more])])
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
     expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
     if expert is not None:

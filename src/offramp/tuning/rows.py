@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, fit_agreement, fit_calibration
-from offramp.data import LabelledTexts, Texts, is_point
+from offramp.data import LabelledTexts, Texts, check_unseen, is_point
 from offramp.data.seen import FITTING
 from offramp.engine import Classifier
 from offramp.errors import DataError, OptionError
-from offramp.evaluation import MOST_SEEN, Request, StageCosts, check_pairs, measure_stages, targets_of
+from offramp.evaluation import Request, StageCosts, check_pairs, measure_stages, targets_of
 from offramp.policy import CachedRows
 
 REPEATS = 5
 _LEAST_TIMED = 32
 
 
-def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], *, split: bool) -> None:
+def check_unused(rows: LabelledTexts | Texts, uses: Mapping[str, float], *, split: bool) -> None:
     """Makes sure that the model was neither trained nor calibrated on the rows.
 
     Args:
@@ -32,15 +32,10 @@ def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], *, spli
         DataError: it was.
     """
     counting = {use: share for use, share in uses.items() if use == FITTING or not (split or is_point(use))}
-    use = max(counting, key=lambda one: counting[one], default=FITTING)
-    if counting.get(use, 0.0) > MOST_SEEN:
-        cure = "use other rows"
-        if use != FITTING:
-            cure += ", or --split to fit the temperatures anew to one half of these and choose on the other"
-        raise DataError(
-            f"{counting[use]:.0%} of the rows in {rows.source} have served for {use} of this model: a threshold chosen "
-            f"on them would look better than it is; {cure}"
-        )
+    refit = ", or --split to fit the temperatures anew to one half of these and choose on the other"
+    trained = max(counting, key=lambda one: counting[one], default=FITTING) == FITTING
+    harm = "a threshold chosen on them would look better than it is"
+    check_unseen(rows, counting, harm, "use other rows" + ("" if trained else refit))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,7 +41,7 @@ from offramp.policy import (
     sweep,
 )
 from offramp.tuning.goals import check_labels, goals_of
-from offramp.tuning.rows import REPEATS, Ran, Refitted, check_unseen, measure, refit, run_rows
+from offramp.tuning.rows import REPEATS, Ran, Refitted, check_unused, measure, refit, run_rows
 
 SCHEMA = 1
 CONFIDENCE = 0.95
@@ -167,7 +167,7 @@ def tune(
     rows = read_any(data, columns or Columns())
     check_labels(goals, rows)
     uses = uses_of(folder, rows)
-    check_unseen(rows, uses, split=split)
+    check_unused(rows, uses, split=split)
     on_progress("running all exits", 0, 2)
     ran, refitted = run_rows(classifier, rows), None
     if split:
