@@ -43,24 +43,35 @@ class Server:
         )
         assert self._process.stdout.readline() == "ready\n"
 
-    def run(self, *arguments, cwd: Path, stdin: str | Path = "/dev/null", stdout: str | Path | None = None) -> Ended:
-        """Runs a command to its end. ``stdout`` may name a device, or be ``CLOSED_PIPE``."""
-        with self.start(*arguments, cwd=cwd, stdin=stdin, stdout=stdout) as running:
+    def run(self, *arguments, cwd: Path, **streams) -> Ended:
+        """Runs a command to its end; the streams are those of :meth:`start`."""
+        with self.start(*arguments, cwd=cwd, **streams) as running:
             pass
         return running.ended
 
     @contextmanager
-    def start(self, *arguments, cwd: Path, stdin: str | Path = "/dev/null", stdout: str | Path | None = None):
-        """Starts a command, gives its :class:`Running` to the block and then waits for its end."""
+    def start(
+        self,
+        *arguments,
+        cwd: Path,
+        stdin: str | Path = "/dev/null",
+        stdout: str | Path | None = None,
+        encoding: str = "utf-8",
+    ):
+        """Starts a command, gives its :class:`Running` to the block and then waits for its end.
+
+        ``stdout`` may name a device, or be ``CLOSED_PIPE``; ``encoding`` is that of standard output.
+        """
         out, err = self._folder / "stdout", self._folder / "stderr"
         streams = [str(stdin), str(stdout or out), str(err)]
-        order = {"arguments": [str(one) for one in arguments], "cwd": str(cwd), "streams": streams}
+        words = [str(one) for one in arguments]
+        order = {"arguments": words, "cwd": str(cwd), "streams": streams, "encoding": encoding}
         out.write_text("")
         print(json.dumps(order), file=self._process.stdin)
         running = Running(int(self._process.stdout.readline()), err)
         yield running
         code = int(self._process.stdout.readline())
-        running.ended = Ended(code, out.read_text(), err.read_text())
+        running.ended = Ended(code, out.read_text(encoding), err.read_text())
 
     def close(self) -> None:
         self._process.stdin.close()
@@ -115,6 +126,7 @@ def _run(order) -> None:
     flags = [os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC]
     for descriptor, (path, flag) in enumerate(zip(order["streams"], flags, strict=True)):
         os.dup2(_closed_pipe() if path == CLOSED_PIPE else os.open(path, flag), descriptor)
+    sys.stdout.reconfigure(encoding=order["encoding"])
     sys.argv = ["offramp", *order["arguments"]]
     main()
 

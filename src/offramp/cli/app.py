@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.terminal import guarded
+from offramp.cli.terminal import guarded, replace_unprintable
 
 app = typer.Typer(
     name="offramp",
@@ -40,4 +40,5 @@ for verb in ("train", "attach", "calibrate", "tune", "evaluate", "predict", "exp
 
 def main() -> None:
     """Runs the command line."""
+    replace_unprintable()
     app()

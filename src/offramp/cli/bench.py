@@ -82,15 +82,14 @@ def command(
             baseline=baseline,
             on_progress=lambda what, done, total: update(done, total, what),
         )
-    print_benchmark(result.to_dict())
     if json is not None:
         write_json(Path(json), result.to_dict())
-        say(f"wrote {json}")
     if picture is not None:
         speed_picture(result, Path(picture))
-        say(f"wrote {picture}")
-    if autotune:
-        say(f"wrote {Path(model) / 'tuning.json'}")
+    print_benchmark(result.to_dict())
+    for written in (json, picture, Path(model) / "tuning.json" if autotune else None):
+        if written is not None:
+            say(f"wrote {written}")
     if baseline is not None:
         compare(result, baseline)
         say(f"nothing is slower than {check}")

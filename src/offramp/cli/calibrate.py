@@ -26,6 +26,8 @@ def command(
     if json is not None:
         check_writable(Path(json))
     result = calibrate(model, data, columns=columns)
+    if json is not None:
+        write_json(Path(json), result.after.to_dict())
     rows = [
         [
             str(one.layers),
@@ -49,5 +51,3 @@ def command(
             f"operating points that were tuned for other temperatures and are void now: {void}; choose them again with"
             f"  offramp tune {model} --data UNSEEN-TEXTS"
         )
-    if json is not None:
-        write_json(Path(json), result.after.to_dict())

@@ -83,8 +83,10 @@ def command(
             on_progress=lambda what, done, total: update(done, total, what),
         )
     found = make_report(evaluation, speeds)
+    written = outputs.write(found)
     print_report(found)
-    outputs.write(found)
+    for path in written:
+        say(f"wrote {path}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,8 @@ class _Outputs:
         if self.report is not None:
             check_report(self.report, self.model)
 
-    def write(self, found: "Report") -> None:
-        """Writes them, and says so."""
+    def write(self, found: "Report") -> list[Path]:
+        """Writes them; gives their names."""
         from offramp.files import write_json
         from offramp.report import curve_picture, write_report
 
@@ -121,8 +123,7 @@ class _Outputs:
             curve_picture(found.evaluation, self.picture)
         if self.report is not None:
             written += write_report(found, self.report, self.model)
-        for target in written:
-            say(f"wrote {target}")
+        return written
 
 
 def _path(name: str | None) -> Path | None:

@@ -34,6 +34,8 @@ def command(
         check_writable(Path(json))
     done = export(model, backend=backend, precision=precision, data=data, columns=columns, threads=threads, on_step=say)
     written = done.export
+    if json is not None:
+        write_json(Path(json), asdict(written))
     if done.accuracy_before:
         rows = [
             [str(one.layers), f"{before:.2%}", f"{after:.2%}", f"{one.temperature:.3f}"]
@@ -55,5 +57,3 @@ def command(
             f"operating points that do not hold in {backend} {precision}: {', '.join(done.untuned)}; choose them for "
             f"it with  offramp tune {model} --backend {backend} --precision {precision} --data UNSEEN-TEXTS"
         )
-    if json is not None:
-        write_json(Path(json), asdict(written))

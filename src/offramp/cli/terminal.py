@@ -1,6 +1,7 @@
 """What a person sees: one line for an error, a progress bar on a terminal, plain tables."""
 
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,12 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(141) from None
 
     return run
+
+
+def replace_unprintable() -> None:
+    """Makes standard output show ``?`` for what its encoding lacks, as Windows' code pages lack most of Unicode."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _drop_unwritten() -> None:

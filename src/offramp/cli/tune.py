@@ -104,9 +104,10 @@ def command(
             seed=seed,
             on_progress=lambda what, done, total: update(done, total, what),
         )
-    print_tuned(tuned)
     if json is not None:
         write_json(Path(json), tuned.to_dict())
+    print_tuned(tuned)
+    if json is not None:
         say(f"wrote {json}")
     if tuned.points:
         say(f"wrote {Path(model) / 'operating_points.json'}; use a point with --at {tuned.points[-1].name}")
