@@ -126,6 +126,16 @@ def test_keys(tmp_path):
     assert keys.allow("Bearer third")  # better the old keys than none
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_keys_may_begin_after_a_byte_order_mark_and_be_beyond_ascii(tmp_path, encoding):
+    (tmp_path / "keys").write_text("first\nschlüssel à\nключ\n", encoding=encoding)
+    keys = Keys(tmp_path / "keys")
+    for key, sent in (("first", "utf-8"), ("schlüssel à", "utf-8"), ("schlüssel à", "latin-1"), ("ключ", "utf-8")):
+        assert keys.allow(f"Bearer {key.encode(sent).decode('latin-1')}"), (key, sent)
+    assert not keys.allow("Bearer \ufefffirst".encode().decode("latin-1"))
+    assert not keys.allow("Bearer ????")
+
+
 def test_a_file_without_keys_is_refused(tmp_path):
     with pytest.raises(OptionError, match="cannot read the API keys"):
         Keys(tmp_path / "nothing")

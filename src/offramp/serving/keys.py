@@ -18,6 +18,8 @@ _LOOK = 1.0
 class Keys:
     """Keys of a file, one a line; empty lines and lines that begin with ``#`` are none.
 
+    A key may have any characters: clients send those beyond ASCII as UTF-8 or as Latin-1, and both are taken.
+
     The file is read again when it changes. If it cannot be read then, or holds no key, the keys stay as they were.
 
     Raises:
@@ -32,17 +34,19 @@ class Keys:
         self._digests = _read(path)
 
     def allow(self, authorization: str | None) -> bool:
-        """Tells whether a request's ``Authorization`` header holds one of the keys."""
+        """Tells whether a request's ``Authorization`` header, its bytes read as Latin-1, holds one of the keys."""
         if self._clock() - self._looked >= _LOOK:
             self._looked = self._clock()
             if _stamp(self._path) != self._stamp:
                 self.reload()
         scheme, _, key = (authorization or "").partition(" ")
-        given = _digest(key.strip())
+        key = key.strip(" \t")
+        given = [_digest(key.encode("latin-1", "replace")), _digest(key.encode("utf-8", "replace"))]
         # Digests have one length, and all are compared: the time tells nothing of the keys.
         found = False
         for digest in self._digests:
-            found |= hmac.compare_digest(given, digest)
+            for one in given:
+                found |= hmac.compare_digest(one, digest)
         return found and scheme.lower() == "bearer"
 
     def reload(self) -> None:
@@ -66,15 +70,15 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _read(path: Path) -> tuple[bytes, ...]:
     try:
-        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise OptionError(f"cannot read the API keys in {path}: {reason}; name a text file, one key a line") from None
-    digests = tuple(_digest(line) for line in lines if line and not line.startswith("#"))
+    digests = tuple(_digest(line.encode()) for line in lines if line and not line.startswith("#"))
     if not digests:
         raise OptionError(f"{path} holds no API key; write one a line, such as the output of  openssl rand -hex 32")
     return digests
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
