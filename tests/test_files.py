@@ -115,6 +115,33 @@ class TestReplacing:
         with pytest.raises(StorageError, match=r"cannot write .*check the path"), replacing(tmp_path / "file" / "x"):
             pytest.fail("it should not come this far")
 
+    @pytest.mark.parametrize("there", [True, False])
+    @pytest.mark.parametrize("kind", ["file", "folder"])
+    def test_what_a_link_leads_to_is_replaced_and_the_link_stays(self, kind, there, tmp_path):
+        target = tmp_path / "disk" / "target"
+        target.parent.mkdir()
+        if there:
+            target.mkdir() if kind == "folder" else target.touch()
+        (tmp_path / "link").symlink_to("disk/target")
+        (tmp_path / "first").symlink_to("link")
+        with replacing(tmp_path / "first") as new:
+            assert new.parent.parent == target.parent  # a rename does not lead from one disk to another
+            assert new.name == "first"
+            new.mkdir() if kind == "folder" else new.touch()
+            (new / "new" if kind == "folder" else new).write_text("new")
+        assert (tmp_path / "first").readlink().name == "link"
+        assert (tmp_path / "link").readlink().name == "target"
+        assert (target / "new" if kind == "folder" else target).read_text() == "new"
+        assert names(target.parent) == ["target"]
+        assert names(tmp_path) == ["disk", "first", "link"]
+
+    def test_a_link_to_itself_is_refused(self, tmp_path):
+        (tmp_path / "one").symlink_to("two")
+        (tmp_path / "two").symlink_to("one")
+        with pytest.raises(StorageError, match="a link that leads back to itself"), replacing(tmp_path / "one"):
+            pytest.fail("it should not come this far")
+        assert names(tmp_path) == ["one", "two"]
+
     def test_the_last_of_many_writers_wins_whole(self, tmp_path):
         path = tmp_path / "file"
 

@@ -40,6 +40,20 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {cause}; {cure}") from error
 
 
+def link_target(path: Path) -> Path:
+    """What is to be written where people name ``path``: the end of the links if it is one, there or not, else itself.
+
+    Raises:
+        StorageError: the links lead in a circle.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise StorageError(f"cannot write {path}: it is a link that leads back to itself; delete it")
+    return target
+
+
 def check_writable(path: Path) -> None:
     """Makes sure, before hours of work, that a file can be written at ``path``. Leaves nothing behind.
 
@@ -47,10 +61,11 @@ def check_writable(path: Path) -> None:
         OptionError: there is something other than a file.
         StorageError: the place cannot be written.
     """
-    if path.exists() and not path.is_file():
+    target = link_target(path)
+    if target.exists() and not target.is_file():
         raise OptionError(f"{path} is not a file; name one that can be replaced, or a new one")
     with storage_errors(path):
-        there = next(folder for folder in path.absolute().parents if folder.exists())
+        there = next(folder for folder in target.absolute().parents if folder.exists())
         tempfile.TemporaryFile(dir=there).close()
 
 
@@ -80,25 +95,27 @@ def locked(path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; on success it becomes ``path``, on any error it is removed.
 
-    The caller creates a file or a folder at the path given. A folder replaces an existing folder as a whole. All files
-    get the permissions of new files here, also those that a library made for its user alone.
+    The caller creates a file or a folder at the path given. A folder replaces an existing folder as a whole; where
+    ``path`` is a link, what it leads to is replaced and the link stays. All files get the permissions of new files
+    here, also those that a library made for its user alone.
 
     Raises:
         StorageError: the disk is full or the place cannot be written.
     """
+    target = link_target(path)
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=target.parent))
     try:
         with storage_errors(path):
-            new = holder / path.name
+            new = holder / path.name  # libraries read the format from the end of the name
             yield new
             _open_as_usual(new, holder / f"{path.name}.probe")
-            if path.is_dir() and new.is_dir():
-                path.replace(holder / "replaced")
-            elif path.exists() and not path.is_file():
+            if target.is_dir() and new.is_dir():
+                target.replace(holder / "replaced")
+            elif target.exists() and not target.is_file():
                 raise StorageError(f"cannot write {path}: it is there and not a file; choose another name")
-            new.replace(path)
+            new.replace(target)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
 

@@ -199,6 +199,20 @@ def test_the_name_appears_only_at_the_end(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_what_a_link_leads_to_is_written_also_by_a_resumed_run(target):
+    Path("disk").mkdir()
+    Path(target).symlink_to("disk/target")
+    with pytest.raises(KeyboardInterrupt):
+        write_all(target, [[("x", 1.0, [])]], stop=1)
+    assert [path.name for path in Path("disk").iterdir()] == ["target.unfinished"]
+    write_all(target, [[("x", 1.0, [])], [("y", 2.0, [])]], resume=True)
+    write_all(f"plain-{target}", [[("x", 1.0, [])], [("y", 2.0, [])]])
+    assert Path(target).is_symlink()
+    assert Path("disk/target").read_bytes() == Path(f"plain-{target}").read_bytes()
+    assert [path.name for path in Path("disk").iterdir()] == ["target"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_columns_of_unequal_length_are_refused(target):
     with pytest.raises(ValueError, match=r"length|shorter"):
         write(target, {"a": [1, 2], "b": [1]})

@@ -48,6 +48,17 @@ def test_what_is_written_is_read_again(exported, model):
     assert len(exported.export.calibration.exits) == len(EXITS)
 
 
+def test_an_export_is_written_where_a_link_leads(dev, tmp_path):
+    folder = write_model(tmp_path / "model", labels=LABELS)
+    (tmp_path / "disk").mkdir()
+    (folder / "onnxruntime").mkdir()
+    (folder / "onnxruntime" / "fp32").symlink_to(tmp_path / "disk" / "export")
+    export(folder, backend="onnxruntime", data=dev, threads=1)
+    assert (folder / "onnxruntime" / "fp32").is_symlink()
+    assert names(tmp_path / "disk") == ["export"]
+    assert read_export(folder, "onnxruntime", "fp32") is not None
+
+
 def test_answers_are_pytorchs(exported, model):
     ours = load(model, backend="onnxruntime", precision="fp32", threads=1)
     theirs = load(model, backend="torch")

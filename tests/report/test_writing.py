@@ -33,6 +33,16 @@ def test_another_report_takes_its_place(tmp_path):
     assert names(tmp_path) == ["report.html", "report.json"]
 
 
+def test_a_report_is_written_where_links_lead(tmp_path):
+    (tmp_path / "page.html").write_text("old")
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.html").symlink_to("../page.html")
+    check_report(tmp_path / "report", None)
+    write_report(REPORT, tmp_path / "report", None)
+    assert (tmp_path / "report" / "report.html").is_symlink()
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == render(REPORT)
+
+
 def test_places_are_checked_before_the_work(tmp_path):
     check_report(tmp_path / "new", tmp_path)
     assert names(tmp_path) == []

@@ -364,6 +364,16 @@ def test_overwrite_replaces_a_model_as_a_whole(stage, tmp_path):
     assert names(tmp_path) == ["model"]
 
 
+def test_a_model_is_written_where_a_link_leads(stage, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk/model")
+    stage.train(tmp_path / "link", recipe=ONE_EPOCH)
+    assert names(tmp_path) == ["disk", "link"]
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "disk") == ["model"]
+    assert "model.safetensors" in names(tmp_path / "disk" / "model")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

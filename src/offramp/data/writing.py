@@ -12,7 +12,7 @@ from offramp.data.encoders import Chunk, Encoder, encoder
 from offramp.data.formats import WRITABLE, Format, format_of, suffixes_in_words
 from offramp.data.unfinished import Progress, unfinished
 from offramp.errors import OptionError
-from offramp.files import storage_errors
+from offramp.files import link_target, storage_errors
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 
@@ -84,7 +84,7 @@ def result_writer(
         )
     if path.exists() and not path.is_file():
         raise OptionError(f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file")
-    return _file(path, found, columns, settings, resume)
+    return _file(link_target(path), found, columns, settings, resume)
 
 
 @contextmanager

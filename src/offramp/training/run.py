@@ -28,7 +28,7 @@ from offramp.data import (
 )
 from offramp.data.seen import SeenRows
 from offramp.errors import OptionError
-from offramp.files import read_json, replacing, storage_errors, write_json
+from offramp.files import link_target, read_json, replacing, storage_errors, write_json
 from offramp.model import LoadedModel, build
 from offramp.model.encoding import encode
 from offramp.training.card import model_card
@@ -228,7 +228,8 @@ def train(
         "seed": seed,
         "data": fingerprints | ({} if more is None else {"unlabelled": more.fingerprint}),
     }
-    workplace = folder.with_name(folder.name + ".checkpoints")
+    place = link_target(folder)  # the model is moved there from the workplace, so both have to be on one disk
+    workplace = place.with_name(place.name + ".checkpoints")
     check_unfinished(workplace, settings, resume)
     new_network = partial(
         build,
