@@ -270,6 +270,32 @@ def test_metrics(classifier, serve):
     assert float(lines['offramp_request_seconds_count{route="/predict"}']) == 2
 
 
+def test_refused_requests_count_under_their_route(classifier, serve, tmp_path):
+    (tmp_path / "keys").write_text("right\n")
+    client = serve(classifier, keys=Keys(tmp_path / "keys"), max_body_bytes=1000)
+    right = {"authorization": "Bearer right"}
+    predict(client, "a")
+    client.post("/predict", json={"texts": "a" * 2000}, headers=right)
+    client.post("/v2/models/tiny/infer", json={})
+    client.get("/nowhere")
+    page = client.get("/metrics", headers=right).text
+    assert 'offramp_requests_total{route="/predict",status="401"} 1.0' in page
+    assert 'offramp_requests_total{route="/predict",status="413"} 1.0' in page
+    assert 'offramp_requests_total{route="/v2/models/{name}/infer",status="401"} 1.0' in page
+    assert 'offramp_requests_total{route="other",status="401"} 1.0' in page
+
+
+def test_metrics_tell_of_the_process_and_of_the_model(classifier, serve):
+    page = serve(classifier, threshold=0.7).get("/metrics").text
+    lines = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+    assert float(lines["process_resident_memory_bytes"]) > 1e7
+    assert float(lines["process_open_fds"]) >= 3
+    (model,) = (line for line in lines if line.startswith("offramp_model_info{"))
+    assert lines[model] == "1.0"
+    for label in ('name="tiny"', 'point="0.7"', 'backend="torch"', f'fingerprint="{classifier.fingerprint}"'):
+        assert label in model
+
+
 def test_info_and_points(serve):
     model = tuned(classifier_of(), safe=0.95, fast=0.5)
     client = serve(model, degrade_to="fast", fall_back_to="safe")

@@ -70,7 +70,7 @@ def test_other_backends_take_any_shape():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"workers": 0}, "workers is 0; use a whole number from 1 on"),
+        ({"compute_threads": 0}, "compute-threads is 0; use a whole number from 1 on"),
         ({"port": 70000}, "port is 70000"),
         ({"audit_share": 1.5}, "audit-share is 1.5; use a share from 0 to 1"),
         ({"timeout_ms": -1}, "timeout-ms is -1; use a number from 0 on"),

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -39,7 +40,11 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
         )
-        line = next(line for line in self.process.stderr if line.startswith("serving"))
+        self.started = []
+        for line in self.process.stderr:
+            self.started.append(line)
+            if line.startswith("serving"):
+                break
         self.port = int(line.split(";")[0].rsplit(":", 1)[1])
 
     def connect(self):
@@ -66,6 +71,11 @@ def folder(tmp_path_factory):
 def test_serves_and_drains(folder, tmp_path):
     (tmp_path / "keys").write_text("secret\n")
     server = Server(folder, "--api-keys", str(tmp_path / "keys"), "--body-timeout-ms", "1500")
+    assert re.match(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO model model \(.+\), point \S+ \(confidence at least \S+\), "
+        r"backend torch fp32, 1 compute threads of 1 processor threads, offramp ",
+        server.started[-2],
+    )
     key = {"authorization": "Bearer secret"}
     status, answer = server.post({"texts": TEXTS, "threshold": 0.7}, **key)
     assert status == 200

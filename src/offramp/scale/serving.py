@@ -29,7 +29,7 @@ class Application(BaseModel, frozen=True, extra="forbid"):
             another copy, with fewer one less.
         threads: processor threads of a copy that compute.
         gpus: GPUs of a copy.
-        settings: options of ``offramp serve``; address, connections, workers and threads are Ray's affair.
+        settings: options of ``offramp serve``; address, connections and all threads are Ray's affair.
     """
 
     model: str
@@ -72,7 +72,7 @@ class _Replica:
     """One copy: a service, whose core computes in threads of its own."""
 
     def __init__(self, given: Application) -> None:
-        settings = replace(given.settings, workers=1, threads=given.threads)
+        settings = replace(given.settings, compute_threads=1, threads=given.threads)
         self._keys = open_keys(settings)
         self._service = start_service(
             given.model,

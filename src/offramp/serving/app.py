@@ -44,13 +44,17 @@ def create_app(service: Service, keys: Keys | None = None, connections: Callable
         redoc_url=None,
     )
     app.state.service = service
+    every = list(app.routes)
     for router in (routes.router, hugging_face.router, vllm.router, open_inference.router):
         app.include_router(router)
+        every += router.routes
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failed)
-    app.add_middleware(Guard, settings=service.settings, keys=keys, metrics=service.metrics, connections=connections)
+    app.add_middleware(
+        Guard, settings=service.settings, keys=keys, metrics=service.metrics, connections=connections, routes=every
+    )
     if service.settings.allow_origin:
         app.add_middleware(
             CORSMiddleware,
@@ -61,13 +65,14 @@ def create_app(service: Service, keys: Keys | None = None, connections: Callable
     return app
 
 
-def _reply(refusal: Refusal) -> JSONResponse:
+def _reply(request: Request, refusal: Refusal) -> JSONResponse:
+    request.scope["refusal"] = refusal  # for the guard, which logs it
     return JSONResponse(refusal.content, refusal.status, refusal.headers)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
-    return _reply(error)
+    return _reply(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -75,10 +80,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return _reply(Refusal(400, "invalid_json", f"the body is no JSON: {first['ctx']['error']}"))
+        return _reply(request, Refusal(400, "invalid_json", f"the body is no JSON: {first['ctx']['error']}"))
     if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
-        return _reply(invalid("the body was not sent as JSON; send Content-Type: application/json"))
-    return _reply(Refusal(422, "validation", first["msg"], path(first["loc"])))
+        return _reply(request, invalid("the body was not sent as JSON; send Content-Type: application/json"))
+    return _reply(request, Refusal(422, "validation", first["msg"], path(first["loc"])))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -87,11 +92,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     if error.status_code == 405 and request.url.path == "/":
         headers["Allow"] = "GET, POST"  # each of them has a route of its own, and knows only itself
-    return _reply(Refusal(error.status_code, kind, str(error.detail), headers=headers))
+    return _reply(request, Refusal(error.status_code, kind, str(error.detail), headers=headers))
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
-    return _reply(failed())
+    return _reply(request, failed())
 
 
 def path(location: Sequence[str | int]) -> str | None:

@@ -76,7 +76,7 @@ class Core:
     """Computes in threads of its own; the methods without a word on it are for the event loop's thread.
 
     Args:
-        classifiers: one for each worker; they are copies of one model.
+        classifiers: one for each thread that computes; they are copies of one model.
         settings: see there.
         in_force, auditor: as for :class:`Desk`.
         metrics: what is counted.
@@ -140,7 +140,7 @@ class Core:
     def start(self) -> None:
         """Starts computing."""
         for number, computer in enumerate(self._computers):
-            thread = threading.Thread(target=self._work, args=(computer,), name=f"worker-{number}", daemon=True)
+            thread = threading.Thread(target=self._work, args=(computer,), name=f"compute-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -262,7 +262,7 @@ class Core:
         )
 
     def _work(self, computer: Computer) -> None:
-        """What a worker's thread does until :meth:`stop`."""
+        """What a thread that computes does until :meth:`stop`."""
         while (step := self._next()) is not None:
             began = self._clock()
             try:

@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from offramp.serving.journal import Journal, request_in_words
 from offramp.serving.keys import Keys
 from offramp.serving.metrics import Metrics
 from offramp.serving.refusals import Refusal, crowded, gone, too_large
@@ -29,16 +31,25 @@ class Guard:
         keys: who may pass; None for everybody.
         metrics: counts requests.
         connections: tells how many there are.
+        routes: what requests are counted by.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, keys: Keys | None, metrics: Metrics, connections: Callable[[], int]
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        keys: Keys | None,
+        metrics: Metrics,
+        connections: Callable[[], int],
+        routes: Sequence[BaseRoute],
     ) -> None:
         self._app = app
         self._settings = settings
         self._keys = keys
         self._metrics = metrics
         self._connections = connections
+        self._routes = routes
+        self._journal = Journal()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -61,7 +72,7 @@ class Guard:
             began = time.monotonic()
             await self._app(scope, _Body(body, receive), watched)
         except Refusal as refusal:
-            status = refusal.status
+            status, scope["refusal"] = refusal.status, refusal
             if status != 499:
                 await _refuse(refusal, send)
         except Exception:
@@ -69,10 +80,18 @@ class Guard:
             raise
         finally:
             seconds = time.monotonic() - began
-            route = getattr(scope.get("route"), "path", "other")
-            self._metrics.request(route, status, seconds)
+            self._metrics.request(self._route(scope), status, seconds)
+            if status != 499 and (reason := scope.get("refusal")) is not None:
+                self._journal.refused(scope, reason)
             if self._settings.log_requests or self._settings.log_texts:
-                logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, 1000 * seconds)
+                logger.info("%s %d %.1f ms", request_in_words(scope), status, 1000 * seconds)
+
+    def _route(self, scope: Scope) -> str:
+        """The path of the route that a request goes to, also if it was refused before it came there; else ``other``."""
+        route = scope.get("route")
+        if route is None:
+            route = next((one for one in self._routes if one.matches(scope)[0] is not Match.NONE), None)
+        return getattr(route, "path", "other")
 
     def _check_connections(self) -> None:
         most = self._settings.max_connections

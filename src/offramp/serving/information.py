@@ -59,13 +59,36 @@ def information(service: Service) -> Info:
     )
 
 
-def add_gauges(metrics: Metrics, core: Core) -> None:
-    """Shows the state of a core among its metrics."""
+def started_in_words(service: Service, threads: int) -> str:
+    """What is served, and how, on one line; ``threads`` are the processor threads of each thread that computes."""
+    classifier, point = service.core.classifier, service.core.desk.in_force.point
+    return (
+        f"model {service.name} ({classifier.fingerprint}), point {point.name} ({point.words}), "
+        f"backend {classifier.stages.backend} {classifier.stages.precision}, "
+        f"{service.settings.compute_threads} compute threads of {threads} processor threads, "
+        f"offramp {version('offramp')}"
+    )
+
+
+def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
+    """Shows the state of a core, and what model it serves under which name, among its metrics."""
 
     def drift(value: Callable[[], float | None]) -> Callable[[], float]:
         return lambda: math.nan if (found := value()) is None else float(found)
 
-    auditor = core.desk.auditor
+    auditor, classifier = core.desk.auditor, core.classifier
+    metrics.describe(
+        "model",
+        "What is served.",
+        {
+            "name": name,
+            "fingerprint": classifier.fingerprint,
+            "backend": classifier.stages.backend,
+            "precision": classifier.stages.precision,
+            "point": core.desk.in_force.point.name,
+            "version": version("offramp"),
+        },
+    )
     metrics.gauge("queue_depth", "Texts that wait to be begun.", lambda: core.look().depth)
     metrics.gauge("queue_age_seconds", "How long the next text has waited to be begun.", lambda: core.look().age)
     metrics.gauge("texts_in_server", "Texts that wait or run.", lambda: core.texts)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from offramp.serving.computing import Computed
 from offramp.serving.scheduler import Step
@@ -20,6 +20,7 @@ class Metrics:
 
     def __init__(self, layers: tuple[int, ...]) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._requests = Counter("offramp_requests", "Requests answered.", ("route", "status"), registry=self.registry)
         self._latency = Histogram(
             "offramp_request_seconds",
@@ -65,6 +66,10 @@ class Metrics:
         self._queued.observe(queued)
         self._truncated.inc(truncated)
         self._degraded.inc(degraded)
+
+    def describe(self, name: str, meaning: str, values: Mapping[str, str]) -> None:
+        """Shows what does not change, as labels of a metric that is always 1."""
+        Info(f"offramp_{name}", meaning, registry=self.registry).info(dict(values))
 
     def gauge(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Shows a number that is asked for when somebody looks."""

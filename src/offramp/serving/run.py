@@ -25,7 +25,7 @@ except ImportError:
 from offramp.serving.app import create_app
 from offramp.serving.audits import Auditor, expected_disagreement
 from offramp.serving.core import Core
-from offramp.serving.information import add_gauges
+from offramp.serving.information import add_gauges, started_in_words
 from offramp.serving.keys import Keys
 from offramp.serving.metrics import Metrics
 from offramp.serving.operating import InForce, check_floor, default_point, named_point
@@ -92,23 +92,25 @@ def start_service(
     backend: str,
     precision: str,
 ) -> Service:
-    """Loads a model for every worker and puts a server together, but for HTTP; its core is warm and at work.
+    """Loads a model for every thread that computes, and puts a server together but for HTTP; its core is at work.
 
     The arguments and errors are those of :func:`serve`.
     """
+    threads = settings.threads or max(1, (environment.cores() - 1) // settings.compute_threads)
     open_one = partial(
         load,
         model,
         backend=backend,
         precision=precision,
         token_budget=settings.token_budget,
-        threads=settings.threads or max(1, (environment.cores() - 1) // settings.workers),
+        threads=threads,
         few_shapes=True,
     )
-    classifiers = [open_one() for _ in range(settings.workers)]
+    classifiers = [open_one() for _ in range(settings.compute_threads)]
     service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
     service.core.warm_up(settings.warm_up_seconds)
     service.core.start()
+    logger.info("%s", started_in_words(service, threads))
     return service
 
 
@@ -124,7 +126,7 @@ def make_service(
 
     Args:
         name: of the model.
-        classifiers: one for each worker.
+        classifiers: one for each thread that computes.
         settings: see there.
         threshold, at: as for :func:`serve`.
 
@@ -149,7 +151,7 @@ def make_service(
     metrics = Metrics(classifier.exits)
     in_force = InForce(normal, degraded, settings.degrade_above_ms / 1000, safe)
     core = Core(classifiers, settings, in_force, auditor, metrics)
-    add_gauges(metrics, core)
+    add_gauges(metrics, name, core)
     return Service(name, core, settings, metrics)
 
 

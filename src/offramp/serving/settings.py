@@ -23,9 +23,11 @@ class Settings:
     port: Annotated[int, "port; 0 for a free one"] = 8000
     api_keys: Annotated[str | None, "file of accepted Bearer keys, one a line; read again when it changes"] = None
     allow_origin: Annotated[tuple[str, ...], "web origin whose pages may call the server; can be repeated"] = ()
-    workers: Annotated[int, "stages run at once, each by a copy of the model"] = 1
+    compute_threads: Annotated[
+        int, "threads of this one process that run stages, each on a copy of the model of its own"
+    ] = 1
     threads: Annotated[
-        int | None, "processor threads of each worker; by default all but one, which the network needs, shared out"
+        int | None, "processor threads for each of them; by default all but one, which the network needs, shared out"
     ] = None
     token_budget: Annotated[int | None, "tokens of a batch at most; by default the model's"] = None
     step_ms: Annotated[float, "a batch is no larger than a stage computes in this time"] = 20.0
@@ -51,7 +53,7 @@ class Settings:
     log_texts: Annotated[bool, "log the texts of each request, too"] = False
 
     def __post_init__(self) -> None:
-        positive = ("workers", "max_queue", "max_texts", "max_characters", "max_body_bytes", "max_connections")
+        positive = ("compute_threads", "max_queue", "max_texts", "max_characters", "max_body_bytes", "max_connections")
         for name in (*positive, "threads", "token_budget"):
             self._check(name, lambda value: value >= 1, "a whole number from 1 on")
         for name in [field.name for field in fields(self) if field.name.endswith(("_ms", "_seconds"))]:
