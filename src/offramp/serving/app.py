@@ -1,6 +1,6 @@
 """The application: routes, one form for all errors, and the guard in front."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from offramp.serving import routes
 from offramp.serving.adapters import hugging_face, open_inference, vllm
+from offramp.serving.explaining import unreadable, wrong
 from offramp.serving.guard import Guard
 from offramp.serving.keys import Keys
 from offramp.serving.refusals import Refusal, failed, invalid
@@ -76,18 +77,16 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    """The first thing that is wrong; what was sent is not repeated."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return _reply(request, Refusal(400, "invalid_json", f"the body is no JSON: {first['ctx']['error']}"))
-    if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
+    if isinstance(error.body, bytes):
         return _reply(request, invalid("the body was not sent as JSON; send Content-Type: application/json"))
-    return _reply(request, Refusal(422, "validation", first["msg"], path(first["loc"])))
+    return _reply(request, wrong(error))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400 and error.__cause__ is not None:  # FastAPI says no more of it than that it failed
+        return _reply(request, unreadable(error.__cause__))
     kind = _KINDS.get(error.status_code, "http")
     headers = dict(error.headers or {})
     if error.status_code == 405 and request.url.path == "/":
@@ -97,17 +96,3 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
     return _reply(request, failed())
-
-
-def path(location: Sequence[str | int]) -> str | None:
-    """Writes where a value stands, such as ``texts[3]``.
-
-    What is left out: ``body``, and what pydantic puts between to tell which of several forms it tried.
-    """
-    written = ""
-    for part in location[1:]:
-        if isinstance(part, int):
-            written += f"[{part}]"
-        elif part.isidentifier() and part not in ("str", "Pair"):
-            written += f".{part}" if written else part
-    return written or None

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from offramp.serving.decoding import decoded
 from offramp.serving.journal import Journal, request_in_words
 from offramp.serving.keys import Keys
 from offramp.serving.metrics import Metrics
@@ -68,7 +69,7 @@ class Guard:
             if not _is_open(scope):
                 self._check_connections()
                 self._check_key(scope)
-            body = await self._body(scope, receive)
+            body = decoded(await self._body(scope, receive), _coding(scope), self._settings.max_body_bytes)
             began = time.monotonic()
             await self._app(scope, _Body(body, receive), watched)
         except Refusal as refusal:
@@ -136,6 +137,10 @@ class Guard:
 
 def _is_open(scope: Scope) -> bool:
     return scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")
+
+
+def _coding(scope: Scope) -> str:
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding")
 
 
 class _Body:

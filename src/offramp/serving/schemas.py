@@ -1,8 +1,13 @@
 """What goes in and out of the server's own interface; the adapters' forms are in :mod:`offramp.serving.adapters`."""
 
+import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+# Of a name that the client chose, no more characters than this are repeated.
+_NAME = 60
 
 
 def _listed(value: Any) -> Any:
@@ -11,7 +16,10 @@ def _listed(value: Any) -> Any:
 
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
-Texts = Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXTS)]
+# A million wrong elements are one error, not a million.
+FailFast = Field(fail_fast=True)
+
+Texts = Annotated[list[str], FailFast, BeforeValidator(_listed), WithJsonSchema(_TEXTS)]
 """A list of texts, or one text."""
 
 AtLeastZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -21,6 +29,21 @@ class Body(BaseModel):
     """Something that a client sends: unknown fields are refused, so that a slip of the pen is noticed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, value: Any) -> Any:
+        """Refuses the first unknown field; pydantic itself makes an error of each, however many there are."""
+        unknown = next((name for name in value if name not in cls.model_fields), None) if type(value) is dict else None
+        if unknown is not None:
+            context = {"name": quoted(unknown), "known": ", ".join(cls.model_fields)}
+            raise PydanticCustomError("unknown_field", "there is no field of this name; there are {known}", context)
+        return value
+
+
+def quoted(name: str) -> str:
+    """A field's name as errors write it: in quotation marks, and cut, where it is none that a field could have."""
+    return name[:_NAME] if name.isidentifier() else json.dumps(name[:_NAME])
 
 
 class Knobs(Body):
@@ -132,10 +155,11 @@ class State(BaseModel):
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorReply, "description": description}
     for status, description in {
-        400: "The body is no JSON.",
+        400: "The body is no JSON, or cannot be decoded.",
         401: "The key is missing or wrong.",
         408: "The body came too slowly.",
         413: "A limit is exceeded.",
+        415: "The body's Content-Encoding is unknown.",
         422: "A field is wrong.",
         429: "Overloaded; see Retry-After.",
         503: "Stopping, too many connections, or no answer in time.",

@@ -9,16 +9,16 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from offramp.serving.refusals import too_large
-from offramp.serving.schemas import Body, Knobs
+from offramp.serving.schemas import Body, FailFast, Knobs
 from offramp.serving.service import reply, scores, service_of
 
-Sequence = Annotated[list[str], Field(min_length=1, max_length=2)]
+Sequence = Annotated[list[str], Field(min_length=1, max_length=2, fail_fast=True)]
 
 
 class EmbeddingsInferenceRequest(Body):
     """A text, a pair of texts, or a batch of either."""
 
-    inputs: str | Sequence | list[Sequence]
+    inputs: str | Sequence | Annotated[list[Sequence], FailFast]
     raw_scores: Literal[False] = Field(default=False, description="Not offered: scores are calibrated probabilities.")
     truncate: bool | None = Field(
         default=None, description="false refuses texts that the model cannot read to the end."

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from offramp.serving.refusals import invalid
-from offramp.serving.schemas import REFUSALS, Body, Knobs
+from offramp.serving.schemas import REFUSALS, Body, FailFast, Knobs
 from offramp.serving.service import reply, scores, service_of
 
 router = APIRouter(tags=["Hugging Face inference"], responses=REFUSALS)
@@ -36,7 +36,7 @@ class Parameters(Knobs):
 class HuggingFaceRequest(Body):
     """Texts to classify."""
 
-    inputs: str | Pair | list[str] | list[Pair]
+    inputs: str | Pair | Annotated[list[str], FailFast] | Annotated[list[Pair], FailFast]
     parameters: Parameters = Parameters()
     options: dict[str, Any] = Field(default_factory=dict, description="Of no effect.")
 
