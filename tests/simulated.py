@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from offramp.calibration import Problem
-from offramp.engine.exits import Exits
-from offramp.engine.stages import Ran, State
+from offramp.engine.stages import StageOutput
+from offramp.engine.steps import Steps
+from offramp.engine.tensor_stages import HiddenState, TensorStages
 from offramp.model.encoding import Encoded
 from offramp.policy import Confidence, Threshold
 from offramp.serving.audits import Auditor
@@ -30,21 +31,17 @@ def point(threshold, name=None):
     return Point(name or f"{threshold}", Threshold(threshold, Confidence(PROBLEM)), f"confidence at least {threshold}")
 
 
-class Table:
+class Table(TensorStages):
     """Stages without a network: the first token of a text says which row of the table holds its logits."""
 
     def __init__(self, table):
+        super().__init__("table", "fp32", tuple(range(1, len(table) + 1)))
         self.table = table
-        self.length_step = 1
         self.ran = []
-
-    @property
-    def layers(self):
-        return tuple(range(1, len(self.table) + 1))
 
     def first(self, batch):
         keys = torch.from_numpy(batch.input_ids[:, :1, None].copy())
-        return self.later(0, State(keys.expand(*batch.input_ids.shape, 1), keys[:, :0]), batch.lengths)
+        return self.later(0, HiddenState(keys.expand(*batch.input_ids.shape, 1), keys[:, :0]), batch.lengths)
 
     def later(self, stage, state, lengths):
         rows, longest, _ = state.hidden.shape
@@ -52,7 +49,8 @@ class Table:
         assert longest >= lengths.max()
         assert state.history[:, :, 0].tolist() == [[key] * stage for key in keys]
         self.ran += [(stage, key) for key in keys.tolist()]
-        return Ran(State(state.hidden, state.hidden[:, :1].expand(rows, stage + 1, 1)), self.table[stage, keys].copy())
+        history = state.hidden[:, :1].expand(rows, stage + 1, 1)
+        return StageOutput(HiddenState(state.hidden, history), self.table[stage, keys].copy())
 
 
 def table(stages, rows, seed=0):
@@ -87,7 +85,7 @@ class World:
 
     def __post_init__(self):
         exits = len(self.stages.layers)
-        self.computer = Computer(self.stages, Exits(PROBLEM, (1.0,) * exits), 0)
+        self.computer = Computer(Steps(self.stages, PROBLEM, (1.0,) * exits, LABELS), 0)
         costs = costs_of(exits, self.budget)
         scheduler = Scheduler(exits, self.shapes, costs, Limits(self.step, self.wait))
         auditor = Auditor(PROBLEM, LABELS, exits - 1, self.audit_share, self.expected, seed=1)

@@ -13,6 +13,7 @@ from offramp.calibration import Problem
 from offramp.engine.batching import batches
 from offramp.engine.loading import open_stages
 from offramp.engine.run import run, run_exits, run_full
+from offramp.engine.steps import Steps
 from offramp.engine.torch_stages import TorchStages
 from offramp.exporting.graphs import write_graphs
 from offramp.model.encoding import Encoded
@@ -113,9 +114,8 @@ def test_early_exit_is_replay_in_any_company(exported, backend, precision, lengt
     if np.abs(problem.confidence(probabilities) - threshold).min() < 0.02:
         return  # rounding decides
     expected = replay(probabilities, Threshold(threshold, Confidence(problem)))
-    for leaving in run(
-        stages, batches(encoded, budget, 0), Threshold(threshold, Confidence(problem)), problem, (1.0,) * 3, budget
-    ):
+    steps, rule = Steps(stages, problem, (1.0,) * 3, 3), Threshold(threshold, Confidence(problem))
+    for leaving in run(steps, batches(encoded, budget, 0), rule, budget):
         assert (expected.exits[leaving.ids] == leaving.exit).all()
         tolerance = 1e-4 if precision == "fp32" else 0.05
         np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=tolerance)
@@ -135,7 +135,7 @@ def test_every_rule_takes_the_exits_of_replay(exported, backend):
         rule = Threshold(float(scores[widest : widest + 2].mean()), criterion)
         expected = replay(probabilities, rule)
         taken = np.full(len(encoded), -1)
-        for leaving in run(stages, batches(encoded, budget, 0), rule, problem, (1.0,) * 3, budget):
+        for leaving in run(Steps(stages, problem, (1.0,) * 3, 3), batches(encoded, budget, 0), rule, budget):
             taken[leaving.ids] = leaving.exit
             np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=1e-4)
         np.testing.assert_array_equal(taken, expected.exits)

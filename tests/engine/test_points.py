@@ -10,7 +10,8 @@ from cached import every_criterion
 from conftest import LAYERS, WORDS, tiny_model
 from offramp.calibration import Calibration, Problem
 from offramp.engine import predict, torch_classifier
-from offramp.engine.stages import Ran, State
+from offramp.engine.stages import StageOutput
+from offramp.engine.tensor_stages import HiddenBuffer, HiddenState
 from offramp.errors import ModelFolderError, OptionError
 from offramp.model import save
 from offramp.policy import (
@@ -176,10 +177,18 @@ class Recorded:
         import torch
 
         ids = torch.from_numpy(batch.input_ids[:, 1:2].astype(np.float32))
-        return self.later(0, State(ids[:, None].expand(-1, batch.input_ids.shape[1], -1), ids[:, None]), batch.lengths)
+        return self.later(
+            0, HiddenState(ids[:, None].expand(-1, batch.input_ids.shape[1], -1), ids[:, None]), batch.lengths
+        )
 
     def later(self, stage, state, lengths):
-        return Ran(state, self.logits[stage, state.history[:, 0, 0].numpy().astype(int) - 5])
+        return StageOutput(state, self.logits[stage, state.history[:, 0, 0].numpy().astype(int) - 5])
+
+    def length(self, state):
+        return state.hidden.shape[1]
+
+    def buffer(self, like, rows, length):
+        return HiddenBuffer(like, rows, length)
 
 
 @pytest.mark.parametrize("multi_label", [False, True])

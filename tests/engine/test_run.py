@@ -12,7 +12,9 @@ from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
 from offramp.engine.run import run, run_exits, run_full
-from offramp.engine.stages import Ran, State
+from offramp.engine.stages import StageOutput
+from offramp.engine.steps import Steps
+from offramp.engine.tensor_stages import HiddenBuffer, HiddenState
 from offramp.engine.torch_stages import TorchStages
 from offramp.model.encoding import Encoded
 from offramp.policy import Confidence, Threshold, layers_run, replay
@@ -40,7 +42,7 @@ class Numbers:
     def first(self, batch):
         """The hidden state of a row is its id."""
         ids = torch.from_numpy(batch.ids)[:, None, None].expand(*batch.input_ids.shape, 1)
-        return self.later(0, State(ids.clone(), ids[:, :0]), batch.lengths)
+        return self.later(0, HiddenState(ids.clone(), ids[:, :0]), batch.lengths)
 
     def later(self, stage, state, lengths):
         rows, longest, _ = state.hidden.shape
@@ -53,10 +55,16 @@ class Numbers:
         self.shapes.append((rows, longest))
         self.memory.append(state.hidden)
         history = state.hidden[:, :1].expand(rows, stage + 1, 1)
-        return Ran(State(state.hidden, history), self.table[stage, ids])
+        return StageOutput(HiddenState(state.hidden, history), self.table[stage, ids])
 
     def full(self, batch):
         return self.table[-1, batch.ids]
+
+    def length(self, state):
+        return state.hidden.shape[1]
+
+    def buffer(self, like, rows, length):
+        return HiddenBuffer(like, rows, length)
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ def test_does_what_replay_does(table, budget, rule):
     temperatures = tuple(0.5 + 0.4 * stage for stage in range(stages))
     numbers = Numbers(table)
     lengths = np.random.default_rng(rows).integers(1, 20, rows)
-    found = run(numbers, batches(encoded_of(lengths), budget, 0), rule, problem, temperatures, budget)
+    found = run(Steps(numbers, problem, temperatures, labels), batches(encoded_of(lengths), budget, 0), rule, budget)
     exits, probabilities = collect(found, rows, labels)
     expected = replay(problem.probabilities(table, np.array(temperatures)[:, None, None]), rule)
     np.testing.assert_array_equal(exits, expected.exits)
@@ -134,14 +142,16 @@ def test_does_what_replay_does(table, budget, rule):
 
 def test_one_exit():
     numbers = Numbers(np.zeros((1, 3, 2), np.float32))
-    exits, _ = collect(run(numbers, batches(encoded_of([1, 2, 3]), 9, 0), Everybody(), SINGLE, (1.0,), 9), 3, 2)
+    exits, _ = collect(
+        run(Steps(numbers, SINGLE, (1.0,), 2), batches(encoded_of([1, 2, 3]), 9, 0), Everybody(), 9), 3, 2
+    )
     assert exits.tolist() == [0, 0, 0]
 
 
 def test_rows_come_out_as_they_leave():
     """A batch is only started when the one before is done, and results are handed out at once."""
     numbers = Numbers(np.zeros((2, 2, 2), np.float32))
-    leaving = run(numbers, batches(encoded_of([5, 5]), 5, 0), Everybody(), SINGLE, (1.0, 1.0), 5)
+    leaving = run(Steps(numbers, SINGLE, (1.0, 1.0), 2), batches(encoded_of([5, 5]), 5, 0), Everybody(), 5)
     assert next(leaving).ids.tolist() == [0]
     assert numbers.ran == [(0, 0)]
 
@@ -151,7 +161,7 @@ def test_survivors_fill_batches():
     table = np.zeros((2, 20, 2), np.float32)
     table[0, ::2] = [9, 0]
     numbers, rule = Numbers(table), Threshold(0.9, Confidence(SINGLE))
-    collect(run(numbers, batches(encoded_of([5] * 20), 20, 0), rule, SINGLE, (1.0, 1.0), 20), 20, 2)
+    collect(run(Steps(numbers, SINGLE, (1.0, 1.0), 2), batches(encoded_of([5] * 20), 20, 0), rule, 20), 20, 2)
     assert numbers.shapes == [(4, 5)] * 7 + [(2, 5)]
     assert [stage for stage, _ in numbers.ran] == [0] * 8 + [1] * 4 + [0] * 8 + [1] * 4 + [0] * 4 + [1] * 2
 
@@ -161,14 +171,16 @@ def test_survivors_that_differ_in_length_go_on_in_smaller_batches():
     table = np.zeros((2, 24, 2), np.float32)
     table[0, ::2] = [9, 0]
     numbers, rule = Numbers(table), Threshold(0.9, Confidence(SINGLE))
-    collect(run(numbers, batches(encoded_of([20] * 8 + [10] * 16), 160, 0), rule, SINGLE, (1.0, 1.0), 160), 24, 2)
+    collect(
+        run(Steps(numbers, SINGLE, (1.0, 1.0), 2), batches(encoded_of([20] * 8 + [10] * 16), 160, 0), rule, 160), 24, 2
+    )
     assert numbers.shapes == [(8, 20), (16, 10), (4, 20), (8, 10)]
 
 
 def test_a_batch_that_stays_is_not_copied():
     numbers = Numbers(np.zeros((3, 8, 2), np.float32))
     rule = Threshold(2, Confidence(SINGLE))
-    collect(run(numbers, batches(encoded_of([5] * 8), 20, 0), rule, SINGLE, (1.0,) * 3, 20), 8, 2)
+    collect(run(Steps(numbers, SINGLE, (1.0,) * 3, 2), batches(encoded_of([5] * 8), 20, 0), rule, 20), 8, 2)
     assert len(numbers.memory) == 6
     assert len({hidden.data_ptr() for hidden in numbers.memory}) == 2
 
@@ -207,7 +219,7 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
 
     calls = layer_calls(network)
     exits, probabilities = collect(
-        run(stages, batches(encoded, budget, 0), rule, SINGLE, TEMPERATURES, budget), len(lengths), 3
+        run(Steps(stages, SINGLE, TEMPERATURES, 3), batches(encoded, budget, 0), rule, budget), len(lengths), 3
     )
     expected = replay(everything, rule)
     np.testing.assert_array_equal(exits, expected.exits)

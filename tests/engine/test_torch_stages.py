@@ -4,7 +4,7 @@ import torch
 
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
 from offramp.engine.batching import batches
-from offramp.engine.stages import State
+from offramp.engine.stages import gathered
 from offramp.engine.torch_stages import TorchStages
 from offramp.model.encoding import Encoded
 
@@ -60,7 +60,7 @@ def test_rows_go_on_in_other_company(family, pooling, staying):
     stages, expected = TorchStages(network), whole(network, batch)
     state = stages.first(batch).state
     lengths = batch.lengths[staying]
-    state = State(state.hidden[staying, : lengths.max()], state.history[staying])
+    state = gathered(stages, [(state, np.array(staying))], int(lengths.max()))
     for stage in (1, 2):
         ran = stages.later(stage, state, lengths)
         state = ran.state

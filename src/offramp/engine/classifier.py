@@ -17,6 +17,7 @@ from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
 from offramp.engine.predictions import AllExits, Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
+from offramp.engine.steps import Steps
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode
@@ -235,6 +236,11 @@ class Classifier:
             raise OptionError(f"exit_index is {exit_index}; this model's exits go from 0 to {len(self.exits) - 1}")
         return self._predict_at(exit_index, partial(run_truncated, last=exit_index), texts, text_pairs)
 
+    @property
+    def steps(self) -> Steps:
+        """The network with its calibrated exits, for the engine's loop and the server's."""
+        return Steps(self.stages, self.problem, self.calibration.temperatures, len(self.labels))
+
     def encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenises texts as the model reads them."""
         return encode(self.tokenizer, texts, text_pairs)
@@ -276,10 +282,7 @@ class Classifier:
         """Classifies what :meth:`encode` gave, sorted and batched as a whole; see :meth:`predict`."""
         probabilities = np.empty((len(encoded), len(self.labels)))
         exits = np.empty(len(encoded), np.int64)
-        leavings = run(
-            self.stages, self.batches(encoded), rule, self.problem, self.calibration.temperatures, self.token_budget
-        )
-        for leaving in leavings:
+        for leaving in run(self.steps, self.batches(encoded), rule, self.token_budget):
             probabilities[leaving.ids] = leaving.probabilities
             exits[leaving.ids] = leaving.exit
         return self.predictions(encoded, probabilities, exits, top_k)

@@ -11,7 +11,8 @@ from torch import Tensor
 from offramp import environment
 from offramp.engine.batching import Batch
 from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, stage_name
-from offramp.engine.stages import Ran, State
+from offramp.engine.stages import StageOutput
+from offramp.engine.tensor_stages import GraphStages, HiddenState
 from offramp.errors import MissingExtraError
 
 # Kernels of a graph that are kept for the next batch of the same shape; a large one takes up to a megabyte. Fewer make
@@ -24,7 +25,7 @@ _ALL_KERNELS = 20_000
 _LENGTH_STEP = 4
 
 
-class OpenVinoStages:
+class OpenVinoStages(GraphStages):
     """See :class:`~offramp.engine.stages.Stages`.
 
     The states that stages return lie in OpenVINO's own memory. In ``bf16``, and in ``int8`` where the processor
@@ -38,10 +39,8 @@ class OpenVinoStages:
             import openvino
         except ImportError:
             raise MissingExtraError("the backend openvino", "openvino") from None
+        super().__init__(folder, "openvino", precision, layers, _LENGTH_STEP)
         self._openvino: Any = openvino
-        self._folder = folder
-        self._layers = layers
-        self._precision = precision
         self._bf16 = precision == "bf16" or (precision == "int8" and environment.fast_bf16())
         self._core = openvino.Core()
         self._options = {
@@ -52,28 +51,7 @@ class OpenVinoStages:
             "CPU_RUNTIME_CACHE_CAPACITY": str(_ALL_KERNELS if few_shapes else _KEPT_KERNELS),
             **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
         }
-        self._stages = [self._request(stage_name(stage)) for stage in range(len(layers))]
-        self._others: dict[str, Any] = {}
-
-    @property
-    def backend(self) -> str:
-        """What computes."""
-        return "openvino"
-
-    @property
-    def precision(self) -> str:
-        """The precision that the graphs were exported in."""
-        return self._precision
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Number of layers run before each exit."""
-        return self._layers
-
-    @property
-    def length_step(self) -> int:
-        """Kernels are prepared for every new shape."""
-        return _LENGTH_STEP
+        self._requests = [self._graph(stage_name(stage)) for stage in range(len(layers))]
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
@@ -81,36 +59,30 @@ class OpenVinoStages:
             f"openvino {self._precision} {self._options['INFERENCE_PRECISION_HINT']} {graphs_fingerprint(self._folder)}"
         )
 
-    def first(self, batch: Batch) -> Ran:
+    def first(self, batch: Batch) -> StageOutput:
         """Embeds a batch and runs the first stage and its exit."""
         return self._run(0, batch.tokens)
 
-    def later(self, stage: int, state: State, lengths: NDArray[np.int64]) -> Ran:
-        """Runs a stage behind the first and its exit."""
+    def later(self, stage: int, state: HiddenState, lengths: NDArray[np.int64]) -> StageOutput:
+        """Runs a stage after the first and its exit."""
         hidden, history = self._shared(state.hidden), self._shared(state.history)
         return self._run(stage, {"hidden": hidden, "lengths": lengths, "history": history})
 
     def full(self, batch: Batch) -> NDArray[np.float32]:
         """Runs the whole network as one graph."""
-        logits: NDArray[np.float32] = self._infer(self._other(FULL), batch.tokens).get_tensor("logits").data.copy()
+        logits: NDArray[np.float32] = self._infer(self._graph(FULL), batch.tokens).get_tensor("logits").data.copy()
         return logits
 
     def embed(self, batch: Batch) -> None:
         """Embeds a batch and does nothing more."""
-        self._infer(self._other(EMBED), batch.tokens)
+        self._infer(self._graph(EMBED), batch.tokens)
 
-    def _run(self, stage: int, feeds: dict[str, Any]) -> Ran:
-        request = self._infer(self._stages[stage], feeds)
-        state = State(self._float(request, "hidden_out"), self._float(request, "history_out"))
-        return Ran(state, request.get_tensor("logits").data.copy())
+    def _run(self, stage: int, feeds: dict[str, Any]) -> StageOutput:
+        request = self._infer(self._requests[stage], feeds)
+        state = HiddenState(self._float(request, "hidden_out"), self._float(request, "history_out"))
+        return StageOutput(state, request.get_tensor("logits").data.copy())
 
-    def _other(self, name: str) -> Any:
-        """A graph that only measuring and auditing need: it is not in memory until then."""
-        if name not in self._others:
-            self._others[name] = self._request(name)
-        return self._others[name]
-
-    def _request(self, name: str) -> Any:
+    def _open(self, name: str) -> Any:
         model = self._core.read_model(graph_file(self._folder, name))
         if self._bf16:
             model = self._with_bf16_ports(model)

@@ -1,65 +1,71 @@
 """How a batch flows: stage by stage, and after each exit the rows that are sure leave."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.calibration import Problem
 from offramp.engine.batching import Batch
-from offramp.engine.exits import Exits, Leaving
-from offramp.engine.pool import Pool, Rows
-from offramp.engine.stages import Ran, Stages
+from offramp.engine.pool import Pool
+from offramp.engine.stages import Stages
+from offramp.engine.steps import InFlight, Leaving, Parted, Steps
 from offramp.policy import ExitRule
 
 
-def run(
-    stages: Stages,
-    batches: Iterable[Batch],
-    rule: ExitRule,
-    problem: Problem,
-    temperatures: tuple[float, ...],
-    token_budget: int,
-) -> Iterator[Leaving]:
-    """Runs batches through the stages; no row computes a layer behind the exit it takes.
+def run(steps: Steps, batches: Iterable[Batch], rule: ExitRule, token_budget: int) -> Iterator[Leaving]:
+    """Runs batches through the stages; no row computes a layer after the exit it takes.
 
     After every exit the rule is asked about the rows still in; those that are sure leave at once, and the others wait
     for company until they fill a batch for the next stage. At the last exit all leave.
 
     Args:
-        stages: the network, in a backend.
+        steps: the network.
         batches: the longest rows first, as :func:`offramp.engine.batching.batches` gives them.
         rule: decides on calibrated probabilities, as it does in :func:`offramp.policy.replay`.
-        temperatures: one for each exit.
-        token_budget: tokens of a batch behind the first stage, padding included.
+        token_budget: tokens of a batch after the first stage, padding included.
 
     Yields:
         The rows in the order they leave. Together each row of each batch exactly once.
     """
-    exits = Exits(problem, temperatures)
-    pools = [Pool(token_budget, stages.length_step) for _ in stages.layers[1:]]
+    line = _Line(steps, batches, token_budget)
+    while (following := line.next()) is not None:
+        stage, rows = following
+        parted = steps.run(stage, rows, [(rule, np.arange(len(rows.ids)))])
+        yield from parted.leaving
+        line.stay(stage, parted)
 
-    def leave(stage: int, rows: Rows, ran: Ran) -> Iterator[Leaving]:
-        """Lets the rows go that are sure behind a stage, and takes the others further."""
-        parted = exits.part(stage, rows.ids, rows.passed, ran.logits, rule)
-        if parted.leaving is not None:
-            yield parted.leaving
+
+class _Line:
+    """Which rows run next, first in, first out: what was begun is ended before the next batch is begun.
+
+    The deepest stage with a full batch goes first. So the state of a batch that goes on as a whole, which lies in the
+    backend's memory, is read before the stage that gave it runs again.
+    """
+
+    def __init__(self, steps: Steps, batches: Iterable[Batch], token_budget: int) -> None:
+        self._steps = steps
+        self._batches = iter(batches)
+        later = range(1, len(steps.temperatures))
+        self._pools = {stage: Pool(steps.stages, token_budget) for stage in later}
+        self._ready: dict[int, deque[InFlight]] = {stage: deque() for stage in reversed(later)}
+
+    def next(self) -> tuple[int, InFlight] | None:
+        """The next stage to run, and the rows to run it on; None when all rows have left."""
+        for stage, ready in self._ready.items():
+            if ready:
+                return stage, ready.popleft()
+        if (batch := next(self._batches, None)) is not None:
+            return 0, self._steps.begin(batch)
+        for stage, pool in self._pools.items():
+            for rest in pool.rest():
+                return stage, rest
+        return None
+
+    def stay(self, stage: int, parted: Parted) -> None:
+        """Takes the rows that did not leave after a stage."""
         if len(parted.staying):
-            onward = replace(rows, passed=parted.passed, state=ran.state)
-            for batch in pools[stage].add(onward, parted.staying):
-                yield from further(stage + 1, batch)
-
-    def further(stage: int, rows: Rows) -> Iterator[Leaving]:
-        yield from leave(stage, rows, stages.later(stage, rows.state, rows.lengths))
-
-    for batch in batches:
-        ran = stages.first(batch)
-        nothing = np.empty((0, *ran.logits.shape))
-        yield from leave(0, Rows(batch.ids, batch.lengths, nothing, ran.state), ran)
-    for stage, pool in enumerate(pools):
-        for rest in pool.rest():
-            yield from further(stage + 1, rest)
+            self._ready[stage + 1] += self._pools[stage + 1].add(parted.rows, parted.staying)
 
 
 def run_exits(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

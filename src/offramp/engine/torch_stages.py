@@ -8,38 +8,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offramp.engine.batching import Batch
-from offramp.engine.stages import Ran, State
+from offramp.engine.stages import StageOutput
+from offramp.engine.tensor_stages import HiddenState, TensorStages
 from offramp.model import EarlyExitForSequenceClassification
 from offramp.model import State as LayersState
 
 
-class TorchStages:
+class TorchStages(TensorStages):
     """See :class:`~offramp.engine.stages.Stages`."""
 
     def __init__(self, network: EarlyExitForSequenceClassification) -> None:
+        precision = "bf16" if network.dtype == torch.bfloat16 else "fp32"
+        super().__init__("torch", precision, tuple(network.config.exits))
         self._network = network.eval()
         self._device = network.device
-        self._layers = tuple(network.config.exits)
-
-    @property
-    def backend(self) -> str:
-        """What computes."""
-        return "torch"
-
-    @property
-    def precision(self) -> str:
-        """``fp32`` or ``bf16``."""
-        return "bf16" if self._network.dtype == torch.bfloat16 else "fp32"
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Number of layers run before each exit."""
-        return self._layers
-
-    @property
-    def length_step(self) -> int:
-        """Any length will do."""
-        return 1
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
@@ -50,14 +32,14 @@ class TorchStages:
         return f"torch {self.precision} {digest.hexdigest()}"
 
     @torch.inference_mode()
-    def first(self, batch: Batch) -> Ran:
+    def first(self, batch: Batch) -> StageOutput:
         """Embeds a batch and runs the first stage and its exit."""
         embedded = self._network.stack.embed(self._inputs(batch))
         return self._exit(0, *self._network.run_layers(embedded, None, self._network.stages[0]))
 
     @torch.inference_mode()
-    def later(self, stage: int, state: State, lengths: NDArray[np.int64]) -> Ran:
-        """Runs a stage behind the first and its exit."""
+    def later(self, stage: int, state: HiddenState, lengths: NDArray[np.int64]) -> StageOutput:
+        """Runs a stage after the first and its exit."""
         resumed = self._network.stack.resume(state.hidden, self._mask(lengths, state.hidden.shape[1]))
         return self._exit(stage, *self._network.run_layers(resumed, state.history, self._network.stages[stage]))
 
@@ -73,9 +55,9 @@ class TorchStages:
         """Embeds a batch and does nothing more."""
         self._network.stack.embed(self._inputs(batch))
 
-    def _exit(self, exit_index: int, layers: LayersState, history: Tensor) -> Ran:
+    def _exit(self, exit_index: int, layers: LayersState, history: Tensor) -> StageOutput:
         logits = self._network.exit_logits(layers, history, exit_index).float().cpu().numpy()
-        return Ran(State(layers.hidden, history), logits)
+        return StageOutput(HiddenState(layers.hidden, history), logits)
 
     def _inputs(self, batch: Batch) -> dict[str, Tensor]:
         inputs = {"input_ids": self._tensor(batch.input_ids)}

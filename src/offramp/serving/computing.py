@@ -5,13 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from offramp.engine.batching import Batch, batch_of
-from offramp.engine.exits import Exits
-from offramp.engine.pool import Gathered, Rows
-from offramp.engine.stages import Ran, Stages, State
+from offramp.engine.stages import gathered
+from offramp.engine.steps import InFlight, Parted, Steps
 from offramp.model.encoding import Encoded
 from offramp.policy import ExitRule
 from offramp.serving.jobs import Row
@@ -39,28 +37,26 @@ class Computer:
     """A network that one thread runs.
 
     Args:
-        stages: the network; no other thread may use it.
-        exits: decide who leaves, as in :func:`offramp.engine.run.run`.
+        steps: the network with its exits; no other thread may use it.
         padding_id: the tokenizer's token that stands for nothing.
         pairs: whether its rows are pairs of texts.
     """
 
-    def __init__(self, stages: Stages, exits: Exits, padding_id: int, *, pairs: bool = False) -> None:
-        self._stages = stages
-        self._exits = exits
+    def __init__(self, steps: Steps, padding_id: int, *, pairs: bool = False) -> None:
+        self._steps = steps
         self._padding_id = padding_id
         self._pairs = pairs
 
     def run(self, step: Step) -> Computed:
         """Runs a step; its rows' ``rule`` is set."""
-        if step.stage == 0:
-            rows, lengths, ran = self._first(step)
-            passed = np.empty((0, *ran.logits.shape))
-        else:
-            rows, waited = _gather(step)
-            lengths, passed = waited.lengths, waited.passed
-            ran = self._stages.later(step.stage, waited.state, lengths)
-        return self._part(step.stage, rows, lengths, passed, ran)
+        rows, in_flight = self._begin(step) if step.stage == 0 else self._gather(step)
+        parted = self._steps.run(step.stage, in_flight, _by_rule(rows))
+        answers = [
+            Answer(rows[position], leaving.exit, probabilities)
+            for leaving in parted.leaving
+            for position, probabilities in zip(leaving.ids.tolist(), leaving.probabilities, strict=True)
+        ]
+        return Computed(answers, self._keep(rows, parted))
 
     def warm(self, rows: int, length: int) -> Iterator[float]:
         """Runs every stage on rows that mean nothing, so that later ones of that shape find all prepared.
@@ -68,39 +64,63 @@ class Computer:
         Yields:
             Seconds of each stage.
         """
-        lengths = np.full(rows, length)
-        batch = Batch(np.arange(rows), lengths, np.full((rows, length), self._padding_id, np.int64), None)
+        lengths, everyone = np.full(rows, length), np.arange(rows)
+        batch = Batch(everyone, lengths, np.full((rows, length), self._padding_id, np.int64), None)
         if self._pairs:
             batch = replace(batch, token_type_ids=np.zeros((rows, length), np.int64))
+        stages = self._steps.stages
         began = time.perf_counter()
-        ran = self._stages.first(batch)
-        for stage in range(1, len(self._stages.layers)):
+        output = stages.first(batch)
+        for stage in range(1, len(stages.layers)):
             yield time.perf_counter() - began
-            state = State(ran.state.hidden.clone(), ran.state.history.clone())
+            state = gathered(stages, [(output.state, everyone)], length)
             began = time.perf_counter()
-            ran = self._stages.later(stage, state, lengths)
+            output = stages.later(stage, state, lengths)
         yield time.perf_counter() - began
 
-    def _first(self, step: Step) -> tuple[Sequence[Row], NDArray[np.int64], Ran]:
+    def _begin(self, step: Step) -> tuple[Sequence[Row], InFlight]:
         encoded = _encoded(step.rows)
         batch = batch_of(encoded, np.arange(len(encoded)), self._padding_id, step.length)
-        return step.rows, batch.lengths, self._stages.first(batch)
+        return step.rows, self._steps.begin(batch)
 
-    def _part(
-        self, stage: int, rows: Sequence[Row], lengths: NDArray[np.int64], passed: NDArray[np.float64], ran: Ran
-    ) -> Computed:
-        answers, staying, here = [], [], []
-        for rule, chosen in _by_rule(rows):
-            before = passed if len(chosen) == len(rows) else np.take(passed, chosen, axis=1)
-            parted = self._exits.part(stage, chosen, before, ran.logits[chosen], rule)
-            if parted.leaving is not None:
-                for position, probabilities in zip(
-                    parted.leaving.ids.tolist(), parted.leaving.probabilities, strict=True
-                ):
-                    answers.append(Answer(rows[position], stage, probabilities))
-            staying.append(chosen[parted.staying])
-            here.append(np.take(parted.passed, parted.staying, axis=1))
-        return Computed(answers, _keep(rows, np.concatenate(staying), lengths, np.concatenate(here, axis=1), ran.state))
+    def _gather(self, step: Step) -> tuple[Sequence[Row], InFlight]:
+        """Puts the rows of a step together, which may come from several steps before; gives them in their new order.
+
+        Rows that were kept together and are all there, in their order and at this length, are not copied again.
+        """
+        sources: dict[int, list[Row]] = {}
+        for row in step.rows:
+            sources.setdefault(id(_kept(row)[0]), []).append(row)
+        ordered = [row for rows in sources.values() for row in rows]
+        first, _ = _kept(ordered[0])
+        places = [_kept(row)[1] for row in ordered]
+        stages = self._steps.stages
+        if len(sources) == 1 and places == list(range(len(first.ids))) and stages.length(first.state) == step.length:
+            return ordered, first
+        parts = [(_kept(rows[0])[0], np.array([_kept(row)[1] for row in rows], np.int64)) for rows in sources.values()]
+        return ordered, InFlight(
+            np.arange(len(ordered)),
+            np.concatenate([kept.lengths[chosen] for kept, chosen in parts]),
+            np.concatenate([kept.passed.take(chosen, axis=1) for kept, chosen in parts], axis=1),
+            gathered(stages, [(kept.state, chosen) for kept, chosen in parts], step.length),
+        )
+
+    def _keep(self, rows: Sequence[Row], parted: Parted) -> Sequence[Row]:
+        """Copies what the rows that go on need, away from the backend's memory, and notes in each where it lies."""
+        staying, onward = parted.staying, parted.rows
+        if not len(staying):
+            return []
+        stages = self._steps.stages
+        kept = InFlight(
+            np.arange(len(staying)),
+            onward.lengths[staying],
+            onward.passed.take(staying, axis=1),
+            gathered(stages, [(onward.state, staying)], stages.length(onward.state)),
+        )
+        staying_rows = [rows[position] for position in staying.tolist()]
+        for place, row in enumerate(staying_rows):
+            row.kept = kept, place
+        return staying_rows
 
 
 def _by_rule(rows: Sequence[Row]) -> list[tuple[ExitRule, NDArray[np.int64]]]:
@@ -114,42 +134,7 @@ def _by_rule(rows: Sequence[Row]) -> list[tuple[ExitRule, NDArray[np.int64]]]:
     return [(rule, np.array(positions[key], np.int64)) for key, rule in rules.items()]
 
 
-def _keep(
-    rows: Sequence[Row],
-    staying: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    passed: NDArray[np.float64],
-    state: State,
-) -> list[Row]:
-    """Copies what the rows that go on need, away from the backend's memory, and notes in each where it lies."""
-    if not len(staying):
-        return []
-    index = torch.from_numpy(staying).to(state.hidden.device)
-    copied = State(state.hidden.index_select(0, index), state.history.index_select(0, index))
-    kept = Rows(np.arange(len(staying)), lengths[staying], passed, copied)
-    onward = [rows[position] for position in staying.tolist()]
-    for place, row in enumerate(onward):
-        row.kept = kept, place
-    return onward
-
-
-def _gather(step: Step) -> tuple[list[Row], Rows]:
-    """Puts the rows of a step together, which may come from several steps before; gives them in their new order."""
-    sources: dict[int, list[Row]] = {}
-    for row in step.rows:
-        sources.setdefault(id(_kept(row)[0]), []).append(row)
-    ordered = [row for rows in sources.values() for row in rows]
-    whole, _ = _kept(ordered[0])
-    places = [_kept(row)[1] for row in ordered]
-    if len(sources) == 1 and places == list(range(len(whole.ids))) and whole.state.hidden.shape[1] == step.length:
-        return ordered, whole
-    gathered = Gathered(len(ordered), step.length, whole)
-    for rows in sources.values():
-        gathered.take(_kept(rows[0])[0], np.array([_kept(row)[1] for row in rows], np.int64))
-    return ordered, gathered.rows()
-
-
-def _kept(row: Row) -> tuple[Rows, int]:
+def _kept(row: Row) -> tuple[InFlight, int]:
     assert row.kept is not None
     return row.kept
 

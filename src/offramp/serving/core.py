@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from offramp.engine import Classifier, Predictions
-from offramp.engine.exits import Exits
 from offramp.model.encoding import Encoded, joined
 from offramp.serving import refusals
 from offramp.serving.audits import Auditor
@@ -99,8 +98,7 @@ class Core:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
-        exits = Exits(first.problem, first.calibration.temperatures)
-        self._computers = [Computer(one.stages, exits, one.padding_id, pairs=one.takes_pairs) for one in classifiers]
+        self._computers = [Computer(one.steps, one.padding_id, pairs=one.takes_pairs) for one in classifiers]
         costs = costs_of(len(first.exits), first.token_budget)
         self._shapes = shapes_for(first.stages.length_step > 1, first.tokenizer.model_max_length, first.token_budget)
         limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)

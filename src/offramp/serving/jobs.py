@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.pool import Rows
+from offramp.engine.steps import InFlight
 from offramp.model.encoding import Encoded
 from offramp.policy import ExitRule
 from offramp.serving.operating import Mode, Point
@@ -86,7 +86,7 @@ class Row:
         in_force: whether ``rule`` is the server's ordinary operating point.
         tag: the lower, the sooner it is its turn.
         since: when it began to wait for its next stage.
-        kept: where its state lies behind a stage, with its place there.
+        kept: where its state lies after a stage, with its place there.
     """
 
     job: Job
@@ -96,4 +96,4 @@ class Row:
     in_force: bool = False
     tag: float = 0.0
     since: float = 0.0
-    kept: tuple[Rows, int] | None = None
+    kept: tuple[InFlight, int] | None = None
