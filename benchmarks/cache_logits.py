@@ -11,7 +11,7 @@ import torch
 
 import offramp
 from offramp.data import Columns, read_labelled
-from offramp.evaluation.evaluation import targets_of
+from offramp.engine import answers_of
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -24,12 +24,13 @@ if __name__ == "__main__":
     torch.set_num_threads(options.threads)
     classifier = offramp.load(options.model)
     rows = read_labelled(options.data, Columns(text_pair=options.text_pair_column))
+    answers = answers_of(classifier, rows)
     np.savez_compressed(
         options.output,
-        logits=classifier.exit_logits(rows.texts, rows.text_pairs),
-        targets=targets_of(classifier, rows),
-        lengths=classifier.encode(rows.texts, rows.text_pairs).lengths,
-        layers=np.array(classifier.exits),
-        temperatures=np.array(classifier.calibration.temperatures),
+        logits=answers.logits,
+        targets=answers.targets,
+        lengths=answers.tokens,
+        layers=np.array(answers.layers),
+        temperatures=np.array(answers.temperatures),
     )
     print(f"{options.output}: {len(rows)} rows of {rows.source}, fingerprint {rows.fingerprint}")

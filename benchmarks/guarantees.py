@@ -29,9 +29,9 @@ from logits import read_logits
 from offramp import environment
 from offramp.policy import (
     FITTING_SHARE,
-    CachedRows,
     Confidence,
     Criterion,
+    ExitAnswers,
     Method,
     Risk,
     at_exits,
@@ -93,13 +93,13 @@ class Outcome:
     none_qualified: bool
 
 
-def knobs_of(rows: CachedRows, criterion: Criterion, risk: Risk) -> Knobs:
+def knobs_of(rows: ExitAnswers, criterion: Criterion, risk: Risk) -> Knobs:
     """Sweeps a rule."""
     swept = sweep(rows, criterion)
     exits = swept.exits[1:]  # full depth is no candidate
     # Thresholds between which no row changes its exit are one knob; the walk would pass or fail all of them together.
     exits = exits[np.append(True, (np.diff(exits, axis=0) != 0).any(axis=1))]
-    return Knobs(at_exits(rows.losses(swept.answers, risk), exits), at_exits(rows.costs, exits))
+    return Knobs(at_exits(rows.losses(swept.answers, risk), exits), at_exits(rows.row_costs, exits))
 
 
 def draws(drawing: str, n_rows: int, size: int, repeats: int) -> Iterator[Draw]:
@@ -115,12 +115,12 @@ def draws(drawing: str, n_rows: int, size: int, repeats: int) -> Iterator[Draw]:
             yield Draw(order[:size], weights)
 
 
-def check(name: str, rows: CachedRows, risk: Risk, drawing: str, size: int, repeats: int) -> list[Line]:
+def check(name: str, rows: ExitAnswers, risk: Risk, drawing: str, size: int, repeats: int) -> list[Line]:
     """Chooses a knob from each calibration set by each rule and method and looks at the rows held out."""
     shared = knobs_of(rows, Confidence(rows.problem), risk)
     outcomes: dict[tuple[str, float, Method], list[Outcome]] = {}
     for draw in draws(drawing, len(rows), size, repeats):
-        full = rows.costs[-1] @ draw.weights
+        full = rows.row_costs[-1] @ draw.weights
         speedups, risks = _held_out(shared, draw, full)
         oracles = {target: float(speedups[risks <= target].max()) for target in TARGETS}
         for rule in RULES:

@@ -5,20 +5,21 @@ from pathlib import Path
 import numpy as np
 
 from offramp.calibration import Problem
-from offramp.policy import CachedRows
+from offramp.policy import ExitAnswers, StageCosts
 
 
-def read_logits(path: Path) -> CachedRows:
+def read_logits(path: Path) -> ExitAnswers:
     """A file's rows; a stage costs as many layers as it has."""
     cached = np.load(path)
     problem = Problem.MULTI_LABEL if cached["targets"].ndim == 2 else Problem.SINGLE_LABEL
     layers = cached["layers"]
-    return CachedRows(
+    return ExitAnswers(
+        logits=cached["logits"],
+        temperatures=tuple(cached["temperatures"].tolist()),
         problem=problem,
-        probabilities=problem.probabilities(cached["logits"], cached["temperatures"][:, None, None]),
         targets=cached["targets"],
         tokens=cached["lengths"],
+        truncated=np.zeros(len(cached["lengths"]), np.bool_),
         layers=tuple(layers.tolist()),
-        stage_costs=tuple(np.diff(layers, prepend=0).tolist()),
-        full_cost=float(layers[-1]),
+        costs=StageCosts(tuple(np.diff(layers, prepend=0).tolist()), float(layers[-1])),
     )

@@ -28,8 +28,8 @@ from offramp.policy import (
     FITTED,
     FITTING_SHARE,
     AtMost,
-    CachedRows,
     Chosen,
+    ExitAnswers,
     Method,
     Risk,
     at_exits,
@@ -70,7 +70,7 @@ class Guaranteed:
     none_qualified: float
 
 
-def equal_cost(name: str, rows: CachedRows, seeds: int) -> list[EqualCost]:
+def equal_cost(name: str, rows: ExitAnswers, seeds: int) -> list[EqualCost]:
     """All rules at each speed-up that can be reached."""
     found = defaultdict(list)
     for seed in range(seeds):
@@ -81,7 +81,7 @@ def equal_cost(name: str, rows: CachedRows, seeds: int) -> list[EqualCost]:
     ]
 
 
-def guaranteed(name: str, rows: CachedRows, repeats: int) -> list[Guaranteed]:
+def guaranteed(name: str, rows: ExitAnswers, repeats: int) -> list[Guaranteed]:
     """All rules at each target."""
     random = np.random.default_rng(0)
     size = min(CALIBRATION_ROWS, len(rows) // 2)
@@ -103,10 +103,10 @@ def guaranteed(name: str, rows: CachedRows, repeats: int) -> list[Guaranteed]:
     ]
 
 
-def speed_of(choice: Chosen, rows: CachedRows) -> tuple[float, float, int]:
+def speed_of(choice: Chosen, rows: ExitAnswers) -> tuple[float, float, int]:
     """Speed-up and disagreement on held-out rows."""
     taken = replay(rows.probabilities, choice.rule)
-    cost = at_exits(rows.costs, taken.exits[None]).mean()
+    cost = at_exits(rows.row_costs, taken.exits[None]).mean()
     changed = ~rows.problem.agree(taken.probabilities, rows.probabilities[-1])
     return float(1 / cost), float(changed.mean()), 0
 

@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 from offramp.calibration import Problem
 from offramp.policy import (
     Agreement,
-    CachedRows,
     Certainty,
     Confidence,
+    ExitAnswers,
     Gate,
     GeometricMean,
     Lead,
     Patience,
     PatientCertainty,
     PerExit,
+    StageCosts,
 )
 
 
@@ -50,7 +51,7 @@ def cached_exits(draw, max_exits=13, least_rows=0, most_rows=9):
     return problem, probabilities
 
 
-def cached_rows(
+def exit_answers(
     n_rows=200,
     n_exits=4,
     labels=3,
@@ -72,12 +73,13 @@ def cached_rows(
     gains = np.linspace(1.5, 4.0, n_exits)[:, None, None]
     logits = gains * truth + hardness * random.normal(size=(n_exits, *shape)) * 0.7
     stage_costs = stage_costs or (1.0,) * n_exits
-    return CachedRows(
+    return ExitAnswers(
+        logits=logits,
+        temperatures=(1.0,) * n_exits,
         problem=problem,
-        probabilities=problem.probabilities(logits),
         targets=targets if labelled else None,
         tokens=np.array(tokens or [10] * n_rows),
+        truncated=np.zeros(n_rows, bool),
         layers=tuple(range(1, n_exits + 1)),
-        stage_costs=stage_costs,
-        full_cost=full_cost or sum(stage_costs),
+        costs=StageCosts(stage_costs, full_cost or sum(stage_costs)),
     )

@@ -9,7 +9,6 @@ from offramp.data import LabelledTexts
 from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
-    Cached,
     calibration_of,
     focus_on,
     full_depth,
@@ -19,7 +18,7 @@ from offramp.evaluation.figures import (
 )
 from offramp.evaluation.result import SCHEMA
 from offramp.evaluation.speed import Speed
-from offramp.policy import Confidence, Method, Promise, Risk, Seen, Threshold, replay
+from offramp.policy import Confidence, ExitAnswers, Method, Promise, Risk, Seen, Threshold, replay
 
 ENVIRONMENT = {
     "cpu": "A <fast> & cheap $CPU_1$",
@@ -60,7 +59,9 @@ def benchmark(fingerprint="sha256:m") -> Benchmark:
     )
 
 
-def cached(layers=(1, 2, 4, 6), rows=400, labels=("a", "b", "c"), problem=Problem.SINGLE_LABEL, seed=0) -> Cached:
+def answers_of(
+    layers=(1, 2, 4, 6), rows=400, labels=("a", "b", "c"), problem=Problem.SINGLE_LABEL, seed=0
+) -> ExitAnswers:
     """Logits that are right more often, and surer, the later the exit."""
     random = np.random.default_rng(seed)
     shape = (rows, len(labels))
@@ -73,14 +74,13 @@ def cached(layers=(1, 2, 4, 6), rows=400, labels=("a", "b", "c"), problem=Proble
     strength = np.linspace(1.0, 4.0, len(layers))[:, None, None]
     logits = strength * (truth + random.normal(scale=0.6, size=shape)) + random.normal(size=(len(layers), *shape))
     temperatures = (1.3,) * len(layers)
-    return Cached(
+    return ExitAnswers(
         logits=logits.astype(np.float32),
-        probabilities=problem.probabilities(logits, 1.3),
         temperatures=temperatures,
+        problem=problem,
         targets=targets,
         tokens=random.integers(3, 60, size=rows),
-        problem=problem,
-        labels=tuple(labels),
+        truncated=np.zeros(rows, bool),
         layers=tuple(layers),
     )
 
@@ -104,7 +104,7 @@ def evaluation(
         texts: a text that all rows have, to be shown.
         focus: place of the setting in focus, thresholds first.
     """
-    known = cached(layers, rows, labels, problem, seed)
+    known = answers_of(layers, rows, labels, problem, seed)
     rules = [Threshold(value, Confidence(problem)) for value in (*thresholds, *([0.8] * len(promises)))]
     names = [*([None] * len(thresholds)), *(name for name, _ in promises)]
     replays = [replay(known.probabilities, rule) for rule in rules]
@@ -143,7 +143,7 @@ def evaluation(
         overthinking=overthinking(known.right(known.probabilities), layers),
         calibration=calibration_of(known),
         reliability=reliability_of(known),
-        focus=focus_on(known, points[focus], replays[focus], shown),
+        focus=focus_on(known, labels, points[focus], replays[focus], shown),
     )
 
 

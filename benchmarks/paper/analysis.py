@@ -44,7 +44,7 @@ def analyse(models: Models) -> Results:
         fingerprints=place.fingerprints(data),
         rows=rows,
         tokens=float(answers.tokens.mean()),
-        truncated=answers.truncated,
+        truncated=float(answers.truncated.mean()),
         recipes={"one exit": models.recipe(early=False), "several exits": models.recipe(early=True)},
         times=models.times,
         methods=tuple(_figures(models, method) for method in models.planned if models.seeds(method)),

@@ -17,9 +17,10 @@ from offramp.policy import (
     Agreement,
     Confidence,
     Criterion,
+    ExitAnswers,
     Interval,
     Outcomes,
-    accuracy_drop,
+    Risk,
     at_exits,
     compare,
     exits_taken,
@@ -39,45 +40,18 @@ AREA = (1.0, 4.0)
 _resamples = cache(resample_weights)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """What a model's exits say of some rows.
-
-    Attributes:
-        probabilities: calibrated, (exits, rows, labels).
-        targets, tokens: (rows,).
-        layers: run before each exit.
-        truncated: share of the rows that lost tokens.
-    """
-
-    probabilities: Array
-    targets: NDArray[np.int64]
-    tokens: NDArray[np.int64]
-    layers: tuple[int, ...]
-    truncated: float
-
-    def right(self, exit_index: int = -1) -> NDArray[np.bool_]:
-        """Whether an exit, by default the last, gives the label, (rows,)."""
-        return PROBLEM.right(self.probabilities[exit_index], self.targets)
-
-    @property
-    def accuracies(self) -> list[float]:
-        """Of every exit."""
-        return [float(self.right(index).mean()) for index in range(len(self.layers))]
-
-
-def read_answers(file: Path, part: str, *, calibrated: bool = True) -> Answers:
+def read_answers(file: Path, part: str, *, calibrated: bool = True) -> ExitAnswers:
     """Reads the logits that a run kept of its dev or test rows; without calibration all temperatures are 1."""
-    with np.load(file) as cached:
-        temperatures = cached["temperatures"] if calibrated else np.ones_like(cached["temperatures"])
-        return Answers(
-            probabilities=PROBLEM.probabilities(
-                cached[f"{part}_logits"].astype(np.float64), temperatures[:, None, None]
-            ),
-            targets=cached[f"{part}_targets"].astype(np.int64),
-            tokens=cached[f"{part}_tokens"].astype(np.int64),
-            layers=tuple(cached["layers"].tolist()),
-            truncated=float(cached[f"{part}_truncated"].mean()),
+    with np.load(file) as kept:
+        temperatures = kept["temperatures"] if calibrated else np.ones_like(kept["temperatures"])
+        return ExitAnswers(
+            logits=kept[f"{part}_logits"].astype(np.float64),
+            temperatures=tuple(temperatures.tolist()),
+            problem=PROBLEM,
+            targets=kept[f"{part}_targets"].astype(np.int64),
+            tokens=kept[f"{part}_tokens"].astype(np.int64),
+            truncated=kept[f"{part}_truncated"],
+            layers=tuple(kept["layers"].tolist()),
         )
 
 
@@ -89,28 +63,28 @@ def criterion_named(name: str, layers: Sequence[int]) -> Criterion:
     return criterion
 
 
-def per_exit(answers: Answers, costs: Array, criterion: Criterion = CONFIDENCE) -> Criterion:
+def per_exit(answers: ExitAnswers, costs: Array, criterion: Criterion = CONFIDENCE) -> Criterion:
     """A threshold for each exit, all under one knob, fitted to some rows: with the search of ``offramp tune``.
 
     Args:
         costs: of rows up to each exit, (exits, rows).
     """
     scored = score_exits(answers.probabilities, criterion)
-    losses = accuracy_drop(scored.answers, answers.targets, PROBLEM)
+    losses = answers.losses(scored.answers, Risk.ACCURACY_DROP)
     return search_thresholds(scored.scores, losses, costs, criterion)
 
 
-def early_exit(answers: Answers, lot: Lot, criterion: Criterion = CONFIDENCE) -> Outcomes:
+def early_exit(answers: ExitAnswers, lot: Lot, criterion: Criterion = CONFIDENCE) -> Outcomes:
     """A network with exits, at every threshold."""
     return lot.timed(at_thresholds(answers, lot.shares(answers.tokens), criterion))
 
 
-def one_exit(answers: Answers, costs: Array) -> Outcomes:
+def one_exit(answers: ExitAnswers, costs: Array) -> Outcomes:
     """A network with a single exit: a standard or an efficient one."""
-    return Outcomes(answers.right()[None].astype(np.float64), costs[None])
+    return Outcomes(answers.right(answers.full)[None].astype(np.float64), costs[None])
 
 
-def in_turn(models: Sequence[tuple[Answers, Array]]) -> tuple[Answers, Array]:
+def in_turn(models: Sequence[tuple[ExitAnswers, Array]]) -> tuple[ExitAnswers, Array]:
     """Separate models one after the other, the small ones first, each of which starts from the text.
 
     Args:
@@ -119,11 +93,15 @@ def in_turn(models: Sequence[tuple[Answers, Array]]) -> tuple[Answers, Array]:
     Returns:
         Answers of which each model is an exit, and costs up to each, (models, rows).
     """
-    answers = replace(models[-1][0], probabilities=np.stack([found.probabilities[-1] for found, _ in models]))
+    answers = replace(
+        models[-1][0],
+        logits=np.stack([found.logits[-1] for found, _ in models]),
+        temperatures=tuple(found.temperatures[-1] for found, _ in models),
+    )
     return answers, np.cumsum([costs for _, costs in models], axis=0)
 
 
-def at_thresholds(answers: Answers, costs: Array, criterion: Criterion = CONFIDENCE) -> Outcomes:
+def at_thresholds(answers: ExitAnswers, costs: Array, criterion: Criterion = CONFIDENCE) -> Outcomes:
     """Leaving where an exit is sure enough, at every setting of the criterion's knob, from the dearest.
 
     Args:
@@ -131,7 +109,7 @@ def at_thresholds(answers: Answers, costs: Array, criterion: Criterion = CONFIDE
     """
     scored = score_exits(answers.probabilities, criterion)
     taken = exits_taken(scored.scores, criterion.knob(len(answers.probabilities)).grid(KNOBS)[::-1])
-    right = PROBLEM.right(scored.answers, answers.targets).astype(np.float64)
+    right = answers.right(scored.answers).astype(np.float64)
     return Outcomes(at_exits(right, taken), at_exits(costs, taken))
 
 
@@ -220,7 +198,7 @@ def chosen(dev: Outcomes, dev_standard: Outcomes, test: Outcomes, standard: Outc
     return Chosen(1 / float(test.costs[setting].mean()), interval(gains))
 
 
-def spread_thresholds(answers: Answers, number: int) -> list[float]:
+def spread_thresholds(answers: ExitAnswers, number: int) -> list[float]:
     """Thresholds at which the rows run through evenly spaced numbers of layers in the mean, the ends included."""
     thresholds = CONFIDENCE.knob(len(answers.layers)).grid(KNOBS)
     taken = exits_taken(score_exits(answers.probabilities, CONFIDENCE).scores, thresholds)
@@ -268,7 +246,7 @@ class Correlations:
     consistency: float | None
 
 
-def correlations(answers: Answers) -> Correlations:
+def correlations(answers: ExitAnswers) -> Correlations:
     """What the first exit's confidence goes with; the paper's measures of how hard a text is."""
     confidence = PROBLEM.confidence(answers.probabilities[0])
     labels = answers.probabilities.argmax(axis=-1)

@@ -17,9 +17,10 @@ from benchmarks.paper.plan import Run
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp import environment
 from offramp.data import LabelledTexts
-from offramp.engine import Classifier
-from offramp.evaluation import Request, StageCosts, interleave, measure_stages, ratio, targets_of
+from offramp.engine import Classifier, answers_of
+from offramp.evaluation import Request, interleave, measure_stages, ratio
 from offramp.files import read_json, replacing, write_json
+from offramp.policy import StageCosts
 from offramp.training.checks import TRAINING
 
 # Early exit itself is timed at so many thresholds.
@@ -43,9 +44,9 @@ def keep_logits(place: Place, run: Run) -> None:
     }
     for part in ("dev", "test"):
         rows = place.rows(run.data, part)
-        found = classifier.run_exits(rows.texts, rows.text_pairs)
+        found = answers_of(classifier, rows)
         arrays[f"{part}_logits"] = found.logits.astype(np.float16)
-        arrays[f"{part}_targets"] = targets_of(classifier, rows).astype(np.uint8)
+        arrays[f"{part}_targets"] = np.asarray(found.targets, np.uint8)
         arrays[f"{part}_tokens"] = found.tokens.astype(np.uint16)
         arrays[f"{part}_truncated"] = found.truncated
     with replacing(place.logits(run)) as new, new.open("wb") as stream:

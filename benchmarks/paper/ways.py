@@ -8,7 +8,6 @@ from typing import Any
 
 from benchmarks.paper.curves import (
     CONFIDENCE,
-    Answers,
     at_thresholds,
     choice_between,
     criterion_named,
@@ -23,7 +22,7 @@ from benchmarks.paper.measuring import read_times
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import CLASSIFIER, OURS, PER_EXIT, SHARED, STANDARD, Run
 from benchmarks.paper.times import Array, Lot, Times
-from offramp.policy import Criterion, Outcomes
+from offramp.policy import Criterion, ExitAnswers, Outcomes
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Models:
         every = sorted({run.seed for run in self.place.plan.runs()})
         return tuple(seed for seed in every if self.place.is_done(self.run(method, seed)))
 
-    def answers(self, method: str, seed: int, part: str = "test", *, calibrated: bool = True) -> Answers:
+    def answers(self, method: str, seed: int, part: str = "test", *, calibrated: bool = True) -> ExitAnswers:
         """What a model says."""
         return _answers(self.logits(method, seed), part, calibrated)
 
@@ -172,7 +171,7 @@ class Way:
         by = per_exit(*self._members(seed, kind, "dev")) if self.rule == PER_EXIT else CONFIDENCE
         return at_thresholds(*self._members(seed, kind, part), by)
 
-    def _members(self, seed: int, kind: str, part: str) -> tuple[Answers, Array]:
+    def _members(self, seed: int, kind: str, part: str) -> tuple[ExitAnswers, Array]:
         """Of all its models; costs are shares of the last one's network at full depth."""
 
         def full(models: Models, method: str) -> float:
@@ -191,7 +190,7 @@ class Way:
 
 
 @cache
-def _answers(file: Path, part: str, calibrated: bool) -> Answers:
+def _answers(file: Path, part: str, calibrated: bool) -> ExitAnswers:
     return read_answers(file, part, calibrated=calibrated)
 
 

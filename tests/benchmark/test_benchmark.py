@@ -10,7 +10,7 @@ from offramp.benchmark.measuring import Timing, measure
 from offramp.calibration import Problem
 from offramp.data import Columns, read_labelled, remember
 from offramp.data.seen import FITTING
-from offramp.engine import load
+from offramp.engine import Classifier, load
 from offramp.engine.tuning import TUNING, read_tunings
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.files import write_json
@@ -145,7 +145,7 @@ def test_a_baseline_decides_how_many_rows_are_timed(folder, data, tmp_path, task
 def test_a_baseline_of_something_else_is_refused_before_any_work(folder, data, tmp_path, tasks, monkeypatch):
     write_json(tmp_path / "baseline.json", short(folder, data).to_dict())
     baseline = read_baseline(tmp_path / "baseline.json")
-    monkeypatch.setattr(module, "run_exits", lambda *_: pytest.fail("work had begun"))
+    monkeypatch.setattr(Classifier, "exit_answers", lambda *_: pytest.fail("work had begun"))
     with pytest.raises(OptionError, match="is of another data"):
         short(folder, write_csv(tmp_path / "other.csv", single(61)), baseline=baseline)
     with pytest.raises(OptionError, match="is of another options"):

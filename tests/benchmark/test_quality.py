@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind
-from offramp.benchmark.quality import Judge, Pass, run_exits
+from offramp.benchmark.quality import Judge
 from offramp.benchmark.running import open_engine
 from offramp.calibration import Problem
-from offramp.evaluation import Request
-from offramp.policy import Confidence, Threshold
+from offramp.policy import Confidence, ExitAnswers, Threshold
 from toys import single
 
 OTHER = Engine("openvino", "int8")
@@ -14,17 +13,31 @@ RULE = Threshold(0.8, Confidence(Problem.SINGLE_LABEL))
 TARGETS = np.array([0, 1, 0, 1])
 
 # Two exits, four rows, two labels. The reference's first exit is sure of two rows; the other engine is wrong in one.
-REFERENCE_PASS = Pass(
-    np.array([[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.6, 0.4]], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.3, 0.7]]]), 2.0
+REFERENCE_PROBABILITIES = np.array(
+    [[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.6, 0.4]], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.3, 0.7]]]
 )
-OTHER_PASS = Pass(
-    np.array([[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.6, 0.4]], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3]]]), 1.0
+OTHER_PROBABILITIES = np.array(
+    [[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.6, 0.4]], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3]]]
 )
 
 
 def judge(targets=TARGETS):
-    passes = {REFERENCE: REFERENCE_PASS, OTHER: OTHER_PASS}
-    return Judge(Problem.SINGLE_LABEL, (3, 6), np.array([5, 5, 5, 5]), passes, targets)
+    return Judge(
+        {REFERENCE: answers(REFERENCE_PROBABILITIES, targets, 2.0), OTHER: answers(OTHER_PROBABILITIES, targets, 1.0)}
+    )
+
+
+def answers(probabilities, targets, seconds_per_row):
+    return ExitAnswers(
+        logits=np.log(probabilities),
+        temperatures=(1.0, 1.0),
+        problem=Problem.SINGLE_LABEL,
+        targets=targets,
+        tokens=np.array([5, 5, 5, 5]),
+        truncated=np.zeros(4, bool),
+        layers=(3, 6),
+        seconds_per_row=seconds_per_row,
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,8 +70,8 @@ def test_the_guess_of_time_follows_the_layers():
 def test_answers_are_those_of_the_classifier(folder):
     classifier = open_engine(folder, REFERENCE)
     texts = [row["text"] for row in single(30)]
-    passed = run_exits(classifier, Request(texts, None))
+    answers = classifier.exit_answers(texts)
     for index in range(3):
         truncated = classifier.predict_truncated(texts, exit_index=index)
-        np.testing.assert_allclose(passed.probabilities[index], truncated.probabilities, atol=1e-5)
-    assert passed.seconds_per_text > 0
+        np.testing.assert_allclose(answers.probabilities[index], truncated.probabilities, atol=1e-5)
+    assert answers.seconds_per_row > 0

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.paper import curves
-from benchmarks.paper.curves import Answers
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
-from offramp.policy import Outcomes
+from offramp.calibration import Problem
+from offramp.policy import ExitAnswers, Outcomes
 
 LAYERS = (1, 2, 4, 6)
 
@@ -31,8 +31,15 @@ def answers(rows=400, seed=0):
     logits = random.normal(size=(4, rows, 3))
     for index in range(4):
         logits[index, np.arange(rows), targets] += 1.0 + index
-    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    return Answers(probabilities, targets, random.integers(5, 50, size=rows), LAYERS, 0.0)
+    return ExitAnswers(
+        logits=logits,
+        temperatures=(1.0,) * 4,
+        problem=Problem.SINGLE_LABEL,
+        targets=targets,
+        tokens=random.integers(5, 50, size=rows),
+        truncated=np.zeros(rows, bool),
+        layers=LAYERS,
+    )
 
 
 def test_a_row_costs_the_stages_up_to_its_exit(lot):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 import offramp as package
-from offramp.evaluation import StageCosts
+from offramp.policy import StageCosts
 from offramp.tuning.rows import Measured
 from toys import names, single, write_csv, write_jsonl, write_model
 
@@ -17,7 +17,7 @@ def model(place):
 def _no_clock(monkeypatch):
     """A stage costs what it has layers, whatever the clock says."""
     costs = Measured(StageCosts((1.0, 1.0, 2.0), 4.0), rows=32)
-    monkeypatch.setattr("offramp.tuning.run.measure", lambda classifier, ran, seconds: costs)
+    monkeypatch.setattr("offramp.tuning.run.measure", lambda classifier, rows, answers, seconds: costs)
 
 
 def tune(run, *more, data="../data.csv"):

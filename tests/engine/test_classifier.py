@@ -51,7 +51,7 @@ def pairs():
 
 def calm_threshold(classifier, texts, *pairs, quantile=0.5):
     """A threshold far from every confidence, so that rounding decides nothing, at which rows leave everywhere."""
-    logits = classifier.exit_logits(texts, *pairs)
+    logits = classifier.exit_answers(texts, *pairs).logits
     problem = classifier.problem
     confidences = np.sort(problem.confidence(problem.probabilities(logits, temperatures()))[:-1].ravel())
     middle = confidences[int(len(confidences) * (quantile - 0.2)) : int(len(confidences) * (quantile + 0.2))]
@@ -98,7 +98,7 @@ def test_budget_order_and_company_do_not_matter(family, pooling):
 def test_replay_over_cached_logits_tells_what_happens(family):
     classifier = shared(family)
     threshold = calm_threshold(classifier, TEXTS)
-    logits = classifier.exit_logits(TEXTS)
+    logits = classifier.exit_answers(TEXTS).logits
     assert logits.shape == (3, len(TEXTS), 3)
     assert logits.dtype == np.float32
     expected = replay(
@@ -115,7 +115,7 @@ def test_replay_over_cached_logits_tells_what_happens(family):
 def test_replay_for_any_threshold_and_texts(threshold, texts, budget):
     classifier = shared()
     problem = classifier.problem
-    probabilities = problem.probabilities(classifier.exit_logits(texts), temperatures())
+    probabilities = problem.probabilities(classifier.exit_answers(texts).logits, temperatures())
     close = np.abs(problem.confidence(probabilities) - threshold).min(initial=1) < 1e-5
     classifier.token_budget = budget
     found = classifier.predict(texts, threshold=threshold, top_k=None)
@@ -135,7 +135,7 @@ def test_threshold_zero_takes_the_first_exit(bert):
     found = bert.predict(TEXTS, threshold=0)
     assert set(found.exits) == {0}
     assert set(found.layers) == {1}
-    expected = bert.problem.probabilities(bert.exit_logits(TEXTS)[0], TEMPERATURES[0])
+    expected = bert.problem.probabilities(bert.exit_answers(TEXTS).logits[0], TEMPERATURES[0])
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
 
 
@@ -175,11 +175,15 @@ def test_rows_that_left_compute_nothing(family):
 
 def test_windows_make_no_difference(bert, monkeypatch):
     threshold = calm_threshold(bert, TEXTS)
-    expected, logits, full = bert.predict(TEXTS, threshold=threshold), bert.exit_logits(TEXTS), bert.predict_full(TEXTS)
+    expected, logits, full = (
+        bert.predict(TEXTS, threshold=threshold),
+        bert.exit_answers(TEXTS).logits,
+        bert.predict_full(TEXTS),
+    )
     monkeypatch.setattr(classifier_module, "WINDOW", 7)
     assert_same(bert.predict(TEXTS, threshold=threshold), expected)
     assert_same(bert.predict_full(TEXTS), full)
-    np.testing.assert_allclose(bert.exit_logits(TEXTS), logits, atol=1e-4)
+    np.testing.assert_allclose(bert.exit_answers(TEXTS).logits, logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("window", [1, 7, 40, 1000])
@@ -217,7 +221,7 @@ def test_empty_stream(bert):
 def test_nothing_to_classify(bert):
     for found in (bert.predict([]), bert.predict([], top_k=None), bert.predict_full([])):
         assert (len(found), found.labels, found.probabilities.shape) == (0, [], (0, 3))
-    assert bert.exit_logits([]).shape == (3, 0, 3)
+    assert bert.exit_answers([]).logits.shape == (3, 0, 3)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -251,7 +255,7 @@ def test_multi_label():
     assert classifier.problem is Problem.MULTI_LABEL
     threshold = calm_threshold(classifier, TEXTS)
     found = classifier.predict(TEXTS, threshold=threshold, top_k=None)
-    probabilities = classifier.problem.probabilities(classifier.exit_logits(TEXTS), temperatures())
+    probabilities = classifier.problem.probabilities(classifier.exit_answers(TEXTS).logits, temperatures())
     expected = replay(probabilities, Threshold(threshold, Confidence(Problem.MULTI_LABEL)))
     np.testing.assert_array_equal(found.exits, expected.exits)
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
@@ -312,7 +316,7 @@ def test_lone_surrogates_do_not_stop_a_batch(bert):
     ],
 )
 def test_not_texts(texts, message, bert):
-    for method in (bert.predict, bert.predict_full, bert.exit_logits, lambda texts: list(bert.predict_iter(texts))):
+    for method in (bert.predict, bert.predict_full, bert.exit_answers, lambda texts: list(bert.predict_iter(texts))):
         with pytest.raises(DataError, match=message):
             method(texts)
 
@@ -328,7 +332,7 @@ def test_not_texts(texts, message, bert):
     ],
 )
 def test_not_pairs(texts, text_pairs, message, pairs):
-    for method in (pairs.predict, pairs.predict_full, pairs.exit_logits):
+    for method in (pairs.predict, pairs.predict_full, pairs.exit_answers):
         with pytest.raises(DataError, match=message):
             method(texts, text_pairs)
 
@@ -415,7 +419,7 @@ def test_a_model_is_the_same_while_its_answers_are():
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_truncated_predictions_are_those_of_one_exit(bert, index):
     found = bert.predict_truncated(TEXTS, exit_index=index)
-    logits = bert.exit_logits(TEXTS)[index]
+    logits = bert.exit_answers(TEXTS).logits[index]
     np.testing.assert_allclose(found.probabilities, bert.problem.probabilities(logits, TEMPERATURES[index]), atol=1e-4)
     assert set(found.layers.tolist()) == {EXITS[index]}
     assert_same(bert.predict_truncated(TEXTS[:1], exit_index=index), found, slice(1))

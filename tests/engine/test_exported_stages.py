@@ -99,7 +99,7 @@ def test_names_what_it_is(exported, backend, precision):
 
 def test_several_processes_share_the_machine(exported):
     _, stages = exported(backend="openvino")
-    compiled = stages._stages[0].get_compiled_model()
+    compiled = stages._requests[0].get_compiled_model()
     assert not compiled.get_property("ENABLE_CPU_PINNING"), "every process would use the first core"
 
 

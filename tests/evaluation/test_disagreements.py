@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from offramp.calibration import Problem
-from offramp.evaluation.disagreements import Answers, worst_disagreements
+from offramp.evaluation.disagreements import BothAnswers, worst_disagreements
 
 EARLY = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])
 FULL = np.array([[0.4, 0.6], [0.1, 0.9], [0.1, 0.9], [0.3, 0.7]])
 
 
 def answers(problem=Problem.SINGLE_LABEL, targets=(1, 1, 1, 0)):
-    return Answers(EARLY, FULL, np.array([1, 2, 6, 1]), np.array(targets), ("a", "b"), problem)
+    return BothAnswers(EARLY, FULL, np.array([1, 2, 6, 1]), np.array(targets), ("a", "b"), problem)
 
 
 def test_the_surest_of_full_depth_come_first():
@@ -40,5 +40,5 @@ def test_sets_of_labels_may_be_empty():
 
 
 def test_where_all_agree_there_is_none():
-    same = Answers(FULL, FULL, np.ones(4, int), np.zeros(4, int), ("a", "b"), Problem.SINGLE_LABEL)
+    same = BothAnswers(FULL, FULL, np.ones(4, int), np.zeros(4, int), ("a", "b"), Problem.SINGLE_LABEL)
     assert worst_disagreements(same) == ()

@@ -32,7 +32,7 @@ def test_temperatures_are_refitted(folder, data):
     targets = encode_labels(rows, classifier.labels, multi_label=False)
     result = calibrate(folder, data)
     assert result.before.temperatures == (1, 1, 1)
-    expected = fit_temperatures(classifier.exit_logits(rows.texts), targets, classifier.problem)
+    expected = fit_temperatures(classifier.exit_answers(rows.texts).logits, targets, classifier.problem)
     assert result.after.temperatures == pytest.approx(expected)
     assert result.after.fitted_on == rows.fingerprint
     assert result.after.rows == 60

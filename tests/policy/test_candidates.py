@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cached import cached_rows
+from cached import exit_answers
 from offramp.errors import DataError
 from offramp.policy import (
     CRITERIA,
@@ -9,6 +11,7 @@ from offramp.policy import (
     Agreement,
     PerExit,
     Risk,
+    StageCosts,
     Threshold,
     compare_rules,
     criterion_name,
@@ -21,31 +24,31 @@ from offramp.policy import (
 @pytest.mark.parametrize("name", CRITERIA)
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_every_name_makes_its_criterion(name, multi_label):
-    rows = cached_rows(multi_label=multi_label)
+    rows = exit_answers(multi_label=multi_label)
     for risk in Risk:
         assert criterion_name(make_criterion(name, rows, risk)) == name
 
 
 def test_agreement_is_weighted_with_the_layers_run():
-    rows = cached_rows(n_exits=3)
+    rows = exit_answers(n_exits=3)
     assert make_criterion("agreement", rows, Risk.DISAGREEMENT) == Agreement(rows.problem, (1.0, 2.0, 3.0))
 
 
 @pytest.mark.parametrize("name", sorted(FITTED))
 def test_what_is_fitted_depends_on_the_rows_and_on_the_risk(name):
-    made = [make_criterion(name, cached_rows(seed=seed), Risk.DISAGREEMENT) for seed in (0, 0, 1)]
+    made = [make_criterion(name, exit_answers(seed=seed), Risk.DISAGREEMENT) for seed in (0, 0, 1)]
     assert made[0] == made[1] != made[2]
-    assert make_criterion(name, cached_rows(seed=0), Risk.ACCURACY_DROP) != made[0]
+    assert make_criterion(name, exit_answers(seed=0), Risk.ACCURACY_DROP) != made[0]
 
 
 def test_a_risk_that_needs_labels():
     with pytest.raises(DataError, match="only on rows with labels"):
-        make_criterion("per-exit", cached_rows(labelled=False), Risk.ACCURACY_DROP)
+        make_criterion("per-exit", exit_answers(labelled=False), Risk.ACCURACY_DROP)
 
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_a_sweep_goes_from_full_depth_to_the_first_exit(name):
-    fitting, judging = cached_rows().split(0.5, 0)
+    fitting, judging = exit_answers().split(0.5, 0)
     criterion = make_criterion(name, fitting, Risk.DISAGREEMENT)
     swept = sweep(judging, criterion)
     assert (np.diff(swept.thresholds) < 0).all()
@@ -61,7 +64,7 @@ def test_a_sweep_goes_from_full_depth_to_the_first_exit(name):
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_all_rules_are_compared_at_costs_that_can_be_reached(labelled):
-    lines = compare_rules(cached_rows(labelled=labelled), speedups=(1.25, 2.0, 100.0))
+    lines = compare_rules(exit_answers(labelled=labelled), speedups=(1.25, 2.0, 100.0))
     assert [(line.rule, line.cost) for line in lines] == [(rule, cost) for rule in CRITERIA for cost in (0.8, 0.5)]
     assert all(line.gain.low <= line.gain.value <= line.gain.high for line in lines)
     assert all((line.gain.value, line.gain.low, line.gain.high) == (0, 0, 0) for line in lines[:2])
@@ -70,15 +73,15 @@ def test_all_rules_are_compared_at_costs_that_can_be_reached(labelled):
 
 
 def test_nothing_to_compare():
-    assert compare_rules(cached_rows(), speedups=(50.0,)) == ()
+    assert compare_rules(exit_answers(), speedups=(50.0,)) == ()
 
 
 def test_per_exit_thresholds_are_found_where_an_exit_misleads():
     """The first exit is confidently wrong about many rows: a threshold of its own passes it by."""
-    rows = cached_rows(n_rows=4000, n_exits=3)
-    misled = rows.probabilities.copy()
+    rows = exit_answers(n_rows=4000, n_exits=3)
+    misled = rows.logits.copy()
     misled[0, ::3] = misled[0, ::3, ::-1]
-    rows = type(rows)(rows.problem, misled, rows.targets, rows.tokens, rows.layers, (0.1, 1.0, 1.0), 2.1)
+    rows = replace(rows, logits=misled, costs=StageCosts((0.1, 1.0, 1.0), 2.1))
     lines = {line.rule: line for line in compare_rules(rows, speedups=(1.5,))}
     assert isinstance(make_criterion("per-exit", rows, Risk.ACCURACY_DROP), PerExit)
     assert lines["per-exit"].gain.low > 0

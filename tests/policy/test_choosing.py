@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cached import cached_rows
+from cached import exit_answers
 from offramp.errors import DataError, OptionError
 from offramp.policy import (
     AtLeast,
@@ -20,12 +22,12 @@ from offramp.policy import (
     sweep,
 )
 
-ROWS = cached_rows(n_rows=1000)
+ROWS = exit_answers(n_rows=1000)
 SWEPT = sweep(ROWS, Confidence(ROWS.problem))
 
 
 def cost_of(rule, rows=ROWS):
-    return at_exits(rows.costs, replay(rows.probabilities, rule).exits[None]).mean()
+    return at_exits(rows.row_costs, replay(rows.probabilities, rule).exits[None]).mean()
 
 
 @pytest.mark.parametrize("method", Method)
@@ -45,13 +47,13 @@ def test_a_risk_is_kept(method, risk):
 
 
 def test_thresholds_that_are_one_to_these_rows_give_the_safest():
-    rows = cached_rows(n_rows=1000, n_exits=2)
-    sure = rows.probabilities * 0 + 0.001
+    rows = exit_answers(n_rows=1000, n_exits=2)
+    sure = np.full(rows.probabilities.shape, 0.01)
     sure[..., 0] = 0.98
-    rows = type(rows)(rows.problem, sure, None, rows.tokens, rows.layers, rows.stage_costs, rows.full_cost)
+    rows = replace(rows, logits=np.log(sure), targets=None)
     swept = sweep(rows, Confidence(rows.problem))
     chosen = choose_rule(AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95), swept, rows)
-    below = swept.thresholds[swept.thresholds <= 0.98]
+    below = swept.thresholds[swept.thresholds <= rows.probabilities.max()]
     assert chosen.rule.threshold == below.max()
 
 
@@ -59,15 +61,15 @@ def test_a_speed_is_reached_with_the_best_accuracy():
     chosen = choose_rule(AtLeast(2.0), SWEPT, ROWS)
     assert chosen.promise is None
     assert cost_of(chosen.rule) <= 0.5
-    right = ROWS.right(SWEPT.answers, Risk.ACCURACY_DROP)
-    fast = at_exits(ROWS.costs, SWEPT.exits).mean(axis=1) <= 0.5
+    right = ROWS.good(SWEPT.answers, Risk.ACCURACY_DROP)
+    fast = at_exits(ROWS.row_costs, SWEPT.exits).mean(axis=1) <= 0.5
     best = at_exits(right, SWEPT.exits[fast]).mean(axis=1).max()
     found = replay(ROWS.probabilities, chosen.rule).probabilities
     assert ROWS.problem.right(found, ROWS.targets).mean() == best
 
 
 def test_without_labels_a_speed_is_reached_with_least_disagreement():
-    rows = cached_rows(n_rows=1000, labelled=False)
+    rows = exit_answers(n_rows=1000, labelled=False)
     chosen = choose_rule(AtLeast(2.0), sweep(rows, Confidence(rows.problem)), rows)
     assert cost_of(chosen.rule, rows) <= 0.5
 
@@ -90,7 +92,7 @@ def test_a_threshold_that_is_none():
 
 
 def test_a_risk_that_needs_labels():
-    rows = cached_rows(labelled=False)
+    rows = exit_answers(labelled=False)
     with pytest.raises(DataError, match="only on rows with labels"):
         choose_rule(AtMost(Risk.ACCURACY_DROP, 0.1, Method.UCB, 0.9), sweep(rows, Confidence(rows.problem)), rows)
 
@@ -106,7 +108,7 @@ def test_of_per_exit_thresholds_one_vector_is_left():
     changed = ~judging.problem.agree(found, judging.probabilities[-1])
     assert promised.promise.seen == pytest.approx(changed.mean())
     # Where nothing can be lost, everybody leaves at once.
-    free = type(judging)(**{name: getattr(judging, name) for name in judging.__slots__} | {"targets": None})
+    free = replace(judging, targets=None)
     free.probabilities[:-1] = free.probabilities[-1]
     swept = sweep(free, make_criterion("per-exit", free, Risk.DISAGREEMENT))
     rule = choose_rule(AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95), swept, free).rule
@@ -114,7 +116,7 @@ def test_of_per_exit_thresholds_one_vector_is_left():
 
 
 def missed(goal, n_rows=1000):
-    rows = cached_rows(n_rows=n_rows)
+    rows = exit_answers(n_rows=n_rows)
     found = choose_rule(goal, sweep(rows, Confidence(rows.problem)), rows)
     assert isinstance(found, Missed)
     return found.reason
@@ -127,7 +129,7 @@ def test_too_few_rows_are_told_how_many_it_takes():
 
 
 def test_exits_that_are_sure_and_wrong_leave_no_threshold_at_any_number_of_rows():
-    rows = cached_rows(n_rows=100)
+    rows = exit_answers(n_rows=100)
     rows.probabilities[:-1] = np.eye(3)[(rows.probabilities[-1].argmax(axis=-1) + 1) % 3]
     found = choose_rule(
         AtMost(Risk.DISAGREEMENT, 0.001, Method.EMPIRICAL, 0.95), sweep(rows, Confidence(rows.problem)), rows

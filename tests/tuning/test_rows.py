@@ -5,9 +5,9 @@ from conftest import tiny_model
 from offramp.calibration import Calibration, fit_temperatures
 from offramp.data import LabelledTexts, Texts, point_of, temperatures_of
 from offramp.data.seen import FITTING
-from offramp.engine import torch_classifier
+from offramp.engine import answers_of, torch_classifier
 from offramp.errors import DataError
-from offramp.tuning.rows import check_unused, measure, refit, run_rows
+from offramp.tuning.rows import check_unused, measure, refit
 from toys import LABELS, single
 
 TOY = single(41)
@@ -19,49 +19,49 @@ def classifier():
     return torch_classifier(tiny_model(labels=LABELS), Calibration((1.0, 1.5, 2.0), "", 0, ()), device="cpu")
 
 
-def test_one_pass_is_cached_with_the_temperatures_and_costs_of_the_model(classifier):
-    ran = run_rows(classifier, ROWS)
-    measured = measure(classifier, ran, seconds=0.01)
-    cached = ran.cached(classifier, measured.costs)
+def test_one_pass_gives_answers_with_the_temperatures_of_the_model(classifier):
+    answers = answers_of(classifier, ROWS)
+    measured = measure(classifier, ROWS, answers, seconds=0.01)
     temperatures = np.array([1.0, 1.5, 2.0])[:, None, None]
-    expected = classifier.problem.probabilities(classifier.exit_logits(ROWS.texts), temperatures)
-    np.testing.assert_allclose(cached.probabilities, expected, atol=1e-6)
-    assert [classifier.labels[target] for target in cached.targets] == ROWS.labels
-    assert cached.layers == (1, 2, 4)
-    assert len(cached.stage_costs) == 3
+    expected = classifier.problem.probabilities(classifier.exit_answers(ROWS.texts).logits, temperatures)
+    np.testing.assert_allclose(answers.probabilities, expected, atol=1e-6)
+    assert [classifier.labels[target] for target in answers.targets] == ROWS.labels
+    assert answers.layers == (1, 2, 4)
+    assert len(measured.costs.stages) == 3
     assert measured.rows == 32
-    assert run_rows(classifier, Texts(ROWS.texts, None, 0, "toy.csv")).targets is None
+    assert answers_of(classifier, Texts(ROWS.texts, None, 0, "toy.csv")).targets is None
 
 
 def test_all_rows_are_timed_where_there_is_time(classifier):
-    ran = run_rows(classifier, ROWS.subset([0, 1, 2]))
-    assert measure(classifier, ran, seconds=5.0).rows == 3
+    rows = ROWS.subset([0, 1, 2])
+    assert measure(classifier, rows, answers_of(classifier, rows), seconds=5.0).rows == 3
 
 
 def test_temperatures_are_fitted_to_one_half(classifier):
-    ran = run_rows(classifier, ROWS)
-    refitted = refit(classifier, ran, seed=0)
-    assert sorted(refitted.fitted.texts + refitted.rest.rows.texts) == sorted(ROWS.texts)
-    assert (len(refitted.fitted), len(refitted.rest.rows)) == (21, 20)
+    answers = answers_of(classifier, ROWS)
+    refitted = refit(classifier, ROWS, answers, seed=0)
+    assert sorted(refitted.fitted.texts + refitted.rest.texts) == sorted(ROWS.texts)
+    assert (len(refitted.fitted), len(refitted.rest)) == (21, 20)
     targets = np.array([LABELS.index(label) for label in refitted.fitted.labels])
-    logits = classifier.exit_logits(refitted.fitted.texts)
+    logits = classifier.exit_answers(refitted.fitted.texts).logits
     expected = fit_temperatures(logits, targets, classifier.problem)
     assert refitted.classifier.calibration.temperatures == pytest.approx(expected, rel=1e-4)
-    np.testing.assert_allclose(refitted.rest.logits, classifier.exit_logits(refitted.rest.rows.texts), atol=1e-4)
-    assert refitted.rest.tokens.tolist() == classifier.encode(refitted.rest.rows.texts).lengths.tolist()
+    np.testing.assert_allclose(refitted.answers.logits, classifier.exit_answers(refitted.rest.texts).logits, atol=1e-4)
+    assert refitted.answers.tokens.tolist() == classifier.encode(refitted.rest.texts).lengths.tolist()
     assert refitted.classifier.fingerprint != classifier.fingerprint
-    assert refit(classifier, ran, seed=0).fitted == refitted.fitted
-    assert refit(classifier, ran, seed=1).fitted != refitted.fitted
+    assert refit(classifier, ROWS, answers, seed=0).fitted == refitted.fitted
+    assert refit(classifier, ROWS, answers, seed=1).fitted != refitted.fitted
 
 
 def test_without_labels_temperatures_are_fitted_to_what_the_last_exit_says():
     calibration = Calibration((1.0, 1.5, 1.0), "", 0, (), against="model")
     classifier = torch_classifier(tiny_model(labels=LABELS), calibration, device="cpu")
-    refitted = refit(classifier, run_rows(classifier, Texts(ROWS.texts, None, 0, "toy.csv")), seed=0)
+    rows = Texts(ROWS.texts, None, 0, "toy.csv")
+    refitted = refit(classifier, rows, answers_of(classifier, rows), seed=0)
     found = refitted.classifier.calibration
     assert (found.against, found.rows, found.temperatures[-1]) == ("model", 21, 1.0)
     assert found.temperatures[0] != 1.0
-    assert refitted.rest.targets is None
+    assert refitted.answers.targets is None
 
 
 TEMPERATURES, POINT = temperatures_of("torch", "fp32"), point_of("safe", "torch", "fp32")

@@ -8,8 +8,8 @@ import offramp
 from offramp.calibration import Calibration
 from offramp.data import Columns, point_of, read_labelled, uses_of
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
-from offramp.evaluation import StageCosts, calibrate
-from offramp.policy import CRITERIA, Method, Risk, criterion_name, read_operating_points
+from offramp.evaluation import calibrate
+from offramp.policy import CRITERIA, Method, Risk, StageCosts, criterion_name, read_operating_points
 from offramp.training import train
 from offramp.tuning import check, tune
 from offramp.tuning.rows import Measured
@@ -43,7 +43,7 @@ def trained(tmp_path_factory):
 def _no_clock(monkeypatch):
     """A stage costs what it has layers, whatever the clock says."""
     costs = Measured(StageCosts((1.0, 1.0, 2.0), 4.0), rows=32)
-    monkeypatch.setattr("offramp.tuning.run.measure", lambda classifier, ran, seconds: costs)
+    monkeypatch.setattr("offramp.tuning.run.measure", lambda classifier, rows, answers, seconds: costs)
 
 
 @pytest.fixture

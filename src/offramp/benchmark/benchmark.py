@@ -1,7 +1,7 @@
 """Measured speed against what a user would pick instead: the ``bench`` verb."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ from offramp import environment
 from offramp.benchmark.baseline import Baseline, check_comparable
 from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
 from offramp.benchmark.measuring import REPEATS, Task
-from offramp.benchmark.quality import Judge, Pass, run_exits
+from offramp.benchmark.quality import Judge
 from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
 from offramp.data import Columns, LabelledTexts, read_any, read_texts, uses_of
-from offramp.engine import DEFAULT_THRESHOLD, Classifier, Tuning, save_tunings
+from offramp.engine import DEFAULT_THRESHOLD, Classifier, Tuning, save_tunings, targets_of
 from offramp.errors import OptionError
-from offramp.evaluation import Request, representative_rows, targets_of
-from offramp.policy import Confidence, Threshold, replay
+from offramp.evaluation import Request, representative_rows
+from offramp.policy import Confidence, ExitAnswers, Threshold, replay
 
 TOKEN_BUDGETS = (512, 1024, 2048, 4096, 8192, 16384)
 SECONDS = 300.0
@@ -225,7 +225,7 @@ def _judge(
     texts: _Data,
     on_progress: Callable[[str, int, int], None],
 ) -> Judge:
-    passes: dict[Engine, Pass] = {}
+    answers: dict[Engine, ExitAnswers] = {}
     needed = list(dict.fromkeys((REFERENCE, *(contender.engine for contender in entered))))
     for number, engine in enumerate(needed):
         on_progress(f"all exits, {engine}", number, len(needed))
@@ -233,8 +233,9 @@ def _judge(
         for contender in entered:
             if contender.engine == engine and contender.at is not None:
                 classifier.operating_point(contender.at)  # which tells if it is out of date
-        passes[engine] = run_exits(classifier, texts.rows)
-    return Judge(reference.problem, reference.exits, texts.tokens, passes, texts.targets)
+        read = classifier.exit_answers(texts.rows.texts, texts.rows.text_pairs)
+        answers[engine] = replace(read, targets=texts.targets)
+    return Judge(answers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,11 +251,11 @@ def _samples(
 ) -> _Samples:
     """Chooses as many rows as the time allows, or as many as the baseline has."""
     sizes = _sizes(judge, texts, entered, options) if past is None else (past.timed_rows, past.single_rows)
-    probabilities = judge.passes[REFERENCE].probabilities
+    probabilities = judge.reference.probabilities
     rules = dict.fromkeys(contender.rule for contender in entered if contender.rule is not None)
     replays = [replay(probabilities, rule) for rule in rules]
     offline, single = (
-        representative_rows(judge.layers, replays, texts.tokens, min(size, len(texts.tokens)), options.seed)
+        representative_rows(judge.reference.layers, replays, texts.tokens, min(size, len(texts.tokens)), options.seed)
         for size in sizes
     )
     return _Samples(offline, single)

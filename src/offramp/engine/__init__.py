@@ -1,16 +1,16 @@
 """Inference: the compacting loop, batching, the backends and the ``Classifier``."""
 
+from offramp.engine.answering import answers_of, check_pairs, targets_of
 from offramp.engine.classifier import DEFAULT_THRESHOLD, WINDOW, Classifier
 from offramp.engine.exports import exports_of, save_calibration
 from offramp.engine.loading import load, open_export, torch_classifier
 from offramp.engine.predict_file import Scored, Scorer, Window, check_columns, column_names, columns_of, predict
-from offramp.engine.predictions import AllExits, Prediction, Predictions
+from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.tuning import Tuning, save_tunings
 
 __all__ = [
     "DEFAULT_THRESHOLD",
     "WINDOW",
-    "AllExits",
     "Classifier",
     "Prediction",
     "Predictions",
@@ -18,7 +18,9 @@ __all__ = [
     "Scorer",
     "Tuning",
     "Window",
+    "answers_of",
     "check_columns",
+    "check_pairs",
     "column_names",
     "columns_of",
     "exports_of",
@@ -27,5 +29,6 @@ __all__ = [
     "predict",
     "save_calibration",
     "save_tunings",
+    "targets_of",
     "torch_classifier",
 ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import islice
@@ -14,14 +15,14 @@ from transformers import PreTrainedTokenizerBase
 from offramp.calibration import Calibration, Problem
 from offramp.engine.ahead import ahead
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
-from offramp.engine.predictions import AllExits, Prediction, Predictions
+from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
 from offramp.engine.steps import Steps
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode
-from offramp.policy import Confidence, ExitRule, OperatingPoint, OperatingPoints, Threshold
+from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold
 
 DEFAULT_THRESHOLD = 0.9
 
@@ -202,13 +203,10 @@ class Classifier:
             )
         return point
 
-    def exit_logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """Logits of every exit from one full-depth pass, not calibrated: (exits, rows, labels)."""
-        return self.run_exits(texts, text_pairs).logits
-
-    def run_exits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> AllExits:
-        """Runs every text to the end and gives the logits of all exits, and what was read of each text."""
+    def exit_answers(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> ExitAnswers:
+        """Runs every text to the end and gives what each exit answers, and what was read of each text."""
         self.check(texts, text_pairs)
+        began = time.perf_counter()
         logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
         tokens, truncated = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
         start = 0
@@ -218,7 +216,16 @@ class Classifier:
             here = slice(start, start + len(encoded))
             tokens[here], truncated[here] = encoded.lengths, encoded.truncated
             start += len(encoded)
-        return AllExits(logits, tokens, truncated)
+        return ExitAnswers(
+            logits=logits,
+            temperatures=self.calibration.temperatures,
+            problem=self.problem,
+            targets=None,
+            tokens=tokens,
+            truncated=truncated,
+            layers=self.exits,
+            seconds_per_row=(time.perf_counter() - began) / max(1, len(texts)),
+        )
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""

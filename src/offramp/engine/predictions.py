@@ -134,20 +134,5 @@ class Predictions(Sequence[Prediction]):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AllExits:
-    """What one full-depth pass gives: every exit's logits.
-
-    Attributes:
-        logits: not calibrated, (exits, rows, labels).
-        tokens: tokens read, (rows,).
-        truncated: whether the text was longer than the model reads, (rows,).
-    """
-
-    logits: NDArray[np.float32]
-    tokens: NDArray[np.int64]
-    truncated: NDArray[np.bool_]
-
-
 def _out(index: int) -> Prediction:
     raise IndexError(f"there is no prediction {index}")

@@ -1,9 +1,9 @@
 """A finished model against labelled data: the ``evaluate`` and ``calibrate`` verbs."""
 
-from offramp.evaluation.bound import Costs, Request, StageCosts, measure_costs, measure_stages
+from offramp.evaluation.bound import Costs, Request, measure_costs, measure_stages
 from offramp.evaluation.breakdown import ExitCount, Group, add_up
 from offramp.evaluation.disagreements import Answer, Disagreement
-from offramp.evaluation.evaluation import ACCEPTED_LOSS, THRESHOLDS, check_pairs, evaluate, targets_of
+from offramp.evaluation.evaluation import ACCEPTED_LOSS, THRESHOLDS, evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
 from offramp.evaluation.recalibration import Recalibration, calibrate
 from offramp.evaluation.result import (
@@ -42,11 +42,9 @@ __all__ = [
     "Ratio",
     "Recalibration",
     "Request",
-    "StageCosts",
     "Truncated",
     "add_up",
     "calibrate",
-    "check_pairs",
     "evaluate",
     "interleave",
     "measure_costs",
@@ -54,5 +52,4 @@ __all__ = [
     "ratio",
     "representative_rows",
     "share_of_full",
-    "targets_of",
 ]

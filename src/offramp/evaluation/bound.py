@@ -12,7 +12,7 @@ from offramp.engine.batching import Batch
 from offramp.engine.stages import Stages
 from offramp.evaluation.timing import interleave
 from offramp.model.encoding import Encoded
-from offramp.policy import Confidence, Threshold, layers_run
+from offramp.policy import Confidence, StageCosts, Threshold, layers_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +47,6 @@ class Costs:
         share = layers_run(exits, layers, tokens) / layers[-1]
         decided = sum(float((exits >= index).mean()) for index in range(len(layers)))
         return self.tokenisation + self.embedding + self.decision * decided + self.layers * share
-
-
-@dataclass(frozen=True, slots=True)
-class StageCosts:
-    """Where the time of early exit goes, in seconds for some texts.
-
-    Attributes:
-        stages: of each stage with its exit and the decision there, if all rows run it, (exits,). The first holds what
-            no row can skip: tokenisation, building batches and embedding.
-        full: of full depth in one go, which early exit is measured against.
-    """
-
-    stages: tuple[float, ...]
-    full: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +125,10 @@ def _stage_seconds(classifier: Classifier, request: Request) -> NDArray[np.float
     for batch in classifier.batches(classifier.encode(request.texts, request.text_pairs)):
         state = None
         for stage in range(len(stages.layers)):
-            ran = stages.first(batch) if state is None else stages.later(stage, state, batch.lengths)
-            probabilities = problem.probabilities(ran.logits, classifier.calibration.temperatures[stage])
+            output = stages.first(batch) if state is None else stages.later(stage, state, batch.lengths)
+            probabilities = problem.probabilities(output.logits, classifier.calibration.temperatures[stage])
             rule.decide(probabilities, probabilities[None][:0])
-            state = ran.state
+            state = output.state
             seconds[stage] += (now := time.perf_counter()) - started
             started = now
     return seconds

@@ -43,7 +43,7 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class BothAnswers:
     """Both answers to each row.
 
     Attributes:
@@ -62,7 +62,7 @@ class Answers:
 
 
 def worst_disagreements(
-    answers: Answers,
+    answers: BothAnswers,
     texts: Sequence[str] | None = None,
     text_pairs: Sequence[str] | None = None,
     number: int = WORST,
@@ -92,7 +92,7 @@ def worst_disagreements(
     )
 
 
-def _answer(probabilities: NDArray[np.float64], answers: Answers) -> Answer:
+def _answer(probabilities: NDArray[np.float64], answers: BothAnswers) -> Answer:
     predicted = answers.problem.predicted(probabilities)
     held = predicted if predicted.ndim else np.arange(len(answers.labels)) == predicted
     return Answer(_names(held, answers.labels), float(answers.problem.confidence(probabilities)))

@@ -1,26 +1,19 @@
 """What a model costs and is worth on labelled data, at every threshold: the ``evaluate`` verb."""
 
 import contextlib
-import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 
 from offramp import environment
-from offramp.calibration import Problem
-from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled, uses_of
-from offramp.engine import Classifier, load
-from offramp.errors import DataError, OptionError
+from offramp.data import Columns, LabelledTexts, read_labelled, uses_of
+from offramp.engine import Classifier, answers_of, load
+from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
-    Cached,
-    cache,
     calibration_of,
     focus_on,
     full_depth,
@@ -41,14 +34,12 @@ from offramp.evaluation.result import (
 from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import Speeds, measure_speeds, rows_within
 from offramp.evaluation.timing import OnProgress
-from offramp.policy import Confidence, OperatingPoint, Replay, Threshold, replay
+from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
 
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
 
 # A loss of accuracy that most would accept: 0.3 points.
 ACCEPTED_LOSS = 0.003
-# What transformers calls outputs that nobody named.
-_NUMBERED = re.compile(r"LABEL_\d+")
 
 
 def evaluate(
@@ -98,14 +89,13 @@ def evaluate(
         classifier = load(model, backend=backend, precision=precision, threads=threads)
     settings = _settings(classifier, thresholds, focus)
     rows = read_labelled(data, columns or Columns()) if isinstance(data, str) else data
-    targets = targets_of(classifier, rows)
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
-        measured = _measure(classifier, rows, targets, [one.rule for one in settings], seconds, seed, on_progress)
-    cached, speeds = measured.cached, measured.speeds
-    full = full_depth(cached, measured.timed_rows / speeds.full_seconds)
+        measured = _measure(classifier, rows, [one.rule for one in settings], seconds, seed, on_progress)
+    answers, speeds = measured.answers, measured.speeds
+    full = full_depth(answers, measured.timed_rows / speeds.full_seconds)
     points = [
-        point_of(cached, setting.rule, taken, speed, setting.name)
+        point_of(answers, setting.rule, taken, speed, setting.name)
         for setting, taken, speed in zip(settings, measured.replays, speeds.rules, strict=True)
     ]
     focused = _focused(classifier, points, full, focus)
@@ -118,24 +108,21 @@ def evaluate(
         full=full,
         points=tuple(point for point in points if point.name is None),
         operating_points=_here(points, settings, classifier.points.default),
-        truncated=tuple(truncated_at(cached, index, ratio) for index, ratio in enumerate(speeds.truncated)),
-        overthinking=overthinking(cached.right(cached.probabilities), classifier.exits),
-        calibration=calibration_of(cached),
-        reliability=reliability_of(cached),
-        focus=focus_on(cached, points[focused], measured.replays[focused], rows if show_texts else None),
+        truncated=tuple(truncated_at(answers, index, ratio) for index, ratio in enumerate(speeds.truncated)),
+        overthinking=overthinking(answers.right(answers.probabilities), classifier.exits),
+        calibration=calibration_of(answers),
+        reliability=reliability_of(answers),
+        focus=focus_on(
+            answers, classifier.labels, points[focused], measured.replays[focused], rows if show_texts else None
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Measured:
-    """All rows run to the end, every rule replayed on them, and the times of a sample.
+    """All rows run to the end, every rule replayed on them, and the times of a sample."""
 
-    Attributes:
-        truncated: number of rows longer than the model reads.
-    """
-
-    cached: Cached
-    truncated: int
+    answers: ExitAnswers
     replays: list[Replay]
     timed_rows: int
     speeds: Speeds
@@ -144,51 +131,18 @@ class _Measured:
 def _measure(
     classifier: Classifier,
     rows: LabelledTexts,
-    targets: NDArray[Any],
     rules: Sequence[Threshold],
     seconds: float,
     seed: int,
     on_progress: OnProgress,
 ) -> _Measured:
     on_progress("running all exits", 0, 1)
-    started = time.perf_counter()
-    read = classifier.run_exits(rows.texts, rows.text_pairs)
-    row_seconds = (time.perf_counter() - started) / len(rows)
-    cached = cache(classifier, read, targets)
-    replays = [replay(cached.probabilities, rule) for rule in rules]
-    size = rows_within(seconds, row_seconds, classifier.exits, replays, read.tokens)
-    sample = rows.subset(representative_rows(classifier.exits, replays, read.tokens, size, seed))
+    answers = answers_of(classifier, rows)
+    replays = [replay(answers.probabilities, rule) for rule in rules]
+    size = rows_within(seconds, answers.seconds_per_row, classifier.exits, replays, answers.tokens)
+    sample = rows.subset(representative_rows(classifier.exits, replays, answers.tokens, size, seed))
     speeds = measure_speeds(classifier, Request(sample.texts, sample.text_pairs), rules, on_progress)
-    return _Measured(cached, int(read.truncated.sum()), replays, size, speeds)
-
-
-def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
-    """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
-
-    Raises:
-        DataError: a label is not the model's, or second texts are missing or there without need.
-    """
-    check_pairs(classifier, rows.text_pairs)
-    try:
-        return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
-    except DataError as error:
-        if all(_NUMBERED.fullmatch(label) for label in classifier.labels):
-            error.add_note("or attach the exits again with --labels, which names the outputs in their order")
-        raise
-
-
-def check_pairs(classifier: Classifier, text_pairs: Sequence[str] | None) -> None:
-    """Makes sure that there are second texts for a model of pairs, and none for others.
-
-    Raises:
-        DataError: they are missing or there without need.
-    """
-    if classifier.config.text_pair and text_pairs is None:
-        raise DataError(
-            "this model was trained on pairs of texts; name the column of the second with --text-pair-column"
-        )
-    if not classifier.config.text_pair and text_pairs is not None:
-        raise DataError("this model was trained on single texts; leave --text-pair-column out")
+    return _Measured(answers, replays, size, speeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +201,8 @@ def _describe_data(rows: LabelledTexts, measured: _Measured, used_before: dict[s
         fingerprint=rows.fingerprint,
         used_before=used_before,
         blank=rows.blank,
-        truncated=measured.truncated,
-        mean_tokens=float(measured.cached.tokens.mean()),
+        truncated=int(measured.answers.truncated.sum()),
+        mean_tokens=float(measured.answers.tokens.mean()),
         timed_rows=measured.timed_rows,
         repeats=measured.speeds.repeats,
     )

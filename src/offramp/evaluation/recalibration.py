@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, LabelledTexts, check_untrained, read_labelled, remember, temperatures_of
-from offramp.engine import Classifier, exports_of, open_export, save_calibration, torch_classifier
+from offramp.calibration import Calibration
+from offramp.data import Columns, check_untrained, read_labelled, remember, temperatures_of
+from offramp.engine import answers_of, exports_of, open_export, save_calibration, targets_of, torch_classifier
 from offramp.errors import ModelFolderError
-from offramp.evaluation.evaluation import targets_of
 from offramp.model import load
 from offramp.policy import OperatingPoint, read_operating_points
 
@@ -49,13 +45,14 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     loaded = load(folder)
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
-    targets = targets_of(classifier, rows)
+    targets_of(classifier, rows)  # refuses rows that do not fit, before anything runs
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
     before = {("torch", "fp32"): classifier.calibration}
-    fitted = {("torch", "fp32"): _fit(classifier, rows, targets)}
+    fitted = {("torch", "fp32"): answers_of(classifier, rows).calibration(rows.fingerprint)}
     for export in exports_of(folder):
         before[export.backend, export.precision] = export.calibration
-        fitted[export.backend, export.precision] = _fit(open_export(folder, export), rows, targets)
+        answers = answers_of(open_export(folder, export), rows)
+        fitted[export.backend, export.precision] = answers.calibration(rows.fingerprint)
     points = read_operating_points(folder).points
     for engine, calibration in fitted.items():
         save_calibration(folder, *engine, calibration)
@@ -64,11 +61,6 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     changed = {temperatures_of(*one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
     void = tuple(point for point in points if temperatures_of(point.backend, point.precision) in changed)
     return Recalibration(classifier.calibration, fitted["torch", "fp32"], void)
-
-
-def _fit(classifier: Classifier, rows: LabelledTexts, targets: NDArray[Any]) -> Calibration:
-    logits = classifier.exit_logits(rows.texts, rows.text_pairs)
-    return fit_calibration(logits, targets, classifier.problem, classifier.exits, rows.fingerprint)
 
 
 def _there(folder: Path, exits: list[int]) -> Calibration:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from offramp import environment
 from offramp.calibration import Calibration, fit_agreement, fit_calibration
 from offramp.data import Columns, LabelledTexts, Texts, check_untrained, read_any, remember, temperatures_of
-from offramp.engine import Classifier, torch_classifier
+from offramp.engine import Classifier, check_pairs, targets_of, torch_classifier
 from offramp.engine.exports import (
     EMBED,
     PRECISIONS,
@@ -24,7 +24,6 @@ from offramp.engine.exports import (
 )
 from offramp.engine.loading import open_export, open_stages
 from offramp.errors import CheckFailed, MissingExtraError, OptionError
-from offramp.evaluation import check_pairs, targets_of
 from offramp.evaluation.timing import interleave
 from offramp.exporting.graphs import write_graphs
 from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
@@ -110,7 +109,7 @@ def export(
         stages = open_stages(new, backend, precision, reference.exits, threads)
         exported = Classifier(stages, reference.config, reference.tokenizer, reference.calibration)
         on_step("comparing with PyTorch")
-        expected, found = (one.exit_logits(texts, pairs) for one in (reference, exported))
+        expected, found = (one.exit_answers(texts, pairs).logits for one in (reference, exported))
         agreement, difference = _check(reference, expected, found, precision)
         calibration = _refitted(reference, rows, targets, found)
         on_step("measuring")

@@ -1,6 +1,6 @@
 """When to stop: exit rules, their replay over cached probabilities, and knobs chosen with a guarantee."""
 
-from offramp.policy.cached import CachedRows
+from offramp.policy.answers import ExitAnswers, StageCosts
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, compare_rules, make_criterion, sweep
 from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
 from offramp.policy.comparison import AtCost, Interval, Outcomes, compare, interval, resample_weights
@@ -41,13 +41,13 @@ __all__ = [
     "AtCost",
     "AtLeast",
     "AtMost",
-    "CachedRows",
     "Certainty",
     "Choice",
     "Chosen",
     "Confidence",
     "Criterion",
     "Exactly",
+    "ExitAnswers",
     "ExitRule",
     "Gate",
     "GeometricMean",
@@ -70,6 +70,7 @@ __all__ = [
     "Risk",
     "Scored",
     "Seen",
+    "StageCosts",
     "Swept",
     "Threshold",
     "accuracy_drop",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.policy.cached import CachedRows
+from offramp.policy.answers import ExitAnswers
 from offramp.policy.comparison import AtCost, Outcomes, compare
 from offramp.policy.criteria import Array, Confidence, Criterion
 from offramp.policy.ensembles import Agreement
@@ -25,7 +25,7 @@ FITTING_SHARE = 0.25
 """Of the rows, for fitting: with more of them too few would be left for judging, see ``benchmarks/rules.py``."""
 
 
-def make_criterion(name: str, rows: CachedRows, risk: Risk) -> Criterion:
+def make_criterion(name: str, rows: ExitAnswers, risk: Risk) -> Criterion:
     """Makes the criterion of a name for the model that rows were cached from.
 
     Args:
@@ -40,11 +40,11 @@ def make_criterion(name: str, rows: CachedRows, risk: Risk) -> Criterion:
     if name == "agreement":
         return Agreement(problem, tuple(map(float, rows.layers)))
     if name == "gate":
-        return fit_gate(rows.probabilities, rows.right(rows.probabilities, risk), problem)
+        return fit_gate(rows.probabilities, rows.good(rows.probabilities, risk), problem)
     if name == "per-exit":
         scored = score_exits(rows.probabilities, Confidence(problem))
         losses = rows.losses(scored.answers, risk)
-        return search_thresholds(scored.scores, losses, rows.costs, Confidence(problem))
+        return search_thresholds(scored.scores, losses, rows.row_costs, Confidence(problem))
     criterion: Criterion = CRITERIA[name](problem)
     return criterion
 
@@ -65,14 +65,14 @@ class Swept:
     answers: Array
 
 
-def sweep(rows: CachedRows, criterion: Criterion) -> Swept:
+def sweep(rows: ExitAnswers, criterion: Criterion) -> Swept:
     """Tries the thresholds of :meth:`offramp.policy.Knob.grid`, which do not depend on the rows."""
     thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
     scored = score_exits(rows.probabilities, criterion)
     return Swept(criterion, thresholds, exits_taken(scored.scores, thresholds), scored.answers)
 
 
-def compare_rules(rows: CachedRows, speedups: Sequence[float], seed: int = 0) -> tuple[AtCost, ...]:
+def compare_rules(rows: ExitAnswers, speedups: Sequence[float], seed: int = 0) -> tuple[AtCost, ...]:
     """Compares all criteria at equal cost: their accuracy or, without labels, their agreement with full depth.
 
     All are judged on one half of the rows; the other half is for those that have to be fitted.
@@ -90,11 +90,11 @@ def compare_rules(rows: CachedRows, speedups: Sequence[float], seed: int = 0) ->
         DataError: there are fewer than two rows.
     """
     fitting, judging = rows.split(0.5, seed)
-    risk, costs = rows.best_risk, judging.costs
+    risk, costs = rows.best_risk, judging.row_costs
     outcomes = {}
     for name in CRITERIA:
         swept = sweep(judging, make_criterion(name, fitting, risk))
-        right = judging.right(swept.answers, risk).astype(np.float64)
+        right = judging.good(swept.answers, risk).astype(np.float64)
         outcomes[name] = Outcomes(at_exits(right, swept.exits), at_exits(costs, swept.exits))
     least, most = costs[0].mean(), costs[-1].mean()
     reached = [1 / speedup for speedup in speedups if least <= 1 / speedup <= most]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from offramp.errors import OptionError
-from offramp.policy.cached import CachedRows
+from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import Swept
 from offramp.policy.frontier import PerExit
 from offramp.policy.points import Promise, Risk
@@ -66,7 +66,7 @@ class Missed:
     reason: str
 
 
-def choose_rule(goal: Goal, swept: Swept, rows: CachedRows) -> Chosen | Missed:
+def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
     """Chooses the threshold of one criterion.
 
     Args:
@@ -87,19 +87,19 @@ def choose_rule(goal: Goal, swept: Swept, rows: CachedRows) -> Chosen | Missed:
             return _safe_enough(goal, swept, rows)
 
 
-def _fast_enough(goal: AtLeast, swept: Swept, rows: CachedRows) -> Chosen | Missed:
-    speedups = 1.0 / at_exits(rows.costs, swept.exits).mean(axis=1)
+def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
+    speedups = 1.0 / at_exits(rows.row_costs, swept.exits).mean(axis=1)
     fast = np.flatnonzero(speedups >= goal.speedup)
     if not fast.size:
         return Missed(
             f"no threshold is {goal.speedup:g}x as fast as full depth: if every text left at the first exit it would "
             f"be {speedups.max():.2f}x; ask for less"
         )
-    right = at_exits(rows.right(swept.answers, rows.best_risk), swept.exits[fast]).mean(axis=1)
+    right = at_exits(rows.good(swept.answers, rows.best_risk), swept.exits[fast]).mean(axis=1)
     return Chosen(_rule(swept, int(fast[right.argmax()])), None)
 
 
-def _safe_enough(goal: AtMost, swept: Swept, rows: CachedRows) -> Chosen | Missed:
+def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
     # Full depth, the first, is no candidate.
     losses = at_exits(rows.losses(swept.answers, goal.risk), swept.exits[1:])
     choice = choose(losses, goal.target, goal.method, goal.risk.loss, goal.confidence)

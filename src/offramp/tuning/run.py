@@ -1,7 +1,7 @@
 """Choosing operating points and writing them into the model folder."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from offramp import environment
-from offramp.data import Columns, point_of, read_any, remember, temperatures_of, uses_of
-from offramp.engine import Classifier, load, save_calibration
+from offramp.data import Columns, LabelledTexts, Texts, point_of, read_any, remember, temperatures_of, uses_of
+from offramp.engine import Classifier, answers_of, load, save_calibration
 from offramp.errors import CheckFailed, OptionError
 from offramp.evaluation import OnProgress
 from offramp.policy import (
@@ -19,8 +19,8 @@ from offramp.policy import (
     FITTING_SHARE,
     AtCost,
     AtMost,
-    CachedRows,
     Chosen,
+    ExitAnswers,
     Goal,
     Missed,
     OperatingPoint,
@@ -41,7 +41,7 @@ from offramp.policy import (
     sweep,
 )
 from offramp.tuning.goals import check_labels, goals_of
-from offramp.tuning.rows import REPEATS, Ran, Refitted, check_unused, measure, refit, run_rows
+from offramp.tuning.rows import REPEATS, Refitted, check_unused, measure, refit
 
 SCHEMA = 1
 CONFIDENCE = 0.95
@@ -169,25 +169,25 @@ def tune(
     uses = uses_of(folder, rows)
     check_unused(rows, uses, split=split)
     on_progress("running all exits", 0, 2)
-    ran, refitted = run_rows(classifier, rows), None
+    answers, refitted = answers_of(classifier, rows), None
     if split:
-        refitted = refit(classifier, ran, seed)
-        classifier, ran = refitted.classifier, refitted.rest
+        refitted = refit(classifier, rows, answers, seed)
+        classifier, rows, answers = refitted.classifier, refitted.rest, refitted.answers
     on_progress("timing stages", 1, 2)
-    measured = measure(classifier, ran, seconds)
-    cached = ran.cached(classifier, measured.costs)
-    points, missed = _choose(goals, rule, cached, classifier, ran, threads, seed)
-    dropped = _write(folder, classifier, ran, refitted, points, default) if points else ()
+    measured = measure(classifier, rows, answers, seconds)
+    answers = replace(answers, costs=measured.costs)
+    points, missed = _choose(goals, rule, answers, classifier, rows.fingerprint, threads, seed)
+    dropped = _write(folder, classifier, rows, refitted, points, default) if points else ()
     return Tuned(
         schema=SCHEMA,
         environment={**environment.describe(), "threads": _threads(threads), "seed": seed},
         model=_describe_model(folder, classifier),
-        data=_describe_data(ran, uses),
+        data=_describe_data(rows, answers, uses),
         costs={**asdict(measured.costs), "rows": measured.rows, "repeats": REPEATS},
         points=points,
         missed=missed,
         dropped=dropped,
-        comparison=compare_rules(cached, SPEEDUPS, seed) if compare else (),
+        comparison=compare_rules(answers, SPEEDUPS, seed) if compare else (),
     )
 
 
@@ -228,13 +228,13 @@ def _check_default(default: str | None, goals: Mapping[str, Goal], classifier: C
 def _choose(
     goals: Mapping[str, Goal],
     rule: str,
-    cached: CachedRows,
+    answers: ExitAnswers,
     classifier: Classifier,
-    ran: Ran,
+    fingerprint: str,
     threads: int | None,
     seed: int,
 ) -> tuple[tuple[OperatingPoint, ...], tuple[MissedPoint, ...]]:
-    fitting, judging = cached.split(FITTING_SHARE, seed) if rule in FITTED else (cached, cached)
+    fitting, judging = answers.split(FITTING_SHARE, seed) if rule in FITTED else (answers, answers)
 
     @cache
     def swept(risk: Risk) -> Swept:
@@ -255,23 +255,22 @@ def _choose(
                     model=classifier.fingerprint,
                     rule=choice.rule,
                     promise=choice.promise,
-                    seen=_seen(choice.rule, judging, ran.rows.fingerprint, classifier.stages.backend, threads),
+                    seen=_seen(choice.rule, judging, fingerprint, classifier.stages.backend, threads),
                 )
                 points.append(point)
     return tuple(points), tuple(missed)
 
 
-def _seen(rule: Threshold, rows: CachedRows, fingerprint: str, backend: str, threads: int | None) -> Seen:
+def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, backend: str, threads: int | None) -> Seen:
     taken = replay(rows.probabilities, rule)
-    full, problem, targets = rows.probabilities[-1], rows.problem, rows.targets
     return Seen(
         data=fingerprint,
         rows=len(rows),
-        disagreement=float((~problem.agree(taken.probabilities, full)).mean()),
-        accuracy=None if targets is None else float(problem.right(taken.probabilities, targets).mean()),
-        full_accuracy=None if targets is None else float(problem.right(full, targets).mean()),
+        disagreement=float((~rows.agree(taken.probabilities)).mean()),
+        accuracy=rows.accuracy(taken.probabilities),
+        full_accuracy=rows.accuracy(rows.full),
         mean_layers=layers_run(taken.exits, rows.layers, rows.tokens),
-        speedup=float(1 / at_exits(rows.costs, taken.exits[None]).mean()),
+        speedup=float(1 / at_exits(rows.row_costs, taken.exits[None]).mean()),
         exits=tuple(exit_shares(taken.exits, len(rows.layers)).tolist()),
         processor=environment.processor_name(None if backend == "torch" else "cpu"),
         threads=_threads(threads),
@@ -281,7 +280,7 @@ def _seen(rule: Threshold, rows: CachedRows, fingerprint: str, backend: str, thr
 def _write(
     folder: Path,
     classifier: Classifier,
-    ran: Ran,
+    rows: LabelledTexts | Texts,
     refitted: Refitted | None,
     points: tuple[OperatingPoint, ...],
     default: str | None,
@@ -297,7 +296,7 @@ def _write(
     now = OperatingPoints(kept).with_points(points)
     names = [name for name in (default, there.default) if name is not None and now.named(name)]
     save_operating_points(folder, OperatingPoints(now.points, names[0] if names else None))
-    remember(folder, ran.rows, *(point_of(point.name, *engine) for point in points))
+    remember(folder, rows, *(point_of(point.name, *engine) for point in points))
     return tuple(point.name for point in void if point.name not in now.of(*engine))
 
 
@@ -318,14 +317,14 @@ def _describe_model(folder: Path, classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _describe_data(ran: Ran, uses: Mapping[str, float]) -> dict[str, Any]:
+def _describe_data(rows: LabelledTexts | Texts, answers: ExitAnswers, uses: Mapping[str, float]) -> dict[str, Any]:
     return {
-        "source": ran.rows.source,
-        "rows": len(ran.rows),
-        "fingerprint": ran.rows.fingerprint,
-        "labelled": ran.targets is not None,
-        "blank": ran.rows.blank,
-        "truncated": int(ran.truncated.sum()),
-        "mean_tokens": float(ran.tokens.mean()),
+        "source": rows.source,
+        "rows": len(rows),
+        "fingerprint": rows.fingerprint,
+        "labelled": answers.targets is not None,
+        "blank": rows.blank,
+        "truncated": int(answers.truncated.sum()),
+        "mean_tokens": float(answers.tokens.mean()),
         "seen": dict(uses),
     }

@@ -1,0 +1,57 @@
+"""Rows and a classifier: whether they fit, what is true of the rows, and what every exit answers to them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from offramp.calibration import Problem
+from offramp.data import LabelledTexts, Texts, encode_labels
+from offramp.engine.classifier import Classifier
+from offramp.errors import DataError
+from offramp.policy import ExitAnswers
+
+# What transformers calls outputs that nobody named.
+_NUMBERED = re.compile(r"LABEL_\d+")
+
+
+def answers_of(classifier: Classifier, rows: LabelledTexts | Texts) -> ExitAnswers:
+    """Runs every row to full depth; where the rows have labels, the answers know them.
+
+    Raises:
+        DataError: the rows do not fit the model, see :func:`targets_of`.
+    """
+    check_pairs(classifier, rows.text_pairs)
+    targets = targets_of(classifier, rows) if isinstance(rows, LabelledTexts) else None
+    return replace(classifier.exit_answers(rows.texts, rows.text_pairs), targets=targets)
+
+
+def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
+    """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
+
+    Raises:
+        DataError: a label is not the model's, or second texts are missing or there without need.
+    """
+    check_pairs(classifier, rows.text_pairs)
+    try:
+        return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+    except DataError as error:
+        if all(_NUMBERED.fullmatch(label) for label in classifier.labels):
+            error.add_note("or attach the exits again with --labels, which names the outputs in their order")
+        raise
+
+
+def check_pairs(classifier: Classifier, text_pairs: Sequence[str] | None) -> None:
+    """Makes sure that there are second texts for a model of pairs, and none for others.
+
+    Raises:
+        DataError: they are missing or there without need.
+    """
+    if classifier.takes_pairs and text_pairs is None:
+        raise DataError(
+            "this model was trained on pairs of texts; name the column of the second with --text-pair-column"
+        )
+    if not classifier.takes_pairs and text_pairs is not None:
+        raise DataError("this model was trained on single texts; leave --text-pair-column out")
