@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibration, fit_temperatures
+from offramp.calibration import LEAST_ROWS, Calibration, Problem, fit_agreement, fit_calibration, fit_temperatures
 from offramp.errors import DataError, ModelFolderError
 
 
@@ -54,6 +54,37 @@ def test_few_rows_and_fits_that_end_at_a_limit_are_doubted():
     assert "they were fitted to 12 rows and after layer 2 the fit ended at a limit (0.05 or 20); run" in few
     many = fit_calibration(logits, targets, Problem.SINGLE_LABEL, (2, 6), "abc").doubt
     assert "confidences: after layer 2" in many
+
+
+@pytest.mark.parametrize("fit", ["labels", "model"])
+def test_an_exit_without_a_best_temperature_keeps_another(fit):
+    logits = np.random.default_rng(5).normal(scale=2, size=(3, 200, 3))
+    targets = logits[1].argmax(axis=1)  # the second exit is always right
+    logits[2] = logits[1]
+
+    def temperatures(*otherwise):
+        if fit == "model":
+            return fit_agreement(logits, Problem.SINGLE_LABEL, (1, 2, 6), "abc", *otherwise).temperatures
+        return fit_calibration(logits, targets, Problem.SINGLE_LABEL, (1, 2, 6), "abc", *otherwise).temperatures
+
+    plain = temperatures()
+    assert plain[1] == 0.05
+    kept = temperatures((7.0, 1.5, 1.5))
+    assert kept[1] == 1.5
+    assert kept[0] == (plain[0] if plain[0] < 20 else 7.0)
+    assert kept[2] == (1.0 if fit == "model" else 1.5)
+
+
+def test_a_temperature_fitted_to_the_least_rows_is_within_a_factor_of_two():
+    random, problem, factors = np.random.default_rng(0), Problem.SINGLE_LABEL, []
+    for _ in range(200):
+        logits = random.normal(scale=2, size=(LEAST_ROWS, 2))
+        targets = (
+            (random.random((LEAST_ROWS, 1)) > problem.probabilities(logits).cumsum(axis=1)).sum(axis=1).clip(max=1)
+        )
+        (found,) = fit_temperatures(1.5 * logits[None], targets, problem) / 1.5
+        factors.append(max(found, 1 / found))
+    assert np.quantile(factors, 0.88) < 2
 
 
 def test_what_was_written_before_there_was_a_choice_is_against_labels():

@@ -9,6 +9,7 @@ from offramp.data import (
     check_disjoint,
     check_unseen,
     check_untrained,
+    distinct,
     is_point,
     point_of,
     remember,
@@ -156,3 +157,9 @@ def test_dev_rows_are_not_among_those_that_a_model_is_fitted_to():
     check_disjoint(rows_of(range(100)), [rows_of(range(80, 200)), rows_of(range(1000, 1200), labels=False)])
     with pytest.raises(DataError, match=r"^100% of the dev rows in here are among the rows in there that"):
         check_disjoint(rows_of(range(20)), [rows_of(range(50, 60)), rows_of(range(100_000), labels=False)])
+
+
+def test_rows_of_the_same_texts_are_one():
+    assert distinct(rows_of([1, 2, 1, 3, 2])).tolist() == [0, 1, 3]
+    assert distinct(rows_of([1, 1, 2], labels=False, pairs=True)).tolist() == [0, 2]
+    assert distinct(rows_of([])).tolist() == []

@@ -119,6 +119,14 @@ def test_rows_of_the_training_are_refused(folder, data, tmp_path):
     assert calibrate(folder, dev).after.rows == 60
 
 
+@pytest.mark.parametrize("rows", [[{"text": "", "label": "a"}] * 100, single(29, seed=1), single(12) * 20])
+def test_texts_that_are_too_few_or_alike_are_refused(folder, tmp_path, rows):
+    before = content(folder)
+    with pytest.raises(DataError, match=r"too few: \d+ of them are different, and it takes at least 30"):
+        calibrate(folder, write_jsonl(tmp_path / "few.jsonl", rows))
+    assert content(folder) == before
+
+
 def test_the_file_holds_finite_numbers_only(folder, data):
     calibrate(folder, data)
     text = (folder / "calibration.json").read_text()

@@ -1,16 +1,18 @@
 import json
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from conftest import tiny_model
 from offramp import environment
-from offramp.calibration import Calibration
+from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, read_texts, remember, uses_of
 from offramp.data.seen import FITTING
 from offramp.engine import load
-from offramp.engine.exports import EXPORT, read_export
+from offramp.engine.exports import EXPORT, Speed, read_export
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
 from offramp.evaluation import calibrate
 from offramp.exporting import export
@@ -99,6 +101,79 @@ def test_texts_without_labels_do(against, tmp_path):
     assert (after == before) == (against == "labels")  # only what was fitted without labels can be refitted so
     assert (after.temperatures[-1], after.rows) == (1.0, 0 if against == "labels" else 40)
     assert bool(uses_of(folder, read_texts(data, Columns()))) == (against == "model")
+
+
+BLANK = [{"text": "", "label": label} for label in "acbacacccbbb"]
+
+
+@pytest.mark.parametrize("rows", [BLANK, single(29, seed=3), single(10, seed=3) * 20], ids=["blank", "29", "repeated"])
+def test_an_export_with_too_few_texts_keeps_temperatures_and_is_not_used_unasked(tmp_path, monkeypatch, rows):
+    folder = write_model(tmp_path / "model", labels=LABELS)
+    before = replace(Calibration.load(folder), temperatures=(1.5, 1.4, 1.3))
+    before.save(folder)
+    monkeypatch.setattr(module, "_measure", lambda *_: Speed(environment.cpu_name(), 1, 100.0, 1.0))
+    done = export(folder, backend="onnxruntime", data=write_jsonl(tmp_path / "few.jsonl", rows), threads=1)
+    assert done.export.calibration == before
+    assert "its temperatures are those of PyTorch, since fitting them takes 30 different texts" in done.export.doubt
+    assert load(folder).stages.backend == "torch"
+    assert load(folder, backend="onnxruntime").calibration == before
+    enough = export(folder, backend="onnxruntime", data=write_jsonl(tmp_path / "more.jsonl", single(60)), threads=1)
+    assert enough.export.doubt is None
+    assert load(folder).stages.backend == "onnxruntime"
+
+
+def test_an_exit_without_a_best_temperature_keeps_that_of_pytorch(tmp_path):
+    folder = write_model(tmp_path / "model", labels=LABELS)
+    before = replace(Calibration.load(folder), temperatures=(1.5, 1.4, 1.3))
+    before.save(folder)
+    texts = [row["text"] for row in single(60)]
+    (last,) = zip(*load(folder, backend="torch").predict_full(texts).labels, strict=True)
+    rows = [{"text": text, "label": label} for text, label in zip(texts, last, strict=True)]
+    found = export(folder, backend="onnxruntime", data=write_jsonl(tmp_path / "easy.jsonl", rows), threads=1)
+    assert found.export.calibration.temperatures[-1] == 1.3  # always right
+    assert found.export.calibration.rows == 60
+
+
+def agreeing(different, share=1.0, exits=3):
+    """Logits of as many texts, and others whose labels are the same for a share of them."""
+    expected = np.tile(np.array([1.0, 0.0, 0.0], np.float32), (exits, different, 1))
+    found = expected.copy()
+    found[:, : round((1 - share) * different)] = [0.0, 0.0, 1.0]
+    return expected, found
+
+
+@pytest.mark.parametrize(
+    ("precision", "different", "share", "doubt"),
+    [
+        ("int8", 1, 1.0, "on 1 different texts, which does not show that 90% of all do; that takes 29 texts"),
+        ("int8", 28, 1.0, "that takes 29 texts"),
+        ("int8", 29, 1.0, None),
+        (
+            "int8",
+            40,
+            0.925,
+            r"92.50% of the labels agree with PyTorch on 40 different texts, .* that takes [3-9]\d\d texts",
+        ),
+        ("int8", 1000, 0.925, None),
+        ("bf16", 98, 1.0, "97% of all do; that takes 99 texts"),
+        ("bf16", 99, 1.0, None),
+        ("fp32", 1, 1.0, None),
+    ],
+)
+def test_the_gate_takes_as_many_texts_as_its_limit_needs(precision, different, share, doubt):
+    agreement = module._check(load_problem(), *agreeing(different, share), precision)[0]
+    found = module._doubt(agreement, precision, different)
+    assert (found is None) == (doubt is None)
+    assert doubt is None or re.search(doubt, found)
+
+
+def test_labels_that_agree_too_seldom_are_no_export(model):
+    with pytest.raises(CheckFailed, match=r"80.00% of the labels agree over all exits"):
+        module._check(load_problem(), *agreeing(100, 0.8), "int8")
+
+
+def load_problem():
+    return SimpleNamespace(problem=Problem.SINGLE_LABEL)
 
 
 def test_an_export_of_other_weights_is_refused(exported, model, tmp_path):

@@ -37,6 +37,15 @@ def test_gains_are_paired():
     assert better.value.low < better.value.value < better.value.high
 
 
+def test_rows_that_are_all_alike_leave_room_for_others():
+    always, costs = np.ones((2, 200)), np.repeat([[0.5], [1.0]], 200, axis=1)
+    same, better = compare({"one": Outcomes(always, costs), "like it": Outcomes(always, costs)}, [0.75])
+    missing = 1 - 0.025 ** (1 / 200)
+    assert (same.value.low, same.value.high) == (pytest.approx(1 - missing), pytest.approx(1))
+    assert (same.gain.low, same.gain.high) == (0, 0)  # over itself
+    assert (better.gain.low, better.gain.high) == (pytest.approx(-missing), pytest.approx(missing))
+
+
 def test_intervals_cover():
     """The interval of a mean known to be 0.75 holds it in about 90 % of samples."""
     held = 0

@@ -67,6 +67,16 @@ CASES = [
         replace(QUIET, focus=replace(QUIET.focus, classes=(group("x", 2, 6), group("y", 0, 0)))),
     ),
     (
+        "calibration error",
+        data(replace(QUIET, calibration=(replace(QUIET.calibration[0], ece_after=0.2),)), rows=200),
+        data(replace(QUIET, calibration=(replace(QUIET.calibration[0], ece_after=0.2),)), rows=199),
+    ),
+    (
+        "right and the last one wrong",
+        data(replace(QUIET, overthinking=Overthinking((), overthought=0.03, ceiling=0.95)), rows=2000),
+        data(replace(QUIET, overthinking=Overthinking((), overthought=0.03, ceiling=0.95)), rows=100),
+    ),
+    (
         "right and the last one wrong",
         replace(QUIET, overthinking=Overthinking((), overthought=0.03, ceiling=0.95)),
         replace(QUIET, overthinking=Overthinking((), overthought=0.01, ceiling=0.95)),

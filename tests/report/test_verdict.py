@@ -124,3 +124,16 @@ def test_an_operating_point_is_preferred_to_thresholds_picked_on_these_texts():
     assert decide(tuned).advice.startswith("Use early exit at operating point 'safe'.")
     costly = replace(tuned, operating_points=(replace(here, point=replace(point, accuracy=0.8)),))
     assert decide(costly).advice.startswith("Use early exit at threshold 0.5.")
+
+
+def test_on_few_texts_the_verdict_is_a_guess():
+    enough, few = (
+        replace(whole, data=replace(whole.data, rows=rows))
+        for whole, rows in ((made([(2.0, 0.899)], []), 368), (made([(2.0, 0.899)], []), 200))
+    )
+    assert decide(enough).advice.startswith("Use early exit")
+    said = decide(few).advice
+    assert said.startswith("200 texts cannot settle this")
+    assert "lose up to 1.8 points" in said
+    assert "Evaluate on 368 labelled texts or more. As far as it can be seen: Use early exit at threshold 0.5." in said
+    assert decide(replace(few, data=replace(few.data, rows=1))).advice.startswith("1 text cannot settle this")

@@ -10,7 +10,7 @@ from offramp.errors import DataError
 from offramp.tuning.rows import check_unused, measure, refit
 from toys import LABELS, single
 
-TOY = single(41)
+TOY = single(81)
 ROWS = LabelledTexts([row["text"] for row in TOY], None, [row["label"] for row in TOY], 0, "toy.csv")
 
 
@@ -41,7 +41,7 @@ def test_temperatures_are_fitted_to_one_half(classifier):
     answers = answers_of(classifier, ROWS)
     refitted = refit(classifier, ROWS, answers, seed=0)
     assert sorted(refitted.fitted.texts + refitted.rest.texts) == sorted(ROWS.texts)
-    assert (len(refitted.fitted), len(refitted.rest)) == (21, 20)
+    assert (len(refitted.fitted), len(refitted.rest)) == (41, 40)
     targets = np.array([LABELS.index(label) for label in refitted.fitted.labels])
     logits = classifier.exit_answers(refitted.fitted.texts).logits
     expected = fit_temperatures(logits, targets, classifier.problem)
@@ -53,13 +53,19 @@ def test_temperatures_are_fitted_to_one_half(classifier):
     assert refit(classifier, ROWS, answers, seed=1).fitted != refitted.fitted
 
 
+def test_too_few_rows_are_not_fitted_to(classifier):
+    some = ROWS.subset(range(20))
+    with pytest.raises(DataError, match="too few: 10 of them are different, and it takes at least 30"):
+        refit(classifier, some, answers_of(classifier, some), seed=0)
+
+
 def test_without_labels_temperatures_are_fitted_to_what_the_last_exit_says():
     calibration = Calibration((1.0, 1.5, 1.0), "", 0, (), against="model")
     classifier = torch_classifier(tiny_model(labels=LABELS), calibration, device="cpu")
     rows = Texts(ROWS.texts, None, 0, "toy.csv")
     refitted = refit(classifier, rows, answers_of(classifier, rows), seed=0)
     found = refitted.classifier.calibration
-    assert (found.against, found.rows, found.temperatures[-1]) == ("model", 21, 1.0)
+    assert (found.against, found.rows, found.temperatures[-1]) == ("model", 41, 1.0)
     assert found.temperatures[0] != 1.0
     assert refitted.answers.targets is None
 

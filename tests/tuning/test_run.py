@@ -168,7 +168,7 @@ def test_a_point_that_is_missed_leaves_the_one_of_its_name(place):
 @pytest.mark.parametrize("split", [False, True])
 def test_nothing_changes_where_no_point_is_found(split, place):
     tuned(place, threshold=0.6, name="safe", default="safe")
-    write_jsonl(place / "few.jsonl", single(20, seed=4))
+    write_jsonl(place / "few.jsonl", single(70 if split else 20, seed=4))
     before = {path.name: path.read_bytes() for path in (place / "model").iterdir()}
     result = tuned(place, "few", split=split, default="fast")
     assert [one.name for one in result.missed] == ["fast", "balanced", "safe"]
@@ -294,5 +294,5 @@ def test_one_row(place):
     assert tuned(place, "one", threshold=0.5).points[0].seen.rows == 1
     with pytest.raises(DataError, match="1 row cannot be split into"):
         tuned(place, "one", threshold=0.5, rule="gate")
-    with pytest.raises(DataError, match="holds 1 row, which cannot be split"):
+    with pytest.raises(DataError, match="too few: 1 of them are different"):
         tuned(place, "one", threshold=0.5, split=True)

@@ -1,6 +1,6 @@
 """Calibrated confidence: what a prediction is, one temperature per exit, and how well both hold."""
 
-from offramp.calibration.calibration import Calibration, fit_agreement, fit_calibration
+from offramp.calibration.calibration import FEW_ROWS, LEAST_ROWS, Calibration, fit_agreement, fit_calibration
 from offramp.calibration.metrics import (
     ExitCalibration,
     ReliabilityBin,
@@ -13,6 +13,8 @@ from offramp.calibration.problem import Problem
 from offramp.calibration.temperature import fit_temperature, fit_temperatures
 
 __all__ = [
+    "FEW_ROWS",
+    "LEAST_ROWS",
     "Calibration",
     "ExitCalibration",
     "Problem",

@@ -52,6 +52,13 @@ def command(
         f"{speed.texts_per_second / speed.torch_texts_per_second:.1f} times as fast as PyTorch in fp32\n"
         f"wrote {done.folder}"
     )
+    if written.doubt is not None:
+        say(
+            f"warning: {backend} {precision} is used only where --backend and --precision ask for it: {written.doubt}; "
+            "export it again with more --data"
+        )
+    elif doubt := written.calibration.doubt:
+        say(f"warning: {doubt}")
     if done.untuned:
         say(
             f"operating points that do not hold in {backend} {precision}: {', '.join(done.untuned)}; choose them for "

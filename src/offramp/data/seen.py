@@ -118,6 +118,15 @@ def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
     return {use: share for use, share in shares.items() if share > 0}
 
 
+def distinct(rows: LabelledTexts | Texts) -> NDArray[np.int64]:
+    """Gives the places of rows that differ in their texts, the first of each kind, rising: (distinct rows,)."""
+    pairs: Sequence[str] = rows.text_pairs or [""] * len(rows)
+    first: dict[tuple[str, str], int] = {}
+    for place, texts in enumerate(zip(rows.texts, pairs, strict=True)):
+        first.setdefault(texts, place)
+    return np.array(list(first.values()), dtype=np.int64)
+
+
 def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], harm: str, cure: str) -> None:
     """Makes sure that rows, apart from a few, have not served for anything that would flatter what they are for now.
 

@@ -20,7 +20,7 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {
     "onnxruntime": ("fp32", "int8"),
     "openvino": ("fp32", "bf16", "int8"),
 }
-SCHEMA = 1
+SCHEMA = 2
 FULL = "full"
 EMBED = "embed"
 EXPORT = "export.json"
@@ -49,6 +49,7 @@ class Export:
         agreement: share of them that get the same label at every exit.
         difference: largest difference of a logit.
         speeds: where it was measured.
+        doubt: why too little is known of it to run it unasked; None where enough is.
     """
 
     backend: str
@@ -60,6 +61,7 @@ class Export:
     agreement: float
     difference: float
     speeds: tuple[Speed, ...]
+    doubt: str | None = None
 
     def save(self, folder: Path) -> None:
         """Writes ``export.json`` into the folder of the graphs."""

@@ -38,7 +38,8 @@ def load(
     Args:
         folder: what ``offramp train`` wrote.
         backend: ``torch``, or ``onnxruntime`` or ``openvino`` once ``offramp export`` has written the model for it;
-            by default the one that was fastest on this processor when it was exported.
+            by default the one that was fastest on this processor when it was exported, of those that were exported
+            with enough texts to be sure of them.
         precision: ``fp32``, ``bf16`` or ``int8``, as far as the backend has it; by default the fastest exported, and
             ``fp32`` in ``torch``.
         token_budget: tokens of a batch, padding included; by default the fastest that ``offramp bench --autotune``
@@ -154,10 +155,10 @@ def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> 
         for export in exports_of(folder)
         if backend in (AUTO, export.backend) and precision in (AUTO, export.precision)
     ]
-    fastest = max(fitting, key=lambda export: _gain(export, threads), default=None)
+    fastest = max(fitting, key=lambda export: (export.doubt is None, _gain(export, threads)), default=None)
     if backend == AUTO and precision in (AUTO, *PRECISIONS["torch"]):
         # PyTorch in fp32 is what gains are measured against, and what runs where nothing was measured.
-        return fastest if fastest is not None and _gain(fastest, threads) > 1 else None
+        return fastest if fastest is not None and fastest.doubt is None and _gain(fastest, threads) > 1 else None
     if fastest is None:
         wanted = (backend, PRECISIONS[backend][0]) if precision == AUTO else ("openvino", precision)
         return read_export(folder, *wanted)  # which tells that it is not there, and how to get it

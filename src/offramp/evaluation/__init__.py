@@ -5,7 +5,8 @@ from offramp.evaluation.breakdown import ExitCount, Group, add_up
 from offramp.evaluation.disagreements import Answer, Disagreement
 from offramp.evaluation.evaluation import ACCEPTED_LOSS, THRESHOLDS, evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
-from offramp.evaluation.recalibration import Recalibration, calibrate
+from offramp.evaluation.intervals import exact_interval, least_rows
+from offramp.evaluation.recalibration import Recalibration, calibrate, check_enough
 from offramp.evaluation.result import (
     EvaluatedData,
     EvaluatedModel,
@@ -45,8 +46,11 @@ __all__ = [
     "Truncated",
     "add_up",
     "calibrate",
+    "check_enough",
     "evaluate",
+    "exact_interval",
     "interleave",
+    "least_rows",
     "measure_costs",
     "measure_stages",
     "ratio",

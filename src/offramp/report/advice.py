@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 from offramp.benchmark import Kind
+from offramp.calibration import FEW_ROWS
 from offramp.evaluation import Evaluation, Group, OperatingPointHere
 from offramp.policy import Risk
 from offramp.report.bench_file import Speed, Speeds
@@ -122,11 +123,12 @@ def _uncertain(evaluation: Evaluation) -> Finding:
 
 
 def _miscalibrated(evaluation: Evaluation) -> Finding:
-    worst = max(evaluation.calibration, key=lambda one: one.ece_after)
+    worst, rows = max(evaluation.calibration, key=lambda one: one.ece_after), evaluation.data.rows
     return Finding(
-        rule=f"An exit's calibration error (ECE) is above {_MISCALIBRATED:g}.",
-        figures=f"{worst.ece_after:.3f} at the exit after layer {worst.layers}",
-        applies=worst.ece_after > _MISCALIBRATED,
+        rule=f"An exit's calibration error (ECE) is above {_MISCALIBRATED:g}, on {FEW_ROWS} texts or more; on fewer "
+        "chance alone makes one.",
+        figures=f"{worst.ece_after:.3f} at the exit after layer {worst.layers}, on {count(rows, 'text')}",
+        applies=worst.ece_after > _MISCALIBRATED and rows >= FEW_ROWS,
         advice="Confidence is not the chance of being right here: run 'offramp calibrate' on other texts like these.",
     )
 
@@ -171,12 +173,14 @@ def _chance(group: Group) -> float:
 
 
 def _overthinking(evaluation: Evaluation) -> Finding:
-    share = evaluation.overthinking.overthought
+    share, rows = evaluation.overthinking.overthought, evaluation.data.rows
+    chance = binomtest(round(share * rows), rows, _OVERTHOUGHT, alternative="greater").pvalue
     return Finding(
-        rule=f"An earlier exit is right and the last one wrong on more than {percent(_OVERTHOUGHT, 0)} of texts.",
-        figures=f"{percent(share)} of texts; a rule that always knew would be right on "
+        rule=f"An earlier exit is right and the last one wrong on more than {percent(_OVERTHOUGHT, 0)} of texts, by "
+        f"more than chance explains ({percent(1 - _SIGNIFICANT, 0)} confidence).",
+        figures=f"{percent(share)} of {count(rows, 'text')}; a rule that always knew would be right on "
         f"{percent(evaluation.overthinking.ceiling)}",
-        applies=share > _OVERTHOUGHT,
+        applies=bool(chance < _SIGNIFICANT),
         advice="A rule that uses several exits may be better than full depth: try 'offramp tune --compare-rules'.",
     )
 

@@ -1,13 +1,16 @@
 """The verdict: early exit, a network cut off behind one of its exits, or full depth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from offramp.evaluation import ACCEPTED_LOSS, Evaluation, Point, Truncated
-from offramp.report.words import loss_of, percent, span, times
+from offramp.evaluation import ACCEPTED_LOSS, Evaluation, Point, Truncated, exact_interval, least_rows
+from offramp.report.words import count, loss_of, percent, span, times
 
 # Losses of accuracy that are tried, one after the other.
 LOSSES = (ACCEPTED_LOSS, 0.01)
+
+# On fewer texts not even a setting that changes no answer can be shown to lose so little.
+LEAST_TEXTS = least_rows(LOSSES[-1])
 
 # Less than this is not worth another moving part.
 LEAST_SPEEDUP = 1.2
@@ -63,8 +66,22 @@ class _Choice:
 def decide(evaluation: Evaluation) -> Finding:
     """Early exit, a cut network or full depth, for the least loss at which anything is worth while.
 
-    Early exit stands for the operating points or, where none loses so little, the thresholds.
+    Early exit stands for the operating points or, where none loses so little, the thresholds. Too few texts make it a
+    guess, which is what it then says.
     """
+    found, rows = _decided(evaluation), evaluation.data.rows
+    if rows >= LEAST_TEXTS:
+        return found
+    _, unseen = exact_interval(0, rows)
+    few = (
+        f"{count(rows, 'text')} cannot settle this: a setting that changes no answer on them may still lose up to "
+        f"{100 * unseen:.1f} points of accuracy on others (95 % confidence). Evaluate on {LEAST_TEXTS} labelled texts "
+        "or more."
+    )
+    return replace(found, advice=f"{few} As far as it can be seen: {found.advice}")
+
+
+def _decided(evaluation: Evaluation) -> Finding:
     full = evaluation.full.accuracy
     named = [_early(here.point) for here in evaluation.operating_points if max(here.point.exits) < 1]
     thresholds = [_early(point) for point in evaluation.points if max(point.exits) < 1]

@@ -9,8 +9,8 @@ from offramp.calibration import Calibration
 from offramp.data import LabelledTexts, Texts, check_unseen, is_point
 from offramp.data.seen import FITTING
 from offramp.engine import Classifier
-from offramp.errors import DataError, OptionError
-from offramp.evaluation import Request, measure_stages
+from offramp.errors import OptionError
+from offramp.evaluation import Request, check_enough, measure_stages
 from offramp.policy import ExitAnswers, StageCosts
 
 REPEATS = 5
@@ -50,15 +50,14 @@ def refit(classifier: Classifier, rows: LabelledTexts | Texts, answers: ExitAnsw
 
     Raises:
         OptionError: the rows have no labels, and the temperatures were fitted to some.
-        DataError: there are fewer than two rows.
+        DataError: there are too few rows.
     """
     if answers.targets is None and classifier.calibration.against == "labels":
         raise OptionError(f"split fits temperatures, which takes labels, and {rows.source} has none; leave it out")
-    if len(rows) < 2:
-        raise DataError(f"{rows.source} holds {len(rows)} row, which cannot be split; give more")
     order = np.random.default_rng(seed).permutation(len(rows))
     here, there = (np.sort(part) for part in np.array_split(order, 2))
     fitted = rows.subset(here)
+    check_enough(fitted)
     calibration = answers.subset(here).calibration(fitted.fingerprint)
     rest = replace(answers.subset(there), temperatures=calibration.temperatures)
     return Refitted(_with_calibration(classifier, calibration), fitted, rows.subset(there), rest)
