@@ -81,6 +81,7 @@ class World:
     wait: float = 0.01
     budget: int = 200
     shapes: Shapes = field(default_factory=Shapes)
+    limit: float = float("inf")
     clock: float = 0.0
 
     def __post_init__(self):
@@ -90,8 +91,8 @@ class World:
         scheduler = Scheduler(exits, self.shapes, costs, Limits(self.step, self.wait))
         auditor = Auditor(PROBLEM, LABELS, exits - 1, self.audit_share, self.expected, seed=1)
         in_force = InForce(self.normal, self.degraded, self.above, self.safe)
-        self.desk = Desk(scheduler, in_force, auditor, costs, Pace(1))
-        self.steps, self.ended, self._planned, self._number = [], [], [], 0
+        self.desk = Desk(scheduler, in_force, auditor, costs, Pace(costs, self.step, 1), self.limit)
+        self.steps, self.ended, self.refused, self.late, self._planned, self._number = [], [], [], [], [], 0
 
     def at(self, time, action):
         heapq.heappush(self._planned, (time, self._number, action))
@@ -102,8 +103,14 @@ class World:
         job = Job(
             encoded_of(keys, lengths), LABELS, own, deadline, lambda job, error: self.ended.append((self.clock, job))
         )
-        self.at(time, lambda: self.desk.add(job, self.clock))
+        self.at(time, lambda: self._come(job))
         return job
+
+    def _come(self, job):
+        if self.desk.admit(len(job.encoded)) is not None:
+            self.refused.append(job)
+            return
+        self.desk.add(job, self.clock)
 
     def _happen(self):
         while self._planned and self._planned[0][0] <= self.clock:
@@ -112,6 +119,7 @@ class World:
     def run(self):
         while True:
             self._happen()
+            self.late += [(self.clock, job) for job in self.desk.overdue(self.clock)]
             step = self.desk.begin(self.clock)
             if step is None:
                 if not self._planned:

@@ -238,19 +238,57 @@ def test_a_stopping_server_refuses_and_is_not_ready(classifier, serve):
 
 
 def test_a_failure_is_one_error_and_the_server_goes_on(serve):
+    """A text that fails gets an error, and those that ran in its batch their answers."""
     model = classifier_of()
-    first, failures = model.stages.first, iter([True])
+    first = model.stages.first
+    culprit = model.encode(["w59"]).input_ids[0][1]
+    held, may_go_on = threading.Event(), threading.Event()
 
-    def fails_once(batch):
-        if next(failures, False):
+    def fails(batch):
+        held.set()
+        assert may_go_on.wait(20)
+        if (batch.input_ids == culprit).any():
             raise RuntimeError("broken")
         return first(batch)
 
-    model.stages.first = fails_once
+    model.stages.first = fails
     client = serve(model)
-    answer = predict(client, TEXTS)
-    assert answer.status_code == 500
-    assert "broken" not in answer.text
+    with ThreadPoolExecutor(12) as pool:
+        ahead = pool.submit(predict, client, TEXTS[:1])
+        assert held.wait(20)
+        asked = [TEXTS[2], "w1 w59", TEXTS[0], ["w1", "w59 w2"], TEXTS[4], *TEXTS[5:10]]
+        answers = [pool.submit(predict, client, texts) for texts in asked]
+        while client.service.core.look().depth < 11:
+            pass
+        may_go_on.set()
+        assert ahead.result().status_code == 200
+        statuses = [answer.result().status_code for answer in answers]
+    assert statuses == [500 if "w59" in str(texts) else 200 for texts in asked]
+    assert "broken" not in answers[1].result().text
+    assert predict(client, TEXTS).status_code == 200
+
+
+def test_a_network_that_cannot_be_run_is_not_ready(serve, monkeypatch):
+    monkeypatch.setattr("offramp.serving.threads._AGAIN", 0.01)
+    model = classifier_of()
+    first, broken = model.stages.first, True
+
+    def fails(batch):
+        if broken:
+            raise RuntimeError("broken")
+        return first(batch)
+
+    model.stages.first = fails
+    client = serve(model)
+    assert client.get("/ready").status_code == 200
+    assert predict(client, TEXTS).status_code == 500
+    assert client.get("/ready").status_code == 503
+    assert client.get("/health").status_code == 200
+    refused = predict(client, TEXTS)
+    assert (refused.status_code, refused.json()["error_type"]) == (503, "not_computing")
+    broken = False
+    while client.get("/ready").status_code != 200:
+        pass
     assert predict(client, TEXTS).status_code == 200
 
 

@@ -1,5 +1,6 @@
 """What the server promises, on a clock that only computing moves: nothing is lost, answered twice, late or starved."""
 
+import random
 from collections import Counter
 
 import numpy as np
@@ -241,6 +242,51 @@ def test_after_an_alarm_texts_leave_at_the_safe_point():
     assert exits == sorted(exits)
     assert exits.count(0) <= 20
     assert jobs[-1].point.name == "full depth"
+
+
+SINGLE, SEVERAL = (lambda chance: 1), (lambda chance: chance.randint(1, 8))
+EVEN, TWO_KINDS = (lambda chance: chance.randint(5, 40)), (lambda chance: 5 if chance.random() < 0.7 else 120)
+MIXES = {
+    "single texts": (SINGLE, EVEN),
+    "short and long ones": (SINGLE, TWO_KINDS),
+    "several texts": (SEVERAL, EVEN),
+    "a few large requests": (lambda chance: 1 if chance.random() < 0.97 else 150, EVEN),
+}
+
+
+def overloaded(mix, times, limit, seed, seconds=8.0):
+    """A world in which requests come at random, so many times as often as they can be answered."""
+    texts, tokens = MIXES[mix]
+    chance = random.Random(seed)
+    exits = chance.choices(range(4), [4, 3, 1, 2], k=200)
+    logits = np.zeros((4, 200, 3), np.float32)
+    for key, exit_index in enumerate(exits):
+        logits[exit_index:, key, 0] = 9
+    sizes = [texts(chance) * tokens(chance) for _ in range(2000)]
+    rate = times / (np.mean(sizes) * PER_TOKEN * np.mean([1 + one for one in exits]))
+    world = World(Table(logits), budget=2000, limit=limit)
+    time = 0.0
+    while (time := time + chance.expovariate(rate)) < seconds:
+        lengths = [tokens(chance) for _ in range(texts(chance))]
+        world.ask(time, [chance.randrange(200) for _ in lengths], lengths)
+    world.run()
+    return world
+
+
+def tokens_a_second(world):
+    return sum(int(job.encoded.lengths.sum()) for _, job in world.ended) / world.clock
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_under_overload_nobody_waits_longer_than_the_limit(mix):
+    """Those who would are told at once, but for a few; and the server gets about as much done as with any queue."""
+    most = tokens_a_second(overloaded(mix, 1.5, 100.0, seed=0))
+    for times, limit in ((1.5, 1.0), (3.0, 1.0), (3.0, 0.2)):
+        world = overloaded(mix, times, limit, seed=int(times))
+        assert max(job.begun - job.arrived for _, job in world.ended) <= limit
+        assert len(world.late) <= 0.1 * len(world.ended)
+        assert world.refused
+        assert tokens_a_second(world) > 0.8 * most
 
 
 def test_the_wait_of_a_new_request_is_told():

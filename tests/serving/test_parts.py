@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,12 +45,52 @@ def test_costs_stay_sensible_whatever_is_measured(measured):
     assert 1 <= costs.capacity(0, 0.01) <= 2048
 
 
-def test_pace():
-    pace = Pace(workers=2)
+def known_costs():
+    """Two stages of 2 ms and 0.1 ms a token; batches of 20 ms hold 180 tokens."""
+    costs = costs_of(2, 2000)
+    for number in range(400):
+        costs.learn(number % 2, 100 + number, 0.002 + 0.0001 * (100 + number))
+    return costs
+
+
+def test_work_is_that_of_all_stages_before_a_token():
+    pace = Pace(known_costs(), step=0.02, threads=1)
     for _ in range(500):
-        pace.add(0.01, 4, 80)
-    assert pace.seconds(100) == pytest.approx(100 * 0.0025 / 2, rel=0.05)
-    assert pace.tokens_a_row == pytest.approx(20, rel=0.05)
+        pace.stayed(0, 100, 30)
+    assert pace.seconds([1800, 0]) == pytest.approx(0.2 * 1.3, rel=0.02)
+    assert pace.seconds([0, 1800]) == pytest.approx(0.2, rel=0.02)
+    assert pace.seconds([1800, 1800]) == pytest.approx(0.2 * 2.3, rel=0.02)
+
+
+def test_the_pace_is_that_of_finished_steps():
+    """Whatever the reason that steps take longer than full batches would."""
+    pace = Pace(known_costs(), step=0.02, threads=2)
+    before = pace.seconds([1800, 0])
+    for _ in range(100):
+        pace.ended(0, 180, 0.05)
+    assert pace.seconds([1800, 0]) == pytest.approx(5 * before, rel=0.1)
+    for _ in range(600):
+        pace.ended(0, 10, None)
+    assert pace.seconds([1800, 0]) == pytest.approx(before, rel=0.1)
+
+
+def test_a_pause_does_not_make_the_pace_slow():
+    pace = Pace(known_costs(), step=0.02, threads=1)
+    for _ in range(100):
+        pace.ended(0, 180, 0.02)
+    pace.ended(0, 180, 60.0)
+    assert pace.seconds([1800, 0]) < 0.5
+
+
+def test_hardly_any_request_waits_longer_than_at_most_expected():
+    pace = Pace(known_costs(), step=0.02, threads=1)
+    random = np.random.default_rng(0)
+    longer = 0
+    for number in range(4000):
+        wait = random.uniform(0, 2)
+        longer += number >= 1000 and wait > pace.at_most(1.0)
+        pace.waited(1.0, wait)
+    assert 0.03 < longer / 3000 < 0.07
 
 
 @given(st.integers(1, 512), st.integers(1, 3000))

@@ -15,6 +15,9 @@ from offramp.policy import ExitRule
 from offramp.serving.jobs import Row
 from offramp.serving.scheduler import Step
 
+# Tokens of a row that means nothing.
+_SHORTEST = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -40,12 +43,16 @@ class Computer:
         steps: the network with its exits; no other thread may use it.
         padding_id: the tokenizer's token that stands for nothing.
         pairs: whether its rows are pairs of texts.
+
+    Attributes:
+        sound: whether the network could be run when it was last looked at.
     """
 
     def __init__(self, steps: Steps, padding_id: int, *, pairs: bool = False) -> None:
         self._steps = steps
         self._padding_id = padding_id
         self._pairs = pairs
+        self.sound = True
 
     def run(self, step: Step) -> Computed:
         """Runs a step; its rows' ``rule`` is set."""
@@ -57,6 +64,17 @@ class Computer:
             for position, probabilities in zip(leaving.ids.tolist(), leaving.probabilities, strict=True)
         ]
         return Computed(answers, self._keep(rows, parted))
+
+    def check(self) -> Exception | None:
+        """Looks whether the network can be run, on a row that means nothing; gives the error if not."""
+        try:
+            for _ in self.warm(1, _SHORTEST):
+                pass
+        except Exception as error:
+            self.sound = False
+            return error
+        self.sound = True
+        return None
 
     def warm(self, rows: int, length: int) -> Iterator[float]:
         """Runs every stage on rows that mean nothing, so that later ones of that shape find all prepared.

@@ -12,21 +12,19 @@ from offramp.engine import Classifier, Predictions
 from offramp.model.encoding import Encoded, joined
 from offramp.serving import refusals
 from offramp.serving.audits import Auditor
-from offramp.serving.computing import Computed, Computer
+from offramp.serving.computing import Computer
 from offramp.serving.costs import costs_of
-from offramp.serving.desk import Desk, Waiting
+from offramp.serving.desk import TOKENISED, Desk, Waiting
 from offramp.serving.jobs import Job
 from offramp.serving.metrics import Metrics
 from offramp.serving.operating import InForce, Point
 from offramp.serving.pace import Pace
-from offramp.serving.scheduler import Limits, Scheduler, Step
+from offramp.serving.scheduler import Limits, Scheduler
 from offramp.serving.settings import Settings
 from offramp.serving.shapes import shapes_for
+from offramp.serving.threads import ComputeThreads
 
 logger = logging.getLogger("offramp.serving")
-
-# Texts tokenised in one go, so that a small request does not wait for all of a large one.
-_CHUNK = 32
 
 # Shapes to learn from where any is as good as another.
 _LENGTHS, _ROWS = (16, 64, 128), (1, 4, 16)
@@ -96,25 +94,24 @@ class Core:
         self.draining = False
         self.texts = 0
         self._settings = settings
-        self._metrics = metrics
         self._clock = clock
         self._computers = [Computer(one.steps, one.padding_id, pairs=one.takes_pairs) for one in classifiers]
         costs = costs_of(len(first.exits), first.token_budget)
         self._shapes = shapes_for(first.stages.length_step > 1, first.tokenizer.model_max_length, first.token_budget)
         limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
         scheduler = Scheduler(len(first.exits), self._shapes, costs, limits)
-        self.desk = Desk(scheduler, in_force, auditor, costs, Pace(len(classifiers)))
-        self._stopped = False
+        pace = Pace(costs, limits.seconds, len(classifiers))
+        self.desk = Desk(scheduler, in_force, auditor, costs, pace, settings.max_queue_ms / 1000)
         # Guards the desk.
         self._changed = threading.Condition()
-        self._threads: list[threading.Thread] = []
+        self._threads = ComputeThreads(self._computers, self.desk, self._changed, metrics, clock)
         self._open: set[asyncio.Future[Job]] = set()
         self._tokeniser = ThreadPoolExecutor(1, "tokeniser")
 
     @property
     def alive(self) -> bool:
-        """Whether all threads that compute are at work."""
-        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+        """Whether the server computes."""
+        return self._threads.alive
 
     def warm_up(self, seconds: float) -> None:
         """Runs batches of shapes to be expected, small ones first: kernels are prepared, and costs of stages learned.
@@ -137,18 +134,11 @@ class Core:
 
     def start(self) -> None:
         """Starts computing."""
-        for number, computer in enumerate(self._computers):
-            thread = threading.Thread(target=self._work, args=(computer,), name=f"compute-{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._threads.start()
 
     def stop(self) -> None:
         """Ends the threads; requests that are still open get a refusal."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+        self._threads.stop()
         self._tokeniser.shutdown(cancel_futures=True)
         for future in self._open:
             if not future.done():
@@ -166,46 +156,44 @@ class Core:
             Refusal: the server is overloaded or stopping, the answer would be late, or computing failed.
         """
         began = self._clock()
-        self._admit(len(ask.texts))
-        self.texts += len(ask.texts)
-        try:
-            async with asyncio.timeout(ask.timeout):
-                return await self._answer(ask, began)
-        except TimeoutError:
-            raise refusals.late(ask.timeout) from None
-        finally:
-            self.texts -= len(ask.texts)
-
-    def _admit(self, texts: int) -> None:
         if self.draining:
             raise refusals.stopping()
-        with self._changed:
-            wait = self.desk.wait(texts)
-        if wait > self._settings.max_queue_ms / 1000 or self.texts + texts > self._settings.max_queue:
-            raise refusals.overloaded(wait)
-
-    async def _answer(self, ask: Ask, began: float) -> Answered:
+        if not self.alive:
+            raise refusals.broken()
         if not ask.texts:
             nothing = self._job(ask, self.classifier.encode([]), began, _nobody)
             return self._answered(ask, nothing, began)
-        loop = asyncio.get_running_loop()
-        ticket = _Ticket(loop.create_future())
-        self._open.add(ticket.future)
-        parts: list[Encoded] = []
-        starts = range(0, len(ask.texts), _CHUNK)
+        ticket = self._admit(len(ask.texts))
         try:
-            for start in starts[:-1]:
-                encoded = await loop.run_in_executor(self._tokeniser, self._encode, ask, start)
-                parts.append(encoded)
-            self._tokeniser.submit(self._hand_over, ask, ticket, parts, starts[-1], began, loop)
-            return self._answered(ask, await ticket.future, began)
+            async with asyncio.timeout(ask.timeout):
+                return self._answered(ask, await self._job_done(ask, ticket, began), began)
+        except TimeoutError:
+            raise refusals.late(ask.timeout) from None
         finally:
-            self._open.discard(ticket.future)
             self._drop(ticket)
+
+    def _admit(self, texts: int) -> "_Ticket":
+        with self._changed:
+            crowded = self.texts + texts > self._settings.max_queue
+            wait = self.desk.wait(texts) if crowded else self.desk.admit(texts)
+        if wait is not None:
+            raise refusals.overloaded(wait)
+        self.texts += texts
+        ticket = _Ticket(texts, asyncio.get_running_loop().create_future())
+        self._open.add(ticket.future)
+        return ticket
+
+    async def _job_done(self, ask: Ask, ticket: "_Ticket", began: float) -> Job:
+        """Has a request tokenised, in parts, and waits for its job to be done."""
+        loop = asyncio.get_running_loop()
+        starts = range(0, ticket.texts, TOKENISED)
+        parts = [await loop.run_in_executor(self._tokeniser, self._encode, ask, start) for start in starts[:-1]]
+        self._tokeniser.submit(self._hand_over, ask, ticket, parts, starts[-1], began, loop)
+        return await ticket.future
 
     def _encode(self, ask: Ask, start: int) -> Encoded:
         """Tokenises some of the texts; in the tokeniser's thread, where it holds up nobody else."""
-        stop = start + _CHUNK
+        stop = start + TOKENISED
         return self.classifier.encode(
             ask.texts[start:stop], None if ask.text_pairs is None else ask.text_pairs[start:stop]
         )
@@ -224,6 +212,9 @@ class Core:
         def done(job: Job | None, error: Exception | None) -> None:
             loop.call_soon_threadsafe(_resolve, ticket.future, job, error)
 
+        if ticket.gone:
+            return
+        began_last = self._clock()
         try:
             job = self._job(ask, joined(*parts, self._encode(ask, start)), began, done)
         except Exception as error:
@@ -231,10 +222,11 @@ class Core:
             done(None, error)
             return
         with self._changed:
-            job.arrived = self._clock()
+            now = self._clock()
+            self.desk.pace.tokenised_in(ticket.texts - start, now - began_last)
             if not ticket.gone:
                 ticket.job = job
-                self.desk.add(job, job.arrived)
+                self.desk.add(job, now)
                 self._changed.notify()
 
     def _job(self, ask: Ask, encoded: Encoded, began: float, done: Callable[[Job, Exception | None], None]) -> Job:
@@ -242,9 +234,13 @@ class Core:
 
     def _drop(self, ticket: "_Ticket") -> None:
         """Makes sure that nothing more is done for a request."""
+        self.texts -= ticket.texts
+        self._open.discard(ticket.future)
         with self._changed:
             ticket.gone = True
-            if ticket.job is not None and ticket.job.open:
+            if ticket.job is None:
+                self.desk.withdraw(ticket.texts)
+            elif ticket.job.open:
                 self.desk.drop(ticket.job)
 
     def _answered(self, ask: Ask, job: Job, began: float) -> Answered:
@@ -259,52 +255,19 @@ class Core:
             total=now - began,
         )
 
-    def _work(self, computer: Computer) -> None:
-        """What a thread that computes does until :meth:`stop`."""
-        while (step := self._next()) is not None:
-            began = self._clock()
-            try:
-                computed = computer.run(step)
-            except Exception as error:
-                logger.exception("stage %d failed on %d rows", step.stage, len(step.rows))
-                self._fail(step, error)
-            else:
-                self._settle(step, computed, self._clock() - began)
-
-    def _next(self) -> Step | None:
-        """Waits for a step and begins it; None when the server stops."""
-        with self._changed:
-            while not self._stopped:
-                if (step := self.desk.begin(self._clock())) is not None:
-                    return step
-                self._changed.wait()
-        return None
-
-    def _settle(self, step: Step, computed: Computed, seconds: float) -> None:
-        with self._changed:
-            for job in self.desk.settle(step, computed, seconds, self._clock()):
-                job.done(job, None)
-            if len(self._threads) > 1:
-                self._changed.notify()
-        self._metrics.step(step, computed)
-
-    def _fail(self, step: Step, error: Exception) -> None:
-        with self._changed:
-            for job in {row.job for row in step.rows if not row.job.gone}:
-                self.desk.drop(job)
-                job.done(job, error)
-
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
     """What a request holds while it waits.
 
     Attributes:
+        texts: how many it has.
         future: gets its job when that is done.
         job: once its texts are tokenised.
         gone: nobody waits any more.
     """
 
+    texts: int
     future: "asyncio.Future[Job]"
     job: Job | None = None
     gone: bool = False
@@ -316,7 +279,7 @@ def _resolve(future: "asyncio.Future[Job]", job: Job | None, error: Exception | 
     if error is None and job is not None:
         future.set_result(job)
     else:
-        future.set_exception(refusals.failed())
+        future.set_exception(error if isinstance(error, refusals.Refusal) else refusals.failed())
 
 
 def _nobody(job: Job, error: Exception | None) -> None:

@@ -77,6 +77,11 @@ class Costs:
         fixed, per_token = self._fits[stage]
         return fixed + per_token * min(tokens, self.token_budget)
 
+    def rate(self, stage: int, seconds: float) -> float:
+        """What a token takes, in seconds, in a batch that takes so long."""
+        tokens = self.capacity(stage, seconds)
+        return self.seconds(stage, tokens) / tokens
+
     def capacity(self, stage: int, seconds: float) -> int:
         """Tokens of a batch that takes so long; more where the fixed part would be above a tenth of it."""
         fixed, per_token = self._fits[stage]

@@ -22,10 +22,12 @@ class Job:
         point: where its rows leave; None for the operating point in force, and then the one they were begun under.
         asked: whether the request named the point itself.
         deadline: after it nothing is begun for the job, in seconds of the server's clock.
+        begin_by: if no row was begun until then, none will be.
         done: called once, by the thread that answers the last row; with an error where computing failed.
         gone: the client has left or the deadline has passed; nobody waits for an answer.
         tag: fair order of its next row, see :mod:`offramp.serving.scheduler`.
         arrived: when it began to wait.
+        expected: seconds until it is begun, as estimated then.
         begun: when its first row was begun.
         computed: seconds of the stages that its rows ran in.
         degraded: whether a row was answered at the degraded operating point.
@@ -36,9 +38,11 @@ class Job:
     point: Point | None
     deadline: float
     done: Callable[["Job", Exception | None], None]
+    begin_by: float = float("inf")
     gone: bool = False
     tag: float = 0.0
     arrived: float = 0.0
+    expected: float = 0.0
     begun: float | None = None
     computed: float = 0.0
     degraded: bool = False
@@ -62,6 +66,10 @@ class Job:
             self.point = in_force
             self.degraded = mode is Mode.DEGRADED
         row.rule = self.point.rule if self.asked and self.point is not None else in_force.rule
+
+    def overdue(self, now: float) -> bool:
+        """Whether it has waited for longer than allowed to be begun."""
+        return self.begun is None and self.begin_by <= now
 
     def rows(self) -> list["Row"]:
         """Its texts, ready to be scheduled."""

@@ -61,6 +61,12 @@ def failed() -> Refusal:
     return Refusal(500, "internal", "something went wrong in the server; its log says what")
 
 
+def broken() -> Refusal:
+    """The network cannot be run; the log says why."""
+    message = "the server cannot compute now, its log says why; ask another"
+    return Refusal(503, "not_computing", message, headers={"Retry-After": "1"})
+
+
 def gone() -> Refusal:
     """The client left; nobody reads this but the metrics."""
     return Refusal(499, "client_gone", "the client closed the connection")

@@ -74,6 +74,19 @@ class Lane:
         """Rows that wait for a stage."""
         return self._waiting[stage]
 
+    def fills(self, stage: int) -> bool:
+        """Whether more waits for a stage than a step takes."""
+        rows = self._waiting[stage][:_WINDOW]
+        return sum(row.length for row in rows) >= self._costs.capacity(stage, self._limits.seconds)
+
+    def overdue(self, now: float) -> set[Job]:
+        """Jobs that have waited too long to be begun."""
+        return {row.job for row in self._waiting[0][:_WINDOW] if row.job.overdue(now)}
+
+    def stages(self) -> Sequence[Sequence[Row]]:
+        """Rows that wait for each stage."""
+        return self._waiting
+
     def forget(self, job: Job) -> None:
         """Takes out the rows of a job."""
         for stage, rows in enumerate(self._waiting):
@@ -105,7 +118,7 @@ class Lane:
         behind = [(earlier, len(self._waiting[earlier])) for earlier in range(stage) if self._waiting[earlier]]
         if not behind:
             return False
-        if sum(row.length for row in rows) >= self._costs.capacity(stage, self._limits.seconds):
+        if self.fills(stage):
             return False
         if now - min(row.since for row in rows) >= self._limits.wait:
             return False
@@ -120,13 +133,13 @@ class Lane:
     def _take(self, stage: int) -> Step:
         """Makes up a batch around the row whose turn it is."""
         rows = self._waiting[stage]
+        budget = self._costs.capacity(stage, self._limits.seconds)
         window = rows[:_WINDOW]
         lengths = np.array([self._shapes.length(row.length) for row in window])
-        budget = self._costs.capacity(stage, self._limits.seconds)
         group = next(group for group in plan(lengths, budget) if 0 in group)
         taken = sorted(group.tolist())[: self._shapes.count(len(group))]
         chosen = set(taken)
-        rows[:_WINDOW] = [row for position, row in enumerate(window) if position not in chosen]
+        rows[: len(window)] = [row for position, row in enumerate(window) if position not in chosen]
         return Step(stage, [window[position] for position in taken], int(lengths[taken].max()))
 
 
@@ -173,9 +186,19 @@ class Scheduler:
         """Lets rows that did not leave behind a step wait for the next stage."""
         self._lane(step.audit).add(step.stage + 1, [row for row in rows if not row.job.gone], now)
 
-    def ahead(self, tokens: float) -> int:
-        """Rows that would be begun before the last of a new request of so many tokens, its own not counted."""
-        return bisect_left(self._requests.waiting(), self._virtual + tokens, key=_tag)
+    def ahead(self, tokens: float) -> list[int]:
+        """Tokens at each stage whose turn is before the last of a new request of so many, its own not counted."""
+        first, *later = self._requests.stages()
+        place = bisect_left(first, self._virtual + tokens, key=_tag)
+        return [sum(row.length for row in rows) for rows in (first[:place], *later)]
+
+    def fills(self) -> bool:
+        """Whether more rows of requests wait to be begun than a step takes."""
+        return self._requests.fills(0)
+
+    def overdue(self, now: float) -> set[Job]:
+        """Jobs that have waited too long to be begun."""
+        return self._requests.overdue(now)
 
     def oldest(self, now: float) -> float:
         """How long the row whose turn is next has waited to be begun, in seconds."""
