@@ -58,7 +58,9 @@ def test_a_target_that_cannot_be_met_ends_with_1_and_one_sentence(offramp, model
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: tuned: no threshold keeps the disagreement at 1% or less with 0.95 confidence, by")
-    assert "on 45 rows; it takes at least 299 rows or a disagreement of" in line
+    assert "on 60 rows; it takes at least 299 rows or a disagreement of" in line
+    (line,) = tune(offramp, "--max-disagreement", "0.01", "--rule", "per-exit").stderr.splitlines()
+    assert "on 45 rows, after 15 others served to fit the rule; it takes at least 398 rows or a disagreement of" in line
     result = tune(offramp, "--speedup", "99")
     assert result.exit_code == 1
     assert (

@@ -6,6 +6,7 @@ import pytest
 from cached import exit_answers
 from offramp.errors import DataError, OptionError
 from offramp.policy import (
+    FITTING_SHARE,
     AtLeast,
     AtMost,
     Chosen,
@@ -17,10 +18,12 @@ from offramp.policy import (
     Threshold,
     at_exits,
     choose_rule,
+    enough_to_fit,
     make_criterion,
     replay,
     sweep,
 )
+from offramp.policy.candidates import judging_rows
 
 ROWS = exit_answers(n_rows=1000)
 SWEPT = sweep(ROWS, Confidence(ROWS.problem))
@@ -126,6 +129,32 @@ def test_too_few_rows_are_told_how_many_it_takes():
     reason = missed(AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95), n_rows=100)
     assert reason.startswith("no threshold keeps the disagreement at 1% or less with 0.95 confidence, by method ltt")
     assert "on 100 rows; it takes at least 299 rows or a disagreement of " in reason
+
+
+def test_rows_that_a_rule_is_fitted_to_are_counted():
+    fitting, judging = exit_answers(n_rows=100).split(FITTING_SHARE, seed=0)
+    goal = AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95)
+    swept = sweep(judging, make_criterion("per-exit", fitting, goal.risk))
+    reason = choose_rule(goal, swept, judging, fitted=len(fitting)).reason
+    assert "on 75 rows, after 25 others served to fit the rule; it takes at least 398 rows or a" in reason
+
+
+@pytest.mark.parametrize(
+    ("goal", "least"),
+    [
+        (AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95), 398),
+        (AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95), 78),
+        (AtMost(Risk.DISAGREEMENT, 0.05, Method.CONFORMAL, 0.95), 25),
+        (AtLeast(2.0), 1),
+        (Exactly(0.5), 1),
+    ],
+)
+def test_a_rule_is_fitted_where_the_other_rows_can_keep_the_promise(goal, least):
+    assert enough_to_fit(goal, least)
+    assert least == 1 or not enough_to_fit(goal, least - 1)
+    if isinstance(goal, AtMost):
+        judging = exit_answers(n_rows=least).split(FITTING_SHARE, seed=0)[1]
+        assert len(judging) == judging_rows(least)
 
 
 def test_exits_that_are_sure_and_wrong_leave_no_threshold_at_any_number_of_rows():

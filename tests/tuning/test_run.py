@@ -160,9 +160,34 @@ def test_a_point_that_is_missed_leaves_the_one_of_its_name(place):
     assert result.dropped == ()
     with pytest.raises(CheckFailed, match=r"balanced: no threshold keeps .* at least 149 rows.*; safe: .* 299 rows"):
         check(result)
-    for one in tuned(place, "few").missed:
-        assert "on 75 rows; " in one.reason
-        assert one.reason.endswith("; 25% of the rows served to fit the rule, with --rule confidence all would judge")
+    # Too few to fit thresholds to and to judge them: all of them judge.
+    assert [one.reason for one in tuned(place, "few").missed] == [one.reason for one in result.missed]
+    for one, whole in zip(tuned(place, "few", rule="per-exit").missed, (198, 398), strict=True):
+        assert f"on 75 rows, after 25 others served to fit the rule; it takes at least {whole} rows or" in one.reason
+        assert one.reason.endswith("; with the rule 'confidence' all rows would judge")
+
+
+def test_where_rows_are_few_there_is_one_threshold_for_all_exits(place):
+    result = tuned(place, write_rows(place, 300))
+    assert result.one_threshold == ("safe",)
+    rules = {point.name: criterion_name(point.rule.criterion) for point in result.points}
+    assert rules == {"fast": "per-exit", "balanced": "per-exit", "safe": "confidence"}
+    assert {point.name: point.seen.rows for point in result.points} == {"fast": 225, "balanced": 225, "safe": 300}
+    assert tuned(place).one_threshold == ()  # 400 rows
+    assert tuned(place, threshold=0.5).one_threshold == ()
+
+
+@pytest.mark.parametrize("rows", [298, 299, 397, 398])
+def test_as_many_rows_do_as_were_said_to(place, rows):
+    """At the toy's full agreement a promise of 1 % takes 299 rows that judge."""
+    result = tuned(place, write_rows(place, rows), max_disagreement=0.01)
+    assert len(result.points) == (rows >= 299)
+    if rows == 298:
+        assert "on 298 rows; it takes at least 299 rows or a dis" in result.missed[0].reason
+
+
+def write_rows(place, number):
+    return Path(write_jsonl(place / f"{number}.jsonl", single(number, seed=3))).stem
 
 
 @pytest.mark.parametrize("split", [False, True])

@@ -134,6 +134,11 @@ def print_tuned(tuned: "Tuned") -> None:
         header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {layer}" for layer in model["exits"]]
         show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points])}")
+    if tuned.one_threshold:
+        show(
+            f"one threshold for all exits: {', '.join(tuned.one_threshold)}; the rows are too few to fit one for each "
+            "and to judge them"
+        )
     if tuned.comparison:
         show(f"\n{_comparison(tuned.comparison, 'accuracy' if data['labelled'] else 'agreement with full depth')}")
 

@@ -2,7 +2,7 @@
 
 from offramp.policy.answers import ExitAnswers, StageCosts
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, compare_rules, make_criterion, sweep
-from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
+from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule, enough_to_fit
 from offramp.policy.comparison import AtCost, Interval, Outcomes, compare, interval, resample_weights
 from offramp.policy.criteria import (
     FIRST_EXIT,
@@ -81,6 +81,7 @@ __all__ = [
     "compare_rules",
     "criterion_name",
     "disagreement",
+    "enough_to_fit",
     "exit_shares",
     "exits_taken",
     "fit_gate",

@@ -25,6 +25,11 @@ FITTING_SHARE = 0.25
 """Of the rows, for fitting: with more of them too few would be left for judging, see ``benchmarks/rules.py``."""
 
 
+def judging_rows(rows: int) -> int:
+    """How many of some rows are left to judge a criterion once :data:`FITTING_SHARE` of them served to fit it."""
+    return rows - max(1, int(FITTING_SHARE * rows))
+
+
 def make_criterion(name: str, rows: ExitAnswers, risk: Risk) -> Criterion:
     """Makes the criterion of a name for the model that rows were cached from.
 

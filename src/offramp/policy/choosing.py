@@ -6,10 +6,11 @@ import numpy as np
 
 from offramp.errors import OptionError
 from offramp.policy.answers import ExitAnswers
-from offramp.policy.candidates import Swept
+from offramp.policy.bounds import least_count
+from offramp.policy.candidates import Swept, judging_rows
 from offramp.policy.frontier import PerExit
 from offramp.policy.points import Promise, Risk
-from offramp.policy.risk import Choice, Method, choose
+from offramp.policy.risk import Choice, Method, choose, rows_needed
 from offramp.policy.rules import Threshold
 from offramp.policy.sweep import at_exits
 
@@ -66,13 +67,28 @@ class Missed:
     reason: str
 
 
-def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
+def enough_to_fit(goal: Goal, rows: int) -> bool:
+    """Whether a goal can be met on what is left of some rows once a part of them served to fit a criterion.
+
+    It depends on the number of rows alone, so that a criterion may be chosen by it without costing a promise anything.
+
+    Raises:
+        OptionError: the goal is out of range.
+    """
+    if not isinstance(goal, AtMost):
+        return True
+    needed = rows_needed(goal.target, goal.method, goal.risk.loss, goal.confidence)
+    return needed is not None and judging_rows(rows) >= needed
+
+
+def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0) -> Chosen | Missed:
     """Chooses the threshold of one criterion.
 
     Args:
         goal: what is wanted.
         swept: the criterion on the rows.
         rows: none of those that the criterion was fitted to.
+        fitted: number of those.
 
     Raises:
         DataError: the goal needs labels.
@@ -84,7 +100,7 @@ def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
         case AtLeast():
             return _fast_enough(goal, swept, rows)
         case AtMost():
-            return _safe_enough(goal, swept, rows)
+            return _safe_enough(goal, swept, rows, fitted)
 
 
 def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
@@ -99,12 +115,12 @@ def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Mis
     return Chosen(_rule(swept, int(fast[right.argmax()])), None)
 
 
-def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
+def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> Chosen | Missed:
     # Full depth, the first, is no candidate.
     losses = at_exits(rows.losses(swept.answers, goal.risk), swept.exits[1:])
     choice = choose(losses, goal.target, goal.method, goal.risk.loss, goal.confidence)
     if choice.index is None or choice.risk is None or choice.bound is None:
-        return Missed(_reason(goal, choice))
+        return Missed(_reason(goal, choice, fitted))
     promise = Promise(goal.risk, goal.target, goal.method, choice.confidence, choice.risk, choice.bound)
     return Chosen(_rule(swept, choice.index + 1), promise)
 
@@ -118,18 +134,21 @@ def _rule(swept: Swept, index: int) -> Threshold:
     return Threshold(threshold, swept.criterion)
 
 
-def _reason(goal: AtMost, choice: Choice) -> str:
+def _reason(goal: AtMost, choice: Choice, fitted: int) -> str:
     needed = choice.needed
     assert needed is not None
     sure = "" if choice.confidence is None else f" with {choice.confidence:.4g} confidence"
     cures = []
     if needed.rows is not None and needed.rows > choice.rows:
-        cures.append(f"at least {needed.rows} rows")
+        judging = needed.rows
+        in_all = least_count(lambda rows: judging_rows(rows) >= judging) if fitted else judging
+        cures.append(f"at least {in_all} rows")
     elif goal.method is not Method.EMPIRICAL:
         cures.append("more rows")
     if needed.target < 1:
         cures.append(f"a {goal.risk} of {np.ceil(needed.target * 1e4) / 1e4:.2%} allowed")
     return (
         f"no threshold keeps the {goal.risk} at {100 * goal.target:.4g}% or less{sure}, by method {goal.method} on "
-        f"{choice.rows} rows; it takes {' or '.join(cures) or 'another model'}"
+        f"{choice.rows} rows{f', after {fitted} others served to fit the rule' if fitted else ''}; it takes "
+        f"{' or '.join(cures) or 'another model'}"
     )

@@ -124,7 +124,7 @@ def choose(losses: Array, target: float, method: Method, loss: Loss, confidence:
         index=index,
         risk=None if index is None else float(losses[index].mean()),
         bound=None if index is None else bound,
-        needed=Needed(_rows_needed(target, method, loss, confidence), bound) if index is None else None,
+        needed=Needed(rows_needed(target, method, loss, confidence), bound) if index is None else None,
         rows=losses.shape[1],
         target=target,
         confidence=confidence if method in {Method.LTT, Method.UCB} else None,
@@ -141,6 +141,25 @@ def last_certified(losses: Array, target: float, method: Method, loss: Loss, con
             last = start + int(np.argmin(passes)) - 1
             return None if last < 0 else last
     return len(prepared) - 1
+
+
+def rows_needed(target: float, method: Method, loss: Loss, confidence: float) -> int | None:
+    """Gives the least number of calibration rows on which a knob without any loss qualifies; arguments as for
+    :func:`choose`.
+
+    Returns:
+        None if no number up to 16 million does.
+
+    Raises:
+        OptionError: target or confidence is out of range.
+    """
+    _check_shares(target, confidence)
+
+    def qualifies(rows: int) -> bool:
+        prepared = _prepared(np.zeros((1, rows)), method, loss)
+        return bool(_passes(prepared, target, method, loss, confidence)[0])
+
+    return least_count(qualifies)
 
 
 def _prepared(losses: Array, method: Method, loss: Loss) -> Array:
@@ -184,14 +203,6 @@ def _bound(prepared: Array, method: Method, loss: Loss, confidence: float) -> fl
     return least_rejected(lambda target: float(_p_values(prepared, target, method, loss, confidence)), 1.0 - confidence)
 
 
-def _rows_needed(target: float, method: Method, loss: Loss, confidence: float) -> int | None:
-    def qualifies(rows: int) -> bool:
-        prepared = _prepared(np.zeros((1, rows)), method, loss)
-        return bool(_passes(prepared, target, method, loss, confidence)[0])
-
-    return least_count(qualifies)
-
-
 def _check(losses: Array, target: float, confidence: float, loss: Loss) -> None:
     if losses.ndim != 2 or not losses.size:
         raise DataError(f"need losses of shape (knobs, rows), at least one of each, got {losses.shape}")
@@ -202,6 +213,10 @@ def _check(losses: Array, target: float, confidence: float, loss: Loss) -> None:
         valid, kind = np.isin(losses, values), " or ".join(str(value) for value in values)
     if not valid.all():
         raise DataError(f"a loss is {losses[~valid][0]}; a {loss} loss is {kind}")
+    _check_shares(target, confidence)
+
+
+def _check_shares(target: float, confidence: float) -> None:
     if not 0 < target < 1:
         raise OptionError(f"target is {target}; use a share above 0 and below 1, such as 0.01 for 1 %")
     if not 0 < confidence < 1:

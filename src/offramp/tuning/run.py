@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from offramp import environment
@@ -20,6 +21,7 @@ from offramp.policy import (
     AtCost,
     AtMost,
     Chosen,
+    Exactly,
     ExitAnswers,
     Goal,
     Missed,
@@ -32,6 +34,7 @@ from offramp.policy import (
     at_exits,
     choose_rule,
     compare_rules,
+    enough_to_fit,
     exit_shares,
     layers_run,
     make_criterion,
@@ -49,7 +52,7 @@ SECONDS = 10.0
 SPEEDUPS = (1.25, 1.5, 2.0, 3.0, 4.0)
 """At which rules are compared, as far as they can be reached."""
 
-_FEWER = f"; {FITTING_SHARE:.0%} of the rows served to fit the rule, with --rule confidence all would judge"
+_FEWER = "; with the rule 'confidence' all rows would judge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Tuned:
     Attributes:
         points: chosen, and in the model folder now; where there are none, nothing was written.
         missed: those that no threshold was good enough for.
+        one_threshold: names of those with one threshold for all exits, because the rows were too few to fit one for
+            each and to judge them, too.
         dropped: names of points that were in the folder for this backend and precision, but were tuned for other
             weights or temperatures; they are gone.
         comparison: of all rules at equal cost, if that was asked for.
@@ -79,6 +84,7 @@ class Tuned:
     costs: dict[str, Any]
     points: tuple[OperatingPoint, ...]
     missed: tuple[MissedPoint, ...]
+    one_threshold: tuple[str, ...]
     dropped: tuple[str, ...]
     comparison: tuple[AtCost, ...]
 
@@ -132,7 +138,7 @@ def tune(
         rule: what is compared with thresholds, of :data:`offramp.policy.CRITERIA`; by default ``per-exit``, confidence
             with a threshold of its own at each exit (and ``confidence`` with a plain ``threshold``). ``per-exit`` and
             ``gate`` are fitted to a random quarter of the rows, and the others decide; ``confidence`` leaves all of
-            them to decide, for when there are few.
+            them to decide, and is the default where the others would be too few for a promise.
         name: of the point, where there is a target; ``tuned`` if none is given.
         default: the point that predictions use from now on where nothing else is asked for.
         split: fit the temperatures anew to one random half of the rows and choose on the other: for rows that have
@@ -160,7 +166,7 @@ def tune(
         method=method,
         name=name,
     )
-    rule = _rule(rule, threshold)
+    _check_rule(rule, threshold)
     _check_numbers(seconds, seed)
     classifier = load(folder, backend=backend, precision=precision, threads=threads)
     _check_default(default, goals, classifier)
@@ -176,7 +182,8 @@ def tune(
     on_progress("timing stages", 1, 2)
     measured = measure(classifier, rows, answers, seconds)
     answers = replace(answers, costs=measured.costs)
-    points, missed = _choose(goals, rule, answers, classifier, rows.fingerprint, threads, seed)
+    rules = {name: rule or _default_rule(goal, len(rows)) for name, goal in goals.items()}
+    points, missed = _choose(goals, rules, answers, classifier, rows.fingerprint, threads, seed)
     dropped = _write(folder, classifier, rows, refitted, points, default) if points else ()
     return Tuned(
         schema=SCHEMA,
@@ -186,6 +193,9 @@ def tune(
         costs={**asdict(measured.costs), "rows": measured.rows, "repeats": REPEATS},
         points=points,
         missed=missed,
+        one_threshold=tuple(
+            name for name, goal in goals.items() if rule is None and not enough_to_fit(goal, len(rows))
+        ),
         dropped=dropped,
         comparison=compare_rules(answers, SPEEDUPS, seed) if compare else (),
     )
@@ -201,15 +211,16 @@ def check(tuned: Tuned) -> None:
         raise CheckFailed("; ".join(f"{one.name}: {one.reason}" for one in tuned.missed))
 
 
-def _rule(rule: str | None, threshold: float | None) -> str:
-    """What is compared with thresholds; a plain threshold is one of confidence."""
-    if rule is None:
-        return "per-exit" if threshold is None else "confidence"
-    if rule not in CRITERIA:
+def _check_rule(rule: str | None, threshold: float | None) -> None:
+    if rule is not None and rule not in CRITERIA:
         raise OptionError(f"rule {rule!r} is not known; valid: {', '.join(CRITERIA)}")
     if rule == "per-exit" and threshold is not None:
         raise OptionError(f"threshold is {threshold}, but the rule 'per-exit' has one for each exit; leave one out")
-    return rule
+
+
+def _default_rule(goal: Goal, rows: int) -> str:
+    """What is compared with thresholds where nothing else is asked for; a plain threshold is one of confidence."""
+    return "confidence" if isinstance(goal, Exactly) or not enough_to_fit(goal, rows) else "per-exit"
 
 
 def _check_numbers(seconds: float, seed: int) -> None:
@@ -227,22 +238,28 @@ def _check_default(default: str | None, goals: Mapping[str, Goal], classifier: C
 
 def _choose(
     goals: Mapping[str, Goal],
-    rule: str,
+    rules: Mapping[str, str],
     answers: ExitAnswers,
     classifier: Classifier,
     fingerprint: str,
     threads: int | None,
     seed: int,
 ) -> tuple[tuple[OperatingPoint, ...], tuple[MissedPoint, ...]]:
-    fitting, judging = answers.split(FITTING_SHARE, seed) if rule in FITTED else (answers, answers)
+    @cache
+    def parts(rule: str) -> tuple[ExitAnswers, ExitAnswers]:
+        return answers.split(FITTING_SHARE, seed) if rule in FITTED else (answers.subset(np.arange(0)), answers)
 
     @cache
-    def swept(risk: Risk) -> Swept:
+    def swept(rule: str, risk: Risk) -> Swept:
+        fitting, judging = parts(rule)
         return sweep(judging, make_criterion(rule, fitting, risk))
 
     points, missed = [], []
     for name, goal in goals.items():
-        choice = choose_rule(goal, swept(goal.risk if isinstance(goal, AtMost) else judging.best_risk), judging)
+        rule = rules[name]
+        fitting, judging = parts(rule)
+        risk = goal.risk if isinstance(goal, AtMost) else judging.best_risk
+        choice = choose_rule(goal, swept(rule, risk), judging, fitted=len(fitting))
         match choice:
             case Missed():
                 few = _FEWER if rule in FITTED and isinstance(goal, AtMost) else ""
