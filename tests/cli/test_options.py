@@ -67,6 +67,12 @@ def test_options_can_have_other_names():
     assert group.rate == 3
 
 
+def test_fields_without_a_use_are_no_options():
+    _, (_, group, _) = run(["x", "--rate", "3"], without=("sizes",))
+    assert (group.rate, group.sizes) == (3, (1,))
+    assert run(["x", "--sizes", "3"], without=("sizes",))[0].exit_code == 2
+
+
 def test_a_value_of_the_wrong_type_is_refused():
     result, got = run(["x", "--rate", "fast"])
     assert (result.exit_code, got) == (2, None)

@@ -51,6 +51,27 @@ def _renamed(place):
     return write_csv(place.parent / "renamed.csv", rows)
 
 
+@pytest.mark.parametrize(
+    ("name", "quoting", "rows", "warned"),
+    [
+        ("a.tsv", "auto", 3, False),
+        ("a.tsv", "none", 3, False),
+        ("a.tsv", "minimal", 1, False),
+        ("a.csv", "auto", 1, True),
+        ("a.csv", "minimal", 1, False),
+        ("a.csv", "none", 3, False),
+    ],
+)
+def test_quotes_are_what_the_option_says(offramp, place, name, quoting, rows, warned):
+    delimiter = "\t" if name == "a.tsv" else ","
+    lines = ["text,id", '"w1,1', "w2,2", 'w3",3']
+    (place / name).write_text("\n".join(lines).replace(",", delimiter) + "\n")
+    result = predict(offramp, "--quoting", quoting, data=name)
+    assert result.exit_code == 0, result.stderr
+    assert f"{rows} rows classified" in result.stderr
+    assert ("warning: a.csv: lines 2 to 4 are read as one row" in result.stderr) == warned
+
+
 def test_pairs(offramp, place):
     arguments = ("predict", "../pair-model", "--input", "../pairs.csv", "--output", "out.jsonl")
     result = offramp(*arguments, "--text-column", "first", "--text-pair-column", "second")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -34,6 +34,8 @@ def write(target, *chunks):
 
 @pytest.mark.parametrize("target", TARGETS)
 @given(st.lists(st.tuples(VISIBLE, ANY_TEXT), min_size=1, max_size=5))
+@example([("0", "\n\t")])
+@example([('\t\n"', "\n"), ('"', "\t"), ('"quoted"', "")])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 def test_any_text_comes_back(target, rows):
     half = len(rows) // 2

@@ -115,6 +115,65 @@ def test_kept_columns_keep_their_types(classifier):
     assert kept.to_pylist() == table.select(["number", "text", "list"]).to_pylist()
 
 
+def arrow_types():
+    """Columns that lose something on their way through Python."""
+    return {
+        "time": pa.array([1, None, 2**60 + 1], pa.timestamp("ns", "UTC")),
+        "big": pa.array([2**64 - 1, 0, None], pa.uint64()),
+        "single": pa.array([0.1, None, -0.0], pa.float32()),
+        "money": pa.array([None, "1.50", "2.00"]).cast(pa.decimal128(10, 2)),
+        "map": pa.array([[("a", 1)], [], None], pa.map_(pa.string(), pa.int8())),
+        "category": pa.array(["x", None, "x"]).dictionary_encode(),
+        "nothing": pa.nulls(3),
+        "raw": pa.array([b"\xff", b"", None]),
+    }
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_kept_columns_go_from_parquet_to_parquet_as_they_are(resume, classifier, monkeypatch):
+    columns = arrow_types()
+    parquet.write_table(pa.table({"text": ["w1", "w2", "w3"], **columns}), "in.parquet")
+    monkeypatch.setattr(module, "WINDOW", 2)
+    options = {"input": "in.parquet", "output": "out.parquet", "keep": {name: f"my {name}" for name in columns}}
+    if resume:
+
+        def stop(rows):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            predict(classifier, on_rows=stop, **options)
+    predict(classifier, resume=resume, **options)
+    read, written = parquet.read_table("in.parquet", columns=list(columns)), parquet.read_table("out.parquet")
+    written = written.select([f"my {name}" for name in columns])
+    assert written.schema.types == read.schema.types
+    assert written.to_pydict() == {f"my {name}": values for name, values in read.to_pydict().items()}
+    single = [one.column(place).combine_chunks().view(pa.int32()) for one, place in ((read, 2), (written, 2))]
+    assert single[0] == single[1]
+
+
+@pytest.mark.parametrize("output", ["out.csv", "out.tsv", "out.jsonl"])
+def test_kept_columns_of_every_type_go_into_text(output, classifier):
+    parquet.write_table(pa.table({"text": ["w1", "w2", "w3"], **arrow_types()}), "in.parquet")
+    predict(classifier, input="in.parquet", output=output, keep=list(arrow_types()))
+    rows = read(output)
+    assert str(rows[0]["big"]) == str(2**64 - 1)
+    assert "1970-01-01 00:00:00.000000001" in rows[0]["time"]
+    assert rows[1]["money"] == "1.50"
+
+
+def test_a_run_with_other_quoting_is_not_resumed(classifier, monkeypatch):
+    Path("in.csv").write_text("text\nw1\nw2\n")
+    monkeypatch.setattr(module, "WINDOW", 1)
+
+    def stop(rows):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(classifier, input="in.csv", output="out.csv", on_rows=stop)
+    with pytest.raises(OptionError, match="a run with another quoting"):
+        predict(classifier, input="in.csv", output="out.csv", columns=Columns(quoting="none"), resume=True)
+
+
 def test_an_exit_that_nobody_took_is_counted_as_zero(classifier, source):
     scored = predict(classifier, input=source, output="out.jsonl", threshold=2)
     assert scored.exits == {1: 0, 2: 0, 4: ROWS}

@@ -2,9 +2,9 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -13,6 +13,7 @@ COLUMN_OPTIONS = {
     "text_pair": "text-pair-column",
     "label": "label-column",
     "label_separator": "label-separator",
+    "quoting": "quoting",
 }
 
 ModelFolder = Annotated[str, typer.Argument(metavar="MODEL", help="Model folder, as 'offramp train' writes it.")]
@@ -55,7 +56,12 @@ def _plain(value: Any) -> str:
 
 
 def expand(
-    parameter: str, group: type, *, optional: bool = False, names: dict[str, str] | None = None
+    parameter: str,
+    group: type,
+    *,
+    optional: bool = False,
+    names: dict[str, str] | None = None,
+    without: Collection[str] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replaces one parameter of a command by an option for each field of a dataclass.
 
@@ -67,22 +73,27 @@ def expand(
         optional: every option may be left out, and the parameter gets a dict of those given: for dataclasses whose
             defaults depend on another option. The help shows those of the fields.
         names: option names of the fields, where they differ from the field's.
+        without: fields that the command has no use for; they keep their defaults.
     """
     hints = get_type_hints(group, include_extras=True)
     options: dict[str, inspect.Parameter] = {}
     for field in fields(group):
+        if field.name in without:
+            continue
         kind, text = get_args(hints[field.name])[:2]
         flag = "--" + (names or {}).get(field.name, field.name.replace("_", "-"))
         if get_origin(kind) is tuple:
             kind = list[get_args(kind)[0]]  # type: ignore[misc]
         default = None if optional else field.default
+        # The choices stand in the help text; in the table they would take the place of the options' names.
+        metavar = field.name.upper() if get_origin(kind) is Literal else None
         if optional and field.default is not None:
             text += f"; default: {_plain(field.default)}"
         options[field.name] = inspect.Parameter(
             f"{parameter}_{field.name}",
             inspect.Parameter.KEYWORD_ONLY,
             default=default,
-            annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text)],
+            annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text, metavar=metavar)],
         )
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.cli.options import SOURCE, At, Backend, ModelFolder, Precision, Resume, Threads, Threshold, expand
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    At,
+    Backend,
+    ModelFolder,
+    Precision,
+    Resume,
+    Threads,
+    Threshold,
+    expand,
+)
 from offramp.cli.terminal import progress, quiet_libraries, say
 from offramp.data.columns import Columns
 from offramp.errors import OptionError
@@ -17,15 +28,15 @@ if TYPE_CHECKING:
 
 
 @expand("workers", Workers, optional=True)
+@expand("columns", Columns, names=COLUMN_OPTIONS, without=("label", "label_separator"))
 def command(
     model: ModelFolder,
     input: Annotated[str, typer.Option(help=f"Texts: {SOURCE}, or - for standard input.")],  # noqa: A002
     output: Annotated[str, typer.Option(help="csv, tsv, jsonl or parquet file, or - for jsonl on standard output.")],
+    columns: Columns,
     workers: dict[str, Any],
     threshold: Threshold = None,
     at: At = None,
-    text_column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
-    text_pair_column: Annotated[str | None, typer.Option(help="column that holds the second text of a pair")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write every label's probability.")] = False,
     keep: Annotated[
         str | None, typer.Option(help="Input columns to carry through, as id,text; label=gold renames one.")
@@ -58,7 +69,7 @@ def command(
             classifier,
             input=input,
             output=output,
-            columns=Columns(text=text_column, text_pair=text_pair_column),
+            columns=columns,
             threshold=threshold,
             at=at,
             probabilities=probabilities,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
+from offramp.data.doubts import DataWarning
 from offramp.environment import is_main_process
 from offramp.errors import OfframpError
 from offramp.files import storage_errors
@@ -73,12 +74,17 @@ def show(message: str = "") -> None:
 
 
 def quiet_libraries() -> None:
-    """Keeps the libraries' own messages and progress bars off the screen; errors still come as exceptions."""
+    """Keeps the libraries' own messages and progress bars off the screen; errors still come as exceptions.
+
+    Warnings about the data are ours, and are told.
+    """
     import logging
     import warnings
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     warnings.filterwarnings("ignore")
+    warnings.filterwarnings("always", category=DataWarning)
+    warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()

@@ -2,6 +2,7 @@
 
 from offramp.data.cells import text_of
 from offramp.data.columns import Columns
+from offramp.data.doubts import DataWarning
 from offramp.data.labelled import (
     LabelledTexts,
     Split,
@@ -31,6 +32,7 @@ from offramp.data.writing import Writer, result_writer
 
 __all__ = [
     "Columns",
+    "DataWarning",
     "LabelledTexts",
     "Progress",
     "Row",

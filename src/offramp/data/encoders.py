@@ -4,16 +4,16 @@ import csv
 import gzip
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from offramp.data.arrow import ArrowValue, plain
 from offramp.data.formats import Format
-from offramp.errors import DataError
+from offramp.data.parquet import ParquetEncoder
 
 Chunk = Mapping[str, Sequence[object]]
 
@@ -38,7 +38,7 @@ class Encoder(Protocol):
 def encoder(found: Format, columns: Sequence[str], begun: Path | None = None) -> Encoder:
     """The encoder of a format for rows with the given columns; ``begun`` holds the rows that these come behind."""
     if found.kind == "parquet":
-        return _ParquetEncoder(columns, begun)
+        return ParquetEncoder(columns, begun)
     if found.kind == "jsonl":
         return _TextEncoder("", partial(_json_lines, columns), found.compressed)
     delimiter = "\t" if found.kind == "tsv" else ","
@@ -68,101 +68,6 @@ class _TextEncoder:
         return gzip.compress(raw, compresslevel=6, mtime=0) if self._compressed else raw
 
 
-class _ParquetEncoder:
-    """Gathers an Arrow stream a chunk: a parquet file cannot be cut, as what it needs to be read comes last.
-
-    Every chunk has the types of its own values; the file has those that hold all of them. A column without any is text.
-    """
-
-    def __init__(self, columns: Sequence[str], begun: Path | None) -> None:
-        import pyarrow as pa
-
-        self._columns = columns
-        self._schema = pa.schema([])
-        for table in _tables_of(begun) if begun else ():
-            self._schema = _unified(self._schema, table.schema)
-
-    def head(self) -> bytes:
-        return b""
-
-    def rows(self, chunk: Chunk) -> bytes:
-        import pyarrow as pa
-
-        table = pa.table({column: _array(column, chunk[column]) for column in self._columns})
-        self._schema = _unified(self._schema, table.schema)
-        stream = pa.BufferOutputStream()
-        with pa.ipc.new_stream(stream, table.schema) as writer:
-            writer.write_table(table)
-        return bytes(stream.getvalue().to_pybytes())
-
-    def finish(self, gathered: Path, target: Path) -> None:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        columns = pa.schema([(column, pa.null()) for column in self._columns])
-        schema = _with_text_for_null(_unified(columns, self._schema))
-        whole = gathered.with_name("whole")
-        with whole.open("wb") as stream:
-            with parquet.ParquetWriter(stream, schema) as writer:
-                for table in _tables_of(gathered):
-                    writer.write_table(_cast(table, schema))
-            os.fsync(stream.fileno())
-        whole.replace(target)
-
-
-def _tables_of(gathered: Path) -> Iterable[Any]:
-    import pyarrow as pa
-
-    with pa.OSFile(str(gathered)) as stream:
-        while stream.tell() < stream.size():
-            yield pa.ipc.open_stream(stream).read_all()
-
-
-def _array(column: str, values: Sequence[object]) -> Any:
-    import pyarrow as pa
-
-    try:
-        return pa.array(list(map(_plain, values)))
-    except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise _misfit(f"the column {column!r}", error) from None
-
-
-def _unified(earlier: Any, later: Any) -> Any:
-    import pyarrow as pa
-
-    try:
-        return pa.unify_schemas([earlier, later], promote_options="permissive")
-    except pa.ArrowException as error:
-        raise _misfit("a column whose type changes", error) from None
-
-
-def _cast(table: Any, schema: Any) -> Any:
-    import pyarrow as pa
-
-    try:
-        return table.cast(schema)
-    except (pa.ArrowException, ValueError) as error:
-        raise _misfit("a column whose type changes", error) from None
-
-
-def _misfit(what: str, error: Exception) -> DataError:
-    return DataError(f"{what} does not fit into parquet ({error}); write .jsonl instead")
-
-
-def _with_text_for_null(schema: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.schema([(field.name, _text_for_null(field.type)) for field in schema])
-
-
-def _text_for_null(kind: Any) -> Any:
-    import pyarrow as pa
-
-    if pa.types.is_list(kind):
-        return pa.list_(_text_for_null(kind.value_type))
-    return pa.string() if pa.types.is_null(kind) else kind
-
-
 def _json_lines(columns: Sequence[str], chunk: Chunk) -> str:
     rows = zip(*(chunk[column] for column in columns), strict=True)
     return "".join(f"{_json(dict(zip(columns, row, strict=True)))}\n" for row in rows)
@@ -174,7 +79,14 @@ def _csv_rows(columns: Sequence[str], chunk: Chunk, delimiter: str) -> str:
 
 def _csv_lines(rows: Iterable[Sequence[object]], delimiter: str) -> str:
     lines: list[str] = []
-    csv.writer(_LineFeeds(lines.append), delimiter=delimiter).writerows(rows)
+    target = _LineFeeds(lines.append)
+    minimal, whole = (
+        csv.writer(target, delimiter=delimiter, quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
+    for row in rows:
+        # A row over several lines could be taken for several rows, were not all of its fields in quotes.
+        over_lines = any("\n" in field for field in row if isinstance(field, str))
+        (whole if over_lines else minimal).writerow(row)
     return "".join(lines)
 
 
@@ -205,12 +117,13 @@ def _finite(value: object) -> object:
 
 
 def _plain(value: object) -> object:
+    value = plain(value)
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _for_json(value: object) -> object:
     """What stands in JSON for a value that it cannot hold: numpy's types become Python's, dates and the like text."""
-    return _plain(value) if isinstance(value, np.generic | np.ndarray) else str(value)
+    return _plain(value) if isinstance(value, ArrowValue | np.generic | np.ndarray) else str(value)
 
 
 def _csv_field(value: object) -> object:

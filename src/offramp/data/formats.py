@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["csv", "tsv", "jsonl", "parquet"]
+Kind = Literal["csv", "tsv", "jsonl", "parquet", "arrow"]
 
 WRITABLE: dict[str, Kind] = {
     ".csv": "csv",
@@ -13,7 +13,9 @@ WRITABLE: dict[str, Kind] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
-READABLE: dict[str, Kind] = {**WRITABLE, ".json": "jsonl"}
+READABLE: dict[str, Kind] = {**WRITABLE, ".json": "jsonl", ".arrow": "arrow", ".feather": "arrow"}
+# Tables of Apache Arrow are compressed inside.
+_PACKED: tuple[Kind, ...] = ("parquet", "arrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,11 @@ class Format:
 
 
 def format_of(path: Path, suffixes: dict[str, Kind]) -> Format | None:
-    """The format that the end of ``path`` stands for, or None. All but parquet may end in ``.gz`` as well."""
+    """The format that the end of ``path`` stands for, or None. Text may end in ``.gz`` as well."""
     name = path.name.lower()
     compressed = name.endswith(".gz")
     kind = suffixes.get(Path(name.removesuffix(".gz")).suffix)
-    if kind is None or (compressed and kind == "parquet"):
+    if kind is None or (compressed and kind in _PACKED):
         return None
     return Format(kind, compressed)
 

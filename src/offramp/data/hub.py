@@ -1,10 +1,12 @@
 """Reading through ``datasets``: folders written by ``save_to_disk``, and data sets on the Hugging Face hub."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
+from offramp.data.arrow import BATCH_ROWS, arrow_records
+from offramp.data.records import Record, require_columns
 from offramp.data.sources import HubDataset, SavedFolder, choose_split
-from offramp.data.tables import BATCH_ROWS, Record, require_columns
 from offramp.errors import DataError
 
 
@@ -55,26 +57,10 @@ def _records(loaded: Any, split: str | None, name: str, wanted: Sequence[str]) -
     else:
         raise DataError(f"{name} is saved without splits and has no {split!r}; leave out ':{split}'")
     require_columns(wanted, table.column_names, name)
-    readers = [_reader(table.features[column]) for column in wanted]
-    number = 0
-    plain = table.with_format(None).select_columns(list(dict.fromkeys(wanted)))
-    for batch in plain.iter(BATCH_ROWS):
-        columns = [map(read, batch[column]) for read, column in zip(readers, wanted, strict=True)]
-        for values in zip(*columns, strict=True):
-            number += 1
-            yield Record(values, name, "row", number)
-
-
-def _reader(feature: Any) -> Callable[[Any], object]:
-    """Turns a value of ``feature`` into what it stands for: class numbers into names, all else into itself."""
-    from datasets import ClassLabel
-
-    if isinstance(feature, ClassLabel):
-        # Unlabelled rows are stored as -1.
-        return lambda value: None if value is None or value < 0 else feature.int2str(value)
-    if isinstance(inner := getattr(feature, "feature", None), ClassLabel):
-        return lambda values: None if values is None else [inner.int2str(value) for value in values]
-    return lambda value: value
+    chosen = table.with_format("arrow").select_columns(list(dict.fromkeys(wanted)))
+    batches = chain.from_iterable(part.to_batches() for part in chosen.iter(BATCH_ROWS))
+    # The schema of the features, as what the table itself says of its columns may be of an older state.
+    yield from arrow_records(batches, chosen.features.arrow_schema, wanted, name)
 
 
 def _one_line(error: Exception, width: int = 300) -> str:

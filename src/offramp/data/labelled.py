@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import cast
 
 import numpy as np
@@ -55,7 +56,7 @@ class LabelledTexts:
     def label_names(self) -> list[str]:
         """The labels that occur, each once, sorted: by value if all are whole numbers, else as text."""
         names = sorted({name for label in self.labels for name in _names(label)})
-        return sorted(names, key=int) if all(_is_integer(name) for name in names) else names
+        return sorted(names, key=Decimal) if all(_is_integer(name) for name in names) else names
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from offramp.data.arrow import plain
 from offramp.data.cells import label_of, text_of
-from offramp.data.columns import Columns
+from offramp.data.columns import Columns, Quoting
 from offramp.data.hub import hub_records, saved_records
+from offramp.data.records import Record
 from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, Source, find_source
-from offramp.data.tables import Record, file_records, piped_records
+from offramp.data.tables import file_records, piped_records
 from offramp.errors import DataError
 
 
@@ -51,19 +53,19 @@ def _rows(found: Source, source: str, columns: Columns, labelled: bool, keep: tu
     pair = () if columns.text_pair is None else (columns.text_pair,)
     label = (columns.label,) if labelled else ()
     record = None
-    for record in _records(found, (columns.text, *pair, *label, *keep)):
+    for record in _records(found, (columns.text, *pair, *label, *keep), columns.quoting):
         yield _row(record, columns, labelled)
     if record is None:
         raise DataError(f"{source} holds no rows; check that it is the right one and was written to its end")
 
 
-def _records(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
+def _records(source: Source, wanted: Sequence[str], quoting: Quoting) -> Iterator[Record]:
     match source:
         case Piped():
-            yield from piped_records(source.path, wanted)
+            yield from piped_records(source.path, wanted, quoting)
         case Files():
             for path in source.paths:
-                yield from file_records(path, source.kind, wanted)
+                yield from file_records(path, source.kind, wanted, quoting)
         case SavedFolder():
             yield from saved_records(source, wanted)
         case HubDataset():
@@ -74,7 +76,7 @@ def _records(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
 
 def _row(record: Record, columns: Columns, labelled: bool) -> Row:
     values = iter(record.values)
-    text = text_of(next(values), columns.text, record.place)
-    pair = None if columns.text_pair is None else text_of(next(values), columns.text_pair, record.place)
-    label = label_of(next(values), columns.label_separator, columns.label, record.place) if labelled else None
+    text = text_of(plain(next(values)), columns.text, record.place)
+    pair = None if columns.text_pair is None else text_of(plain(next(values)), columns.text_pair, record.place)
+    label = label_of(plain(next(values)), columns.label_separator, columns.label, record.place) if labelled else None
     return Row(text=text, text_pair=pair, label=label, blank=not text, kept=tuple(values))

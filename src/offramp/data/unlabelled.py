@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from offramp.data.columns import Columns
 from offramp.data.labelled import LabelledTexts, fingerprint, read_labelled
 from offramp.data.reading import read_rows
+from offramp.data.records import MissingColumn
 from offramp.data.sources import source_identity
-from offramp.data.tables import MissingColumn
 from offramp.errors import DataError
 
 

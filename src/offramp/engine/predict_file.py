@@ -182,6 +182,7 @@ def _settings(
         "offramp": version("offramp"),
         "text-column": columns.text,
         "text-pair-column": columns.text_pair,
+        "quoting": columns.quoting,
         **options,
         # Rows are sorted and batched within a window: other ones round differently in the last digit.
         "window": WINDOW,

@@ -1,0 +1,52 @@
+"""What every reader gives: the wanted values of a row, and where they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from offramp.data.wording import did_you_mean, listing
+from offramp.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The wanted values of one row, and where they come from. ``number`` counts from 1."""
+
+    values: tuple[object, ...]
+    file: str
+    unit: Literal["line", "row"]
+    number: int
+
+    @property
+    def place(self) -> str:
+        """For error messages: ``train.csv, line 7``."""
+        return f"{self.file}, {self.unit} {self.number}"
+
+
+class MissingColumn(DataError):
+    """The data have no ``column``."""
+
+    def __init__(self, message: str, column: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+def require_columns(wanted: Sequence[str], there: Sequence[str], place: str, hint: str = "") -> None:
+    """Makes sure that each of ``wanted`` is the name of one column, and of one only; what others are called is free.
+
+    ``hint`` is what else could be done than to name another column.
+
+    Raises:
+        MissingColumn: there is none; the message lists the columns there.
+        DataError: there are several.
+    """
+    if repeated := sorted({name for name in wanted if there.count(name) > 1}):
+        raise DataError(f"{place} repeats the columns {listing(repeated)}; give the one that is meant its own name")
+    for name in wanted:
+        if name not in there:
+            named = list(dict.fromkeys(filter(None, there)))
+            raise MissingColumn(
+                f"{place} has no column {name!r}{did_you_mean(name, named)}; its columns are "
+                f"{listing(named, most=30)}: name one of them, as with --text-column or --label-column{hint}",
+                name,
+            )
