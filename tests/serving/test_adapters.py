@@ -1,5 +1,9 @@
 """The forms of other servers, each against the classifier itself."""
 
+import json
+import struct
+
+import numpy as np
 import pytest
 
 from serving_models import TEXTS, classifier_of
@@ -21,18 +25,60 @@ def ranked(prediction):
     ]
 
 
+def as_logits(prediction):
+    """Calibrated logits of a model with one label a text, as clients get them: logarithms of probabilities."""
+    return [
+        {"label": label, "score": pytest.approx(np.log(score), abs=1e-3)}
+        for label, score in prediction.probabilities.items()
+    ]
+
+
 def test_hugging_face(client, expected):
-    one = client.post("/", json={"inputs": TEXTS[0]}).json()
-    assert one == ranked(expected[0])[:1]
-    all_labels = client.post("/", json={"inputs": TEXTS[0], "parameters": {"top_k": 3}}).json()
-    assert all_labels == ranked(expected[0])
-    assert client.post("/", json={"inputs": TEXTS}).json() == [ranked(one)[0] for one in expected]
+    """A list of labels for each text, also for one text: its clients take the first of them."""
+    every = [ranked(one) for one in expected]
+    assert client.post("/", json={"inputs": TEXTS[0]}).json() == every[:1]
+    assert client.post("/", json={"inputs": TEXTS}).json() == every
+    assert client.post("/", json={"inputs": TEXTS, "parameters": {"top_k": None}, "options": None}).json() == every
     several = client.post(
         "/", json={"inputs": TEXTS, "parameters": {"top_k": 2}, "options": {"use_cache": False}}
     ).json()
-    assert several == [ranked(one)[:2] for one in expected]
-    wrong = client.post("/", json={"inputs": "a", "parameters": {"function_to_apply": "none"}})
+    assert several == [one[:2] for one in every]
+    old = {"return_all_scores": False, "padding": True, "batch_size": 8, "truncation": "longest_first"}
+    assert client.post("/", json={"inputs": TEXTS[0], "parameters": old}).json() == [every[0][:1]]
+
+
+def test_hugging_face_scores_without_an_activation(client, expected, serve):
+    asked = {"inputs": TEXTS, "parameters": {"function_to_apply": "none"}}
+    assert client.post("/", json=asked).json() == [as_logits(one) for one in expected]
+    assert client.post("/predict", json={"inputs": TEXTS[0], "raw_scores": True}).json() == as_logits(expected[0])
+    wrong = client.post("/", json={"inputs": "a", "parameters": {"function_to_apply": "sigmoid"}})
     assert (wrong.status_code, wrong.json()["field"]) == (422, "parameters.function_to_apply")
+
+    several = classifier_of(problem_type="multi_label_classification")
+    (answer,) = serve(several).post("/", json={"inputs": TEXTS[0], "parameters": {"function_to_apply": "none"}}).json()
+    probabilities = next(iter(several.predict(TEXTS[:1], top_k=None))).probabilities
+    for one in answer:
+        assert 1 / (1 + np.exp(-one["score"])) == pytest.approx(probabilities[one["label"]], abs=1e-4)
+
+
+@pytest.mark.parametrize("truncation", [False, "do_not_truncate"])
+def test_hugging_face_refuses_to_cut_texts_where_that_is_wanted(client, truncation):
+    asked = {"inputs": ["a", "w1 " * 99], "parameters": {"truncation": truncation}}
+    answer = client.post("/", json=asked)
+    assert (answer.status_code, answer.json()["field"]) == (413, "inputs[1]")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/", {"inputs": "a", "parameters": {"max_length": 7}}, "parameters.max_length"),
+        ("/classify", {"input": "a", "truncate_prompt_tokens": 7}, "truncate_prompt_tokens"),
+    ],
+)
+def test_texts_are_not_cut_to_fewer_tokens_than_the_model_reads(client, path, body, field):
+    answer = client.post(path, json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert "48 tokens" in answer.json()["error"]
 
 
 def test_text_embeddings_inference(client, expected):
@@ -42,7 +88,6 @@ def test_text_embeddings_inference(client, expected):
     assert client.post("/predict", json={"inputs": []}).json() == []
     long = client.post("/predict", json={"inputs": [["a"], ["w1 " * 99]], "truncate": False})
     assert (long.status_code, long.json()["field"]) == (413, "inputs[1]")
-    assert client.post("/predict", json={"inputs": "a", "raw_scores": True}).status_code == 422
     assert (
         client.post("/predict", json={"inputs": ["a", "b"]}).status_code == 422
     )  # a pair, for a model of single texts
@@ -58,6 +103,37 @@ def test_vllm(client, classifier):
     assert answer["usage"]["total_tokens"] == expected.tokens.sum()
     assert client.post("/v1/classify", json={"input": "a"}).status_code == 200
     assert client.post("/classify", json={"input": "a", "model": "another"}).status_code == 404
+
+
+def test_vllm_fields(client, classifier):
+    asked = {
+        "input": TEXTS,
+        "truncate_prompt_tokens": -1,
+        "priority": 3,
+        "request_id": "seven",
+        "user": "me",
+        "add_special_tokens": True,
+        "truncation_side": "right",
+    }
+    answer = client.post("/classify", json=asked | {"use_activation": False}).json()
+    assert answer["id"] == "classify-seven"
+    expected = np.log(classifier.predict(TEXTS, threshold=0.7).probabilities)
+    np.testing.assert_allclose([one["probs"] for one in answer["data"]], expected, atol=1e-3)
+    for older in ("activation", "softmax"):
+        again = client.post("/classify", json=asked | {older: False}).json()
+        np.testing.assert_allclose([one["probs"] for one in again["data"]], expected, atol=1e-3)
+    assert client.post("/classify", json=asked | {"truncate_prompt_tokens": 48}).status_code == 200
+
+
+def test_models_are_listed(client):
+    (model,) = client.get("/v1/models").json()["data"]
+    assert (model["id"], model["object"], model["max_model_len"]) == ("tiny", "model", 48)
+    assert client.get("/v1/models/tiny").json() == model
+    missing = client.get("/v1/models/another")
+    assert (missing.status_code, missing.json()["error"]["message"]) == (
+        404,
+        "there is no model 'another'; this is tiny",
+    )
 
 
 def test_open_inference_protocol(client, classifier):
@@ -82,13 +158,95 @@ def test_open_inference_protocol(client, classifier):
     assert client.get("/v2/health/live").json() == {"live": True}
 
 
+def test_the_addresses_of_the_open_inference_protocol(client):
+    assert client.get("/v2/health/ready").json() == {"ready": True}
+    assert client.get("/v2/models/tiny/ready").json() == {"name": "tiny", "ready": True}
+    assert client.get("/v2/models/tiny/versions/1").json() == client.get("/v2/models/tiny").json()
+    assert client.get("/v2/models/tiny/versions/1/ready").json()["ready"] is True
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
+    assert client.post("/v2/models/tiny/versions/1/infer", json={"inputs": [tensor]}).status_code == 200
+    for path in ("/v2/models/tiny/versions/2", "/v2/models/tiny/versions/2/ready", "/v2/models/another/ready"):
+        assert client.get(path).status_code == 404
+    assert client.post("/v2/models/tiny/versions/2/infer", json={"inputs": [tensor]}).status_code == 404
+    client.service.core.draining = True
+    assert client.get("/v2/models/tiny/ready").status_code == 503
+
+
+def test_outputs_come_as_they_are_asked_for(client):
+    tensor = {"name": "text", "shape": [2, 1], "datatype": "BYTES", "data": [["a"], ["b"]]}
+    wanted = [{"name": "score"}, {"name": "label"}]
+    answer = client.post("/v2/models/tiny/infer", json={"inputs": [tensor], "outputs": wanted}).json()
+    assert [one["name"] for one in answer["outputs"]] == ["score", "label"]
+    assert "id" not in answer
+
+
+def binary(*texts):
+    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+
+def infer(client, tensors, after=b"", length=None, **more):
+    body = json.dumps({"inputs": tensors, **more}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(body)) if length is None else length}
+    return client.post("/v2/models/tiny/infer", content=body + after, headers=headers)
+
+
+def test_tensors_in_binary(client, classifier):
+    """Texts come after the JSON, and outputs go so, without a Content-Type."""
+    after = binary(*(text.encode() for text in TEXTS))
+    tensor = {"name": "text", "datatype": "BYTES", "parameters": {"binary_data_size": len(after)}}
+    answer = infer(
+        client, [tensor | {"shape": [len(TEXTS)]}], after, parameters={"binary_data_output": True, "threshold": 0.5}
+    )
+    length = int(answer.headers["Inference-Header-Content-Length"])
+    outputs = json.loads(answer.content[:length])["outputs"]
+    sizes = [one["parameters"]["binary_data_size"] for one in outputs]
+    assert sum(sizes) == len(answer.content) - length
+    expected = classifier.predict(TEXTS, threshold=0.5)
+    labels = answer.content[length : length + sizes[0]]
+    assert labels == binary(*(one.label.encode() for one in expected))
+    scores = answer.content[length + sizes[0] : length + sizes[0] + sizes[1]]
+    np.testing.assert_allclose(np.frombuffer(scores, "<f8"), expected.confidence, atol=1e-4)
+
+
+def tensor_of(size, **more):
+    return {"name": "text", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": size}} | more
+
+
+@pytest.mark.parametrize(
+    ("tensors", "after", "status", "field", "reason"),
+    [
+        ([tensor_of(5)], b"\x01\0\0\0\xff", 422, "inputs[0]", "text 0 is not UTF-8"),
+        ([tensor_of(5)], b"\x02\0\0\0a", 422, "inputs[0]", "text 0 is longer than the bytes"),
+        ([tensor_of(2)], b"\x02\0", 422, "inputs[0]", "text 0 is longer than the bytes"),
+        ([tensor_of(5)], b"\x01\0\0\0ab", 422, "inputs", "5 bytes after the JSON, but 6 were sent"),
+        ([tensor_of(9)], b"\x01\0\0\0a", 422, "inputs", "9 bytes after the JSON, but 5 were sent"),
+        ([tensor_of(5, data=["a"])], b"\x01\0\0\0a", 422, "inputs[0]", "send either data or binary_data_size"),
+        ([tensor_of(None)], b"", 422, "inputs[0]", "send either data or binary_data_size"),
+        ([tensor_of(-1)], b"", 422, "inputs[0].parameters.binary_data_size", "greater than or equal to 0"),
+        ([tensor_of(5, shape=[2])], b"\x01\0\0\0a", 422, "inputs[0].shape", "there are 1 texts"),
+        ([tensor_of(5), tensor_of(5)], b"\x01\0\0\0a" * 2, 422, "inputs[1].name", "two tensors named text"),
+        ([tensor_of(4 * 21, shape=[21])], bytes(4 * 21), 413, "inputs[0]", "more than 20 texts"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(classifier, serve, tensors, after, status, field, reason):
+    answer = infer(serve(classifier, max_texts=20), tensors, after)
+    assert (answer.status_code, answer.json()["field"]) == (status, field)
+    assert reason in answer.json()["error"]
+
+
+@pytest.mark.parametrize("length", ["9999", "-1", "x", "", "\u00b2".encode(), "1" * 5000])
+def test_a_wrong_length_of_the_json_is_refused(client, length):
+    answer = infer(client, [tensor_of(0)], length=length)
+    assert (answer.status_code, answer.json()["error_type"]) == (400, "invalid_length")
+
+
 def test_pairs(serve):
     model = classifier_of(text_pair=True)
     client = serve(model, threshold=0.7)
     expected = [one.label for one in model.predict(TEXTS[:3], TEXTS[3:6], threshold=0.7)]
     pairs = list(zip(TEXTS[:3], TEXTS[3:6], strict=True))
     hugging_face = client.post("/", json={"inputs": [{"text": first, "text_pair": second} for first, second in pairs]})
-    assert [one["label"] for one in hugging_face.json()] == expected
+    assert [one[0]["label"] for one in hugging_face.json()] == expected
     tei = client.post("/predict", json={"inputs": [list(pair) for pair in pairs]})
     assert [one[0]["label"] for one in tei.json()] == expected
     assert client.post("/predict", json={"inputs": list(pairs[0])}).json()[0]["label"] == expected[0]

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from offramp.serving.keys import Keys
+
 JSON = {"content-type": "application/json"}
 
 
@@ -13,7 +15,7 @@ JSON = {"content-type": "application/json"}
         ('{"texts": "café"}'.encode("latin-1"), "it is not UTF-8: byte 0xe9 at position 14; send it as UTF-8"),
         (b'{"texts": "a", "top_k": ' + b"1" * 5000 + b"}", "a whole number of more than 4300 digits"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"{'texts': 3}", "Expecting property name enclosed in double quotes at character 1"),
+        (b"{'texts': 3}", "Expecting property name enclosed in double quotes (character 1)"),
     ],
 )
 @pytest.mark.parametrize("path", ["/predict", "/classify", "/"])
@@ -75,3 +77,24 @@ def test_a_million_wrong_values_are_one_error(classifier, serve, path, field, mo
 def test_a_body_that_is_not_there(classifier, serve):
     answer = serve(classifier).post("/predict", headers=JSON)
     assert (answer.status_code, answer.json()["error"]) == (422, "there is no body; send JSON")
+
+
+def test_errors_beneath_v1_have_the_form_that_openai_clients_read(classifier, serve, tmp_path):
+    (tmp_path / "keys").write_text("secret\n")
+    client = serve(classifier, keys=Keys(tmp_path / "keys"))
+    key = {"authorization": "Bearer secret"}
+    for answer, status, kind, field in (
+        (client.get("/v1/models"), 401, "unauthorized", None),
+        (client.get("/v1/models/another", headers=key), 404, "not_found", "name"),
+        (client.get("/v1/nowhere", headers=key), 404, "not_found", None),
+        (client.post("/v1/classify", json={"input": 3}, headers=key), 422, "validation", "input"),
+    ):
+        assert answer.status_code == status
+        assert answer.json()["error"].pop("message")
+        assert answer.json()["error"] | {"message": ""} == {
+            "message": "",
+            "type": kind,
+            "param": field,
+            "code": status,
+        }
+    assert set(client.get("/v2", headers={}).json()) == {"error", "error_type", "field"}

@@ -1,6 +1,7 @@
 """The application: routes, one form for all errors, and the guard in front."""
 
 from collections.abc import Callable
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from offramp.serving import routes
 from offramp.serving.adapters import hugging_face, open_inference, vllm
+from offramp.serving.description import Head, describe
 from offramp.serving.explaining import unreadable, wrong
 from offramp.serving.guard import Guard
 from offramp.serving.keys import Keys
@@ -43,8 +45,11 @@ def create_app(service: Service, keys: Keys | None = None, connections: Callable
         telemetry=_NO_TELEMETRY,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
+    app.state.description = cache(partial(describe, app, keys=keys is not None))
     every = list(app.routes)
     for router in (routes.router, hugging_face.router, vllm.router, open_inference.router):
         app.include_router(router)
@@ -53,6 +58,7 @@ def create_app(service: Service, keys: Keys | None = None, connections: Callable
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failed)
+    app.add_middleware(Head)
     app.add_middleware(
         Guard, settings=service.settings, keys=keys, metrics=service.metrics, connections=connections, routes=every
     )
@@ -68,7 +74,7 @@ def create_app(service: Service, keys: Keys | None = None, connections: Callable
 
 def _reply(request: Request, refusal: Refusal) -> JSONResponse:
     request.scope["refusal"] = refusal  # for the guard, which logs it
-    return JSONResponse(refusal.content, refusal.status, refusal.headers)
+    return JSONResponse(refusal.content(request.url.path), refusal.status, refusal.headers)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -89,8 +95,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         return _reply(request, unreadable(error.__cause__))
     kind = _KINDS.get(error.status_code, "http")
     headers = dict(error.headers or {})
-    if error.status_code == 405 and request.url.path == "/":
-        headers["Allow"] = "GET, POST"  # each of them has a route of its own, and knows only itself
+    if error.status_code == 405:
+        # Each of the two methods of "/" has a route of its own, and knows only itself.
+        allowed = "GET, POST" if request.url.path == "/" else headers.get("Allow", "")
+        headers["Allow"] = allowed.replace("GET", "GET, HEAD")
     return _reply(request, Refusal(error.status_code, kind, str(error.detail), headers=headers))
 
 

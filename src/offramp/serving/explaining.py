@@ -17,8 +17,8 @@ def wrong(error: RequestValidationError) -> Refusal:
     every = error.errors()
     first = every[0]
     if first["type"] == "json_invalid":
-        where = f"at character {first['loc'][1]}"
-        return Refusal(400, "invalid_json", f"the body is no JSON: {first['ctx']['error']} {where}")
+        why = f"{first['ctx']['error']} (character {first['loc'][1]})"
+        return Refusal(400, "invalid_json", f"the body is no JSON: {why}")
     steps, deepest = max(((_steps(one, error.body), one) for one in every), key=lambda one: len(one[0]))
     message = deepest["msg"]
     if deepest["type"] == "missing":

@@ -19,8 +19,8 @@ from offramp.serving.settings import Settings
 
 logger = logging.getLogger("offramp.serving")
 
-# Open to all, at all times: what an orchestrator asks, and the page, which holds nothing.
-OPEN = frozenset({"/", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
+# Open to all, at all times: what an orchestrator asks, and pages and a description that hold nothing of the model.
+OPEN = frozenset({"/", "/docs", "/openapi.json", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 
 
 class Guard:
@@ -75,7 +75,7 @@ class Guard:
         except Refusal as refusal:
             status, scope["refusal"] = refusal.status, refusal
             if status != 499:
-                await _refuse(refusal, send)
+                await _refuse(scope, refusal, send)
         except Exception:
             status = 500
             raise
@@ -157,9 +157,9 @@ class _Body:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def _refuse(refusal: Refusal, send: Send) -> None:
+async def _refuse(scope: Scope, refusal: Refusal, send: Send) -> None:
     """Refuses, and closes the connection: the rest of the body is not read."""
-    body = json.dumps(refusal.content).encode()
+    body = json.dumps(refusal.content(scope["path"])).encode()
     headers: dict[str, Any] = {
         "content-type": "application/json",
         "content-length": str(len(body)),

@@ -1,6 +1,7 @@
-"""Answers that are no result: what is wrong, in the one shape that every error has."""
+"""Answers that are no result: what is wrong, in one shape, or in the one that OpenAI's clients read."""
 
 import math
+from typing import Any
 
 
 class Refusal(Exception):
@@ -24,9 +25,10 @@ class Refusal(Exception):
         self.field = field
         self.headers = headers or {}
 
-    @property
-    def content(self) -> dict[str, str | None]:
-        """The reply's body."""
+    def content(self, path: str) -> dict[str, Any]:
+        """The reply's body; beneath ``/v1/``, where OpenAI's clients look for its message, in their form."""
+        if path.startswith("/v1/"):
+            return {"error": {"message": self.message, "type": self.kind, "param": self.field, "code": self.status}}
         return {"error": self.message, "error_type": self.kind, "field": self.field}
 
 

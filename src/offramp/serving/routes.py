@@ -1,11 +1,13 @@
 """The server's own interface."""
 
+import base64
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import Discriminator, Tag
 
 from offramp.engine import Prediction
@@ -13,8 +15,8 @@ from offramp.serving.adapters import embeddings_inference
 from offramp.serving.adapters.embeddings_inference import EmbeddingsInferenceRequest, Ranked
 from offramp.serving.information import information
 from offramp.serving.refusals import Refusal
-from offramp.serving.schemas import GUARDED, REFUSALS, ErrorReply, Info, PredictReply, PredictRequest, State
-from offramp.serving.service import reply, service_of
+from offramp.serving.schemas import GUARDED, NOT_READY, REFUSALS, Info, PredictReply, PredictRequest, State
+from offramp.serving.service import Service, reply, service_of
 
 router = APIRouter()
 
@@ -61,14 +63,22 @@ async def health() -> State:
     return State(status="ok")
 
 
-@router.get("/ready", responses={503: {"model": ErrorReply, "description": "It takes no requests now."}})
-@router.get("/v2/health/ready", responses={503: {"model": ErrorReply, "description": "It takes no requests now."}})
+@router.get("/ready", responses=NOT_READY)
 async def ready(request: Request) -> State:
     """Tells whether the server takes requests."""
-    core = service_of(request).core
+    check_ready(service_of(request))
+    return State(status="ready")
+
+
+def check_ready(service: Service) -> None:
+    """Refuses if a server takes no requests now.
+
+    Raises:
+        Refusal: it is stopping, or it does not compute.
+    """
+    core = service.core
     if core.draining or not core.alive:
         raise Refusal(503, "not_ready", "the server is stopping" if core.draining else "the server does not compute")
-    return State(status="ready")
 
 
 @router.get("/info", responses=GUARDED)
@@ -86,15 +96,43 @@ async def metrics(request: Request) -> Response:
 @router.get("/", response_class=HTMLResponse)
 async def page() -> HTMLResponse:
     """Gives a page to try the server."""
-    return HTMLResponse(_page(), headers={"Content-Security-Policy": _POLICY})
+    return _page("page.html")
 
 
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+@router.get("/docs", response_class=HTMLResponse)
+async def docs() -> HTMLResponse:
+    """Gives a page that tells of every route and field."""
+    return _page("docs.html")
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> JSONResponse:
+    """Gives the description that the page at /docs shows, for programs."""
+    return JSONResponse(request.app.state.description())
 
 
 @cache
-def _page() -> str:
-    return (Path(__file__).parent / "page.html").read_text("utf-8")
+def _page(name: str) -> HTMLResponse:
+    """A page, which may run its own script and style, and talk to this server only."""
+    content = (Path(__file__).parent / name).read_text("utf-8")
+    own = {tag: _hash(content, tag) for tag in ("script", "style")}
+    policy = (
+        f"default-src 'none'; script-src {own['script']}; style-src {own['style']}; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+    return HTMLResponse(content, headers=headers)
+
+
+def _hash(content: str, tag: str) -> str:
+    """What a Content-Security-Policy calls the one script or style of a page."""
+    inner = content.split(f"<{tag}>", 1)[1].split(f"</{tag}>", 1)[0]
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()}'"
 
 
 def _predicted(prediction: Prediction) -> dict[str, Any]:

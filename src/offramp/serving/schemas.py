@@ -169,3 +169,5 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 GUARDED: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in (401, 503)}
 """What the others may answer instead, unless they are open to all."""
+
+NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": ErrorReply, "description": "It takes no requests now."}}

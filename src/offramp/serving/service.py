@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from fastapi import Request, Response
 
 from offramp.engine import Predictions
@@ -74,6 +75,18 @@ class Service:
             logger.info("texts %s", json.dumps({"texts": list(texts), "labels": predictions.labels}))
         return answered
 
+    def check_length(self, tokens: int | None, field: str) -> None:
+        """Refuses to cut texts to fewer tokens than the model reads; None and -1 stand for as many as it reads.
+
+        Raises:
+            Refusal: fewer are wanted.
+        """
+        longest = self.core.classifier.tokenizer.model_max_length
+        if tokens is not None and tokens != -1 and tokens < longest:
+            raise invalid(
+                f"texts are cut to the {longest} tokens that the model reads, not to fewer; leave it out", field
+            )
+
     def point(self, knobs: Knobs) -> Point | None:
         """Where a request wants its texts to leave; None for the operating point in force.
 
@@ -124,20 +137,40 @@ def service_of(request: Request) -> Service:
 
 def reply(content: Any, answered: Answered | None = None) -> Response:
     """A result as JSON, with the times it took in headers."""
-    headers = None if answered is None else _times(answered)
+    headers = None if answered is None else times(answered)
     return Response(json.dumps(content, separators=(",", ":")), media_type="application/json", headers=headers)
 
 
-def scores(predictions: Predictions) -> list[list[dict[str, Any]]]:
-    """Labels with their probabilities, the most probable first, as many as were asked for."""
-    return [
-        [{"label": label, "score": score} for label, score in prediction.probabilities.items()]
-        for prediction in predictions
-    ]
+def scores(predictions: Predictions, *, raw: bool = False) -> list[list[dict[str, Any]]]:
+    """Labels with their probabilities, the most probable first, as many as were asked for.
+
+    Args:
+        raw: give calibrated logits instead, see :meth:`Problem.logits`.
+    """
+    rows = []
+    for prediction in predictions:
+        values = list(prediction.probabilities.values())
+        if raw:
+            values = predictions.problem.logits(np.asarray(values)).tolist()
+        rows.append(
+            [{"label": label, "score": value} for label, value in zip(prediction.probabilities, values, strict=True)]
+        )
+    return rows
 
 
-def _times(answered: Answered) -> Mapping[str, str]:
-    """Milliseconds, in the headers that text-embeddings-inference has."""
+def refuse_truncated(predictions: Predictions, field: str) -> None:
+    """Refuses if a text was longer than the model reads.
+
+    Raises:
+        Refusal: one was.
+    """
+    if predictions.truncated.any():
+        row = int(predictions.truncated.argmax())
+        raise too_large("the text is longer than the model reads; allow its end to be cut", f"{field}[{row}]")
+
+
+def times(answered: Answered) -> Mapping[str, str]:
+    """How long an answer took in milliseconds, in the headers that text-embeddings-inference has."""
     return {
         "x-total-time": f"{1000 * answered.total:.1f}",
         "x-tokenization-time": f"{1000 * answered.tokenising:.1f}",

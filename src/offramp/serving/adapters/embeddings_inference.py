@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Request, Response
 from pydantic import Field
 
-from offramp.serving.refusals import too_large
 from offramp.serving.schemas import Body, FailFast, Knobs
-from offramp.serving.service import reply, scores, service_of
+from offramp.serving.service import refuse_truncated, reply, scores, service_of
 
 Sequence = Annotated[list[str], Field(min_length=1, max_length=2, fail_fast=True)]
 
@@ -19,7 +18,7 @@ class EmbeddingsInferenceRequest(Body):
     """A text, a pair of texts, or a batch of either."""
 
     inputs: str | Sequence | Annotated[list[Sequence], FailFast]
-    raw_scores: Literal[False] = Field(default=False, description="Not offered: scores are calibrated probabilities.")
+    raw_scores: bool = Field(default=False, description="Scores are calibrated logits instead of probabilities.")
     truncate: bool | None = Field(
         default=None, description="false refuses texts that the model cannot read to the end."
     )
@@ -41,8 +40,7 @@ async def predict(body: EmbeddingsInferenceRequest, request: Request) -> Respons
     answered = await service_of(request).answer(
         request, [one[0] for one in inputs], pairs or None, Knobs(), top_k=None, field="inputs"
     )
-    if body.truncate is False and answered.predictions.truncated.any():
-        row = int(answered.predictions.truncated.argmax())
-        raise too_large("the text is longer than the model reads; send truncate: true", f"inputs[{row}]")
-    found = scores(answered.predictions)
+    if body.truncate is False:
+        refuse_truncated(answered.predictions, "inputs")
+    found = scores(answered.predictions, raw=body.raw_scores)
     return reply(found if batch else found[0], answered)

@@ -1,7 +1,6 @@
-"""``POST /``: the form of Hugging Face's inference endpoints, ``{"inputs": ..., "parameters": {...}}``.
+"""``POST /``: the form of Hugging Face's inference API, ``{"inputs": ..., "parameters": {...}}``.
 
-Answers as ``transformers.pipeline("text-classification")`` does: for one text a list of labels; for a list of texts a
-list with one label each, or with a list of labels each where ``top_k`` is given.
+Answers with a list of labels for each text, the most probable first; also for one text, as its clients expect.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,9 +10,11 @@ from pydantic import Field
 
 from offramp.serving.refusals import invalid
 from offramp.serving.schemas import REFUSALS, Body, FailFast, Knobs
-from offramp.serving.service import reply, scores, service_of
+from offramp.serving.service import refuse_truncated, reply, scores, service_of
 
 router = APIRouter(tags=["Hugging Face inference"], responses=REFUSALS)
+
+Positive = Annotated[int, Field(ge=1)]
 
 
 class Pair(Body):
@@ -26,19 +27,25 @@ class Pair(Body):
 class Parameters(Knobs):
     """What the pipeline takes, and when a text leaves."""
 
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    function_to_apply: Literal["softmax", "sigmoid"] | None = Field(
-        default=None, description="Only what the model was trained with: softmax or sigmoid."
+    top_k: Positive | None = Field(default=None, description="How many labels come for each text; null for all.")
+    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = Field(
+        default=None, description="What the model was trained with, softmax or sigmoid; none for calibrated logits."
     )
-    truncation: bool = Field(default=True, description="Texts that are too long are always cut.")
+    truncation: bool | Literal["longest_first", "only_first", "only_second", "do_not_truncate"] | None = Field(
+        default=True, description="false refuses texts that the model cannot read to the end."
+    )
+    max_length: Positive | None = Field(default=None, description="At least as many tokens as the model reads.")
+    return_all_scores: bool | None = Field(default=None, description="An old form: false for one label a text.")
+    padding: bool | str | None = Field(default=None, description="Of no effect.")
+    batch_size: int | None = Field(default=None, description="Of no effect.")
 
 
 class HuggingFaceRequest(Body):
     """Texts to classify."""
 
     inputs: str | Pair | Annotated[list[str], FailFast] | Annotated[list[Pair], FailFast]
-    parameters: Parameters = Parameters()
-    options: dict[str, Any] = Field(default_factory=dict, description="Of no effect.")
+    parameters: Parameters | None = None
+    options: dict[str, Any] | None = Field(default=None, description="Of no effect.")
 
 
 class Scored(Body):
@@ -48,25 +55,24 @@ class Scored(Body):
     score: float
 
 
-@router.post("/", response_model=list[Scored] | list[list[Scored]])
+@router.post("/", response_model=list[list[Scored]])
 async def inference(body: HuggingFaceRequest, request: Request) -> Response:
-    """Classifies texts, in the form of Hugging Face's inference endpoints."""
+    """Classifies texts, in the form of Hugging Face's inference API."""
     service = service_of(request)
-    parameters = body.parameters
+    parameters = body.parameters or Parameters()
     _check_function(parameters.function_to_apply, service.core.classifier.problem.name)
+    service.check_length(parameters.max_length, "parameters.max_length")
     inputs = body.inputs if isinstance(body.inputs, list) else [body.inputs]
     texts = [one.text if isinstance(one, Pair) else one for one in inputs]
     pairs = [one.text_pair for one in inputs if isinstance(one, Pair)]
-    answered = await service.answer(
-        request, texts, pairs or None, parameters, top_k=parameters.top_k or 1, field="inputs"
-    )
-    found = scores(answered.predictions)
-    if not isinstance(body.inputs, list):
-        return reply(found[0], answered)
-    return reply(found if parameters.top_k is not None else [best for (best,) in found], answered)
+    top_k = 1 if parameters.top_k is None and parameters.return_all_scores is False else parameters.top_k
+    answered = await service.answer(request, texts, pairs or None, parameters, top_k=top_k, field="inputs")
+    if parameters.truncation in (False, "do_not_truncate"):
+        refuse_truncated(answered.predictions, "inputs")
+    return reply(scores(answered.predictions, raw=parameters.function_to_apply == "none"), answered)
 
 
 def _check_function(wanted: str | None, problem: str) -> None:
     own = "sigmoid" if problem == "MULTI_LABEL" else "softmax"
-    if wanted not in (None, own):
+    if wanted not in (None, "none", own):
         raise invalid(f"this model's probabilities come from {own}; leave it out", "parameters.function_to_apply")
