@@ -85,3 +85,17 @@ def test_joined_rows_are_those_of_both(pairs):
     assert both.token_type_ids == expected.token_type_ids
     assert both.lengths.tolist() == expected.lengths.tolist()
     assert both.truncated.tolist() == expected.truncated.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_text_without_tokens_is_read_as_one_unknown_word(pairs):
+    tokenizer = tiny_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = None  # nothing frames texts
+    texts = ["w0", "", " ", "zzz"]
+    encoded = encode(tokenizer, texts, texts if pairs else None)
+    assert encoded.input_ids == [[5] * (1 + pairs), [1], [1], [1] * (1 + pairs)]
+    assert encoded.lengths.tolist() == [1 + pairs, 1, 1, 1 + pairs]
+    assert encoded.token_type_ids == ([[0, 1], [0], [0], [0, 1]] if pairs else None)
+    assert not encoded.truncated.any()
+    tokenizer.unk_token = None
+    assert encode(tokenizer, [""]).input_ids == [[2]]

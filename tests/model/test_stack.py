@@ -341,3 +341,11 @@ def test_groups_of_layers_may_be_as_many_as_the_layers():
     for groups, tied in ((LAYERS, False), (2, True)):
         config = AlbertConfig(**{**FAMILIES["albert"].to_dict(), "num_hidden_groups": groups})
         assert LayerStack(AutoModel.from_config(config)).tied == tied
+
+
+@torch.no_grad()
+def test_where_an_encoder_knows_one_kind_of_text_pairs_are_of_that_kind():
+    backbone = backbone_with("roberta", type_vocab_size=1)
+    inputs = {"input_ids": torch.tensor([[2, 9, 3, 8, 3]]), "token_type_ids": torch.tensor([[0, 0, 0, 1, 1]])}
+    state = LayerStack(backbone).embed(inputs)
+    assert torch.equal(state.hidden, backbone.embeddings(inputs["input_ids"]))

@@ -145,7 +145,7 @@ def test_exits_of_a_model_are_replaced(stage, finished, tmp_path):
     summary = stage.attach(tmp_path / "model", model=first, data=more, exits=(3,), head="mlp")
     assert summary.exits == (3, 4)
     texts = [row["text"] for row in stage.fresh]
-    full = [offramp.load(folder).run_exits(texts).logits[-1] for folder in (first, summary.folder)]
+    full = [offramp.load(folder).exit_answers(texts).logits[-1] for folder in (first, summary.folder)]
     np.testing.assert_array_equal(*full)
     assert len(fitted_rows(summary.folder)) == 2
     seen = uses_of(summary.folder, read_texts(stage.texts, Columns()))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from conftest import VOCABULARY, tiny_model
-from offramp.model import encoding
+from offramp.model import padding
 from offramp.model.encoding import Encoded
 from offramp.model.losses import UNLABELLED
 from offramp.training import frozen
@@ -43,7 +43,7 @@ def whole(model, encoded):
 
 @pytest.mark.parametrize("pairs", [False, True])
 def test_kept_states_give_the_networks_logits(model, tmp_path, pairs, monkeypatch):
-    monkeypatch.setattr(encoding, "_TOKENS_IN_BATCH", 40)
+    monkeypatch.setattr(padding, "_TOKENS_IN_BATCH", 40)
     monkeypatch.setattr(frozen, "_ROWS_AT_ONCE", 7)
     encoded, done = rows(30, pairs=pairs), []
     kept = keep_states(model, encoded, tmp_path / "states.npy", done.append)

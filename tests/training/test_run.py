@@ -104,7 +104,7 @@ def test_the_best_epoch_is_kept(stage, finished):
     assert summary.best.mean_accuracy == max(epoch.mean_accuracy for epoch in summary.epochs)
     classifier, rows = offramp.load(summary.folder), read_labelled(stage.dev, Columns())
     targets = encode_labels(rows, classifier.labels, multi_label=False)
-    right = (classifier.exit_logits(rows.texts).argmax(-1) == targets).mean(1)
+    right = (classifier.exit_answers(rows.texts).logits.argmax(-1) == targets).mean(1)
     assert right == pytest.approx(summary.best.accuracies)
 
 
@@ -115,7 +115,9 @@ def test_temperatures_are_those_of_the_saved_model(stage, finished, precision, t
         folder = stage.train(tmp_path / "bf16", recipe=replace(ONE_EPOCH, precision="bf16")).folder
     classifier, rows = offramp.load(folder), read_labelled(stage.dev, Columns())
     targets = encode_labels(rows, classifier.labels, multi_label=False)
-    again = fit_calibration(classifier.exit_logits(rows.texts), targets, classifier.problem, classifier.exits, "")
+    again = fit_calibration(
+        classifier.exit_answers(rows.texts).logits, targets, classifier.problem, classifier.exits, ""
+    )
     there = Calibration.load(folder)
     assert there.temperatures == pytest.approx(again.temperatures, abs=1e-3)
     assert [one.accuracy for one in there.exits] == [one.accuracy for one in again.exits]
@@ -438,7 +440,9 @@ def test_processes_share_the_work(stage, tmp_path):
     assert names(tmp_path) == ["model"]
     classifier, rows = offramp.load(tmp_path / "model"), read_labelled(stage.dev, Columns())
     targets = encode_labels(rows, classifier.labels, multi_label=False)
-    again = fit_calibration(classifier.exit_logits(rows.texts), targets, classifier.problem, classifier.exits, "")
+    again = fit_calibration(
+        classifier.exit_answers(rows.texts).logits, targets, classifier.problem, classifier.exits, ""
+    )
     assert classifier.calibration.rows == 60
     assert classifier.calibration.temperatures == pytest.approx(again.temperatures, abs=1e-3)
     assert again.exits[-1].accuracy > 0.8

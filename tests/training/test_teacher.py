@@ -95,6 +95,16 @@ def test_it_need_not_be_able_to_take_exits(kind, tmp_path):
     assert cut == ([1024, 1024] if kind == "gpt2" else [512, 2000])
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_it_says_of_a_text_depends_neither_on_company_nor_on_the_side_of_padding(kind, side, tmp_path):
+    folder = write_other(tmp_path / "classifier", kind)
+    change_json(tmp_path / "classifier" / TOKENIZER_CONFIG, padding_side=side)
+    teacher = Teacher.open(folder, LABELS, SINGLE, None)
+    alone = [teacher.logits([text], None, bf16=False)[0] for text in TEXTS]
+    np.testing.assert_allclose(teacher.logits(TEXTS, None, bf16=False), alone, atol=1e-4)
+
+
 def test_texts_are_cut_where_the_pupil_cuts_them(tmp_path):
     folder = write_classifier(tmp_path / "classifier")
     text = TEXTS[-1]
@@ -109,7 +119,7 @@ def test_a_model_of_ours_teaches_with_its_last_exit(tmp_path):
     folder = write_model(tmp_path / "model")
     classifier = offramp.load(folder, backend="torch", threads=1)
     found = Teacher.open(str(folder), classifier.labels, SINGLE, None).logits(TEXTS, None, bf16=False)
-    np.testing.assert_allclose(found, classifier.run_exits(TEXTS, None).logits[-1], atol=1e-5)
+    np.testing.assert_allclose(found, classifier.exit_answers(TEXTS).logits[-1], atol=1e-5)
 
 
 def test_rows_are_told_as_they_are_done(tmp_path):

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.model.encoding import Encoded
+from offramp.model.padding import Batch, batch_of
 
 DEFAULT_TOKEN_BUDGET = 2048
 
@@ -15,29 +15,6 @@ DEFAULT_TOKEN_BUDGET = 2048
 _ENOUGH = 0.25
 # ... if what comes next is shorter than this share of its longest row.
 _CLOSE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows padded to the longest of them.
-
-    Attributes:
-        ids: where each row stands in the input, (rows,).
-        lengths: tokens of each row, (rows,).
-        input_ids: (rows, longest).
-        token_type_ids: (rows, longest), or None for single texts.
-    """
-
-    ids: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    input_ids: NDArray[np.int64]
-    token_type_ids: NDArray[np.int64] | None
-
-    @property
-    def tokens(self) -> dict[str, NDArray[np.int64]]:
-        """What an exported graph reads, by name."""
-        tokens = {"input_ids": self.input_ids, "lengths": self.lengths}
-        return tokens if self.token_type_ids is None else tokens | {"token_type_ids": self.token_type_ids}
 
 
 def fitting(lengths: NDArray[np.int64], longest: int, token_budget: int, gathered: int = 0) -> int:
@@ -94,7 +71,7 @@ def stepped(lengths: NDArray[np.int64], step: int, longest: int) -> NDArray[np.i
 def batches(
     encoded: Encoded, token_budget: int, padding_id: int, *, length_step: int = 1, longest: int = 0
 ) -> Iterator[Batch]:
-    """Gives the batches of :func:`plan`, padded on the right, one at a time.
+    """Gives the batches of :func:`plan`, padded, one at a time.
 
     Args:
         length_step: pad to a multiple of so many tokens ...
@@ -103,32 +80,3 @@ def batches(
     lengths = stepped(encoded.lengths, length_step, longest)
     for rows in plan(lengths, token_budget):
         yield batch_of(encoded, rows, padding_id, int(lengths[rows].max()))
-
-
-def batch_of(encoded: Encoded, rows: NDArray[np.int64], padding_id: int, longest: int = 0) -> Batch:
-    """Makes a batch of some rows, padded on the right.
-
-    Args:
-        encoded: what the rows are taken from.
-        rows: indices into it, (rows,).
-        padding_id: the tokenizer's token that stands for nothing.
-        longest: pad at least to this many tokens.
-    """
-    lengths = encoded.lengths[rows]
-    longest = max(longest, int(lengths.max()))
-    types = encoded.token_type_ids
-    return Batch(
-        ids=rows,
-        lengths=lengths,
-        input_ids=_pad(encoded.input_ids, rows, lengths, longest, padding_id),
-        token_type_ids=None if types is None else _pad(types, rows, lengths, longest, 0),
-    )
-
-
-def _pad(
-    sequences: list[list[int]], rows: NDArray[np.int64], lengths: NDArray[np.int64], longest: int, value: int
-) -> NDArray[np.int64]:
-    padded = np.full((len(rows), longest), value, np.int64)
-    flat = [token for row in rows for token in sequences[row]]
-    padded[np.arange(longest) < lengths[:, None]] = flat
-    return padded

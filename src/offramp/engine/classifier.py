@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
 from offramp.engine.ahead import ahead
-from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, Batch, batches
+from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, batches
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
@@ -22,6 +22,7 @@ from offramp.engine.steps import Steps
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode
+from offramp.model.padding import Batch, padding_id_of
 from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold
 
 DEFAULT_THRESHOLD = 0.9
@@ -72,7 +73,7 @@ class Classifier:
         self.labels = config.labels
         self.exits = stages.layers
         self.takes_pairs = config.text_pair
-        self.padding_id = int(tokenizer.pad_token_id or 0)
+        self.padding_id = padding_id_of(tokenizer)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from offramp.engine.batching import Batch
 from offramp.engine.exports import EMBED, FULL, graph_file, stage_name
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import GraphStages, HiddenState
 from offramp.errors import MissingExtraError
+from offramp.model.padding import Batch
 
 
 class OnnxRuntimeStages(GraphStages):

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offramp import environment
-from offramp.engine.batching import Batch
 from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, stage_name
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import GraphStages, HiddenState
 from offramp.errors import MissingExtraError
+from offramp.model.padding import Batch
 
 # Kernels of a graph that are kept for the next batch of the same shape; a large one takes up to a megabyte. Fewer make
 # single texts slower, more let memory grow without end in a long stream, where shapes seldom come again.

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.batching import Batch
 from offramp.engine.pool import Pool
 from offramp.engine.stages import Stages
 from offramp.engine.steps import InFlight, Leaving, Parted, Steps
+from offramp.model.padding import Batch
 from offramp.policy import ExitRule
 
 

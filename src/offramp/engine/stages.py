@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.batching import Batch
+from offramp.model.padding import Batch
 
 State: TypeAlias = Any
 """What rows carry from one stage to the next. Only the backend that made it looks inside."""

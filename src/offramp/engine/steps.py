@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Problem
-from offramp.engine.batching import Batch
 from offramp.engine.stages import Stages, State
+from offramp.model.padding import Batch
 from offramp.policy import ExitRule
 
 

@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from offramp.engine.batching import Batch
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import HiddenState, TensorStages
 from offramp.model import EarlyExitForSequenceClassification
 from offramp.model import State as LayersState
+from offramp.model.padding import Batch, mask_of
 
 
 class TorchStages(TensorStages):
@@ -34,45 +34,27 @@ class TorchStages(TensorStages):
     @torch.inference_mode()
     def first(self, batch: Batch) -> StageOutput:
         """Embeds a batch and runs the first stage and its exit."""
-        embedded = self._network.stack.embed(self._inputs(batch))
+        embedded = self._network.stack.embed(batch.inputs(self._device))
         return self._exit(0, *self._network.run_layers(embedded, None, self._network.stages[0]))
 
     @torch.inference_mode()
     def later(self, stage: int, state: HiddenState, lengths: NDArray[np.int64]) -> StageOutput:
         """Runs a stage after the first and its exit."""
-        resumed = self._network.stack.resume(state.hidden, self._mask(lengths, state.hidden.shape[1]))
+        resumed = self._network.stack.resume(state.hidden, mask_of(lengths, state.hidden.shape[1], self._device))
         return self._exit(stage, *self._network.run_layers(resumed, state.history, self._network.stages[stage]))
 
     @torch.inference_mode()
     def full(self, batch: Batch) -> NDArray[np.float32]:
         """Runs every layer and the last exit."""
-        embedded = self._network.stack.embed(self._inputs(batch))
+        embedded = self._network.stack.embed(batch.inputs(self._device))
         layers = range(self.layers[-1])
         return self._exit(len(self.layers) - 1, *self._network.run_layers(embedded, None, layers)).logits
 
     @torch.inference_mode()
     def embed(self, batch: Batch) -> None:
         """Embeds a batch and does nothing more."""
-        self._network.stack.embed(self._inputs(batch))
+        self._network.stack.embed(batch.inputs(self._device))
 
     def _exit(self, exit_index: int, layers: LayersState, history: Tensor) -> StageOutput:
         logits = self._network.exit_logits(layers, history, exit_index).float().cpu().numpy()
         return StageOutput(HiddenState(layers.hidden, history), logits)
-
-    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
-        inputs = {"input_ids": self._tensor(batch.input_ids)}
-        mask = self._mask(batch.lengths, batch.input_ids.shape[1])
-        if mask is not None:
-            inputs["attention_mask"] = mask
-        if batch.token_type_ids is not None:
-            inputs["token_type_ids"] = self._tensor(batch.token_type_ids)
-        return inputs
-
-    def _mask(self, lengths: NDArray[np.int64], length: int) -> Tensor | None:
-        """There is no mask where nothing is padded: attention is faster without one."""
-        if lengths.min() == length:
-            return None
-        return self._tensor((np.arange(length) < lengths[:, None]).astype(np.int64))
-
-    def _tensor(self, array: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(array).to(self._device)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.engine import Classifier
-from offramp.engine.batching import Batch
 from offramp.engine.stages import Stages
 from offramp.evaluation.timing import interleave
 from offramp.model.encoding import Encoded
+from offramp.model.padding import Batch
 from offramp.policy import Confidence, StageCosts, Threshold, layers_run
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.batching import Batch
 from offramp.engine.exports import FULL, stage_name
 from offramp.engine.openvino_stages import OpenVinoStages
 from offramp.errors import MissingExtraError
+from offramp.model.padding import Batch
 
 Feed = dict[str, NDArray[Any]]
 

@@ -1,15 +1,11 @@
 """Texts to token ids."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
-
-_TOKENS_IN_BATCH = 4096
+from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +13,7 @@ class Encoded:
     """Tokenised texts, not padded.
 
     Attributes:
-        input_ids: token ids of each row.
+        input_ids: token ids of each row, at least one.
         token_type_ids: which text of a pair each token belongs to; None for single texts, where it is always the first.
         lengths: tokens of each row, special tokens included, (rows,).
         truncated: rows that were longer than the tokenizer's ``model_max_length`` and lost tokens, (rows,).
@@ -48,7 +44,8 @@ def encode(
 ) -> Encoded:
     """Tokenises texts or pairs of texts, cutting what is longer than ``tokenizer.model_max_length``.
 
-    Of a pair the longer text is cut first.
+    Of a pair the longer text is cut first. A text without any token, as an empty one is to a tokenizer that adds no
+    special tokens, is read as one unknown word: an encoder cannot run on nothing.
     """
     if not len(texts):  # works for arrays too
         return Encoded([], None, np.zeros(0, np.int64), np.zeros(0, np.bool_))
@@ -61,32 +58,21 @@ def encode(
         return_token_type_ids=text_pairs is not None,
         verbose=False,
     )
-    ids: list[list[int]] = encoding["input_ids"]
+    ids: list[list[int]] = [tokens or [_nothing(tokenizer)] for tokens in encoding["input_ids"]]
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     truncated = lengths >= tokenizer.model_max_length
     if encoding.is_fast:
         # Only a full row can have lost something; asking just those keeps the check free.
         for row in np.flatnonzero(truncated):
             truncated[row] = bool(encoding.encodings[row].overflowing)
-    return Encoded(ids, encoding["token_type_ids"] if text_pairs is not None else None, lengths, truncated)
+    types = None if text_pairs is None else [types or [0] for types in encoding["token_type_ids"]]
+    return Encoded(ids, types, lengths, truncated)
 
 
-def padded_batches(
-    tokenizer: PreTrainedTokenizerBase, encoded: Encoded, device: torch.device
-) -> Iterator[tuple[NDArray[np.int64], dict[str, torch.Tensor]]]:
-    """Row numbers and inputs of rows of like length, the longest first, so that a lack of memory shows at once."""
-    collate = DataCollatorWithPadding(tokenizer)
-    order, start = np.argsort(-encoded.lengths, kind="stable"), 0
-    while start < len(order):
-        rows = order[start : start + max(1, _TOKENS_IN_BATCH // int(encoded.lengths[order[start]]))]
-        columns: dict[str, Any] = {"input_ids": [encoded.input_ids[row] for row in rows]}
-        if encoded.token_type_ids is not None:
-            columns["token_type_ids"] = [encoded.token_type_ids[row] for row in rows]
-        inputs = {name: tensor.to(device) for name, tensor in collate(columns).items()}
-        if inputs["attention_mask"].all():
-            del inputs["attention_mask"]  # attention is faster without one
-        yield rows, inputs
-        start += len(rows)
+def _nothing(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that a text without tokens is read as."""
+    there = (tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.pad_token_id)
+    return next((int(token) for token in there if token is not None), 0)
 
 
 def _readable(texts: Sequence[str]) -> list[str]:

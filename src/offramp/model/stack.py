@@ -99,7 +99,10 @@ class LayerStack:
         self._frame = _frame_of(backbone, self._path, self._layers)
         self._final_norm = getattr(backbone, "final_norm", None)
         self._learnt = False
-        self._accepts = frozenset(inspect.signature(backbone.forward).parameters)
+        self._accepts = set(inspect.signature(backbone.forward).parameters)
+        if getattr(backbone.config, "type_vocab_size", 2) < 2:
+            # RoBERTa and its kin take them and know one kind only, while some tokenizers number the texts of a pair.
+            self._accepts.discard("token_type_ids")
 
     @property
     def tied(self) -> bool:

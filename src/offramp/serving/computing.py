@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.batching import Batch, batch_of
 from offramp.engine.stages import gathered
 from offramp.engine.steps import InFlight, Parted, Steps
 from offramp.model.encoding import Encoded
+from offramp.model.padding import Batch, batch_of
 from offramp.policy import ExitRule
 from offramp.serving.jobs import Row
 from offramp.serving.scheduler import Step

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from offramp.model import EarlyExitForSequenceClassification, LoadedModel
-from offramp.model.encoding import Encoded, padded_batches
+from offramp.model.encoding import Encoded
 from offramp.model.heads import ExitHead
+from offramp.model.padding import padded_batches, padding_id_of
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import ExitFit
 
@@ -52,12 +53,12 @@ def keep_states(
     pooled = open_memmap(file, mode="w+", dtype=np.float32, shape=(len(encoded), layers, network.stack.width))
     logits = np.empty((len(encoded), network.config.num_labels), np.float32)
     done = 0
-    for rows, inputs in padded_batches(model.tokenizer, encoded, network.device):
-        state = network.stack.embed(inputs)
+    for batch in padded_batches(encoded, padding_id_of(model.tokenizer)):
+        state = network.stack.embed(batch.inputs(network.device))
         state, history = network.run_layers(state, None, range(network.stack.depth))
-        pooled[rows] = history[:, :layers].float().cpu().numpy()
-        logits[rows] = network.exit_logits(state, history, last).float().cpu().numpy()
-        done += len(rows)
+        pooled[batch.ids] = history[:, :layers].float().cpu().numpy()
+        logits[batch.ids] = network.exit_logits(state, history, last).float().cpu().numpy()
+        done += len(batch.ids)
         on_rows(done)
     return KeptStates(pooled, logits)
 

@@ -1,15 +1,18 @@
 """Tokenised rows to learn from, and the order in which they come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from offramp.model.encoding import Encoded, joined
 from offramp.model.losses import UNLABELLED
+from offramp.model.padding import batch_of
 
 _BATCHES_IN_POOL = 50
 
@@ -56,6 +59,20 @@ class RowSet(Dataset[dict[str, Any]]):
         if rows.beliefs is not None:
             item["beliefs"] = rows.beliefs[row].tolist()
         return item
+
+
+def collate(items: Sequence[dict[str, Any]], padding_id: int) -> dict[str, Tensor]:
+    """Rows of a :class:`RowSet` as a network reads them, and what they teach.
+
+    Args:
+        padding_id: the tokenizer's :func:`~offramp.model.padding.padding_id_of`.
+    """
+    ids = [item["input_ids"] for item in items]
+    types = [item["token_type_ids"] for item in items] if "token_type_ids" in items[0] else None
+    encoded = Encoded(ids, types, np.array([len(one) for one in ids]), np.zeros(len(ids), np.bool_))
+    inputs = batch_of(encoded, np.arange(len(ids)), padding_id).inputs(torch.device("cpu"))
+    taught = {name: torch.tensor([item[name] for item in items]) for name in ("labels", "beliefs") if name in items[0]}
+    return inputs | taught
 
 
 class LengthGrouped(Sampler[int]):

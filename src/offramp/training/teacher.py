@@ -18,8 +18,12 @@ from offramp.data import LabelledTexts, Texts
 from offramp.errors import BackboneError, OptionError
 from offramp.files import replacing
 from offramp.model import FineTuned, open_classifier
-from offramp.model.encoding import Encoded, encode, padded_batches
+from offramp.model.encoding import Encoded, encode
 from offramp.model.loading import first_line
+from offramp.model.padding import Batch, batch_of, padded_batches, padding_id_of
+
+# How far answers of one classifier to one text may be apart for reasons of rounding.
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +122,34 @@ def beliefs_of(
         bf16: compute in bfloat16, which is faster where the processor or GPU is made for it.
         on_rows: is told about rows done and rows in all.
     """
+    network.eval()
     accepted = inspect.signature(network.forward).parameters
+
+    def answered(batch: Batch) -> NDArray[np.float32]:
+        given = {name: tensor for name, tensor in batch.inputs(network.device).items() if name in accepted}
+        logits: NDArray[np.float32] = network(**given).logits.float().cpu().numpy()
+        return logits
+
+    padding_id = padding_id_of(tokenizer)
+    alone = _minds_padding(answered, encoded, padding_id)
     found = np.empty((len(encoded), network.config.num_labels), np.float32)
     done = 0
-    network.eval()
     with torch.autocast(network.device.type, torch.bfloat16, enabled=bf16):
-        for rows, inputs in padded_batches(tokenizer, encoded, network.device):
-            given = {name: tensor for name, tensor in inputs.items() if name in accepted}
-            found[rows] = network(**given).logits.float().cpu().numpy()
-            done += len(rows)
+        for batch in padded_batches(encoded, padding_id, of_one_length=alone):
+            found[batch.ids] = answered(batch)
+            done += len(batch.ids)
             on_rows(done, len(encoded))
     return found
+
+
+def _minds_padding(answered: Callable[[Batch], NDArray[np.float32]], encoded: Encoded, padding_id: int) -> bool:
+    """Whether padding changes the answer, as it does where the last token is looked at without regard to the mask."""
+    if not len(encoded):
+        return False
+    shortest, longest = (np.array([row]) for row in (encoded.lengths.argmin(), encoded.lengths.argmax()))
+    together = answered(batch_of(encoded, np.concatenate([shortest, longest]), padding_id))[0]
+    alone = answered(batch_of(encoded, shortest, padding_id))[0]
+    return not np.allclose(together, alone, rtol=_TOLERANCE, atol=_TOLERANCE)
 
 
 def _shortened(labels: Sequence[str]) -> str:

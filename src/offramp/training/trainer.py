@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 from transformers import (
-    DataCollatorWithPadding,
     EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedModel,
@@ -30,9 +30,10 @@ from offramp.errors import ModelFolderError
 from offramp.files import read_json
 from offramp.model import LoadedModel
 from offramp.model.loading import quiet
+from offramp.model.padding import padding_id_of
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import Recipe
-from offramp.training.rows import LengthGrouped, Rows, RowSet
+from offramp.training.rows import LengthGrouped, Rows, RowSet, collate
 
 CHECKPOINT_SECONDS = 300.0
 
@@ -158,7 +159,7 @@ def fit(
         args=_arguments(recipe, phase, learning_rate, seed, checkpoints, report_to),
         train_dataset=RowSet(train),
         eval_dataset=RowSet(dev),
-        data_collator=DataCollatorWithPadding(model.tokenizer),
+        data_collator=partial(collate, padding_id=padding_id_of(model.tokenizer)),
         compute_metrics=lambda prediction: _accuracies(prediction, problem, phase.trained, layers),
         callbacks=[
             _Reporter(layers, listener or Listener()),
