@@ -40,6 +40,18 @@ def test_a_model_is_trained_and_its_figures_shown(offramp, place):
     assert (record["seed"], record["trials"]) == (3, 2)
 
 
+def test_labels_are_shown_with_their_rows_and_look_alikes_warned_of(offramp, place):
+    rows = [
+        {"text": row["text"], "label": "sp\u200bam" if number == 7 else row["label"]}
+        for number, row in enumerate(single(60))
+    ]
+    data = write_jsonl(place.parent / "alike.jsonl", [*rows, {"text": "w1", "label": "spam"}])
+    result = train(offramp, "--dev", write_jsonl(place.parent / "dev.jsonl", single(30, seed=9)), data=data)
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"^warning: .*the labels 'spam', 'sp\\u200bam' look the same", result.stderr, re.MULTILINE)
+    assert re.search(r"^training rows of each label: a \d+, b \d+, c \d+, spam 1, sp\u200bam 1$", result.stderr, re.M)
+
+
 def test_frozen_exits_are_shown_apart_from_the_encoder(offramp, place):
     result = train(offramp, "--regime", "frozen")
     assert result.exit_code == 0, result.stderr

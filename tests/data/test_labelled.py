@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from offramp.data import (
     Columns,
+    DataWarning,
     LabelledTexts,
     check_trainable,
     encode_labels,
@@ -130,6 +131,44 @@ def test_a_split_is_a_stratified_partition(labels, fraction, seed):
 def test_the_size_of_the_dev_part(rows, fraction):
     split = split_off_dev(labelled(*[("a",)] * rows), fraction, 0)
     assert len(split.dev) == min(max(round(rows * fraction), 1), rows - 1)
+
+
+def test_rows_of_each_label_are_counted():
+    assert labelled("b", "a", "b").label_counts() == {"a": 1, "b": 2}
+    assert list(labelled("10", "9", "10").label_counts().items()) == [("9", 1), ("10", 2)]
+    assert labelled(("a", "b", "a"), (), ("b",)).label_counts() == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("caf\u00e9", "cafe\u0301"),
+        ("spam", "sp\u200bam"),
+        ("\ufeffspam", "spam"),
+        ("not spam", "not\u00a0spam"),
+        ("e\u0301\u200d", "e\u200d\u0301", "\u00e9"),
+    ],
+)
+def test_labels_that_look_the_same_are_warned_of(names):
+    with pytest.warns(DataWarning, match="memory: the labels .* look the same") as caught:
+        check_trainable(labelled(*names, "other"))
+    (warning,) = caught
+    for name in names:
+        assert ascii(name) in str(warning.message)
+
+
+@pytest.mark.parametrize("names", [("Spam", "spam"), ("e", "\u00e9"), ("2", "\u00b2"), ("a b", "ab")])
+def test_labels_that_look_different_are_not(names):
+    check_trainable(labelled(*names))
+
+
+def test_whole_numbers_of_any_length_are_sorted_by_value(tmp_path):
+    names = ["-" + "9" * 5000, "-1", "7", "9" * 4301, "1" + "0" * 5000]
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "".join(f"a,{name}\n" for name in names[::-1]))
+    data = read_labelled(str(path), Columns())
+    assert data.label_names() == names
+    assert encode_labels(data, names, multi_label=False).tolist() == [4, 3, 2, 1, 0]
 
 
 def test_seeds_differ():

@@ -22,6 +22,8 @@ from offramp.data.columns import Columns
 from offramp.training.recipe import RECIPES, Recipe, recipe_named
 from offramp.training.regimes import Regime
 
+MOST_LABELS = 50
+
 
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("regime", Regime, names={"name": "regime"})
@@ -70,6 +72,11 @@ def command(
 
     with progress("training", "steps") as update:
 
+        def on_labels(rows: dict[str, int]) -> None:
+            shown = [f"{label} {count:,}" for label, count in list(rows.items())[:MOST_LABELS]]
+            more = f", ... ({len(rows)} in all)" if len(rows) > MOST_LABELS else ""
+            say(f"training rows of each label: {', '.join(shown)}{more}")
+
         def on_trial(number: int, of: int, learning_rate: float) -> None:
             if of > 1:
                 say(f"trial {number + 1} of {of}: learning rate {learning_rate:g}")
@@ -95,7 +102,13 @@ def command(
             resume=resume,
             overwrite=overwrite,
             report_to=report_to,
-            listener=Listener(on_trial, update, EpochTable(), partial(update, description="asking the teacher")),
+            listener=Listener(
+                on_labels=on_labels,
+                on_trial=on_trial,
+                on_step=update,
+                on_epoch=EpochTable(),
+                on_teacher=partial(update, description="asking the teacher"),
+            ),
         )
     best = "each exit at its best epoch" if regime.name == "frozen" else f"best epoch {summary.best.number:g}"
     say(f"\n{best}, {summary.seconds:.0f} s of training; on the dev data:\n")

@@ -1,6 +1,8 @@
 """Labelled texts in memory: reading, encoding, checking and splitting them."""
 
 import hashlib
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
+from offramp.data.doubts import doubt
 from offramp.data.reading import read_rows
 from offramp.data.wording import did_you_mean, listing
 from offramp.errors import DataError, OptionError
@@ -57,6 +60,11 @@ class LabelledTexts:
         """The labels that occur, each once, sorted: by value if all are whole numbers, else as text."""
         names = sorted({name for label in self.labels for name in _names(label)})
         return sorted(names, key=Decimal) if all(_is_integer(name) for name in names) else names
+
+    def label_counts(self) -> dict[str, int]:
+        """How many rows have each label, in the order of :meth:`label_names`."""
+        counts = Counter(name for label in self.labels for name in set(_names(label)))
+        return {name: counts[name] for name in self.label_names()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ def encode_labels(
 
 
 def check_trainable(data: LabelledTexts) -> None:
-    """Checks that there is something to tell apart.
+    """Checks that there is something to tell apart, and warns of labels that nobody can tell apart by their looks.
 
     Raises:
         DataError: all rows have the same label or labels.
@@ -128,6 +136,11 @@ def check_trainable(data: LabelledTexts) -> None:
         raise DataError(
             f"{data.source}: all {len(data)} rows have the same label ({listing(data.label_names())}); training needs "
             f"at least two different ones: check the label column and the rows"
+        )
+    for names in _look_alikes(data.label_names()):
+        doubt(
+            f"{data.source}: the labels {', '.join(map(ascii, names))} look the same and are different classes; they "
+            f"differ in invisible characters or in how accents are composed: make them one, if one is meant"
         )
 
 
@@ -187,6 +200,20 @@ def fingerprint(
 
     add([texts, text_pairs, labels])
     return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _look_alikes(names: Sequence[str]) -> list[list[str]]:
+    """Groups of names that differ in nothing that can be seen."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_visible(name), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _visible(name: str) -> str:
+    """What one sees of a name: characters composed, all blanks alike, formatting and control characters left out."""
+    shown = (" " if unicodedata.category(one) == "Zs" else one for one in unicodedata.normalize("NFC", name))
+    return unicodedata.normalize("NFC", "".join(one for one in shown if unicodedata.category(one) not in ("Cf", "Cc")))
 
 
 def _dev_counts(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:

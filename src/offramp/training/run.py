@@ -181,7 +181,7 @@ def train(
         resume: go on with the unfinished run of the same command.
         overwrite: replace an existing model folder.
         report_to: experiment trackers, as ``TrainingArguments.report_to`` names them.
-        listener: is told about steps and epochs.
+        listener: is told about labels, steps and epochs.
 
     Raises:
         DataError: the data cannot be read, or has one class only, or dev has labels that training lacks, or rows that
@@ -287,6 +287,9 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
     model = work.build()
     check_layers(model, work.regime)
     phases = phases_of(work.regime, model.network.config.exits, taught=work.teacher is not None)
+    if trial.number == 0:
+        counts = work.split.train.label_counts()
+        work.listener.on_labels({name: counts.get(name, 0) for name in work.names})
     work.listener.on_trial(trial.number, work.settings["trials"], trial.learning_rate)
     course = _course(trial, model, place, work)
     if environment.is_main_process():

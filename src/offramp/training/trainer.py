@@ -69,6 +69,7 @@ class Epoch:
 class Listener:
     """What a caller wants to hear while a model trains."""
 
+    on_labels: Callable[[dict[str, int]], None] = lambda rows_of_each: None
     on_trial: Callable[[int, int, float], None] = lambda number, trials, learning_rate: None
     on_step: Callable[[int, int], None] = lambda done, total: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
