@@ -10,11 +10,11 @@ from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, Operat
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
     calibration_of,
+    early_exit,
+    ending_after,
     focus_on,
-    full_depth,
-    point_of,
+    leaving_at,
     reliability_of,
-    truncated_at,
 )
 from offramp.evaluation.result import SCHEMA
 from offramp.evaluation.speed import Speed
@@ -102,19 +102,28 @@ def evaluation(
     Args:
         promises: of operating points, by name.
         texts: a text that all rows have, to be shown.
-        focus: place of the setting in focus, thresholds first.
+        focus: place of the setting in focus: thresholds, operating points, cut networks, full depth.
     """
     known = answers_of(layers, rows, labels, problem, seed)
     rules = [Threshold(value, Confidence(problem)) for value in (*thresholds, *([0.8] * len(promises)))]
     names = [*([None] * len(thresholds)), *(name for name, _ in promises)]
     replays = [replay(known.probabilities, rule) for rule in rules]
     points = [
-        point_of(known, rule, taken, _speed(layers, taken.exits), name)
+        early_exit(known, rule, taken, _speed(layers, taken.exits), name)
         for rule, taken, name in zip(rules, replays, names, strict=True)
+    ]
+    *truncated, full = (
+        ending_after(known, index, _speed(layers, np.full(rows, index), 1.0 if run == layers[-1] else 0.9))
+        for index, run in enumerate(layers)
+    )
+    ways = [
+        *zip(points, replays, strict=True),
+        *((point, leaving_at(known, index)) for index, point in enumerate((*truncated, full))),
     ]
     shown = None if texts is None else LabelledTexts([texts] * rows, [texts] * rows, ["a"] * rows, 0, "toy")
     return Evaluation(
         schema=SCHEMA,
+        date="2026-01-31",
         environment=dict(ENVIRONMENT),
         model=EvaluatedModel(
             name=name,
@@ -129,28 +138,24 @@ def evaluation(
             token_budget=64,
             backend="torch",
             precision="fp32",
+            automatic=True,
         ),
         data=EvaluatedData("toy.csv", rows, "sha256:d", {}, 1, 2, float(known.tokens.mean()), 100, 5),
-        full=full_depth(known, 100.0),
+        full=full,
         points=tuple(points[: len(thresholds)]),
         operating_points=tuple(
             OperatingPointHere(point, promise, SEEN, default=index == 0)
             for index, (point, (_, promise)) in enumerate(zip(points[len(thresholds) :], promises, strict=True))
         ),
-        truncated=tuple(
-            truncated_at(known, index, _ratio(0.9 * layers[-1] / layers[index])) for index in range(len(layers) - 1)
-        ),
+        truncated=tuple(truncated),
         overthinking=overthinking(known.right(known.probabilities), layers),
         calibration=calibration_of(known),
         reliability=reliability_of(known),
-        focus=focus_on(known, labels, points[focus], replays[focus], shown),
+        focus=focus_on(known, labels, *ways[focus], shown),
     )
 
 
-def _speed(layers, exits) -> Speed:
+def _speed(layers, exits, efficiency=0.9) -> Speed:
     bound = layers[-1] / float(np.mean(np.array(layers)[exits]))
-    return Speed(_ratio(0.9 * bound), bound)
-
-
-def _ratio(median) -> Ratio:
-    return Ratio(median, 0.97 * median, 1.02 * median)
+    median = efficiency * bound
+    return Speed(Ratio(median, 0.97 * median, 1.02 * median), bound, 100.0 * median)

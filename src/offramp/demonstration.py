@@ -14,7 +14,7 @@ from offramp.engine import Prediction, load
 from offramp.errors import DataError
 from offramp.evaluation import Evaluation, evaluate
 from offramp.files import check_writable, write_json
-from offramp.report import Report, check_picture, check_report, curve_picture, make_report, write_report
+from offramp.report import Report, check_picture, check_report, curve_picture, make_report, words, write_report
 from offramp.training import Epoch, Listener, Recipe, TrainingSummary, train
 from offramp.tuning import Tuned, tune
 
@@ -174,7 +174,7 @@ def _summary(folder: Path, training: TrainingSummary, evaluation: Evaluation, sa
         lines.append(
             f"At {here.point.setting} it is right on {here.point.accuracy:.2%}, differs from full depth on "
             f"{1 - here.point.agreement:.2%} and is {here.point.measured_speedup:.1f}x as fast (quartiles "
-            f"{low:.1f}-{high:.1f}; at most {here.point.bound_speedup:.1f}x is possible)."
+            f"{low:.1f}-{high:.1f}; {words.possible(here.point)})."
         )
     lines += [
         f"Training took {training.seconds:.0f} s. Read {folder}/report.html, or show {folder}/curve.png.",

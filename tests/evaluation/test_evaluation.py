@@ -12,7 +12,7 @@ from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, LabelledTexts, remember
 from offramp.engine import load, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.evaluation import THRESHOLDS, Full, evaluate, speed
+from offramp.evaluation import THRESHOLDS, Recommendation, evaluate, evaluation, fastest_within, recommend, speed
 from offramp.policy import (
     Lead,
     Method,
@@ -26,6 +26,7 @@ from offramp.policy import (
 from toys import multi, pairs, single, write_jsonl, write_model
 
 POINT = {
+    "way",
     "name",
     "rule",
     "threshold",
@@ -39,6 +40,7 @@ POINT = {
     "measured_speedup",
     "measured_speedup_spread",
     "efficiency",
+    "texts_per_second",
     "exits",
 }
 CHOSEN = (0.0, 0.5, 0.7, 0.9, 1.01)
@@ -74,6 +76,7 @@ def test_the_report_has_the_documented_keys(rows):
     report = json.loads(json.dumps(evaluate(classifier(), rows, thresholds=(0.9,)).to_dict(), allow_nan=False))
     assert set(report) == {
         "schema",
+        "date",
         "environment",
         "model",
         "data",
@@ -86,13 +89,12 @@ def test_the_report_has_the_documented_keys(rows):
         "reliability",
         "focus",
     }
-    assert set(report["full"]) == {"accuracy", "macro_f1", "texts_per_second"}
-    assert set(report["points"][0]) == POINT
+    assert set(report["full"]) == set(report["points"][0]) == set(report["truncated"][0]) == POINT
     assert {"exit", "temperature", "ece_before", "ece_after", "nll_before", "nll_after", "auroc"} <= set(
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80
@@ -132,15 +134,15 @@ def test_cut_networks_answer_as_predict_truncated_does(rows):
     model = classifier()
     result = evaluate(model, rows, thresholds=(0.9,))
     full = model.predict_full(rows.texts)
-    assert [one.layers for one in result.truncated] == [1, 2]
+    assert [one.setting for one in result.truncated] == ["cut after layer 1", "cut after layer 2"]
     for one in result.truncated:
-        predicted = model.predict_truncated(rows.texts, exit_index=one.exit).labels
+        predicted = model.predict_truncated(rows.texts, exit_index=one.exits.index(1)).labels
         right = [labels == (truth,) for labels, truth in zip(predicted, rows.labels, strict=True)]
         agree = [labels == other for labels, other in zip(predicted, full.labels, strict=True)]
         assert one.accuracy == pytest.approx(np.mean(right))
         assert one.agreement == pytest.approx(np.mean(agree))
         assert one.accuracy_difference.value == pytest.approx(one.accuracy - result.full.accuracy)
-        assert one.layer_speedup == LAYERS / one.layers
+        assert one.layer_speedup == LAYERS / one.mean_layers
 
 
 def test_the_setting_in_focus_is_looked_at_in_detail(rows):
@@ -163,10 +165,27 @@ def test_the_setting_in_focus_is_looked_at_in_detail(rows):
         assert one.truth == (rows.labels[one.row - 1],)
 
 
-def test_by_default_the_focus_is_fast_and_loses_little(rows):
+def test_by_default_the_focus_is_what_is_recommended(rows):
     result = evaluate(classifier(), rows, thresholds=CHOSEN)
-    assert result.focus.point == result.fastest_within(0.003)
-    assert evaluate(classifier(), rows, thresholds=(0.0,)).focus.point.threshold == 0
+    found = recommend(result.full, result.points, (), result.truncated, len(rows))
+    assert result.focus.point == found.point
+
+
+@pytest.mark.parametrize("exit_index", [0, 1, 2])
+def test_the_focus_may_be_a_network_that_ends_anywhere(rows, monkeypatch, exit_index):
+    def chosen(full, thresholds, operating_points, truncated, rows):
+        return Recommendation((*truncated, full)[exit_index], 0.003, None, None, None)
+
+    monkeypatch.setattr(evaluation, "recommend", chosen)
+    model = classifier()
+    result = evaluate(model, rows, thresholds=(0.9,))
+    assert result.focus.point == (*result.truncated, result.full)[exit_index]
+    assert [one.right + one.wrong for one in result.focus.exits] == [80 * (exit_index == place) for place in range(3)]
+    predicted = model.predict_truncated(rows.texts, exit_index=exit_index).labels
+    assert sum(one.right for one in result.focus.exits) == sum(
+        labels == (truth,) for labels, truth in zip(predicted, rows.labels, strict=True)
+    )
+    assert (result.focus.disagreeing == 0) == (result.focus.point.agreement == 1)
 
 
 def operating_point(folder, name, threshold, model=None):
@@ -191,7 +210,7 @@ def test_operating_points_of_the_folder_are_measured(tmp_path, rows):
     assert (here.point.name, here.point.rule, here.point.threshold) == ("safe", "lead at least 0.8", 0.8)
     assert here.point.exits == pytest.approx(np.bincount(predictions.exits, minlength=3) / 80)
     assert (here.default, here.promise, here.seen) == (True, points[0].promise, SEEN)
-    assert result.focus.point == here.point
+    assert evaluate(folder, rows, thresholds=(0.9,), focus="safe").focus.point.name == "safe"
     assert [point.name for point in result.points] == [None]
     assert evaluate(folder, rows, thresholds=(0.9,), focus=0.9).focus.point.name is None
     with pytest.raises(OptionError, match="there is no operating point 'none'"):
@@ -226,6 +245,7 @@ def test_times_hang_together(rows):
         low, high = point.measured_speedup_spread
         assert 0 < low <= point.measured_speedup <= high
         assert point.efficiency == pytest.approx(point.measured_speedup / point.bound_speedup)
+        assert point.measured_speedup <= point.bound_speedup
 
 
 def test_a_report_is_json_even_where_a_figure_is_missing():
@@ -314,12 +334,12 @@ def test_the_fastest_point_within_a_loss(rows):
         replace(point, threshold=threshold, accuracy=accuracy, measured_speedup=speed)
         for threshold, accuracy, speed in [(0.5, 0.80, 4.0), (0.7, 0.88, 3.0), (0.8, 0.89, 2.0), (1.01, 0.90, 0.9)]
     )
-    made = replace(result, full=Full(0.90, 0.9, 1.0), points=points, data=replace(result.data, rows=1000))
-    assert made.fastest_within(0.5).threshold == 0.5
-    assert made.fastest_within(0.02).threshold == 0.7
-    assert made.fastest_within(0.01).threshold == 0.8
-    assert made.fastest_within(0.0).threshold == 1.01
-    assert replace(made, points=points[:1]).fastest_within(0.01) is None
+    full = replace(result.full, accuracy=0.90)
+    assert fastest_within(points, full, 0.5).threshold == 0.5
+    assert fastest_within(points, full, 0.02).threshold == 0.7
+    assert fastest_within(points, full, 0.01).threshold == 0.8
+    assert fastest_within(points, full, 0.0).threshold == 1.01
+    assert fastest_within(points[:1], full, 0.01) is None
 
 
 def test_the_default_thresholds_go_from_the_first_exit_to_full_depth():

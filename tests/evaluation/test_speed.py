@@ -5,7 +5,8 @@ from conftest import tiny_model
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.evaluation import Request, speed
-from offramp.evaluation.speed import measure_speeds, rows_within
+from offramp.evaluation.speed import measure_speeds, rows_within, speed_of
+from offramp.evaluation.timing import Ratio
 from offramp.policy import Confidence, Lead, Replay, Threshold
 from toys import single
 
@@ -43,5 +44,14 @@ def test_rules_with_the_same_exits_are_timed_once(monkeypatch):
     found = measure_speeds(classifier, request, rules, lambda what, done, total: told.append(total))
     assert told[-1] == 2 * (2 + 2 + 1)  # two rules, two cut networks, full depth; warm-up and one round
     assert found.rules[0] == found.rules[1] != found.rules[2]
-    assert len(found.truncated) == 2
-    assert found.full_seconds > 0
+    assert len(found.ending) == 3
+    assert found.ending[-1].measured == Ratio(1.0, 1.0, 1.0)
+    assert min(one.texts_per_second for one in (*found.rules, *found.ending)) > 0
+
+
+@pytest.mark.parametrize(("estimate", "bound"), [(5.03, 5.08), (6.0, 6.0)])
+def test_what_was_measured_is_possible(estimate, bound):
+    found = speed_of(np.array([5.08, 5.08]), np.array([1.0, 1.0]), estimate, 30)
+    assert found.measured.median == pytest.approx(5.08)
+    assert found.bound == pytest.approx(bound)
+    assert found.texts_per_second == pytest.approx(30)

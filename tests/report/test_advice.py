@@ -6,9 +6,9 @@ import pytest
 
 from evaluations import SAFE, SEEN, evaluation
 from offramp.benchmark import Kind
-from offramp.evaluation import Group, Overthinking
+from offramp.evaluation import Group, Overthinking, risk_here
 from offramp.policy import Interval, Risk
-from offramp.report.advice import advise, risk_here
+from offramp.report.advice import advise
 from offramp.report.bench_file import Speed, Speeds
 
 QUIET = evaluation(rows=4000)

@@ -6,11 +6,12 @@ import pytest
 
 from evaluations import evaluation
 from offramp.errors import MissingExtraError, OptionError, StorageError
-from offramp.evaluation import Full, Point
+from offramp.evaluation import Point, Way
 from offramp.policy import Interval
 from offramp.report import check_picture, curve, curve_picture
 
 POINT = Point(
+    way=Way.THRESHOLD,
     name=None,
     rule="confidence at least 0.8",
     threshold=0.9,
@@ -24,11 +25,12 @@ POINT = Point(
     measured_speedup=2.0,
     measured_speedup_spread=(1.9, 2.2),
     efficiency=0.8,
+    texts_per_second=200.0,
     exits=(0.5, 0.5),
 )
 EVALUATION = replace(
     evaluation(),
-    full=Full(0.95, 0.94, 100.0),
+    full=replace(POINT, way=Way.FULL, threshold=None, accuracy=0.95),
     points=(
         replace(POINT, threshold=0.5, accuracy=0.80, measured_speedup=4.0, measured_speedup_spread=(3.9, 4.2)),
         POINT,

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -154,6 +155,42 @@ def test_all_parts_are_there():
         "sha256:d",
     ):
         assert words in text
+
+
+def first_screen(made):
+    page = render(make_report(made))
+    check(page)
+    return "".join(Checker(page[: page.index("<main>")] + "</body></html>").text)
+
+
+def test_the_first_screen_says_what_to_do_and_whether_the_promise_holds():
+    made = evaluation(promises=(("safe", replace(SAFE, target=0.5)),), rows=4000, focus=5)
+    made = replace(made, model=replace(made.model, folder="m"), data=replace(made.data, source="data/r8-test.csv"))
+    point, text = made.focus.point, first_screen(made)
+    for words in (
+        "Use --at safe",
+        "offramp predict m --input FILE --output FILE --at safe",
+        "r8-test.csv, 4,000 texts; 2026-01-31",
+        "✓ disagreement at most 50.0\u202f%",
+        f"{point.texts_per_second:,.0f} texts a second instead of 100",
+        f"{1000 / point.texts_per_second:.2f}\u202fms a text; 100 (10.0\u202fms) at full depth",
+    ):
+        assert words in text
+
+
+def test_never_more_is_reached_than_is_possible():
+    made = evaluation(promises=(("safe", SAFE),), focus=5)
+    point = replace(made.focus.point, measured_speedup=5.08, bound_speedup=5.08, efficiency=1.0)
+    text = first_screen(replace(made, focus=replace(made.focus, point=point)))
+    assert "all that is possible, within the noise" in text
+    assert "possible at most" not in text
+
+
+def test_the_first_screen_of_full_depth_compares_it_with_nothing():
+    text = first_screen(evaluation(rows=4000, focus=8))
+    assert "Stay at full depth" in text
+    assert "instead of" not in text.split("Recommended instead")[0]
+    assert "Speed-up" not in text
 
 
 def test_very_long_names_are_cut():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from evaluations import SAFE, evaluation
 from offramp.benchmark import Kind
-from offramp.evaluation import Group
+from offramp.evaluation import Group, Standing, fastest_within
 from offramp.report.bench_file import Speed, Speeds
 from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
@@ -56,7 +56,7 @@ def test_every_way_to_run_the_model_is_a_choice():
     assert asides["safe"].startswith("operating point, default")
     assert "in focus" in asides["threshold 0.7"]
     assert [one.name for one in shown if one.chosen] == ["threshold 0.7"]
-    fastest = made.fastest_within(0.01)
+    fastest = fastest_within(made.points, made.full, 0.01)
     assert "fastest threshold within 1 point" in asides[f"threshold {fastest.threshold:g}"]
 
 
@@ -68,10 +68,11 @@ def test_an_operating_point_in_focus_is_there_once():
 def test_promises_stand_beside_what_is_seen():
     made = evaluation(promises=(("safe", SAFE), ("plain", None)))
     safe, plain = promises(made)
-    assert (safe.name, safe.rule, safe.method) == ("safe (default)", "confidence at least 0.8", "Learn-then-Test")
-    assert (safe.seen, safe.bound, safe.rows) == (SAFE.seen, SAFE.bound, 1000)
-    assert safe.here == pytest.approx(1 - made.operating_points[0].point.agreement)
-    assert (plain.promise, plain.seen, plain.bound) == ("none", None, None)
+    assert (safe.name, safe.method) == ("safe (default)", "Learn-then-Test")
+    assert (safe.here.promise, safe.here.point.rule) == (SAFE, "confidence at least 0.8")
+    assert safe.risk == safe.kept.risk == pytest.approx(1 - made.operating_points[0].point.agreement)
+    assert safe.kept.standing is Standing.BROKEN
+    assert (plain.name, plain.promise, plain.method, plain.kept) == ("plain", "none", "", None)
 
 
 def speed(name, kind, texts, accuracy, threads=1):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from evaluations import SAFE, evaluation
-from offramp.evaluation import Full
+from offramp.evaluation import LEAST_SPEEDUP, LOSSES, Way
 from offramp.policy import Interval
-from offramp.report.verdict import LEAST_SPEEDUP, LOSSES, decide
+from offramp.report.verdict import decide
 
 BASE = evaluation(thresholds=(0.9,))
 FULL = 0.900
@@ -21,7 +21,7 @@ def made(early, cut, width=0.01):
 
     return replace(
         BASE,
-        full=Full(FULL, FULL, 1.0),
+        full=replace(BASE.full, accuracy=FULL),
         points=tuple(
             replace(
                 BASE.points[0],
@@ -78,7 +78,7 @@ def test_early_exit_wins(early, cut):
 def test_a_cut_network_wins(early, cut):
     found = decide(made(early, cut))
     assert found.advice.startswith("Just cut the model: end it after layer ")
-    assert "cut off behind one of its exits wins" in found.rule
+    assert "cut off after one of its exits wins" in found.rule
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,14 @@ def test_a_threshold_at_which_all_texts_take_one_exit_is_a_cut_network_by_anothe
 
 def test_an_operating_point_is_preferred_to_thresholds_picked_on_these_texts():
     whole = made([(3.0, 0.899)], [])
-    point = replace(whole.points[0], name="safe", measured_speedup=2.0, measured_speedup_spread=(1.9, 2.1))
+    point = replace(
+        whole.points[0],
+        way=Way.OPERATING_POINT,
+        name="safe",
+        measured_speedup=2.0,
+        measured_speedup_spread=(1.9, 2.1),
+        agreement=1.0,
+    )
     here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
     tuned = replace(whole, operating_points=(replace(here, point=point),))
     assert decide(tuned).advice.startswith("Use early exit at operating point 'safe'.")

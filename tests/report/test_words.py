@@ -1,6 +1,6 @@
 import pytest
 
-from evaluations import SAFE, evaluation
+from evaluations import SAFE
 from offramp.policy import Interval
 from offramp.report import words
 
@@ -22,6 +22,14 @@ def plain(text):
         (words.signed(0.00001), "0.00"),
         (words.signed(-0.00001), "0.00"),
         (words.times(1.634), "1.6×"),
+        (words.rate(1234.5), "1,234"),
+        (words.rate(12.34), "12.3"),
+        (words.milliseconds(1234.5), "0.81 ms"),
+        (words.milliseconds(82.5), "12.1 ms"),
+        (words.milliseconds(2.0), "500 ms"),
+        (words.data_name("/data/r8/test.csv"), "test.csv"),
+        (words.data_name("owner/name:test"), "owner/name:test"),
+        (words.data_name("-"), "-"),
         (words.whole(12345.6), "12,346"),
         (words.span("1", "2"), "1 to 2"),
         (words.span("1", "1"), "1"),
@@ -37,22 +45,3 @@ def plain(text):
 )
 def test_figures_in_words(made, expected):
     assert plain(made) == expected
-
-
-def test_the_headline_has_speed_accuracy_and_how_sure_both_are():
-    made = evaluation(thresholds=(0.0, 0.9), focus=1)
-    point, full = made.points[1], made.full
-    headline = plain(words.headline(made))
-    assert headline.startswith("At threshold 0.9 the model is ")
-    for figure in (point.measured_speedup, *point.measured_speedup_spread):
-        assert f"{figure:.1f}×" in headline
-    for figure in (point.accuracy, full.accuracy):
-        assert f"{100 * figure:.2f} %" in headline
-    for figure in (point.accuracy_difference.low, point.accuracy_difference.high):
-        assert f"{100 * figure:+.2f}".replace("+0.00", "0.00") in headline
-    assert "of 400 texts" in headline
-
-
-def test_an_operating_point_is_called_by_its_name():
-    made = evaluation(promises=(("safe", SAFE),), focus=5)
-    assert words.headline(made).startswith("At operating point 'safe' the model")

@@ -22,7 +22,7 @@ from offramp.cli.terminal import progress, quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
 if TYPE_CHECKING:
-    from offramp.evaluation import Evaluation, Point, Truncated
+    from offramp.evaluation import Evaluation, Point
     from offramp.report import Report
 
 
@@ -152,6 +152,8 @@ def print_report(found: "Report") -> None:
     show(f"\n{_exits_table(evaluation)}")
     if len(evaluation.points) > 1:
         show(f"\n{found.advice.verdict.advice}\n{found.advice.verdict.figures}")
+        if found.summary.recommended and found.summary.command is not None:
+            show(f"\n    {found.summary.command}")
 
 
 def _settings_table(evaluation: "Evaluation") -> str:
@@ -170,17 +172,17 @@ def _settings_table(evaluation: "Evaluation") -> str:
         for point in (*evaluation.points, *named)
     ]
     cut = [
-        [f"cut after {one.layers}", *_quality(one), "", *_speed(one), *[""] * (1 + len(evaluation.model.exits))]
+        [one.setting.replace("layer ", ""), *_quality(one), "", *_speed(one), *[""] * (1 + len(evaluation.model.exits))]
         for one in reversed(evaluation.truncated)
     ]
     return table([*header, *(f"exit {layers}" for layers in evaluation.model.exits)], [*early, *cut])
 
 
-def _quality(one: "Point | Truncated") -> list[str]:
+def _quality(one: "Point") -> list[str]:
     return [f"{one.accuracy:.2%}", f"{one.macro_f1:.2%}", f"{one.agreement:.2%}", f"{one.layer_speedup:.2f}x"]
 
 
-def _speed(one: "Point | Truncated") -> list[str]:
+def _speed(one: "Point") -> list[str]:
     return [f"{one.measured_speedup:.2f}x", "{:.2f}-{:.2f}".format(*one.measured_speedup_spread)]
 
 

@@ -25,7 +25,7 @@ from offramp.data.seen import (
     temperatures_of,
     uses_of,
 )
-from offramp.data.sources import check_apart, source_identity
+from offramp.data.sources import check_apart, hub_dataset, source_identity
 from offramp.data.unfinished import Progress
 from offramp.data.unlabelled import Texts, read_any, read_texts
 from offramp.data.writing import Writer, result_writer
@@ -48,6 +48,7 @@ __all__ = [
     "distinct",
     "encode_labels",
     "fingerprint",
+    "hub_dataset",
     "is_point",
     "point_of",
     "read_any",

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from offramp.data.formats import READABLE, Kind, format_of, suffixes_in_words
 from offramp.data.wording import did_you_mean, listing
-from offramp.errors import DataError, OptionError, StorageError
+from offramp.errors import DataError, OfframpError, OptionError, StorageError
 
 DEFAULT_SPLIT = "train"
 
@@ -82,6 +82,15 @@ def find_source(source: str) -> Source:
         if match is None or format_of(Path(match["name"]), READABLE) is not None:
             raise DataError(f"{source} does not exist{_neighbours(_local(source))}; check the path")
     return HubDataset(match["name"], match["config"], match["split"])
+
+
+def hub_dataset(source: str) -> HubDataset | None:
+    """The data set on the hub that a source names; None where it names something else, or nothing."""
+    try:
+        found = find_source(source)
+    except OfframpError:
+        return None
+    return found if isinstance(found, HubDataset) else None
 
 
 def check_apart(target: str, source: str) -> None:

@@ -3,26 +3,36 @@
 from offramp.evaluation.bound import Costs, Request, measure_costs, measure_stages
 from offramp.evaluation.breakdown import ExitCount, Group, add_up
 from offramp.evaluation.disagreements import Answer, Disagreement
-from offramp.evaluation.evaluation import ACCEPTED_LOSS, THRESHOLDS, evaluate
+from offramp.evaluation.evaluation import THRESHOLDS, evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
 from offramp.evaluation.intervals import exact_interval, least_rows
+from offramp.evaluation.promises import Standing, risk_here, standings
 from offramp.evaluation.recalibration import Recalibration, calibrate, check_enough
+from offramp.evaluation.recommendation import (
+    LEAST_ROWS,
+    LEAST_SPEEDUP,
+    LOSSES,
+    Recommendation,
+    fastest_within,
+    recommend,
+)
 from offramp.evaluation.result import (
     EvaluatedData,
     EvaluatedModel,
     Evaluation,
     ExitReliability,
     Focus,
-    Full,
     OperatingPointHere,
     Point,
-    Truncated,
+    Way,
 )
 from offramp.evaluation.sampling import representative_rows, share_of_full
 from offramp.evaluation.timing import OnProgress, Ratio, interleave, ratio
 
 __all__ = [
-    "ACCEPTED_LOSS",
+    "LEAST_ROWS",
+    "LEAST_SPEEDUP",
+    "LOSSES",
     "THRESHOLDS",
     "Answer",
     "Costs",
@@ -34,7 +44,6 @@ __all__ = [
     "ExitCount",
     "ExitReliability",
     "Focus",
-    "Full",
     "Group",
     "OnProgress",
     "OperatingPointHere",
@@ -42,18 +51,24 @@ __all__ = [
     "Point",
     "Ratio",
     "Recalibration",
+    "Recommendation",
     "Request",
-    "Truncated",
+    "Standing",
+    "Way",
     "add_up",
     "calibrate",
     "check_enough",
     "evaluate",
     "exact_interval",
+    "fastest_within",
     "interleave",
     "least_rows",
     "measure_costs",
     "measure_stages",
     "ratio",
+    "recommend",
     "representative_rows",
+    "risk_here",
     "share_of_full",
+    "standings",
 ]

@@ -3,33 +3,33 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
 from offramp import environment
 from offramp.data import Columns, LabelledTexts, read_labelled, uses_of
-from offramp.engine import Classifier, answers_of, load
+from offramp.engine import AUTO, Classifier, answers_of, load
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
     calibration_of,
+    early_exit,
+    ending_after,
     focus_on,
-    full_depth,
-    point_of,
+    leaving_at,
     reliability_of,
-    truncated_at,
 )
+from offramp.evaluation.recommendation import recommend
 from offramp.evaluation.result import (
     SCHEMA,
     EvaluatedData,
     EvaluatedModel,
     Evaluation,
-    Full,
     OperatingPointHere,
     Point,
-    fastest_within,
 )
 from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import Speeds, measure_speeds, rows_within
@@ -37,9 +37,6 @@ from offramp.evaluation.timing import OnProgress
 from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
 
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
-
-# A loss of accuracy that most would accept: 0.3 points.
-ACCEPTED_LOSS = 0.003
 
 
 def evaluate(
@@ -51,8 +48,8 @@ def evaluate(
     focus: float | str | None = None,
     show_texts: bool = False,
     seconds: float = 60.0,
-    backend: str = "auto",
-    precision: str = "auto",
+    backend: str = AUTO,
+    precision: str = AUTO,
     threads: int | None = None,
     seed: int = 0,
     on_progress: OnProgress = lambda what, done, total: None,
@@ -62,14 +59,14 @@ def evaluate(
     Accuracies come from one full-depth pass over every row and a replay of each setting: the thresholds, and the
     operating points that the model folder has for this backend and precision. Times are wall-clock from texts in to
     predictions out, on a sample of rows that cost what all rows cost on average, against the same network at full depth
-    in one go; all settings, the network cut off behind each exit, and full depth run in turn, five times.
+    in one go; all settings, the network cut off after each exit, and full depth run in turn, five times.
 
     Args:
         model: a model folder, or a classifier in memory.
         data: labelled texts, as a source or in memory.
         thresholds: of confidence, to measure.
-        focus: the setting to look at in detail, a threshold or the name of an operating point; by default the folder's
-            default point, and without one the fastest setting that loses at most 0.3 points of accuracy.
+        focus: the setting to look at in detail, a threshold or the name of an operating point; by default the one that
+            :func:`offramp.evaluation.recommend` chooses.
         show_texts: put the texts of the worst disagreements into the result.
         seconds: about how long the timed runs may take; it decides the size of the sample.
         backend, precision: what runs a model folder; see :func:`offramp.load`.
@@ -93,28 +90,30 @@ def evaluate(
         machine = {**environment.describe(), "seed": seed}
         measured = _measure(classifier, rows, [one.rule for one in settings], seconds, seed, on_progress)
     answers, speeds = measured.answers, measured.speeds
-    full = full_depth(answers, measured.timed_rows / speeds.full_seconds)
     points = [
-        point_of(answers, setting.rule, taken, speed, setting.name)
+        early_exit(answers, setting.rule, taken, speed, setting.name)
         for setting, taken, speed in zip(settings, measured.replays, speeds.rules, strict=True)
     ]
-    focused = _focused(classifier, points, full, focus)
+    *truncated, full = (ending_after(answers, index, speed) for index, speed in enumerate(speeds.ending))
+    plain = tuple(point for point in points if point.name is None)
+    named = _here(points, settings, classifier.points.default)
+    point = recommend(full, plain, named, truncated, len(rows)).point if focus is None else _asked(points, focus)
+    taken = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(answers, point.exits.index(1))
     used_before = {} if isinstance(model, Classifier) else uses_of(Path(model), rows)
     return Evaluation(
         schema=SCHEMA,
+        date=datetime.now(UTC).date().isoformat(),
         environment=machine,
-        model=_describe_model(classifier, model),
+        model=_describe_model(classifier, model, automatic=(backend, precision) == (AUTO, AUTO)),
         data=_describe_data(rows, measured, used_before),
         full=full,
-        points=tuple(point for point in points if point.name is None),
-        operating_points=_here(points, settings, classifier.points.default),
-        truncated=tuple(truncated_at(answers, index, ratio) for index, ratio in enumerate(speeds.truncated)),
+        points=plain,
+        operating_points=named,
+        truncated=tuple(truncated),
         overthinking=overthinking(answers.right(answers.probabilities), classifier.exits),
         calibration=calibration_of(answers),
         reliability=reliability_of(answers),
-        focus=focus_on(
-            answers, classifier.labels, points[focused], measured.replays[focused], rows if show_texts else None
-        ),
+        focus=focus_on(answers, classifier.labels, point, taken, rows if show_texts else None),
     )
 
 
@@ -180,18 +179,11 @@ def _here(points: Sequence[Point], settings: Sequence[_Setting], default: str | 
     )
 
 
-def _focused(classifier: Classifier, points: Sequence[Point], full: Full, focus: float | str | None) -> int:
-    """The place of the setting in focus."""
-    names = [point.name for point in points]
-    if focus is None and classifier.points.default in names:
-        focus = classifier.points.default
+def _asked(points: Sequence[Point], focus: float | str) -> Point:
+    """The setting that was asked for: a threshold, or the name of an operating point."""
     if isinstance(focus, str):
-        return names.index(focus)
-    if focus is not None:
-        return [point.threshold for point in points].index(focus)
-    # Where all settings lose more, the one that loses least.
-    best = fastest_within(points, full, ACCEPTED_LOSS) or max(points, key=lambda point: point.accuracy)
-    return points.index(best)
+        return next(point for point in points if point.name == focus)
+    return next(point for point in points if point.name is None and point.threshold == focus)
 
 
 def _describe_data(rows: LabelledTexts, measured: _Measured, used_before: dict[str, float]) -> EvaluatedData:
@@ -208,7 +200,7 @@ def _describe_data(rows: LabelledTexts, measured: _Measured, used_before: dict[s
     )
 
 
-def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> EvaluatedModel:
+def _describe_model(classifier: Classifier, model: str | Path | Classifier, *, automatic: bool) -> EvaluatedModel:
     backbone = classifier.config.backbone_config.model_type
     return EvaluatedModel(
         name=backbone if isinstance(model, Classifier) else Path(model).resolve().name,
@@ -223,6 +215,7 @@ def _describe_model(classifier: Classifier, model: str | Path | Classifier) -> E
         token_budget=classifier.token_budget,
         backend=classifier.stages.backend,
         precision=classifier.stages.precision,
+        automatic=automatic,
     )
 
 

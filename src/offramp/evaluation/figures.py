@@ -10,10 +10,9 @@ from offramp.data import LabelledTexts
 from offramp.evaluation.breakdown import Outcome, class_members, exit_counts, group_rows, length_members
 from offramp.evaluation.disagreements import BothAnswers, worst_disagreements
 from offramp.evaluation.intervals import accuracy_difference
-from offramp.evaluation.result import ExitReliability, Focus, Full, Point, Truncated
+from offramp.evaluation.result import ExitReliability, Focus, Point, Way
 from offramp.evaluation.speed import Speed
-from offramp.evaluation.timing import Ratio
-from offramp.policy import ExitAnswers, Replay, Threshold, exit_shares, layers_run, rule_in_words
+from offramp.policy import ExitAnswers, Interval, Replay, Threshold, exit_shares, layers_run, rule_in_words
 
 
 def outcome_of(answers: ExitAnswers, exits: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Outcome:
@@ -21,47 +20,54 @@ def outcome_of(answers: ExitAnswers, exits: NDArray[np.int64], probabilities: ND
     return Outcome(exits, answers.right(probabilities), answers.right(answers.full), answers.agree(probabilities))
 
 
-def full_depth(answers: ExitAnswers, texts_per_second: float) -> Full:
-    """The last exit's figures."""
-    return Full(float(answers.right(answers.full).mean()), answers.macro_f1(answers.full), texts_per_second)
+def leaving_at(answers: ExitAnswers, index: int) -> Replay:
+    """What happens where every row leaves at the same exit."""
+    return Replay(np.full(len(answers), index), np.asarray(answers.probabilities[index]))
 
 
-def point_of(answers: ExitAnswers, rule: Threshold, taken: Replay, speed: Speed, name: str | None) -> Point:
-    """A setting's figures, from its replay and its time; ``name`` is that of an operating point."""
+def early_exit(answers: ExitAnswers, rule: Threshold, taken: Replay, speed: Speed, name: str | None) -> Point:
+    """The figures of early exit by a rule, from its replay and its time; ``name`` is that of an operating point."""
+    way = Way.THRESHOLD if name is None else Way.OPERATING_POINT
+    return _point(answers, way, taken, speed, rule=rule_in_words(rule), threshold=rule.threshold, name=name)
+
+
+def ending_after(answers: ExitAnswers, index: int, speed: Speed) -> Point:
+    """The figures of the network that ends after an exit; after the last one that is full depth."""
+    way, rule = Way.FULL if index == len(answers.layers) - 1 else Way.CUT, f"all after layer {answers.layers[index]}"
+    return _point(answers, way, leaving_at(answers, index), speed, rule=rule)
+
+
+def _point(
+    answers: ExitAnswers,
+    way: Way,
+    taken: Replay,
+    speed: Speed,
+    *,
+    rule: str,
+    threshold: float | None = None,
+    name: str | None = None,
+) -> Point:
     outcome = outcome_of(answers, taken.exits, taken.probabilities)
     mean_layers = layers_run(taken.exits, answers.layers, answers.tokens)
+    difference = accuracy_difference(outcome.won, outcome.lost, len(answers))
     return Point(
+        way=way,
         name=name,
-        rule=rule_in_words(rule),
-        threshold=rule.threshold,
+        rule=rule,
+        threshold=threshold,
         accuracy=float(outcome.right.mean()),
         macro_f1=answers.macro_f1(taken.probabilities),
         agreement=float(outcome.agree.mean()),
-        accuracy_difference=accuracy_difference(outcome.won, outcome.lost, len(answers.tokens)),
+        # Full depth is compared with itself: nothing about that is uncertain.
+        accuracy_difference=Interval(0.0, 0.0, 0.0) if way is Way.FULL else difference,
         mean_layers=mean_layers,
         layer_speedup=answers.layers[-1] / mean_layers,
         bound_speedup=speed.bound,
         measured_speedup=speed.measured.median,
         measured_speedup_spread=(speed.measured.low, speed.measured.high),
         efficiency=speed.measured.median / speed.bound,
+        texts_per_second=speed.texts_per_second,
         exits=tuple(exit_shares(taken.exits, len(answers.layers)).tolist()),
-    )
-
-
-def truncated_at(answers: ExitAnswers, index: int, measured: Ratio) -> Truncated:
-    """The figures of the network cut off behind an exit; ``measured`` is its speed over full depth."""
-    probabilities = answers.probabilities[index]
-    outcome = outcome_of(answers, np.full(len(answers.tokens), index), probabilities)
-    return Truncated(
-        exit=index,
-        layers=answers.layers[index],
-        accuracy=float(outcome.right.mean()),
-        macro_f1=answers.macro_f1(probabilities),
-        agreement=float(outcome.agree.mean()),
-        accuracy_difference=accuracy_difference(outcome.won, outcome.lost, len(answers.tokens)),
-        layer_speedup=answers.layers[-1] / answers.layers[index],
-        measured_speedup=measured.median,
-        measured_speedup_spread=(measured.low, measured.high),
     )
 
 

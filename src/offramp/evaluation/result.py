@@ -1,8 +1,8 @@
 """What an evaluation found: the content of ``offramp evaluate --json``."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, assert_never
 
 from offramp.calibration import ExitCalibration, ReliabilityBin
 from offramp.evaluation.breakdown import ExitCount, Group
@@ -10,7 +10,7 @@ from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
 from offramp.policy import Interval, Promise, Seen
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class EvaluatedModel:
         exits: layers run before each exit.
         labels: their number.
         calibrated_on: fingerprint of the data that the temperatures were fitted to; empty if there were none.
+        automatic: whether backend and precision are those that the folder is loaded in where none are asked for.
     """
 
     name: str
@@ -38,6 +39,7 @@ class EvaluatedModel:
     token_budget: int
     backend: str
     precision: str
+    automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +66,46 @@ class EvaluatedData:
     repeats: int
 
 
-@dataclass(frozen=True, slots=True)
-class Full:
-    """The network at full depth, no exits in between."""
+class Way(StrEnum):
+    """What a setting does.
 
-    accuracy: float
-    macro_f1: float
-    texts_per_second: float
+    Members:
+        THRESHOLD: early exit, as soon as an exit is so confident.
+        OPERATING_POINT: early exit by the rule of an operating point of the model folder.
+        CUT: the network ends after an exit that is not the last: the simplest way to be faster.
+        FULL: all layers, in one go.
+    """
+
+    THRESHOLD = "threshold"
+    OPERATING_POINT = "operating point"
+    CUT = "cut network"
+    FULL = "full depth"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One setting: a threshold of confidence, or an operating point.
+    """One way to run the model, with what it is worth and what it costs.
 
     Attributes:
+        way: what it does.
         name: of the operating point.
         rule: when a text leaves, in words.
-        threshold: of the rule.
+        threshold: of the rule; None where all texts leave at the same place.
         accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
         accuracy_difference: to full depth, with its 95 % interval.
         mean_layers: layers run, mean over tokens; ``layer_speedup`` is full depth divided by it.
-        bound_speedup: the speed-up possible at most on the timed rows: what cannot be skipped counted as measured.
+        bound_speedup: the speed-up possible at most on the timed rows: what cannot be skipped counted as measured, and
+            never less than what was reached.
         measured_speedup: wall-clock, median of paired runs; its quartiles are ``measured_speedup_spread``.
-        efficiency: measured / bound.
+        efficiency: measured / bound, at most 1.
+        texts_per_second: on the timed rows, all at once; the median over the runs.
         exits: share of rows that took each exit.
     """
 
+    way: Way
     name: str | None
     rule: str
-    threshold: float
+    threshold: float | None
     accuracy: float
     macro_f1: float
     agreement: float
@@ -103,12 +116,28 @@ class Point:
     measured_speedup: float
     measured_speedup_spread: tuple[float, float]
     efficiency: float
+    texts_per_second: float
     exits: tuple[float, ...]
 
     @property
     def setting(self) -> str:
         """What to call it."""
-        return f"threshold {self.threshold:g}" if self.name is None else f"operating point {self.name!r}"
+        match self.way:
+            case Way.THRESHOLD:
+                return f"threshold {self.threshold:g}"
+            case Way.OPERATING_POINT:
+                return f"operating point {self.name!r}"
+            case Way.CUT:
+                return f"cut after layer {self.mean_layers:g}"
+            case Way.FULL:
+                return str(self.way)
+            case _:
+                assert_never(self.way)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether texts leave at different exits: it is early exit, not a cut network by another name."""
+        return max(self.exits) < 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,28 +155,6 @@ class OperatingPointHere:
     promise: Promise | None
     seen: Seen
     default: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Truncated:
-    """The network cut off behind an exit that is not the last: the simplest way to be faster.
-
-    Attributes:
-        exit: index, from 0.
-        layers: run by every row; ``layer_speedup`` is full depth divided by it.
-        accuracy, macro_f1, agreement, accuracy_difference, measured_speedup, measured_speedup_spread: as for
-            :class:`Point`.
-    """
-
-    exit: int
-    layers: int
-    accuracy: float
-    macro_f1: float
-    agreement: float
-    accuracy_difference: Interval
-    layer_speedup: float
-    measured_speedup: float
-    measured_speedup_spread: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +190,26 @@ class Focus:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything ``offramp evaluate --json`` writes."""
+    """Everything ``offramp evaluate --json`` writes.
+
+    Attributes:
+        date: when it was measured, as ``2026-01-31`` in UTC.
+        full: full depth in one go.
+        points: thresholds.
+        operating_points: those of the model folder for this backend and precision.
+        truncated: the network cut off after each exit but the last.
+        focus: the setting that was asked for, or else the one that is recommended.
+    """
 
     schema: int
+    date: str
     environment: dict[str, Any]
     model: EvaluatedModel
     data: EvaluatedData
-    full: Full
+    full: Point
     points: tuple[Point, ...]
     operating_points: tuple[OperatingPointHere, ...]
-    truncated: tuple[Truncated, ...]
+    truncated: tuple[Point, ...]
     overthinking: Overthinking
     calibration: tuple[ExitCalibration, ...]
     reliability: tuple[ExitReliability, ...]
@@ -201,14 +218,3 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, ready for JSON."""
         return asdict(self)
-
-    def fastest_within(self, loss: float) -> Point | None:
-        """The fastest point whose accuracy is at most ``loss`` (a share, not per cent) below full depth."""
-        return fastest_within(self.points, self.full, loss)
-
-
-def fastest_within(points: Sequence[Point], full: Full, loss: float) -> Point | None:
-    """See :meth:`Evaluation.fastest_within`."""
-    least = full.accuracy - loss - 1e-9  # differences of accuracies are not exact in floating point
-    good = [point for point in points if point.accuracy >= least]
-    return max(good, key=lambda point: point.measured_speedup, default=None)

@@ -18,15 +18,22 @@ REPEATS = 5
 
 # Few rows more do not cost much time, and with fewer there is hardly a batch.
 _LEAST_ROWS = 32
-_FULL = "full depth"
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How many times faster than full depth: measured, and possible at most."""
+    """How fast something is.
+
+    Attributes:
+        measured: how many times faster than full depth.
+        bound: how many times faster it could be at most. What was reached is possible, so the estimate, which is as
+            uncertain as every time, gives way where more was measured.
+        texts_per_second: all texts at once, median over the runs.
+    """
 
     measured: Ratio
     bound: float
+    texts_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +42,13 @@ class Speeds:
 
     Attributes:
         repeats: how often everything ran.
-        full_seconds: for all rows at full depth.
         rules: one for each.
-        truncated: of the network cut off behind each exit but the last, (exits - 1,).
+        ending: of the network that ends after each exit, (exits,); the last of them is full depth.
     """
 
     repeats: int
-    full_seconds: float
     rules: tuple[Speed, ...]
-    truncated: tuple[Ratio, ...]
+    ending: tuple[Speed, ...]
 
 
 def rows_within(
@@ -73,22 +78,35 @@ def measure_speeds(
     # A trial run of each rule tells which of them compute the same; those are timed once.
     trials = [classifier.predict(texts, pairs, rule=rule) for rule in rules]
     kinds = [(criterion_name(rule.criterion), trial.exits.tobytes()) for rule, trial in zip(rules, trials, strict=True)]
-    early_exits = range(len(classifier.exits) - 1)
+    exits = range(len(classifier.exits))
     actions: dict[Hashable, Callable[[], object]] = {
         **{kind: partial(classifier.predict, texts, pairs, rule=rule) for kind, rule in zip(kinds, rules, strict=True)},
-        **{index: partial(classifier.predict_truncated, texts, pairs, exit_index=index) for index in early_exits},
-        _FULL: partial(classifier.predict_full, texts, pairs),
+        **{index: partial(classifier.predict_truncated, texts, pairs, exit_index=index) for index in exits[:-1]},
+        exits[-1]: partial(classifier.predict_full, texts, pairs),
     }
     total, done = len(actions) * (REPEATS + 1), count(1)
     seconds = interleave(actions, REPEATS, lambda: on_progress("timing", next(done), total))
-    full = seconds[_FULL]
+    full = seconds[exits[-1]]
     costs = measure_costs(classifier, [rows], float(np.median(full)), REPEATS)
+    tokens = trials[0].tokens
+
+    def speed(action: Hashable, taken: NDArray[np.int64]) -> Speed:
+        estimate = costs.full / costs.bound(taken, classifier.exits, tokens)
+        return speed_of(full, seconds[action], estimate, len(texts))
+
     return Speeds(
         repeats=REPEATS,
-        full_seconds=costs.full,
-        rules=tuple(
-            Speed(ratio(full, seconds[kind]), costs.full / costs.bound(trial.exits, classifier.exits, trial.tokens))
-            for kind, trial in zip(kinds, trials, strict=True)
-        ),
-        truncated=tuple(ratio(full, seconds[index]) for index in early_exits),
+        rules=tuple(speed(kind, trial.exits) for kind, trial in zip(kinds, trials, strict=True)),
+        ending=tuple(speed(index, np.full(len(texts), index)) for index in exits),
     )
+
+
+def speed_of(full: NDArray[np.float64], seconds: NDArray[np.float64], estimate: float, texts: int) -> Speed:
+    """Puts together the seconds of full depth and of something else, (repeats,), and an estimate of what is possible.
+
+    Args:
+        estimate: how many times faster than full depth the other could be at most.
+        texts: that each run classified.
+    """
+    measured = ratio(full, seconds)
+    return Speed(measured, max(estimate, measured.median), texts / float(np.median(seconds)))

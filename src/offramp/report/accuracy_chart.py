@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from markupsafe import Markup
 
-from offramp.evaluation import Evaluation, Point, Ratio, Truncated
+from offramp.evaluation import Evaluation, Point, Ratio, Way
 from offramp.report.frame import Axis, Frame
 from offramp.report.labels import Box, Label, Placed, place
 from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE, Shape, element, line, picture, polyline, text
@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 440.0, 340.0
 
 # What loses more accuracy than this, in points, is named below the chart instead of squeezing what matters.
 DEEPEST = 5.0
+
+_SHAPES = {Way.THRESHOLD: CIRCLE, Way.OPERATING_POINT: DIAMOND, Way.CUT: SQUARE, Way.FULL: CIRCLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,30 +115,24 @@ def draw(chart: SpeedChart, name: str, what: str) -> Markup:
     )
 
 
-def _by_clock(one: Point | Truncated) -> Ratio:
-    return Ratio(one.measured_speedup, *one.measured_speedup_spread)
+def _by_clock(point: Point) -> Ratio:
+    return Ratio(point.measured_speedup, *point.measured_speedup_spread)
 
 
-def _by_layers(one: Point | Truncated) -> Ratio:
-    return Ratio(one.layer_speedup, one.layer_speedup, one.layer_speedup)
+def _by_layers(point: Point) -> Ratio:
+    return Ratio(point.layer_speedup, point.layer_speedup, point.layer_speedup)
 
 
-def _chart(evaluation: Evaluation, speedup: Callable[[Point | Truncated], Ratio]) -> SpeedChart:
-    def spot(one: Point | Truncated, name: str, short: str, shape: Shape) -> Spot:
-        x, change = speedup(one), one.accuracy_difference
+def _chart(evaluation: Evaluation, speedup: Callable[[Point], Ratio]) -> SpeedChart:
+    def spot(point: Point) -> Spot:
+        x, change = speedup(point), point.accuracy_difference
         y, low, high = (100 * (evaluation.full.accuracy + to) for to in (change.value, change.low, change.high))
-        return Spot(name, short, x.median, x.low, x.high, y, low, high, shape)
+        shape = FOCUS if point == evaluation.focus.point else _SHAPES[point.way]
+        return Spot(point.setting, _short(point), x.median, x.low, x.high, y, low, high, shape)
 
-    def early(point: Point) -> Spot:
-        kind = CIRCLE if point.name is None else DIAMOND
-        shape = FOCUS if point == evaluation.focus.point else kind
-        return spot(point, point.setting, point.name or f"{point.threshold:g}", shape)
-
-    thresholds = [early(point) for point in evaluation.points]
-    named = [early(here.point) for here in evaluation.operating_points]
-    cut = [
-        spot(one, f"cut after layer {one.layers}", f"cut after {one.layers}", SQUARE) for one in evaluation.truncated
-    ]
+    thresholds = [spot(point) for point in evaluation.points]
+    named = [spot(here.point) for here in evaluation.operating_points]
+    cut = [spot(point) for point in evaluation.truncated]
     full = 100 * evaluation.full.accuracy
     return SpeedChart(
         early=tuple(sorted(thresholds, key=lambda one: one.x)),
@@ -145,6 +141,12 @@ def _chart(evaluation: Evaluation, speedup: Callable[[Point | Truncated], Ratio]
         full_accuracy=full,
         unseen=tuple(one for one in (*thresholds, *named, *cut) if one.y < full - DEEPEST),
     )
+
+
+def _short(point: Point) -> str:
+    if point.way is Way.THRESHOLD:
+        return f"{point.threshold:g}"
+    return point.name or point.setting.replace("layer ", "")
 
 
 def _frame(chart: SpeedChart, what: str) -> Frame:

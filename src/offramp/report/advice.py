@@ -7,11 +7,10 @@ from scipy.stats import binomtest
 
 from offramp.benchmark import Kind
 from offramp.calibration import FEW_ROWS
-from offramp.evaluation import Evaluation, Group, OperatingPointHere
-from offramp.policy import Risk
+from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way, risk_here, standings
 from offramp.report.bench_file import Speed, Speeds
-from offramp.report.verdict import LOSSES, Finding, decide
-from offramp.report.words import count, loss_of, percent, points, promise, short, signed, span, times, whole
+from offramp.report.verdict import Finding, decide
+from offramp.report.words import count, loss_of, percent, points, possible, promise, short, signed, span, times, whole
 
 _WIDE = 0.005
 _MISCALIBRATED = 0.05
@@ -70,19 +69,19 @@ def _costly(evaluation: Evaluation) -> Finding:
 
 
 def _untuned(evaluation: Evaluation) -> Finding:
-    found = len(evaluation.operating_points)
+    found, chosen = len(evaluation.operating_points), evaluation.focus.point.way is Way.THRESHOLD
     return Finding(
         rule="There is no operating point for this backend and precision, or none that is up to date.",
         figures=count(found, "operating point"),
         applies=not found,
-        advice="The threshold above was picked on the texts that it is measured on, which flatters it: 'offramp tune' "
-        "picks one on other texts, with a guarantee.",
+        advice="'offramp tune' picks thresholds on other texts, without labels, with a guarantee"
+        + (": the one above was picked on the texts that it is measured on, which flatters it." if chosen else "."),
     )
 
 
 def _broken(evaluation: Evaluation) -> Finding:
+    judged = standings(evaluation.operating_points, evaluation.data.rows)
     promised = [here for here in evaluation.operating_points if here.promise is not None]
-    broken = [here for here in promised if _exceeds(here, evaluation.data.rows, len(promised))]
     return Finding(
         rule="An operating point's risk here is above its promise, by more than chance explains "
         f"({percent(1 - _SIGNIFICANT, 0)} confidence, over all points).",
@@ -90,24 +89,9 @@ def _broken(evaluation: Evaluation) -> Finding:
             f"{here.point.name}: {percent(risk_here(here))}, promised {promise(here.promise)}" for here in promised
         )
         or "no promises",
-        applies=bool(broken),
+        applies=Standing.BROKEN in judged,
         advice="These texts are not like those that the operating points were tuned on: tune on others like these.",
     )
-
-
-def risk_here(here: OperatingPointHere) -> float:
-    """An operating point's risk on the evaluated rows: what was promised, or else disagreement."""
-    drop = here.promise is not None and here.promise.risk is Risk.ACCURACY_DROP
-    return -here.point.accuracy_difference.value if drop else 1.0 - here.point.agreement
-
-
-def _exceeds(here: OperatingPointHere, rows: int, points: int) -> bool:
-    assert here.promise is not None
-    if here.promise.risk is Risk.ACCURACY_DROP:
-        return -here.point.accuracy_difference.high > here.promise.target
-    differing = round(rows * (1.0 - here.point.agreement))
-    chance = binomtest(differing, rows, here.promise.target, alternative="greater").pvalue
-    return bool(chance * points < _SIGNIFICANT)
 
 
 def _uncertain(evaluation: Evaluation) -> Finding:
@@ -189,7 +173,7 @@ def _inefficient(evaluation: Evaluation) -> Finding:
     point = evaluation.focus.point
     return Finding(
         rule=f"Less than {percent(_INEFFICIENT, 0)} of the speed-up possible at most is reached.",
-        figures=f"{times(point.measured_speedup, 2)} of {times(point.bound_speedup, 2)}",
+        figures=f"{times(point.measured_speedup, 2)}; {possible(point)}",
         applies=point.efficiency < _INEFFICIENT,
         advice="Hand in more texts at once, and let 'offramp bench --autotune' find the best batches.",
     )

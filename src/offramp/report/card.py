@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from offramp.errors import ModelFolderError
-from offramp.evaluation import Evaluation
+from offramp.evaluation import Evaluation, Way
 from offramp.files import replacing, unreadable
 from offramp.report import words
 from offramp.report.advice import warning
 from offramp.report.report import Report
-from offramp.report.tables import Choice, Kept, choices, promises
+from offramp.report.tables import Choice, Promised, choices, promises
 
 CARD = "README.md"
 _CHOICES = (
@@ -19,6 +19,7 @@ _CHOICES = (
     "difference (points; 95 % interval)",
     "same answer as full depth",
     "speed-up (quartiles)",
+    "texts a second",
 )
 _PROMISES = ("operating point", "rule", "promise", "method", "calibration texts", "seen there", "bound", "seen here")
 _START, _END = "<!-- offramp report: start -->", "<!-- offramp report: end -->"
@@ -31,7 +32,7 @@ def card_section(report: Report) -> str:
         [
             "## Speed and accuracy",
             *([_plain(told)] if (told := warning(evaluation)) else []),
-            _plain(f"{words.headline(evaluation)} {report.advice.verdict.advice}"),
+            *_first(report),
             _table(_CHOICES, [_choice(one) for one in choices(evaluation)]),
             *([_table(_PROMISES, [_kept(one) for one in promises(evaluation)])] if evaluation.operating_points else []),
             _measured_on(evaluation),
@@ -89,27 +90,46 @@ def write_card(folder: Path, report: Report) -> None:
         new.write_bytes(text.encode("utf-8"))
 
 
+def _first(report: Report) -> list[str]:
+    """What stands first in the page, too."""
+    summary = report.summary
+    kept = summary.kept
+    told = "" if kept is None else f"{kept.mark} {kept.promise}: {words.percent(kept.risk)} here ({kept.standing})."
+    lines = [
+        f"{summary.heading}. {summary.sentence}",
+        told,
+        summary.caveat or "",
+        "" if summary.otherwise is None else f"Recommended instead: {summary.otherwise}",
+    ]
+    code = [] if summary.command is None else [f"```\n{summary.command}\n```"]
+    return [*(_plain(line) for line in lines if line), *code]
+
+
 def _choice(one: Choice) -> tuple[str, ...]:
-    quartiles = "" if one.difference is None else f" ({words.quartiles(one.spread)})"
+    point = one.point
+    full = point.way is Way.FULL
+    quartiles = "" if full else f" ({words.quartiles(point.measured_speedup_spread)})"
     return (
         f"{one.name} ({one.aside})" if one.aside else one.name,
-        words.percent(one.accuracy),
-        "" if one.difference is None else words.interval(one.difference),
-        words.percent(one.agreement),
-        f"{words.times(one.speedup, 2)}{quartiles}",
+        words.percent(point.accuracy),
+        "" if full else words.interval(point.accuracy_difference),
+        words.percent(point.agreement),
+        f"{words.times(point.measured_speedup, 2)}{quartiles}",
+        words.rate(point.texts_per_second),
     )
 
 
-def _kept(one: Kept) -> tuple[str, ...]:
+def _kept(one: Promised) -> tuple[str, ...]:
+    promise, mark = one.here.promise, "" if one.kept is None else f" {one.kept.mark}"
     return (
         one.name,
-        one.rule,
+        one.here.point.rule,
         one.promise,
         one.method,
-        f"{one.rows:,}",
-        "" if one.seen is None else words.percent(one.seen),
-        "" if one.bound is None else words.percent(one.bound),
-        words.percent(one.here),
+        f"{one.here.seen.rows:,}",
+        "" if promise is None else words.percent(promise.seen),
+        "" if promise is None else words.percent(promise.bound),
+        f"{words.percent(one.risk)}{mark}",
     )
 
 
@@ -126,7 +146,8 @@ def _plain(text: str) -> str:
 def _measured_on(evaluation: Evaluation) -> str:
     data, model, machine = evaluation.data, evaluation.model, evaluation.environment
     return (
-        f"Measured on {words.count(data.rows, 'text')} (`{data.fingerprint}`), times on {data.timed_rows:,} of them; "
+        f"Measured on {evaluation.date} on {words.count(data.rows, 'text')} of {_plain(words.data_name(data.source))} "
+        f"(`{data.fingerprint}`), times on {data.timed_rows:,} of them; "
         f"{words.count(machine['threads'], 'thread')}, {_plain(words.processor(evaluation))}, {model.backend} "
         f"{model.precision}, offramp {machine['offramp']}."
     )

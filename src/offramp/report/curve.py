@@ -28,7 +28,7 @@ def curve(evaluation: Evaluation) -> Curve:
     """Puts an evaluation's points in the order of their speed."""
     points = sorted(evaluation.points, key=lambda point: point.measured_speedup)
     return Curve(
-        thresholds=tuple(point.threshold for point in points),
+        thresholds=tuple(point.threshold for point in points if point.threshold is not None),
         accuracy=tuple(100 * point.accuracy for point in points),
         measured=tuple(point.measured_speedup for point in points),
         low=tuple(point.measured_speedup_spread[0] for point in points),

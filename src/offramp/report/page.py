@@ -33,8 +33,9 @@ def render(report: Report) -> str:
     template = _environment().get_template("page.html")
     page = template.render(
         title=evaluation.model.name,
-        headline=words.headline(evaluation),
+        summary=report.summary,
         advice=report.advice,
+        data_name=words.data_name(evaluation.data.source),
         evaluation=evaluation,
         multi_label=evaluation.model.problem_type == Problem.MULTI_LABEL,
         processor=words.processor(evaluation),
@@ -81,7 +82,9 @@ def _environment() -> jinja2.Environment:
         "labels": _labels,
         "percent": words.percent,
         "quartiles": words.quartiles,
-        "rate": lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.1f}",
+        "milliseconds": words.milliseconds,
+        "possible": words.possible,
+        "rate": words.rate,
         "signed": words.signed,
         "times": words.times,
         "whole": words.whole,
@@ -94,7 +97,7 @@ def _labels(names: Sequence[str]) -> Markup:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may go on in the next line behind a joint; of a very long one, the beginning."""
+    """A name that may go on in the next line after a joint; of a very long one, the beginning."""
     return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(words.short(name)))))
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from offramp.evaluation import Evaluation
 from offramp.report.advice import Advice, advise
 from offramp.report.bench_file import Speeds
+from offramp.report.summary import Summary, summarize
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,14 @@ class Report:
     """Everything in ``report.json``; the page shows nothing else.
 
     Attributes:
+        summary: what stands first, of the setting in focus.
         evaluation: what was measured.
         speeds: of a benchmark, if there was one.
         advice: by rules from the two.
     """
 
     schema: int
+    summary: Summary
     evaluation: Evaluation
     speeds: Speeds | None
     advice: Advice
@@ -32,4 +35,4 @@ class Report:
 
 def make_report(evaluation: Evaluation, speeds: Speeds | None = None) -> Report:
     """Draws the conclusions from an evaluation, and from a benchmark if there is one."""
-    return Report(SCHEMA, evaluation, speeds, advise(evaluation, speeds))
+    return Report(SCHEMA, summarize(evaluation), evaluation, speeds, advise(evaluation, speeds))

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from offramp.benchmark import Kind
-from offramp.evaluation import Evaluation, Group, OperatingPointHere, Point, Truncated, add_up
-from offramp.policy import Interval, Method
+from offramp.evaluation import LOSSES, Evaluation, Group, OperatingPointHere, Point, add_up, fastest_within, risk_here
+from offramp.policy import Method
 from offramp.report import words
-from offramp.report.advice import risk_here
 from offramp.report.bench_file import Speed, Speeds
-from offramp.report.verdict import LOSSES
+from offramp.report.summary import Kept, described, kept_here
 
 # More classes than this are folded into one row.
 MOST_CLASSES = 16
@@ -24,72 +23,76 @@ _METHODS = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A way to run the model; shares, factors and mean layers.
+    """A way to run the model.
 
     Attributes:
+        name: what to call it.
         aside: why it is in the table.
-        difference: of accuracy to full depth; None for full depth itself.
+        kept: its promise, if it makes one.
         chosen: whether it is in focus.
     """
 
+    point: Point
     name: str
     aside: str
-    accuracy: float
-    difference: Interval | None
-    agreement: float
-    speedup: float
-    spread: tuple[float, float]
-    layers: float
-    chosen: bool = False
+    kept: Kept | None
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Promised:
     """An operating point's promise, on the calibration rows and here.
 
     Attributes:
         name: of the point.
-        rule: when a text leaves.
         promise: in words.
-        method: behind it.
-        seen, bound: risk on the calibration rows and what the method says it is at most; None without a promise.
-        rows: of calibration.
-        here: the risk on the rows of this evaluation.
+        method: that it rests on.
+        kept: what became of it here; None without a promise.
+        risk: on the rows of this evaluation.
     """
 
+    here: OperatingPointHere
     name: str
-    rule: str
     promise: str
     method: str
-    seen: float | None
-    bound: float | None
-    rows: int
-    here: float
+    kept: Kept | None
+    risk: float
 
 
 def choices(evaluation: Evaluation) -> list[Choice]:
     """Full depth, operating points, the setting in focus, the fastest within some losses, and all cut networks."""
-    full, focus = evaluation.full, evaluation.focus.point
+    full, focus, kept = evaluation.full, evaluation.focus.point, kept_here(evaluation)
     asides: dict[Point, list[str]] = {
         here.point: ["operating point, default" if here.default else "operating point"]
         for here in evaluation.operating_points
     }
     asides.setdefault(focus, []).append("in focus")
     for loss in LOSSES:
-        point = evaluation.fastest_within(loss)
+        point = fastest_within(evaluation.points, full, loss)
         if point is not None:
             asides.setdefault(point, []).append(f"fastest threshold within {words.loss_of(loss)}")
-    early = sorted(asides, key=lambda point: point.measured_speedup)
+    others = (full, *evaluation.truncated)
+    early = sorted((point for point in asides if point not in others), key=lambda point: point.measured_speedup)
     return [
-        Choice("full depth", "", full.accuracy, None, 1.0, 1.0, (1.0, 1.0), evaluation.model.exits[-1]),
-        *(_early(point, "; ".join(asides[point]), point == focus) for point in early),
-        *(_cut(one) for one in reversed(evaluation.truncated)),
+        Choice(point, point.name or point.setting, "; ".join(asides.get(point, ())), kept.get(point), point == focus)
+        for point in (full, *early, *reversed(evaluation.truncated))
     ]
 
 
-def promises(evaluation: Evaluation) -> list[Kept]:
+def promises(evaluation: Evaluation) -> list[Promised]:
     """One row for each operating point."""
-    return [_kept(here) for here in evaluation.operating_points]
+    kept = kept_here(evaluation)
+    return [
+        Promised(
+            here=here,
+            name=described(here),
+            promise=words.promise(here.promise),
+            method="" if here.promise is None else _METHODS[here.promise.method],
+            kept=kept.get(here.point),
+            risk=risk_here(here),
+        )
+        for here in evaluation.operating_points
+    ]
 
 
 def fold(groups: Sequence[Group], layers: Sequence[int], most: int = MOST_CLASSES) -> list[Group]:
@@ -127,6 +130,7 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Temperatures fitted to", model.calibrated_on or "nothing"),
         ("Reads at most", words.count(model.max_tokens, "token")),
         ("Data", f"{data.source}, {data.fingerprint}"),
+        ("Measured on", f"{evaluation.date} (UTC)"),
         ("Texts", f"{data.rows:,}; {data.blank:,} empty, {data.truncated:,} longer than the model reads"),
         ("Backend", f"{model.backend} {model.precision}, {model.token_budget:,} tokens a batch"),
         ("Processor", f"{words.processor(evaluation)}, {machine['cores']} cores, {threads} used"),
@@ -134,47 +138,6 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Versions", ", ".join(f"{name} {machine[name]}" for name in versions if machine.get(name))),
         ("Seed", str(machine["seed"])),
     ]
-
-
-def _early(point: Point, aside: str, chosen: bool) -> Choice:
-    return Choice(
-        name=point.name or point.setting,
-        aside=aside,
-        accuracy=point.accuracy,
-        difference=point.accuracy_difference,
-        agreement=point.agreement,
-        speedup=point.measured_speedup,
-        spread=point.measured_speedup_spread,
-        layers=point.mean_layers,
-        chosen=chosen,
-    )
-
-
-def _cut(one: Truncated) -> Choice:
-    return Choice(
-        name=f"cut after layer {one.layers}",
-        aside="",
-        accuracy=one.accuracy,
-        difference=one.accuracy_difference,
-        agreement=one.agreement,
-        speedup=one.measured_speedup,
-        spread=one.measured_speedup_spread,
-        layers=one.layers,
-    )
-
-
-def _kept(here: OperatingPointHere) -> Kept:
-    promise, point = here.promise, here.point
-    return Kept(
-        name=f"{point.name} (default)" if here.default else str(point.name),
-        rule=point.rule,
-        promise=words.promise(promise),
-        method="" if promise is None else _METHODS[promise.method],
-        seen=None if promise is None else promise.seen,
-        bound=None if promise is None else promise.bound,
-        rows=here.seen.rows,
-        here=risk_here(here),
-    )
 
 
 def _shown(rows: Sequence[Speed]) -> list[Speed]:

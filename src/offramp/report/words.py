@@ -1,11 +1,17 @@
 """Figures as people read them."""
 
-from offramp.evaluation import Evaluation
+from pathlib import Path
+
+from offramp.data import hub_dataset
+from offramp.evaluation import Evaluation, Point
 from offramp.policy import Interval, Promise
 
 # Keeps a number and its unit on one line.
 _NARROW = "\u202f"
 _MINUS = "\u2212"
+
+# From this share of the speed possible at most on, the rest is noise.
+_ALL = 0.97
 
 
 def percent(share: float, digits: int = 2) -> str:
@@ -79,17 +85,26 @@ def processor(evaluation: Evaluation) -> str:
     return str(evaluation.environment["gpu"] or evaluation.environment["cpu"])
 
 
-def headline(evaluation: Evaluation) -> str:
-    """The setting in focus in one sentence: speed, accuracy, and how sure both are."""
-    point, full = evaluation.focus.point, evaluation.full
-    low, high = point.measured_speedup_spread
-    change = point.accuracy_difference
-    return (
-        f"At {point.setting} the model is {times(point.measured_speedup)} as fast as at full depth "
-        f"(quartiles {span(times(low), times(high))}) and right on {percent(point.accuracy)} of "
-        f"{count(evaluation.data.rows, 'text')} instead of {percent(full.accuracy)}: {points(change.value)} "
-        f"(95 % interval {span(signed(change.low), signed(change.high))})."
-    )
+def rate(texts_per_second: float) -> str:
+    """``1234.5`` as ``1,234``, ``12.34`` as ``12.3``: what three figures or more tell."""
+    return f"{texts_per_second:,.0f}" if texts_per_second >= 100 else f"{texts_per_second:.1f}"
+
+
+def milliseconds(texts_per_second: float) -> str:
+    """The time of a text among many, such as ``0.81 ms``."""
+    value = 1000 / texts_per_second
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}{_NARROW}ms"
+
+
+def possible(point: Point) -> str:
+    """How much faster a setting could be at most; an estimate, which means little where the speed is nearly reached."""
+    reached = point.efficiency >= _ALL or point.measured_speedup_spread[1] >= point.bound_speedup
+    return "all that is possible, within the noise" if reached else f"{times(point.bound_speedup, 2)} possible at most"
+
+
+def data_name(source: str) -> str:
+    """A source as people call it: all of a hub id, and of a path the last part."""
+    return source if hub_dataset(source) else Path(source).name or source
 
 
 def _signless(value: float, digits: int) -> str:

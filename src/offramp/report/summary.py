@@ -1,0 +1,163 @@
+"""What stands first: one setting, what it brings, what it promises, and the command to use it."""
+
+import shlex
+from dataclasses import dataclass
+
+from offramp.evaluation import Evaluation, OperatingPointHere, Point, Standing, Way, risk_here, standings
+from offramp.report import words
+from offramp.report.verdict import recommended, too_few
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An operating point's promise on the evaluated rows.
+
+    Attributes:
+        promise: in words.
+        risk: what is seen of it here, a share.
+        standing: whether that keeps the promise.
+    """
+
+    promise: str
+    risk: float
+    standing: Standing
+
+    @property
+    def mark(self) -> str:
+        """A tick, a cross, or the sign for about."""
+        return {Standing.KEPT: "✓", Standing.CHANCE: "≈", Standing.BROKEN: "✗"}[self.standing]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One setting: the recommended one, or the one that was asked for.
+
+    Attributes:
+        recommended: whether it is the recommended one; ``otherwise`` says what is recommended if not.
+        heading: what to do.
+        speed: texts a second, here and at full depth.
+        accuracy: here and at full depth, and how sure the difference is.
+        kept: its promise; None where it makes none.
+        caveat: what takes from the figures' worth; None if nothing.
+        command: how to use it; None for a classifier in memory.
+        python: the same in Python.
+    """
+
+    recommended: bool
+    otherwise: str | None
+    heading: str
+    speed: str
+    accuracy: str
+    kept: Kept | None
+    caveat: str | None
+    command: str | None
+    python: str | None
+
+    @property
+    def sentence(self) -> str:
+        """Speed and accuracy."""
+        return f"{self.speed} {self.accuracy}"
+
+
+def summarize(evaluation: Evaluation) -> Summary:
+    """Says what matters of the setting in focus."""
+    point, best = evaluation.focus.point, recommended(evaluation).point
+    otherwise = f"{_heading(best)}: {_speed(best, evaluation)} {_accuracy(best, evaluation)}"
+    return Summary(
+        recommended=point == best,
+        otherwise=None if point == best else otherwise,
+        heading=_heading(point),
+        speed=_speed(point, evaluation),
+        accuracy=_accuracy(point, evaluation),
+        kept=kept_here(evaluation).get(point),
+        caveat=_caveat(point, evaluation),
+        command=_command(point, evaluation),
+        python=_python(point, evaluation),
+    )
+
+
+def kept_here(evaluation: Evaluation) -> dict[Point, Kept]:
+    """What became of each promise."""
+    points = evaluation.operating_points
+    return {
+        here.point: Kept(words.promise(here.promise), risk_here(here), standing)
+        for here, standing in zip(points, standings(points, evaluation.data.rows), strict=True)
+        if standing is not None
+    }
+
+
+def _heading(point: Point) -> str:
+    match point.way:
+        case Way.CUT:
+            return f"End the network after layer {point.mean_layers:g}"
+        case Way.FULL:
+            return "Stay at full depth"
+        case _:
+            return f"Use {_option(point)}"
+
+
+def _speed(point: Point, evaluation: Evaluation) -> str:
+    full = evaluation.full
+    here = f"{words.rate(point.texts_per_second)} texts a second"
+    if point.way is Way.FULL:
+        return f"{here}."
+    return f"{here} instead of {words.rate(full.texts_per_second)}: {words.times(point.measured_speedup)} as fast."
+
+
+def _accuracy(point: Point, evaluation: Evaluation) -> str:
+    change = point.accuracy_difference
+    here = f"Right on {words.percent(point.accuracy)} of {words.count(evaluation.data.rows, 'text')}"
+    if point.way is Way.FULL:
+        return f"{here}."
+    sure = words.span(words.signed(change.low), words.signed(change.high))
+    return (
+        f"{here} instead of {words.percent(evaluation.full.accuracy)}: {words.points(change.value)} "
+        f"(95\u202f% interval {sure})."
+    )
+
+
+def _caveat(point: Point, evaluation: Evaluation) -> str | None:
+    few = too_few(evaluation)
+    if point.way is not Way.THRESHOLD:
+        return few
+    picked = (
+        "A threshold promises nothing for other texts, and one that was picked by these figures looks better on "
+        f"{words.data_name(evaluation.data.source)} than elsewhere: 'offramp tune' chooses operating points on other "
+        "texts, without labels, with a guarantee."
+    )
+    return picked if few is None else f"{few} {picked}"
+
+
+def _option(point: Point) -> str:
+    return f"--threshold {_threshold(point):g}" if point.name is None else f"--at {shlex.quote(point.name)}"
+
+
+def _threshold(point: Point) -> float:
+    """What leads to a setting without a name; one above 1 leads to full depth."""
+    return 1.01 if point.threshold is None else point.threshold
+
+
+def _command(point: Point, evaluation: Evaluation) -> str | None:
+    model = evaluation.model
+    if model.folder is None:
+        return None
+    if point.way is Way.CUT:
+        layers = f"{point.mean_layers:g}"
+        return f"offramp train TRAIN --model BACKBONE --layers {layers} --exits {layers} --output DIR"
+    engine = "" if model.automatic else f" --backend {model.backend} --precision {model.precision}"
+    return f"offramp predict {shlex.quote(model.folder)} --input FILE --output FILE {_option(point)}{engine}"
+
+
+def _python(point: Point, evaluation: Evaluation) -> str | None:
+    model = evaluation.model
+    if point.way is Way.CUT:
+        return None
+    engine = "" if model.automatic else f", backend={model.backend!r}, precision={model.precision!r}"
+    loaded = "classifier" if model.folder is None else f"offramp.load({model.folder!r}{engine})"
+    asked = f"threshold={_threshold(point):g}" if point.name is None else f"at={point.name!r}"
+    return f"{loaded}.predict(texts, {asked})"
+
+
+def described(here: OperatingPointHere) -> str:
+    """An operating point's name, and whether it is the default."""
+    return f"{here.point.name} (default)" if here.default else str(here.point.name)

@@ -1,0 +1,118 @@
+"""What stands first in a report speaks of one setting."""
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from evaluations import SAFE, evaluation
+from offramp.evaluation import Standing
+from offramp.report import make_report
+from offramp.report.summary import summarize
+from offramp.report.verdict import recommended
+
+ROWS = 4000
+
+
+def plain(text):
+    return text.replace("\u202f", " ").replace("\u2212", "-")
+
+
+def of(made, place):
+    """The same evaluation with another setting in focus: thresholds, points, cut networks, full depth."""
+    ways = (*made.points, *(here.point for here in made.operating_points), *made.truncated, made.full)
+    return replace(made, focus=replace(made.focus, point=ways[place]))
+
+
+def in_folder(made, folder="my models/m", **changes):
+    return replace(made, model=replace(made.model, folder=folder, **changes))
+
+
+MADE = in_folder(evaluation(promises=(("safe", replace(SAFE, target=0.5)),), rows=ROWS))
+
+
+def test_speed_and_accuracy_are_those_of_the_setting_in_focus():
+    point, full = MADE.operating_points[0].point, MADE.full
+    summary = summarize(of(MADE, 5))
+    assert summary.heading == "Use --at safe"
+    speed, accuracy = plain(summary.speed), plain(summary.accuracy)
+    assert speed == (
+        f"{point.texts_per_second:,.0f} texts a second instead of {full.texts_per_second:,.0f}: "
+        f"{point.measured_speedup:.1f}× as fast."
+    )
+    assert f"Right on {100 * point.accuracy:.2f} % of 4,000 texts instead of {100 * full.accuracy:.2f} %" in accuracy
+    low, high = point.accuracy_difference.low, point.accuracy_difference.high
+    assert f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f})" in accuracy
+
+
+@pytest.mark.parametrize(
+    ("target", "standing", "mark"), [(0.5, Standing.KEPT, "✓"), (0.0001, Standing.BROKEN, "✗"), (None, None, None)]
+)
+def test_a_promise_has_a_tick_where_it_holds(target, standing, mark):
+    promise = None if target is None else replace(SAFE, target=target)
+    kept = summarize(evaluation(promises=(("safe", promise),), rows=ROWS, focus=5)).kept
+    assert (None if kept is None else (kept.standing, kept.mark)) == (None if mark is None else (standing, mark))
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "python"),
+    [
+        (3, "--threshold 0.9", "threshold=0.9"),
+        (5, "--at safe", "at='safe'"),
+        (9, "--threshold 1.01", "threshold=1.01"),
+    ],
+)
+def test_the_command_uses_the_setting(place, words, python):
+    summary = summarize(of(MADE, place))
+    assert summary.command == f"offramp predict 'my models/m' --input FILE --output FILE {words}"
+    assert summary.python == f"offramp.load('my models/m').predict(texts, {python})"
+
+
+def test_the_command_of_a_cut_network_trains_one():
+    summary = summarize(of(MADE, 7))
+    assert summary.heading == "End the network after layer 2"
+    assert summary.command == "offramp train TRAIN --model BACKBONE --layers 2 --exits 2 --output DIR"
+    assert summary.python is None
+
+
+def test_names_are_quoted_for_the_shell():
+    made = in_folder(evaluation(promises=(("a b;c", SAFE),), focus=5), "-m $x")
+    assert shlex.split(summarize(made).command)[-2:] == ["--at", "a b;c"]
+    assert "-m $x" in shlex.split(summarize(made).command)
+
+
+def test_a_backend_that_was_asked_for_is_asked_for_again():
+    made = in_folder(of(MADE, 5), automatic=False, backend="openvino", precision="int8")
+    assert summarize(made).command.endswith("--at safe --backend openvino --precision int8")
+    assert "backend='openvino', precision='int8'" in summarize(made).python
+
+
+def test_a_classifier_in_memory_has_no_command():
+    summary = summarize(evaluation(promises=(("safe", SAFE),), focus=5))
+    assert summary.command is None
+    assert summary.python == "classifier.predict(texts, at='safe')"
+
+
+def test_a_threshold_says_what_it_does_not_promise():
+    caveat = summarize(of(MADE, 3)).caveat
+    assert "looks better on toy.csv than elsewhere" in caveat
+    assert "offramp tune" in caveat
+    assert summarize(of(MADE, 5)).caveat is None
+    assert summarize(of(evaluation(rows=100), 3)).caveat.startswith("100 texts cannot settle this")
+
+
+def test_what_is_recommended_instead_is_told():
+    best = recommended(MADE).point
+    ways = (*MADE.points, *(here.point for here in MADE.operating_points), *MADE.truncated, MADE.full)
+    told = [summarize(of(MADE, place)) for place in range(len(ways))]
+    assert [one.recommended for one in told] == [point == best for point in ways]
+    assert all((one.otherwise is None) == one.recommended for one in told)
+    (heading,) = {one.heading for one in told if one.recommended}
+    assert all(heading in one.otherwise for one in told if not one.recommended)
+
+
+def test_headline_tiles_and_advice_speak_of_the_recommended_setting():
+    ways = (*MADE.points, *(here.point for here in MADE.operating_points), *MADE.truncated, MADE.full)
+    report = make_report(of(MADE, ways.index(recommended(MADE).point)))
+    assert report.summary.recommended
+    assert report.evaluation.focus.point.setting.split()[-1].strip("'") in report.advice.verdict.advice
