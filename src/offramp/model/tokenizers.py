@@ -10,11 +10,18 @@ _NO_POSITIONS, _BOUNDLESS = -1, 10**9
 
 
 def read_tokenizer(name: str | Path, **options: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or a hub id. One that knows no words raises ``ValueError``."""
+    """The tokenizer of a folder or a hub id. One that knows no words raises ``ValueError``.
+
+    Whatever it was saved with, it pads on the right and gives masks, as networks are trained here: so does a pipeline
+    of transformers that reads the folder.
+    """
     tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
     # Without its files, transformers makes one up that knows nothing but special tokens.
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise ValueError("there is no tokenizer, or one without words")
+    tokenizer.padding_side = "right"
+    if "attention_mask" not in tokenizer.model_input_names:
+        tokenizer.model_input_names = [*tokenizer.model_input_names, "attention_mask"]
     return tokenizer
 
 
