@@ -14,7 +14,6 @@ from benchmarks.paper.times import Array, Lot
 from offramp.calibration import Problem
 from offramp.policy import (
     CRITERIA,
-    Agreement,
     Confidence,
     Criterion,
     ExitAnswers,
@@ -57,10 +56,7 @@ def read_answers(file: Path, part: str, *, calibrated: bool = True) -> ExitAnswe
 
 def criterion_named(name: str, layers: Sequence[int]) -> Criterion:
     """A criterion of the library that needs no fitting."""
-    if name == "agreement":
-        return Agreement(PROBLEM, tuple(map(float, layers)))
-    criterion: Criterion = CRITERIA[name](PROBLEM)
-    return criterion
+    return CRITERIA[name].of(PROBLEM, layers)
 
 
 def per_exit(answers: ExitAnswers, costs: Array, criterion: Criterion = CONFIDENCE) -> Criterion:

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from offramp.policy import (
     CRITERIA,
     Agreement,
     Confidence,
+    Criterion,
     Gate,
     Patience,
     PerExit,
     Threshold,
     criterion_name,
+    register,
     replay,
     rule_from_dict,
     rule_in_words,
@@ -77,6 +80,48 @@ def test_in_words():
     assert rule_in_words(Threshold(1, vectors.vector(2))) == "confidence at least 0.9877, 1.01"
     assert rule_in_words(Threshold(2, vectors)) == "per exit at least 2"
     assert rule_in_words(Threshold(0, vectors.vector(2))) == "per exit at least 0"
+
+
+@dataclass(frozen=True)
+class Picky(Criterion):
+    """The confidence where it is about one label, and a share of it elsewhere."""
+
+    problem: Problem
+    label: int = 0
+    share: float = 0.5
+    strict: bool = True
+    words: str = "so"
+
+    def score(self, probabilities, history):
+        factor = np.where(self.problem.predicted(probabilities) == self.label, 1.0, self.share)
+        return self.problem.confidence(probabilities) * factor
+
+
+@pytest.fixture
+def picky():
+    register("picky", Picky)
+    yield Picky(SINGLE, label=2, strict=False, words="or so")
+    del CRITERIA["picky"]
+
+
+def test_a_criterion_of_ones_own_is_stored_by_its_name(picky):
+    rule = Threshold(0.5, picky)
+    assert rule_to_dict(rule)["criterion"]["name"] == "picky"
+    assert through_json(rule) == rule
+    within = Threshold(1, PerExit(picky, ((0.5,), (0.7,))))
+    assert through_json(within) == within
+    register("picky", Picky)
+    with pytest.raises(OptionError, match="the name 'lead' is that of Lead; choose another"):
+        register("lead", Picky)
+    with pytest.raises(OptionError, match="Own is no dataclass"):
+        register("own", Own)
+
+
+@pytest.mark.parametrize("field", [{"strict": 1}, {"words": 3}, {"share": True}, {"share": "0.5"}, {"unknown": 1}])
+def test_parts_of_another_type_are_refused(picky, field):
+    content = rule_to_dict(Threshold(0.5, picky))
+    with pytest.raises(ModelFolderError, match="it is no exit rule"):
+        rule_from_dict({**content, "criterion": {**content["criterion"], **field}})
 
 
 class Own:

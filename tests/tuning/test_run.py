@@ -1,15 +1,26 @@
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import offramp
-from offramp.calibration import Calibration
+from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, point_of, read_labelled, uses_of
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
 from offramp.evaluation import calibrate
-from offramp.policy import CRITERIA, Method, Risk, StageCosts, criterion_name, read_operating_points
+from offramp.policy import (
+    CRITERIA,
+    Criterion,
+    Method,
+    Risk,
+    StageCosts,
+    criterion_name,
+    read_operating_points,
+    register,
+    replay,
+)
 from offramp.training import train
 from offramp.tuning import check, tune
 from offramp.tuning.rows import Measured
@@ -259,6 +270,34 @@ def test_all_rules_are_compared(place):
     result = tuned(place, compare=True)
     assert {line.rule for line in result.comparison} == set(CRITERIA)
     assert tuned(place).comparison == ()
+
+
+@dataclass(frozen=True)
+class Squared(Criterion):
+    """A criterion of somebody else's."""
+
+    problem: Problem
+    power: int = 2
+
+    def score(self, probabilities, history):
+        return self.problem.confidence(probabilities) ** self.power
+
+
+@pytest.fixture
+def squared():
+    register("squared", Squared)
+    yield
+    del CRITERIA["squared"]
+
+
+def test_a_rule_of_ones_own_is_tuned_stored_and_loaded(place, squared):
+    (point,) = tuned(place, max_disagreement=0.2, rule="squared").points
+    assert isinstance(point.rule.criterion, Squared)
+    assert points_in(place)["tuned"].rule == point.rule
+    classifier, rows = offramp.load(place / "model"), read_labelled(str(place / "cal.jsonl"), Columns())
+    found = classifier.predict(rows.texts, at="tuned")
+    expected = replay(classifier.exit_answers(rows.texts).probabilities, point.rule)
+    assert found.exits.tolist() == expected.exits.tolist()
 
 
 def test_another_precision_has_points_of_its_own(place):

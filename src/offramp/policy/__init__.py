@@ -29,7 +29,7 @@ from offramp.policy.points import (
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, Threshold
-from offramp.policy.stored import CRITERIA, criterion_name, rule_from_dict, rule_in_words, rule_to_dict
+from offramp.policy.stored import CRITERIA, criterion_name, register, rule_from_dict, rule_in_words, rule_to_dict
 from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "layers_run",
     "make_criterion",
     "read_operating_points",
+    "register",
     "replay",
     "resample_weights",
     "row_costs",

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.comparison import AtCost, Outcomes, compare
 from offramp.policy.criteria import Array, Confidence, Criterion
-from offramp.policy.ensembles import Agreement
 from offramp.policy.frontier import search_thresholds
 from offramp.policy.gate import fit_gate
 from offramp.policy.points import Risk
@@ -42,16 +41,13 @@ def make_criterion(name: str, rows: ExitAnswers, risk: Risk) -> Criterion:
         DataError: there are no rows to fit to, or the risk needs labels.
     """
     problem = rows.problem
-    if name == "agreement":
-        return Agreement(problem, tuple(map(float, rows.layers)))
     if name == "gate":
         return fit_gate(rows.probabilities, rows.good(rows.probabilities, risk), problem)
     if name == "per-exit":
         scored = score_exits(rows.probabilities, Confidence(problem))
         losses = rows.losses(scored.answers, risk)
         return search_thresholds(scored.scores, losses, rows.row_costs, Confidence(problem))
-    criterion: Criterion = CRITERIA[name](problem)
-    return criterion
+    return CRITERIA[name].of(problem, rows.layers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

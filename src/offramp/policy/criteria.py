@@ -1,7 +1,9 @@
 """How sure an exit is of a row: the criteria that a rule compares with its threshold."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +57,22 @@ PROBABILITY = Knob(full_depth=1.01)
 """Of scores between 0 and 1; a score of exactly 1 is possible, so full depth lies above it."""
 
 
-class Criterion(Protocol):
+class Criterion(ABC):
     """Scores how sure an exit is, from what it and the exits before say. Small, pure and unaware of any model.
 
-    A criterion is a rule without its threshold: a frozen dataclass of plain numbers. It treats each row on its own, so
-    that a row's score does not depend on the rows beside it.
+    A criterion is a rule without its threshold: a frozen dataclass whose fields are a :class:`Problem`, numbers, words,
+    tuples of them, or another criterion. It treats each row on its own, so that a row's score does not depend on the
+    rows beside it. :func:`offramp.policy.register` makes one of your own known by a name.
     """
 
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, problem: Problem, layers: Sequence[int]) -> Self:
+        """The criterion for a model with exits after so many ``layers`` each, if it needs no fitting."""
+        return cls(problem)  # type: ignore[call-arg]
+
+    @abstractmethod
     def score(self, probabilities: Array, history: Array) -> Array:
         """Scores rows that have reached an exit.
 
@@ -72,13 +83,12 @@ class Criterion(Protocol):
         Returns:
             (rows,), at least 0, higher if surer; NaN for rows with a NaN probability, which so never leave early.
         """
-        ...
 
     def answer(self, probabilities: Array, history: Array) -> Array:
-        """Gives the probabilities that rows leaving here are answered with.
+        """Gives the probabilities that rows leaving here are answered with: as a rule this exit's own.
 
-        Most criteria answer with this exit's own; an ensemble answers with what it was sure of. At the last exit nobody
-        asks: a row that runs to full depth gets the full model's own answer.
+        An ensemble answers with what it was sure of. At the last exit nobody asks: a row that runs to full depth gets
+        the full model's own answer.
 
         Args:
             probabilities: as for :meth:`score`.
@@ -87,15 +97,15 @@ class Criterion(Protocol):
         Returns:
             (rows, labels).
         """
-        ...
+        return probabilities
 
     def knob(self, n_exits: int) -> Knob:
-        """Tells which thresholds make a difference in a model of ``n_exits`` exits."""
-        ...
+        """The thresholds that make a difference in a model of ``n_exits`` exits: as a rule those of a probability."""
+        return PROBABILITY
 
 
 @dataclass(frozen=True, slots=True)
-class Confidence:
+class Confidence(Criterion):
     """The probability of the predicted outcome.
 
     Source: Schwartz et al., ACL 2020, §3.
@@ -104,20 +114,12 @@ class Confidence:
     problem: Problem
 
     def score(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`Criterion.score`."""
+        """The probability, (rows,)."""
         return self.problem.confidence(probabilities)
-
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`Criterion.answer`."""
-        return probabilities
-
-    def knob(self, n_exits: int) -> Knob:
-        """See :meth:`Criterion.knob`."""
-        return PROBABILITY
 
 
 @dataclass(frozen=True, slots=True)
-class Certainty:
+class Certainty(Criterion):
     """One minus the entropy as a share of the greatest possible, so that higher is surer and 1 is certain.
 
     DeeBERT leaves where the entropy falls below a threshold; here 0 * log 0 is 0, so that a saturated exit is left.
@@ -132,17 +134,9 @@ class Certainty:
         """See :meth:`Criterion.score`."""
         return self.problem.certainty(probabilities)
 
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`Criterion.answer`."""
-        return probabilities
-
-    def knob(self, n_exits: int) -> Knob:
-        """See :meth:`Criterion.knob`."""
-        return PROBABILITY
-
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(Criterion):
     """The predicted outcome's probability less that of the second: the margin.
 
     With two outcomes it orders rows as :class:`Confidence` does.
@@ -156,17 +150,9 @@ class Lead:
         """See :meth:`Criterion.score`."""
         return self.problem.lead(probabilities)
 
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`Criterion.answer`."""
-        return probabilities
-
-    def knob(self, n_exits: int) -> Knob:
-        """See :meth:`Criterion.knob`."""
-        return PROBABILITY
-
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Criterion):
     """How many exits in a row, up to this one, repeated the prediction of the exit before.
 
     The threshold is the patience: 1 leaves as soon as two exits in a row agree.
@@ -186,17 +172,13 @@ class Patience:
             repeats += repeating
         return np.where(np.isnan(probabilities).any(axis=-1), np.nan, repeats)
 
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`Criterion.answer`."""
-        return probabilities
-
     def knob(self, n_exits: int) -> Knob:
         """See :meth:`Criterion.knob`."""
         return Knob(full_depth=max(1, n_exits - 1), whole=True)
 
 
 @dataclass(frozen=True, slots=True)
-class PatientCertainty:
+class PatientCertainty(Criterion):
     """The least certainty of the last ``patience`` exits, this one included: all of them have to be sure.
 
     Before so many exits were passed the score is 0. The exits need not agree, as in the source. The threshold is that
@@ -223,11 +205,3 @@ class PatientCertainty:
         for earlier in history[len(history) + 1 - self.patience :]:
             least = np.minimum(least, self.problem.certainty(earlier))
         return least
-
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`Criterion.answer`."""
-        return probabilities
-
-    def knob(self, n_exits: int) -> Knob:
-        """See :meth:`Criterion.knob`."""
-        return PROBABILITY

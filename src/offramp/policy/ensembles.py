@@ -1,16 +1,18 @@
 """Criteria that make one verdict of all exits passed so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from offramp.calibration import Problem
 from offramp.errors import OptionError
-from offramp.policy.criteria import PROBABILITY, Array, Knob
+from offramp.policy.criteria import Array, Criterion
 
 
 @dataclass(frozen=True, slots=True)
-class GeometricMean:
+class GeometricMean(Criterion):
     """The confidence of the exits' joint verdict: the normalised geometric mean of their probabilities.
 
     A row that leaves is answered with that verdict, because it is what the criterion was sure of.
@@ -33,13 +35,9 @@ class GeometricMean:
             total += self.problem.logits(earlier)
         return self.problem.probabilities(total, len(history) + 1.0)
 
-    def knob(self, n_exits: int) -> Knob:
-        """See :meth:`offramp.policy.Criterion.knob`."""
-        return PROBABILITY
-
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Criterion):
     """The weighted sum of the confidences of the last exits that agree, as a share of all weights.
 
     Each exit adds its weighted confidence to the sum as long as it repeats the prediction of the exit before; one that
@@ -63,6 +61,11 @@ class Agreement:
         if not self.weights or not all(0 < weight < np.inf for weight in self.weights):
             raise OptionError(f"weights are {self.weights}; give one positive number for each exit")
 
+    @classmethod
+    def of(cls, problem: Problem, layers: Sequence[int]) -> Self:
+        """Weighs each exit by the layers run before it."""
+        return cls(problem, tuple(map(float, layers)))
+
     def score(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`offramp.policy.Criterion.score`.
 
@@ -78,11 +81,3 @@ class Agreement:
                 total = np.where(self.problem.agree(exits[index - 1], here), total, 0.0)
             total = total + self.weights[index] * self.problem.confidence(here)
         return np.where(np.isnan(probabilities).any(axis=-1), np.nan, np.minimum(total / sum(self.weights), 1.0))
-
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`offramp.policy.Criterion.answer`."""
-        return probabilities
-
-    def knob(self, n_exits: int) -> Knob:
-        """See :meth:`offramp.policy.Criterion.knob`."""
-        return PROBABILITY

@@ -19,7 +19,7 @@ _ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class PerExit:
+class PerExit(Criterion):
     """A criterion with its own thresholds at each exit, in a nested family of vectors; the knob picks the vector.
 
     A row's score is the number of vectors under which it leaves, so threshold k means: leave by vector k, counted from

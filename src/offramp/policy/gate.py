@@ -8,14 +8,14 @@ from scipy.special import expit
 
 from offramp.calibration import Problem
 from offramp.errors import DataError, OptionError
-from offramp.policy.criteria import PROBABILITY, Array, Knob
+from offramp.policy.criteria import Array, Criterion
 
 # Confidences enter as log-odds; this far from 0 and 1 they are told apart.
 _CLOSEST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Criterion):
     """A logistic regression for each exit but the last, of "this exit is right" on four features of a row.
 
     The features are the log-odds of this exit's confidence, its lead, the log-odds of the confidence of the exit before
@@ -54,14 +54,6 @@ class Gate:
         for weight, feature in zip(self.weights[index], _features(self.problem, probabilities, history), strict=True):
             total = total + weight * feature
         return np.asarray(expit(total))
-
-    def answer(self, probabilities: Array, history: Array) -> Array:
-        """See :meth:`offramp.policy.Criterion.answer`."""
-        return probabilities
-
-    def knob(self, n_exits: int) -> Knob:
-        """See :meth:`offramp.policy.Criterion.knob`."""
-        return PROBABILITY
 
 
 def fit_gate(exit_probabilities: Array, right: NDArray[np.bool_], problem: Problem) -> Gate:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from offramp.calibration import Problem
 from offramp.errors import ModelFolderError, OptionError
@@ -13,7 +13,7 @@ from offramp.policy.frontier import PerExit
 from offramp.policy.gate import Gate
 from offramp.policy.rules import Threshold
 
-CRITERIA: dict[str, type[Any]] = {
+CRITERIA: dict[str, type[Criterion]] = {
     "confidence": Confidence,
     "certainty": Certainty,
     "lead": Lead,
@@ -24,9 +24,37 @@ CRITERIA: dict[str, type[Any]] = {
     "gate": Gate,
     "per-exit": PerExit,
 }
-"""What a rule can compare with its threshold, by the name that files and commands use."""
+"""What a rule can compare with its threshold, by the name that files and commands use; see :func:`register`."""
 
-_NAMES = {kind: name for name, kind in CRITERIA.items()}
+
+def register(name: str, criterion: type[Criterion]) -> None:
+    """Makes a criterion of your own known by a name: it can be tuned, stored in a model folder and read again.
+
+    Whoever reads the folder has to register it first, as nothing in a folder names code to import.
+
+    Args:
+        name: as ``tune`` and files write it; lower case, words joined by hyphens.
+        criterion: a frozen dataclass.
+
+    Raises:
+        OptionError: the name is taken by another criterion, or the class is no dataclass.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from offramp.calibration import Problem
+        >>> from offramp.policy import Criterion, register
+        >>> @dataclass(frozen=True)
+        ... class Squared(Criterion):
+        ...     problem: Problem
+        ...     def score(self, probabilities, history):
+        ...         return self.problem.confidence(probabilities) ** 2
+        >>> register("squared", Squared)
+    """
+    if CRITERIA.get(name, criterion) is not criterion:
+        raise OptionError(f"the name {name!r} is that of {CRITERIA[name].__name__}; choose another")
+    if not hasattr(criterion, "__dataclass_fields__"):
+        raise OptionError(f"{criterion.__name__} is no dataclass, so its parts cannot be stored; make it a frozen one")
+    CRITERIA[name] = criterion
 
 
 def rule_to_dict(rule: Threshold) -> dict[str, Any]:
@@ -56,9 +84,12 @@ def criterion_name(criterion: Criterion) -> str:
     Raises:
         OptionError: the criterion is not one of :data:`CRITERIA`.
     """
-    if type(criterion) not in _NAMES:
-        raise OptionError(f"{type(criterion).__name__} cannot be stored; use one of {', '.join(CRITERIA)}")
-    return _NAMES[type(criterion)]
+    for name, kind in CRITERIA.items():
+        if type(criterion) is kind:
+            return name
+    raise OptionError(
+        f"{type(criterion).__name__} cannot be stored; use one of {', '.join(CRITERIA)}, or register it under a name"
+    )
 
 
 def rule_in_words(rule: Threshold) -> str:
@@ -80,7 +111,7 @@ def _criterion_to_dict(criterion: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Problem):
+    if isinstance(value, str):  # a Problem is one
         return str(value)
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
@@ -92,20 +123,26 @@ def _plain(value: Any) -> Any:
 
 
 def _criterion_from_dict(content: Mapping[str, Any]) -> Criterion:
-    values = {name: _value(name, value) for name, value in content.items() if name != "name"}
-    criterion: Criterion = CRITERIA[content["name"]](**values)
-    return criterion
+    kind = CRITERIA[content["name"]]
+    annotations = get_type_hints(kind)
+    return kind(**{name: _read(annotations[name], value) for name, value in content.items() if name != "name"})
 
 
-def _value(name: str, value: Any) -> Any:
-    if name == "problem":
+def _read(annotation: Any, value: Any) -> Any:
+    """A field's value, as its annotation wants it."""
+    if annotation is Problem:
         return Problem(value)
-    return _criterion_from_dict(value) if name == "criterion" else _numbers(value)
-
-
-def _numbers(value: Any) -> Any:
-    """A number, or tuples of them."""
-    return tuple(_numbers(part) for part in value) if isinstance(value, list) else finite(value)
+    if annotation is Criterion:
+        return _criterion_from_dict(value)
+    if get_origin(annotation) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{value!r:.40} is not a list")
+        return tuple(_read(get_args(annotation)[0], part) for part in value)
+    if annotation in (bool, str):
+        if not isinstance(value, annotation):
+            raise ValueError(f"{value!r:.40} is not a {annotation.__name__}")
+        return value
+    return finite(value)
 
 
 def finite(value: Any) -> float:
