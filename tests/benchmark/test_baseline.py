@@ -97,6 +97,16 @@ def test_other_files_are_refused(tmp_path, content):
         read_baseline(path)
 
 
+def test_rough_results_are_not_compared(tmp_path, baseline):
+    rough = replace(RESULT, doubts=("one", "two"))
+    with pytest.raises(CheckFailed, match=r"too rough to compare with .*: one; two; measure again"):
+        check(rough, baseline)
+    path = tmp_path / "rough.json"
+    path.write_text(json.dumps(rough.to_dict()))
+    with pytest.raises(DataError, match="is too rough to compare with: one; two; measure a baseline anew"):
+        read_baseline(path)
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"cannot read the baseline .*none.json: No such file"):
         read_baseline(tmp_path / "none.json")

@@ -6,6 +6,7 @@ import pytest
 from offramp import environment
 from offramp.benchmark import bench, check, read_baseline
 from offramp.benchmark import benchmark as module
+from offramp.benchmark.doubts import doubts_of
 from offramp.benchmark.measuring import Timing, measure
 from offramp.calibration import Problem
 from offramp.data import Columns, read_labelled, remember
@@ -22,13 +23,14 @@ BUDGETS = (16, 64)
 
 @pytest.fixture
 def tasks(monkeypatch):
-    """Measures in this process, and gives the tasks."""
+    """Measures in this process, however rough the result is, and gives the tasks."""
     seen = []
 
     def here(task, on_progress):
         seen.append(task)
         return measure(task, on_progress)
 
+    monkeypatch.setattr(module, "doubts_of", lambda *_: ())
     monkeypatch.setattr(module, "measure_apart", here)
     monkeypatch.setattr(environment, "fast_bf16", lambda: False)
     monkeypatch.setattr(environment, "cores", lambda: 2)
@@ -79,7 +81,7 @@ def test_rows_tell_cost_and_worth(folder, data, tasks):
 
 def test_json_has_the_documented_keys(folder, data, tasks):
     content = json.loads(json.dumps(short(folder, data).to_dict(), allow_nan=False))
-    assert set(content) == {"schema", "environment", "model", "data", "options", "rows"}
+    assert set(content) == {"schema", "environment", "model", "data", "options", "rows", "doubts"}
     assert content["schema"] == 1
     assert {"cpu", "gpu", "cores", "torch", "onnxruntime", "openvino"} <= set(content["environment"])
     assert content["model"]["fingerprint"] == load(folder, backend="torch", precision="fp32").fingerprint
@@ -108,9 +110,23 @@ def test_pairs_are_measured(tmp_path, tasks):
 
 def test_little_time_gives_few_rows(folder, data, tasks):
     short(folder, data, seconds=1e-6)
-    assert (len(tasks[0].offline.texts), len(tasks[0].single.texts)) == (32, 8)
+    assert (len(tasks[0].offline.texts), len(tasks[0].single.texts)) == (4, 1)
     short(folder, data, seconds=1e9)
     assert (len(tasks[1].offline.texts), len(tasks[1].single.texts)) == (60, 60)
+
+
+def test_a_rough_result_is_told_and_stores_no_budgets(tmp_path, data, tasks, monkeypatch):
+    monkeypatch.setattr(module, "doubts_of", doubts_of)
+    folder = write_model(tmp_path / "model")
+    result = short(folder, data, token_budgets=BUDGETS, autotune=True)
+    assert "4 texts were timed at once, which takes 32" in result.doubts
+    assert TUNING not in names(folder)
+
+
+def test_the_time_is_shared_by_the_numbers_of_threads(folder, data, tasks, monkeypatch):
+    monkeypatch.setattr(module.torch, "get_num_threads", lambda: 2)
+    short(folder, data, seconds=0.9, threads=(1, 2))
+    assert [task.seconds for task in tasks] == pytest.approx([0.6, 0.3])
 
 
 def test_the_best_budgets_of_early_exit_are_stored(folder, data, tmp_path, tasks, monkeypatch):
@@ -137,7 +153,7 @@ def test_a_baseline_decides_how_many_rows_are_timed(folder, data, tmp_path, task
     write_json(tmp_path / "baseline.json", short(folder, data, seconds=1e-6).to_dict())
     baseline = read_baseline(tmp_path / "baseline.json")
     result = short(folder, data, seconds=1e9, baseline=baseline)
-    assert len(tasks[1].offline.texts) == len(tasks[0].offline.texts) == 32
+    assert len(tasks[1].offline.texts) == len(tasks[0].offline.texts) == 4
     assert tasks[1].offline == tasks[0].offline
     check(replace(result, rows=()), baseline)
 

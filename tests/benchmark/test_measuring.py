@@ -8,7 +8,7 @@ import pytest
 from offramp.benchmark import measuring
 from offramp.benchmark.contenders import REFERENCE, Engine, Kind, contenders
 from offramp.benchmark.measuring import REPEATS, measure, one_by_one
-from offramp.benchmark.running import Runner, open_engine
+from offramp.benchmark.running import Runner, open_engine, runners
 from offramp.evaluation import Request
 from toys import EXITS
 
@@ -91,3 +91,43 @@ def test_no_larger_budget_is_tried_once_all_texts_are_one_batch(task):
 def test_requests_of_one_text():
     assert one_by_one(Request(["a", "b"], None)) == [Request(["a"], None), Request(["b"], None)]
     assert one_by_one(Request(["a"], ["b"])) == [Request(["a"], ["b"])]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Stands still but for contenders that run: a second a text."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
+
+    def pretend(model, entered, threads):
+        def predict(request):
+            clock.now += len(request.texts)
+
+        return {one: Runner(runner.classifier, predict) for one, runner in runners(model, entered, threads).items()}
+
+    monkeypatch.setattr(measuring, "runners", pretend)
+    return clock
+
+
+@pytest.mark.parametrize("seconds", [250, 400, 700, 1000, 2000, 20_000])
+def test_a_time_budget_is_kept(task, clock, seconds):
+    """Six contenders: a round of 12 texts at once takes 72 seconds, one of 3 texts one by one 18."""
+    timings = measure(replace(task, seconds=seconds), lambda *_: None)
+    assert clock.now - 1000 <= seconds
+    rounds = {len(timing.offline) for timing in timings} | {len(timing.single) for timing in timings}
+    assert (rounds == {REPEATS}) == (seconds >= 1000)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 60])
+def test_one_round_is_measured_whatever_the_time(task, clock, seconds):
+    timings = measure(replace(task, seconds=seconds), lambda *_: None)
+    assert {len(timing.offline) for timing in timings} == {len(timing.single) for timing in timings} == {1}
+    assert {timing.offline_bound for timing in timings} == {None}
+    assert clock.now - 1000 <= seconds + 2 * (72 + 18)
+
+
+def test_where_time_is_short_token_budgets_are_not_tried(task, clock):
+    timings = measure(replace(task, seconds=100, token_budgets=(4096, 8192)), lambda *_: None)
+    tried = [timing for timing in timings if timing.tried]
+    assert len(tried) == 2
+    assert {timing.token_budget for timing in timings} == {None, 4096}

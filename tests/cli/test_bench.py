@@ -13,6 +13,7 @@ from toys import names, single, write_jsonl, write_model
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
     monkeypatch.setattr(module, "measure_apart", measure)
+    monkeypatch.setattr(module, "doubts_of", lambda *_: ())
     monkeypatch.setattr(environment, "fast_bf16", lambda: False)
 
 
@@ -82,6 +83,21 @@ def test_tuning_is_stored(offramp, place, tmp_path):
     assert result.stderr.splitlines() == ["wrote ../own/tuning.json"]
     (tuning,) = json.loads((tmp_path / "own" / "tuning.json").read_text())["tunings"]
     assert tuning["token_budget"] in (64, 128)
+
+
+def test_a_rough_result_stores_no_budgets_and_is_no_baseline(offramp, refused, place, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "doubts_of", lambda *_: ("the moon was full",))
+    model = write_model(tmp_path / "own")
+    result = bench(offramp, "--autotune", "--token-budget", "128", "--json", "r.json", model=model)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "wrote r.json",
+        "warning: too rough for token budgets or a baseline: the moon was full; measure again on a quiet machine, or "
+        "with more --seconds",
+    ]
+    assert "tuning.json" not in names(model)
+    message = bench(refused, "--check", "r.json", model=model)
+    assert message.startswith("the baseline r.json is too rough to compare with: the moon was full; measure a baseline")
 
 
 @pytest.mark.parametrize(

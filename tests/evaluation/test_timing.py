@@ -51,6 +51,29 @@ def test_time_spent_on_telling_is_not_counted(clock):
     assert interleave({1: act}, 2, tell)[1].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(("deadline", "rounds"), [(130, 2), (139.9, 2), (140, 3), (999, 5)])
+def test_a_round_begins_only_if_it_can_end_in_time(clock, deadline, rounds):
+    """A round takes 10 seconds, and so does the one to warm up."""
+
+    def act():
+        clock.now += 5
+
+    seconds = interleave({"a": act, "b": act}, 5, deadline=deadline)
+    assert seconds["a"].tolist() == seconds["b"].tolist() == [5] * rounds
+    assert clock.now <= deadline
+
+
+@pytest.mark.parametrize("deadline", [99, 105, 119])
+def test_without_time_for_a_second_round_the_first_counts(clock, deadline):
+    seconds = iter((3, 4))
+
+    def act():
+        clock.now += next(seconds) * 2
+
+    found = interleave({"a": act, "b": act}, 5, deadline=deadline)
+    assert (found["a"].tolist(), found["b"].tolist()) == ([6], [8])
+
+
 def test_ratios_are_taken_round_by_round():
     # In each round the other takes half the time, though the machine slows down tenfold.
     same = ratio(np.array([1.0, 10.0, 2.0]), np.array([0.5, 5.0, 1.0]))

@@ -57,19 +57,23 @@ def read_baseline(path: Path) -> Baseline:
     """Reads what ``offramp bench --json`` wrote.
 
     Raises:
-        DataError: the file is missing, or something else.
+        DataError: the file is missing, something else, or too rough to compare with.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
+        doubts = [str(doubt) for doubt in content.get("doubts", ())]
         kept = {part: {key: content[part][key] for key in keys} for part, keys in _SAME.items()}
         rows = {(row["name"], row["threads"]): _past(row) for row in content["rows"]}
-        return Baseline(path, kept, content["data"]["timed_rows"], content["data"]["single_rows"], rows)
+        found = Baseline(path, kept, content["data"]["timed_rows"], content["data"]["single_rows"], rows)
     except OSError as error:
         raise DataError(f"cannot read the baseline {path}: {error.strerror or error}; {_CURE}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not what 'offramp bench --json' writes ({error!r:.80}); {_CURE}") from None
+    if doubts:
+        raise DataError(f"the baseline {path} is too rough to compare with: {'; '.join(doubts)}; {_CURE}")
+    return found
 
 
 def check_comparable(
@@ -105,8 +109,13 @@ def check(result: Benchmark, baseline: Baseline) -> None:
     """Compares speeds: worse is what lies beyond the quartiles of both.
 
     Raises:
-        CheckFailed: something got slower; the message names all of it.
+        CheckFailed: something got slower, and the message names all of it; or the result is too rough to tell.
     """
+    if result.doubts:
+        raise CheckFailed(
+            f"too rough to compare with {baseline.path}: {'; '.join(result.doubts)}; measure again on a quiet "
+            "machine, or for longer"
+        )
     slower = []
     for row in result.rows:
         past = baseline.rows.get((row.name, row.threads))

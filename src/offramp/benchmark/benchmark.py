@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from offramp import environment
 from offramp.benchmark.baseline import Baseline, check_comparable
 from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
+from offramp.benchmark.doubts import doubts_of
 from offramp.benchmark.measuring import REPEATS, Task
 from offramp.benchmark.quality import Judge
 from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
@@ -26,9 +27,9 @@ from offramp.policy import Confidence, ExitAnswers, Threshold, replay
 TOKEN_BUDGETS = (512, 1024, 2048, 4096, 8192, 16384)
 SECONDS = 300.0
 
-# Of the time for both scenarios this share goes into the first.
-_OFFLINE_SHARE = 0.75
-_LEAST_OFFLINE, _LEAST_SINGLE = 32, 8
+# Shares of the time that rows are chosen for, in each scenario; the rest is for a guess that was too low.
+_OFFLINE_SHARE, _SINGLE_SHARE = 0.6, 0.15
+_LEAST_OFFLINE, _LEAST_SINGLE = 4, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,13 @@ def bench(
             are cores.
         backends, precisions: measure only these; by default all in which the folder can run.
         token_budgets: tokens of a batch to choose from, for each contender on its own.
-        seconds: about how long everything that is timed may take together; it decides the number of rows. Accuracy
-            comes on top: one pass over all rows in each backend and precision.
+        seconds: how long everything that is timed may take together; it decides the number of rows, and where it gets
+            short there are fewer rounds, one at least. Loading comes on top, and accuracy: one pass over all rows in
+            each backend and precision.
         seed: of the choice of rows.
         autotune: writes the best token budgets of early exit, at the first setting, into the model folder, for
-            :func:`offramp.load`. With few rows all large budgets are the same one batch: give it enough ``seconds``.
+            :func:`offramp.load`, unless the result is too rough (``doubts``). With few rows all large budgets are the
+            same one batch: give it enough ``seconds``.
         baseline: an earlier benchmark, as :func:`offramp.benchmark.read_baseline` gives it; as many rows are timed as
             then, and none if machine, model, data or options differ. :func:`offramp.benchmark.check` compares.
         on_progress: called with what is being done, how many of how many parts.
@@ -137,10 +140,12 @@ def bench(
     judge = _judge(folder, entered, reference, texts, on_progress)
     samples = _samples(judge, texts, entered, options, baseline)
     rows = _measure(folder, judge, texts, entered, samples, options, on_progress)
-    if autotune:
+    doubts = doubts_of(rows, len(samples.offline), len(texts.tokens), len(options.token_budgets))
+    if autotune and not doubts:
         save_tunings(folder, _tunings(rows))
-    described["data"] |= {"timed_rows": len(samples.offline), "single_rows": len(samples.single), "repeats": REPEATS}
-    return Benchmark(schema=SCHEMA, **described, rows=tuple(rows))
+    rounds = min(len(row.offline.texts_per_second.rounds) for row in rows)
+    described["data"] |= {"timed_rows": len(samples.offline), "single_rows": len(samples.single), "repeats": rounds}
+    return Benchmark(schema=SCHEMA, **described, rows=tuple(rows), doubts=doubts)
 
 
 def _options(
@@ -263,11 +268,11 @@ def _samples(
 
 def _sizes(judge: Judge, texts: _Data, entered: Sequence[Contender], options: Options) -> tuple[int, int]:
     """How many rows fit into the time, in each scenario."""
-    # What was seen took all of PyTorch's threads.
-    slowdown = sum(max(1.0, torch.get_num_threads() / number) for number in options.threads)
+    slowdown = sum(map(_slowdown, options.threads))
     rounds = REPEATS + 1
-    # As a rule four token budgets are tried, twice each; the parts that no row can skip are measured once a round.
-    tries = {Kind.FULL: 8 + 0.2 * rounds, Kind.EARLY_EXIT: 8}
+    # As a rule four token budgets are tried, twice each; the parts that no row can skip are measured beside a pass at
+    # full depth in each round.
+    tries = {Kind.FULL: 8 + 1.2 * rounds, Kind.EARLY_EXIT: 8}
     each = [judge.seconds_per_text(contender) for contender in entered]
     offline = slowdown * sum(
         seconds * (rounds + tries.get(contender.kind, 0)) for seconds, contender in zip(each, entered, strict=True)
@@ -276,8 +281,13 @@ def _sizes(judge: Judge, texts: _Data, entered: Sequence[Contender], options: Op
     rows = len(texts.tokens)
     return (
         int(np.clip(options.seconds * _OFFLINE_SHARE / offline, min(_LEAST_OFFLINE, rows), rows)),
-        int(np.clip(options.seconds * (1 - _OFFLINE_SHARE) / single, min(_LEAST_SINGLE, rows), rows)),
+        int(np.clip(options.seconds * _SINGLE_SHARE / single, min(_LEAST_SINGLE, rows), rows)),
     )
+
+
+def _slowdown(threads: int) -> float:
+    """How many times longer something may take than in the pass over all rows, which took all of PyTorch's threads."""
+    return max(1.0, torch.get_num_threads() / threads)
 
 
 def _measure(
@@ -303,6 +313,7 @@ def _measure(
             token_budgets=options.token_budgets,
             offline=texts.rows.subset(samples.offline),
             single=texts.rows.subset(samples.single),
+            seconds=options.seconds * _slowdown(threads) / sum(map(_slowdown, options.threads)),
         )
         timings = dict(zip(entered, measure_apart(task, tell), strict=True))
         rows += rows_of(timings, qualities, threads, texts.tokens[samples.offline])

@@ -1,5 +1,6 @@
 """The clock: both scenarios for all contenders, in one process with one number of threads."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.running import Runner, runners
-from offramp.engine.batching import plan
+from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, plan
 from offramp.evaluation import OnProgress, Request, interleave, measure_costs
 
 REPEATS = 5
+
+# Shares of the time by which each part is over; what one of them leaves is the next one's.
+_TRYING, _OFFLINE, _SINGLE, _BOUNDING = 0.35, 0.7, 0.9, 1.0
 
 # A larger token budget is not tried once one took longer than the best by this factor: less is chance.
 _WORSE = 1.03
@@ -33,6 +37,7 @@ class Task:
         token_budgets: to choose from, ascending.
         offline: texts handed in at once.
         single: texts handed in one by one.
+        seconds: that measuring may take, from the moment at which everything is loaded.
     """
 
     model: str
@@ -41,6 +46,7 @@ class Task:
     token_budgets: tuple[int, ...]
     offline: Request
     single: Request
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,11 @@ class Timing:
 
     Attributes:
         token_budget: the best of those tried; None for the pipeline, which counts texts.
-        tried: nothing where there was no choice.
+        tried: nothing where there was no choice, or no time for it.
         offline: all offline texts, (rounds,).
         busy_cores: processor time / wall-clock of the offline rounds.
         single: each text on its own, (rounds, texts).
-        offline_bound, single_bound: the least possible for all texts; only for early exit.
+        offline_bound, single_bound: the least possible for all texts; only for early exit, and where there was time.
     """
 
     token_budget: int | None
@@ -80,16 +86,22 @@ def measure(task: Task, on_progress: OnProgress) -> list[Timing]:
     that of full depth. As a single stream, it gets one text after the other. All contenders run in turn, after a round
     to warm up, several times. Every round serves the same texts, so that nothing is new to the contenders, as in a
     server that has been up for a while.
+
+    All of it keeps to the task's time, but for a first round of each scenario: where time gets short, fewer token
+    budgets are tried, there are fewer rounds, and bounds are left out.
     """
     entered = runners(Path(task.model), task.contenders, task.threads)
-    tried = _try_budgets(task, entered, on_progress)
-    budgets = {contender: _budget(contender, tried, task.token_budgets) for contender in entered}
-    busy_cores, offline = _offline(task, entered, budgets, on_progress)
-    single = _single_stream(task, entered, on_progress)
-    offline_bounds = _bounds(entered, offline, [task.offline], budgets)
-    single_bounds = _bounds(
-        entered, {one: seconds.sum(axis=1) for one, seconds in single.items()}, one_by_one(task.single), budgets
+    started = time.perf_counter()
+    trying, until_offline, until_single, bounding = (
+        started + share * task.seconds for share in (_TRYING, _OFFLINE, _SINGLE, _BOUNDING)
     )
+    tried = _try_budgets(task, entered, on_progress, trying)
+    budgets = {contender: _budget(contender, tried, task.token_budgets) for contender in entered}
+    busy_cores, offline = _offline(task, entered, budgets, on_progress, until_offline)
+    single = _single_stream(task, entered, on_progress, until_single)
+    each = {one: seconds.sum(axis=1) for one, seconds in single.items()}
+    offline_bounds = _bounds(entered, offline, [task.offline], budgets, (until_single + bounding) / 2)
+    single_bounds = _bounds(entered, each, one_by_one(task.single), budgets, bounding)
     return [
         Timing(
             token_budget=budgets[contender],
@@ -112,27 +124,31 @@ def one_by_one(texts: Request) -> list[Request]:
 
 
 def _try_budgets(
-    task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress
+    task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress, deadline: float
 ) -> dict[Contender, list[Tried]]:
-    """Looks for the best token budget of full depth and of early exit by each rule, where there is a choice."""
+    """Looks for the best token budget of full depth and of early exit by each rule, where there is choice and time."""
     if len(task.token_budgets) == 1:
         return {}
     choosing = [contender for contender in entered if contender.kind in (Kind.FULL, Kind.EARLY_EXIT)]
     tried = {}
     for number, contender in enumerate(choosing):
+        if time.perf_counter() >= deadline:
+            break
         on_progress("token budgets", number, len(choosing))
-        tried[contender] = _climb(entered[contender], task)
+        tried[contender] = _climb(entered[contender], task, deadline)
     return tried
 
 
-def _climb(runner: Runner, task: Task) -> list[Tried]:
-    """Tries token budgets from small to large, until it gets slower or all texts are one batch."""
+def _climb(runner: Runner, task: Task, deadline: float = math.inf) -> list[Tried]:
+    """Tries token budgets from small to large, until it gets slower, all texts are one batch or the time is over."""
     lengths = runner.classifier.encode(task.offline.texts, task.offline.text_pairs).lengths
     tried: list[Tried] = []
     for budget in task.token_budgets:
         seconds = min(_seconds(runner, task.offline, budget) for _ in range(2))
         tried.append(Tried(budget, seconds))
         if seconds > _WORSE * min(one.seconds for one in tried) or len(plan(lengths, budget)) == 1:
+            break
+        if time.perf_counter() >= deadline:
             break
     return tried
 
@@ -149,11 +165,17 @@ def _budget(contender: Contender, tried: Mapping[Contender, list[Tried]], token_
     if len(token_budgets) == 1:
         return token_budgets[0]
     like = Contender(Kind.FULL, contender.engine) if contender.kind is Kind.TRUNCATED else contender
+    if like not in tried:
+        return min(token_budgets, key=lambda budget: abs(budget - DEFAULT_TOKEN_BUDGET))
     return min(tried[like], key=lambda one: one.seconds).token_budget
 
 
 def _offline(
-    task: Task, entered: Mapping[Contender, Runner], budgets: Mapping[Contender, int | None], on_progress: OnProgress
+    task: Task,
+    entered: Mapping[Contender, Runner],
+    budgets: Mapping[Contender, int | None],
+    on_progress: OnProgress,
+    deadline: float,
 ) -> tuple[dict[Contender, float], Seconds]:
     """Busy cores and seconds (rounds,) for all texts at once."""
     processor_seconds: dict[Contender, list[float]] = {contender: [] for contender in entered}
@@ -165,13 +187,15 @@ def _offline(
 
     done, total = count(1), len(entered) * (REPEATS + 1)
     actions = {contender: partial(act, contender) for contender in entered}
-    seconds = interleave(actions, REPEATS, lambda: on_progress("offline", next(done), total))
-    # The round to warm up comes first and does not count.
-    busy = {one: sum(processor_seconds[one][1:]) / float(seconds[one].sum()) for one in entered}
+    seconds = interleave(actions, REPEATS, lambda: on_progress("offline", next(done), total), deadline=deadline)
+    # The round to warm up comes first, and counts only where there is no other.
+    busy = {one: sum(processor_seconds[one][-len(seconds[one]) :]) / float(seconds[one].sum()) for one in entered}
     return busy, seconds
 
 
-def _single_stream(task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress) -> Seconds:
+def _single_stream(
+    task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress, deadline: float
+) -> Seconds:
     """Seconds of each text on its own, (rounds, texts)."""
     requests = one_by_one(task.single)
     done, total = count(1), len(entered) * len(requests) * (REPEATS + 1)
@@ -180,7 +204,7 @@ def _single_stream(task: Task, entered: Mapping[Contender, Runner], on_progress:
         for contender, runner in entered.items()
         for place, request in enumerate(requests)
     }
-    seconds = interleave(actions, REPEATS, lambda: on_progress("single stream", next(done), total))
+    seconds = interleave(actions, REPEATS, lambda: on_progress("single stream", next(done), total), deadline=deadline)
     places = range(len(requests))
     return {contender: np.stack([seconds[contender, place] for place in places], axis=1) for contender in entered}
 
@@ -190,13 +214,23 @@ def _bounds(
     seconds: Seconds,
     requests: Sequence[Request],
     budgets: Mapping[Contender, int | None],
+    deadline: float,
 ) -> dict[Contender, float]:
-    """The least seconds in which early exit could serve the requests, given those of full depth, (rounds,)."""
+    """The least seconds in which early exit could serve the requests, given those of full depth, (rounds,).
+
+    Engines for which no time is left have none.
+    """
     bounds = {}
-    for full in [contender for contender in entered if contender.kind is Kind.FULL]:
+    whole = [contender for contender in entered if contender.kind is Kind.FULL]
+    for place, full in enumerate(whole):
         classifier = entered[full].classifier
         classifier.token_budget = budgets[full] or classifier.token_budget
-        costs = measure_costs(classifier, requests, float(np.median(seconds[full])), REPEATS)
+        seconds_of_full = float(np.median(seconds[full]))
+        # Each repeat is a pass at full depth; two more come before and after.
+        passes = (deadline - time.perf_counter()) / (len(whole) - place) / seconds_of_full
+        if passes < 3:
+            continue
+        costs = measure_costs(classifier, requests, seconds_of_full, int(min(passes - 2, REPEATS)))
         texts = [text for request in requests for text in request.texts]
         pairs = [text for request in requests for text in request.text_pairs or ()] or None
         for contender in entered:

@@ -108,7 +108,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Everything ``offramp bench --json`` writes."""
+    """Everything ``offramp bench --json`` writes.
+
+    Attributes:
+        doubts: why the figures are too rough to build on, see :func:`offramp.benchmark.doubts.doubts_of`.
+    """
 
     schema: int
     environment: dict[str, Any]
@@ -116,6 +120,7 @@ class Benchmark:
     data: dict[str, Any]
     options: dict[str, Any]
     rows: tuple[Row, ...]
+    doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, ready for JSON."""

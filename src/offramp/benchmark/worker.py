@@ -83,6 +83,7 @@ def task_of(content: Mapping[str, Any]) -> Task:
         token_budgets=tuple(content["token_budgets"]),
         offline=Request(**content["offline"]),
         single=Request(**content["single"]),
+        seconds=content["seconds"],
     )
 
 

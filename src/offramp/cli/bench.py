@@ -34,7 +34,9 @@ def command(
     token_budget: Annotated[
         list[int] | None, typer.Option(help="Tokens of a batch to choose from; default: 512 to 16384.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 300.0,
+    seconds: Annotated[
+        float, typer.Option(help="How long the timed runs may take; sets the sample and the rounds.")
+    ] = 300.0,
     seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
     autotune: Annotated[
         bool, typer.Option("--autotune", help="Store the best token budgets in the model folder, for this machine.")
@@ -87,9 +89,14 @@ def command(
     if picture is not None:
         speed_picture(result, Path(picture))
     print_benchmark(result.to_dict())
-    for written in (json, picture, Path(model) / "tuning.json" if autotune else None):
+    for written in (json, picture, Path(model) / "tuning.json" if autotune and not result.doubts else None):
         if written is not None:
             say(f"wrote {written}")
+    if result.doubts:
+        say(
+            f"warning: too rough for token budgets or a baseline: {'; '.join(result.doubts)}; measure again on a quiet "
+            "machine, or with more --seconds"
+        )
     if baseline is not None:
         compare(result, baseline)
         say(f"nothing is slower than {check}")

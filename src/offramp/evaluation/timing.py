@@ -1,5 +1,6 @@
 """Wall-clock, measured so that two figures can be compared: warm, interleaved, several times."""
 
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -24,25 +25,43 @@ class Ratio:
 
 
 def interleave(
-    actions: Mapping[K, Callable[[], object]], repeats: int, on_run: Callable[[], None] = lambda: None
+    actions: Mapping[K, Callable[[], object]],
+    repeats: int,
+    on_run: Callable[[], None] = lambda: None,
+    *,
+    deadline: float = math.inf,
 ) -> dict[K, NDArray[np.float64]]:
     """Runs every action once to warm up, then all of them in turn, ``repeats`` times.
 
     A slow moment of the machine falls on neighbours in the same round, so ratios within a round stay fair.
 
+    Args:
+        actions: by name.
+        repeats: rounds after the first, at least 1.
+        on_run: called after each run.
+        deadline: on the clock of :func:`time.perf_counter`. No further round begins that would end later if it took as
+            long as the longest so far.
+
     Returns:
-        Seconds of each action, (repeats,), in the order of the rounds.
+        Seconds of each action, (rounds,), in the order of the rounds: ``repeats`` of them, or as many as there was time
+        for; where there was for none, those of the first.
     """
-    seconds: dict[K, list[float]] = {name: [] for name in actions}
-    for round_number in range(repeats + 1):
-        for name, action in actions.items():
-            started = time.perf_counter()
-            action()
-            elapsed = time.perf_counter() - started
-            if round_number > 0:
-                seconds[name].append(elapsed)
-            on_run()
-    return {name: np.array(values) for name, values in seconds.items()}
+    rounds: list[dict[K, float]] = []
+    longest = 0.0
+    while len(rounds) <= repeats and (not rounds or time.perf_counter() + longest <= deadline):
+        began = time.perf_counter()
+        rounds.append({name: _timed(action, on_run) for name, action in actions.items()})
+        longest = max(longest, time.perf_counter() - began)
+    counting = rounds[1:] or rounds
+    return {name: np.array([one[name] for one in counting]) for name in actions}
+
+
+def _timed(action: Callable[[], object], on_run: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    action()
+    seconds = time.perf_counter() - started
+    on_run()
+    return seconds
 
 
 def ratio(baseline: NDArray[np.float64], other: NDArray[np.float64]) -> Ratio:
