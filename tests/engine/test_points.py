@@ -17,9 +17,12 @@ from offramp.model import save
 from offramp.policy import (
     Confidence,
     Lead,
+    Method,
     OperatingPoint,
     OperatingPoints,
     Patience,
+    Promise,
+    Risk,
     Seen,
     Threshold,
     replay,
@@ -205,3 +208,24 @@ def test_every_rule_decides_in_the_engine_as_in_replay(multi_label):
             found, expected = classifier.predict(WORDS, rule=rule), replay(probabilities, rule)
             np.testing.assert_array_equal(found.exits, expected.exits)
             np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+
+
+def test_a_classifier_says_in_a_line_what_it_is(folder):
+    layers = f"1, 2, {LAYERS}"
+    assert repr(offramp.load(folder)) == (
+        f"<Classifier: bert, 3 labels, exits after layers {layers}; torch fp32; operating points half, patient>"
+    )
+    points = offramp.load(folder).points
+    save_operating_points(folder, replace(points, default="half"))
+    assert repr(offramp.load(folder)).endswith("operating points half (default), patient>")
+    assert repr(offramp.load(folder).points) == "<OperatingPoints: half (default), patient>"
+    assert repr(OperatingPoints()) == "<OperatingPoints: none>"
+
+
+def test_a_point_says_in_a_line_what_it_promises(folder):
+    (half, _) = offramp.load(folder).points.points
+    assert repr(half) == "<OperatingPoint 'half': no promise, 2.0x expected; torch fp32>"
+    sure = replace(half, promise=Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093))
+    assert repr(sure) == (
+        "<OperatingPoint 'half': disagreement at most 1 % (95 % confidence), 2.0x expected; torch fp32>"
+    )

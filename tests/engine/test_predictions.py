@@ -1,10 +1,13 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from offramp.calibration import Problem
-from offramp.engine import Prediction, Predictions
+from offramp.engine import Prediction, Predictions, column_names
+from offramp.errors import MissingExtraError
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5], [0.4, 0.6, 0.0], [0.3, 0.4, 0.3]])
 
@@ -95,3 +98,35 @@ def test_nothing():
     assert (len(found), list(found), found.labels) == (0, [], [])
     with pytest.raises(IndexError):
         found[0]
+
+
+def test_the_column_of_labels():
+    assert predictions().label == ["a", "c", "b", "b"]
+    assert predictions()[:0].label == []
+    several = predictions(Problem.MULTI_LABEL)
+    with pytest.raises(ValueError, match=r"read \.labels instead of \.label"):
+        _ = several.label
+
+
+def test_a_data_frame_has_the_columns_of_a_file():
+    found = predictions()
+    frame = found.to_pandas()
+    assert list(frame) == column_names(found.names, False) == ["label", "confidence", "exit_layer", "truncated"]
+    assert frame["label"].tolist() == ["a", "c", "b", "b"]
+    assert frame["confidence"].tolist() == found.confidence.tolist()
+    assert frame["exit_layer"].tolist() == [1, 2, 4, 1]
+    assert frame["truncated"].tolist() == [False, True, False, False]
+    wide = found.to_pandas(probabilities=True)
+    assert wide[["probability_a", "probability_b", "probability_c"]].to_numpy().tolist() == PROBABILITIES.tolist()
+    assert len(found[:0].to_pandas()) == 0
+
+
+def test_a_data_frame_of_a_multi_label_model_holds_lists():
+    several = predictions(Problem.MULTI_LABEL, probabilities=np.array([[0.9, 0.8, 0.1], [0.1, 0.2, 0.5]]))
+    assert several.to_pandas()["label"].tolist() == [["a", "b"], []]
+
+
+def test_a_data_frame_needs_pandas(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"a data frame needs .* pip install 'offramp\[pandas\]'"):
+        predictions().to_pandas()

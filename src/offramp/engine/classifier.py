@@ -75,6 +75,20 @@ class Classifier:
         self.takes_pairs = config.text_pair
         self.padding_id = padding_id_of(tokenizer)
 
+    def __repr__(self) -> str:
+        layers = ", ".join(map(str, self.exits))
+        points = [f"{name} (default)" if name == self.points.default else name for name in self._points_here]
+        named = f"; operating points {', '.join(points)}" if points else ""
+        return (
+            f"<Classifier: {self.config.backbone_config.model_type}, {len(self.labels)} labels, exits after layers "
+            f"{layers}; {self.stages.backend} {self.stages.precision}{named}>"
+        )
+
+    @property
+    def _points_here(self) -> dict[str, OperatingPoint]:
+        """The operating points for this backend and precision."""
+        return self.points.of(self.stages.backend, self.stages.precision)
+
     @cached_property
     def fingerprint(self) -> str:
         """Names the model: ``sha256:`` and 16 hexadecimal digits over all that its answers depend on."""
@@ -183,7 +197,7 @@ class Classifier:
             ModelFolderError: it was tuned for other weights or temperatures.
         """
         engine = f"{self.stages.backend} {self.stages.precision}"
-        here = self.points.of(self.stages.backend, self.stages.precision)
+        here = self._points_here
         if name not in here and (others := self.points.named(name)):
             tuned = ", ".join(f"{one.backend} {one.precision}" for one in others)
             raise OptionError(

@@ -9,16 +9,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from offramp.data import Columns, Progress, Row, check_apart, read_rows, result_writer, source_identity
 from offramp.engine.ahead import ahead
 from offramp.engine.classifier import WINDOW, Classifier
 from offramp.engine.loading import load
-from offramp.engine.predictions import Predictions
+from offramp.engine.predictions import Predictions, column_names
 from offramp.errors import DataError, OptionError
 from offramp.policy import ExitRule
-
-# What the predictions of a row are called in a table.
-COLUMNS = ("label", "confidence", "exit_layer", "truncated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +133,14 @@ def predict(
     return _scored(writer.progress, classifier.exits)
 
 
-def column_names(labels: Sequence[str], probabilities: bool) -> list[str]:
-    """What the columns of predictions are called; with ``probabilities`` there is one more for every label."""
-    return [*COLUMNS, *(f"probability_{label}" for label in labels if probabilities)]
-
-
 def columns_of(predictions: Predictions, probabilities: bool) -> dict[str, Sequence[object]]:
     """Predictions as columns of plain values; see :func:`column_names`."""
-    multi_label = predictions.multi_label
-    values: list[Sequence[object]] = [
-        [list(labels) if multi_label else labels[0] for labels in predictions.labels],
-        predictions.confidence.round(6).tolist(),
-        predictions.layers.tolist(),
-        predictions.truncated.tolist(),
-        *(predictions.probabilities.round(6).T.tolist() if probabilities else ()),
-    ]
-    return dict(zip(column_names(predictions.names, probabilities), values, strict=True))
+    columns = predictions.columns(probabilities=probabilities)
+    return {name: values if isinstance(values, list) else _plain(values) for name, values in columns.items()}
+
+
+def _plain(values: NDArray[Any]) -> list[object]:
+    return (values.round(6) if np.issubdtype(values.dtype, np.floating) else values).tolist()
 
 
 def check_columns(classifier: Classifier, columns: Columns, keep: Sequence[str], own: Sequence[str]) -> None:

@@ -2,12 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Problem
+from offramp.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas
+
+_COLUMNS = ("label", "confidence", "exit_layer", "truncated")
+
+
+def column_names(labels: Sequence[str], probabilities: bool) -> list[str]:
+    """What the columns of predictions are called; with ``probabilities`` there is one more for every label."""
+    return [*_COLUMNS, *(f"probability_{label}" for label in labels if probabilities)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,47 @@ class Predictions(Sequence[Prediction]):
             single = [(name,) for name in self.names]
             return [single[index] for index in predicted.tolist()]
         return [tuple(self.names[index] for index in np.flatnonzero(row)) for row in predicted]
+
+    @property
+    def label(self) -> list[str]:
+        """The one label of each row of a single-label model.
+
+        Raises:
+            ValueError: the model is multi-label.
+        """
+        if self.multi_label:
+            raise ValueError("the model is multi-label, a row has any number of labels; read .labels instead of .label")
+        return [name for (name,) in self.labels]
+
+    def columns(self, *, probabilities: bool = False) -> dict[str, list[Any] | NDArray[Any]]:
+        """The predictions by column, named as in the files that ``offramp predict`` writes.
+
+        Args:
+            probabilities: with one more for every label, ``probability_LABEL``.
+
+        Returns:
+            ``label`` (lists for multi-label models), ``confidence``, ``exit_layer`` and ``truncated``; (rows,) each.
+        """
+        columns = (
+            list(map(list, self.labels)) if self.multi_label else self.label,
+            self.confidence,
+            self.layers,
+            self.truncated,
+            *(self.probabilities.T if probabilities else ()),
+        )
+        return dict(zip(column_names(self.names, probabilities), columns, strict=True))
+
+    def to_pandas(self, *, probabilities: bool = False) -> "pandas.DataFrame":
+        """The predictions as a data frame, one row a text; see :meth:`columns`.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("a data frame", "pandas") from None
+        return pandas.DataFrame(self.columns(probabilities=probabilities))
 
     def __len__(self) -> int:
         return len(self.exits)

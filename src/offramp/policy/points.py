@@ -86,7 +86,7 @@ class Seen:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OperatingPoint:
     """A rule with a name, for one model in one backend and precision.
 
@@ -107,6 +107,13 @@ class OperatingPoint:
     promise: Promise | None
     seen: Seen
 
+    def __repr__(self) -> str:
+        promise, speed = "no promise", f"{self.seen.speedup:.1f}x expected"
+        if self.promise is not None:
+            sure = "" if self.promise.confidence is None else f" ({100 * self.promise.confidence:g} % confidence)"
+            promise = f"{self.promise.risk} at most {100 * self.promise.target:g} %{sure}"
+        return f"<OperatingPoint {self.name!r}: {promise}, {speed}; {self.backend} {self.precision}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Gives the point as plain lists, dicts and finite numbers.
 
@@ -116,7 +123,7 @@ class OperatingPoint:
         return asdict(self) | {"rule": rule_to_dict(self.rule)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OperatingPoints:
     """All points of a model folder.
 
@@ -127,6 +134,15 @@ class OperatingPoints:
 
     points: tuple[OperatingPoint, ...] = ()
     default: str | None = None
+
+    def __repr__(self) -> str:
+        names = [f"{name} (default)" if name == self.default else name for name in self._names]
+        return f"<OperatingPoints: {', '.join(names) or 'none'}>"
+
+    @property
+    def _names(self) -> dict[str, None]:
+        """Each once, in the order in which they were made."""
+        return dict.fromkeys(point.name for point in self.points)
 
     def named(self, name: str) -> tuple[OperatingPoint, ...]:
         """The points of this name, one for each backend and precision that it was tuned for."""
@@ -139,8 +155,7 @@ class OperatingPoints:
     def names_without(self, backend: str, precision: str, model: str) -> list[str]:
         """Names under which there is no point for a backend, a precision and a fingerprint of the model there."""
         here = self.of(backend, precision)
-        names = dict.fromkeys(point.name for point in self.points)
-        return [name for name in names if name not in here or here[name].model != model]
+        return [name for name in self._names if name not in here or here[name].model != model]
 
     def with_points(self, found: Sequence[OperatingPoint]) -> "OperatingPoints":
         """These points and new ones; a new one replaces the old one of its name, backend and precision."""
