@@ -23,7 +23,7 @@ def describe(app: FastAPI, *, keys: bool) -> dict[str, Any]:
     schema["security"] = [{_KEY: []}] if keys else [{}, {_KEY: []}]
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            summary, _, rest = operation.get("description", "").partition("\n")
+            summary, _, rest = operation.get("description", "").replace("``", "").partition("\n")
             operation["summary"] = summary.rstrip(".")
             operation["description"] = rest.strip()
             if method == "get" and path in OPEN:

@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from itertools import accumulate
 
 from offramp.policy import rule_in_words
 from offramp.serving.core import Core
+from offramp.serving.costs import Costs
 from offramp.serving.metrics import Metrics
 from offramp.serving.operating import Mode
-from offramp.serving.schemas import DriftInfo, Info, PointInfo
+from offramp.serving.schemas import DriftInfo, Info, PointInfo, PromiseInfo
 from offramp.serving.service import Service
 
 _LIMITS = ("timeout_ms", "max_queue", "max_queue_ms", "max_texts", "max_characters", "max_body_bytes")
@@ -30,6 +32,7 @@ def information(service: Service) -> Info:
         problem=str(classifier.problem),
         text_pairs=classifier.takes_pairs,
         exits=list(classifier.exits),
+        costs=_shares(core.desk.costs, len(classifier.exits), service.settings.step_ms / 1000),
         point=core.desk.in_force.point.name,
         rule=core.desk.in_force.point.words,
         mode=str(core.desk.in_force.mode),
@@ -37,6 +40,11 @@ def information(service: Service) -> Info:
             PointInfo(
                 name=point.name,
                 rule=rule_in_words(point.rule),
+                promise=None
+                if point.promise is None
+                else PromiseInfo(
+                    risk=str(point.promise.risk), target=point.promise.target, confidence=point.promise.confidence
+                ),
                 disagreement=point.seen.disagreement,
                 accuracy=point.seen.accuracy,
                 speedup=point.seen.speedup,
@@ -68,6 +76,12 @@ def started_in_words(service: Service, threads: int) -> str:
         f"{service.settings.compute_threads} compute threads of {threads} processor threads, "
         f"offramp {version('offramp')}"
     )
+
+
+def _shares(costs: Costs, stages: int, step: float) -> list[float]:
+    """What a token costs up to the end of each stage, as a share of all, in batches that take so many seconds."""
+    until = list(accumulate(costs.rate(stage, step) for stage in range(stages)))
+    return [seconds / until[-1] for seconds in until]
 
 
 def add_gauges(metrics: Metrics, name: str, core: Core) -> None:

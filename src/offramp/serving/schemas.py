@@ -102,11 +102,20 @@ class ErrorReply(BaseModel):
     field: str | None = Field(description="The field that is wrong, such as texts[3].")
 
 
+class PromiseInfo(BaseModel):
+    """What an operating point was chosen to keep, on texts like the calibration texts."""
+
+    risk: str = Field(description="disagreement or accuracy drop, each against full depth.")
+    target: float = Field(description="What it is at most.")
+    confidence: float | None = Field(description="How sure that is; null where nothing is said of it.")
+
+
 class PointInfo(BaseModel):
     """An operating point of the model folder."""
 
     name: str
     rule: str
+    promise: PromiseInfo | None = Field(description="null where only a threshold or a speed was asked for.")
     disagreement: float = Field(description="Share of calibration texts whose answer differs from full depth.")
     accuracy: float | None
     speedup: float = Field(description="Expected over full depth, from measured times of the stages.")
@@ -124,6 +133,7 @@ class Info(BaseModel):
     problem: str
     text_pairs: bool = Field(description="Whether the model takes pairs of texts.")
     exits: list[int] = Field(description="Layers run before each exit.")
+    costs: list[float] = Field(description="Time to each exit as a share of full depth, as measured in this server.")
     point: str
     rule: str
     mode: str = Field(description="normal, degraded (under load) or safe (after a drift alarm).")
