@@ -27,6 +27,10 @@ FEATURES = Features(
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     datasets.disable_progress_bars()
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+LABELS = "class_label:\n        names:\n          '0': entailment\n          '1': neutral"
 
 
 def name_of(number):
@@ -57,6 +61,23 @@ def store(container, rows=ROWS):
         case "saved splits":
             DatasetDict(train=table, test=table.select([0])).save_to_disk("data")
             return "data"
+        case "hub folder":
+            Path("data/data").mkdir(parents=True)
+            table.to_parquet("data/data/train-00000-of-00001.parquet")
+            return "data"
+        case "described":
+            card = "---\ndataset_info:\n  features:\n"
+            for name, kind in (
+                ("text", "dtype: string"),
+                ("label", LABELS),
+                ("tags", f"list:\n      {LABELS}"),
+                ("id", "dtype: int64"),
+            ):
+                card += f"  - name: {name}\n    {kind}\n"
+            Path("data").mkdir()
+            Path("data/README.md").write_text(f"{card}---\n")
+            table.to_json("data/train.jsonl")
+            return "data"
         case "named":
             names = list(map(name_of, rows["label"]))
             tags = [list(map(name_of, row)) for row in rows["tags"]]
@@ -67,7 +88,7 @@ def store(container, rows=ROWS):
             return "data.jsonl"
 
 
-CONTAINERS = ["parquet", "shards", "arrow", "feather", "saved", "saved splits", "named"]
+CONTAINERS = ["hub folder", "described", "parquet", "shards", "arrow", "feather", "saved", "saved splits", "named"]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -96,6 +117,22 @@ def test_missing_labels_are_missing_in_every_container(container, missing):
         read_labelled(source, Columns(label="tags"))
     kept = [row.kept for row in read_rows(source, Columns(), labelled=False, keep=["label"])]
     assert kept == [("neutral",), ("entailment",), (None,), ("entailment",)]
+
+
+def test_configurations_and_splits_of_a_folder_like_those_on_the_hub():
+    card = "---\nlicense: mit\nconfigs:\n"
+    for name in ("small", "large"):
+        card += f"- config_name: {name}\n  data_files:\n"
+        Path("data", name).mkdir(parents=True)
+        for split in ("train", "test"):
+            card += f"  - split: {split}\n    path: {name}/{split}.jsonl\n"
+            Path("data", name, f"{split}.jsonl").write_text(json.dumps({"text": f"{name} {split}"}))
+    Path("data", "README.md").write_text(f"{card}---\n")
+    for source, text in (("data:small:test", "small test"), ("data:large:train", "large train")):
+        assert [row.text for row in read_rows(source, Columns(), labelled=False)] == [text]
+    for source, message in (("data", "no whole data set"), ("data:small:dev", "no split 'dev'")):
+        with pytest.raises(DataError, match=message):
+            list(read_rows(source, Columns(), labelled=False))
 
 
 def write(features, **columns):

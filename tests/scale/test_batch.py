@@ -194,3 +194,41 @@ def test_what_does_not_fit_is_refused_at_once(folder, table):
     labelled = table.append_column("label", pa.array(["a"] * ROWS))
     with pytest.raises(OptionError, match="cannot keep the column 'label'"):
         predict_dataset(ray.data.from_arrow(labelled), folder)
+
+
+def kinds(rows):
+    """Columns that lose something on their way through Python."""
+    return pa.table(
+        {
+            "text": [" ".join(WORDS[row % 9 : row % 9 + 3]) for row in range(rows)],
+            "time": pa.array([2**60 + row for row in range(rows)], pa.timestamp("ns", "UTC")),
+            "big": pa.array([2**64 - 1 - row for row in range(rows)], pa.uint64()),
+            "single": pa.array([row / 10 for row in range(rows)], pa.float32()),
+            "map": pa.array([[("a", row)] for row in range(rows)], pa.map_(pa.string(), pa.int64())),
+        }
+    )
+
+
+def test_kept_columns_are_as_they_were(folder, tmp_path):
+    table = kinds(200)
+    parquet.write_table(table, tmp_path / "in.parquet")
+    output = tmp_path / "out.parquet"
+    with pool(folder, TWO) as found:
+        predict(
+            found.classifier,
+            input=str(tmp_path / "in.parquet"),
+            output=str(output),
+            keep=table.column_names,
+            score=found.score,
+        )
+    written = parquet.read_table(output).select(table.column_names)
+    assert written.schema.types == table.schema.types
+    assert written.equals(table)
+
+
+def test_columns_of_a_dataset_are_as_they_were(folder):
+    table = kinds(200)
+    written = pa.concat_tables(ray.get(predict_dataset(ray.data.from_arrow(table), folder).to_arrow_refs()))
+    written = written.select(table.column_names).sort_by("time")
+    assert written.schema.types == table.schema.types
+    assert written.equals(table)

@@ -6,7 +6,7 @@ from typing import Any
 
 from offramp.data.arrow import BATCH_ROWS, arrow_records
 from offramp.data.records import Record, require_columns
-from offramp.data.sources import HubDataset, SavedFolder, choose_split
+from offramp.data.sources import HubDataset, HubFolder, SavedFolder, choose_split
 from offramp.errors import DataError
 
 
@@ -23,6 +23,22 @@ def saved_records(source: SavedFolder, wanted: Sequence[str]) -> Iterator[Record
         loaded = datasets.load_from_disk(name)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{name} is not a whole saved data set ({_one_line(error)}); save it again") from None
+    yield from _records(loaded, source.split, name, wanted)
+
+
+def folder_records(source: HubFolder, wanted: Sequence[str]) -> Iterator[Record]:
+    """Reads the columns ``wanted`` of a folder like those on the hub; class numbers become class names.
+
+    Raises:
+        DataError: `datasets` cannot make a data set of it, or it has no such configuration, split or column.
+    """
+    import datasets
+
+    name = str(source.path)
+    try:
+        loaded = datasets.load_dataset(name, source.config)
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise DataError(f"{name} is no whole data set ({_one_line(error)}); name one of its files") from None
     yield from _records(loaded, source.split, name, wanted)
 
 

@@ -7,9 +7,9 @@ from typing import assert_never
 from offramp.data.arrow import plain
 from offramp.data.cells import label_of, text_of
 from offramp.data.columns import Columns, Quoting
-from offramp.data.hub import hub_records, saved_records
+from offramp.data.hub import folder_records, hub_records, saved_records
 from offramp.data.records import Record
-from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, Source, find_source
+from offramp.data.sources import Files, HubDataset, HubFolder, Piped, SavedFolder, Source, find_source
 from offramp.data.tables import file_records, piped_records
 from offramp.errors import DataError
 
@@ -32,18 +32,19 @@ class Row:
 def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[str] = ()) -> Iterator[Row]:
     """Reads rows one after the other, in constant memory.
 
-    ``source`` is a file (``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``, ``.json`` with an object a line, each perhaps
-    ``.gz``; ``.parquet``), a folder of such files of one kind, a folder written by ``save_to_disk`` of ``datasets``, a
-    name on the Hugging Face hub (``owner/name``), or ``-`` for standard input (jsonl or csv). A folder or a hub name
-    may go on with ``:split`` (default ``train``), a hub name with ``:config:split``; in a folder of files a split is
-    the files whose names begin with ``train``, ``test`` and so on. In jsonl the first object must have every column
-    named; one that later objects leave out counts as null there.
+    ``source`` is a file (``.csv``, ``.tsv``; ``.jsonl``, ``.ndjson``, ``.json`` with an object a line or one list of
+    objects; each perhaps ``.gz``; ``.parquet``, ``.arrow``, ``.feather``), a folder of such files of one kind, a folder
+    laid out as those on the Hugging Face hub, a folder written by ``save_to_disk`` of ``datasets``, a name on the hub
+    (``owner/name``), or ``-`` for standard input (json or csv). A folder or a hub name may go on with ``:split``
+    (default ``train``), those of the hub with ``:config:split``; in a folder of files a split is the files whose names
+    begin with ``train``, ``test`` and so on. In json the first object must have every column named; one that later
+    objects leave out counts as null there. Where a table's metadata name classes, class numbers become these names.
 
-    ``keep`` names further columns, whose values come along untouched in ``Row.kept``.
+    ``keep`` names further columns, whose values come along untouched in ``Row.kept``; those of tables stay in them.
 
     Raises:
-        DataError: at once if nothing has the name ``source``; while reading, if the data are damaged, not UTF-8 or
-            malformed, a column or a label is missing, a text is a list, or there is no row at all.
+        DataError: at once if nothing has the name ``source``; while reading, if the data are damaged, malformed or
+            of no known encoding, a column or a label is missing, a text is a list, or there is no row at all.
         StorageError: the source cannot be read.
     """
     return _rows(find_source(source), source, columns, labelled, tuple(keep))
@@ -68,6 +69,8 @@ def _records(source: Source, wanted: Sequence[str], quoting: Quoting) -> Iterato
                 yield from file_records(path, source.kind, wanted, quoting)
         case SavedFolder():
             yield from saved_records(source, wanted)
+        case HubFolder():
+            yield from folder_records(source, wanted)
         case HubDataset():
             yield from hub_records(source, wanted)
         case _:

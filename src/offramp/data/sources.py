@@ -16,6 +16,8 @@ from offramp.errors import DataError, OfframpError, OptionError, StorageError
 DEFAULT_SPLIT = "train"
 
 _HUB_ID = re.compile(r"(?P<name>\w[\w.-]*/[\w.-]+)(:(?P<config>[^:]+))??(:(?P<split>[^:]+))?")
+# The front matter of a data set's card, with what it says of files or columns.
+_DESCRIBED = re.compile(r"---\s*\n(?:(?!---).*\n)*?(?:configs|dataset_info):")
 _SPLIT_OF_SHARD = re.compile(r"(train|validation|valid|val|dev|test)(?![a-z])")
 
 
@@ -43,6 +45,15 @@ class SavedFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class HubFolder:
+    """A folder that is laid out as a data set on the hub is, such as a clone of one."""
+
+    path: Path
+    config: str | None
+    split: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class HubDataset:
     """A data set on the Hugging Face hub, or its copy in the local cache."""
 
@@ -51,7 +62,7 @@ class HubDataset:
     split: str | None
 
 
-Source = Piped | Files | SavedFolder | HubDataset
+Source = Piped | Files | SavedFolder | HubFolder | HubDataset
 
 
 @contextmanager
@@ -127,10 +138,10 @@ def source_identity(source: str) -> str | None:
     paths = _files(found)
     if not paths or not all(path.is_file() for path in paths):
         return None
-    split = found.split if isinstance(found, SavedFolder) else None
+    part = (found.config, found.split) if isinstance(found, HubFolder) else getattr(found, "split", None)
     with reading_errors(source):
         states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return f"sha256:{hashlib.sha256(repr((split, states)).encode()).hexdigest()[:16]}"
+    return f"sha256:{hashlib.sha256(repr((part, states)).encode()).hexdigest()[:16]}"
 
 
 def _files(source: Source) -> list[Path]:
@@ -142,7 +153,7 @@ def _files(source: Source) -> list[Path]:
             return [] if source.path is None else [source.path]
         case Files():
             return list(source.paths)
-        case SavedFolder():
+        case SavedFolder() | HubFolder():
             return sorted(path for path in source.path.rglob("*") if path.is_file())
         case _:
             assert_never(source)
@@ -163,12 +174,15 @@ def choose_split(asked: str | None, there: list[str], name: str) -> str:
     return split
 
 
-def _here(source: str) -> tuple[Path, str | None] | None:
-    """The path on this disk that ``source`` names, and the split behind it; None where there is nothing."""
-    if (path := _local(source)).exists():
-        return path, None
-    folder, _, split = source.rpartition(":")
-    return (_local(folder), split) if folder and _local(folder).exists() else None
+def _here(source: str) -> tuple[Path, list[str]] | None:
+    """The path on this disk that ``source`` names, and up to two parts behind it; None where there is nothing."""
+    name, parts = source, list[str]()
+    while not _local(name).exists():
+        name, _, part = name.rpartition(":")
+        parts.insert(0, part)
+        if not name or len(parts) > 2:
+            return None
+    return _local(name), parts
 
 
 def _local(source: str) -> Path:
@@ -178,10 +192,14 @@ def _local(source: str) -> Path:
         return Path(source)
 
 
-def _on_disk(path: Path, split: str | None) -> Source:
+def _on_disk(path: Path, parts: list[str]) -> Source:
+    split = parts[-1] if parts else None
+    if path.is_dir() and not _is_saved(path) and _is_like_on_hub(path):
+        return HubFolder(path, parts[0] if len(parts) > 1 else None, split)
+    if len(parts) > 1:
+        raise DataError(f"{path} has no configurations such as {parts[0]!r}; leave out ':{parts[0]}'")
     if path.is_dir():
-        saved = (path / "state.json").exists() or (path / "dataset_dict.json").exists()
-        return SavedFolder(path, split) if saved else _shards(path, split)
+        return SavedFolder(path, split) if _is_saved(path) else _shards(path, split)
     if split is not None:
         raise DataError(f"{path} is a single file and has no split {split!r}; leave out ':{split}'")
     if (found := format_of(path, READABLE)) is not None:
@@ -191,6 +209,25 @@ def _on_disk(path: Path, split: str | None) -> Source:
             f"{path} ends in none of the known suffixes {suffixes_in_words(READABLE)}; rename or convert it"
         )
     return Piped(path)
+
+
+def _is_saved(folder: Path) -> bool:
+    return (folder / "state.json").exists() or (folder / "dataset_dict.json").exists()
+
+
+def _is_like_on_hub(folder: Path) -> bool:
+    """Whether the card of a folder describes its data, or the data lie in folders of their own."""
+    card = folder / "README.md"
+    if card.is_file() and _DESCRIBED.match(card.read_text(encoding="utf-8", errors="replace")):
+        return True
+    holds_files = any(format_of(path, READABLE) for path in folder.iterdir() if path.is_file())
+    return not holds_files and any(
+        format_of(path, READABLE)
+        for inner in folder.iterdir()
+        if inner.is_dir() and inner.name[0] not in "._"
+        for path in inner.iterdir()
+        if path.is_file()
+    )
 
 
 def _shards(folder: Path, split: str | None) -> Files:
