@@ -1,66 +1,17 @@
 """The server as a process: over a real connection, with real signals."""
 
-import http.client
-import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from contextlib import closing
 
 import pytest
 
 from offramp.engine import load
 from serving_models import TEXTS
+from serving_process import Server
 from toys import write_model
-
-
-class Server:
-    """A process that serves a folder."""
-
-    def __init__(self, folder, *options):
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "offramp",
-                "serve",
-                str(folder),
-                "--port",
-                "0",
-                "--warm-up-seconds",
-                "0.1",
-                *options,
-            ],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started = []
-        for line in self.process.stderr:
-            self.started.append(line)
-            if line.startswith("serving"):
-                break
-        self.port = int(line.split(";")[0].rsplit(":", 1)[1])
-
-    def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-
-    def post(self, body, connection=None, **headers):
-        with closing(connection or self.connect()) as connection:
-            connection.request("POST", "/predict", json.dumps(body), {"content-type": "application/json", **headers})
-            reply = connection.getresponse()
-            return reply.status, json.loads(reply.read())
-
-    def end(self):
-        self.process.send_signal(signal.SIGTERM)
-        with self.process.stderr as stream:
-            err = stream.read()
-        return self.process.wait(60), err
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
 """What stands in front of every request: keys, the size and the time of its body, and counting."""
 
 import asyncio
-import json
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,13 +13,17 @@ from offramp.serving.decoding import decoded
 from offramp.serving.journal import Journal, request_in_words
 from offramp.serving.keys import Keys
 from offramp.serving.metrics import Metrics
-from offramp.serving.refusals import Refusal, crowded, gone, too_large
+from offramp.serving.refusals import Refusal, crowded, gone, slow, too_large
 from offramp.serving.settings import Settings
 
 logger = logging.getLogger("offramp.serving")
 
 # Open to all, at all times: what an orchestrator asks, and pages and a description that hold nothing of the model.
 OPEN = frozenset({"/", "/docs", "/openapi.json", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
+# Bytes of a body that such a request may have; nobody reads it.
+_OPEN_BODY = 65_536
+# Seconds in which a client that is refused may still send; what it sends is dropped.
+LINGER = 1.0
 
 
 class Guard:
@@ -65,16 +68,17 @@ class Guard:
                 status = message["status"]
             await send(message)
 
+        arriving, refused = _Arriving(receive), False
         try:
             if not _is_open(scope):
                 self._check_connections()
                 self._check_key(scope)
-            body = decoded(await self._body(scope, receive), _coding(scope), self._settings.max_body_bytes)
+            body = decoded(await self._body(scope, arriving), _coding(scope), self._most(scope))
             began = time.monotonic()
             await self._app(scope, _Body(body, receive), watched)
         except Refusal as refusal:
             status, scope["refusal"] = refusal.status, refusal
-            if status != 499:
+            if refused := status != 499:
                 await _refuse(scope, refusal, send)
         except Exception:
             status = 500
@@ -86,6 +90,9 @@ class Guard:
                 self._journal.refused(scope, reason)
             if self._settings.log_requests or self._settings.log_texts:
                 logger.info("%s %d %.1f ms", request_in_words(scope), status, 1000 * seconds)
+        if refused:
+            await arriving.drop()
+            await send({"type": "http.response.body"})
 
     def _route(self, scope: Scope) -> str:
         """The path of the route that a request goes to, also if it was refused before it came there; else ``other``."""
@@ -107,13 +114,18 @@ class Guard:
             message = "give one of the server's keys as  Authorization: Bearer KEY"
             raise Refusal(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
 
+    def _most(self, scope: Scope) -> int:
+        """Bytes that a request's body may have."""
+        most = self._settings.max_body_bytes
+        return min(most, _OPEN_BODY) if _is_open(scope) else most
+
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body.
 
         Raises:
             Refusal: it is too large, came too slowly, or the client left.
         """
-        most = self._settings.max_body_bytes
+        most = self._most(scope)
         size = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not size.isdigit() or int(size) > most:
             raise too_large(f"the request's body is longer than {most} bytes")
@@ -131,8 +143,7 @@ class Guard:
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
-            limit = self._settings.body_timeout_ms
-            raise Refusal(408, "slow_request", f"the request did not arrive within {limit:g} ms") from None
+            raise slow(self._settings.body_timeout_ms) from None
 
 
 def _is_open(scope: Scope) -> bool:
@@ -141,6 +152,27 @@ def _is_open(scope: Scope) -> bool:
 
 def _coding(scope: Scope) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding")
+
+
+class _Arriving:
+    """A request's body on its way."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._more = True
+
+    async def __call__(self) -> Message:
+        """See ASGI."""
+        message = await self._receive()
+        self._more = message.get("more_body", False)
+        return message
+
+    async def drop(self) -> None:
+        """Reads what still comes, for a while: a connection that is closed meanwhile takes the answer with it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while self._more:
+                    await self()
 
 
 class _Body:
@@ -158,14 +190,7 @@ class _Body:
 
 
 async def _refuse(scope: Scope, refusal: Refusal, send: Send) -> None:
-    """Refuses, and closes the connection: the rest of the body is not read."""
-    body = json.dumps(refusal.content(scope["path"])).encode()
-    headers: dict[str, Any] = {
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        "connection": "close",
-        **refusal.headers,
-    }
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})
+    """Sends a refusal, but for the end that closes the connection."""
+    headers, body = refusal.last_answer(scope["path"])
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -1,5 +1,6 @@
 """Answers that are no result: what is wrong, in one shape, or in the one that OpenAI's clients read."""
 
+import json
 import math
 from typing import Any
 
@@ -31,6 +32,17 @@ class Refusal(Exception):
             return {"error": {"message": self.message, "type": self.kind, "param": self.field, "code": self.status}}
         return {"error": self.message, "error_type": self.kind, "field": self.field}
 
+    def last_answer(self, path: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Headers and body of a reply after which the connection ends."""
+        body = json.dumps(self.content(path)).encode()
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "connection": "close",
+            **self.headers,
+        }
+        return [(name.lower().encode(), value.encode()) for name, value in headers.items()], body
+
 
 def overloaded(wait: float) -> Refusal:
     """The server has as much to do as it can in time; ``wait`` is how many seconds that will take."""
@@ -51,6 +63,11 @@ def crowded(most: int) -> Refusal:
 def late(seconds: float) -> Refusal:
     """The answer was not there in time."""
     return Refusal(503, "timeout", f"no answer within {1000 * seconds:g} ms", headers={"Retry-After": "1"})
+
+
+def slow(limit_ms: float) -> Refusal:
+    """The request took too long to arrive."""
+    return Refusal(408, "slow_request", f"the request did not arrive within {limit_ms:g} ms")
 
 
 def stopping() -> Refusal:

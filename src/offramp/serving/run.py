@@ -1,6 +1,7 @@
 """``offramp serve``: a model folder becomes an HTTP server, until a signal ends it."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from offramp import environment
 from offramp.engine import Classifier, load
@@ -26,9 +27,12 @@ from offramp.serving.app import create_app
 from offramp.serving.audits import Auditor, expected_disagreement
 from offramp.serving.core import Core
 from offramp.serving.information import add_gauges, started_in_words
+from offramp.serving.journal import Journal
 from offramp.serving.keys import Keys
 from offramp.serving.metrics import Metrics
 from offramp.serving.operating import InForce, check_floor, default_point, named_point
+from offramp.serving.protocol import BoundedProtocol, Peer
+from offramp.serving.refusals import Refusal
 from offramp.serving.service import Service
 from offramp.serving.settings import Settings
 
@@ -36,6 +40,8 @@ logger = logging.getLogger("offramp.serving")
 
 # Seconds that a connection stays open without a request.
 _KEEP_ALIVE = 30
+# Seconds in which a client has to take some of an answer.
+_STALLED = 30
 # Files and connections that a process may have open, if the system allows it.
 _FILES = 65_536
 
@@ -68,6 +74,9 @@ def serve(
     with _bound(settings.host, settings.port) as listening:
         _allow_files()
         service = start_service(model, settings, threshold=threshold, at=at, backend=backend, precision=precision)
+        # What is loaded stays: looking through it for garbage would stop all requests, and delay the end, by seconds.
+        gc.collect()
+        gc.freeze()
         try:
             _Server(service, keys, on_ready).run([listening])
         finally:
@@ -156,7 +165,7 @@ def make_service(
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's server, that besides drains the core, reads keys again and closes connections that say nothing."""
+    """Uvicorn's server, that besides drains the core, reads keys again and drops clients that take no answers."""
 
     def __init__(self, service: Service, keys: Keys | None, on_ready: Callable[[str], None] | None) -> None:
         settings = service.settings
@@ -171,13 +180,15 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
-                h11_max_incomplete_event_size=64 * 1024,
+                http=cast(Any, partial(BoundedProtocol, settings=settings, refused=self._refused)),
             )
         )
         self._service = service
         self._keys = keys
         self._on_ready = on_ready
-        self._silent: dict[Any, float] = {}
+        self._journal = Journal()
+        # When clients last took some of what is to be sent to them, and how many bytes that left.
+        self._taken: dict[BoundedProtocol, tuple[float, int]] = {}
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens, and tells that it does."""
@@ -193,26 +204,31 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Takes no more requests from now on."""
         self._service.core.draining = True
-        super().handle_exit(sig, frame)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Lets open requests end; that is what the signal asked for, and no failure."""
-        await super().shutdown(sockets)
-        self._captured_signals.clear()
+        # Not as uvicorn, which in the end lets the signal do what it does to others: ending is no failure.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Is called ten times a second."""
         if counter % 10 == 0:
-            self._close_silent(time.monotonic())
+            self._drop_stalled(time.monotonic())
         return await super().on_tick(counter)
 
-    def _close_silent(self, now: float) -> None:
-        """Closes connections that have not sent a request's head in the time allowed for a request."""
-        silent = {one for one in self.server_state.connections if _is_silent(one)}
-        self._silent = {one: self._silent.get(one, now) for one in silent}
-        for one, since in self._silent.items():
-            if now - since > self._service.settings.body_timeout_ms / 1000:
-                one.transport.close()
+    def _drop_stalled(self, now: float) -> None:
+        """Drops the connections of clients that have left what was sent to them unread for long."""
+        before, self._taken = self._taken, {}
+        for connection in self.server_state.connections:
+            assert isinstance(connection, BoundedProtocol)
+            if left := connection.transport.get_write_buffer_size():
+                since, size = before.get(connection, (now, left))
+                self._taken[connection] = (since, size) if left == size else (now, left)
+                if now - self._taken[connection][0] > _STALLED:
+                    connection.transport.abort()
+
+    def _refused(self, peer: Peer, refusal: Refusal) -> None:
+        """Counts and logs what the application never sees."""
+        self._service.metrics.request("other", refusal.status, 0.0)
+        self._journal.refused({"method": "what", "path": "cannot be read", "client": peer}, refusal)
 
     def _reload(self) -> None:
         """New keys say nothing about drift: what was found of it stays."""
@@ -223,13 +239,6 @@ class _Server(uvicorn.Server):
     def _forget(self) -> None:
         logger.info("SIGUSR1: the drift monitor begins anew")
         self._service.core.desk.auditor.reset()
-
-
-def _is_silent(connection: Any) -> bool:
-    """Whether a connection has no request under way, and no timer of uvicorn's that would close it."""
-    cycle = getattr(connection, "cycle", None)
-    waiting = cycle is None or cycle.response_complete
-    return waiting and getattr(connection, "timeout_keep_alive_task", None) is None
 
 
 def _bound(host: str, port: int) -> socket.socket:

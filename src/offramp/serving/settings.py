@@ -39,7 +39,7 @@ class Settings:
     max_characters: Annotated[int, "characters of a text"] = 100_000
     max_body_bytes: Annotated[int, "bytes of a request"] = 10_000_000
     body_timeout_ms: Annotated[float, "time in which a request has to arrive"] = 10_000.0
-    max_connections: Annotated[int, "connections at once; beyond that 503"] = 4_000
+    max_connections: Annotated[int, "connections at once; beyond that 503, beyond twice as many no answer"] = 4_000
     degrade_to: Annotated[str | None, "under load leave as at this operating point or threshold"] = None
     degrade_above_ms: Annotated[float, "under load: the oldest text waits longer than this to be begun"] = 50.0
     audit_share: Annotated[float, "share of texts whose early answer is compared with full depth, in idle time"] = 0.01
