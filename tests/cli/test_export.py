@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from toys import names, write_model
+from toys import names, write_csv, write_model
 
 pytestmark = pytest.mark.usefixtures("graphs_once")
 
@@ -29,6 +29,17 @@ def test_an_export_is_shown_and_used(offramp, model, place):
     assert measured.exit_code == 0
     described = json.loads((place / "e.json").read_text())["model"]
     assert (described["backend"], described["precision"]) == ("onnxruntime", "fp32")
+
+
+def test_an_export_that_too_few_texts_were_given_for_says_so(offramp, model, place):
+    write_csv(place / "blank.csv", [{"text": "", "label": label} for label in "acbacacccbbb"])
+    result = offramp("export", "model", "--backend", "onnxruntime", "--data", "blank.csv", "--threads", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "exit after layer  torch fp32  onnxruntime fp32  temperature" in result.stderr
+    assert result.stderr.splitlines()[-1] == (
+        "warning: onnxruntime fp32 is used only where --backend and --precision ask for it: its temperatures are those "
+        "of PyTorch, since fitting them takes 30 different texts, and there are 1; export it again with more --data"
+    )
 
 
 def test_points_that_do_not_hold_in_the_export_are_told(offramp, model):

@@ -145,7 +145,7 @@ def agreeing(different, share=1.0, exits=3):
 @pytest.mark.parametrize(
     ("precision", "different", "share", "doubt"),
     [
-        ("int8", 1, 1.0, "on 1 different texts, which does not show that 90% of all do; that takes 29 texts"),
+        ("int8", 1, 1.0, "on 1 different text, which does not show that 90% of all do; that takes 29 texts"),
         ("int8", 28, 1.0, "that takes 29 texts"),
         ("int8", 29, 1.0, None),
         (

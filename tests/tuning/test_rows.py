@@ -55,7 +55,7 @@ def test_temperatures_are_fitted_to_one_half(classifier):
 
 def test_too_few_rows_are_not_fitted_to(classifier):
     some = ROWS.subset(range(20))
-    with pytest.raises(DataError, match="too few: 10 of them are different, and it takes at least 30"):
+    with pytest.raises(DataError, match=r"take at least 30 different texts, .* and toy.csv has 10 to fit"):
         refit(classifier, some, answers_of(classifier, some), seed=0)
 
 

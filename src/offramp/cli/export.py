@@ -38,9 +38,9 @@ def command(
         write_json(Path(json), asdict(written))
     if done.accuracy_before:
         rows = [
-            [str(one.layers), f"{before:.2%}", f"{after:.2%}", f"{one.temperature:.3f}"]
-            for one, before, after in zip(
-                written.calibration.exits, done.accuracy_before, done.accuracy_after, strict=True
+            [str(layers), f"{before:.2%}", f"{after:.2%}", f"{temperature:.3f}"]
+            for layers, before, after, temperature in zip(
+                done.layers, done.accuracy_before, done.accuracy_after, written.calibration.temperatures, strict=True
             )
         ]
         say(table(["exit after layer", "torch fp32", f"{backend} {precision}", "temperature"], rows))

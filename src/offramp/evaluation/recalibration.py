@@ -82,8 +82,8 @@ def check_enough(rows: LabelledTexts | Texts) -> None:
     """
     if (different := len(distinct(rows))) < LEAST_ROWS:
         raise DataError(
-            f"the texts in {rows.source} that temperatures would be fitted to are too few: {different} of them are "
-            f"different, and it takes at least {LEAST_ROWS}, or some hundreds to be sure; give more"
+            f"temperatures take at least {LEAST_ROWS} different texts, or some hundreds to be sure, and {rows.source} "
+            f"has {different} to fit them to; give more"
         )
 
 

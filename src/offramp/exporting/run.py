@@ -48,6 +48,7 @@ class Exported:
 
     Attributes:
         folder: where the graphs lie.
+        layers: run before each exit, (exits,).
         accuracy_before: of PyTorch in fp32, (exits,); empty without labels.
         accuracy_after: of the export, (exits,).
         untuned: names of the folder's operating points that do not hold in this backend and precision.
@@ -55,6 +56,7 @@ class Exported:
 
     folder: Path
     export: Export
+    layers: tuple[int, ...]
     accuracy_before: tuple[float, ...]
     accuracy_after: tuple[float, ...]
     untuned: tuple[str, ...]
@@ -140,7 +142,7 @@ def export(
         () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
         for logits in (expected, found)
     )
-    return Exported(target, written, before, after, _untuned(folder, written))
+    return Exported(target, written, tuple(reference.exits), before, after, _untuned(folder, written))
 
 
 def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
@@ -194,7 +196,8 @@ def _doubt(agreement: float, precision: str, different: int) -> str | None:
         return None
     needed = least_count(shows)
     return (
-        f"{agreement:.2%} of the labels agree with PyTorch on {different} different texts, which does not show that "
+        f"{agreement:.2%} of the labels agree with PyTorch on {different} different "
+        f"{'text' if different == 1 else 'texts'}, which does not show that "
         f"{AGREEMENT[precision]:.0%} of all do; that takes {'more' if needed is None else needed} texts"
     )
 
