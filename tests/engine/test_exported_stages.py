@@ -139,3 +139,17 @@ def test_every_rule_takes_the_exits_of_replay(exported, backend):
             taken[leaving.ids] = leaving.exit
             np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=1e-4)
         np.testing.assert_array_equal(taken, expected.exits)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_graphs_may_be_links_as_in_the_cache_of_the_hub(backend, tmp_path):
+    network, real, linked = tiny_network(), tmp_path / "real", tmp_path / "snapshot" / "graphs"
+    real.mkdir()
+    write_graphs(network, real, attention="sdpa")
+    linked.mkdir(parents=True)
+    for place, path in enumerate(sorted(real.iterdir())):
+        path.rename(tmp_path / str(place))
+        (linked / path.name).symlink_to(f"../../{place}")
+    encoded = encoded_of([3, 9, 20])
+    stages = open_stages(linked, backend, "fp32", tuple(network.config.exits), threads=1)
+    np.testing.assert_allclose(logits_of(stages, encoded), logits_of(TorchStages(network), encoded), atol=1e-4)

@@ -64,7 +64,7 @@ def command(
         raise OptionError(f"threshold is {threshold} and at is {at!r}; give only one of them")
     if report is None and (bench is not None or show_texts):
         raise OptionError("--bench and --show-texts are for the report; add --report DIR")
-    outputs = _Outputs(_path(json), _path(picture), _path(report), Path(model) if card else None)
+    outputs = _Outputs(_path(json), _path(picture), _path(report), _card_of(model) if card else None)
     outputs.check()
     speeds = None if bench is None else read_speeds(Path(bench), Path(model))
     with progress("evaluating", "runs") as update:
@@ -124,6 +124,13 @@ class _Outputs:
         if self.report is not None:
             written += write_report(found, self.report, self.model)
         return written
+
+
+def _card_of(model: str) -> Path | None:
+    """The folder whose card gets a section; None for a model on the hub, whose copy in the cache is not ours."""
+    from offramp.engine.hub import is_hub_id
+
+    return None if is_hub_id(model) and not Path(model).exists() else Path(model)
 
 
 def _path(name: str | None) -> Path | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Classifier:
         token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
 
     Attributes:
+        folder: the model folder that :func:`load` read, on this disk; None for a model in memory.
         points: the operating points that :func:`load` found in the model folder.
         labels: label names in the order of the probabilities.
         takes_pairs: whether it was trained on pairs of texts.
@@ -68,12 +70,90 @@ class Classifier:
         self.calibration = calibration
         self.problem = Problem(config.problem_type or "single_label_classification")
         self.token_budget = token_budget
+        self.folder: Path | None = None
         self.points = OperatingPoints()
         # Looking something up in a configuration of transformers costs as much as a step of the loop.
         self.labels = config.labels
         self.exits = stages.layers
         self.takes_pairs = config.text_pair
         self.padding_id = padding_id_of(tokenizer)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        **options: Any,
+    ) -> "Classifier":
+        """Loads a model folder, or a model on the Hugging Face hub, as :func:`offramp.load` does.
+
+        Args:
+            name: a folder, or a hub id as ``owner/name`` if there is no folder of that name.
+            revision, token, cache_dir, force_download, local_files_only: how it is fetched; as everywhere at Hugging
+                Face's.
+            options: of :func:`offramp.load`.
+
+        Raises:
+            ModelFolderError, OptionError, MissingExtraError, StorageError: as :func:`offramp.load`.
+        """
+        from offramp.engine.hub import folder_of
+        from offramp.engine.loading import load
+
+        folder = folder_of(
+            name,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+        )
+        return load(folder, **options)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str = "Upload an early-exit classifier",
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+    ) -> str:
+        """Uploads the model folder to the Hugging Face hub: with its card, its operating points and what was exported.
+
+        Args:
+            repo_id: ``owner/name``; is made if it is not there.
+            commit_message: what the upload is called.
+            private: whether a new repository is; by default as the owner has it.
+            token: of the hub; by default the one that ``hf auth login`` keeps.
+            revision: the branch that it goes to; by default the main one.
+            create_pr: offer it as a pull request.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            OptionError: the classifier was not loaded from a folder, or that is no name on the hub.
+            StorageError: the hub does not take it.
+        """
+        from offramp.engine.hub import push_folder
+
+        if self.folder is None:
+            raise OptionError("this classifier is in memory alone; load it from its model folder, and push that")
+        return push_folder(
+            self.folder,
+            repo_id,
+            commit_message=commit_message,
+            private=private,
+            token=token,
+            revision=revision,
+            create_pr=create_pr,
+        )
 
     def __repr__(self) -> str:
         layers = ", ".join(map(str, self.exits))

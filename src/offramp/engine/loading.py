@@ -9,6 +9,7 @@ from offramp.calibration import Calibration
 from offramp.engine.batching import DEFAULT_TOKEN_BUDGET
 from offramp.engine.classifier import Classifier
 from offramp.engine.exports import PRECISIONS, Export, export_folder, exports_of, read_export
+from offramp.engine.hub import folder_of
 from offramp.engine.onnxruntime_stages import OnnxRuntimeStages
 from offramp.engine.openvino_stages import OpenVinoStages
 from offramp.engine.stages import Stages
@@ -26,6 +27,7 @@ AUTO = "auto"
 def load(
     folder: str | Path,
     *,
+    revision: str | None = None,
     backend: str = AUTO,
     precision: str = AUTO,
     token_budget: int | None = None,
@@ -33,10 +35,11 @@ def load(
     device: str | None = None,
     few_shapes: bool = False,
 ) -> Classifier:
-    """Loads the classifier of a model folder.
+    """Loads the classifier of a model folder, or of a model on the Hugging Face hub.
 
     Args:
-        folder: what ``offramp train`` wrote.
+        folder: what ``offramp train`` wrote; or a hub id, ``owner/name``, if there is no folder of that name.
+        revision: of the model on the hub: a branch, a tag or a commit; by default its main branch.
         backend: ``torch``, or ``onnxruntime`` or ``openvino`` once ``offramp export`` has written the model for it;
             by default the one that was fastest on this processor when it was exported, of those that were exported
             with enough texts to be sure of them.
@@ -49,12 +52,14 @@ def load(
         few_shapes: batches will have few different shapes, so that what is prepared for one is worth keeping.
 
     Raises:
-        ModelFolderError: the folder is missing, not an offramp model, damaged, or not exported to the backend.
+        ModelFolderError: the folder is missing, not an offramp model, damaged, or not exported to the backend; or the
+            hub does not give a model of that name.
         OptionError: the backend has no such precision, or a value is out of range.
         MissingExtraError: the backend is not installed.
+        StorageError: a file cannot be read, or what the hub gives not be kept.
     """
-    folder = Path(folder)
     _check(backend, precision, threads)
+    folder = folder_of(folder, revision=revision)
     config = load_config(folder)
     export = None if backend == "torch" or device is not None else _choose(folder, backend, precision, threads)
     if export is None:
@@ -63,6 +68,7 @@ def load(
         if token_budget is None:
             token_budget = tuned_budget(folder, environment.cpu_name(), export.backend, export.precision, threads)
         classifier = open_export(folder, export, token_budget=token_budget, threads=threads, few_shapes=few_shapes)
+    classifier.folder = folder
     classifier.points = read_operating_points(folder)
     if len(classifier.calibration.temperatures) != len(config.exits):
         raise ModelFolderError(

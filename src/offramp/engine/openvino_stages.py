@@ -1,5 +1,9 @@
 """The stages of an exported model, run by OpenVINO on a CPU."""
 
+import os
+import shutil
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, 
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import GraphStages, HiddenState
 from offramp.errors import MissingExtraError
+from offramp.files import storage_errors
 from offramp.model.padding import Batch
 
 # Kernels of a graph that are kept for the next batch of the same shape; a large one takes up to a megabyte. Fewer make
@@ -40,6 +45,9 @@ class OpenVinoStages(GraphStages):
         except ImportError:
             raise MissingExtraError("the backend openvino", "openvino") from None
         super().__init__(folder, "openvino", precision, layers, _LENGTH_STEP)
+        self._plain = _without_links(folder)
+        if self._plain != folder:
+            weakref.finalize(self, shutil.rmtree, self._plain, ignore_errors=True)
         self._openvino: Any = openvino
         self._bf16 = precision == "bf16" or (precision == "int8" and environment.fast_bf16())
         self._core = openvino.Core()
@@ -83,7 +91,7 @@ class OpenVinoStages(GraphStages):
         return StageOutput(state, request.get_tensor("logits").data.copy())
 
     def _open(self, name: str) -> Any:
-        model = self._core.read_model(graph_file(self._folder, name))
+        model = self._core.read_model(graph_file(self._plain, name))
         if self._bf16:
             model = self._with_bf16_ports(model)
         return self._core.compile_model(model, "CPU", self._options).create_infer_request()
@@ -116,3 +124,21 @@ class OpenVinoStages(GraphStages):
             return self._openvino.Tensor(tensor.numpy(), True)
         shape = self._openvino.Shape(list(tensor.shape))
         return self._openvino.Tensor(tensor.view(torch.int16).numpy(), shape, self._openvino.Type.bf16)
+
+
+def _without_links(folder: Path) -> Path:
+    """A folder of the graphs as plain files: a new one where some are links, as in the hub's cache.
+
+    OpenVINO refuses weights that a link leads to outside of the graph's folder.
+    """
+    if not any(path.is_symlink() for path in folder.iterdir()):
+        return folder
+    plain = Path(tempfile.mkdtemp(prefix="offramp-"))
+    for path in filter(Path.is_file, folder.iterdir()):
+        target = plain / path.name
+        try:
+            os.link(path.resolve(), target)
+        except OSError:  # another file system, or one without such links
+            with storage_errors(target):
+                shutil.copyfile(path, target)
+    return plain

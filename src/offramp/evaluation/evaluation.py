@@ -99,7 +99,7 @@ def evaluate(
     named = _here(points, settings, classifier.points.default)
     point = recommend(full, plain, named, truncated, len(rows)).point if focus is None else _asked(points, focus)
     taken = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(answers, point.exits.index(1))
-    used_before = {} if isinstance(model, Classifier) else uses_of(Path(model), rows)
+    used_before = {} if classifier.folder is None else uses_of(classifier.folder, rows)
     return Evaluation(
         schema=SCHEMA,
         date=datetime.now(UTC).date().isoformat(),

@@ -94,7 +94,7 @@ def pool(
     workers = workers or Workers()
     classifier = load(model, backend=backend, precision=precision)
     with connected(workers):
-        shipped = Shipped.of(Path(model), classifier, workers.worker_threads)
+        shipped = Shipped.of(classifier.folder or Path(model), classifier, workers.worker_threads)
         actor = ray.remote(_Worker).options(
             num_cpus=workers.worker_threads,
             num_gpus=workers.worker_gpus,
@@ -177,7 +177,7 @@ def predict_dataset(
         if column is not None and column not in names:
             raise DataError(f"the dataset has no column {column!r}; its columns are {', '.join(names)}")
     arguments = (
-        Shipped.of(Path(model), classifier, workers.worker_threads),
+        Shipped.of(classifier.folder or Path(model), classifier, workers.worker_threads),
         columns,
         classifier.exit_rule(threshold, at, rule),
         probabilities,

@@ -1,0 +1,88 @@
+"""Model folders on the Hugging Face hub: found in the cache or fetched, and pushed."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HFValidationError, RevisionResolutionError
+from huggingface_hub.utils import are_progress_bars_disabled as progress_bars_are_disabled
+from huggingface_hub.utils import disable_progress_bars, enable_progress_bars, validate_repo_id
+
+from offramp.errors import ModelFolderError, OptionError, StorageError
+from offramp.files import storage_errors
+from offramp.model.loading import first_line
+
+# Halves of files that are being written, and whatever else is nobody's business.
+_HIDDEN = [".*", "**/.*"]
+
+
+def folder_of(name: str | Path, **options: Any) -> Path:
+    """The model folder that a path or a hub id names: what is on this disk comes first.
+
+    Args:
+        name: a folder, or as a string ``owner/name``, whose files are fetched into the hub's cache unless they lie
+            there.
+        options: of :func:`huggingface_hub.snapshot_download`, such as ``revision`` and ``token``.
+
+    Raises:
+        ModelFolderError: it is a hub id, and the hub does not give a model of that name.
+        StorageError: the cache cannot be written.
+    """
+    if not isinstance(name, str) or Path(name).exists() or not is_hub_id(name):
+        return Path(name)
+    shown = not progress_bars_are_disabled()
+    disable_progress_bars()  # a library does not write to the terminal
+    try:
+        with storage_errors(Path(f"the cache of {name}")):
+            return Path(snapshot_download(name, library_name="offramp", **options))
+    except (OSError, ValueError, RevisionResolutionError) as error:
+        raise ModelFolderError(
+            f"there is no folder {name}, and the Hugging Face hub did not give a model of that name "
+            f"({first_line(error)}); check the name, the network and HF_HUB_OFFLINE, or give the folder that 'offramp "
+            "train' wrote"
+        ) from error
+    finally:
+        if shown:
+            enable_progress_bars()
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a string is ``owner/name`` as the hub has it."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return name.count("/") == 1
+
+
+def push_folder(
+    folder: Path,
+    repo_id: str,
+    *,
+    commit_message: str,
+    private: bool | None,
+    token: str | bool | None,
+    revision: str | None,
+    create_pr: bool,
+) -> str:
+    """Uploads a model folder, hidden files apart, in one commit; see :meth:`Classifier.push_to_hub`."""
+    try:
+        api = HfApi(token=token, library_name="offramp")
+        repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        return str(
+            api.upload_folder(
+                repo_id=repository,
+                folder_path=folder,
+                commit_message=commit_message,
+                revision=revision,
+                create_pr=create_pr,
+                ignore_patterns=_HIDDEN,
+            )
+        )
+    except HFValidationError as error:
+        raise OptionError(f"{repo_id!r} is no name on the hub ({first_line(error)}); give one as owner/name") from error
+    except (OSError, RevisionResolutionError) as error:
+        raise StorageError(
+            f"cannot push {folder} to {repo_id} on the Hugging Face hub ({first_line(error)}); check the name, the "
+            "network and HF_HUB_OFFLINE, and log in with  hf auth login"
+        ) from error
