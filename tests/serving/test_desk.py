@@ -173,6 +173,17 @@ def test_rows_of_one_length_run_together():
     assert all(len({row.length for row in step.rows}) == 1 for _, step in world.steps)
 
 
+def test_rows_run_together_if_that_saves_time():
+    """One step for two rows of nearly one length; two for a short and a long one."""
+    for lengths, steps in (((20, 18), 1), ((40, 5), 2)):
+        world = World(Table(np.zeros((1, 40, 3), np.float32)), budget=200, step=1.0)
+        for tokens in (20, 60, 100, 200) * 10:
+            world.desk.costs.learn(0, tokens, FIXED + PER_TOKEN * tokens)
+        world.ask(0.0, range(2), lengths)
+        world.run()
+        assert len(world.steps) == steps
+
+
 def test_batches_have_the_shapes_that_are_prepared():
     shapes = Shapes((8, 16, 32, 64), (1, 2, 4, 8, 16))
     world = World(Table(table(3, ROWS)), shapes=shapes)

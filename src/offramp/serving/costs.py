@@ -72,6 +72,10 @@ class Costs:
         """What a batch costs beside its tokens: what is saved where two batches become one."""
         return self._fits[stage][0]
 
+    def per_token(self, stage: int) -> float:
+        """What each token adds."""
+        return self._fits[stage][1]
+
     def seconds(self, stage: int, tokens: int) -> float:
         """What a batch of so many tokens takes."""
         fixed, per_token = self._fits[stage]
