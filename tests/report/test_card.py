@@ -1,13 +1,15 @@
 from dataclasses import replace
 
 import pytest
+from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluations import SAFE, evaluation
 from offramp.errors import ModelFolderError
 from offramp.report import card_section, make_report
-from offramp.report.card import splice, write_card
+from offramp.report.card import splice, with_results, write_card
+from offramp.report.writing import check_report
 
 REPORT = make_report(evaluation(promises=(("safe", SAFE),)))
 prose = st.text("ab# |\n", max_size=40)
@@ -77,3 +79,76 @@ def test_a_card_that_is_no_text_is_left_alone(tmp_path):
     with pytest.raises(ModelFolderError, match=r"README\.md is not UTF-8 text"):
         write_card(tmp_path, REPORT)
     assert (tmp_path / "README.md").read_bytes() == b"\xff\xfe"
+
+
+FRONT = "---\nlicense: mit # mine\ntags: [a]   # kept\n---\n\n# Mine\n"
+OTHERS = """model-index:
+- name: mine
+  results:
+  - task:
+      type: text-classification
+    dataset:
+      name: Other
+      type: owner/other
+    metrics:
+    - type: accuracy
+      value: 0.5
+      name: Accuracy
+"""
+
+
+def results(text):
+    return ModelCard(text).data.eval_results
+
+
+def test_results_go_into_the_front_matter(tmp_path):
+    (tmp_path / "README.md").write_text(FRONT)
+    write_card(tmp_path, REPORT)
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("---\nlicense: mit # mine\ntags: [a]   # kept\nmodel-index:\n")
+    evaluation, found = REPORT.evaluation, results(text)
+    assert [one.metric_name for one in found] == [
+        "Accuracy, threshold 0",
+        "Macro-F1, threshold 0",
+        "Accuracy, full depth",
+        "Macro-F1, full depth",
+    ]
+    assert [one.metric_type for one in found] == ["accuracy", "f1"] * 2
+    assert found[0].metric_value == pytest.approx(evaluation.focus.point.accuracy, abs=1e-6)
+    assert found[3].metric_value == pytest.approx(evaluation.full.macro_f1, abs=1e-6)
+    assert {(one.dataset_name, one.dataset_type) for one in found} == {("toy.csv", "csv")}
+    assert ModelCard(text).data.to_dict()["model-index"][0]["name"] == "model"
+
+
+def test_a_data_set_of_the_hub_is_named_as_there():
+    made = REPORT.evaluation
+    found = results(with_results(FRONT, replace(made, data=replace(made.data, source="owner/data:config:test"))))
+    assert {(one.dataset_type, one.dataset_config, one.dataset_split) for one in found} == {
+        ("owner/data", "config", "test")
+    }
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("after", ["", "extra:\n- b\n", "# a comment\nextra: c\n"])
+def test_results_of_others_and_all_other_lines_stay(newline, after):
+    before = f"---\nlicense: mit\n{OTHERS}{after}---\n# Mine\n".replace("\n", newline)
+    once = with_results(before, REPORT.evaluation)
+    assert len(results(once)) == 5
+    assert results(once)[0].metric_name == "Accuracy"
+    assert with_results(once, REPORT.evaluation) == once
+    assert after.replace("\n", newline) in once
+    assert once.endswith(f"{newline}---{newline}# Mine{newline}")
+    assert ModelCard(once).data.license == "mit"
+    assert newline == "\n" or "\n" not in once.replace("\r\n", "")
+
+
+def test_a_card_without_front_matter_gets_none():
+    assert with_results("# Mine\n", REPORT.evaluation) == "# Mine\n"
+
+
+@pytest.mark.parametrize("front", ["{broken", "- a list", "model-index: much", "model-index:\n- name: x"])
+def test_front_matter_that_the_hub_would_refuse_is_refused_before_the_work(front, tmp_path):
+    (tmp_path / "README.md").write_text(f"---\n{front}\n---\n")
+    with pytest.raises(ModelFolderError, match=r"front matter of README\.md is not what the Hugging Face hub reads"):
+        check_report(tmp_path / "report", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]

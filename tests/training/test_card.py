@@ -1,11 +1,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from huggingface_hub import ModelCard
 
 from conftest import tiny_network
 from offramp.calibration import Problem, fit_agreement, fit_calibration
 from offramp.training.card import attached_card, model_card
 
+ATTACHED = {"attached_to": "some/where/classifier", "targets": "both", "rows": {"train": 123, "dev": 45}}
 RECORD = {"backbone": "some/where/encoder/", "rows": {"train": 123, "dev": 45}}
 
 
@@ -67,3 +70,65 @@ def test_a_card_of_a_classifier_that_got_exits():
     assert "| exit after layer | agrees with full depth |" in text
     assert "There were no labels" in text
     assert "`offramp calibrate`" in text
+
+
+def front_matter(text):
+    return ModelCard(text).data.to_dict()
+
+
+def hub_card(cache, text):
+    """A model on the hub with a card, in a cache as the hub's client lays it out."""
+    snapshot = cache / "models--owner--encoder" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "README.md").write_text(text)
+    refs = snapshot.parents[1] / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("0" * 40)
+
+
+def test_the_front_matter_tells_what_the_hub_asks_for(tmp_path, monkeypatch):
+    hub_card(tmp_path, "---\nlicense: apache-2.0\nlanguage: en\n---\n# Encoder\n")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    network, (_, calibration) = tiny_network(), card()
+    sources = ["owner/data:config:train", "local.csv", "owner/data:config:dev"]
+    text = model_card(network.config, calibration, RECORD | {"backbone": "owner/encoder"}, sources)
+    assert front_matter(text) == {
+        "base_model": "owner/encoder",
+        "datasets": ["owner/data"],
+        "library_name": "offramp",
+        "license": "apache-2.0",
+        "pipeline_tag": "text-classification",
+        "tags": ["early-exit", "text-classification"],
+    }
+
+
+def test_what_is_not_known_is_not_told(tmp_path):
+    network, (_, calibration) = tiny_network(), card()
+    told = front_matter(card()[0])
+    assert told == {
+        "library_name": "offramp",
+        "pipeline_tag": "text-classification",
+        "tags": ["early-exit", "text-classification"],
+    }
+    away = model_card(network.config, calibration, RECORD | {"backbone": "owner/not-in-the-cache"}, ["local.csv"])
+    assert front_matter(away) == told | {"base_model": "owner/not-in-the-cache"}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ("---\nlicense: mit\nbase_model: owner/encoder\n---\n", {"license": "mit", "base_model": "owner/encoder"}),
+        (
+            "---\nlicense: other\nlicense_name: odd\nlicense_link: LICENSE\n---\n",
+            {"license": "other", "license_name": "odd", "license_link": "LICENSE"},
+        ),
+        ("---\nlicense: [a, b]\nbase_model: [c, d]\n---\n", {}),
+        ("---\n{broken\n---\n", {}),
+        ("# No front matter", {}),
+    ],
+)
+def test_a_folder_hands_on_what_its_card_says(tmp_path, theirs, told):
+    (tmp_path / "README.md").write_text(theirs)
+    network, (_, calibration) = tiny_network(), card()
+    found = front_matter(attached_card(network.config, calibration, ATTACHED | {"attached_to": str(tmp_path)}))
+    assert {key: value for key, value in found.items() if key.startswith(("license", "base"))} == told

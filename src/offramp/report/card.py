@@ -1,12 +1,19 @@
 """The report's section of a model card."""
 
 import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+from offramp.data import hub_dataset
 from offramp.errors import ModelFolderError
 from offramp.evaluation import Evaluation, Way
 from offramp.files import replacing, unreadable
+from offramp.model.loading import first_line
 from offramp.report import words
 from offramp.report.advice import warning
 from offramp.report.report import Report
@@ -22,6 +29,10 @@ _CHOICES = (
     "texts a second",
 )
 _PROMISES = ("operating point", "rule", "promise", "method", "calibration texts", "seen there", "bound", "seen here")
+# How results of ours are called; the setting follows.
+_OURS = ("Accuracy, ", "Macro-F1, ")
+# A top-level key with all lines that are indented or listed under it, and what lies between these.
+_INDEX = re.compile(r"^model-index:.*(\r?\n|$)((#.*\r?\n|\r?\n)*[ \t\-].*(\r?\n|$))*", re.MULTILINE)
 _START, _END = "<!-- offramp report: start -->", "<!-- offramp report: end -->"
 
 
@@ -60,6 +71,70 @@ def splice(card: str, section: str) -> str:
     return f"{before}{marked}{after.removeprefix(chr(10))}"
 
 
+def with_results(card: str, evaluation: Evaluation) -> str:
+    """Puts the results into the front matter of a card, where the hub reads them; a card without one stays as it is.
+
+    Those of an earlier report are replaced, all others stay, and so does every other line.
+
+    Raises:
+        ModelFolderError: the front matter is not as the hub has it.
+    """
+    match, there = REGEX_YAML_BLOCK.search(card), _front_matter(card)
+    if match is None or there is None:
+        return card
+    block, (start, end) = match.group(2), match.span(2)
+    others = [one for one in there.eval_results or () if not (one.metric_name or "").startswith(_OURS)]
+    name = there.model_name if others else evaluation.model.name
+    index = ModelCardData(model_name=name or evaluation.model.name, eval_results=[*others, *_results(evaluation)])
+    newline = "\r\n" if "\r\n" in block else "\n"
+    kept = _INDEX.sub("", f"{block}{newline}").rstrip("\r\n")
+    return f"{card[:start]}{kept}{newline}{index.to_yaml(line_break=newline).rstrip()}{card[end:]}"
+
+
+def check_card(card: str) -> None:
+    """Makes sure that a card can take a section and results.
+
+    Raises:
+        ModelFolderError: see :func:`splice` and :func:`with_results`.
+    """
+    splice(card, "")
+    _front_matter(card)
+
+
+def _front_matter(card: str) -> ModelCardData | None:
+    """What the hub reads of a card; None where there is nothing to read."""
+    if REGEX_YAML_BLOCK.search(card) is None:
+        return None
+    try:
+        return cast("ModelCardData", ModelCard(card).data)
+    except Exception as error:  # YAML has errors of its own, and results may be anything
+        raise ModelFolderError(
+            f"the front matter of {CARD} is not what the Hugging Face hub reads ({first_line(error)}); mend it, or "
+            "remove it"
+        ) from None
+
+
+def _results(evaluation: Evaluation) -> list[EvalResult]:
+    """Accuracy and macro-F1 of the setting in focus and of full depth."""
+    source, focus = evaluation.data.source, evaluation.focus.point
+    dataset = hub_dataset(source)
+    return [
+        EvalResult(
+            task_type="text-classification",
+            task_name="Text Classification",
+            dataset_name=words.data_name(source),
+            dataset_type=(Path(source).suffix[1:] or "text") if dataset is None else dataset.name,
+            dataset_config=None if dataset is None else dataset.config,
+            dataset_split=None if dataset is None else dataset.split,
+            metric_type=kind,
+            metric_name=f"{name}{point.setting}",
+            metric_value=round(value, 6),
+        )
+        for point in dict.fromkeys((focus, evaluation.full))
+        for kind, name, value in zip(("accuracy", "f1"), _OURS, (point.accuracy, point.macro_f1), strict=True)
+    ]
+
+
 def read_card(folder: Path) -> str:
     """The card of a model folder; empty where there is none.
 
@@ -79,13 +154,13 @@ def read_card(folder: Path) -> str:
 
 
 def write_card(folder: Path, report: Report) -> None:
-    """Puts the report's section into a model folder's card; the rest of the card stays as it is.
+    """Puts the report's section into a model folder's card, and its results into the front matter; the rest stays.
 
     Raises:
-        ModelFolderError: see :func:`splice` and :func:`read_card`.
+        ModelFolderError: see :func:`splice`, :func:`with_results` and :func:`read_card`.
         StorageError: the card cannot be read or written.
     """
-    text = splice(read_card(folder), card_section(report))
+    text = with_results(splice(read_card(folder), card_section(report)), report.evaluation)
     with replacing(folder / CARD) as new:
         new.write_bytes(text.encode("utf-8"))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from offramp.errors import OfframpError
 from offramp.files import check_writable, replacing, write_json
-from offramp.report.card import CARD, read_card, splice, write_card
+from offramp.report.card import CARD, check_card, read_card, write_card
 from offramp.report.page import render
 from offramp.report.report import Report
 
@@ -28,7 +28,7 @@ def check_report(folder: Path, model: Path | None) -> None:
     if model is None:
         return
     try:
-        splice(read_card(model), "")
+        check_card(read_card(model))
         check_writable(model / CARD)
     except OfframpError as error:
         error.add_note("or leave the model card alone with --no-card")

@@ -181,7 +181,8 @@ def attach(
         fitted = _fit(loaded, train, dev_part, teaching, new.parent, on_progress)
         calibration = _calibration(loaded, dev_part, fitted.dev_logits)
         record = _record(model, loaded, train, dev_part, teaching, fitted)
-        card = attached_card(loaded.network.config, calibration, record)
+        sources = [train_texts.source, dev_texts.source]
+        card = attached_card(loaded.network.config, calibration, record, sources)
         write_folder(new, loaded, calibration, record, card, fitted=[train_texts, *before], dev=dev_texts)
     return AttachSummary(
         folder=folder,

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from huggingface_hub import ModelCardData
+
 from offramp.calibration import Calibration
+from offramp.data import hub_dataset
 from offramp.model import EarlyExitConfig
+from offramp.model.origin import origin_of
 
 _HEAD = """---
-library_name: offramp
-pipeline_tag: text-classification
-tags: [early-exit, text-classification]
+{front}
 ---
 
 # Early-exit text classifier
@@ -61,24 +63,49 @@ There were no labels: an exit's confidence says how likely the classifier at ful
 """
 
 
-def model_card(config: EarlyExitConfig, calibration: Calibration, record: dict[str, Any]) -> str:
-    """Renders the card from the network's configuration, its calibration and the content of ``training.json``."""
+def model_card(
+    config: EarlyExitConfig, calibration: Calibration, record: dict[str, Any], sources: Sequence[str] = ()
+) -> str:
+    """Renders the card from the network's configuration, its calibration and the content of ``training.json``.
+
+    Args:
+        sources: names of the data that it learned from; those on the hub are told.
+    """
     told = _TRAINED.format(train_rows=record["rows"]["train"])
-    return _head(config, record["backbone"]) + _table(calibration) + told
+    return _head(config, record["backbone"], sources) + _table(calibration) + told
 
 
-def attached_card(config: EarlyExitConfig, calibration: Calibration, record: dict[str, Any]) -> str:
-    """Renders the card of a classifier that got exits."""
+def attached_card(
+    config: EarlyExitConfig, calibration: Calibration, record: dict[str, Any], sources: Sequence[str] = ()
+) -> str:
+    """Renders the card of a classifier that got exits; see :func:`model_card`."""
     told = _ATTACHED.format(
         targets=_TARGETS[record["targets"]],
         train_rows=record["rows"]["train"],
         meaning=_MEANING if calibration.against == "model" else "",
     )
-    return _head(config, record["attached_to"]) + _table(calibration) + told
+    return _head(config, record["attached_to"], sources) + _table(calibration) + told
 
 
-def _head(config: EarlyExitConfig, source: str) -> str:
+def _front_matter(source: str, sources: Sequence[str]) -> str:
+    """What the hub reads of a card; only what is known."""
+    origin = origin_of(source)
+    datasets = dict.fromkeys(found.name for one in sources if (found := hub_dataset(one)) is not None)
+    return ModelCardData(
+        base_model=origin.base_model,
+        datasets=list(datasets) or None,
+        library_name="offramp",
+        license=origin.license,
+        license_name=origin.license_name,
+        license_link=origin.license_link,
+        pipeline_tag="text-classification",
+        tags=["early-exit", "text-classification"],
+    ).to_yaml()
+
+
+def _head(config: EarlyExitConfig, source: str, sources: Sequence[str]) -> str:
     return _HEAD.format(
+        front=_front_matter(source, sources),
         exits=", ".join(map(str, config.exits)),
         depth=config.exits[-1],
         backbone=source.rstrip("/").rsplit("/", 1)[-1],

@@ -314,7 +314,7 @@ def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
     if environment.is_main_process():
         with replacing(place / "model") as new:
             new.mkdir()
-            card = model_card(config, calibration, record)
+            card = model_card(config, calibration, record, [rows.source for rows in (*work.fitted, dev)])
             write_folder(new, model, calibration, record, card, fitted=[*work.fitted, *work.before], dev=dev)
         # With the optimiser's state they are several times as large as the model.
         for phase in place.glob("phase-*"):

@@ -1,0 +1,60 @@
+"""What a checkpoint says of itself in its card: the model on the hub that it comes from, and its license."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.repocard import metadata_load
+from huggingface_hub.utils import validate_repo_id
+
+CARD = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a checkpoint comes from, as the front matter of a model card has it; None for what is not known.
+
+    Attributes:
+        base_model: id on the hub of the checkpoint or, if it lies in a folder, of what that was made from.
+        license: as the hub names it; ``license_name`` and ``license_link`` belong to licenses that it has no name for.
+    """
+
+    base_model: str | None = None
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+
+
+def origin_of(source: str) -> Origin:
+    """Reads the card of a folder or a hub id; a card that is not there, or cannot be read, says nothing."""
+    folder = Path(source).expanduser()
+    if folder.exists():
+        told = _front_matter(folder / CARD)
+        return _origin(told, told.get("base_model"))
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        return Origin()
+    try:
+        told = _front_matter(Path(hf_hub_download(source, CARD, library_name="offramp")))
+    except Exception:  # no network, no card, no right to read it: whatever it is, the license is not known
+        told = {}
+    return _origin(told, source)
+
+
+def _front_matter(card: Path) -> dict[str, Any]:
+    try:
+        return metadata_load(card) or {}
+    except Exception:  # files of others may hold anything
+        return {}
+
+
+def _origin(told: dict[str, Any], base_model: Any) -> Origin:
+    names = ("license", "license_name", "license_link")
+    return Origin(_text(base_model), *(_text(told.get(name)) for name in names))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
