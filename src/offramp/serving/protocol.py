@@ -245,7 +245,9 @@ class BoundedProtocol(HttpToolsProtocol):
         headers, body = refusal.last_answer(self.url.decode("latin-1"))
         lines = [b"HTTP/1.1 %d %b" % (refusal.status, HTTPStatus(refusal.status).phrase.encode())]
         lines += [b"%b: %b" % field for field in (*self.server_state.default_headers, *headers)]
-        self.transport.write(b"\r\n".join([*lines, b"", b"" if self.parser.get_method() == b"HEAD" else body]))
+        if self.url and self.parser.get_method() == b"HEAD":  # without a target the parser knows the method before
+            body = b""
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
