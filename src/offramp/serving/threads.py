@@ -9,6 +9,7 @@ from dataclasses import replace
 from offramp.serving import refusals
 from offramp.serving.computing import Computed, Computer
 from offramp.serving.desk import Desk
+from offramp.serving.memory import Memory
 from offramp.serving.metrics import Metrics
 from offramp.serving.scheduler import Step
 
@@ -16,6 +17,8 @@ logger = logging.getLogger("offramp.serving")
 
 # Seconds until a network that failed is tried again.
 _AGAIN = 1.0
+# Seconds between two looks at the memory.
+_LOOK = 10.0
 
 
 class ComputeThreads:
@@ -63,6 +66,7 @@ class ComputeThreads:
             thread = threading.Thread(target=self._work, args=(number, computer), name=f"compute-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
+        threading.Thread(target=self._give_back, name="memory", daemon=True).start()
 
     def stop(self) -> None:
         """Ends the threads; what waits stays."""
@@ -71,6 +75,11 @@ class ComputeThreads:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _give_back(self) -> None:
+        memory = Memory()
+        while not self._stopped.wait(_LOOK):
+            memory.give_back()
 
     def _work(self, number: int, computer: Computer) -> None:
         while not self._stopped.is_set():
