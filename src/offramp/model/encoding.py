@@ -7,10 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-# Texts with more characters for each token that is read are cut before they are tokenized; words have five or so.
-_CHARACTERS_A_TOKEN = 16
-# Characters before a cut within which it may change how a text is split: longer than any added token.
-_NEAR_A_CUT = 256
+from offramp.model.shortening import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,7 @@ def encode(
     """
     if not len(texts):  # works for arrays too
         return Encoded([], None, np.zeros(0, np.int64), np.zeros(0, np.bool_))
-    first, second = _readable(texts), None if text_pairs is None else _readable(text_pairs)
-    _shorten(tokenizer, first, second)
+    first, second = shortened(tokenizer, _readable(texts), None if text_pairs is None else _readable(text_pairs))
     encoding = tokenizer(
         first,
         second,
@@ -80,47 +76,6 @@ def _nothing(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that a text without tokens is read as."""
     there = (tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.pad_token_id)
     return next((int(token) for token in there if token is not None), 0)
-
-
-def _shorten(tokenizer: PreTrainedTokenizerBase, texts: list[str], text_pairs: list[str] | None) -> None:
-    """Cuts texts, in place, that are far longer than anything that will be read of them; the same tokens are kept.
-
-    Left alone are tokenizers that cut at the front or tell no offsets, and pairs of which both are long: which of the
-    two is cut more depends on how many tokens each has in all.
-    """
-    most = _CHARACTERS_A_TOKEN * tokenizer.model_max_length
-    longest = max(max(map(len, column)) for column in (texts, text_pairs) if column is not None)
-    if longest <= most or not tokenizer.is_fast or tokenizer.truncation_side != "right":
-        return
-    for column, others in ((texts, text_pairs), (text_pairs, texts)):
-        for row, text in enumerate(column or ()):
-            other = others[row] if others else ""
-            if len(text) > most >= len(other) and column is not None:
-                column[row] = _beginning(tokenizer, text, _kept(tokenizer, other))
-
-
-def _kept(tokenizer: PreTrainedTokenizerBase, other: str) -> int:
-    """Tokens of a long text that matter beside another: it has to stay the longer one of the two."""
-    own: int = tokenizer.model_max_length
-    return max(own, len(tokenizer(other, add_special_tokens=False, verbose=False)["input_ids"]) + 1)
-
-
-def _beginning(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -> str:
-    """A beginning of a text that has at least so many tokens, which are those that the whole text begins with.
-
-    Tokenizers normalize and split text locally: what follows a cut can change what stands right before it, a composed
-    character or an added token, and the word that the cut goes through, but nothing further in front.
-    """
-    length = _CHARACTERS_A_TOKEN * tokens
-    while length < len(text):
-        encoding = tokenizer(text[:length], add_special_tokens=False, verbose=False).encodings[0]
-        words = encoding.word_ids
-        if len(words) >= tokens and words[tokens - 1] != words[-1]:
-            _, end = encoding.offsets[tokens - 1]
-            if end + _NEAR_A_CUT <= length:
-                return text[:length]
-        length *= 2
-    return text
 
 
 def _readable(texts: Sequence[str]) -> list[str]:
