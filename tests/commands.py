@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLOSED_PIPE = "|"
-ROOMS = ("cli", "training", "training.run", "evaluation", "benchmark", "engine", "model", "report", "demonstration")
+ROOMS = (
+    *("cli", "training.trials", "training.attaching", "evaluation", "benchmark", "report", "demonstration"),
+    *("engine.loading", "model.building", "model.checkpoints"),
+)
 
 
 @dataclass

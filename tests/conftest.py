@@ -34,7 +34,6 @@ from transformers import (
 )
 from transformers.utils import logging
 
-import offramp.exporting.run
 from offramp.exporting.graphs import write_graphs
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.heads import ExitHead
@@ -184,7 +183,7 @@ def graphs_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         shutil.copytree(written[key], folder, dirs_exist_ok=True)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(offramp.exporting.run, "write_graphs", write)
+        patched.setattr("offramp.exporting.graphs.write_graphs", write)
         yield
 
 

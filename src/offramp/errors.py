@@ -61,3 +61,9 @@ class StorageError(OfframpError):
 
 class ClusterError(OfframpError):
     """Machines of a cluster could not do their part."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in one line."""
+    text = str(error).strip().splitlines()
+    return text[0].rstrip(".: ") if text else type(error).__name__

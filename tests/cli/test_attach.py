@@ -20,7 +20,7 @@ def attach(offramp, *more, model="../classifier", data="../data.csv", output="mo
 
 def test_exits_are_put_on_and_their_figures_shown(offramp, place, classifier):
     rows = [*({"text": row["text"]} for row in single(60)), {"text": ""}, {"text": "w1 " * 100}]
-    dev = write_jsonl(place.parent / "dev.jsonl", single(30))
+    dev = write_jsonl(place.parent / "dev.jsonl", single(30, seed=9))
     result = attach(offramp, "--dev", dev, "--head", "mlp", data=write_csv(place.parent / "texts.csv", rows))
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""

@@ -124,7 +124,7 @@ def test_pairs_have_to_be_named(refused, place):
 
 @pytest.mark.parametrize("option", ["--json", "--picture"])
 def test_targets_that_cannot_be_are_refused_before_any_work(refused, place, option, monkeypatch):
-    monkeypatch.setattr("offramp.evaluation.evaluation.load", lambda model: pytest.fail("work had begun"))
+    monkeypatch.setattr("offramp.engine.loading.load", lambda *_, **__: pytest.fail("work had begun"))
     (place / "folder.svg").mkdir()
     (place / "folder.svg" / "mine.txt").write_text("mine")
     (place / "file").write_text("mine")

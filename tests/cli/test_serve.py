@@ -4,7 +4,7 @@ import pytest
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--workers", "0"], "workers is 0"),
+        (["--compute-threads", "0"], "compute-threads is 0"),
         (["--api-keys", "/nowhere/keys"], "cannot read the API keys"),
         (["--at", "nowhere"], "there is no operating point 'nowhere'"),
         (["--degrade-to", "nowhere"], "there is no operating point 'nowhere'"),

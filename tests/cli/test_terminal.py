@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from offramp.cli.terminal import guarded, progress, say, table
+from offramp.cli.terminal import guarded, say, table
 from offramp.errors import CheckFailed, DataError, MissingExtraError, StorageError
 
 
@@ -66,13 +66,6 @@ def test_only_the_main_process_speaks(capsys, monkeypatch):
 
 def test_columns_are_aligned_on_the_right():
     assert table(["a", "long"], [["100", "x"], ["1", "y"]]) == "  a  long\n100     x\n  1     y"
-
-
-def test_no_progress_bar_goes_into_a_file(capsys):
-    with progress("working", "rows") as update:
-        update(1)
-        update(2, 3, "more")
-    assert capsys.readouterr().err == ""
 
 
 def test_what_standard_output_does_not_take_does_not_change_the_exit_code():

@@ -82,7 +82,7 @@ def test_pairs(offramp, place):
 
 def test_blank_and_long_texts_are_told(offramp, place):
     rows = [*single(30), {"text": "", "label": "a"}, {"text": "w1 " * 100, "label": "a"}]
-    dev = write_jsonl(place.parent / "dev.jsonl", single(10))
+    dev = write_jsonl(place.parent / "dev.jsonl", single(10, seed=9))
     result = train(offramp, "--dev", dev, "--max-length", "12", data=write_csv(place.parent / "odd.csv", rows))
     assert "1 training texts were empty\n" in result.stderr
     assert "1 training texts were cut at the longest length the model reads\n" in result.stderr
@@ -151,7 +151,7 @@ def test_bad_data_are_refused_and_leave_nothing(refused, place, content, message
 
 
 def test_a_label_that_only_the_dev_data_have_is_refused(refused, place):
-    dev = write_jsonl(place.parent / "dev.jsonl", [*single(5), {"text": "w1", "label": "d"}])
+    dev = write_jsonl(place.parent / "dev.jsonl", [*single(5, seed=9), {"text": "w1", "label": "d"}])
     assert "dev.jsonl, row 6: the model has no label 'd'" in train(refused, "--dev", dev)
     assert names(place) == []
 

@@ -3,6 +3,8 @@ import importlib
 import io
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -410,3 +412,37 @@ def test_the_input_is_not_overwritten(output, classifier, tmp_path):
         predict(classifier, input="same.jsonl", output=output)
     assert Path("same.jsonl").read_bytes() == rows
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.jsonl", "same.jsonl"]
+
+
+def test_progress_comes_before_a_window_is_done(classifier, source):
+    heard = []
+    predict(classifier, input=source, output="out.jsonl", threshold=2, on_progress=lambda *told: heard.append(told))
+    whats, rows, totals = zip(*heard, strict=True)
+    assert set(whats) == {"classifying"}
+    assert set(totals) == {None}
+    assert list(rows) == sorted(rows)
+    assert 0 < rows[0] < rows[-1] == ROWS
+
+
+def test_a_stream_is_answered_before_its_end(classifier, texts):
+    """Half of the rows are answered before the others are sent."""
+    os.mkfifo("in")
+    written, lines = [], [json.dumps({"text": text}) + "\n" for text in texts]
+
+    def send():
+        with Path("in").open("w") as stream:
+            stream.writelines(lines[:10])
+            stream.flush()
+            while not written:
+                time.sleep(0.01)
+            stream.writelines(lines[10:])
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    predict(classifier, input="in", output="out.jsonl", on_rows=written.append)
+    sender.join()
+    streamed = read("out.jsonl")
+    Path("in.jsonl").write_text("".join(lines))
+    predict(classifier, input="in.jsonl", output="whole.jsonl")
+    assert written[0] == 10
+    assert streamed == read("whole.jsonl")

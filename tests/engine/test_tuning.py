@@ -5,7 +5,7 @@ import pytest
 
 from offramp import environment
 from offramp.engine import load
-from offramp.engine.batching import DEFAULT_TOKEN_BUDGET
+from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
 from offramp.engine.tuning import TUNING, Tuning, read_tunings, save_tunings, tuned_budget
 from offramp.errors import ModelFolderError, OptionError
 from toys import names, write_model

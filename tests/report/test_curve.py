@@ -1,4 +1,4 @@
-import builtins
+import importlib.util
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -75,14 +75,10 @@ def test_other_formats_are_refused(tmp_path, name):
 
 
 def test_without_matplotlib_the_cure_is_told(tmp_path, monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *others):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *others)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: (name != "matplotlib" and real(name, *more)) or None
+    )
     with pytest.raises(MissingExtraError, match=r"a picture needs .* pip install 'offramp\[report\]'"):
         check_picture(tmp_path / "curve.svg")
 

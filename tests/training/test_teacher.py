@@ -186,12 +186,14 @@ def test_a_resumed_run_does_not_ask_again(school, tmp_path):
             raise KeyboardInterrupt
 
     asked = []
-    listener = Listener(on_step=stop, on_teacher=lambda *rows: asked.append(rows))
+    listener = Listener(
+        on_step=stop, on_progress=lambda what, *rows: asked.append(rows) if what == "asking the teacher" else None
+    )
     with pytest.raises(KeyboardInterrupt):
         school.train(tmp_path / "broken", listener=listener, **options)
     assert asked[-1] == (540, 540)
     asked.clear()
-    listener = Listener(on_teacher=lambda *rows: asked.append(rows))
+    listener = Listener(on_progress=lambda what, *rows: asked.append(rows) if what == "asking the teacher" else None)
     resumed = school.train(tmp_path / "broken", resume=True, listener=listener, **options)
     assert not asked
     whole = school.train(tmp_path / "whole", **options)

@@ -1,12 +1,11 @@
 """Measured speed against what a user would pick instead: the ``bench`` verb."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from offramp import environment
@@ -18,11 +17,16 @@ from offramp.benchmark.quality import Judge
 from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
-from offramp.data import Columns, LabelledTexts, read_any, read_texts, uses_of
-from offramp.engine import DEFAULT_THRESHOLD, Classifier, Tuning, save_tunings, targets_of
+from offramp.data import Columns, LabelledTexts, Texts, read_any, read_texts, uses_of
+from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_pairs, save_tunings, targets_of
+from offramp.engine.choosing import AUTO, check_engine
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
-from offramp.policy import Confidence, ExitAnswers, Threshold, replay
+from offramp.policy import Confidence, ExitAnswers, Threshold, read_operating_points, replay
+from offramp.progress import OnProgress, unheard
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 TOKEN_BUDGETS = (512, 1024, 2048, 4096, 8192, 16384)
 SECONDS = 300.0
@@ -89,7 +93,7 @@ def bench(
     seed: int = 0,
     autotune: bool = False,
     baseline: Baseline | None = None,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: OnProgress = unheard,
 ) -> Benchmark:
     """Measures throughput and latency of early exit and of its rivals, and what their answers are worth.
 
@@ -129,11 +133,17 @@ def bench(
     options = _options(thresholds, points, threads, token_budgets, seconds, seed)
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
+    known = check_model(folder, backend=REFERENCE.backend, precision=REFERENCE.precision)
+    _check_names(folder, backends, precisions, options.points)
+    source = read_any(data, columns or Columns()) if labelled else read_texts(data, columns or Columns())
+    check_pairs(known, source.text_pairs)
+    on_progress("loading the model", 0, None)
     reference = open_engine(folder, REFERENCE)
-    texts = _read(folder, data, columns or Columns(), labelled, reference)
+    texts = _encoded(folder, source, reference)
     engines = engines_of(folder, backends, precisions)
+    named = _rules_of_points(reference, engines, options.points)
     rules = [Threshold(threshold, Confidence(reference.problem)) for threshold in options.thresholds]
-    entered = contenders(engines, reference.exits, rules, _rules_of_points(reference, engines, options.points))
+    entered = contenders(engines, reference.exits, rules, named)
     described = _describe(folder, reference, texts, options)
     if baseline is not None:
         check_comparable(baseline, described, {(one.name, number) for one in entered for number in options.threads})
@@ -171,7 +181,7 @@ def _options(
 
 
 def _rules_of_points(
-    classifier: Classifier, engines: Sequence[Engine], names: Sequence[str]
+    classifier: "Classifier", engines: Sequence[Engine], names: Sequence[str]
 ) -> dict[Engine, dict[str, Threshold]]:
     """The rules of operating points in the engines that have them."""
     there = {engine: classifier.points.of(engine.backend, engine.precision) for engine in engines}
@@ -191,15 +201,27 @@ def _numbers(text: str) -> list[int]:
         raise OptionError(f"threads {text!r} are not numbers; write them as 1,2") from None
 
 
-def _read(folder: Path, data: str, columns: Columns, labelled: bool, reference: Classifier) -> _Data:
-    rows = read_any(data, columns) if labelled else read_texts(data, columns)
+def _check_names(folder: Path, backends: Sequence[str], precisions: Sequence[str], points: Sequence[str]) -> None:
+    """Refuses backends, precisions and operating points that the folder cannot have on any machine."""
+    for backend in backends:
+        check_engine(backend, AUTO, None)
+    for precision in precisions:
+        check_engine(AUTO, precision, None)
+    there = read_operating_points(folder)
+    for name in points:
+        if not there.named(name):
+            known = ", ".join(sorted({point.name for point in there.points})) or "none"
+            raise OptionError(f"there is no operating point {name!r} for {folder}; there are: {known}")
+
+
+def _encoded(folder: Path, rows: LabelledTexts | Texts, reference: "Classifier") -> _Data:
     targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
     lengths = reference.encode(rows.texts, rows.text_pairs).lengths
     request, used_before = Request(rows.texts, rows.text_pairs), uses_of(folder, rows)
-    return _Data(request, targets, data, rows.fingerprint, lengths, used_before)
+    return _Data(request, targets, rows.source, rows.fingerprint, lengths, used_before)
 
 
-def _describe(folder: Path, reference: Classifier, texts: _Data, options: Options) -> dict[str, dict[str, Any]]:
+def _describe(folder: Path, reference: "Classifier", texts: _Data, options: Options) -> dict[str, dict[str, Any]]:
     return {
         "environment": environment.describe(),
         "model": {
@@ -226,9 +248,9 @@ def _describe(folder: Path, reference: Classifier, texts: _Data, options: Option
 def _judge(
     folder: Path,
     entered: Sequence[Contender],
-    reference: Classifier,
+    reference: "Classifier",
     texts: _Data,
-    on_progress: Callable[[str, int, int], None],
+    on_progress: OnProgress,
 ) -> Judge:
     answers: dict[Engine, ExitAnswers] = {}
     needed = list(dict.fromkeys((REFERENCE, *(contender.engine for contender in entered))))
@@ -287,6 +309,8 @@ def _sizes(judge: Judge, texts: _Data, entered: Sequence[Contender], options: Op
 
 def _slowdown(threads: int) -> float:
     """How many times longer something may take than in the pass over all rows, which took all of PyTorch's threads."""
+    import torch
+
     return max(1.0, torch.get_num_threads() / threads)
 
 
@@ -297,13 +321,13 @@ def _measure(
     entered: Sequence[Contender],
     samples: _Samples,
     options: Options,
-    on_progress: Callable[[str, int, int], None],
+    on_progress: OnProgress,
 ) -> list[Row]:
     qualities = {contender: judge.quality(contender) for contender in entered}
     rows = []
     for threads in options.threads:
 
-        def tell(what: str, done: int, total: int, threads: int = threads) -> None:
+        def tell(what: str, done: int, total: int | None, threads: int = threads) -> None:
             on_progress(f"{what}, {threads} threads", done, total)
 
         task = Task(

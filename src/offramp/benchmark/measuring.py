@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.running import Runner, runners
-from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, plan
-from offramp.evaluation import OnProgress, Request, interleave, measure_costs
+from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
+from offramp.evaluation import Request, interleave, measure_costs
+from offramp.progress import OnProgress
 
 REPEATS = 5
 
@@ -141,6 +142,8 @@ def _try_budgets(
 
 def _climb(runner: Runner, task: Task, deadline: float = math.inf) -> list[Tried]:
     """Tries token budgets from small to large, until it gets slower, all texts are one batch or the time is over."""
+    from offramp.engine.batching import plan  # with it comes PyTorch, which takes seconds
+
     lengths = runner.classifier.encode(task.offline.texts, task.offline.text_pairs).lengths
     tried: list[Tried] = []
     for budget in task.token_budgets:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from offramp.benchmark.contenders import Contender, Engine, Kind
-from offramp.engine import Classifier, load
 from offramp.evaluation import Request
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 PIPELINE_BATCH = 32
 
@@ -24,7 +24,7 @@ class Runner:
         predict: classifies texts in the contender's way; the pipeline does it without the classifier.
     """
 
-    classifier: Classifier
+    classifier: "Classifier"
     predict: Callable[[Request], object]
 
     def run(self, request: Request, token_budget: int | None = None) -> None:
@@ -33,8 +33,10 @@ class Runner:
         self.predict(request)
 
 
-def open_engine(model: Path, engine: Engine, threads: int | None = None) -> Classifier:
+def open_engine(model: Path, engine: Engine, threads: int | None = None) -> "Classifier":
     """Loads a model folder in an engine."""
+    from offramp.engine import load  # with it comes PyTorch, which takes seconds
+
     return load(model, backend=engine.backend, precision=engine.precision, threads=threads)
 
 
@@ -48,7 +50,7 @@ def runners(model: Path, contenders: Sequence[Contender], threads: int) -> dict[
     }
 
 
-def _predict(contender: Contender, classifier: Classifier, model: Path) -> Callable[[Request], object]:
+def _predict(contender: Contender, classifier: "Classifier", model: Path) -> Callable[[Request], object]:
     match contender.kind:
         case Kind.PIPELINE:
             return pipeline(model)
@@ -64,6 +66,7 @@ def _predict(contender: Contender, classifier: Classifier, model: Path) -> Calla
 
 def pipeline(model: Path) -> Callable[[Request], list[dict[str, Any]]]:
     """The pipeline of transformers on a model folder; texts are cut where the model's reading ends."""
+    import torch
     import transformers
 
     classify: Any = transformers.pipeline("text-classification", model=str(model), dtype=torch.float32)

@@ -17,8 +17,9 @@ from typing import IO, Any
 from offramp.benchmark.contenders import Contender, Engine, Kind
 from offramp.benchmark.measuring import Task, Timing, Tried, measure
 from offramp.errors import OfframpError
-from offramp.evaluation import OnProgress, Request
+from offramp.evaluation import Request
 from offramp.policy import rule_from_dict, rule_to_dict
+from offramp.progress import OnProgress
 
 # Seconds between two messages on how far the work is.
 _PAUSE = 0.5
@@ -126,7 +127,7 @@ def _work(stdin: IO[str], stdout: IO[str]) -> None:
     task = task_of(json.load(stdin))
     told = time.monotonic()
 
-    def tell(what: str, done: int, total: int) -> None:
+    def tell(what: str, done: int, total: int | None) -> None:
         nonlocal told
         if time.monotonic() - told > _PAUSE:
             print(json.dumps({"what": what, "done": done, "total": total}), file=stdout, flush=True)

@@ -4,8 +4,8 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import entr, expit, logsumexp, softmax
 
 from offramp.errors import DataError
 
@@ -39,8 +39,8 @@ class Problem(StrEnum):
         """
         scaled = np.asarray(logits, dtype=np.float64) / temperature
         if self is Problem.MULTI_LABEL:
-            return np.asarray(expit(scaled), dtype=np.float64)
-        return np.asarray(softmax(scaled, axis=-1), dtype=np.float64)
+            return np.asarray(scipy.special.expit(scaled), dtype=np.float64)
+        return np.asarray(scipy.special.softmax(scaled, axis=-1), dtype=np.float64)
 
     def confidence(self, probabilities: Floats) -> NDArray[np.float64]:
         """Gives the probability of the predicted outcome; a NaN among a row's probabilities makes it NaN.
@@ -71,10 +71,12 @@ class Problem(StrEnum):
             (...), from 0 (all outcomes equally likely) to 1 (no doubt).
         """
         values = np.asarray(probabilities, dtype=np.float64)
+        entropies = scipy.special.entr(values)
         if self is Problem.MULTI_LABEL:
-            entropy, greatest = (entr(values) + entr(1.0 - values)).sum(axis=-1), values.shape[-1] * np.log(2)
+            entropies, greatest = entropies + scipy.special.entr(1.0 - values), values.shape[-1] * np.log(2)
         else:
-            entropy, greatest = entr(values).sum(axis=-1), np.log(max(2, values.shape[-1]))
+            greatest = np.log(max(2, values.shape[-1]))
+        entropy = entropies.sum(axis=-1)
         return np.asarray(np.clip(1.0 - entropy / greatest, 0.0, 1.0))
 
     def lead(self, probabilities: Floats) -> NDArray[np.float64]:
@@ -152,7 +154,7 @@ class Problem(StrEnum):
             targets: int (rows,) or 0/1 (rows, labels).
             temperature: positive.
         """
-        losses = np.asarray(logsumexp(self.margins(logits, targets) / temperature, axis=-1))
+        losses = np.asarray(scipy.special.logsumexp(self.margins(logits, targets) / temperature, axis=-1))
         return float(losses.sum() / len(logits))
 
     def brier(self, probabilities: Floats, targets: Labels) -> float:

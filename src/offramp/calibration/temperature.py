@@ -1,9 +1,8 @@
 """Temperature scaling: one number per exit that makes its confidence mean what it says."""
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import softmax
 
 from offramp.calibration.problem import Floats, Labels, Problem
 
@@ -40,7 +39,7 @@ def fit_temperature(logits: Floats, targets: Labels, problem: Problem) -> float:
     margins = problem.margins(logits, targets)
 
     def slope(inverse: float) -> float:
-        return float(np.sum(softmax(inverse * margins, axis=-1) * margins))
+        return float(np.sum(scipy.special.softmax(inverse * margins, axis=-1) * margins))
 
     if not margins.any():
         return 1.0
@@ -48,7 +47,7 @@ def fit_temperature(logits: Floats, targets: Labels, problem: Problem) -> float:
         return LOWEST_TEMPERATURE
     if slope(1 / HIGHEST_TEMPERATURE) >= 0:
         return HIGHEST_TEMPERATURE
-    return 1 / float(brentq(slope, 1 / HIGHEST_TEMPERATURE, 1 / LOWEST_TEMPERATURE, xtol=1e-12))
+    return 1 / float(scipy.optimize.brentq(slope, 1 / HIGHEST_TEMPERATURE, 1 / LOWEST_TEMPERATURE, xtol=1e-12))
 
 
 def fit_temperatures(exit_logits: Floats, targets: Labels, problem: Problem) -> NDArray[np.float64]:

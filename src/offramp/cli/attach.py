@@ -15,7 +15,8 @@ from offramp.cli.options import (
     Seed,
     expand,
 )
-from offramp.cli.terminal import progress, quiet_libraries, say, say_made
+from offramp.cli.progress import progress
+from offramp.cli.terminal import quiet_libraries, say, say_made
 from offramp.data.columns import Columns
 from offramp.training.recipe import ExitFit
 
@@ -60,7 +61,7 @@ def command(
     quiet_libraries()
     from offramp.training import attach
 
-    with progress("running texts") as update:
+    with progress() as update:
         summary = attach(
             model,
             data=data,

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand
-from offramp.cli.terminal import progress, quiet_libraries, say, show, table
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, Wide, expand
+from offramp.cli.progress import progress
+from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
 
@@ -49,6 +50,7 @@ def command(
         str | None,
         typer.Option(metavar="BASELINE", help="Compare with an earlier --json; exit code 1 if something got slower."),
     ] = None,
+    wide: Wide = False,
 ) -> None:
     """Measure throughput and latency of early exit, and of what one would run instead."""
     quiet_libraries()
@@ -66,7 +68,7 @@ def command(
         if target is not None:
             check_writable(Path(target))
     baseline = None if check is None else read_baseline(Path(check))
-    with progress("benchmark", "runs") as update:
+    with progress() as update:
         result = bench(
             model,
             data,
@@ -82,13 +84,13 @@ def command(
             seed=seed,
             autotune=autotune,
             baseline=baseline,
-            on_progress=lambda what, done, total: update(done, total, what),
+            on_progress=update,
         )
     if json is not None:
         write_json(Path(json), result.to_dict())
     if picture is not None:
         speed_picture(result, Path(picture))
-    print_benchmark(result.to_dict())
+    print_benchmark(result.to_dict(), wide=wide)
     for written in (json, picture, Path(model) / "tuning.json" if autotune and not result.doubts else None):
         if written is not None:
             say(f"wrote {written}")
@@ -116,13 +118,14 @@ _HEADER = (
     "p50 ms",
     "p90 ms",
     "p99 ms",
-    "over full",
-    "efficiency",
+    "p50 over full",
+    "p50 efficiency",
 )
+_FIRST = ("configuration", "accuracy", "texts/s", "over full", "p50 ms", "p99 ms", "quartiles")
 
 
-def print_benchmark(result: dict) -> None:  # type: ignore[type-arg]
-    """Prints the content of a benchmark's JSON as tables."""
+def print_benchmark(result: dict, *, wide: bool = False) -> None:  # type: ignore[type-arg]
+    """Prints the content of a benchmark's JSON as tables, with all columns where they may be ``wide``."""
     data, environment = result["data"], result["environment"]
     show(
         f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; times on {data['timed_rows']} of them at once "
@@ -134,7 +137,8 @@ def print_benchmark(result: dict) -> None:  # type: ignore[type-arg]
             show(f"{share:.1%} of the texts have served for {use}")
     for threads in dict.fromkeys(row["threads"] for row in result["rows"]):
         show(f"\n{threads} threads")
-        show(table(_HEADER, [_cells(row) for row in result["rows"] if row["threads"] == threads]))
+        rows = [_cells(row) for row in result["rows"] if row["threads"] == threads]
+        show(table(_HEADER, rows, first=_FIRST, wide=wide))
 
 
 def _cells(row: dict) -> list[str]:  # type: ignore[type-arg]

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from offramp.cli.evaluate import print_report
-from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, show
+from offramp.cli.progress import progress
+from offramp.cli.terminal import EpochTable, quiet_libraries, say, show
 from offramp.cli.tune import print_tuned
 
 
@@ -16,10 +17,8 @@ def command(
     quiet_libraries()
     from offramp.demonstration import demo
 
-    with progress("demo") as update:
-        result = demo(
-            output, say=say, on_epoch=EpochTable(), on_progress=lambda what, done, total: update(done, total, what)
-        )
+    with progress() as update:
+        result = demo(output, say=say, on_epoch=EpochTable(), on_progress=update)
     print_tuned(result.tuned)
     show()
     print_report(result.report)

@@ -16,9 +16,11 @@ from offramp.cli.options import (
     Precision,
     Threads,
     Threshold,
+    Wide,
     expand,
 )
-from offramp.cli.terminal import progress, quiet_libraries, say, show, table
+from offramp.cli.progress import progress
+from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def command(
         str | None, typer.Option(metavar="FILE", help="Draw accuracy against measured speed-up: an .svg or .png file.")
     ] = None,
     json: JsonFile = None,
+    wide: Wide = False,
 ) -> None:
     """Measure accuracy, calibration, exits and time on labelled texts, at every threshold."""
     quiet_libraries()
@@ -67,7 +70,7 @@ def command(
     outputs = _Outputs(_path(json), _path(picture), _path(report), _card_of(model) if card else None)
     outputs.check()
     speeds = None if bench is None else read_speeds(Path(bench), Path(model))
-    with progress("evaluating", "runs") as update:
+    with progress() as update:
         evaluation = evaluate(
             model,
             data,
@@ -80,11 +83,11 @@ def command(
             precision=precision,
             threads=threads,
             seed=seed,
-            on_progress=lambda what, done, total: update(done, total, what),
+            on_progress=update,
         )
     found = make_report(evaluation, speeds)
     written = outputs.write(found)
-    print_report(found)
+    print_report(found, wide=wide)
     for path in written:
         say(f"wrote {path}")
 
@@ -137,8 +140,8 @@ def _path(name: str | None) -> Path | None:
     return None if name is None else Path(name)
 
 
-def print_report(found: "Report") -> None:
-    """Prints an evaluation as tables, and the verdict on it."""
+def print_report(found: "Report", *, wide: bool = False) -> None:
+    """Prints an evaluation as tables, with all columns where they may be ``wide``, and the verdict on it."""
     from offramp.report import warning
 
     evaluation = found.evaluation
@@ -155,7 +158,7 @@ def print_report(found: "Report") -> None:
         show(told)
     speed = f"{full.texts_per_second:.1f} texts/s"
     show(f"\nfull depth: accuracy {full.accuracy:.2%}, macro-F1 {full.macro_f1:.2%}, {speed}\n")
-    show(_settings_table(evaluation))
+    show(_settings_table(evaluation, wide))
     show(f"\n{_exits_table(evaluation)}")
     if len(evaluation.points) > 1:
         show(f"\n{found.advice.verdict.advice}\n{found.advice.verdict.figures}")
@@ -163,7 +166,7 @@ def print_report(found: "Report") -> None:
             show(f"\n    {found.summary.command}")
 
 
-def _settings_table(evaluation: "Evaluation") -> str:
+def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
     """Thresholds, operating points and the network cut off at each exit."""
     header = ["setting", "accuracy", "macro-F1", "agreement", "layers", "bound", "measured", "quartiles", "efficiency"]
     named = (here.point for here in evaluation.operating_points)
@@ -182,7 +185,9 @@ def _settings_table(evaluation: "Evaluation") -> str:
         [one.setting.replace("layer ", ""), *_quality(one), "", *_speed(one), *[""] * (1 + len(evaluation.model.exits))]
         for one in reversed(evaluation.truncated)
     ]
-    return table([*header, *(f"exit {layers}" for layers in evaluation.model.exits)], [*early, *cut])
+    exits = [f"exit {layers}" for layers in evaluation.model.exits]
+    first = ["setting", "accuracy", "agreement", "measured", "quartiles", "bound", *exits]
+    return table([*header, *exits], [*early, *cut], first=first, wide=wide)
 
 
 def _quality(one: "Point") -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand
+from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
 
@@ -32,7 +33,16 @@ def command(
 
     if json is not None:
         check_writable(Path(json))
-    done = export(model, backend=backend, precision=precision, data=data, columns=columns, threads=threads, on_step=say)
+    with progress() as update:
+        done = export(
+            model,
+            backend=backend,
+            precision=precision,
+            data=data,
+            columns=columns,
+            threads=threads,
+            on_progress=update,
+        )
     written = done.export
     if json is not None:
         write_json(Path(json), asdict(written))

@@ -44,6 +44,7 @@ HEAD = "linear, or mlp: with a hidden layer"
 MaxLength = Annotated[int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")]
 Seed = Annotated[int, typer.Option(help="Makes everything random repeatable.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show all columns of tables, also beyond 100 characters.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
 

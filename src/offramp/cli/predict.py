@@ -1,7 +1,7 @@
 """``offramp predict``."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +18,8 @@ from offramp.cli.options import (
     Threshold,
     expand,
 )
-from offramp.cli.terminal import progress, quiet_libraries, say
+from offramp.cli.progress import progress
+from offramp.cli.terminal import quiet_libraries, say
 from offramp.data.columns import Columns
 from offramp.errors import OptionError
 from offramp.scale.workers import Workers
@@ -59,23 +60,30 @@ def command(
         raise OptionError(f"--{next(iter(workers)).replace('_', '-')} says something of --ray; give that, too")
     if ray and threads is not None:
         raise OptionError("--threads is for this process alone; with --ray give --worker-threads")
-    from offramp.engine import predict
+    from offramp.engine import check_model, open_rows, predict
 
+    kept = _renamed(keep.split(",")) if keep else {}
+    if ray:  # a cluster is not begun in vain
+        check_model(model, backend=backend, precision=precision, threshold=threshold, at=at)
+        open_rows(input, output, columns, list(kept), resume=resume)
     with (
-        _loaded(model, backend, precision, threads, Workers(**workers) if ray else None) as (classifier, score),
-        progress("classifying", "rows") as update,
+        _pool(model, Workers(**workers), backend, precision) if ray else nullcontext((model, None)) as (runs, score),
+        progress() as update,
     ):
         scored = predict(
-            classifier,
+            runs,
             input=input,
             output=output,
             columns=columns,
             threshold=threshold,
             at=at,
             probabilities=probabilities,
-            keep=_renamed(keep.split(",")) if keep else (),
+            keep=kept,
             resume=resume,
-            on_rows=update,
+            backend=backend,
+            precision=precision,
+            threads=threads,
+            on_progress=update,
             score=score,
         )
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after layer {layers}" for layers, rows in scored.exits.items())
@@ -93,15 +101,8 @@ def _renamed(columns: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _loaded(
-    model: str, backend: str, precision: str, threads: int | None, workers: Workers | None
-) -> Iterator[tuple["Classifier", "Scorer | None"]]:
-    """The model, and what classifies with it if that is not this process."""
-    if workers is None:
-        from offramp.engine import load
-
-        yield load(model, backend=backend, precision=precision, threads=threads), None
-        return
+def _pool(model: str, workers: Workers, backend: str, precision: str) -> Iterator[tuple["Classifier", "Scorer"]]:
+    """The model, and the processes that classify with it."""
     from offramp.scale import pool
 
     with pool(model, workers, backend=backend, precision=precision) as found:

@@ -1,13 +1,14 @@
-"""What a person sees: one line for an error, a progress bar on a terminal, plain tables."""
+"""What a person sees: one line for an error, plain tables."""
 
 import functools
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,6 +20,10 @@ from offramp.files import storage_errors
 if TYPE_CHECKING:
     from offramp.calibration import Calibration
     from offramp.training import AttachSummary, Epoch, TrainingSummary
+
+
+# Columns of a terminal that tables fit into.
+WIDTH = 100
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -76,29 +81,46 @@ def show(message: str = "") -> None:
 def quiet_libraries() -> None:
     """Keeps the libraries' own messages and progress bars off the screen; errors still come as exceptions.
 
-    Warnings about the data are ours, and are told.
+    Warnings about the data are ours, and are told. transformers is told by its variables, which it reads when it is
+    imported: that takes seconds, and may never happen.
     """
     import logging
     import warnings
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore")
     warnings.filterwarnings("always", category=DataWarning)
     warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     for name in ("datasets", "huggingface_hub", "accelerate", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lays out text in right-aligned columns."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, first: Sequence[str] = (), wide: bool = True) -> str:
+    """Lays out text in right-aligned columns.
+
+    Args:
+        first: the columns that matter most, in this order; the others follow from left to right.
+        wide: show all columns; otherwise as many as :data:`WIDTH` holds, and the names of the rest.
+    """
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
-    )
+    ranks = sorted(range(len(header)), key=lambda column: (_rank(header[column], first), column))
+    shown = range(len(header)) if wide else sorted(ranks[: _fitting([widths[column] for column in ranks])])
+    lines = ["  ".join(row[column].rjust(widths[column]) for column in shown) for row in [header, *rows]]
+    if rest := [name for column, name in enumerate(header) if column not in shown]:
+        lines += textwrap.wrap(f"more with --wide: {', '.join(rest)}", WIDTH)
+    return "\n".join(lines)
+
+
+def _rank(name: str, first: Sequence[str]) -> int:
+    return first.index(name) if name in first else len(first)
+
+
+def _fitting(widths: Sequence[int]) -> int:
+    """How many columns of these widths stand side by side."""
+    ends = accumulate(width + 2 for width in widths)
+    return sum(end - 2 <= WIDTH for end in ends)
 
 
 def exit_table(calibration: "Calibration") -> str:
@@ -147,41 +169,3 @@ class EpochTable:
         accuracies = "".join(f"{accuracy:>9.2%}" for accuracy in (*epoch.accuracies, epoch.mean_accuracy))
         loss = "" if epoch.training_loss is None else f"{epoch.training_loss:>16.4f}"
         say(f"{f'epoch {epoch.number:g}':<13}{accuracies}{loss}")
-
-
-class Update(Protocol):
-    """Moves a progress bar: number done, total (None while unknown), and what is being done if that changed."""
-
-    def __call__(self, done: int, total: int | None = None, description: str | None = None) -> None: ...
-
-
-@contextmanager
-def progress(what: str, unit: str = "") -> Iterator["Update"]:
-    """A progress bar with the time left, on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    shown = console.is_terminal and is_main_process()
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    ]
-    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        task = bar.add_task(what, total=None)
-
-        def update(done: int, total: int | None = None, description: str | None = None) -> None:
-            bar.update(task, completed=done, total=total, description=description or what)
-
-        yield update

@@ -17,7 +17,8 @@ from offramp.cli.options import (
     Seed,
     expand,
 )
-from offramp.cli.terminal import EpochTable, progress, quiet_libraries, say, say_made
+from offramp.cli.progress import progress
+from offramp.cli.terminal import EpochTable, quiet_libraries, say, say_made
 from offramp.data.columns import Columns
 from offramp.training.recipe import RECIPES, Recipe, recipe_named
 from offramp.training.regimes import Regime
@@ -70,7 +71,7 @@ def command(
     quiet_libraries()
     from offramp.training import Listener, train
 
-    with progress("training", "steps") as update:
+    with progress() as update:
 
         def on_labels(rows: dict[str, int]) -> None:
             shown = [f"{label} {count:,}" for label, count in list(rows.items())[:MOST_LABELS]]
@@ -105,9 +106,9 @@ def command(
             listener=Listener(
                 on_labels=on_labels,
                 on_trial=on_trial,
-                on_step=update,
+                on_step=partial(update, "training"),
                 on_epoch=EpochTable(),
-                on_teacher=partial(update, description="asking the teacher"),
+                on_progress=update,
             ),
         )
     best = "each exit at its best epoch" if regime.name == "frozen" else f"best epoch {summary.best.number:g}"

@@ -13,9 +13,11 @@ from offramp.cli.options import (
     ModelFolder,
     Precision,
     Threads,
+    Wide,
     expand,
 )
-from offramp.cli.terminal import progress, quiet_libraries, say, show, table
+from offramp.cli.progress import progress
+from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def command(
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Seed of random halves and resamples.")] = 0,
     json: JsonFile = None,
+    wide: Wide = False,
 ) -> None:
     """Choose operating points on calibration texts, with a guarantee, and store them in the model folder.
 
@@ -81,7 +84,7 @@ def command(
 
     if json is not None:
         check_writable(Path(json))
-    with progress("tuning", "parts") as update:
+    with progress() as update:
         tuned = tune(
             model,
             data,
@@ -102,11 +105,11 @@ def command(
             threads=threads,
             seconds=seconds,
             seed=seed,
-            on_progress=lambda what, done, total: update(done, total, what),
+            on_progress=update,
         )
     if json is not None:
         write_json(Path(json), tuned.to_dict())
-    print_tuned(tuned)
+    print_tuned(tuned, wide=wide)
     if json is not None:
         say(f"wrote {json}")
     if tuned.points:
@@ -119,8 +122,8 @@ def command(
     check(tuned)
 
 
-def print_tuned(tuned: "Tuned") -> None:
-    """Prints what was tuned as tables."""
+def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
+    """Prints what was tuned as tables, with all columns where they may be ``wide``."""
     data, model = tuned.data, tuned.model
     show(
         f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; {model['backend']} {model['precision']}, stages "
@@ -133,14 +136,17 @@ def print_tuned(tuned: "Tuned") -> None:
     if tuned.points:
         header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {layer}" for layer in model["exits"]]
-        show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points])}")
+        first = ["point", "promise", "seen", "at most", "speed-up", "accuracy", "full depth"]
+        show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points], first=first, wide=wide)}")
     if tuned.one_threshold:
         show(
             f"one threshold for all exits: {', '.join(tuned.one_threshold)}; the rows are too few to fit one for each "
             "and to judge them"
         )
     if tuned.comparison:
-        show(f"\n{_comparison(tuned.comparison, 'accuracy' if data['labelled'] else 'agreement with full depth')}")
+        show(
+            f"\n{_comparison(tuned.comparison, 'accuracy' if data['labelled'] else 'agreement with full depth', wide)}"
+        )
 
 
 def _cells(point: "OperatingPoint") -> list[str]:
@@ -167,7 +173,7 @@ def _promise(promise: "Promise") -> str:
     return f"{promise.risk} <= {100 * promise.target:.4g}%, {sure}"
 
 
-def _comparison(lines: Sequence["AtCost"], what: str) -> str:
+def _comparison(lines: Sequence["AtCost"], what: str, wide: bool) -> str:
     """One line a rule, one column a cost."""
     costs = sorted({line.cost for line in lines}, reverse=True)
     cells = {(line.rule, line.cost): line for line in lines}
@@ -175,7 +181,7 @@ def _comparison(lines: Sequence["AtCost"], what: str) -> str:
     for rule in dict.fromkeys(line.rule for line in lines):
         rows.append([rule, *(_against_first(cells[rule, cost], first=not rows) for cost in costs)])
     header = [f"{what} at", *(f"{1 / cost:.2f}x" for cost in costs)]
-    return table(header, rows) + "\n(in brackets: points gained over the first rule, 95 % interval)"
+    return table(header, rows, wide=wide) + "\n(in brackets: points gained over the first rule, 95 % interval)"
 
 
 def _against_first(line: "AtCost", *, first: bool) -> str:

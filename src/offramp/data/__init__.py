@@ -13,7 +13,7 @@ from offramp.data.labelled import (
     read_labelled,
     split_off_dev,
 )
-from offramp.data.reading import Row, read_rows
+from offramp.data.reading import Row, begun, read_rows
 from offramp.data.seen import (
     check_disjoint,
     check_unseen,
@@ -28,7 +28,7 @@ from offramp.data.seen import (
 from offramp.data.sources import check_apart, hub_dataset, source_identity
 from offramp.data.unfinished import Progress
 from offramp.data.unlabelled import Texts, read_any, read_texts
-from offramp.data.writing import Writer, result_writer
+from offramp.data.writing import Writer, check_target, result_writer
 
 __all__ = [
     "Columns",
@@ -39,9 +39,11 @@ __all__ = [
     "Split",
     "Texts",
     "Writer",
+    "begun",
     "check_apart",
     "check_dev_fraction",
     "check_disjoint",
+    "check_target",
     "check_trainable",
     "check_unseen",
     "check_untrained",

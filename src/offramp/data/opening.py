@@ -3,10 +3,11 @@
 import codecs
 import gzip
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,7 +115,7 @@ def opened_text(path: Path | None) -> Iterator[Text]:
         StorageError: it cannot be read.
     """
     name = "standard input" if path is None else str(path)
-    with reading_errors(name), nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as raw:
+    with reading_errors(name), _standard_input() if path is None else path.open("rb") as raw:
         try:
             stream = _peekable(raw)
             if stream.peek(2).startswith(_GZIP) or name.lower().endswith(".gz"):
@@ -122,6 +123,14 @@ def opened_text(path: Path | None) -> Iterator[Text]:
             yield _text(stream, name)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"{name} is not a whole gzip file ({error}); fetch or compress it again") from None
+
+
+def _standard_input() -> AbstractContextManager[BinaryIO]:
+    """Standard input under a descriptor of its own: Python cannot end while a thread waits for the usual one."""
+    try:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    except (AttributeError, OSError):  # there is none, or something in memory in its place
+        return nullcontext(sys.stdin.buffer)
 
 
 def _peekable(stream: BinaryIO) -> io.BufferedReader:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import assert_never
 
 from offramp.data.arrow import plain
@@ -48,6 +49,15 @@ def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[s
         StorageError: the source cannot be read.
     """
     return _rows(find_source(source), source, columns, labelled, tuple(keep))
+
+
+def begun(rows: Iterator[Row]) -> Iterator[Row]:
+    """The same rows, of which the first is read at once: what is wrong with all of them shows in it.
+
+    Raises:
+        As :func:`read_rows`.
+    """
+    return chain([next(rows)], rows)
 
 
 def _rows(found: Source, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:

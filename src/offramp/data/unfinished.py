@@ -74,14 +74,12 @@ def unfinished(path: Path, settings: Mapping[str, Any] | None, *, resume: bool) 
         DataError: what is there is damaged.
         StorageError: the disk is full or the place cannot be written.
     """
-    folder = path.with_name(f"{path.name}.unfinished")
+    folder = _folder(path)
     with storage_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "lock"):
-        if not resume and (folder / PROGRESS).is_file():
-            raise OptionError(
-                f"{folder} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
-            )
+        if not resume:
+            check_new(path)
         progress = _kept(folder, settings or {}) if resume else Progress()
         with storage_errors(path):
             stream = _cut(folder, progress.bytes)
@@ -99,6 +97,23 @@ def unfinished(path: Path, settings: Mapping[str, Any] | None, *, resume: bool) 
                 )
             raise
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_new(path: Path) -> None:
+    """Makes sure that nothing is there that a run could go on from.
+
+    Raises:
+        OptionError: an unfinished run is there.
+    """
+    folder = _folder(path)
+    if (folder / PROGRESS).is_file():
+        raise OptionError(
+            f"{folder} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+        )
+
+
+def _folder(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unfinished")
 
 
 def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:

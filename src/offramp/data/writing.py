@@ -10,9 +10,9 @@ from typing import Any
 
 from offramp.data.encoders import Chunk, Encoder, encoder
 from offramp.data.formats import WRITABLE, Format, format_of, suffixes_in_words
-from offramp.data.unfinished import Progress, unfinished
+from offramp.data.unfinished import Progress, check_new, unfinished
 from offramp.errors import OptionError
-from offramp.files import link_target, storage_errors
+from offramp.files import check_writable, link_target, storage_errors
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 
@@ -75,6 +75,24 @@ def result_writer(
     """
     if target == "-":
         return _standard_output(columns)
+    return _file(link_target(Path(target)), _format(target), columns, settings, resume)
+
+
+def check_target(target: str, *, resume: bool = False) -> None:
+    """Makes sure, before anything is computed, that results can be written to ``target``; leaves nothing behind.
+
+    Raises:
+        OptionError: no format belongs to it, it is a folder, or an unfinished run is there and not to be resumed.
+        StorageError: the place cannot be written.
+    """
+    if target != "-":
+        _format(target)
+        check_writable(Path(target))
+        if not resume:
+            check_new(link_target(Path(target)))
+
+
+def _format(target: str) -> Format:
     path = Path(target)
     found = format_of(path, WRITABLE)
     if found is None:
@@ -84,7 +102,7 @@ def result_writer(
         )
     if path.exists() and not path.is_file():
         raise OptionError(f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file")
-    return _file(link_target(path), found, columns, settings, resume)
+    return found
 
 
 @contextmanager

@@ -3,21 +3,24 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from offramp.calibration import Problem
 from offramp.data import LabelledTexts, Texts, encode_labels
-from offramp.engine.classifier import Classifier
 from offramp.errors import DataError
+from offramp.model.folder import Described
 from offramp.policy import ExitAnswers
+
+if TYPE_CHECKING:
+    from offramp.engine.classifier import Classifier
 
 # What transformers calls outputs that nobody named.
 _NUMBERED = re.compile(r"LABEL_\d+")
 
 
-def answers_of(classifier: Classifier, rows: LabelledTexts | Texts) -> ExitAnswers:
+def answers_of(classifier: "Classifier", rows: LabelledTexts | Texts) -> ExitAnswers:
     """Runs every row to full depth; where the rows have labels, the answers know them.
 
     Raises:
@@ -28,7 +31,7 @@ def answers_of(classifier: Classifier, rows: LabelledTexts | Texts) -> ExitAnswe
     return replace(classifier.exit_answers(rows.texts, rows.text_pairs), targets=targets)
 
 
-def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
+def targets_of(classifier: "Classifier", rows: LabelledTexts) -> NDArray[Any]:
     """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
 
     Raises:
@@ -43,15 +46,15 @@ def targets_of(classifier: Classifier, rows: LabelledTexts) -> NDArray[Any]:
         raise
 
 
-def check_pairs(classifier: Classifier, text_pairs: Sequence[str] | None) -> None:
+def check_pairs(model: "Classifier | Described", text_pairs: Sequence[str] | None) -> None:
     """Makes sure that there are second texts for a model of pairs, and none for others.
 
     Raises:
         DataError: they are missing or there without need.
     """
-    if classifier.takes_pairs and text_pairs is None:
+    if model.takes_pairs and text_pairs is None:
         raise DataError(
             "this model was trained on pairs of texts; name the column of the second with --text-pair-column"
         )
-    if not classifier.takes_pairs and text_pairs is not None:
+    if not model.takes_pairs and text_pairs is not None:
         raise DataError("this model was trained on single texts; leave --text-pair-column out")

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from offramp.model.encoding import Encoded
 from offramp.model.padding import Batch, batch_of
 
-DEFAULT_TOKEN_BUDGET = 2048
-
 # A batch of this share of the token budget runs well enough to be closed before it is full ...
 _ENOUGH = 0.25
 # ... if what comes next is shorter than this share of its longest row.

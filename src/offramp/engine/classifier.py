@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
 from offramp.engine.ahead import ahead
-from offramp.engine.batching import DEFAULT_TOKEN_BUDGET, batches
+from offramp.engine.batching import batches
+from offramp.engine.choosing import DEFAULT_THRESHOLD, DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.run import run, run_exits, run_full, run_truncated
 from offramp.engine.stages import Stages
@@ -25,11 +26,6 @@ from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode
 from offramp.model.padding import Batch, padding_id_of
 from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold
-
-DEFAULT_THRESHOLD = 0.9
-
-# Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
-WINDOW = 8192
 
 _ONE_STRING = "one string was given where a list of texts is wanted; write predict([text])"
 
@@ -252,13 +248,7 @@ class Classifier:
                 this backend and precision.
             ModelFolderError: the point was tuned for other weights or temperatures.
         """
-        given = [
-            f"{name} {value!r:.60}"
-            for name, value in (("threshold", threshold), ("at", at), ("rule", rule))
-            if value is not None
-        ]
-        if len(given) > 1:
-            raise OptionError(f"{' and '.join(given)} are given; give only one of them")
+        check_one_given(threshold=threshold, at=at, rule=rule)
         if rule is not None:
             return rule
         name = self.points.default if at is None and threshold is None else at
@@ -276,21 +266,7 @@ class Classifier:
             OptionError: there is none.
             ModelFolderError: it was tuned for other weights or temperatures.
         """
-        engine = f"{self.stages.backend} {self.stages.precision}"
-        here = self._points_here
-        if name not in here and (others := self.points.named(name)):
-            tuned = ", ".join(f"{one.backend} {one.precision}" for one in others)
-            raise OptionError(
-                f"the operating point {name!r} was tuned for {tuned}, and the model runs in {engine}, whose "
-                "confidences differ; run  offramp tune  with this --backend and --precision, or load the model in the "
-                "other"
-            )
-        if name not in here:
-            raise OptionError(
-                f"there is no operating point {name!r} for {engine}; there are: {', '.join(here) or 'none'}. Name one "
-                "of them, or choose it with  offramp tune"
-            )
-        point = here[name]
+        point = self.points.at(name, self.stages.backend, self.stages.precision)
         if point.model != self.fingerprint:
             raise ModelFolderError(
                 f"the operating point {name!r} was tuned for other weights or temperatures than the model has now, so "
@@ -380,13 +356,26 @@ class Classifier:
             parts.append(self.predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
         return _concatenate(parts or [self._empty(1)])
 
-    def predict_encoded(self, encoded: Encoded, rule: ExitRule, top_k: int | None = 1) -> Predictions:
-        """Classifies what :meth:`encode` gave, sorted and batched as a whole; see :meth:`predict`."""
+    def predict_encoded(
+        self,
+        encoded: Encoded,
+        rule: ExitRule,
+        top_k: int | None = 1,
+        *,
+        on_rows: Callable[[int], None] = lambda rows: None,
+    ) -> Predictions:
+        """Classifies what :meth:`encode` gave, sorted and batched as a whole; see :meth:`predict`.
+
+        ``on_rows`` is told how many rows have left so far.
+        """
         probabilities = np.empty((len(encoded), len(self.labels)))
         exits = np.empty(len(encoded), np.int64)
+        left = 0
         for leaving in run(self.steps, self.batches(encoded), rule, self.token_budget):
             probabilities[leaving.ids] = leaving.probabilities
             exits[leaving.ids] = leaving.exit
+            left += len(leaving.ids)
+            on_rows(left)
         return self.predictions(encoded, probabilities, exits, top_k)
 
     def _windows(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Iterator[Encoded]:

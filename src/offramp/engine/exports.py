@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from offramp.calibration import Calibration
 from offramp.errors import ModelFolderError
 from offramp.files import check_readable, read_json, write_json
-from offramp.model.loading import WEIGHTS
+from offramp.model.folder import WEIGHTS
 
 Backend = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]

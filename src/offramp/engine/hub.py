@@ -8,9 +8,8 @@ from huggingface_hub.errors import HFValidationError, RevisionResolutionError
 from huggingface_hub.utils import are_progress_bars_disabled as progress_bars_are_disabled
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars, validate_repo_id
 
-from offramp.errors import ModelFolderError, OptionError, StorageError
+from offramp.errors import ModelFolderError, OptionError, StorageError, first_line
 from offramp.files import storage_errors
-from offramp.model.loading import first_line
 
 # Halves of files that are being written, and whatever else is nobody's business.
 _HIDDEN = [".*", "**/.*"]

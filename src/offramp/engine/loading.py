@@ -6,22 +6,20 @@ import torch
 
 from offramp import environment
 from offramp.calibration import Calibration
-from offramp.engine.batching import DEFAULT_TOKEN_BUDGET
+from offramp.engine.choosing import AUTO, DEFAULT_TOKEN_BUDGET, choose_engine
 from offramp.engine.classifier import Classifier
-from offramp.engine.exports import PRECISIONS, Export, export_folder, exports_of, read_export
+from offramp.engine.exports import Export, export_folder
 from offramp.engine.hub import folder_of
 from offramp.engine.onnxruntime_stages import OnnxRuntimeStages
 from offramp.engine.openvino_stages import OpenVinoStages
 from offramp.engine.stages import Stages
 from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
-from offramp.errors import ModelFolderError, OptionError
+from offramp.errors import ModelFolderError
 from offramp.model import LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer
 from offramp.policy import read_operating_points
-
-AUTO = "auto"
 
 
 def load(
@@ -58,10 +56,9 @@ def load(
         MissingExtraError: the backend is not installed.
         StorageError: a file cannot be read, or what the hub gives not be kept.
     """
-    _check(backend, precision, threads)
     folder = folder_of(folder, revision=revision)
     config = load_config(folder)
-    export = None if backend == "torch" or device is not None else _choose(folder, backend, precision, threads)
+    export = choose_engine(folder, backend if device is None else "torch", precision, threads)
     if export is None:
         classifier = _open_torch(folder, precision == "bf16", token_budget, threads, device)
     else:
@@ -140,39 +137,3 @@ def open_stages(
     if backend == "onnxruntime":
         return OnnxRuntimeStages(graphs, layers, precision=precision, threads=threads)
     return OpenVinoStages(graphs, layers, precision=precision, threads=threads, few_shapes=few_shapes)
-
-
-def _check(backend: str, precision: str, threads: int | None) -> None:
-    if backend not in (AUTO, *PRECISIONS):
-        raise OptionError(f"backend {backend!r} is not known; valid: {', '.join((AUTO, *PRECISIONS))}")
-    known = PRECISIONS.get(backend) or tuple(dict.fromkeys(one for several in PRECISIONS.values() for one in several))
-    if precision not in (AUTO, *known):
-        raise OptionError(f"precision {precision!r} is not one of {backend}'s; valid: {', '.join((AUTO, *known))}")
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads is {threads}; use at least 1")
-
-
-def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> Export | None:
-    """The export to use; None stands for PyTorch."""
-    if AUTO not in (backend, precision):
-        return read_export(folder, backend, precision)
-    fitting = [
-        export
-        for export in exports_of(folder)
-        if backend in (AUTO, export.backend) and precision in (AUTO, export.precision)
-    ]
-    fastest = max(fitting, key=lambda export: (export.doubt is None, _gain(export, threads)), default=None)
-    if backend == AUTO and precision in (AUTO, *PRECISIONS["torch"]):
-        # PyTorch in fp32 is what gains are measured against, and what runs where nothing was measured.
-        return fastest if fastest is not None and fastest.doubt is None and _gain(fastest, threads) > 1 else None
-    if fastest is None:
-        wanted = (backend, PRECISIONS[backend][0]) if precision == AUTO else ("openvino", precision)
-        return read_export(folder, *wanted)  # which tells that it is not there, and how to get it
-    return fastest
-
-
-def _gain(export: Export, threads: int | None) -> float:
-    """How many times faster than PyTorch an export was on this processor; 0 where that was not measured."""
-    here = [speed for speed in export.speeds if speed.cpu == environment.cpu_name()]
-    same = [speed for speed in here if speed.threads == threads] or here
-    return max((speed.texts_per_second / speed.torch_texts_per_second for speed in same), default=0.0)

@@ -7,18 +7,36 @@ from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.data import Columns, Progress, Row, check_apart, read_rows, result_writer, source_identity
+from offramp.data import (
+    Columns,
+    Progress,
+    Row,
+    begun,
+    check_apart,
+    check_target,
+    read_rows,
+    result_writer,
+    source_identity,
+)
 from offramp.engine.ahead import ahead
-from offramp.engine.classifier import WINDOW, Classifier
-from offramp.engine.loading import load
+from offramp.engine.arriving import arriving
+from offramp.engine.choosing import AUTO, WINDOW, check_model, open_model
 from offramp.engine.predictions import Predictions, column_names
 from offramp.errors import DataError, OptionError
+from offramp.model.folder import Described
 from offramp.policy import ExitRule
+from offramp.progress import OnProgress, unheard
+
+if TYPE_CHECKING:
+    from offramp.engine.classifier import Classifier
+
+# What a caller hears while rows are classified.
+_WHAT = "classifying"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +75,7 @@ class Scored:
 
 
 def predict(
-    model: str | Path | Classifier,
+    model: "str | Path | Classifier",
     *,
     input: str,  # noqa: A002
     output: str,
@@ -68,7 +86,11 @@ def predict(
     probabilities: bool = False,
     keep: Sequence[str] | Mapping[str, str] = (),
     resume: bool = False,
+    backend: str = AUTO,
+    precision: str = AUTO,
+    threads: int | None = None,
     on_rows: Callable[[int], None] = lambda rows: None,
+    on_progress: OnProgress = unheard,
     score: Scorer | None = None,
 ) -> Scored:
     """Classifies every row of a source and writes one row for each, in the same order.
@@ -87,26 +109,27 @@ def predict(
         keep: input columns to carry through; a mapping gives them other names in the output.
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
             Without it such a run is an error.
-        on_rows: called with the number of rows written so far.
+        backend, precision, threads: what runs a model folder; see :func:`offramp.load`.
+        on_rows: called with the number of rows written so far; those of a window are written together.
+        on_progress: is told what is being done, and how many rows have left so far.
         score: what classifies the rows; by default the classifier, in this process. It makes the same predictions of
             the same windows.
 
     Raises:
         DataError: the input cannot be read.
-        ModelFolderError: the operating point is out of date.
+        ModelFolderError: the folder is not an offramp model, or damaged; or the operating point is out of date.
         OptionError: an option is out of range, there is no such operating point, no format belongs to the output, it is
             the input or lies in its folder, an unfinished run is there and not to be resumed, or the run to resume is
             another one or has a stream for input or output.
         StorageError: the output cannot be written or the disk is full.
     """
     columns = columns or Columns()
-    classifier = model if isinstance(model, Classifier) else load(model)
-    own = column_names(classifier.labels, probabilities)
     carried = keep if isinstance(keep, Mapping) else {name: name for name in keep}
     names = list(carried.values())
-    check_columns(classifier, columns, names, own)
-    rows = read_rows(input, columns, labelled=False, keep=list(carried))
-    check_apart(output, input)
+    known = check_model(model, backend=backend, precision=precision, threads=threads, threshold=threshold, at=at)
+    check_columns(known, columns, names, probabilities)
+    rows = open_rows(input, output, columns, list(carried), resume=resume)
+    classifier = open_model(model, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
     chosen = classifier.exit_rule(threshold, at, rule)
     options = {
         "exit rule": repr(chosen),
@@ -114,23 +137,43 @@ def predict(
         "keep": [list(one) for one in carried.items()],
     }
     settings = _settings(classifier, input, output, columns, options)
-    if resume and settings is None:
-        raise OptionError(
-            "a run from standard input or another stream, or to standard output, cannot be resumed; "
-            "leave out --resume, or name files"
-        )
-    with result_writer(output, [*names, *own], settings=settings, resume=resume) as writer:
+    written = [*names, *column_names(classifier.labels, probabilities)]
+    with result_writer(output, written, settings=settings, resume=resume) as writer:
         if resume:
             on_rows(writer.progress.rows)
-        windows = _windows(classifier, islice(rows, writer.progress.rows, None))
-        # Nobody knows when standard input goes on: a thread that waits for it could not be ended.
-        score = score or partial(_score, classifier, in_advance=input != "-")
+        rows = islice(rows, writer.progress.rows, None)
+        streams = source_identity(input) is None and score is None
+        windows = _windows(classifier, arriving(rows, WINDOW) if streams else _whole(rows))
+
+        def tell(rows: int) -> None:
+            on_progress(_WHAT, writer.progress.rows + rows, None)
+
+        score = score or partial(_score, classifier, in_advance=not streams, on_rows=tell)
         for window, predictions in score(chosen, windows):
             kept = zip(*(row.kept for row in window.rows), strict=True)
             chunk = dict(zip(names, kept, strict=True)) | columns_of(predictions, probabilities)
             writer.write(chunk, _counts(window.rows, predictions))
             on_rows(writer.progress.rows)
+            tell(0)
     return _scored(writer.progress, classifier.exits)
+
+
+def open_rows(source: str, target: str, columns: Columns, keep: Sequence[str], *, resume: bool) -> Iterator[Row]:
+    """Rows to classify, once it is certain that they can be read and their predictions written.
+
+    The arguments and errors are those of :func:`predict`.
+    """
+    rows = read_rows(source, columns, labelled=False, keep=keep)
+    check_apart(target, source)
+    check_target(target, resume=resume)
+    streams = source_identity(source) is None
+    if resume and (streams or target == "-"):
+        raise OptionError(
+            "a run from standard input or another stream, or to standard output, cannot be resumed; "
+            "leave out --resume, or name files"
+        )
+    # Nobody knows when a stream begins, and the model can be loaded meanwhile.
+    return rows if streams else begun(rows)
 
 
 def columns_of(predictions: Predictions, probabilities: bool) -> dict[str, Sequence[object]]:
@@ -143,16 +186,20 @@ def _plain(values: NDArray[Any]) -> list[object]:
     return (values.round(6) if np.issubdtype(values.dtype, np.floating) else values).tolist()
 
 
-def check_columns(classifier: Classifier, columns: Columns, keep: Sequence[str], own: Sequence[str]) -> None:
+def check_columns(model: "Classifier | Described", columns: Columns, keep: Sequence[str], probabilities: bool) -> None:
     """Raises if a model cannot make of some columns what was asked for.
+
+    Args:
+        keep: what the columns that are kept are called in the output.
 
     Raises:
         DataError: it takes pairs of texts and one is named, or the other way round.
         OptionError: two columns of the output would have one name.
     """
-    if classifier.config.text_pair != (columns.text_pair is not None):
-        wants = "pairs of texts; name" if classifier.config.text_pair else "single texts; do not name"
+    if model.takes_pairs != (columns.text_pair is not None):
+        wants = "pairs of texts; name" if model.takes_pairs else "single texts; do not name"
         raise DataError(f"this model was trained on {wants} the column of the second with --text-pair-column")
+    own = column_names(model.labels, probabilities)
     doubled = [name for name, number in Counter([*keep, *own]).items() if number > 1]
     if doubled:
         raise OptionError(
@@ -162,7 +209,7 @@ def check_columns(classifier: Classifier, columns: Columns, keep: Sequence[str],
 
 
 def _settings(
-    classifier: Classifier, source: str, output: str, columns: Columns, options: dict[str, Any]
+    classifier: "Classifier", source: str, output: str, columns: Columns, options: dict[str, Any]
 ) -> dict[str, Any] | None:
     """What has to be the same for a run to be resumed; None if it cannot be."""
     identity = source_identity(source)
@@ -182,19 +229,29 @@ def _settings(
     }
 
 
-def _windows(classifier: Classifier, rows: Iterator[Row]) -> Iterator[Window]:
+def _whole(rows: Iterator[Row]) -> Iterator[list[Row]]:
     while window := list(islice(rows, WINDOW)):
+        yield window
+
+
+def _windows(classifier: "Classifier", parts: Iterator[list[Row]]) -> Iterator[Window]:
+    for window in parts:
         pairs = [row.text_pair or "" for row in window] if classifier.config.text_pair else None
         yield Window(window, [row.text for row in window], pairs)
 
 
 def _score(
-    classifier: Classifier, rule: ExitRule, windows: Iterator[Window], *, in_advance: bool
+    classifier: "Classifier",
+    rule: ExitRule,
+    windows: Iterator[Window],
+    *,
+    in_advance: bool,
+    on_rows: Callable[[int], None],
 ) -> Iterator[tuple[Window, Predictions]]:
     """Classifies in this process; with ``in_advance``, while one window is run the next is read and tokenised."""
     encoded = ((window, classifier.encode(window.texts, window.text_pairs)) for window in windows)
     for window, tokens in ahead(encoded) if in_advance else encoded:
-        yield window, classifier.predict_encoded(tokens, rule)
+        yield window, classifier.predict_encoded(tokens, rule, on_rows=on_rows)
 
 
 def _counts(rows: Sequence[Row], predictions: Predictions) -> Counter[str]:

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
-from offramp.engine.batching import DEFAULT_TOKEN_BUDGET
+from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
 from offramp.errors import ModelFolderError
 from offramp.files import read_json, write_json
 
@@ -35,6 +33,8 @@ def tuned_budget(folder: Path, processor: str, backend: str, precision: str, thr
     Raises:
         ModelFolderError: ``tuning.json`` is damaged.
     """
+    import torch
+
     wanted = (processor, backend, precision, threads or torch.get_num_threads())
     budgets = {_key(tuning): tuning.token_budget for tuning in read_tunings(folder)}
     return budgets.get(wanted, DEFAULT_TOKEN_BUDGET)

@@ -27,7 +27,7 @@ from offramp.evaluation.result import (
     Way,
 )
 from offramp.evaluation.sampling import representative_rows, share_of_full
-from offramp.evaluation.timing import OnProgress, Ratio, interleave, ratio
+from offramp.evaluation.timing import Ratio, interleave, ratio
 
 __all__ = [
     "LEAST_ROWS",
@@ -45,7 +45,6 @@ __all__ = [
     "ExitReliability",
     "Focus",
     "Group",
-    "OnProgress",
     "OperatingPointHere",
     "Overthinking",
     "Point",

@@ -3,16 +3,19 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine import Classifier
-from offramp.engine.stages import Stages
 from offramp.evaluation.timing import interleave
-from offramp.model.encoding import Encoded
-from offramp.model.padding import Batch
 from offramp.policy import Confidence, StageCosts, Threshold, layers_run
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
+    from offramp.engine.stages import Stages
+    from offramp.model.encoding import Encoded
+    from offramp.model.padding import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Request:
         return Request([self.texts[place] for place in places], pairs)
 
 
-def measure_costs(classifier: Classifier, requests: Sequence[Request], full: float, repeats: int) -> Costs:
+def measure_costs(classifier: "Classifier", requests: Sequence[Request], full: float, repeats: int) -> Costs:
     """Measures the parts of a pass that early exit cannot skip; ``full`` is the measured time of the whole pass.
 
     Embedding is measured between passes of the whole network: with the layers' weights in the processor's caches it
@@ -71,10 +74,10 @@ def measure_costs(classifier: Classifier, requests: Sequence[Request], full: flo
     """
     stages, problem = classifier.stages, classifier.problem
 
-    def encode() -> list[Encoded]:
+    def encode() -> "list[Encoded]":
         return [classifier.encode(request.texts, request.text_pairs) for request in requests]
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> "Iterator[Batch]":
         for one in encoded:
             yield from classifier.batches(one)
 
@@ -93,7 +96,7 @@ def measure_costs(classifier: Classifier, requests: Sequence[Request], full: flo
     return Costs(medians["tokenisation"], embedding, medians["decision"], full)
 
 
-def _embedding(stages: Stages, batches: Iterator[Batch]) -> float:
+def _embedding(stages: "Stages", batches: "Iterator[Batch]") -> float:
     """Seconds to build the batches and to embed them, each in front of a pass of the whole network."""
     seconds, started = 0.0, time.perf_counter()
     for batch in batches:
@@ -104,7 +107,7 @@ def _embedding(stages: Stages, batches: Iterator[Batch]) -> float:
     return seconds
 
 
-def measure_stages(classifier: Classifier, request: Request, repeats: int) -> StageCosts:
+def measure_stages(classifier: "Classifier", request: Request, repeats: int) -> StageCosts:
     """Measures each stage on its own, in turn with full depth in one go; medians over the repeats."""
     rounds: list[NDArray[np.float64]] = []
     actions = {
@@ -116,7 +119,7 @@ def measure_stages(classifier: Classifier, request: Request, repeats: int) -> St
     return StageCosts(tuple(stages.tolist()), float(np.median(full)))
 
 
-def _stage_seconds(classifier: Classifier, request: Request) -> NDArray[np.float64]:
+def _stage_seconds(classifier: "Classifier", request: Request) -> NDArray[np.float64]:
     """One pass of all rows through all stages, (exits,)."""
     stages, problem = classifier.stages, classifier.problem
     rule = Threshold(0.5, Confidence(problem))

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from offramp import environment
 from offramp.data import Columns, LabelledTexts, read_labelled, uses_of
-from offramp.engine import AUTO, Classifier, answers_of, load
+from offramp.engine import AUTO, answers_of, check_model, check_pairs, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.exits import overthinking
@@ -33,14 +32,17 @@ from offramp.evaluation.result import (
 )
 from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import Speeds, measure_speeds, rows_within
-from offramp.evaluation.timing import OnProgress
 from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
+from offramp.progress import OnProgress, unheard
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
 
 
 def evaluate(
-    model: str | Path | Classifier,
+    model: "str | Path | Classifier",
     data: str | LabelledTexts,
     *,
     columns: Columns | None = None,
@@ -52,7 +54,7 @@ def evaluate(
     precision: str = AUTO,
     threads: int | None = None,
     seed: int = 0,
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: OnProgress = unheard,
 ) -> Evaluation:
     """Measures accuracy, calibration, exits and time.
 
@@ -80,12 +82,12 @@ def evaluate(
         OptionError: an option is out of range, or there is no such operating point.
     """
     _check_options(thresholds, seconds, threads, seed)
-    if isinstance(model, Classifier):
-        classifier = model
-    else:
-        classifier = load(model, backend=backend, precision=precision, threads=threads)
-    settings = _settings(classifier, thresholds, focus)
+    at, threshold = (focus, None) if isinstance(focus, str) else (None, focus)
+    known = check_model(model, backend=backend, precision=precision, threads=threads, threshold=threshold, at=at)
     rows = read_labelled(data, columns or Columns()) if isinstance(data, str) else data
+    check_pairs(known, rows.text_pairs)
+    classifier = open_model(model, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
+    settings = _settings(classifier, thresholds, focus)
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
         measured = _measure(classifier, rows, [one.rule for one in settings], seconds, seed, on_progress)
@@ -128,7 +130,7 @@ class _Measured:
 
 
 def _measure(
-    classifier: Classifier,
+    classifier: "Classifier",
     rows: LabelledTexts,
     rules: Sequence[Threshold],
     seconds: float,
@@ -157,7 +159,7 @@ class _Setting:
         return None if self.point is None else self.point.name
 
 
-def _settings(classifier: Classifier, thresholds: Sequence[float], focus: float | str | None) -> list[_Setting]:
+def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: float | str | None) -> list[_Setting]:
     """Thresholds, that in focus among them, and the folder's operating points as far as they are up to date."""
     if isinstance(focus, str):
         classifier.operating_point(focus)  # which tells if there is none
@@ -200,11 +202,11 @@ def _describe_data(rows: LabelledTexts, measured: _Measured, used_before: dict[s
     )
 
 
-def _describe_model(classifier: Classifier, model: str | Path | Classifier, *, automatic: bool) -> EvaluatedModel:
+def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", *, automatic: bool) -> EvaluatedModel:
     backbone = classifier.config.backbone_config.model_type
     return EvaluatedModel(
-        name=backbone if isinstance(model, Classifier) else Path(model).resolve().name,
-        folder=None if isinstance(model, Classifier) else str(model),
+        name=Path(model).resolve().name if isinstance(model, str | Path) else backbone,
+        folder=str(model) if isinstance(model, str | Path) else None,
         fingerprint=classifier.fingerprint,
         backbone=backbone,
         exits=tuple(classifier.exits),
@@ -232,6 +234,8 @@ def _check_options(thresholds: Sequence[float], seconds: float, threads: int | N
 
 @contextlib.contextmanager
 def _threads(number: int | None) -> Iterator[None]:
+    import torch
+
     before = torch.get_num_threads()
     if number is not None:
         torch.set_num_threads(number)

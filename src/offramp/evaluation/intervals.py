@@ -2,7 +2,7 @@
 
 from math import ceil, log, sqrt
 
-from scipy.special import betaincinv
+import scipy
 
 from offramp.policy import Interval
 
@@ -51,8 +51,8 @@ def exact_interval(count: int, rows: int) -> tuple[float, float]:
     Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 1934.
     """
     tail = (1 - CONFIDENCE) / 2
-    low = float(betaincinv(count, rows - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, rows - count, 1 - tail)) if count < rows else 1.0
+    low = float(scipy.special.betaincinv(count, rows - count + 1, tail)) if count else 0.0
+    high = float(scipy.special.betaincinv(count + 1, rows - count, 1 - tail)) if count < rows else 1.0
     return low, high
 
 

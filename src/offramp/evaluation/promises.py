@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from scipy.stats import binomtest
+import scipy
 
 from offramp.evaluation.result import OperatingPointHere
 from offramp.policy import Risk
@@ -53,5 +53,5 @@ def _standing(here: OperatingPointHere, rows: int, promised: int) -> Standing | 
         broken = -here.point.accuracy_difference.high > target
     else:
         differing = round(rows * (1.0 - here.point.agreement))
-        broken = binomtest(differing, rows, target, alternative="greater").pvalue * promised < SIGNIFICANT
+        broken = scipy.stats.binomtest(differing, rows, target, alternative="greater").pvalue * promised < SIGNIFICANT
     return Standing.BROKEN if broken else Standing.CHANCE

@@ -14,9 +14,8 @@ from offramp.data import (
     remember,
     temperatures_of,
 )
-from offramp.engine import answers_of, exports_of, open_export, save_calibration, targets_of, torch_classifier
+from offramp.engine import answers_of, check_model, check_pairs, exports_of, save_calibration, targets_of
 from offramp.errors import DataError, ModelFolderError
-from offramp.model import load
 from offramp.policy import OperatingPoint, read_operating_points
 
 
@@ -52,12 +51,17 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
         StorageError: the folder cannot be written.
     """
     folder = Path(model)
+    known = check_model(folder)
+    rows = read_labelled(data, columns or Columns())
+    check_pairs(known, rows.text_pairs)
+    check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
+    from offramp.engine import open_export, torch_classifier
+    from offramp.model import load
+
     loaded = load(folder)
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
-    rows = read_labelled(data, columns or Columns())
     targets_of(classifier, rows)  # refuses rows that do not fit, before anything runs
     check_enough(rows)
-    check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
     before = {("torch", "fp32"): classifier.calibration}
     fitted = {("torch", "fp32"): answers_of(classifier, rows).calibration(rows.fingerprint)}
     for export in exports_of(folder):

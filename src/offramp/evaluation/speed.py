@@ -4,15 +4,19 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine import Classifier
 from offramp.evaluation.bound import Request, measure_costs
 from offramp.evaluation.sampling import distinct, share_of_full
-from offramp.evaluation.timing import OnProgress, Ratio, interleave, ratio
+from offramp.evaluation.timing import Ratio, interleave, ratio
 from offramp.policy import Replay, Threshold, criterion_name
+from offramp.progress import OnProgress
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 REPEATS = 5
 
@@ -71,7 +75,7 @@ def rows_within(
 
 
 def measure_speeds(
-    classifier: Classifier, rows: Request, rules: Sequence[Threshold], on_progress: OnProgress
+    classifier: "Classifier", rows: Request, rules: Sequence[Threshold], on_progress: OnProgress
 ) -> Speeds:
     """Measures wall-clock from texts in to predictions out; everything runs in turn, several times."""
     texts, pairs = rows.texts, rows.text_pairs

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 K = TypeVar("K", bound=Hashable)
 
-OnProgress = Callable[[str, int, int], None]
-"""Is told what is being done, how many of how many parts."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ratio:

@@ -2,9 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from offramp import environment
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import Columns, LabelledTexts, Texts, check_untrained, distinct, read_any, remember, temperatures_of
-from offramp.engine import Classifier, check_pairs, targets_of, torch_classifier
+from offramp.engine import check_model, check_pairs, targets_of
 from offramp.engine.exports import (
     EMBED,
     PRECISIONS,
@@ -21,17 +22,24 @@ from offramp.engine.exports import (
     export_folder,
     weights_fingerprint,
 )
-from offramp.engine.loading import open_export, open_stages
 from offramp.errors import CheckFailed, MissingExtraError, OptionError
 from offramp.evaluation.timing import interleave
-from offramp.exporting.graphs import write_graphs
-from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
 from offramp.exporting.sample import SENTENCES
+from offramp.extras import check_installed
 from offramp.files import replacing
-from offramp.model import LoadedModel, load
 from offramp.policy import ExitAnswers, read_operating_points
 from offramp.policy.bounds import hoeffding_bentkus, least_count
+from offramp.progress import OnProgress, unheard
 
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
+    from offramp.model import LoadedModel
+
+# What writes graphs and runs them, for each backend: the extra, and the packages in it.
+_TOOLS = {
+    "onnxruntime": ("onnx", "onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("openvino", "onnx", "onnxscript", "openvino", "nncf"),
+}
 # At most this far from PyTorch's logits in fp32; in other precisions labels have to agree this often.
 TOLERANCE = 1e-3
 AGREEMENT = {"fp32": 0.999, "bf16": 0.97, "int8": 0.9}
@@ -70,7 +78,7 @@ def export(
     data: str | None = None,
     columns: Columns | None = None,
     threads: int | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_progress: OnProgress = unheard,
 ) -> Exported:
     """Writes a model for ONNX Runtime or OpenVINO into its folder, checks it against PyTorch and measures it.
 
@@ -88,7 +96,7 @@ def export(
             openvino, whose ranges are taken from them. Without it a few built-in sentences serve for the check.
         columns: of the data.
         threads: processor threads to measure with; by default all.
-        on_step: called with what is being done.
+        on_progress: is told what is being done, how many of how many parts.
 
     Raises:
         OptionError: the backend has no such precision, or data is missing.
@@ -100,29 +108,36 @@ def export(
     """
     folder = Path(model)
     _check_options(backend, precision, data)
-    loaded = load(folder)
-    reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
+    known = check_model(folder, backend="torch", threads=threads)
+    check_installed(f"exporting to {backend}", *_TOOLS[backend])
     rows = None if data is None else read_any(data, columns or Columns())
-    targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
-    texts, pairs = _texts(reference, rows)
-    check_pairs(reference, pairs)
+    texts, pairs = _texts(rows, takes_pairs=known.takes_pairs)
+    check_pairs(known, pairs)
     if rows is not None:
         check_untrained(folder, rows, "it is surer of them than of any others, so the export would look too good")
+    from offramp.engine import Classifier, torch_classifier
+    from offramp.engine.loading import open_stages
+    from offramp.model import load
+
+    on_progress("loading the model", 0, None)
+    loaded = load(folder)
+    reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
+    targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
     target = export_folder(folder, backend, precision)
     with replacing(target) as new:
         new.mkdir()
-        on_step("writing graphs")
+        on_progress("writing graphs", 0, 3)
         _write(loaded, reference, texts, pairs, backend, precision, new)
         stages = open_stages(new, backend, precision, reference.exits, threads)
         exported = Classifier(stages, reference.config, reference.tokenizer, reference.calibration)
-        on_step("comparing with PyTorch")
+        on_progress("comparing with PyTorch", 1, 3)
         answers = replace(exported.exit_answers(texts, pairs), targets=targets)
         expected, found = reference.exit_answers(texts, pairs).logits, answers.logits
         different = np.arange(len(texts)) if rows is None else distinct(rows)
         agreement, difference = _check(reference, expected[:, different], found[:, different], precision)
         calibration = _refitted(reference, rows, answers, len(different))
         doubts = (_doubt_of_temperatures(reference, rows, len(different)), _doubt(agreement, precision, len(different)))
-        on_step("measuring")
+        on_progress("measuring", 2, 3)
         written = Export(
             backend=backend,
             precision=precision,
@@ -149,6 +164,8 @@ def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
     points = read_operating_points(folder)
     if not points.points:
         return ()
+    from offramp.engine import open_export
+
     return tuple(points.names_without(written.backend, written.precision, open_export(folder, written).fingerprint))
 
 
@@ -163,7 +180,7 @@ def _check_options(backend: str, precision: str, data: str | None) -> None:
 
 
 def _refitted(
-    reference: Classifier, rows: LabelledTexts | Texts | None, found: ExitAnswers, different: int
+    reference: "Classifier", rows: LabelledTexts | Texts | None, found: ExitAnswers, different: int
 ) -> Calibration:
     """Temperatures for the answers of the export: fitted to labels, or as those of the model to its last exit."""
     if rows is None or different < LEAST_ROWS or not _is_refittable(reference, rows):
@@ -171,12 +188,12 @@ def _refitted(
     return found.calibration(rows.fingerprint, otherwise=reference.calibration.temperatures)
 
 
-def _is_refittable(reference: Classifier, rows: LabelledTexts | Texts) -> bool:
+def _is_refittable(reference: "Classifier", rows: LabelledTexts | Texts) -> bool:
     """Whether rows have what temperatures are fitted to."""
     return isinstance(rows, LabelledTexts) or reference.calibration.against == "model"
 
 
-def _doubt_of_temperatures(reference: Classifier, rows: LabelledTexts | Texts | None, different: int) -> str | None:
+def _doubt_of_temperatures(reference: "Classifier", rows: LabelledTexts | Texts | None, different: int) -> str | None:
     if rows is None or different >= LEAST_ROWS or not _is_refittable(reference, rows):
         return None
     return (
@@ -202,21 +219,24 @@ def _doubt(agreement: float, precision: str, different: int) -> str | None:
     )
 
 
-def _texts(classifier: Classifier, rows: LabelledTexts | Texts | None) -> tuple[list[str], list[str] | None]:
+def _texts(rows: LabelledTexts | Texts | None, *, takes_pairs: bool) -> tuple[list[str], list[str] | None]:
     if rows is not None:
         return rows.texts, rows.text_pairs
-    return list(SENTENCES), list(SENTENCES[::-1]) if classifier.config.text_pair else None
+    return list(SENTENCES), list(SENTENCES[::-1]) if takes_pairs else None
 
 
 def _write(
-    loaded: LoadedModel,
-    classifier: Classifier,
+    loaded: "LoadedModel",
+    classifier: "Classifier",
     texts: list[str],
     pairs: list[str] | None,
     backend: str,
     precision: str,
     target: Path,
 ) -> None:
+    from offramp.exporting.graphs import write_graphs
+    from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
+
     attention = "eager" if backend == "openvino" else "sdpa"
     try:
         if precision != "int8":
@@ -237,7 +257,7 @@ def _write(
 
 
 def _check(
-    classifier: Classifier, expected: NDArray[np.float32], found: NDArray[np.float32], precision: str
+    classifier: "Classifier", expected: NDArray[np.float32], found: NDArray[np.float32], precision: str
 ) -> tuple[float, float]:
     """Share of labels that agree over all exits, and the largest difference of a logit."""
     agreement = float(np.mean([classifier.problem.agree(*pair) for pair in zip(expected, found, strict=True)]))
@@ -252,7 +272,11 @@ def _check(
 
 
 def _measure(
-    reference: Classifier, exported: Classifier, texts: Sequence[str], pairs: Sequence[str] | None, threads: int | None
+    reference: "Classifier",
+    exported: "Classifier",
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    threads: int | None,
 ) -> Speed:
     import torch
 

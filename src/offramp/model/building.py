@@ -12,6 +12,7 @@ from offramp.errors import BackboneError, OptionError
 from offramp.files import read_json
 from offramp.model.checkpoints import backbone_errors, check_tokenizer, check_weights, file_of, open_classifier
 from offramp.model.config import EarlyExitConfig, resolve_exits
+from offramp.model.finding import check_checkpoint
 from offramp.model.heads import default_pooling
 from offramp.model.loading import LoadedModel, flaw_of, quiet
 from offramp.model.network import EarlyExitForSequenceClassification
@@ -49,6 +50,7 @@ def build(
         BackboneError: the encoder cannot be found, read or given exits.
         OptionError: the exits or the layers do not fit the encoder.
     """
+    check_checkpoint(backbone_name)
     with backbone_errors(backbone_name):
         tokenizer = read_tokenizer(backbone_name)
         encoder_config = AutoConfig.from_pretrained(backbone_name, trust_remote_code=False)

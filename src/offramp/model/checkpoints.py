@@ -15,9 +15,10 @@ from transformers import (
 )
 from transformers.utils import cached_file
 
-from offramp.errors import BackboneError, OptionError
+from offramp.errors import BackboneError, OptionError, first_line
 from offramp.model.config import PROBLEM_TYPES, label_flaw
-from offramp.model.loading import first_line, flaw_of, quiet, weights_flaw
+from offramp.model.finding import check_checkpoint
+from offramp.model.loading import flaw_of, quiet, weights_flaw
 from offramp.model.stack import SUPPORTED
 from offramp.model.tokenizers import read_tokenizer, token_limit, vocabulary_flaw
 
@@ -51,6 +52,7 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
             the same name, or its tokenizer does not fit it.
         OptionError: there are not as many labels as outputs, or not all different.
     """
+    check_checkpoint(name, "classifier")
     with backbone_errors(name, "classifier"):
         tokenizer = read_tokenizer(name)
         # Asked for by itself: of a folder without one, transformers would load the base model of an adapter.

@@ -8,6 +8,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from offramp.errors import OptionError
+from offramp.model.folder import MODEL_TYPE
 
 POOLINGS = ("pooler", "cls", "mean")
 HEADS = ("linear", "mlp")
@@ -80,7 +81,7 @@ class EarlyExitConfig(PreTrainedConfig):
         OptionError: the exits do not fit the encoder, or a value is not known.
     """
 
-    model_type = "offramp"
+    model_type = MODEL_TYPE
     sub_configs = {"backbone_config": AutoConfig}  # noqa: RUF012
     # The last exit's logits stand twice in the output, once for everybody who expects a plain classifier.
     keys_to_ignore_at_inference = ["logits"]  # noqa: RUF012
@@ -123,4 +124,4 @@ class EarlyExitConfig(PreTrainedConfig):
         return tuple(self.id2label[index] for index in range(len(self.id2label)))
 
 
-AutoConfig.register("offramp", EarlyExitConfig)
+AutoConfig.register(MODEL_TYPE, EarlyExitConfig)

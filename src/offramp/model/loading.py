@@ -11,15 +11,12 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from offramp.errors import ModelFolderError
-from offramp.files import check_readable, read_json
+from offramp.errors import ModelFolderError, first_line
+from offramp.files import check_readable
 from offramp.model.config import EarlyExitConfig
+from offramp.model.folder import CONFIG, RESTORE, WEIGHTS, check_folder
 from offramp.model.network import EarlyExitForSequenceClassification
 from offramp.model.tokenizers import read_tokenizer, token_limit, vocabulary_flaw
-
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-_RESTORE = "restore it or train the model again"
 
 
 @contextmanager
@@ -56,9 +53,6 @@ def load(folder: Path) -> LoadedModel:
         StorageError: a file may not be read.
     """
     config = load_config(folder)
-    if not (folder / WEIGHTS).is_file():
-        raise ModelFolderError(f"{folder} has no {WEIGHTS}; {_RESTORE}")
-    check_readable(folder / WEIGHTS)
     tokenizer = load_tokenizer(folder, config)
     try:
         network, found = EarlyExitForSequenceClassification.from_pretrained(
@@ -70,13 +64,13 @@ def load(folder: Path) -> LoadedModel:
             local_files_only=True,
         )
     except (SafetensorError, OSError) as error:
-        raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({first_line(error)}); {_RESTORE}") from error
+        raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({first_line(error)}); {RESTORE}") from error
     except Exception as error:  # a configuration that makes no sense can raise anything
-        raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {_RESTORE}") from error
+        raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {RESTORE}") from error
     if flaw := flaw_of(found):
-        raise ModelFolderError(f"{folder / WEIGHTS} does not fit {CONFIG}: {flaw}; {_RESTORE}")
+        raise ModelFolderError(f"{folder / WEIGHTS} does not fit {CONFIG}: {flaw}; {RESTORE}")
     if flaw := weights_flaw(network):
-        raise ModelFolderError(f"{folder / WEIGHTS} is damaged: {flaw}; {_RESTORE}")
+        raise ModelFolderError(f"{folder / WEIGHTS} is damaged: {flaw}; {RESTORE}")
     tokenizer.model_max_length = token_limit(network.backbone, tokenizer)
     return LoadedModel(network.eval(), tokenizer)
 
@@ -87,20 +81,11 @@ def load_config(folder: Path) -> EarlyExitConfig:
     Raises:
         ModelFolderError: the folder is missing, not an offramp model, or damaged.
     """
-    if not folder.is_dir():
-        raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote")
-    if not (folder / CONFIG).is_file():
-        raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}")
-    kind = read_json(folder / CONFIG).get("model_type")
-    if kind != EarlyExitConfig.model_type:
-        raise ModelFolderError(
-            f"{folder} is a {kind!r} model, not an offramp one; train exits on an encoder with "
-            f"'offramp train --model {folder}', or put them on a fine-tuned classifier with 'offramp attach {folder}'"
-        )
+    check_folder(folder)
     try:
         return EarlyExitConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # a configuration that makes no sense can raise anything
-        raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {_RESTORE}") from error
+        raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {RESTORE}") from error
 
 
 def load_tokenizer(folder: Path, config: EarlyExitConfig) -> PreTrainedTokenizerBase:
@@ -110,17 +95,15 @@ def load_tokenizer(folder: Path, config: EarlyExitConfig) -> PreTrainedTokenizer
         config: the folder's.
 
     Raises:
-        ModelFolderError: it is missing or damaged, or has tokens that the encoder does not know.
+        ModelFolderError: it is damaged, or has tokens that the encoder does not know.
         StorageError: a file of it may not be read.
     """
-    if not (folder / "tokenizer_config.json").is_file():
-        raise ModelFolderError(f"{folder} has no tokenizer_config.json; {_RESTORE}")
     for path in folder.glob("*token*.json"):
         check_readable(path)
     try:
         tokenizer = read_tokenizer(folder, local_files_only=True)
     except Exception as error:  # tokenizers raise bare Exception on damaged files
-        raise ModelFolderError(f"the tokenizer in {folder} cannot be read ({first_line(error)}); {_RESTORE}") from error
+        raise ModelFolderError(f"the tokenizer in {folder} cannot be read ({first_line(error)}); {RESTORE}") from error
     if flaw := vocabulary_flaw(tokenizer, config.backbone_config):
         raise ModelFolderError(f"the tokenizer in {folder} {flaw}")
     return tokenizer
@@ -149,9 +132,3 @@ def weights_flaw(network: PreTrainedModel) -> str | None:
         if not weights.detach().sum().isfinite() and not weights.isfinite().all():
             return f"{name} holds values that are NaN or infinite"
     return None
-
-
-def first_line(error: Exception) -> str:
-    """What an error of a library says, in one line."""
-    text = str(error).strip().splitlines()
-    return text[0].rstrip(".: ") if text else type(error).__name__

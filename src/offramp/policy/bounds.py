@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import bdtr
 
 Array = NDArray[np.float64]
 
@@ -37,7 +36,7 @@ def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = 
     hoeffding = np.exp(-rows * (first + (1.0 - below) * np.log((1.0 - below) / (1.0 - target))))
     # A mean of 0/1 losses times the rows is whole but for rounding, which must not push it to the next number.
     counts = np.ceil(np.round(np.asarray(risks) * rows, 6))
-    bentkus = (1.0 if binary else np.e) * bdtr(counts, rows, target)
+    bentkus = (1.0 if binary else np.e) * scipy.special.bdtr(counts, rows, target)
     return np.minimum(hoeffding, np.minimum(bentkus, 1.0))
 
 
@@ -87,8 +86,8 @@ def least_rejected(p_value: Callable[[float], float], level: float) -> float:
         return 1.0
     if p_value(_TOLERANCE) <= level:
         return _TOLERANCE
-    root = float(brentq(lambda target: p_value(target) - level, _TOLERANCE, highest, xtol=_TOLERANCE / 2))
-    return min(1.0, root + _TOLERANCE)
+    root = scipy.optimize.brentq(lambda target: p_value(target) - level, _TOLERANCE, highest, xtol=_TOLERANCE / 2)
+    return min(1.0, float(root) + _TOLERANCE)
 
 
 def least_count(qualifies: Callable[[int], bool], most: int = 2**24) -> int | None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from offramp.calibration import Problem
 from offramp.errors import DataError, OptionError
@@ -53,7 +53,7 @@ class Gate(Criterion):
         # Feature by feature: a matrix product's rounding may depend on the number of rows.
         for weight, feature in zip(self.weights[index], _features(self.problem, probabilities, history), strict=True):
             total = total + weight * feature
-        return np.asarray(expit(total))
+        return np.asarray(scipy.special.expit(total))
 
 
 def fit_gate(exit_probabilities: Array, right: NDArray[np.bool_], problem: Problem) -> Gate:

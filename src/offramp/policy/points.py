@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from offramp.errors import InputError, ModelFolderError
+from offramp.errors import InputError, ModelFolderError, OptionError
 from offramp.files import read_json, write_json
 from offramp.policy.risk import Loss, Method
 from offramp.policy.rules import Threshold
@@ -151,6 +151,26 @@ class OperatingPoints:
     def of(self, backend: str, precision: str) -> dict[str, OperatingPoint]:
         """The points for a backend and precision by name, in the order in which they were made."""
         return {point.name: point for point in self.points if (point.backend, point.precision) == (backend, precision)}
+
+    def at(self, name: str, backend: str, precision: str) -> OperatingPoint:
+        """The point of this name for a backend and precision.
+
+        Raises:
+            OptionError: there is none.
+        """
+        engine, here = f"{backend} {precision}", self.of(backend, precision)
+        if name in here:
+            return here[name]
+        if others := self.named(name):
+            tuned = ", ".join(f"{one.backend} {one.precision}" for one in others)
+            raise OptionError(
+                f"the operating point {name!r} was tuned for {tuned}, and the model runs in {engine}, whose "
+                "confidences differ; tune it for this backend and precision, or load the model in the other"
+            )
+        raise OptionError(
+            f"there is no operating point {name!r} for {engine}; there are: {', '.join(here) or 'none'}. Name one "
+            "of them, or choose it with  offramp tune"
+        )
 
     def names_without(self, backend: str, precision: str, model: str) -> list[str]:
         """Names under which there is no point for a backend, a precision and a fingerprint of the model there."""

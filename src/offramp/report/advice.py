@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
+import scipy
 
 from offramp.benchmark import Kind
 from offramp.calibration import FEW_ROWS
@@ -153,12 +153,12 @@ def _unfair(evaluation: Evaluation) -> Finding:
 def _chance(group: Group) -> float:
     """Of so many rows lost if won and lost were equally likely."""
     discordant = group.won + group.lost
-    return float(binomtest(group.lost, discordant, alternative="greater").pvalue) if discordant else 1.0
+    return float(scipy.stats.binomtest(group.lost, discordant, alternative="greater").pvalue) if discordant else 1.0
 
 
 def _overthinking(evaluation: Evaluation) -> Finding:
     share, rows = evaluation.overthinking.overthought, evaluation.data.rows
-    chance = binomtest(round(share * rows), rows, _OVERTHOUGHT, alternative="greater").pvalue
+    chance = scipy.stats.binomtest(round(share * rows), rows, _OVERTHOUGHT, alternative="greater").pvalue
     return Finding(
         rule=f"An earlier exit is right and the last one wrong on more than {percent(_OVERTHOUGHT, 0)} of texts, by "
         f"more than chance explains ({percent(1 - _SIGNIFICANT, 0)} confidence).",

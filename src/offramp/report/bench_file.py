@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from offramp.benchmark import SCHEMA, Kind
-from offramp.engine import load
 from offramp.errors import DataError, OptionError
 
 _CURE = "run  offramp bench MODEL --data FILE --json BENCH"
@@ -75,6 +74,8 @@ def read_speeds(path: Path, model: Path) -> Speeds:
         raise DataError(f"cannot read the benchmark {path}: {error.strerror or error}; {_CURE}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not what 'offramp bench --json' writes ({error!r:.80}); {_CURE}") from None
+    from offramp.engine import load  # with it comes PyTorch, which takes seconds
+
     found = load(model, backend="torch", precision="fp32").fingerprint
     if fingerprint != found:
         raise OptionError(

@@ -10,10 +10,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from offramp.data import hub_dataset
-from offramp.errors import ModelFolderError
+from offramp.errors import ModelFolderError, first_line
 from offramp.evaluation import Evaluation, Way
 from offramp.files import replacing, unreadable
-from offramp.model.loading import first_line
 from offramp.report import words
 from offramp.report.advice import warning
 from offramp.report.report import Report

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from offramp.errors import MissingExtraError, OptionError
+from offramp.errors import OptionError
+from offramp.extras import check_installed
 from offramp.files import replacing
 
 FORMATS = (".svg", ".png")
@@ -22,7 +23,7 @@ def check_picture(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise OptionError(f"the picture {path} ends in none of {', '.join(FORMATS)}; choose one of them")
-    _pyplot_free_matplotlib()
+    check_installed("a picture", "report", "matplotlib")
 
 
 def write_picture(path: Path, draw: Callable[[], Any]) -> None:
@@ -33,16 +34,9 @@ def write_picture(path: Path, draw: Callable[[], Any]) -> None:
         StorageError: the file cannot be written.
     """
     check_picture(path)
-    matplotlib = _pyplot_free_matplotlib()
+    import matplotlib
+
     # A fixed salt and no date: the same figures give the same file.
     with matplotlib.rc_context({"svg.hashsalt": "offramp", "font.size": 10}), replacing(path) as new:
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
         draw().savefig(new, format=path.suffix.lower()[1:], dpi=160, metadata=metadata)
-
-
-def _pyplot_free_matplotlib() -> Any:
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtraError("a picture", "report") from None
-    return matplotlib

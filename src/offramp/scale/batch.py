@@ -13,7 +13,7 @@ import ray.data
 from ray.exceptions import RayError
 
 from offramp.data import Columns, text_of
-from offramp.engine import WINDOW, Classifier, Predictions, Window, check_columns, column_names, columns_of, load
+from offramp.engine import WINDOW, Classifier, Predictions, Window, check_columns, columns_of, load
 from offramp.errors import ClusterError, DataError
 from offramp.policy import ExitRule
 from offramp.scale.cluster import Shipped, connected, number_of
@@ -172,7 +172,7 @@ def predict_dataset(
     columns, workers = columns or Columns(), workers or Workers()
     classifier = load(model, backend=backend, precision=precision)
     names = _names(dataset)
-    check_columns(classifier, columns, names, column_names(classifier.labels, probabilities))
+    check_columns(classifier, columns, names, probabilities)
     for column in (columns.text, columns.text_pair):
         if column is not None and column not in names:
             raise DataError(f"the dataset has no column {column!r}; its columns are {', '.join(names)}")

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from offramp.errors import MissingExtraError
 from offramp.serving import Settings
 from offramp.serving.app import create_app
-from offramp.serving.run import open_keys, start_service
+from offramp.serving.run import start_service
+from offramp.serving.starting import open_keys
 
 try:
     from ray import serve

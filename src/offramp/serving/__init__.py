@@ -9,8 +9,9 @@ from offramp._lazy import lazy
 from offramp.serving.settings import Settings
 
 if TYPE_CHECKING:
-    from offramp.serving.run import make_service, serve
+    from offramp.serving.run import make_service
+    from offramp.serving.starting import serve
 
 __all__ = ["Settings", "make_service", "serve"]
 
-__getattr__ = lazy(__name__, {"make_service": "run", "serve": "run"})
+__getattr__ = lazy(__name__, {"make_service": "run", "serve": "starting"})

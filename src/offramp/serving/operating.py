@@ -7,6 +7,7 @@ from offramp.calibration import Problem
 from offramp.engine import DEFAULT_THRESHOLD, Classifier
 from offramp.errors import OptionError
 from offramp.policy import Confidence, ExitRule, OperatingPoint, Threshold, rule_in_words
+from offramp.serving.settings import is_threshold
 
 # Load is over when the oldest text waits less than this share of what began it: a server at its limit shall not waver.
 _RELAX = 0.25
@@ -65,11 +66,9 @@ def named_point(classifier: Classifier, name: str) -> Point:
         OptionError: it is neither.
         ModelFolderError: the operating point is out of date.
     """
-    try:
-        threshold = float(name)
-    except ValueError:
-        return default_point(classifier, None, name)
-    return default_point(classifier, threshold, None)
+    if is_threshold(name):
+        return default_point(classifier, float(name), None)
+    return default_point(classifier, None, name)
 
 
 def full_depth(problem: Problem) -> Point:

@@ -1,4 +1,4 @@
-"""``offramp serve``: a model folder becomes an HTTP server, until a signal ends it."""
+"""A model folder becomes an HTTP server, until a signal ends it; the verb is in ``starting.py``."""
 
 import asyncio
 import gc
@@ -12,17 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
+import uvicorn
+
 from offramp import environment
 from offramp.engine import Classifier, load
-from offramp.errors import MissingExtraError, OptionError
-
-try:
-    import fastapi as _fastapi  # noqa: F401
-    import prometheus_client as _prometheus_client  # noqa: F401
-    import uvicorn
-except ImportError:
-    raise MissingExtraError("offramp serve", "serve") from None
-
 from offramp.serving.app import create_app
 from offramp.serving.audits import Auditor, expected_disagreement
 from offramp.serving.core import Core
@@ -42,54 +35,26 @@ logger = logging.getLogger("offramp.serving")
 _KEEP_ALIVE = 30
 # Seconds in which a client has to take some of an answer.
 _STALLED = 30
-# Files and connections that a process may have open, if the system allows it.
-_FILES = 65_536
 
 
-def serve(
-    model: str | Path,
-    settings: Settings | None = None,
-    *,
-    threshold: float | None = None,
-    at: str | None = None,
-    backend: str = "auto",
-    precision: str = "auto",
-    on_ready: Callable[[str], None] | None = None,
+def run_server(
+    service: Service, keys: Keys | None, on_ready: Callable[[str], None] | None, listening: socket.socket
 ) -> None:
-    """Serves a model over HTTP until SIGTERM or SIGINT, and then lets open requests end.
+    """Serves over HTTP until a signal ends it.
 
     Args:
-        model: the model folder.
-        settings: see there.
-        threshold, at: where texts leave that ask for nothing; as for :meth:`offramp.Classifier.predict`.
-        backend, precision: as for :func:`offramp.load`.
+        service: at work; it is stopped in the end.
+        keys: of those who may use it.
         on_ready: called with the server's address when it takes requests.
-
-    Raises:
-        OptionError: a value is out of range, the API keys cannot be read, or the address cannot be used.
-        ModelFolderError: as :func:`offramp.load`.
+        listening: where.
     """
-    settings = settings or Settings()
-    keys = open_keys(settings)
-    with _bound(settings.host, settings.port) as listening:
-        _allow_files()
-        service = start_service(model, settings, threshold=threshold, at=at, backend=backend, precision=precision)
-        # What is loaded stays: looking through it for garbage would stop all requests, and delay the end, by seconds.
-        gc.collect()
-        gc.freeze()
-        try:
-            _Server(service, keys, on_ready).run([listening])
-        finally:
-            service.core.stop()
-
-
-def open_keys(settings: Settings) -> Keys | None:
-    """The keys of those who may use a server; None for everybody.
-
-    Raises:
-        OptionError: they cannot be read.
-    """
-    return None if settings.api_keys is None else Keys(Path(settings.api_keys))
+    # What is loaded stays: looking through it for garbage would stop all requests, and delay the end, by seconds.
+    gc.collect()
+    gc.freeze()
+    try:
+        _Server(service, keys, on_ready).run([listening])
+    finally:
+        service.core.stop()
 
 
 def start_service(
@@ -103,7 +68,7 @@ def start_service(
 ) -> Service:
     """Loads a model for every thread that computes, and puts a server together but for HTTP; its core is at work.
 
-    The arguments and errors are those of :func:`serve`.
+    The arguments and errors are those of :func:`offramp.serve`.
     """
     threads = settings.threads or max(1, (environment.cores() - 1) // settings.compute_threads)
     open_one = partial(
@@ -137,7 +102,7 @@ def make_service(
         name: of the model.
         classifiers: one for each thread that computes.
         settings: see there.
-        threshold, at: as for :func:`serve`.
+        threshold, at: as for :func:`offramp.serve`.
 
     Raises:
         OptionError, ModelFolderError: an operating point is not there, or out of date.
@@ -239,34 +204,3 @@ class _Server(uvicorn.Server):
     def _forget(self) -> None:
         logger.info("SIGUSR1: the drift monitor begins anew")
         self._service.core.desk.auditor.reset()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket at an address; it does not listen yet, so that nobody is kept waiting while the model is loaded."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
-        bound = socket.socket(family, kind)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-        except OSError:
-            bound.close()
-            raise
-    except OSError as error:
-        reason = error.strerror or error
-        raise OptionError(f"cannot listen on {host}:{port}: {reason}; name another --host or --port") from None
-    return bound
-
-
-def _allow_files() -> None:
-    """Lets the process have as many connections open as the system allows; a thousand are soon used up."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -75,3 +75,12 @@ class Settings:
         value = getattr(self, name)
         if value is not None and not valid(value):
             raise OptionError(f"{name.replace('_', '-')} is {value}; use {wanted}")
+
+
+def is_threshold(name: str) -> bool:
+    """Whether an option that takes an operating point or a threshold holds the latter."""
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True

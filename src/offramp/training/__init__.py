@@ -11,8 +11,8 @@ from offramp.training.regimes import Regime
 
 if TYPE_CHECKING:
     from offramp.training.attaching import AttachSummary, attach
+    from offramp.training.listening import Epoch, Listener
     from offramp.training.run import TrainingSummary, train
-    from offramp.training.trainer import Epoch, Listener
 
 __all__ = [
     "DEFAULT",
@@ -32,8 +32,8 @@ __all__ = [
 
 _HOMES = {
     "AttachSummary": "attaching",
-    "Epoch": "trainer",
-    "Listener": "trainer",
+    "Epoch": "listening",
+    "Listener": "listening",
     "TrainingSummary": "run",
     "attach": "attaching",
     "train": "run",

@@ -1,13 +1,12 @@
 """From a classifier that is fine-tuned already to a model folder with exits."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from offramp import environment
@@ -25,19 +24,18 @@ from offramp.data import (
 from offramp.data.unlabelled import split_off_texts
 from offramp.errors import DataError, OptionError
 from offramp.files import replacing
-from offramp.model import LoadedModel, adopt
-from offramp.model.encoding import Encoded, encode
-from offramp.model.losses import UNLABELLED
-from offramp.training.card import attached_card
+from offramp.model.finding import check_checkpoint
+from offramp.progress import OnProgress, unheard
 from offramp.training.checks import check_numbers, check_output, fitted_before
-from offramp.training.folder import write_folder
-from offramp.training.frozen import KeptStates, exit_logits_of, fit_exits, keep_states
-from offramp.training.phases import exits_alone
 from offramp.training.recipe import ExitFit
+
+if TYPE_CHECKING:
+    from offramp.model import LoadedModel
+    from offramp.model.encoding import Encoded
+    from offramp.training.frozen import KeptStates
 
 SCHEMA = 1
 Targets = Literal["labels", "model", "both"]
-OnProgress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class _Part:
     """The texts to fit to, or the dev texts: their tokens, and targets as ``fit_exits`` wants them."""
 
     texts: LabelledTexts | Texts
-    encoded: Encoded
+    encoded: "Encoded"
     targets: NDArray[Any]
 
 
@@ -116,7 +114,7 @@ def attach(
     fit: ExitFit | None = None,
     seed: int = 0,
     overwrite: bool = False,
-    on_progress: OnProgress = lambda done, total, what: None,
+    on_progress: OnProgress = unheard,
 ) -> AttachSummary:
     """Puts exits on a fine-tuned classifier and leaves everything else as it is.
 
@@ -146,7 +144,7 @@ def attach(
         fit: optimisation settings.
         seed: makes everything random repeatable.
         overwrite: replace an existing model folder.
-        on_progress: is told what is done, how much of it and of how much.
+        on_progress: is told what is being done, how many of how many parts.
 
     Raises:
         BackboneError: the checkpoint cannot be found or read, or is no classifier that can take exits.
@@ -158,10 +156,19 @@ def attach(
     folder, columns, teaching = Path(output), columns or Columns(), _Teaching(targets, fit or ExitFit(), seed)
     check_numbers(dev_fraction, max_length, seed)
     check_output(folder, overwrite)
+    check_checkpoint(model, "classifier")
     train_texts, dev_texts = _read(data, dev, dev_fraction, columns, targets, seed)
     if dev is not None:
         check_disjoint(dev_texts, [train_texts])
     before = fitted_before(model, train_texts, dev_texts, same_split=targets != "model")
+    on_progress("loading the classifier", 0, None)
+    # With these comes PyTorch, which takes seconds.
+    import torch
+
+    from offramp.model import adopt
+    from offramp.training.card import attached_card
+    from offramp.training.folder import write_folder
+
     loaded = adopt(
         model,
         exits=exits,
@@ -215,7 +222,10 @@ def _read(
     return split.train, split.dev
 
 
-def _encoded(model: LoadedModel, texts: LabelledTexts | Texts) -> tuple[Encoded, NDArray[Any]]:
+def _encoded(model: "LoadedModel", texts: LabelledTexts | Texts) -> "tuple[Encoded, NDArray[Any]]":
+    from offramp.model.encoding import encode
+    from offramp.model.losses import UNLABELLED
+
     config = model.network.config
     several = model.network.problem_type == Problem.MULTI_LABEL
     encoded = encode(model.tokenizer, texts.texts, texts.text_pairs)
@@ -230,13 +240,16 @@ def _encoded(model: LoadedModel, texts: LabelledTexts | Texts) -> tuple[Encoded,
 
 
 def _fit(
-    model: LoadedModel, train: _Part, dev: _Part, teaching: _Teaching, folder: Path, on_progress: OnProgress
+    model: "LoadedModel", train: _Part, dev: _Part, teaching: _Teaching, folder: Path, on_progress: OnProgress
 ) -> _Fitted:
+    from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
+    from offramp.training.phases import exits_alone
+
     rows, started = len(train.encoded) + len(dev.encoded), time.monotonic()
 
-    def keep(part: _Part, name: str, before: int) -> KeptStates:
+    def keep(part: _Part, name: str, before: int) -> "KeptStates":
         return keep_states(
-            model, part.encoded, folder / name, lambda done: on_progress(before + done, rows, "running texts")
+            model, part.encoded, folder / name, lambda done: on_progress("running texts", before + done, rows)
         )
 
     train_states, dev_states = keep(train, "train.npy", 0), keep(dev, "dev.npy", len(train.encoded))
@@ -252,12 +265,12 @@ def _fit(
         ),
         teaching.fit,
         seed=teaching.seed,
-        on_step=lambda done, total: on_progress(done, total, "fitting exits"),
+        on_step=lambda done, total: on_progress("fitting exits", done, total),
     )
     return _Fitted(exit_logits_of(model.network, dev_states), kept - started, time.monotonic() - kept)
 
 
-def _calibration(model: LoadedModel, dev: _Part, logits: NDArray[np.float32]) -> Calibration:
+def _calibration(model: "LoadedModel", dev: _Part, logits: NDArray[np.float32]) -> Calibration:
     problem, layers = Problem(model.network.problem_type), model.network.config.exits
     if isinstance(dev.texts, Texts):
         return fit_agreement(logits, problem, layers, dev.texts.fingerprint)
@@ -265,7 +278,7 @@ def _calibration(model: LoadedModel, dev: _Part, logits: NDArray[np.float32]) ->
 
 
 def _record(
-    name: str, model: LoadedModel, train: _Part, dev: _Part, teaching: _Teaching, fitted: _Fitted
+    name: str, model: "LoadedModel", train: _Part, dev: _Part, teaching: _Teaching, fitted: _Fitted
 ) -> dict[str, Any]:
     """What ``training.json`` holds."""
     network = model.network

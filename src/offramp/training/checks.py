@@ -1,15 +1,16 @@
 """What is looked at before any work is done."""
 
 from pathlib import Path
-
-from transformers.integrations import get_available_reporting_integrations
+from typing import TYPE_CHECKING
 
 from offramp.data import LabelledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
 from offramp.errors import DataError, OptionError
 from offramp.files import check_writable
-from offramp.model import LoadedModel
 from offramp.training.regimes import Regime
+
+if TYPE_CHECKING:
+    from offramp.model import LoadedModel
 
 TRAINING = "training.json"
 # A few texts stand in any two data sets of a kind; more of the dev rows than this are no chance.
@@ -42,6 +43,10 @@ def check_output(folder: Path, overwrite: bool) -> None:
 
 def check_trackers(report_to: str) -> None:
     """Refuses experiment trackers that are not installed."""
+    if report_to in ("none", "all"):
+        return
+    from transformers.integrations import get_available_reporting_integrations
+
     installed = ["none", "all", *get_available_reporting_integrations()]
     if report_to not in installed:
         raise OptionError(
@@ -62,7 +67,7 @@ def check_distillation(regime: Regime, unlabeled: str | None, teacher: str | Non
         )
 
 
-def check_layers(model: LoadedModel, regime: Regime) -> None:
+def check_layers(model: "LoadedModel", regime: Regime) -> None:
     """Refuses what tells the layers of one exit from those of another where they are the same."""
     if model.network.stack.tied and (regime.name == "sweet" or regime.equilibrium):
         what = "equilibrium" if regime.equilibrium else f"regime {regime.name!r}"

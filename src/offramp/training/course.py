@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
@@ -12,11 +13,12 @@ from offramp.calibration import Problem
 from offramp.files import read_json, replacing, write_json
 from offramp.model import LoadedModel
 from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
+from offramp.training.listening import Epoch, Listener
 from offramp.training.phases import Phase
 from offramp.training.recipe import ExitFit, Recipe
 from offramp.training.rows import Rows
 from offramp.training.teacher import beliefs_of
-from offramp.training.trainer import Epoch, Fit, Listener, accuracies_of, fit
+from offramp.training.trainer import Fit, accuracies_of, fit
 
 _WEIGHTS, _FIT = "weights.safetensors", "fit.json"
 
@@ -118,7 +120,11 @@ def _taught_by_itself(model: LoadedModel, course: Course) -> Course:
     """From here on the last exit as it is now is the teacher of all exits."""
     encoded = course.taught.encoded
     beliefs = beliefs_of(
-        model.network, model.tokenizer, encoded, bf16=course.recipe.bf16, on_rows=course.listener.on_teacher
+        model.network,
+        model.tokenizer,
+        encoded,
+        bf16=course.recipe.bf16,
+        on_rows=partial(course.listener.on_progress, "asking the last exit"),
     )
     return replace(course, taught=replace(course.taught, beliefs=beliefs))
 

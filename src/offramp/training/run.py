@@ -1,62 +1,41 @@
 """From labelled text to a calibrated model folder."""
 
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from accelerate import PartialState
-from transformers import set_seed
 
-from offramp import environment
-from offramp.calibration import Calibration, Problem, fit_calibration
+from offramp.calibration import Calibration, Problem
 from offramp.data import (
     Columns,
-    LabelledTexts,
     Split,
-    Texts,
     check_disjoint,
     check_trainable,
-    encode_labels,
     read_labelled,
     read_texts,
     split_off_dev,
 )
-from offramp.data.seen import SeenRows
 from offramp.errors import OptionError
-from offramp.files import link_target, read_json, replacing, storage_errors, write_json
-from offramp.model import LoadedModel, build
-from offramp.model.encoding import encode
-from offramp.training.card import model_card
+from offramp.files import link_target, read_json
+from offramp.model.finding import check_checkpoint
 from offramp.training.checks import (
     TRAINING,
     check_distillation,
-    check_layers,
     check_numbers,
     check_output,
     check_trackers,
     fitted_before,
 )
-from offramp.training.course import Course, run
-from offramp.training.folder import write_folder
-from offramp.training.phases import phases_of
-from offramp.training.recipe import DEFAULT, ExitFit, Recipe
+from offramp.training.listening import Epoch, Listener
+from offramp.training.recipe import DEFAULT, Recipe
 from offramp.training.regimes import Regime
-from offramp.training.rows import Rows, with_unlabelled
-from offramp.training.teacher import Teacher
-from offramp.training.trainer import Epoch, Fit, Listener
-from offramp.training.unfinished import SETTINGS, check_unfinished, discard, kept
+from offramp.training.unfinished import check_unfinished, check_workplace
 
-SCHEMA = 1
-
-BELIEFS = "teacher.npy"
-
-# For the slowest teacher of the most texts; PyTorch would give up after 10 minutes on GPUs.
-LONGEST_WAIT = timedelta(days=2)
+if TYPE_CHECKING:
+    from offramp.training.trials import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,42 +66,6 @@ class TrainingSummary:
     total_parameters: int
     truncated: int
     blank: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    number: int
-    learning_rate: float
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What all trials of a run share.
-
-    Attributes:
-        build: makes a network that is not trained yet.
-        before: what the model that training starts from, and the teacher, were fitted to.
-        settings: what has to be the same for a run to be resumed.
-    """
-
-    build: Callable[[], LoadedModel]
-    split: Split
-    unlabelled: Texts | None
-    before: list[SeenRows]
-    teacher: Teacher | None
-    names: list[str]
-    recipe: Recipe
-    regime: Regime
-    settings: dict[str, Any]
-    resume: bool
-    report_to: str
-    listener: Listener
-
-    @property
-    def fitted(self) -> list[LabelledTexts | Texts]:
-        """What the network is fitted to: the labelled rows, and then those without labels."""
-        return [self.split.train, *([] if self.unlabelled is None else [self.unlabelled])]
 
 
 def train(
@@ -197,11 +140,17 @@ def train(
     if not 1 <= trials <= 2**32 - seed:
         raise OptionError(f"trials is {trials}; use a whole number from 1 to {2**32 - seed}")
     check_trackers(report_to)
-    # The first to ask for the state of several processes says how long they wait for each other: here for a teacher.
-    PartialState(timeout=LONGEST_WAIT)
     check_output(folder, overwrite)
     regime = regime or Regime()
     check_distillation(regime, unlabeled, teacher)
+    check_checkpoint(model)
+    if teacher is not None:
+        check_checkpoint(teacher, "classifier")
+    place = link_target(folder)  # the model is moved there from the workplace, so both have to be on one disk
+    workplace = place.with_name(place.name + ".checkpoints")
+    check_workplace(workplace, resume)
+    listener = listener or Listener()
+    listener.on_progress("reading texts", 0, None)
     split, names = _read(data, dev, dev_fraction, columns, seed)
     sources = dict.fromkeys(name for name in (model, teacher) if name is not None)
     before = [rows for name in sources for rows in fitted_before(name, split.train, split.dev, same_split=True)]
@@ -209,9 +158,6 @@ def train(
     # Rows that were split off may repeat what is left: that is how such texts come.
     check_disjoint(split.dev, [*([] if dev is None else [split.train]), *([] if more is None else [more])])
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
-    expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
-    if expert is not None:
-        expert.check(split.train)
     exits = (layers,) if exits is None and layers is not None else exits
     fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
     settings = {
@@ -228,9 +174,16 @@ def train(
         "seed": seed,
         "data": fingerprints | ({} if more is None else {"unlabelled": more.fingerprint}),
     }
-    place = link_target(folder)  # the model is moved there from the workplace, so both have to be on one disk
-    workplace = place.with_name(place.name + ".checkpoints")
     check_unfinished(workplace, settings, resume)
+    listener.on_progress("loading PyTorch", 0, None)
+    from offramp.model import build
+    from offramp.training.teacher import Teacher
+    from offramp.training.trials import Work, begin, run_trials
+
+    begin()
+    expert = None if teacher is None else Teacher.open(teacher, names, problem, max_length)
+    if expert is not None:
+        expert.check(split.train)
     new_network = partial(
         build,
         model,
@@ -243,7 +196,7 @@ def train(
         text_pair=columns.text_pair is not None,
         max_length=max_length,
     )
-    work = _Work(
+    work = Work(
         build=new_network,
         split=split,
         unlabelled=more,
@@ -255,120 +208,10 @@ def train(
         settings=settings,
         resume=resume,
         report_to=report_to,
-        listener=listener or Listener(),
+        listener=listener,
     )
-    with kept(workplace):
-        planned = _plan(recipe, trials, seed)
-        finished = [_finished(trial, workplace / f"trial-{trial.number}", work) for trial in planned]
-    if environment.is_main_process():
-        _keep_best(finished, folder)
-        discard(workplace)
-    PartialState().wait_for_everyone()
+    run_trials(_plan(recipe, trials, seed), work, workplace, folder)
     return _summary(folder)
-
-
-def _finished(trial: _Trial, place: Path, work: _Work) -> Path:
-    """The model folder of a trial, which is run unless it was before an interruption."""
-    made = place / "model"
-    if not (made / TRAINING).is_file():
-        _run_trial(trial, place, work)
-    return made
-
-
-def _keep_best(finished: list[Path], folder: Path) -> None:
-    best = max(finished, key=lambda made: read_json(made / TRAINING)["best"]["mean_accuracy"])
-    with replacing(folder) as new:
-        best.replace(new)
-
-
-def _run_trial(trial: _Trial, place: Path, work: _Work) -> None:
-    """Trains and calibrates one model and leaves it as a whole model folder in ``place / "model"``."""
-    set_seed(trial.seed)
-    model = work.build()
-    check_layers(model, work.regime)
-    phases = phases_of(work.regime, model.network.config.exits, taught=work.teacher is not None)
-    if trial.number == 0:
-        counts = work.split.train.label_counts()
-        work.listener.on_labels({name: counts.get(name, 0) for name in work.names})
-    work.listener.on_trial(trial.number, work.settings["trials"], trial.learning_rate)
-    course = _course(trial, model, place, work)
-    if environment.is_main_process():
-        # Not before all input has been checked: what is refused leaves nothing behind.
-        write_json(place.parent / SETTINGS, work.settings)
-    config, dev = model.network.config, work.split.dev
-    with storage_errors(place):
-        if work.teacher is not None:
-            # All trials share it, also after a resumption.
-            beliefs = work.teacher.kept_logits(
-                work.fitted,
-                place.parent / BELIEFS,
-                bf16=work.recipe.bf16,
-                on_rows=work.listener.on_teacher,
-            )
-            course = replace(course, taught=replace(course.taught, beliefs=beliefs))
-        result = run(model, course, phases)
-    PartialState().wait_for_everyone()  # no file of another process is in use any more
-    problem = Problem(model.network.problem_type)
-    calibration = fit_calibration(result.dev_logits, result.dev_targets, problem, config.exits, dev.fingerprint)
-    record = _record(trial, model, course, result, work)
-    if environment.is_main_process():
-        with replacing(place / "model") as new:
-            new.mkdir()
-            card = model_card(config, calibration, record, [rows.source for rows in (*work.fitted, dev)])
-            write_folder(new, model, calibration, record, card, fitted=[*work.fitted, *work.before], dev=dev)
-        # With the optimiser's state they are several times as large as the model.
-        for phase in place.glob("phase-*"):
-            shutil.rmtree(phase, ignore_errors=True)
-
-
-def _course(trial: _Trial, model: LoadedModel, place: Path, work: _Work) -> Course:
-    """What a trial trains on, as token ids, and how."""
-    several, more = model.network.problem_type == Problem.MULTI_LABEL, work.unlabelled
-
-    def labelled(rows: LabelledTexts) -> Rows:
-        encoded = encode(model.tokenizer, rows.texts, rows.text_pairs)
-        return Rows(encoded, encode_labels(rows, work.names, multi_label=several))
-
-    train = taught = labelled(work.split.train)
-    if more is not None:
-        taught = with_unlabelled(train, encode(model.tokenizer, more.texts, more.text_pairs))
-    return Course(
-        train=train,
-        dev=labelled(work.split.dev),
-        taught=taught,
-        recipe=work.recipe,
-        exit_fit=ExitFit(),
-        learning_rate=trial.learning_rate,
-        seed=trial.seed,
-        place=place,
-        resume=work.resume,
-        report_to=work.report_to,
-        listener=work.listener,
-    )
-
-
-def _record(trial: _Trial, model: LoadedModel, course: Course, result: Fit, work: _Work) -> dict[str, Any]:
-    """What ``training.json`` holds."""
-    rows = {"train": len(course.train.encoded), "dev": len(course.dev.encoded)}
-    more = {} if work.unlabelled is None else {"unlabelled": len(work.unlabelled)}
-    return {
-        "schema": SCHEMA,
-        "environment": environment.describe(),
-        **work.settings,
-        "max_length": model.tokenizer.model_max_length,
-        **({"fit": asdict(course.exit_fit)} if work.regime.name == "frozen" else {}),
-        "trial": asdict(trial),
-        "rows": rows | more,
-        "truncated": int(course.train.encoded.truncated.sum()),
-        "blank": work.split.train.blank,
-        "epochs": [_epoch_record(epoch) for epoch in result.epochs],
-        "best": _epoch_record(result.best),
-        "seconds": result.seconds,
-        "parameters": {
-            "total": model.network.num_parameters(),
-            "exits": sum(parameter.numel() for parameter in model.network.heads.parameters()),
-        },
-    }
 
 
 def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: int) -> tuple[Split, list[str]]:
@@ -381,10 +224,12 @@ def _read(data: str, dev: str | None, fraction: float, columns: Columns, seed: i
     return split_off_dev(rows, fraction, seed), names
 
 
-def _plan(recipe: Recipe, trials: int, seed: int) -> list[_Trial]:
+def _plan(recipe: Recipe, trials: int, seed: int) -> "list[Trial]":
     """Random search as in the paper: each trial has its own seed and draws its learning rate."""
+    from offramp.training.trials import Trial
+
     draws = np.random.default_rng(seed).choice(recipe.learning_rates, size=trials)
-    return [_Trial(number, float(rate), seed + number) for number, rate in enumerate(draws)]
+    return [Trial(number, float(rate), seed + number) for number, rate in enumerate(draws)]
 
 
 def _summary(folder: Path) -> TrainingSummary:
@@ -401,7 +246,3 @@ def _summary(folder: Path) -> TrainingSummary:
         truncated=record["truncated"],
         blank=record["blank"],
     )
-
-
-def _epoch_record(epoch: Epoch) -> dict[str, Any]:
-    return asdict(epoch) | {"mean_accuracy": epoch.mean_accuracy}

@@ -15,11 +15,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from offramp import environment
 from offramp.calibration import Problem
 from offramp.data import LabelledTexts, Texts
-from offramp.errors import BackboneError, OptionError
+from offramp.errors import BackboneError, OptionError, first_line
 from offramp.files import replacing
 from offramp.model import FineTuned, open_classifier
 from offramp.model.encoding import Encoded, encode
-from offramp.model.loading import first_line
 from offramp.model.padding import Batch, batch_of, padded_batches, padding_id_of
 
 # How far answers of one classifier to one text may be apart for reasons of rounding.

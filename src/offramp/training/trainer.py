@@ -2,11 +2,11 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,49 +31,12 @@ from offramp.files import read_json
 from offramp.model import LoadedModel
 from offramp.model.loading import quiet
 from offramp.model.padding import padding_id_of
+from offramp.training.listening import Epoch, Listener
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import Recipe
 from offramp.training.rows import LengthGrouped, Rows, RowSet, collate
 
 CHECKPOINT_SECONDS = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """Dev accuracy of every exit after an epoch. ``number`` counts from 1 and may be fractional at the end.
-
-    ``training_loss`` is the mean over the epoch, or over its rest where it was broken off and resumed; ``seconds`` is
-    the time of the pass over the dev rows.
-    """
-
-    number: float
-    exits: tuple[int, ...]
-    """Layers run before each exit."""
-    accuracies: tuple[float, ...]
-    training_loss: float | None
-    seconds: float
-
-    @property
-    def mean_accuracy(self) -> float:
-        """What the best epoch is chosen by: early exits make the speed, late ones the accuracy."""
-        return sum(self.accuracies) / len(self.accuracies)
-
-    @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
-        """Reads what ``asdict`` made of an epoch, from JSON."""
-        known = {field.name: entry[field.name] for field in fields(cls)}
-        return cls(**{**known, "exits": tuple(entry["exits"]), "accuracies": tuple(entry["accuracies"])})
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """What a caller wants to hear while a model trains."""
-
-    on_labels: Callable[[dict[str, int]], None] = lambda rows_of_each: None
-    on_trial: Callable[[int, int, float], None] = lambda number, trials, learning_rate: None
-    on_step: Callable[[int, int], None] = lambda done, total: None
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None
-    on_teacher: Callable[[int, int], None] = lambda done, total: None
 
 
 class _Trainer(Trainer):

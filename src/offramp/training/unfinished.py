@@ -14,21 +14,30 @@ SETTINGS = "run.json"
 """Of the run that began there; the first thing that it writes."""
 
 
+def check_workplace(workplace: Path, resume: bool) -> None:
+    """Makes sure that nothing is where checkpoints go but those of an earlier run, and only if it is to be resumed."""
+    if not environment.is_main_process():
+        return  # Other processes may find what the first is writing there.
+    if (workplace / SETTINGS).is_file():
+        if not resume:
+            raise OptionError(
+                f"{workplace} holds an unfinished run; add --resume to go on with it, or delete that folder to start "
+                "anew"
+            )
+    elif _holds_anything(workplace):
+        # At the end the folder is deleted.
+        raise OptionError(
+            f"{workplace} is where checkpoints go until the model is whole, but it holds something else; move "
+            "that away, or choose another output"
+        )
+
+
 def check_unfinished(workplace: Path, settings: dict[str, Any], resume: bool) -> None:
     """Makes sure that checkpoints of an earlier run are wanted and belong to the same command, and nobody else's."""
+    check_workplace(workplace, resume)
     note = workplace / SETTINGS
     if not note.is_file():
-        # At the end the folder is deleted. Other processes may find what the first is writing there.
-        if environment.is_main_process() and _holds_anything(workplace):
-            raise OptionError(
-                f"{workplace} is where checkpoints go until the model is whole, but it holds something else; move "
-                "that away, or choose another output"
-            )
         return
-    if not resume and environment.is_main_process():
-        raise OptionError(
-            f"{workplace} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
-        )
     before, now = _flat(read_json(note)), _flat(settings)
     keys = sorted(before.keys() | now.keys())
     changed = [f"{key} ({before.get(key)}, now {now.get(key)})" for key in keys if before.get(key) != now.get(key)]

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from offramp.calibration import Calibration
 from offramp.data import LabelledTexts, Texts, check_unseen, is_point
 from offramp.data.seen import FITTING
-from offramp.engine import Classifier
 from offramp.errors import OptionError
 from offramp.evaluation import Request, check_enough, measure_stages
 from offramp.policy import ExitAnswers, StageCosts
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 REPEATS = 5
 _LEAST_TIMED = 32
@@ -39,13 +42,13 @@ def check_unused(rows: LabelledTexts | Texts, uses: Mapping[str, float], *, spli
 class Refitted:
     """A classifier with new temperatures, the rows they were fitted to, and the other rows with their answers."""
 
-    classifier: Classifier
+    classifier: "Classifier"
     fitted: LabelledTexts | Texts
     rest: LabelledTexts | Texts
     answers: ExitAnswers
 
 
-def refit(classifier: Classifier, rows: LabelledTexts | Texts, answers: ExitAnswers, seed: int) -> Refitted:
+def refit(classifier: "Classifier", rows: LabelledTexts | Texts, answers: ExitAnswers, seed: int) -> Refitted:
     """Fits the temperatures anew to one random half of the rows, as they were fitted: to labels or to the last exit.
 
     Raises:
@@ -63,7 +66,9 @@ def refit(classifier: Classifier, rows: LabelledTexts | Texts, answers: ExitAnsw
     return Refitted(_with_calibration(classifier, calibration), fitted, rows.subset(there), rest)
 
 
-def _with_calibration(classifier: Classifier, calibration: Calibration) -> Classifier:
+def _with_calibration(classifier: "Classifier", calibration: Calibration) -> "Classifier":
+    from offramp.engine import Classifier  # with it comes PyTorch, which takes seconds
+
     return Classifier(
         classifier.stages,
         classifier.config,
@@ -81,7 +86,7 @@ class Measured:
     rows: int
 
 
-def measure(classifier: Classifier, rows: LabelledTexts | Texts, answers: ExitAnswers, seconds: float) -> Measured:
+def measure(classifier: "Classifier", rows: LabelledTexts | Texts, answers: ExitAnswers, seconds: float) -> Measured:
     """Measures the stages on rows at even distances from the shortest to the longest, for about some seconds."""
     tokens = answers.tokens
     size = seconds / (answers.seconds_per_row * 2 * (REPEATS + 1))

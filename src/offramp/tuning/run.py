@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from offramp import environment
 from offramp.data import Columns, LabelledTexts, Texts, point_of, read_any, remember, temperatures_of, uses_of
-from offramp.engine import Classifier, answers_of, load, save_calibration
+from offramp.engine import answers_of, check_model, check_pairs, open_model, save_calibration
 from offramp.errors import CheckFailed, OptionError
-from offramp.evaluation import OnProgress
 from offramp.policy import (
     CRITERIA,
     FITTED,
@@ -43,8 +41,12 @@ from offramp.policy import (
     save_operating_points,
     sweep,
 )
+from offramp.progress import OnProgress, unheard
 from offramp.tuning.goals import check_labels, goals_of
 from offramp.tuning.rows import REPEATS, Refitted, check_unused, measure, refit
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 SCHEMA = 1
 CONFIDENCE = 0.95
@@ -114,7 +116,7 @@ def tune(
     threads: int | None = None,
     seconds: float = SECONDS,
     seed: int = 0,
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: OnProgress = unheard,
 ) -> Tuned:
     """Chooses operating points on calibration rows and writes them into the model folder, for ``predict(at=name)``.
 
@@ -168,12 +170,14 @@ def tune(
     )
     _check_rule(rule, threshold)
     _check_numbers(seconds, seed)
-    classifier = load(folder, backend=backend, precision=precision, threads=threads)
-    _check_default(default, goals, classifier)
+    known = check_model(folder, backend=backend, precision=precision, threads=threads)
     rows = read_any(data, columns or Columns())
     check_labels(goals, rows)
+    check_pairs(known, rows.text_pairs)
     uses = uses_of(folder, rows)
     check_unused(rows, uses, split=split)
+    classifier = open_model(folder, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
+    _check_default(default, goals, classifier)
     on_progress("running all exits", 0, 2)
     answers, refitted = answers_of(classifier, rows), None
     if split:
@@ -230,7 +234,7 @@ def _check_numbers(seconds: float, seed: int) -> None:
         raise OptionError(f"seed is {seed}; use a whole number from 0 on")
 
 
-def _check_default(default: str | None, goals: Mapping[str, Goal], classifier: Classifier) -> None:
+def _check_default(default: str | None, goals: Mapping[str, Goal], classifier: "Classifier") -> None:
     names = [*goals, *classifier.points.of(classifier.stages.backend, classifier.stages.precision)]
     if default is not None and default not in names:
         raise OptionError(f"the default {default!r} is no operating point; it can be one of {', '.join(names)}")
@@ -240,7 +244,7 @@ def _choose(
     goals: Mapping[str, Goal],
     rules: Mapping[str, str],
     answers: ExitAnswers,
-    classifier: Classifier,
+    classifier: "Classifier",
     fingerprint: str,
     threads: int | None,
     seed: int,
@@ -296,7 +300,7 @@ def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, backend: str, th
 
 def _write(
     folder: Path,
-    classifier: Classifier,
+    classifier: "Classifier",
     rows: LabelledTexts | Texts,
     refitted: Refitted | None,
     points: tuple[OperatingPoint, ...],
@@ -318,10 +322,12 @@ def _write(
 
 
 def _threads(threads: int | None) -> int:
+    import torch
+
     return threads or torch.get_num_threads()
 
 
-def _describe_model(folder: Path, classifier: Classifier) -> dict[str, Any]:
+def _describe_model(folder: Path, classifier: "Classifier") -> dict[str, Any]:
     return {
         "folder": str(folder),
         "fingerprint": classifier.fingerprint,

@@ -1,0 +1,145 @@
+"""In which backend and precision a model folder runs, and whether it can: decided before PyTorch is imported.
+
+PyTorch takes seconds to import, and what a user mistyped shall not take seconds to be told.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp import environment
+from offramp.calibration import Problem
+from offramp.engine.exports import PRECISIONS, Export, exports_of, read_export
+from offramp.errors import OptionError
+from offramp.extras import check_installed
+from offramp.model.folder import Described, check_folder
+from offramp.policy import Confidence, Threshold, read_operating_points
+from offramp.progress import OnProgress, unheard
+
+if TYPE_CHECKING:
+    from offramp.engine.classifier import Classifier
+
+AUTO = "auto"
+DEFAULT_THRESHOLD = 0.9
+DEFAULT_TOKEN_BUDGET = 2048
+# Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
+WINDOW = 8192
+# What brings the runtime of a backend; the package is called as the backend is.
+_EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
+
+
+def choose_engine(
+    folder: Path, backend: str = AUTO, precision: str = AUTO, threads: int | None = None
+) -> Export | None:
+    """Gives the export of a model folder to use; None stands for PyTorch.
+
+    The arguments are those of :func:`offramp.load`.
+
+    Raises:
+        ModelFolderError: the folder is not exported to the backend, or what is there is damaged or out of date.
+        OptionError: the backend has no such precision, or a value is out of range.
+        MissingExtraError: the backend is not installed.
+    """
+    check_engine(backend, precision, threads)
+    export = None if backend == "torch" else _choose(folder, backend, precision, threads)
+    if export is not None:
+        check_installed(f"the backend {export.backend}", _EXTRAS[export.backend], export.backend)
+    return export
+
+
+def check_model(
+    model: "str | Path | Classifier",
+    *,
+    backend: str = AUTO,
+    precision: str = AUTO,
+    threads: int | None = None,
+    threshold: float | None = None,
+    at: str | None = None,
+) -> "Classifier | Described":
+    """Makes sure that a model can run as asked, as far as that shows without loading it; tells what is known of it.
+
+    The arguments are those of :func:`offramp.load` and of :meth:`offramp.Classifier.predict`.
+
+    Raises:
+        ModelFolderError, OptionError, MissingExtraError: as :func:`offramp.load`; threshold and at are both given, the
+            threshold is out of range, or there is no such operating point.
+    """
+    check_one_given(threshold=threshold, at=at)
+    if threshold is not None:
+        Threshold(threshold, Confidence(Problem.SINGLE_LABEL))  # which refuses what no rule can take
+    if not isinstance(model, str | Path):
+        return model
+    folder = Path(model)
+    if not folder.exists():
+        from offramp.engine.hub import folder_of
+
+        folder = folder_of(model)
+    described = check_folder(folder)
+    export = choose_engine(folder, backend, precision, threads)
+    if at is not None:
+        here = ("torch", "fp32" if precision == AUTO else precision)
+        read_operating_points(folder).at(at, *(here if export is None else (export.backend, export.precision)))
+    return described
+
+
+def open_model(
+    model: "str | Path | Classifier",
+    *,
+    backend: str = AUTO,
+    precision: str = AUTO,
+    threads: int | None = None,
+    on_progress: OnProgress = unheard,
+) -> "Classifier":
+    """Loads a model folder as :func:`offramp.load` does; a classifier in memory is given back as it is."""
+    if not isinstance(model, str | Path):
+        return model
+    on_progress("loading the model", 0, None)
+    from offramp.engine.loading import load
+
+    return load(model, backend=backend, precision=precision, threads=threads)
+
+
+def check_engine(backend: str, precision: str, threads: int | None) -> None:
+    """Refuses backends, precisions and numbers of threads that no model has."""
+    if backend not in (AUTO, *PRECISIONS):
+        raise OptionError(f"backend {backend!r} is not known; valid: {', '.join((AUTO, *PRECISIONS))}")
+    known = PRECISIONS.get(backend) or tuple(dict.fromkeys(one for several in PRECISIONS.values() for one in several))
+    if precision not in (AUTO, *known):
+        raise OptionError(f"precision {precision!r} is not one of {backend}'s; valid: {', '.join((AUTO, *known))}")
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads is {threads}; use at least 1")
+
+
+def check_one_given(**options: object) -> None:
+    """Refuses several answers to the question when a text leaves.
+
+    Raises:
+        OptionError: more than one of the options is not None.
+    """
+    given = [f"{name} {value!r:.60}" for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise OptionError(f"{' and '.join(given)} are given; give only one of them")
+
+
+def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> Export | None:
+    if AUTO not in (backend, precision):
+        return read_export(folder, backend, precision)
+    fitting = [
+        export
+        for export in exports_of(folder)
+        if backend in (AUTO, export.backend) and precision in (AUTO, export.precision)
+    ]
+    fastest = max(fitting, key=lambda export: (export.doubt is None, _gain(export, threads)), default=None)
+    if backend == AUTO and precision in (AUTO, *PRECISIONS["torch"]):
+        # PyTorch in fp32 is what gains are measured against, and what runs where nothing was measured.
+        return fastest if fastest is not None and fastest.doubt is None and _gain(fastest, threads) > 1 else None
+    if fastest is None:
+        wanted = (backend, PRECISIONS[backend][0]) if precision == AUTO else ("openvino", precision)
+        return read_export(folder, *wanted)  # which tells that it is not there, and how to get it
+    return fastest
+
+
+def _gain(export: Export, threads: int | None) -> float:
+    """How many times faster than PyTorch an export was on this processor; 0 where that was not measured."""
+    here = [speed for speed in export.speeds if speed.cpu == environment.cpu_name()]
+    same = [speed for speed in here if speed.threads == threads] or here
+    return max((speed.texts_per_second / speed.torch_texts_per_second for speed in same), default=0.0)

@@ -1,0 +1,53 @@
+"""What a model folder holds, as far as that shows without PyTorch, which takes seconds to import."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from offramp.errors import ModelFolderError
+from offramp.files import check_readable, read_json
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer_config.json"
+MODEL_TYPE = "offramp"
+RESTORE = "restore it or train the model again"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the configuration of a model folder says of the model.
+
+    Attributes:
+        labels: label names in the order of the probabilities.
+        takes_pairs: whether it was trained on pairs of texts.
+    """
+
+    labels: tuple[str, ...]
+    takes_pairs: bool
+
+
+def check_folder(folder: Path) -> Described:
+    """Makes sure that a folder is a model of ours with all its files; what is in them shows when they are loaded.
+
+    Raises:
+        ModelFolderError: the folder is missing, not an offramp model, or lacks a file.
+        StorageError: the weights may not be read.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote")
+    if not (folder / CONFIG).is_file():
+        raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}")
+    config = read_json(folder / CONFIG)
+    kind = config.get("model_type")
+    if kind != MODEL_TYPE:
+        raise ModelFolderError(
+            f"{folder} is a {kind!r} model, not an offramp one; train exits on an encoder with "
+            f"'offramp train --model {folder}', or put them on a fine-tuned classifier with 'offramp attach {folder}'"
+        )
+    for name in (WEIGHTS, TOKENIZER):
+        if not (folder / name).is_file():
+            raise ModelFolderError(f"{folder} has no {name}; {RESTORE}")
+    check_readable(folder / WEIGHTS)
+    names = config.get("id2label")
+    labels = tuple(map(str, names.values())) if isinstance(names, dict) else ()
+    return Described(labels, bool(config.get("text_pair")))

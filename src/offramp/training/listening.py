@@ -1,0 +1,53 @@
+"""What is heard of a training while it runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from offramp.progress import OnProgress, unheard
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Dev accuracy of every exit after an epoch. ``number`` counts from 1 and may be fractional at the end.
+
+    ``training_loss`` is the mean over the epoch, or over its rest where it was broken off and resumed; ``seconds`` is
+    the time of the pass over the dev rows.
+    """
+
+    number: float
+    exits: tuple[int, ...]
+    """Layers run before each exit."""
+    accuracies: tuple[float, ...]
+    training_loss: float | None
+    seconds: float
+
+    @property
+    def mean_accuracy(self) -> float:
+        """What the best epoch is chosen by: early exits make the speed, late ones the accuracy."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
+        """Reads what ``asdict`` made of an epoch, from JSON."""
+        known = {field.name: entry[field.name] for field in fields(cls)}
+        return cls(**{**known, "exits": tuple(entry["exits"]), "accuracies": tuple(entry["accuracies"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What a caller wants to hear while a model trains.
+
+    Attributes:
+        on_labels: how many rows each label has, once.
+        on_progress: what is being done before and between the steps of training, as of all verbs.
+        on_trial: number of a trial that begins, how many there are, its learning rate.
+        on_step: steps done, and steps in all.
+        on_epoch: dev accuracies after each epoch.
+    """
+
+    on_labels: Callable[[dict[str, int]], None] = lambda rows_of_each: None
+    on_progress: OnProgress = unheard
+    on_trial: Callable[[int, int, float], None] = lambda number, trials, learning_rate: None
+    on_step: Callable[[int, int], None] = lambda done, total: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
