@@ -27,7 +27,7 @@ from benchmarks.serving.servers import running
 from offramp import environment
 from offramp.files import write_json
 
-_AT_ONCE = 32
+_AT_ONCE = 16
 # Seconds after which a connection should long have ended.
 _PATIENCE = 30.0
 _READ = 65_536

@@ -205,7 +205,7 @@ def _refused(
 
 
 def _long_head(rng: Random) -> bytes:
-    much = b"a" * rng.choice([HEAD_BYTES + 5000, 300_000, 2_000_000])
+    much = b"a" * rng.choice([HEAD_BYTES + 10_000, 300_000, 2_000_000])
     return rng.choice(
         [
             b"GET /" + much,
@@ -220,7 +220,7 @@ def _long_head(rng: Random) -> bytes:
 
 def _long_chunks(rng: Random) -> bytes:
     head = _head(rng, b"POST /predict HTTP/1.1", b"Transfer-Encoding: chunked")
-    much = rng.choice([HEAD_BYTES + 5000, 500_000])
+    much = rng.choice([HEAD_BYTES + 10_000, 500_000])
     return head + rng.choice(
         [
             b"1;" + b"a" * much,

@@ -185,6 +185,19 @@ def test_noise_after_requests_is_refused_after_their_answers(server, noise):
     assert found[-1][0] in {400, 414}
     found = talk(server, post() + post() + chunked(b"x\r\n"))
     assert [status for status, _ in found] == [200, 200, 400]
+    many = b"DELETE /health HTTP/1.1\r\n" + b"X: a\r\n" * 200  # refused while an error is being answered
+    assert statuses(server, head(b"DELETE /predict") * 2 + many) == [405, 405, 431]
+
+
+def test_half_a_head_after_requests_is_given_up_as_it_is_without_them(server):
+    assert statuses(server, post() + head()[:-2]) == [200, 408]
+
+
+def test_what_comes_after_the_last_request_does_not_cost_its_answer(server):
+    for _ in range(20):
+        assert statuses(server, LAST, head() * 500, b"more", pause=0) == [200]
+    many = post(b"Connection: close") + head() * 50_000
+    assert statuses(server, many) == [200]
 
 
 def test_trailers_are_no_headers(server):

@@ -1,7 +1,6 @@
 """What stands in front of every request: keys, the size and the time of its body, and counting."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +21,6 @@ logger = logging.getLogger("offramp.serving")
 OPEN = frozenset({"/", "/docs", "/openapi.json", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 # Bytes of a body that such a request may have; nobody reads it.
 _OPEN_BODY = 65_536
-# Seconds in which a client that is refused may still send; what it sends is dropped.
-LINGER = 1.0
 
 
 class Guard:
@@ -68,17 +65,16 @@ class Guard:
                 status = message["status"]
             await send(message)
 
-        arriving, refused = _Arriving(receive), False
         try:
             if not _is_open(scope):
                 self._check_connections()
                 self._check_key(scope)
-            body = decoded(await self._body(scope, arriving), _coding(scope), self._most(scope))
+            body = decoded(await self._body(scope, receive), _coding(scope), self._most(scope))
             began = time.monotonic()
             await self._app(scope, _Body(body, receive), watched)
         except Refusal as refusal:
             status, scope["refusal"] = refusal.status, refusal
-            if refused := status != 499:
+            if status != 499:
                 await _refuse(scope, refusal, send)
         except Exception:
             status = 500
@@ -90,9 +86,6 @@ class Guard:
                 self._journal.refused(scope, reason)
             if self._settings.log_requests or self._settings.log_texts:
                 logger.info("%s %d %.1f ms", request_in_words(scope), status, 1000 * seconds)
-        if refused:
-            await arriving.drop()
-            await send({"type": "http.response.body"})
 
     def _route(self, scope: Scope) -> str:
         """The path of the route that a request goes to, also if it was refused before it came there; else ``other``."""
@@ -154,27 +147,6 @@ def _coding(scope: Scope) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding")
 
 
-class _Arriving:
-    """A request's body on its way."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._more = True
-
-    async def __call__(self) -> Message:
-        """See ASGI."""
-        message = await self._receive()
-        self._more = message.get("more_body", False)
-        return message
-
-    async def drop(self) -> None:
-        """Reads what still comes, for a while: a connection that is closed meanwhile takes the answer with it."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER):
-                while self._more:
-                    await self()
-
-
 class _Body:
     """Gives the application the body at once, and then what comes after it: that the client left."""
 
@@ -190,7 +162,7 @@ class _Body:
 
 
 async def _refuse(scope: Scope, refusal: Refusal, send: Send) -> None:
-    """Sends a refusal, but for the end that closes the connection."""
+    """Refuses, and ends the connection: the rest of the body is not read."""
     headers, body = refusal.last_answer(scope["path"])
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": body})

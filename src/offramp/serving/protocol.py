@@ -10,7 +10,6 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from offramp.serving.guard import LINGER
 from offramp.serving.refusals import Refusal, slow, too_large
 from offramp.serving.settings import Settings
 
@@ -23,6 +22,8 @@ MAX_HEADERS = 100
 _PIECE = 4096
 # What a part of a chunked body may cost besides itself; clients that write word by word are no attack.
 _CHUNK = 16
+# Seconds in which a client may still send, and what it sends is dropped, after the last answer of a connection.
+_LINGER = 1.0
 # Seconds in which those who close their half of the connection are still answered. Most of them have left.
 _HALF_CLOSED = 1.0
 
@@ -56,6 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._settings = settings
+        self._closing = _Closing(self)
         self._refused = refused
         # Parsed up to here: not beyond a request that waits for its turn.
         self._unread = b""
@@ -63,11 +65,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._spare = MAX_HEAD_BYTES
         self._headers = 0
         self.url = b""
-        # Whether the head of the present request is complete and the request itself is not.
+        # Whether some of the present request is there.
+        self._begun = False
+        # Whether its head is complete, and the request itself is not.
         self._in_body = False
         self._half_closed = False
         # The last answer; what the client sends after its cause is dropped.
         self._refusal: Refusal | None = None
+        # Why a callback stopped the parser, which may not say so itself.
+        self._cause: Refusal | None = None
         self._ended = False
         self._patience: asyncio.TimerHandle | None = None
 
@@ -96,7 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parses what came, up to a request that has to wait for its turn."""
-        if self._refusal is not None:
+        if self._refusal is not None or self._ended:
             return
         self._unset_keepalive_if_required()
         data, self._unread = self._unread + data, b""
@@ -112,11 +118,17 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._busy and self._patience is None:
             self._be_patient()
 
+    def on_message_begin(self) -> None:
+        """A request from here on."""
+        super().on_message_begin()
+        self._begun = True
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers are counted, and are no headers: they came after these were checked."""
         self._headers += 1
         if self._headers > MAX_HEADERS:
-            raise Refusal(431, "head_too_large", f"the request has more than {MAX_HEADERS} header fields")
+            self._cause = Refusal(431, "head_too_large", f"the request has more than {MAX_HEADERS} header fields")
+            raise self._cause
         if not self._in_body:
             super().on_header(name, value)
 
@@ -127,7 +139,9 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             super().on_headers_complete()
         except (httptools.HttpParserInvalidURLError, UnicodeDecodeError, AttributeError):
-            raise Refusal(400, "bad_request", "the request's target is no path such as /predict") from None
+            self._cause = Refusal(400, "bad_request", "the request's target is no path such as /predict")
+            raise self._cause from None
+        self.cycle.transport = self._closing
         self._in_body = True
         self._lose_patience()
 
@@ -141,7 +155,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
-        self._in_body = False
+        self._begun = self._in_body = False
         self._spare = MAX_HEAD_BYTES
         self._headers = 0
         self.url = b""
@@ -149,15 +163,30 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Goes on with the requests that came meanwhile."""
         last = not self.pipeline
-        super().on_response_complete()
-        if self.transport.is_closing():
+        if self._ended or self.transport.is_closing():
             return
+        super().on_response_complete()
         if last and self._refusal is not None:
             self._end(self._refusal)
-        elif not self.pipeline and self._unread:
+        elif not self.pipeline and (self._unread or self._begun):
             self.data_received(b"")
         if last and self._half_closed and not self._busy:
             self.transport.close()
+
+    def end_connection(self) -> None:
+        """Closes the connection when the client has done so, or soon; data that arrive then would take the answer."""
+        if self._ended or self.transport.is_closing():
+            return
+        self._ended = True
+        self._unread = b""
+        self._lose_patience()
+        self._unset_keepalive_if_required()
+        if self._half_closed:
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(_LINGER, self.transport.close)
 
     @property
     def _busy(self) -> bool:
@@ -175,7 +204,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _too_slow(self) -> None:
         """The time for a head is over."""
         self._patience = None
-        if self._spare < MAX_HEAD_BYTES:
+        if self._begun:
             self._refuse(slow(self._settings.body_timeout_ms))
         else:
             self.transport.close()
@@ -193,9 +222,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except Refusal as refusal:
             return refusal
         except httptools.HttpParserError as error:
-            cause = error.__context__
-            unreadable = Refusal(400, "bad_request", f"the request is no HTTP: {error}")
-            return cause if isinstance(cause, Refusal) else unreadable
+            return self._cause or Refusal(400, "bad_request", f"the request is no HTTP: {error}")
         return self._too_long() if self._spare < 0 else None
 
     def _decline(self) -> bytes:
@@ -234,20 +261,35 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self._end(refusal)
-        else:
+        elif self._busy:
             self.transport.close()
+        else:
+            self.end_connection()
 
     def _end(self, refusal: Refusal) -> None:
         """Sends the last answer of a connection."""
-        self._ended = True
         self._refused(self.client, refusal)
-        self._unset_keepalive_if_required()
         headers, body = refusal.last_answer(self.url.decode("latin-1"))
         lines = [b"HTTP/1.1 %d %b" % (refusal.status, HTTPStatus(refusal.status).phrase.encode())]
         lines += [b"%b: %b" % field for field in (*self.server_state.default_headers, *headers)]
         if self.url and self.parser.get_method() == b"HEAD":  # without a target the parser knows the method before
             body = b""
         self.transport.write(b"\r\n".join([*lines, b"", body]))
-        self.transport.write_eof()
-        self.flow.resume_reading()
-        self.loop.call_later(LINGER, self.transport.close)
+        self.end_connection()
+
+
+class _Closing(asyncio.Transport):
+    """What a request's answer is written to; to close it is to end the connection in good order."""
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def write(self, data: "bytes | bytearray | memoryview[Any]") -> None:
+        self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        self._protocol.end_connection()
