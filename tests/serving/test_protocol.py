@@ -9,7 +9,7 @@ from pathlib import Path
 import h11
 import pytest
 
-from offramp.serving import Settings, run
+from offramp.serving import Settings, run, serve
 from serving_process import Server
 from toys import write_model
 
@@ -245,7 +245,7 @@ def test_what_is_loaded_is_not_looked_through_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "_Server", Fake)
     try:
-        run.serve(write_model(tmp_path / "model"), Settings(port=0, warm_up_seconds=0))
+        serve(write_model(tmp_path / "model"), Settings(port=0, warm_up_seconds=0))
     finally:
         gc.unfreeze()
     assert frozen[0] > 100_000
