@@ -117,6 +117,7 @@ def test_other_backends_take_any_shape():
         ({"timeout_ms": -1}, "timeout-ms is -1; use a number from 0 on"),
         ({"allow_origin": ("https://a.org", "foo")}, "allow-origin is 'foo'; use one such as https://example.org"),
         ({"allow_origin": ("https://a.org/",)}, "allow-origin is 'https://a.org/'"),
+        ({"max_queue_ms": 0}, "max-queue-ms is 0; use a number from 1 on"),
         ({"step_ms": float("nan")}, "step-ms is nan"),
         ({"max_texts": 10, "max_queue": 5}, "a request must fit into the queue"),
     ],

@@ -92,6 +92,13 @@ def test_a_text_that_fails_takes_nobody_with_it(requests, poison):
     assert stages.failures <= rows * (1 + math.ceil(math.log2(80)))
 
 
+def test_a_text_beside_two_of_a_failing_request_is_answered():
+    """When the first of the two has failed, the second is nobody's any more, and yet in the other half."""
+    running = Running(Poisoned(table(3, ROWS), {(0, 1)}), [[1, 1], [2]])
+    running.run()
+    assert [running.ended[job] is None for job in running.jobs] == [False, True]
+
+
 def test_a_network_that_cannot_be_run_is_not_tried_for_every_text():
     stages = Poisoned(table(2, ROWS), set())
     stages.broken = True

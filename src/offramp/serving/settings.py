@@ -58,6 +58,7 @@ class Settings:
             self._check(name, lambda value: value >= 1, "a whole number from 1 on")
         for name in [field.name for field in fields(self) if field.name.endswith(("_ms", "_seconds"))]:
             self._check(name, lambda value: 0 <= value < float("inf"), "a number from 0 on")
+        self._check("max_queue_ms", lambda value: value >= 1, "a number from 1 on")
         for name in ("audit_share", "expected_disagreement"):
             self._check(name, lambda value: 0 <= value <= 1, "a share from 0 to 1")
         self._check("port", lambda value: 0 <= value < 65536, "a port from 0 to 65535")

@@ -121,9 +121,9 @@ class ComputeThreads:
         rows = [row for row in step.rows if not row.job.gone]
         if computer.check() is not None:
             logger.error("the network cannot be run; stage %d failed on %d rows", step.stage, len(rows), exc_info=error)
-        elif len(rows) > 1:
-            middle = len(rows) // 2
-            return [replace(step, rows=half) for half in (rows[middle:], rows[:middle])]
+        elif len(step.rows) > 1:  # whose fault it was may be known, and gone, already
+            middle = (len(rows) + 1) // 2
+            return [replace(step, rows=half) for half in (rows[middle:], rows[:middle]) if half]
         elif rows:
             logger.error("stage %d failed on a text of %d tokens", step.stage, rows[0].length, exc_info=error)
         with self._changed:
