@@ -46,11 +46,9 @@ def test_labels(offramp, place, classifier):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--targets", "luck"], "targets 'luck' are not known; valid: labels, model, both"),
         (["--epochs", "0"], "epochs is 0; it must be a number of at least 1"),
         (["--learning-rate", "2"], "a learning rate of 2.0 cannot work"),
         (["--exits", "4"], "exits are [4]: the classifier itself"),
-        (["--head", "deep"], "head 'deep' is not known; valid: linear, mlp"),
         (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?)"),
         (["--targets", "labels", "--labels", "x,y,z"], "with --labels"),
         (["--output", "../data.csv"], "../data.csv is a file; give a folder"),

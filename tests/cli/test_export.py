@@ -58,7 +58,6 @@ def test_points_that_do_not_hold_in_the_export_are_told(offramp, model):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--backend", "tensorrt"), "a model cannot be exported to 'tensorrt'; valid: onnxruntime, openvino"),
         (("--backend", "onnxruntime", "--precision", "bf16"), "onnxruntime has no 'bf16'; valid: fp32, int8"),
         (("--backend", "openvino", "--precision", "int8"), "give some with --data"),
         (("--backend", "openvino", "--data", "missing.csv"), "missing.csv"),

@@ -1,12 +1,23 @@
+import importlib
+import re
+import shlex
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, get_args
 
 import pytest
 import typer
+import typer.main
 from typer.testing import CliRunner
 
-from offramp.cli.options import COLUMN_OPTIONS, expand
+from offramp.cli.app import VERBS, app
+from offramp.cli.options import COLUMN_OPTIONS, expand, panels
 from offramp.data import Columns
+from offramp.engine.exports import PRECISIONS
+from offramp.model.config import HEADS, POOLINGS
+from offramp.policy import CRITERIA, Method
+from offramp.training import RECIPES
+from offramp.training.attaching import Targets
+from offramp.training.regimes import Name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,3 +95,57 @@ def test_labelled_verbs_take_every_column(offramp, verb):
     assert set(COLUMN_OPTIONS) == set(Columns.__dataclass_fields__)
     for name in COLUMN_OPTIONS.values():
         assert f"--{name}" in shown
+
+
+def test_options_stand_in_the_panels_that_name_them():
+    app = typer.Typer()
+
+    @app.command()
+    @panels(Speed=("group",), Odds=("flag",))
+    @expand("group", Group)
+    def command(what: str, group: Group, flag: Annotated[bool, typer.Option("--flag")] = False) -> None:
+        """Does it."""
+
+    found = {one.name: one.rich_help_panel for one in typer.main.get_command(app).params}
+    speed = dict.fromkeys(("group_rate", "group_sizes", "group_name_of_it"), "Speed")
+    assert {name: panel for name, panel in found.items() if panel is not None} == {**speed, "flag": "Odds"}
+
+
+CHOICES = [
+    (["train", "x.csv", "--model", "m", "--output", "o", "--recipe"], tuple(RECIPES)),
+    (["train", "x.csv", "--model", "m", "--output", "o", "--pooling"], POOLINGS),
+    (["train", "x.csv", "--model", "m", "--output", "o", "--head"], HEADS),
+    (["train", "x.csv", "--model", "m", "--output", "o", "--regime"], get_args(Name)),
+    (["attach", "m", "--data", "x", "--output", "o", "--targets"], get_args(Targets)),
+    (["tune", "m", "--data", "x", "--method"], tuple(Method)),
+    (["tune", "m", "--data", "x", "--rule"], tuple(CRITERIA)),
+    (["predict", "m", "--input", "x", "--output", "y", "--backend"], ("auto", *PRECISIONS)),
+    (["export", "m", "--backend"], tuple(name for name in PRECISIONS if name != "torch")),
+]
+
+
+@pytest.mark.parametrize(("command", "choices"), CHOICES, ids=lambda part: part[-1])
+def test_choices_are_those_of_the_library_and_told_where_another_is_given(offramp, command, choices):
+    result = offramp(*command, "luck")
+    assert result.exit_code == 2
+    told = re.sub(r"\s+", " ", result.stderr.replace("│", " "))
+    assert "'luck' is not one of" in told
+    assert set(re.findall(r"'([\w-]+)'", told.partition("is not one of")[2])) == set(choices)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_examples_are_commands_that_can_be_given(verb):
+    module = importlib.import_module(f"offramp.cli.{verb}")
+    commands = typer.main.get_command(app).commands
+    assert len(module.EXAMPLES) == 2
+    for example in module.EXAMPLES:
+        words = shlex.split(example.rpartition("| ")[2])
+        assert words[:2] == ["offramp", verb]
+        commands[verb].make_context(verb, words[2:])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_fits_a_terminal_and_ends_with_the_examples(offramp, verb):
+    shown = offramp(verb, "--help").stdout
+    assert "Examples:" in shown
+    assert max(map(len, shown.splitlines())) <= 100

@@ -88,3 +88,14 @@ typer.run(guarded(command))
             [sys.executable, "-c", code], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (ended.returncode, ended.stderr) == (2, "error: no rows\n")
+
+
+def test_a_table_that_is_too_wide_shows_what_matters_most_and_names_the_rest():
+    header = ["name", "a" * 40, "b" * 40, "c" * 40]
+    rows = [["x", "1", "2", "3"]]
+    shown = table(header, rows, first=["name", "c" * 40], wide=False)
+    first, second, *rest = shown.splitlines()
+    assert first.split() == ["name", "a" * 40, "c" * 40]
+    assert second.split() == ["x", "1", "3"]
+    assert rest == [f"more with --wide: {'b' * 40}"]
+    assert len(table(header, rows, wide=True).splitlines()[0]) > 100

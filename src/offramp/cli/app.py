@@ -3,9 +3,12 @@
 import importlib
 from typing import Annotated
 
+import rich.markup
 import typer
 
 from offramp.cli.terminal import guarded, replace_unprintable
+
+VERBS = ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "serve", "demo")
 
 app = typer.Typer(
     name="offramp",
@@ -33,9 +36,17 @@ def _options(
     pass
 
 
-for verb in ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "serve", "demo"):
-    command = importlib.import_module(f"offramp.cli.{verb}").command
-    app.command(verb)(guarded(command))
+def _add(verb: str) -> None:
+    """Adds a verb: its module's command, with examples under its help."""
+    module = importlib.import_module(f"offramp.cli.{verb}")
+    examples = "\n\n".join(["Examples:", *(rich.markup.escape(example) for example in module.EXAMPLES)])
+    # Lines of a docstring end where the source's do; a terminal has a width of its own.
+    paragraphs = [" ".join(part.split()) for part in module.command.__doc__.split("\n\n")]
+    app.command(verb, help="\n\n".join(paragraphs), epilog=examples)(guarded(module.command))
+
+
+for verb in VERBS:
+    _add(verb)
 
 
 def main() -> None:

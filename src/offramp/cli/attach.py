@@ -1,6 +1,6 @@
 """``offramp attach``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,18 +9,31 @@ from offramp.cli.options import (
     HEAD,
     SOURCE,
     Exits,
+    Head,
     MaxLength,
     OutputFolder,
     Overwrite,
+    Pooling,
     Seed,
     expand,
+    panels,
 )
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, say_made
 from offramp.data.columns import Columns
 from offramp.training.recipe import ExitFit
 
+EXAMPLES = (
+    "offramp attach my-classifier --data texts.csv --output my-model",
+    "offramp attach my-classifier --data labelled.csv --targets both --labels no,yes --output my-model",
+)
 
+
+@panels(
+    Data=("data", "dev", "dev_fraction", "columns"),
+    Network=("labels", "exits", "pooling", "head", "max_length"),
+    Teaching=("targets", "fit", "seed"),
+)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("fit", ExitFit)
 def command(
@@ -39,19 +52,24 @@ def command(
     ] = None,
     dev_fraction: Annotated[float, typer.Option(help="Share of DATA split off where no --dev is given.")] = 0.1,
     targets: Annotated[
-        str, typer.Option(help="What the exits learn: model (what MODEL says; needs no labels), labels or both.")
+        Literal["model", "labels", "both"],
+        typer.Option(
+            metavar="TARGETS", help="What the exits learn: model (what MODEL says; needs no labels), labels or both."
+        ),
     ] = "model",
     labels: Annotated[
         str | None, typer.Option(help="Label names in the order of MODEL's outputs, as no,yes; default: MODEL's own.")
     ] = None,
     exits: Exits = None,
     pooling: Annotated[
-        str | None,
-        typer.Option(help="pooler, cls or mean, for the new exits; default: as MODEL's have, or mean."),
+        Pooling | None,
+        typer.Option(
+            metavar="POOLING", help="pooler, cls or mean, for the new exits; default: as MODEL's have, or mean."
+        ),
     ] = None,
     head: Annotated[
-        str | None,
-        typer.Option(help=f"{HEAD}; default: as MODEL's exits have, or linear."),
+        Head | None,
+        typer.Option(metavar="HEAD", help=f"{HEAD}; default: as MODEL's exits have, or linear."),
     ] = None,
     max_length: MaxLength = None,
     seed: Seed = 0,
@@ -69,7 +87,7 @@ def command(
             dev=dev,
             dev_fraction=dev_fraction,
             columns=columns,
-            targets=targets,  # type: ignore[arg-type]  # checked there
+            targets=targets,
             labels=None if labels is None else [label.strip() for label in labels.split(",")],
             exits=exits,
             pooling=pooling,

@@ -4,12 +4,31 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, Wide, expand
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    JsonFile,
+    ModelFolder,
+    Wide,
+    expand,
+    panels,
+)
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 
+EXAMPLES = (
+    "offramp bench reviews-model --data test.csv --autotune --json bench.json",
+    "offramp bench reviews-model --data test.csv --check bench.json",
+)
 
+
+@panels(
+    Data=("data", "columns", "unlabeled"),
+    Contenders=("threshold", "at", "backend", "precision", "threads", "token_budget"),
+    Measurement=("seconds", "seed"),
+    Results=("autotune", "json", "picture", "check", "wide"),
+)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,
@@ -28,9 +47,13 @@ def command(
     threads: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Numbers of processor threads; default: 1,2.")
     ] = None,
-    backend: Annotated[list[str] | None, typer.Option(help="Only this backend; may be given several times.")] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BACKEND", help="Only this backend; may be given several times."),
+    ] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="Only this precision; may be given several times.")
+        list[str] | None,
+        typer.Option(metavar="PRECISION", help="Only this precision; may be given several times."),
     ] = None,
     token_budget: Annotated[
         list[int] | None, typer.Option(help="Tokens of a batch to choose from; default: 512 to 16384.")
@@ -121,7 +144,7 @@ _HEADER = (
     "p50 over full",
     "p50 efficiency",
 )
-_FIRST = ("configuration", "accuracy", "texts/s", "over full", "p50 ms", "p99 ms", "quartiles")
+_FIRST = ("configuration", "accuracy", "as PyTorch", "texts/s", "over full", "p50 ms", "p99 ms", "quartiles")
 
 
 def print_benchmark(result: dict, *, wide: bool = False) -> None:  # type: ignore[type-arg]
@@ -129,7 +152,7 @@ def print_benchmark(result: dict, *, wide: bool = False) -> None:  # type: ignor
     data, environment = result["data"], result["environment"]
     show(
         f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; times on {data['timed_rows']} of them at once "
-        f"(left) and {data['single_rows']} one by one (right), {data['repeats']} rounds; "
+        f"and {data['single_rows']} one by one (p50, p90, p99), {data['repeats']} rounds; "
         f"{environment['gpu'] or environment['cpu']}"
     )
     for use, share in data["used_before"].items():

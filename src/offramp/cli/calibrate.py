@@ -4,11 +4,17 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand, panels
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
 
+EXAMPLES = (
+    "offramp calibrate reviews-model --data fresh-labels.csv",
+    "offramp calibrate reviews-model --data fresh-labels.jsonl --label-column topic --json calibration.json",
+)
 
+
+@panels(Data=("data", "columns"))
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,

@@ -9,6 +9,11 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import EpochTable, quiet_libraries, say, show
 from offramp.cli.tune import print_tuned
 
+EXAMPLES = (
+    "offramp demo",
+    "offramp demo --output /tmp/demo",
+)
+
 
 def command(
     output: Annotated[str, typer.Option(help="Folder to work in.")] = "demo-output",

@@ -18,6 +18,7 @@ from offramp.cli.options import (
     Threshold,
     Wide,
     expand,
+    panels,
 )
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
     from offramp.evaluation import Evaluation, Point
     from offramp.report import Report
 
+EXAMPLES = (
+    "offramp evaluate reviews-model --data test.csv --report report",
+    "offramp evaluate reviews-model --data test.csv --at safe --json evaluation.json",
+)
 
+
+@panels(
+    Data=("data", "columns"),
+    Setting=("threshold", "at"),
+    Measurement=("seconds", "backend", "precision", "threads", "seed"),
+    Results=("report", "bench", "show_texts", "card", "picture", "json", "wide"),
+)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,

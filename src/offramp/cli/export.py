@@ -1,21 +1,32 @@
 """``offramp export``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
 
+EXAMPLES = (
+    "offramp export reviews-model --backend onnxruntime --data dev.csv",
+    "offramp export reviews-model --backend openvino --precision int8 --data dev.csv",
+)
 
+
+@panels(Data=("data", "columns"))
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,
-    backend: Annotated[str, typer.Option(help="onnxruntime or openvino")],
+    backend: Annotated[
+        Literal["onnxruntime", "openvino"], typer.Option(metavar="BACKEND", help="onnxruntime or openvino")
+    ],
     columns: Columns,
-    precision: Annotated[str, typer.Option(help="fp32, bf16 (openvino) or int8")] = "fp32",
+    precision: Annotated[
+        Literal["fp32", "bf16", "int8"],
+        typer.Option(metavar="PRECISION", help="fp32, bf16 (openvino) or int8"),
+    ] = "fp32",
     data: Annotated[
         str | None,
         typer.Option(help=f"Texts to check and calibrate with, best with labels, such as the dev data: {SOURCE}."),

@@ -1,8 +1,9 @@
 """Options that several verbs share, and options made from the fields of a dataclass."""
 
+import copy
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -33,8 +34,18 @@ At = Annotated[
         show_default=False,
     ),
 ]
-Backend = Annotated[str, typer.Option(help="torch, or an exported one: onnxruntime, openvino; auto = the fastest.")]
-Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, as far as the backend has it; auto = the fastest.")]
+BackendChoice = Literal["auto", "torch", "onnxruntime", "openvino"]
+PrecisionChoice = Literal["auto", "fp32", "bf16", "int8"]
+Pooling = Literal["pooler", "cls", "mean"]
+Head = Literal["linear", "mlp"]
+Backend = Annotated[
+    BackendChoice,
+    typer.Option(metavar="BACKEND", help="torch, or an exported one: onnxruntime, openvino; auto = the fastest."),
+]
+Precision = Annotated[
+    PrecisionChoice,
+    typer.Option(metavar="PRECISION", help="fp32, bf16 or int8, as far as the backend has it; auto = the fastest."),
+]
 Threads = Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")]
 OutputFolder = Annotated[str, typer.Option(help="Model folder to write.")]
 Exits = Annotated[
@@ -47,6 +58,37 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model 
 Wide = Annotated[bool, typer.Option("--wide", help="Show all columns of tables, also beyond 100 characters.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
+
+
+_Command = Callable[..., None]
+
+
+def panels(**groups: Sequence[str]) -> Callable[[_Command], _Command]:
+    """Puts a command's options into panels of its help; those not named stay under "Options".
+
+    Args:
+        groups: for each panel its parameters, by their names or by that of the dataclass they were made from.
+    """
+    titles = {name: title.replace("_", " ") for title, names in groups.items() for name in names}
+
+    def moved(parameter: inspect.Parameter) -> inspect.Parameter:
+        name = parameter.name
+        title = next((titles[part] for part in (name, name.partition("_")[0]) if part in titles), None)
+        if title is None:
+            return parameter
+        kind, option = get_args(parameter.annotation)
+        option = copy.copy(option)  # other commands have it, too
+        option.rich_help_panel = title
+        return parameter.replace(annotation=Annotated[kind, option])
+
+    def decorate(command: _Command) -> _Command:
+        signature = inspect.signature(command)
+        parameters = [moved(parameter) for parameter in signature.parameters.values()]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
+
+    return decorate
 
 
 def _plain(value: Any) -> str:
@@ -88,6 +130,8 @@ def expand(
         default = None if optional else field.default
         # The choices stand in the help text; in the table they would take the place of the options' names.
         metavar = field.name.upper() if get_origin(kind) is Literal else None
+        if metavar is not None and not any(str(choice) in text for choice in get_args(kind)):
+            text += f": {', '.join(get_args(kind)[:-1])} or {get_args(kind)[-1]}"
         if optional and field.default is not None:
             text += f"; default: {_plain(field.default)}"
         options[field.name] = inspect.Parameter(

@@ -17,6 +17,7 @@ from offramp.cli.options import (
     Threads,
     Threshold,
     expand,
+    panels,
 )
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say
@@ -27,7 +28,18 @@ from offramp.scale.workers import Workers
 if TYPE_CHECKING:
     from offramp.engine import Classifier, Scorer
 
+EXAMPLES = (
+    "offramp predict reviews-model --input new.jsonl --output labelled.parquet --at safe --keep text",
+    "tail -f log.jsonl | offramp predict reviews-model --input - --output -",
+)
 
+
+@panels(
+    Data=("input", "output", "columns", "keep", "probabilities", "resume"),
+    Setting=("threshold", "at"),
+    Runtime=("backend", "precision", "threads"),
+    Cluster=("ray", "workers"),
+)
 @expand("workers", Workers, optional=True)
 @expand("columns", Columns, names=COLUMN_OPTIONS, without=("label", "label_separator"))
 def command(

@@ -4,11 +4,27 @@ import logging
 import os
 import sys
 
-from offramp.cli.options import At, Backend, ModelFolder, Precision, Threshold, expand
+from offramp.cli.options import At, Backend, ModelFolder, Precision, Threshold, expand, panels
 from offramp.cli.terminal import quiet_libraries, say
 from offramp.serving.settings import Settings
 
+EXAMPLES = (
+    "offramp serve reviews-model --port 8000",
+    "offramp serve reviews-model --host 0.0.0.0 --api-keys keys.txt --degrade-to fast",
+)
 
+
+@panels(
+    Access=("settings_host", "settings_port", "settings_api_keys", "settings_allow_origin"),
+    Setting=("threshold", "at"),
+    Runtime=("backend", "precision", "settings_compute_threads", "settings_threads", "settings_token_budget"),
+    Limits=(
+        *("settings_timeout_ms", "settings_max_queue", "settings_max_queue_ms", "settings_max_texts"),
+        *("settings_max_characters", "settings_max_body_bytes", "settings_body_timeout_ms", "settings_max_connections"),
+    ),
+    Load=("settings_step_ms", "settings_max_wait_ms", "settings_degrade_to", "settings_degrade_above_ms"),
+    Drift=("settings_audit_share", "settings_expected_disagreement", "settings_fall_back_to"),
+)
 @expand("settings", Settings)
 def command(
     model: ModelFolder,

@@ -1,7 +1,7 @@
 """``offramp train``."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -10,22 +10,36 @@ from offramp.cli.options import (
     HEAD,
     SOURCE,
     Exits,
+    Head,
     MaxLength,
     OutputFolder,
     Overwrite,
+    Pooling,
     Resume,
     Seed,
     expand,
+    panels,
 )
 from offramp.cli.progress import progress
 from offramp.cli.terminal import EpochTable, quiet_libraries, say, say_made
 from offramp.data.columns import Columns
-from offramp.training.recipe import RECIPES, Recipe, recipe_named
+from offramp.training.recipe import Recipe, recipe_named
 from offramp.training.regimes import Regime
 
 MOST_LABELS = 50
 
+EXAMPLES = (
+    "offramp train reviews.csv --model google-bert/bert-base-uncased --output reviews-model",
+    "offramp train train.csv --dev dev.csv --model microsoft/MiniLM-L12-H384-uncased --exits 2,4,8,12 --output model",
+)
 
+
+@panels(
+    Data=("dev", "dev_fraction", "unlabeled", "columns"),
+    Network=("exits", "layers", "pooling", "head", "max_length"),
+    Teaching=("regime", "teacher"),
+    Recipe=("recipe", "changes", "trials", "seed", "report_to"),
+)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("regime", Regime, names={"name": "regime"})
 @expand("changes", Recipe, optional=True, names={"learning_rates": "learning-rate"})
@@ -49,11 +63,14 @@ def command(
         int | None, typer.Option(help="Cut the encoder off after so many layers; then with one exit by default.")
     ] = None,
     pooling: Annotated[
-        str | None, typer.Option(help="pooler, cls or mean; default: what the encoder was pre-trained with.")
+        Pooling | None,
+        typer.Option(metavar="POOLING", help="pooler, cls or mean; default: what the encoder was pre-trained with."),
     ] = None,
-    head: Annotated[str, typer.Option(help=f"{HEAD}.")] = "linear",
+    head: Annotated[Head, typer.Option(metavar="HEAD", help=f"{HEAD}.")] = "linear",
     max_length: MaxLength = None,
-    recipe: Annotated[str, typer.Option(help=f"Settings to start from: {' or '.join(RECIPES)}.")] = "default",
+    recipe: Annotated[
+        Literal["default", "paper"], typer.Option(metavar="RECIPE", help="Settings to start from: default or paper.")
+    ] = "default",
     trials: Annotated[int, typer.Option(help="Runs with other seeds and learning rates; the best is kept.")] = 1,
     seed: Seed = 0,
     resume: Resume = False,

@@ -1,7 +1,7 @@
 """``offramp tune``."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from offramp.cli.options import (
     Threads,
     Wide,
     expand,
+    panels,
 )
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
@@ -24,7 +25,32 @@ if TYPE_CHECKING:
     from offramp.policy import AtCost, OperatingPoint, Promise
     from offramp.tuning import Tuned
 
+EXAMPLES = (
+    "offramp tune reviews-model --data texts.csv",
+    "offramp tune reviews-model --data labelled.csv --max-accuracy-drop 0.01 --name one-point",
+)
 
+
+Rule = Literal[
+    "confidence",
+    "certainty",
+    "lead",
+    "patience",
+    "patient-certainty",
+    "geometric-mean",
+    "agreement",
+    "gate",
+    "per-exit",
+]
+
+
+@panels(
+    Data=("data", "columns", "split"),
+    Target=("max_disagreement", "max_accuracy_drop", "speedup", "threshold", "confidence", "method", "rule"),
+    Point=("name", "default"),
+    Measurement=("backend", "precision", "threads", "seconds", "seed"),
+    Results=("compare_rules", "json", "wide"),
+)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,
@@ -43,15 +69,19 @@ def command(
     threshold: Annotated[float | None, typer.Option(metavar="T", help="Take this threshold.")] = None,
     confidence: Annotated[float, typer.Option(help="Probability with which the promise is kept.")] = 0.95,
     method: Annotated[
-        str | None,
-        typer.Option(help="empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop."),
+        Literal["empirical", "crc", "ltt", "ucb"] | None,
+        typer.Option(
+            metavar="METHOD",
+            help="empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop.",
+        ),
     ] = None,
     rule: Annotated[
-        str | None,
+        Rule | None,
         typer.Option(
+            metavar="RULE",
             help="What is compared with thresholds: per-exit (confidence, with a threshold for each exit; the "
             "default), confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, "
-            "agreement or gate."
+            "agreement or gate.",
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the point; default: tuned.")] = None,
@@ -144,9 +174,8 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
             "and to judge them"
         )
     if tuned.comparison:
-        show(
-            f"\n{_comparison(tuned.comparison, 'accuracy' if data['labelled'] else 'agreement with full depth', wide)}"
-        )
+        what = "accuracy" if data["labelled"] else "agreement with full depth"
+        show(f"\n{_comparison(tuned.comparison, what, wide)}")
 
 
 def _cells(point: "OperatingPoint") -> list[str]:

@@ -45,8 +45,8 @@ def _flaw_on_hub(name: str) -> str | None:
         return "there is no such folder, and it is no name on the Hugging Face hub; check the path"
     except errors.OfflineModeIsEnabled:
         return (
-            "there is no such folder and no copy from the Hugging Face hub, and HF_HUB_OFFLINE forbids to ask there; "
-            "check the name, or unset that"
+            "there is no such folder, and no copy of it from the Hugging Face hub, which HF_HUB_OFFLINE forbids to "
+            "ask; check the name; without a network, give a local folder"
         )
     except errors.GatedRepoError:
         return "its owner lets in whom they choose; ask on its page on the hub, and log in with  hf auth login"

@@ -14,6 +14,7 @@ from offramp.data import (
     Split,
     check_disjoint,
     check_trainable,
+    encode_labels,
     read_labelled,
     read_texts,
     split_off_dev,
@@ -157,6 +158,7 @@ def train(
     more = None if unlabeled is None else read_texts(unlabeled, columns)
     # Rows that were split off may repeat what is left: that is how such texts come.
     check_disjoint(split.dev, [*([] if dev is None else [split.train]), *([] if more is None else [more])])
+    encode_labels(split.dev, names, multi_label=split.train.multi_label)  # refuses labels that training lacks
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
     exits = (layers,) if exits is None and layers is not None else exits
     fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
