@@ -80,7 +80,7 @@ def test_pairs(offramp, place):
 
 
 def test_blank_and_long_texts_are_classified_counted_and_told(offramp, place):
-    rows = [{"text": text} for text in ("w1", "", "   ", None, float("nan"), "w1 " * 500)]
+    rows = [{"text": text} for text in ("w1", "", "   ", "\t", "\n", "w1 " * 500)]
     result = predict(offramp, data=write_jsonl(place.parent / "odd.jsonl", rows))
     assert result.exit_code == 0
     assert "6 rows classified" in result.stderr
@@ -89,6 +89,13 @@ def test_blank_and_long_texts_are_classified_counted_and_told(offramp, place):
     written = lines(place / "out.jsonl")
     assert [row["truncated"] for row in written] == [False] * 5 + [True]
     assert len({(row["label"], row["confidence"]) for row in written[1:5]}) == 1
+
+
+def test_a_later_row_without_a_text_is_an_error_that_names_its_line(refused, place):
+    (place / "in.jsonl").write_text('{"text": "w1"}\n{"txt": "w2"}\n')
+    said = refused("predict", "../model", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert said.startswith("in.jsonl, line 2: the text in column 'text' is missing")
+    assert names(place) == ["in.jsonl"]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])

@@ -12,7 +12,7 @@ from offramp.data import Columns, read_any, read_labelled, read_rows
 from offramp.errors import DataError
 
 NAMES = ["entailment", "neutral"]
-ROWS = {"text": ["a", "b", None, "d"], "label": [1, 0, 1, 0], "tags": [[0, 1], [], [1], [0]], "id": [1, 2, 3, 4]}
+ROWS = {"text": ["a", "b", "", "d"], "label": [1, 0, 1, 0], "tags": [[0, 1], [], [1], [0]], "id": [1, 2, 3, 4]}
 FEATURES = Features(
     {
         "text": Value("string"),
@@ -104,6 +104,29 @@ def test_one_data_set_is_the_same_in_every_container(container):
     assert streamed[0].kept == ("neutral", NAMES, 1)
     several = read_labelled(source, Columns(label="tags"))
     assert several.labels == [tuple(NAMES), (), ("neutral",), ("entailment",)]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_missing_text_is_refused_with_its_place_in_every_container(container):
+    source = store(container, ROWS | {"text": ["a", "b", None, "d"]})
+    place = "(row 3|line 3|row 1)"  # of the second shard
+    for read in (read_any, read_labelled):
+        with pytest.raises(DataError, match=f"{place}: the text in column 'text' is missing; fill it in"):
+            read(source, Columns())
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_empty_field_of_csv_stays_an_empty_text_when_datasets_reads_it(saved):
+    Path("data/data").mkdir(parents=True)
+    Path("data/data/train.csv").write_text("text,note\na,x\n,y\nb,\n")
+    if saved:
+        datasets.load_dataset("data").save_to_disk("saved")
+    rows = list(read_rows("saved" if saved else "data", Columns(), labelled=False, keep=["note"]))
+    assert [(row.text, row.blank, *row.kept) for row in rows] == [
+        ("a", False, "x"),
+        ("", True, "y"),
+        ("b", False, None),
+    ]
 
 
 @pytest.mark.parametrize("missing", [-1, None])

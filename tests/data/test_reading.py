@@ -50,9 +50,9 @@ EXPECTED = [Row("a, b", None, "x", False, ()), Row("", None, "y", True, ())]
         ("a.csv", 'id,text,label\n1,"a, b",x\n2, ,y\n'),
         ("a.csv.gz", '\ufeffid,text,label\r\n1,"a, b",x\r\n2,,y'),
         ("a.tsv", "text\tlabel\na, b\tx\n\ty\n"),
-        ("a.jsonl", '\ufeff{"text": "a, b", "label": "x"}\n\n  \n{"label": "y"}\n'),
-        ("a.ndjson.gz", '{"text": "a, b", "label": "x"}\n{"text": null, "label": "y"}'),
-        ("a.json", '{"text": "a, b", "label": "x"}\r\n{"text": NaN, "label": "y"}\r\n'),
+        ("a.jsonl", '\ufeff{"text": "a, b", "label": "x"}\n\n  \n{"text": "", "label": "y"}\n'),
+        ("a.ndjson.gz", '{"text": "a, b", "label": "x"}\n{"text": " ", "label": "y"}'),
+        ("a.json", '{"text": "a, b", "label": "x"}\r\n{"text": "\\n", "label": "y"}\r\n'),
     ],
 )
 def test_text_formats(name, content, monkeypatch):
@@ -62,9 +62,26 @@ def test_text_formats(name, content, monkeypatch):
         assert read("-") == EXPECTED
 
 
-def test_parquet_with_lists_and_nulls():
-    name = write_parquet("a.parquet", text=["a", None], label=[["x", "y"], []], other=[1, 2])
+def test_parquet_with_lists():
+    name = write_parquet("a.parquet", text=["a", ""], label=[["x", "y"], []], other=[1, 2])
     assert read(name) == [Row("a", None, ("x", "y"), False, ()), Row("", None, (), True, ())]
+
+
+@pytest.mark.parametrize("second", ['{"txt": "b"}', '{"text": null}', '{"text": NaN}', "{}"])
+@pytest.mark.parametrize(("name", "form"), [("a.jsonl", "{}\n{}\n"), ("a.json", "[{},\n{}]")])
+def test_a_later_object_without_a_text_is_refused_with_its_line(name, form, second, monkeypatch):
+    content = form.format('{"text": "a"}', second)
+    message = "line 2: the text in column 'text' is missing; fill it in .* or remove the row"
+    with pytest.raises(DataError, match=message):
+        read(write(name, content), labelled=False)
+    pipe(monkeypatch, content.encode())
+    with pytest.raises(DataError, match=message):
+        read("-", labelled=False)
+
+
+def test_a_missing_second_text_is_refused_with_its_line():
+    with pytest.raises(DataError, match=r"a\.jsonl, line 2: the text in column 'p' is missing"):
+        read(write("a.jsonl", '{"text": "a", "p": "b"}\n{"text": "a"}\n'), labelled=False, text_pair="p")
 
 
 def test_pairs_labels_and_kept_columns():

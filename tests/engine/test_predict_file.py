@@ -217,9 +217,9 @@ def test_pairs(source, texts):
     assert [row["label"] for row in read("out.jsonl")] == [label for (label,) in expected.labels]
 
 
-def test_a_second_text_may_be_missing():
+def test_a_second_text_may_be_empty():
     classifier = classifier_of(text_pair=True)
-    Path("in.jsonl").write_text('{"text": "w1", "second": null}\n{"text": null, "second": "w2"}\n')
+    Path("in.jsonl").write_text('{"text": "w1", "second": ""}\n{"text": "", "second": "w2"}\n')
     scored = predict(classifier, input="in.jsonl", output="out.jsonl", columns=Columns(text_pair="second"))
     assert (scored.rows, scored.blank) == (2, 1)
 

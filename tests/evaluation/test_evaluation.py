@@ -266,7 +266,7 @@ def test_a_model_with_a_single_label_of_many_is_measured():
 
 
 def test_blank_and_long_texts_are_counted(tmp_path):
-    data = [*single(10), {"text": "  ", "label": "a"}, {"text": None, "label": "b"}, {"text": "w1 " * 60, "label": "c"}]
+    data = [*single(10), {"text": "  ", "label": "a"}, {"text": "", "label": "b"}, {"text": "w1 " * 60, "label": "c"}]
     result = evaluate(classifier(), write_jsonl(tmp_path / "data.jsonl", data), thresholds=(0.9,))
     assert (result.data.rows, result.data.blank, result.data.truncated) == (13, 2, 1)
 

@@ -41,7 +41,7 @@ def source(tmp_path_factory):
     with file.open("w") as stream:
         for row in range(ROWS):
             text = " ".join(random.choice(WORDS, random.integers(1, 30)))
-            stream.write(json.dumps({"id": row, "text": text if row % 100 else None}) + "\n")
+            stream.write(json.dumps({"id": row, "text": text if row % 100 else ""}) + "\n")
     return str(file)
 
 

@@ -410,7 +410,7 @@ def test_labels_are_checked_before_anything_is_written(stage, tmp_path):
 
 
 def test_blank_and_long_texts_are_counted(stage, tmp_path):
-    rows = [*single(40), {"text": " ", "label": "a"}, {"text": None, "label": "b"}]
+    rows = [*single(40), {"text": " ", "label": "a"}, {"text": "", "label": "b"}]
     rows += [{"text": "w1 " * 100, "label": "a"}] * 3
     data = write_jsonl(tmp_path / "data.jsonl", rows)
     summary = stage.train(tmp_path / "model", data=data, recipe=ONE_EPOCH)

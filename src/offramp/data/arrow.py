@@ -70,8 +70,12 @@ def plain(value: object) -> object:
     return value.plain if isinstance(value, ArrowValue) else value
 
 
-def arrow_records(batches: Iterable[Any], schema: Any, wanted: Sequence[str], file: str) -> Iterator[Record]:
+def arrow_records(
+    batches: Iterable[Any], schema: Any, wanted: Sequence[str], file: str, *, empty_is_none: bool = False
+) -> Iterator[Record]:
     """The columns ``wanted`` of the rows in ``batches`` (``pyarrow.RecordBatch``), as ArrowValues.
+
+    With ``empty_is_none`` a null may have been an empty field, in the file that the table was made from.
 
     Raises:
         DataError: a column is missing or twice there.
@@ -86,7 +90,8 @@ def arrow_records(batches: Iterable[Any], schema: Any, wanted: Sequence[str], fi
         ]
         for place in range(batch.num_rows):
             number += 1
-            yield Record(tuple(ArrowValue(column, place) for column in columns), file, "row", number)
+            values = tuple(ArrowValue(column, place) for column in columns)
+            yield Record(values, file, "row", number, empty_is_none)
 
 
 def parquet_records(path: Path, wanted: Sequence[str]) -> Iterator[Record]:

@@ -7,15 +7,17 @@ from offramp.errors import DataError
 
 
 def text_of(value: object, column: str, place: str) -> str:
-    """The text as it stands; ``""`` for None, NaN and nothing but white space. Numbers are written out.
+    """The text as it stands; ``""`` for nothing but white space. Numbers are written out.
 
     Raises:
-        DataError: the value is neither a text nor a number.
+        DataError: the text is missing (None or NaN), or the value is neither a text nor a number.
     """
-    if _missing(value):
-        return ""
     if isinstance(value, str):
         return value if value.strip() else ""
+    if _missing(value):
+        raise DataError(
+            f'{place}: the text in column {column!r} is missing; fill it in (an empty text is "") or remove the row'
+        )
     if isinstance(value, bool | int | float | Decimal):
         return _written(value)
     raise DataError(

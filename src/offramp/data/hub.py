@@ -76,7 +76,8 @@ def _records(loaded: Any, split: str | None, name: str, wanted: Sequence[str]) -
     chosen = table.with_format("arrow").select_columns(list(dict.fromkeys(wanted)))
     batches = chain.from_iterable(part.to_batches() for part in chosen.iter(BATCH_ROWS))
     # The schema of the features, as what the table itself says of its columns may be of an older state.
-    yield from arrow_records(batches, chosen.features.arrow_schema, wanted, name)
+    from_csv = table.info.builder_name == "csv"  # whose empty fields `datasets` turns into nulls
+    yield from arrow_records(batches, chosen.features.arrow_schema, wanted, name, empty_is_none=from_csv)
 
 
 def _one_line(error: Exception, width: int = 300) -> str:

@@ -19,7 +19,7 @@ from offramp.errors import DataError
 class Row:
     """One row of the input.
 
-    A text that is missing or nothing but white space is ``""``, and ``blank`` says so. ``text_pair`` is None unless
+    A text of nothing but white space is ``""``, and ``blank`` says so. ``text_pair`` is None unless
     its column is named, ``label`` unless labels are read. ``kept`` holds the columns to carry through, as asked for.
     """
 
@@ -39,13 +39,14 @@ def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[s
     (``owner/name``), or ``-`` for standard input (json or csv). A folder or a hub name may go on with ``:split``
     (default ``train``), those of the hub with ``:config:split``; in a folder of files a split is the files whose names
     begin with ``train``, ``test`` and so on. In json the first object must have every column named; one that later
-    objects leave out counts as null there. Where a table's metadata name classes, class numbers become these names.
+    objects leave out counts as null there. A text that is null is missing; an empty field of csv is an empty text.
+    Where a table's metadata name classes, class numbers become these names.
 
     ``keep`` names further columns, whose values come along untouched in ``Row.kept``; those of tables stay in them.
 
     Raises:
         DataError: at once if nothing has the name ``source``; while reading, if the data are damaged, malformed or
-            of no known encoding, a column or a label is missing, a text is a list, or there is no row at all.
+            of no known encoding, a column, a text or a label is missing, a text is a list, or there is no row at all.
         StorageError: the source cannot be read.
     """
     return _rows(find_source(source), source, columns, labelled, tuple(keep))
@@ -89,7 +90,12 @@ def _records(source: Source, wanted: Sequence[str], quoting: Quoting) -> Iterato
 
 def _row(record: Record, columns: Columns, labelled: bool) -> Row:
     values = iter(record.values)
-    text = text_of(plain(next(values)), columns.text, record.place)
-    pair = None if columns.text_pair is None else text_of(plain(next(values)), columns.text_pair, record.place)
+    text = _text(next(values), columns.text, record)
+    pair = None if columns.text_pair is None else _text(next(values), columns.text_pair, record)
     label = label_of(plain(next(values)), columns.label_separator, columns.label, record.place) if labelled else None
     return Row(text=text, text_pair=pair, label=label, blank=not text, kept=tuple(values))
+
+
+def _text(value: object, column: str, record: Record) -> str:
+    known = plain(value)
+    return "" if known is None and record.empty_is_none else text_of(known, column, record.place)

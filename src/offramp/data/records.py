@@ -10,12 +10,18 @@ from offramp.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The wanted values of one row, and where they come from. ``number`` counts from 1."""
+    """The wanted values of one row, and where they come from.
+
+    Attributes:
+        number: of the row in its file, from 1.
+        empty_is_none: whether None stands for an empty field, too, because the format cannot tell them apart.
+    """
 
     values: tuple[object, ...]
     file: str
     unit: Literal["line", "row"]
     number: int
+    empty_is_none: bool = False
 
     @property
     def place(self) -> str:
