@@ -1,12 +1,20 @@
 import subprocess
+import threading
 
 import pytest
 from typer.testing import CliRunner
 
 from commands import Server
 from conftest import tiny_backbone, tiny_tokenizer
+from offramp.cli import progress
 from offramp.cli.app import app
 from toys import pairs, single, write_csv, write_jsonl, write_model
+
+
+@pytest.fixture(autouse=True)
+def _no_signs_of_life(monkeypatch):
+    """On a slow machine they would stand between the lines that tests compare."""
+    monkeypatch.setattr(progress, "_FIRST", threading.TIMEOUT_MAX)
 
 
 @pytest.fixture(scope="session")
