@@ -1,5 +1,6 @@
 """What is wrong with a command is told before PyTorch is imported, which takes seconds."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -27,6 +28,11 @@ BENCH = ["bench", "../model", "--data", "../data.csv"]
 TRAIN = ["train", "../data.csv", "--model", "../encoder", "--output", "new"]
 ATTACH = ["attach", "../encoder", "--data", "../data.csv", "--output", "new"]
 EXPORT = ["export", "../model", "--backend", "onnxruntime"]
+
+
+def attaching(classifier):
+    return ["attach", f"../{classifier}", *ATTACH[2:]]
+
 
 WRONG = {
     "no model": (["predict", "../nodel", *PREDICT[2:]], "there is no folder ../nodel"),
@@ -65,12 +71,82 @@ WRONG = {
     "no point under load": (["serve", "../model", "--degrade-to", "none"], "there is no operating point 'none'"),
     "no such address": (["serve", "../model", "--host", "203.0.113.7"], "cannot listen on 203.0.113.7:8000"),
     "a folder for a demo that cannot be": (["demo", "--output", "../data.csv"], "cannot write ../data.csv"),
+    "a disagreement that cannot be": ([*TUNE, "--max-disagreement", "2"], "max-disagreement is 2.0; use a share above"),
+    "no disagreement": ([*TUNE, "--max-disagreement", "0"], "max-disagreement is 0.0; use a share above 0"),
+    "a drop that cannot be": ([*TUNE, "--max-accuracy-drop", "1"], "max-accuracy-drop is 1.0; use a share"),
+    "a certain promise": ([*TUNE, "--confidence", "1"], "confidence is 1.0; use a number above 0 and below 1"),
+    "a threshold to tune that cannot be": ([*TUNE, "--threshold", "-1"], "threshold is -1.0"),
+    "no default": ([*TUNE, "--default", "nope"], "'nope' is no operating point; it can be one of fast, balanced, safe"),
+    "an exit too deep": ([*TRAIN, "--exits", "9"], "no exit fits after layer 9: this encoder has 4 layers"),
+    "exits that are no numbers": ([*TRAIN, "--exits", "foo"], "exits 'foo' are not layer numbers"),
+    "no exits": ([*TRAIN, "--exits", ","], "exits ',' are not layer numbers"),
+    "an exit before the first layer": ([*TRAIN, "--exits", "0"], "no exit fits after layer 0"),
+    "an exit behind the cut": ([*TRAIN, "--layers", "2", "--exits", "3"], "this encoder has 2 layers, so use 1 to 2"),
+    "no layers": ([*TRAIN, "--layers", "0"], "layers is 0: this encoder has 4 layers"),
+    "too many layers": ([*TRAIN, "--layers", "9"], "layers is 9: this encoder has 4 layers"),
+    "an exit too deep for a model": (["train", *TRAIN[1:3], "../model", *TRAIN[4:], "--exits", "9"], "has 4 layers"),
+    "no tracker": ([*TRAIN, "--report-to", "foo"], "report-to is 'foo', which is not known or not installed"),
+    "a teacher of numbers": ([*TRAIN, "--teacher", "../one", "--distill", "1"], "'../one' predicts a number (1 output"),
+    "too few labels": (
+        [*attaching("classifier"), "--labels", "no,yes"],
+        "labels are no, yes; the classifier has 3 outp",
+    ),
+    "labels that are the same": ([*attaching("classifier"), "--labels", "a,a,b"], "give 3 different names"),
+    "a new exit too deep": ([*attaching("classifier"), "--exits", "9"], "no exit fits after layer 9"),
+    "no new exit": ([*attaching("classifier"), "--exits", "4"], "exits are [4]: the classifier itself"),
+    "a classifier of numbers": (attaching("one"), "'../one' predicts a number (1 output, problem_type None)"),
+    "outputs of one name": (attaching("doubled"), "2 of its 3 outputs have the name 'neg' under id2label"),
+    "an output without a name": (attaching("unnamed"), "its output 0 has no name under id2label"),
+    "labels that do not count from 0": (attaching("numbered"), "numbers its labels 1, 2 under id2label"),
+    "an adapter": (attaching("adapter"), "it holds an adapter only; merge it"),
+    "an adapter to train": ([*TRAIN[:3], "../adapter", *TRAIN[4:]], "it holds an adapter only; merge it"),
+    "foreign code": (attaching("remote"), "it brings program code of its own"),
+    "a benchmark without an export": (
+        [*BENCH, "--backend", "onnxruntime"],
+        "cannot run in onnxruntime here; there is torch",
+    ),
+    "a benchmark in no precision": ([*BENCH, "--precision", "int8"], "cannot run in int8 here; there is torch fp32"),
+    "an unknown label": ([*EVALUATE[:3], "../unknown.csv"], "unknown.csv, row 2: the model has no label 'z'"),
+    "an unknown label to tune": ([*TUNE[:3], "../unknown.csv"], "unknown.csv, row 2: the model has no label 'z'"),
+    "an unknown label to time": ([*BENCH[:3], "../unknown.csv"], "unknown.csv, row 2: the model has no label 'z'"),
+    "an unknown label to fit": ([*CALIBRATE[:3], "../unknown.csv"], "unknown.csv, row 2: the model has no label 'z'"),
+    "too few texts to fit": ([*CALIBRATE[:3], "../few.csv"], "temperatures take at least"),
+    "an input that is cut": ([*PREDICT[:3], "../cut.csv.gz", *PREDICT[4:]], "cut.csv.gz"),
+    "a later row without a text": (
+        [*PREDICT[:3], "../hole.jsonl", *PREDICT[4:]],
+        "line 2: the text in column 'text' is",
+    ),
     "no baseline": ([*BENCH, "--check", "base.json"], "cannot read the baseline base.json"),
 }
 
 
+def write_config(folder, labels, **more):
+    folder.mkdir()
+    content = {"model_type": "bert", "num_hidden_layers": 4, "id2label": labels, **more}
+    (folder / "config.json").write_text(json.dumps(content))
+
+
 @pytest.fixture
-def ended(place):
+def _faulty(place):
+    """Checkpoints and data that cannot be used; nothing but configurations of the checkpoints is looked at."""
+    beside = place.parent
+    write_config(beside / "classifier", {"0": "a", "1": "b", "2": "c"})
+    write_config(beside / "one", {"0": "score"})
+    write_config(beside / "doubled", {"0": "neg", "1": "neg", "2": "pos"})
+    write_config(beside / "unnamed", {"0": " ", "1": "b"})
+    write_config(beside / "numbered", {"1": "a", "2": "b"})
+    write_config(beside / "remote", {}, model_type="mybert", auto_map={"AutoConfig": "configuration_my.MyConfig"})
+    (beside / "adapter").mkdir()
+    (beside / "adapter" / "adapter_config.json").write_text("{}")
+    (beside / "unknown.csv").write_text("text,label\nw1,a\nw2,z\n")
+    (beside / "few.csv").write_text("text,label\nw1,a\n")
+    (beside / "hole.jsonl").write_text('{"text": "w1"}\n{"txt": "w2"}\n')
+    texts = "".join(f"w{number}\n" for number in range(4000))
+    (beside / "cut.csv.gz").write_bytes(gzip.compress(f"text\n{texts}".encode())[:-100])
+
+
+@pytest.fixture
+def ended(place, _faulty):
     """What became of every wrong command, by its name."""
     commands = [arguments for arguments, _ in WRONG.values()]
     done = subprocess.run(

@@ -102,7 +102,7 @@ def test_no_labels(offramp, refused, model, place):
     ("options", "message"),
     [
         (["--threshold", "0.5", "--speedup", "2"], "threshold and speedup are given; choose one target at a time"),
-        (["--max-disagreement", "2"], "target is 2.0; use a share above 0 and below 1"),
+        (["--max-disagreement", "2"], "max-disagreement is 2.0; use a share above 0 and below 1"),
         (["--confidence", "95"], "confidence is 95.0; use a number above 0 and below 1"),
         (["--name", "safe"], "the name 'safe' goes with no target"),
         (["--default", "fine"], "the default 'fine' is no operating point"),

@@ -54,7 +54,7 @@ def test_blanks_around_a_name_do_not_count_as_they_do_not_in_data(tmp_path):
     folder = write_classifier(tmp_path / "classifier", labels=("negative ", " positive"))
     assert adopt(str(folder)).network.config.labels == ("negative", "positive")
     assert adopt(str(folder), labels=["no ", "yes"]).network.config.labels == ("no", "yes")
-    with pytest.raises(OptionError, match="give as many different names"):
+    with pytest.raises(OptionError, match="give 2 different names"):
         adopt(str(folder), labels=["no", "no "])
 
 

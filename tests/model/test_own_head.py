@@ -112,7 +112,7 @@ def test_labels_may_be_named(tmp_path):
     assert adopt(folder).network.config.labels == ("LABEL_0", "LABEL_1")
     assert adopt(folder, labels=["no", "yes"]).network.config.labels == ("no", "yes")
     for wrong in (["no"], ["no", "no"], ["no", "yes", "maybe"]):
-        with pytest.raises(OptionError, match=r"has 2 outputs \(LABEL_0, LABEL_1\), so give as many different names"):
+        with pytest.raises(OptionError, match=r"has 2 outputs \(LABEL_0, LABEL_1\): give 2 different names, in"):
             adopt(folder, labels=wrong)
 
 

@@ -18,11 +18,11 @@ from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
 from offramp.data import Columns, LabelledTexts, Texts, read_any, read_texts, uses_of
-from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_pairs, save_tunings, targets_of
+from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_rows, save_tunings, targets_of
 from offramp.engine.choosing import AUTO, check_engine
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
-from offramp.policy import Confidence, ExitAnswers, Threshold, read_operating_points, replay
+from offramp.policy import Confidence, ExitAnswers, OperatingPoints, Threshold, read_operating_points, replay
 from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
@@ -136,12 +136,12 @@ def bench(
     known = check_model(folder, backend=REFERENCE.backend, precision=REFERENCE.precision)
     _check_names(folder, backends, precisions, options.points)
     source = read_any(data, columns or Columns()) if labelled else read_texts(data, columns or Columns())
-    check_pairs(known, source.text_pairs)
+    check_rows(known, source)
     on_progress("loading the model", 0, None)
+    engines = engines_of(folder, backends, precisions)
+    named = _rules_of_points(read_operating_points(folder), engines, options.points)
     reference = open_engine(folder, REFERENCE)
     texts = _encoded(folder, source, reference)
-    engines = engines_of(folder, backends, precisions)
-    named = _rules_of_points(reference, engines, options.points)
     rules = [Threshold(threshold, Confidence(reference.problem)) for threshold in options.thresholds]
     entered = contenders(engines, reference.exits, rules, named)
     described = _describe(folder, reference, texts, options)
@@ -181,10 +181,10 @@ def _options(
 
 
 def _rules_of_points(
-    classifier: "Classifier", engines: Sequence[Engine], names: Sequence[str]
+    stored: OperatingPoints, engines: Sequence[Engine], names: Sequence[str]
 ) -> dict[Engine, dict[str, Threshold]]:
     """The rules of operating points in the engines that have them."""
-    there = {engine: classifier.points.of(engine.backend, engine.precision) for engine in engines}
+    there = {engine: stored.of(engine.backend, engine.precision) for engine in engines}
     for name in names:
         if not any(name in points for points in there.values()):
             known = ", ".join(sorted({name for points in there.values() for name in points})) or "none"

@@ -32,6 +32,7 @@ class Engine:
 
 
 REFERENCE = Engine("torch", "fp32")
+_BF16 = Engine("torch", "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,25 @@ def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[s
         ModelFolderError: the folder is not an offramp model, or an export in it is damaged or out of date.
         OptionError: none is left.
     """
-    bf16 = [Engine("torch", "bf16")] if environment.fast_bf16() else []
-    there = [REFERENCE, *bf16, *(Engine(export.backend, export.precision) for export in exports_of(model))]
+    there = [REFERENCE, _BF16, *(Engine(export.backend, export.precision) for export in exports_of(model))]
+
+    def runs(engine: Engine) -> bool:
+        return engine != _BF16 or environment.fast_bf16()  # asked for it, PyTorch is imported, which takes seconds
+
     taken = [
         engine
         for engine in there
-        if (not backends or engine.backend in backends) and (not precisions or engine.precision in precisions)
+        if (not backends or engine.backend in backends)
+        and (not precisions or engine.precision in precisions)
+        and runs(engine)
     ]
     if not taken:
         wanted = " ".join((*backends, *precisions))
-        raise OptionError(f"{model} cannot run in {wanted}; there is {', '.join(map(str, there))}")
+        others = ", ".join(f"{engine}{' where that is fast' if engine == _BF16 else ''}" for engine in there)
+        raise OptionError(
+            f"{model} cannot run in {wanted} here; there is {others}: choose one of them, or export it with "
+            "'offramp export'"
+        )
     return taken
 
 

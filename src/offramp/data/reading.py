@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import assert_never
 
 from offramp.data.arrow import plain
@@ -52,13 +52,13 @@ def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[s
     return _rows(find_source(source), source, columns, labelled, tuple(keep))
 
 
-def begun(rows: Iterator[Row]) -> Iterator[Row]:
-    """The same rows, of which the first is read at once: what is wrong with all of them shows in it.
+def begun(rows: Iterator[Row], number: int) -> Iterator[Row]:
+    """The same rows, of which the first ``number`` are read at once: most of what can be wrong shows in them.
 
     Raises:
         As :func:`read_rows`.
     """
-    return chain([next(rows)], rows)
+    return chain(list(islice(rows, number)), rows)
 
 
 def _rows(found: Source, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:

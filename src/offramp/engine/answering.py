@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from offramp.calibration import Problem
 from offramp.data import LabelledTexts, Texts, encode_labels
 from offramp.errors import DataError
 from offramp.model.folder import Described
@@ -26,27 +25,37 @@ def answers_of(classifier: "Classifier", rows: LabelledTexts | Texts) -> ExitAns
     Raises:
         DataError: the rows do not fit the model, see :func:`targets_of`.
     """
-    check_pairs(classifier, rows.text_pairs)
+    _check_pairs(classifier, rows.text_pairs)
     targets = targets_of(classifier, rows) if isinstance(rows, LabelledTexts) else None
     return replace(classifier.exit_answers(rows.texts, rows.text_pairs), targets=targets)
 
 
-def targets_of(classifier: "Classifier", rows: LabelledTexts) -> NDArray[Any]:
-    """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
+def check_rows(model: "Classifier | Described", rows: LabelledTexts | Texts) -> None:
+    """Makes sure, before a model is loaded, that rows fit it.
 
     Raises:
         DataError: a label is not the model's, or second texts are missing or there without need.
     """
-    check_pairs(classifier, rows.text_pairs)
+    _check_pairs(model, rows.text_pairs)
+    if isinstance(rows, LabelledTexts) and model.labels:
+        targets_of(model, rows)
+
+
+def targets_of(model: "Classifier | Described", rows: LabelledTexts) -> NDArray[Any]:
+    """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
+
+    Raises:
+        DataError: a label is not the model's, or there are several for a row where the model gives one, or vice versa.
+    """
     try:
-        return encode_labels(rows, classifier.labels, multi_label=classifier.problem is Problem.MULTI_LABEL)
+        return encode_labels(rows, model.labels, multi_label=model.multi_label)
     except DataError as error:
-        if all(_NUMBERED.fullmatch(label) for label in classifier.labels):
+        if all(_NUMBERED.fullmatch(label) for label in model.labels):
             error.add_note("or attach the exits again with --labels, which names the outputs in their order")
         raise
 
 
-def check_pairs(model: "Classifier | Described", text_pairs: Sequence[str] | None) -> None:
+def _check_pairs(model: "Classifier | Described", text_pairs: Sequence[str] | None) -> None:
     """Makes sure that there are second texts for a model of pairs, and none for others.
 
     Raises:

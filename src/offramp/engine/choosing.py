@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp import environment
-from offramp.calibration import Problem
 from offramp.engine.exports import PRECISIONS, Export, exports_of, read_export
 from offramp.errors import OptionError
 from offramp.extras import check_installed
 from offramp.model.folder import Described, check_folder
-from offramp.policy import Confidence, Threshold, read_operating_points
+from offramp.policy import check_threshold, read_operating_points
 from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
@@ -46,6 +45,14 @@ def choose_engine(
     return export
 
 
+def engine_of(folder: Path, backend: str = AUTO, precision: str = AUTO, threads: int | None = None) -> tuple[str, str]:
+    """The backend and the precision that :func:`choose_engine` chooses, with its arguments and errors."""
+    export = choose_engine(folder, backend, precision, threads)
+    if export is None:
+        return "torch", "fp32" if precision == AUTO else precision
+    return export.backend, export.precision
+
+
 def check_model(
     model: "str | Path | Classifier",
     *,
@@ -65,7 +72,7 @@ def check_model(
     """
     check_one_given(threshold=threshold, at=at)
     if threshold is not None:
-        Threshold(threshold, Confidence(Problem.SINGLE_LABEL))  # which refuses what no rule can take
+        check_threshold(threshold)
     if not isinstance(model, str | Path):
         return model
     folder = Path(model)
@@ -74,10 +81,9 @@ def check_model(
 
         folder = folder_of(model)
     described = check_folder(folder)
-    export = choose_engine(folder, backend, precision, threads)
+    engine = engine_of(folder, backend, precision, threads)
     if at is not None:
-        here = ("torch", "fp32" if precision == AUTO else precision)
-        read_operating_points(folder).at(at, *(here if export is None else (export.backend, export.precision)))
+        read_operating_points(folder).at(at, *engine)
     return described
 
 

@@ -45,6 +45,7 @@ class Classifier:
         points: the operating points that :func:`load` found in the model folder.
         labels: label names in the order of the probabilities.
         takes_pairs: whether it was trained on pairs of texts.
+        multi_label: whether it gives any number of labels.
         padding_id: the tokenizer's token that stands for nothing.
         exits: number of layers run before each exit.
     """
@@ -72,6 +73,7 @@ class Classifier:
         self.labels = config.labels
         self.exits = stages.layers
         self.takes_pairs = config.text_pair
+        self.multi_label = self.problem is Problem.MULTI_LABEL
         self.padding_id = padding_id_of(tokenizer)
 
     @classmethod

@@ -173,7 +173,7 @@ def open_rows(source: str, target: str, columns: Columns, keep: Sequence[str], *
             "leave out --resume, or name files"
         )
     # Nobody knows when a stream begins, and the model can be loaded meanwhile.
-    return rows if streams else begun(rows)
+    return rows if streams else begun(rows, WINDOW)
 
 
 def columns_of(predictions: Predictions, probabilities: bool) -> dict[str, Sequence[object]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from offramp import environment
 from offramp.data import Columns, LabelledTexts, read_labelled, uses_of
-from offramp.engine import AUTO, answers_of, check_model, check_pairs, open_model
+from offramp.engine import AUTO, answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.exits import overthinking
@@ -85,7 +85,7 @@ def evaluate(
     at, threshold = (focus, None) if isinstance(focus, str) else (None, focus)
     known = check_model(model, backend=backend, precision=precision, threads=threads, threshold=threshold, at=at)
     rows = read_labelled(data, columns or Columns()) if isinstance(data, str) else data
-    check_pairs(known, rows.text_pairs)
+    check_rows(known, rows)
     classifier = open_model(model, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
     settings = _settings(classifier, thresholds, focus)
     with _threads(threads):

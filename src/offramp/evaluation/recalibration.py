@@ -14,7 +14,7 @@ from offramp.data import (
     remember,
     temperatures_of,
 )
-from offramp.engine import answers_of, check_model, check_pairs, exports_of, save_calibration, targets_of
+from offramp.engine import answers_of, check_model, check_rows, exports_of, save_calibration
 from offramp.errors import DataError, ModelFolderError
 from offramp.policy import OperatingPoint, read_operating_points
 
@@ -53,15 +53,14 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     folder = Path(model)
     known = check_model(folder)
     rows = read_labelled(data, columns or Columns())
-    check_pairs(known, rows.text_pairs)
+    check_rows(known, rows)
+    check_enough(rows)
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
     from offramp.engine import open_export, torch_classifier
     from offramp.model import load
 
     loaded = load(folder)
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
-    targets_of(classifier, rows)  # refuses rows that do not fit, before anything runs
-    check_enough(rows)
     before = {("torch", "fp32"): classifier.calibration}
     fitted = {("torch", "fp32"): answers_of(classifier, rows).calibration(rows.fingerprint)}
     for export in exports_of(folder):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from offramp import environment
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import Columns, LabelledTexts, Texts, check_untrained, distinct, read_any, remember, temperatures_of
-from offramp.engine import check_model, check_pairs, targets_of
+from offramp.engine import check_model, check_rows, targets_of
 from offramp.engine.exports import (
     EMBED,
     PRECISIONS,
@@ -112,8 +112,8 @@ def export(
     check_installed(f"exporting to {backend}", *_TOOLS[backend])
     rows = None if data is None else read_any(data, columns or Columns())
     texts, pairs = _texts(rows, takes_pairs=known.takes_pairs)
-    check_pairs(known, pairs)
     if rows is not None:
+        check_rows(known, rows)
         check_untrained(folder, rows, "it is surer of them than of any others, so the export would look too good")
     from offramp.engine import Classifier, torch_classifier
     from offramp.engine.loading import open_stages

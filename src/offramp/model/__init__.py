@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from offramp.model.checkpoints import FineTuned as FineTuned
     from offramp.model.checkpoints import open_classifier as open_classifier
     from offramp.model.config import EarlyExitConfig as EarlyExitConfig
-    from offramp.model.config import default_exits as default_exits
-    from offramp.model.config import resolve_exits as resolve_exits
+    from offramp.model.exits import default_exits as default_exits
+    from offramp.model.exits import resolve_exits as resolve_exits
     from offramp.model.loading import LoadedModel as LoadedModel
     from offramp.model.loading import load as load
     from offramp.model.loading import save as save
@@ -34,10 +34,10 @@ _HOMES = {
     "State": "stack",
     "adopt": "building",
     "build": "building",
-    "default_exits": "config",
+    "default_exits": "exits",
     "load": "loading",
     "open_classifier": "checkpoints",
-    "resolve_exits": "config",
+    "resolve_exits": "exits",
     "save": "loading",
 }
 __all__ = [*_HOMES]  # noqa: PLE0604

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from offramp.errors import BackboneError, OptionError
+from offramp.errors import BackboneError
 from offramp.files import read_json
 from offramp.model.checkpoints import backbone_errors, check_tokenizer, check_weights, file_of, open_classifier
-from offramp.model.config import EarlyExitConfig, resolve_exits
-from offramp.model.finding import check_checkpoint
+from offramp.model.config import EarlyExitConfig
+from offramp.model.exits import check_cut, resolve_exits
+from offramp.model.finding import SUPPORTED, check_checkpoint
 from offramp.model.heads import default_pooling
 from offramp.model.loading import LoadedModel, flaw_of, quiet
 from offramp.model.network import EarlyExitForSequenceClassification
-from offramp.model.stack import SUPPORTED
 from offramp.model.tokenizers import read_tokenizer, token_limit
 
 
@@ -38,7 +38,7 @@ def build(
     Args:
         backbone_name: folder or hub id of the encoder; of a model with exits or a fine-tuned classifier, the encoder is
             taken and the rest is left.
-        exits: see :func:`~offramp.model.config.resolve_exits`.
+        exits: see :func:`~offramp.model.exits.resolve_exits`.
         labels: label names in the order of the logits.
         pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
         head: ``linear`` or ``mlp``.
@@ -167,8 +167,7 @@ def _cut(config: PreTrainedConfig, layers: int) -> None:
     depth = getattr(config, "num_hidden_layers", None)
     if depth is None:
         return  # no encoder with layers: the check that follows says so
-    if not 1 <= layers <= depth:
-        raise OptionError(f"layers is {layers}: this encoder has {depth} layers, so use 1 to {depth}")
+    check_cut(layers, depth)
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]

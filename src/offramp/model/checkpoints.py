@@ -15,11 +15,11 @@ from transformers import (
 )
 from transformers.utils import cached_file
 
-from offramp.errors import BackboneError, OptionError, first_line
-from offramp.model.config import PROBLEM_TYPES, label_flaw
-from offramp.model.finding import check_checkpoint
+from offramp.errors import BackboneError, first_line
+from offramp.model.finding import ADAPTER, ADAPTER_ALONE, FOREIGN_CODE, check_checkpoint
+from offramp.model.folder import CONFIG
+from offramp.model.labels import labels_of, problem_type_of
 from offramp.model.loading import flaw_of, quiet, weights_flaw
-from offramp.model.stack import SUPPORTED
 from offramp.model.tokenizers import read_tokenizer, token_limit, vocabulary_flaw
 
 
@@ -73,43 +73,9 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
     check_weights(network, name)
     check_tokenizer(tokenizer, network.base_model.config, name)
     tokenizer.model_max_length = token_limit(network.base_model, tokenizer, max_length)
-    names = _labels_of(network.config, name, labels)
-    return FineTuned(network.eval(), tokenizer, _problem_type(network.config, name), names)
-
-
-def _problem_type(config: PreTrainedConfig, name: str) -> str:
-    """What a fine-tuned classifier says of itself; one that predicts a number is refused."""
-    kind = config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
-    if kind not in PROBLEM_TYPES:
-        raise BackboneError(
-            f"{name!r} predicts a number ({config.num_labels} output, problem_type {config.problem_type!r}), not a "
-            "label, and could not tell how sure it is; give a classifier of at least two labels"
-        )
-    return str(kind)
-
-
-def _labels_of(config: PreTrainedConfig, name: str, wanted: Sequence[str] | None) -> list[str]:
-    """What the outputs of a fine-tuned classifier are called, in their order."""
-    if sorted(config.id2label) != list(range(config.num_labels)):
-        raise BackboneError(
-            f"{name!r} numbers its labels {', '.join(map(str, config.id2label))} under id2label in its config.json; "
-            "they must count from 0: correct them there"
-        )
-    there = [str(config.id2label[index]).strip() for index in range(config.num_labels)]
-    if wanted is None:
-        if flaw := label_flaw(there):
-            raise BackboneError(
-                f"{name!r} cannot be used as it is: {flaw} under id2label in its config.json; "
-                "give each a name of its own there"
-            )
-        return there
-    names = [label.strip() for label in wanted]
-    if len(names) != len(there) or label_flaw(names):
-        raise OptionError(
-            f"labels are {', '.join(names)}; the classifier has {len(there)} outputs ({', '.join(there)}), "
-            "so give as many different names, in the same order"
-        )
-    return names
+    names = labels_of(network.config.id2label, name, labels)
+    kind = problem_type_of(network.config.problem_type, network.config.num_labels, name)
+    return FineTuned(network.eval(), tokenizer, kind, names)
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, name: str) -> None:
@@ -157,16 +123,10 @@ def backbone_errors(name: str, what: str = "encoder") -> Iterator[None]:
 def _why(name: str, what: str, error: Exception) -> str:
     """What is wrong with a checkpoint that could not be loaded, and what to do."""
     if "trust_remote_code" in str(error):
-        return (
-            "it brings program code of its own, and code from checkpoints is never run; "
-            f"give one of a kind that transformers knows: {SUPPORTED}"
-        )
+        return FOREIGN_CODE
     local = bool(name) and Path(name).exists()
-    if (local or "does not appear to have a file" in str(error)) and _is_adapter(name):
-        return (
-            "it holds an adapter only; merge it into the model that it was trained on (merge_and_unload of peft), "
-            "save that with its tokenizer, and give that folder"
-        )
+    if not local and "does not appear to have a file" in str(error) and _is_adapter(name):
+        return ADAPTER_ALONE
     if local:
         cure = f"give the folder of a Hugging Face {what} (config.json, model.safetensors, tokenizer files)"
     else:
@@ -176,7 +136,7 @@ def _why(name: str, what: str, error: Exception) -> str:
 
 def _is_adapter(name: str) -> bool:
     """Whether there is an adapter and no model beside it."""
-    return file_of(name, "adapter_config.json") is not None and file_of(name, "config.json") is None
+    return file_of(name, ADAPTER) is not None and file_of(name, CONFIG) is None
 
 
 def file_of(name: str, file: str) -> Path | None:

@@ -1,6 +1,5 @@
 """What a multi-exit network is made of; saved as ``config.json``."""
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,58 +7,12 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from offramp.errors import OptionError
+from offramp.model.exits import resolve_exits
 from offramp.model.folder import MODEL_TYPE
+from offramp.model.labels import PROBLEM_TYPES, label_flaw
 
 POOLINGS = ("pooler", "cls", "mean")
 HEADS = ("linear", "mlp")
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
-
-# The paper's own choices for BERT-base and BERT-large, and the same spread on six layers.
-_DEFAULT_EXITS = {6: (1, 2, 4, 6), 12: (1, 4, 7, 12), 24: (1, 5, 13, 24)}
-
-
-def default_exits(depth: int) -> tuple[int, ...]:
-    """Four exits spread as in the paper: after the first layer, near a quarter, past the middle, and at full depth."""
-    spread = (1, 1 + round(0.25 * (depth - 1)), 1 + round(0.54 * (depth - 1)), depth)
-    return _DEFAULT_EXITS.get(depth, tuple(sorted(set(spread))))
-
-
-def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, ...]:
-    """Turns what a user wrote into exits of a ``depth``-layer encoder.
-
-    Args:
-        exits: numbers of layers run before each exit, the same as text (``"1,2,4"``), ``"all"``, or None for the
-            default. Full depth is added where it is missing: the last exit is the whole network.
-        depth: layers of the encoder.
-
-    Raises:
-        OptionError: not numbers, or outside 1..depth.
-    """
-    if exits is None:
-        return default_exits(depth)
-    if exits == "all":
-        return tuple(range(1, depth + 1))
-    try:
-        layers = set(map(int, exits.split(",")) if isinstance(exits, str) else map(operator.index, exits))
-    except (TypeError, ValueError):
-        raise OptionError(f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all'") from None
-    wrong = sorted(layer for layer in layers if not 1 <= layer <= depth)
-    if wrong:
-        listed = ", ".join(map(str, wrong))
-        raise OptionError(f"no exit fits after layer {listed}: this encoder has {depth} layers, so use 1 to {depth}")
-    return tuple(sorted(layers | {depth}))
-
-
-def label_flaw(names: Sequence[object]) -> str | None:
-    """What is wrong with the names of a classifier's outputs, or None; around a name blanks do not count, as in data.
-
-    An answer by such a name would not say which output gave it.
-    """
-    bare = [str(name).strip() for name in names]
-    if "" in bare:
-        return f"its output {bare.index('')} has no name"
-    again = next((name for index, name in enumerate(bare) if name in bare[:index]), None)
-    return None if again is None else f"{bare.count(again)} of its {len(bare)} outputs have the name {again!r}"
 
 
 class EarlyExitConfig(PreTrainedConfig):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from offramp.errors import ModelFolderError
 from offramp.files import check_readable, read_json
+from offramp.model.labels import MULTI_LABEL
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -20,10 +21,12 @@ class Described:
     Attributes:
         labels: label names in the order of the probabilities.
         takes_pairs: whether it was trained on pairs of texts.
+        multi_label: whether it gives any number of labels.
     """
 
     labels: tuple[str, ...]
     takes_pairs: bool
+    multi_label: bool
 
 
 def check_folder(folder: Path) -> Described:
@@ -50,4 +53,4 @@ def check_folder(folder: Path) -> Described:
     check_readable(folder / WEIGHTS)
     names = config.get("id2label")
     labels = tuple(map(str, names.values())) if isinstance(names, dict) else ()
-    return Described(labels, bool(config.get("text_pair")))
+    return Described(labels, bool(config.get("text_pair")), config.get("problem_type") == MULTI_LABEL)

@@ -22,11 +22,8 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from transformers import PreTrainedModel
 
 from offramp.errors import BackboneError
+from offramp.model.finding import SUPPORTED
 
-SUPPORTED = (
-    "BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DistilBERT, ALBERT, MPNet, DeBERTa-v2/v3, ModernBERT "
-    "and encoders that are built like them"
-)
 _TOLERANCE = 1e-4
 
 _calls: ContextVar["list[_Call] | None"] = ContextVar("_calls", default=None)

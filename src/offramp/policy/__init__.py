@@ -28,7 +28,7 @@ from offramp.policy.points import (
 )
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
-from offramp.policy.rules import ExitRule, Threshold
+from offramp.policy.rules import ExitRule, Threshold, check_threshold
 from offramp.policy.stored import CRITERIA, criterion_name, register, rule_from_dict, rule_in_words, rule_to_dict
 from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
@@ -75,6 +75,7 @@ __all__ = [
     "Threshold",
     "accuracy_drop",
     "at_exits",
+    "check_threshold",
     "choose",
     "choose_rule",
     "compare",

@@ -10,19 +10,26 @@ from offramp.policy.bounds import least_count
 from offramp.policy.candidates import Swept, judging_rows
 from offramp.policy.frontier import PerExit
 from offramp.policy.points import Promise, Risk
-from offramp.policy.risk import Choice, Method, choose, rows_needed
-from offramp.policy.rules import Threshold
+from offramp.policy.risk import Choice, Method, check_shares, choose, rows_needed
+from offramp.policy.rules import Threshold, check_threshold
 from offramp.policy.sweep import at_exits
 
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """The fastest threshold whose risk is at most ``target``; see :func:`offramp.policy.choose`."""
+    """The fastest threshold whose risk is at most ``target``; see :func:`offramp.policy.choose`.
+
+    Raises:
+        OptionError: target or confidence is out of range.
+    """
 
     risk: Risk
     target: float
     method: Method
     confidence: float
+
+    def __post_init__(self) -> None:
+        check_shares(self.target, self.confidence, what=f"max-{self.risk.replace(' ', '-')}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,16 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Exactly:
-    """This threshold, whatever comes of it."""
+    """This threshold, whatever comes of it.
+
+    Raises:
+        OptionError: it is negative or NaN.
+    """
 
     threshold: float
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
 
 
 Goal = AtMost | AtLeast | Exactly
@@ -71,9 +85,6 @@ def enough_to_fit(goal: Goal, rows: int) -> bool:
     """Whether a goal can be met on what is left of some rows once a part of them served to fit a criterion.
 
     It depends on the number of rows alone, so that a criterion may be chosen by it without costing a promise anything.
-
-    Raises:
-        OptionError: the goal is out of range.
     """
     if not isinstance(goal, AtMost):
         return True
@@ -92,7 +103,6 @@ def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0)
 
     Raises:
         DataError: the goal needs labels.
-        OptionError: the goal is out of range.
     """
     match goal:
         case Exactly():

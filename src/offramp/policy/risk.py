@@ -153,7 +153,7 @@ def rows_needed(target: float, method: Method, loss: Loss, confidence: float) ->
     Raises:
         OptionError: target or confidence is out of range.
     """
-    _check_shares(target, confidence)
+    check_shares(target, confidence)
 
     def qualifies(rows: int) -> bool:
         prepared = _prepared(np.zeros((1, rows)), method, loss)
@@ -213,11 +213,16 @@ def _check(losses: Array, target: float, confidence: float, loss: Loss) -> None:
         valid, kind = np.isin(losses, values), " or ".join(str(value) for value in values)
     if not valid.all():
         raise DataError(f"a loss is {losses[~valid][0]}; a {loss} loss is {kind}")
-    _check_shares(target, confidence)
+    check_shares(target, confidence)
 
 
-def _check_shares(target: float, confidence: float) -> None:
+def check_shares(target: float, confidence: float, what: str = "target") -> None:
+    """Refuses shares that nothing can be promised of; ``what`` messages call the target.
+
+    Raises:
+        OptionError: one is not between 0 and 1.
+    """
     if not 0 < target < 1:
-        raise OptionError(f"target is {target}; use a share above 0 and below 1, such as 0.01 for 1 %")
+        raise OptionError(f"{what} is {target}; use a share above 0 and below 1, such as 0.01 for 1 %")
     if not 0 < confidence < 1:
         raise OptionError(f"confidence is {confidence}; use a number above 0 and below 1, such as 0.95")

@@ -61,11 +61,7 @@ class Threshold:
     criterion: Criterion
 
     def __post_init__(self) -> None:
-        if not self.threshold >= 0:  # also refuses NaN
-            raise OptionError(
-                f"threshold is {self.threshold}; use a number from 0 (leave at the first exit) to 1, "
-                "or above 1 for full depth"
-            )
+        check_threshold(self.threshold)
 
     def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
         """See :meth:`ExitRule.decide`."""
@@ -74,3 +70,15 @@ class Threshold:
     def answer(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`ExitRule.answer`."""
         return self.criterion.answer(probabilities, history)
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuses thresholds that no score can be held against.
+
+    Raises:
+        OptionError: it is negative or NaN.
+    """
+    if not threshold >= 0:  # also refuses NaN
+        raise OptionError(
+            f"threshold is {threshold}; use a number from 0 (leave at the first exit) to 1, or above 1 for full depth"
+        )

@@ -24,7 +24,8 @@ from offramp.data import (
 from offramp.data.unlabelled import split_off_texts
 from offramp.errors import DataError, OptionError
 from offramp.files import replacing
-from offramp.model.finding import check_checkpoint
+from offramp.model.exits import check_new_exits
+from offramp.model.finding import check_classifier, check_exits
 from offramp.progress import OnProgress, unheard
 from offramp.training.checks import check_numbers, check_output, fitted_before
 from offramp.training.recipe import ExitFit
@@ -156,7 +157,7 @@ def attach(
     folder, columns, teaching = Path(output), columns or Columns(), _Teaching(targets, fit or ExitFit(), seed)
     check_numbers(dev_fraction, max_length, seed)
     check_output(folder, overwrite)
-    check_checkpoint(model, "classifier")
+    check_exits(check_classifier(model, labels), exits, own_head=True)
     train_texts, dev_texts = _read(data, dev, dev_fraction, columns, targets, seed)
     if dev is not None:
         check_disjoint(dev_texts, [train_texts])
@@ -179,8 +180,7 @@ def attach(
         max_length=max_length,
     )
     layers = loaded.network.config.exits
-    if len(layers) < 2:
-        raise OptionError(f"exits are {layers}: the classifier itself; name at least one layer before it")
+    check_new_exits(layers)
     loaded.network.to("cuda" if torch.cuda.is_available() else "cpu")
     train, dev_part = (_Part(texts, *_encoded(loaded, texts)) for texts in (train_texts, dev_texts))
     with replacing(folder) as new:

@@ -21,7 +21,7 @@ from offramp.data import (
 )
 from offramp.errors import OptionError
 from offramp.files import link_target, read_json
-from offramp.model.finding import check_checkpoint
+from offramp.model.finding import check_checkpoint, check_classifier, check_exits
 from offramp.training.checks import (
     TRAINING,
     check_distillation,
@@ -144,9 +144,10 @@ def train(
     check_output(folder, overwrite)
     regime = regime or Regime()
     check_distillation(regime, unlabeled, teacher)
-    check_checkpoint(model)
+    exits = (layers,) if exits is None and layers is not None else exits
+    check_exits(check_checkpoint(model), exits, layers=layers)
     if teacher is not None:
-        check_checkpoint(teacher, "classifier")
+        check_classifier(teacher)
     place = link_target(folder)  # the model is moved there from the workplace, so both have to be on one disk
     workplace = place.with_name(place.name + ".checkpoints")
     check_workplace(workplace, resume)
@@ -160,7 +161,6 @@ def train(
     check_disjoint(split.dev, [*([] if dev is None else [split.train]), *([] if more is None else [more])])
     encode_labels(split.dev, names, multi_label=split.train.multi_label)  # refuses labels that training lacks
     problem = Problem.MULTI_LABEL if split.train.multi_label else Problem.SINGLE_LABEL
-    exits = (layers,) if exits is None and layers is not None else exits
     fingerprints = {"train": split.train.fingerprint, "dev": split.dev.fingerprint}
     settings = {
         "backbone": model,

@@ -10,7 +10,7 @@ import numpy as np
 
 from offramp import environment
 from offramp.data import Columns, LabelledTexts, Texts, point_of, read_any, remember, temperatures_of, uses_of
-from offramp.engine import answers_of, check_model, check_pairs, open_model, save_calibration
+from offramp.engine import answers_of, check_model, check_rows, engine_of, open_model, save_calibration
 from offramp.errors import CheckFailed, OptionError
 from offramp.policy import (
     CRITERIA,
@@ -171,13 +171,13 @@ def tune(
     _check_rule(rule, threshold)
     _check_numbers(seconds, seed)
     known = check_model(folder, backend=backend, precision=precision, threads=threads)
+    _check_default(default, goals, folder, engine_of(folder, backend, precision, threads))
     rows = read_any(data, columns or Columns())
     check_labels(goals, rows)
-    check_pairs(known, rows.text_pairs)
+    check_rows(known, rows)
     uses = uses_of(folder, rows)
     check_unused(rows, uses, split=split)
     classifier = open_model(folder, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
-    _check_default(default, goals, classifier)
     on_progress("running all exits", 0, 2)
     answers, refitted = answers_of(classifier, rows), None
     if split:
@@ -234,8 +234,8 @@ def _check_numbers(seconds: float, seed: int) -> None:
         raise OptionError(f"seed is {seed}; use a whole number from 0 on")
 
 
-def _check_default(default: str | None, goals: Mapping[str, Goal], classifier: "Classifier") -> None:
-    names = [*goals, *classifier.points.of(classifier.stages.backend, classifier.stages.precision)]
+def _check_default(default: str | None, goals: Mapping[str, Goal], folder: Path, engine: tuple[str, str]) -> None:
+    names = list(dict.fromkeys([*goals, *read_operating_points(folder).of(*engine)]))
     if default is not None and default not in names:
         raise OptionError(f"the default {default!r} is no operating point; it can be one of {', '.join(names)}")
 
