@@ -103,7 +103,7 @@ def main() -> None:
     result = {
         "environment": environment.describe() | {"threads": options.threads},
         "model": Path(options.model).name,
-        "engine": f"{classifier.stages.backend} {classifier.stages.precision}",
+        "engine": str(classifier.stages.engine),
         "rows": len(texts.texts),
         "repeats": options.repeats,
         **measure(classifier, texts, options),

@@ -21,8 +21,7 @@ def tuned(classifier, **thresholds):
     points = tuple(
         OperatingPoint(
             name=name,
-            backend=classifier.stages.backend,
-            precision=classifier.stages.precision,
+            engine=classifier.stages.engine,
             model=classifier.fingerprint,
             rule=Threshold(threshold, Confidence(classifier.problem)),
             promise=None,

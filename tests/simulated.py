@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from offramp.backends import Engine
 from offramp.calibration import Problem
 from offramp.engine.stages import StageOutput
 from offramp.engine.steps import Steps
@@ -35,7 +36,7 @@ class Table(TensorStages):
     """Stages without a network: the first token of a text says which row of the table holds its logits."""
 
     def __init__(self, table):
-        super().__init__("table", "fp32", tuple(range(1, len(table) + 1)))
+        super().__init__(Engine("table", "fp32"), tuple(range(1, len(table) + 1)))
         self.table = table
         self.ran = []
 

@@ -1,6 +1,7 @@
 import pytest
 
-from offramp.benchmark.contenders import REFERENCE, contenders
+from offramp.backends import REFERENCE
+from offramp.benchmark.contenders import contenders
 from offramp.benchmark.measuring import Task
 from offramp.calibration import Problem
 from offramp.evaluation import Request

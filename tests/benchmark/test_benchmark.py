@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from offramp import environment
+from offramp.backends import REFERENCE
 from offramp.benchmark import bench, check, read_baseline
 from offramp.benchmark import benchmark as module
 from offramp.benchmark.doubts import doubts_of
@@ -142,9 +143,9 @@ def test_the_best_budgets_of_early_exit_are_stored(folder, data, tmp_path, tasks
     short(folder, data, **options)
     assert TUNING not in names(folder)
     short(folder, data, **options, autotune=True)
-    assert [(one.backend, one.precision, one.threads, one.token_budget) for one in read_tunings(folder)] == [
-        ("torch", "fp32", 1, 100),
-        ("torch", "fp32", 2, 200),
+    assert [(one.engine, one.threads, one.token_budget) for one in read_tunings(folder)] == [
+        (REFERENCE, 1, 100),
+        (REFERENCE, 2, 200),
     ]
     assert load(folder, threads=1).token_budget == 100
 
@@ -207,7 +208,7 @@ def tuned(tmp_path):
     folder = write_model(tmp_path / "tuned")
     seen = Seen("sha256:00", 100, 0.01, None, None, 2.0, 2.0, (0.5, 0.2, 0.3), "here", 1)
     rule, model = Threshold(1, Patience(Problem.SINGLE_LABEL)), load(folder).fingerprint
-    good = OperatingPoint("patient", "torch", "fp32", model, rule, None, seen)
+    good = OperatingPoint("patient", REFERENCE, model, rule, None, seen)
     old = replace(good, name="old", model="sha256:11")
     save_operating_points(folder, OperatingPoints((good, old)))
     return folder

@@ -1,7 +1,8 @@
 import pytest
 
 from offramp import environment
-from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
+from offramp.backends import REFERENCE, Engine
+from offramp.benchmark.contenders import Contender, Kind, contenders, engines_of
 from offramp.calibration import Problem
 from offramp.errors import ModelFolderError, OptionError
 from offramp.policy import Confidence, Threshold

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from offramp.backends import REFERENCE, Engine
 from offramp.benchmark import measuring
-from offramp.benchmark.contenders import REFERENCE, Engine, Kind, contenders
+from offramp.benchmark.contenders import Kind, contenders
 from offramp.benchmark.measuring import REPEATS, measure, one_by_one
 from offramp.benchmark.running import Runner, open_engine, runners
 from offramp.evaluation import Request

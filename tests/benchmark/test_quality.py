@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind
+from offramp.backends import REFERENCE, Engine
+from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.quality import Judge
 from offramp.benchmark.running import open_engine
 from offramp.calibration import Problem

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from offramp.benchmark.contenders import REFERENCE, Contender, Kind
+from offramp.backends import REFERENCE
+from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.measuring import Timing, Tried
 from offramp.benchmark.quality import Quality
 from offramp.benchmark.result import Benchmark, rows_of, spread

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from conftest import tiny_tokenizer
-from offramp.benchmark.contenders import REFERENCE, contenders
+from offramp.backends import REFERENCE
+from offramp.benchmark.contenders import contenders
 from offramp.benchmark.running import PIPELINE_BATCH, open_engine, pipeline, runners
 from offramp.calibration import Problem
 from offramp.evaluation import Request

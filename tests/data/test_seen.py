@@ -3,6 +3,7 @@ import random
 
 import pytest
 
+from offramp.backends import REFERENCE, Engine
 from offramp.data import (
     LabelledTexts,
     Texts,
@@ -52,7 +53,7 @@ def test_a_pair_is_not_its_first_text(tmp_path):
 
 
 def test_a_new_use_takes_the_place_of_the_old_and_forgets_what_is_of_no_use(tmp_path):
-    temperatures = temperatures_of("openvino", "int8")
+    temperatures = temperatures_of(Engine("openvino", "int8"))
     remember(tmp_path, rows_of(range(10)), FITTING)
     remember(tmp_path, rows_of(range(10, 20)), "epoch", temperatures)
     remember(tmp_path, rows_of(range(20, 30)), temperatures)
@@ -113,8 +114,8 @@ def test_a_part_stands_for_large_data(tmp_path, monkeypatch):
 
 
 def test_names_of_uses():
-    assert temperatures_of("torch", "fp32") == temperatures_of("torch", "bf16")
-    assert is_point(point_of("safe", "torch", "fp32"))
+    assert temperatures_of(REFERENCE) == temperatures_of(Engine("torch", "bf16"))
+    assert is_point(point_of("safe", REFERENCE))
     assert not is_point(FITTING)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cached import every_criterion
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
+from offramp.backends import Engine
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
 from offramp.engine.loading import open_stages
@@ -43,7 +44,8 @@ def exported(tmp_path_factory):
 
     def make(family="bert", backend="onnxruntime", precision="fp32", attention="sdpa", **config):
         network, folder = graphs(family, attention, **config)
-        return TorchStages(network), open_stages(folder, backend, precision, tuple(network.config.exits), threads=1)
+        engine, layers = Engine(backend, precision), tuple(network.config.exits)
+        return TorchStages(network), open_stages(folder, engine, layers, threads=1)
 
     return make
 
@@ -92,7 +94,7 @@ def test_pairs(exported, backend):
 @pytest.mark.parametrize(("backend", "precision"), KINDS)
 def test_names_what_it_is(exported, backend, precision):
     _, stages = exported("bert", backend, precision)
-    assert (stages.backend, stages.precision, stages.layers) == (backend, precision, EXITS)
+    assert (stages.engine, stages.layers) == (Engine(backend, precision), EXITS)
     assert stages.fingerprint() == stages.fingerprint()
     assert stages.fingerprint() != exported("bert", backend, text_pair=True, exits=(1, LAYERS))[1].fingerprint()
 
@@ -151,5 +153,5 @@ def test_graphs_may_be_links_as_in_the_cache_of_the_hub(backend, tmp_path):
         path.rename(tmp_path / str(place))
         (linked / path.name).symlink_to(f"../../{place}")
     encoded = encoded_of([3, 9, 20])
-    stages = open_stages(linked, backend, "fp32", tuple(network.config.exits), threads=1)
+    stages = open_stages(linked, Engine(backend, "fp32"), tuple(network.config.exits), threads=1)
     np.testing.assert_allclose(logits_of(stages, encoded), logits_of(TorchStages(network), encoded), atol=1e-4)

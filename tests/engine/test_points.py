@@ -8,6 +8,7 @@ import pytest
 import offramp
 from cached import every_criterion
 from conftest import LAYERS, WORDS, tiny_model
+from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Calibration, Problem
 from offramp.engine import predict, torch_classifier
 from offramp.engine.stages import StageOutput
@@ -32,11 +33,12 @@ from toys import single, write_jsonl, write_model
 
 SINGLE = Problem.SINGLE_LABEL
 TEXTS = [row["text"] for row in single(40)]
+RECORDED = Engine("recorded", "fp32")
 SEEN = Seen("sha256:00", 100, 0.01, None, None, 2.0, 2.0, (0.5, 0.2, 0.3), "here", 1)
 
 
 def point_of(classifier, name, rule, **changes):
-    plain = OperatingPoint(name, "torch", "fp32", classifier.fingerprint, rule, None, SEEN)
+    plain = OperatingPoint(name, REFERENCE, classifier.fingerprint, rule, None, SEEN)
     return replace(plain, **changes)
 
 
@@ -171,8 +173,7 @@ class Recorded:
     """
 
     logits: np.ndarray
-    backend: str = "recorded"
-    precision: str = "fp32"
+    engine: Engine = RECORDED
     layers: tuple[int, ...] = (1, 2, LAYERS)
     length_step: int = 1
 

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from conftest import LAYERS, tiny_model
 from evaluations import SEEN
+from offramp.backends import REFERENCE
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, LabelledTexts, remember
 from offramp.engine import load, torch_classifier
@@ -191,8 +192,7 @@ def test_the_focus_may_be_a_network_that_ends_anywhere(rows, monkeypatch, exit_i
 def operating_point(folder, name, threshold, model=None):
     return OperatingPoint(
         name=name,
-        backend="torch",
-        precision="fp32",
+        engine=REFERENCE,
         model=model or load(folder).fingerprint,
         rule=Threshold(threshold, Lead(Problem.SINGLE_LABEL)),
         promise=Promise(Risk.DISAGREEMENT, 0.1, Method.LTT, 0.95, seen=0.05, bound=0.09),

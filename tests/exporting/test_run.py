@@ -8,6 +8,7 @@ import pytest
 
 from conftest import tiny_model
 from offramp import environment
+from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, read_texts, remember, uses_of
 from offramp.data.seen import FITTING
@@ -19,6 +20,8 @@ from offramp.exporting import export
 from offramp.exporting import run as module
 from offramp.model import save
 from toys import EXITS, LABELS, names, single, write_jsonl, write_model
+
+ONNX = Engine("onnxruntime", "fp32")
 
 pytestmark = pytest.mark.usefixtures("graphs_once")
 
@@ -42,7 +45,7 @@ def exported(graphs_once, model, dev):
 
 def test_what_is_written_is_read_again(exported, model):
     assert exported.folder == model / "onnxruntime" / "fp32"
-    assert read_export(model, "onnxruntime", "fp32") == exported.export
+    assert read_export(model, ONNX) == exported.export
     assert exported.export.rows == 60
     assert exported.export.agreement == 1
     assert exported.export.difference <= 1e-3
@@ -58,13 +61,13 @@ def test_an_export_is_written_where_a_link_leads(dev, tmp_path):
     export(folder, backend="onnxruntime", data=dev, threads=1)
     assert (folder / "onnxruntime" / "fp32").is_symlink()
     assert names(tmp_path / "disk") == ["export"]
-    assert read_export(folder, "onnxruntime", "fp32") is not None
+    assert read_export(folder, ONNX) is not None
 
 
 def test_answers_are_pytorchs(exported, model):
     ours = load(model, backend="onnxruntime", precision="fp32", threads=1)
     theirs = load(model, backend="torch")
-    assert (ours.stages.backend, theirs.stages.backend) == ("onnxruntime", "torch")
+    assert (ours.stages.engine, theirs.stages.engine) == (ONNX, REFERENCE)
     np.testing.assert_allclose(ours.exit_answers(TEXTS).logits, theirs.exit_answers(TEXTS).logits, atol=1e-4)
     full = ours.predict(TEXTS, threshold=2)
     np.testing.assert_allclose(full.probabilities, ours.predict_full(TEXTS).probabilities, atol=1e-4)
@@ -73,16 +76,16 @@ def test_answers_are_pytorchs(exported, model):
 def test_the_fastest_here_is_taken(exported, model, monkeypatch):
     (speed,) = exported.export.speeds
     faster = speed.texts_per_second > speed.torch_texts_per_second
-    assert load(model).stages.backend == ("onnxruntime" if faster else "torch")
+    assert load(model).stages.engine.backend == ("onnxruntime" if faster else "torch")
     monkeypatch.setattr(environment, "cpu_name", lambda: "another processor")
-    assert load(model).stages.backend == "torch"
-    assert load(model, backend="onnxruntime").stages.backend == "onnxruntime"
+    assert load(model).stages.engine.backend == "torch"
+    assert load(model, backend="onnxruntime").stages.engine.backend == "onnxruntime"
 
 
 def test_calibrate_reaches_exports(exported, model, tmp_path):
-    before = read_export(model, "onnxruntime", "fp32")
+    before = read_export(model, ONNX)
     after = calibrate(model, write_jsonl(tmp_path / "other.jsonl", single(50, seed=9))).after
-    refitted = read_export(model, "onnxruntime", "fp32")
+    refitted = read_export(model, ONNX)
     assert refitted.calibration.fitted_on == after.fitted_on != before.calibration.fitted_on
     np.testing.assert_allclose(refitted.calibration.temperatures, after.temperatures, rtol=1e-2)
     before.save(exported.folder)
@@ -115,11 +118,11 @@ def test_an_export_with_too_few_texts_keeps_temperatures_and_is_not_used_unasked
     done = export(folder, backend="onnxruntime", data=write_jsonl(tmp_path / "few.jsonl", rows), threads=1)
     assert done.export.calibration == before
     assert "its temperatures are those of PyTorch, since fitting them takes 30 different texts" in done.export.doubt
-    assert load(folder).stages.backend == "torch"
+    assert load(folder).stages.engine.backend == "torch"
     assert load(folder, backend="onnxruntime").calibration == before
     enough = export(folder, backend="onnxruntime", data=write_jsonl(tmp_path / "more.jsonl", single(60)), threads=1)
     assert enough.export.doubt is None
-    assert load(folder).stages.backend == "onnxruntime"
+    assert load(folder).stages.engine.backend == "onnxruntime"
 
 
 def test_an_exit_without_a_best_temperature_keeps_that_of_pytorch(tmp_path):
@@ -184,7 +187,7 @@ def test_an_export_of_other_weights_is_refused(exported, model, tmp_path):
     (other / "onnxruntime").symlink_to(model / "onnxruntime")
     with pytest.raises(ModelFolderError, match="was exported from other weights"):
         load(other)
-    assert load(other, backend="torch").stages.backend == "torch"
+    assert load(other, backend="torch").stages.engine.backend == "torch"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cached import every_criterion
+from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Problem
 from offramp.errors import ModelFolderError
 from offramp.policy import (
@@ -36,17 +37,14 @@ SEEN = Seen(
     threads=2,
 )
 PROMISE = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093)
-SAFE = OperatingPoint(
-    "safe", "torch", "fp32", "sha256:11", Threshold(0.9, Confidence(Problem.SINGLE_LABEL)), PROMISE, SEEN
-)
+SAFE = OperatingPoint("safe", REFERENCE, "sha256:11", Threshold(0.9, Confidence(Problem.SINGLE_LABEL)), PROMISE, SEEN)
 PLAIN = replace(SAFE, name="plain", promise=None, seen=replace(SEEN, accuracy=0.9, full_accuracy=0.91))
 
 shares = st.floats(0, 1)
 points = st.builds(
     OperatingPoint,
     name=st.text(),
-    backend=st.sampled_from(["torch", "openvino"]),
-    precision=st.sampled_from(["fp32", "int8"]),
+    engine=st.builds(Engine, st.sampled_from(["torch", "openvino"]), st.sampled_from(["fp32", "int8"])),
     model=st.text(),
     rule=st.builds(
         Threshold,
@@ -77,13 +75,13 @@ def test_a_folder_that_was_never_tuned_has_none(tmp_path):
 
 
 def test_finding_and_replacing():
-    other = replace(SAFE, backend="openvino")
+    other = replace(SAFE, engine=Engine("openvino", "fp32"))
     there = OperatingPoints((SAFE, PLAIN), "safe").with_points([other])
     assert there.points == (SAFE, PLAIN, other)
     assert there.default == "safe"
     assert there.named("safe") == (SAFE, other)
-    assert there.of("torch", "fp32") == {"safe": SAFE, "plain": PLAIN}
-    assert there.of("torch", "bf16") == {}
+    assert there.of(REFERENCE) == {"safe": SAFE, "plain": PLAIN}
+    assert there.of(Engine("torch", "bf16")) == {}
     newer = replace(SAFE, model="sha256:22")
     assert there.with_points([newer]).points == (newer, PLAIN, other)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from conftest import tiny_model
+from offramp.backends import REFERENCE
 from offramp.calibration import Calibration, fit_temperatures
 from offramp.data import LabelledTexts, Texts, point_of, temperatures_of
 from offramp.data.seen import FITTING
@@ -70,7 +71,7 @@ def test_without_labels_temperatures_are_fitted_to_what_the_last_exit_says():
     assert refitted.answers.targets is None
 
 
-TEMPERATURES, POINT = temperatures_of("torch", "fp32"), point_of("safe", "torch", "fp32")
+TEMPERATURES, POINT = temperatures_of(REFERENCE), point_of("safe", REFERENCE)
 
 
 @pytest.mark.parametrize(

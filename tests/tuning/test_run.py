@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import offramp
+from offramp.backends import REFERENCE
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, point_of, read_labelled, uses_of
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
@@ -109,7 +110,7 @@ def test_three_points_with_what_was_promised_and_seen(place):
     assert result.costs == {"stages": (1.0, 1.0, 2.0), "full": 4.0, "rows": 32, "repeats": 5}
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["points"][0]["rule"]["threshold"] >= 0
     uses = uses_of(place / "model", rows)
-    assert [uses[point_of(name, "torch", "fp32")] for name in ("fast", "balanced", "safe")] == [1, 1, 1]
+    assert [uses[point_of(name, REFERENCE)] for name in ("fast", "balanced", "safe")] == [1, 1, 1]
 
 
 def test_texts_without_labels_do(place):
@@ -304,7 +305,7 @@ def test_another_precision_has_points_of_its_own(place):
     tuned(place, threshold=0.5)
     tuned(place, threshold=0.6, backend="torch", precision="bf16")
     points = read_operating_points(place / "model").points
-    assert [(point.precision, point.rule.threshold) for point in points] == [("fp32", 0.5), ("bf16", 0.6)]
+    assert [(point.engine.precision, point.rule.threshold) for point in points] == [("fp32", 0.5), ("bf16", 0.6)]
     for precision in ("fp32", "bf16"):
         assert len(offramp.load(place / "model", precision=precision).predict(["w1"], at="tuned")) == 1
     # Both run with the same temperatures: new ones void the other's points, too.

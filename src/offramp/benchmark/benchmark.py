@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp import environment
+from offramp.backends import AUTO, REFERENCE, Engine
 from offramp.benchmark.baseline import Baseline, check_comparable
-from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind, contenders, engines_of
+from offramp.benchmark.contenders import Contender, Kind, contenders, engines_of
 from offramp.benchmark.doubts import doubts_of
 from offramp.benchmark.measuring import REPEATS, Task
 from offramp.benchmark.quality import Judge
@@ -19,7 +20,7 @@ from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
 from offramp.data import Columns, LabelledTexts, Texts, read_any, read_texts, uses_of
 from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_rows, save_tunings, targets_of
-from offramp.engine.choosing import AUTO, check_engine
+from offramp.engine.choosing import check_engine, processor_of
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
 from offramp.policy import Confidence, ExitAnswers, OperatingPoints, Threshold, read_operating_points, replay
@@ -133,7 +134,7 @@ def bench(
     options = _options(thresholds, points, threads, token_budgets, seconds, seed)
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
-    known = check_model(folder, backend=REFERENCE.backend, precision=REFERENCE.precision)
+    known = check_model(folder, **asdict(REFERENCE))
     _check_names(folder, backends, precisions, options.points)
     source = read_any(data, columns or Columns()) if labelled else read_texts(data, columns or Columns())
     check_rows(known, source)
@@ -184,7 +185,7 @@ def _rules_of_points(
     stored: OperatingPoints, engines: Sequence[Engine], names: Sequence[str]
 ) -> dict[Engine, dict[str, Threshold]]:
     """The rules of operating points in the engines that have them."""
-    there = {engine: stored.of(engine.backend, engine.precision) for engine in engines}
+    there = {engine: stored.of(engine) for engine in engines}
     for name in names:
         if not any(name in points for points in there.values()):
             known = ", ".join(sorted({name for points in there.values() for name in points})) or "none"
@@ -346,15 +347,14 @@ def _measure(
 
 def _tunings(rows: Sequence[Row]) -> list[Tuning]:
     """The budgets of early exit at each engine's first setting."""
-    first: dict[tuple[str, str, int], Row] = {}
+    first: dict[tuple[Engine, int], Row] = {}
     for row in rows:
         if row.kind is Kind.EARLY_EXIT:
-            first.setdefault((row.backend, row.precision, row.threads), row)
+            first.setdefault((row.engine, row.threads), row)
     return [
         Tuning(
-            processor=environment.processor_name(None if row.backend == "torch" else "cpu"),
-            backend=row.backend,
-            precision=row.precision,
+            processor=processor_of(row.engine),
+            engine=row.engine,
             threads=row.threads,
             token_budget=row.offline.token_budget,
         )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from offramp import environment
+from offramp.backends import REFERENCE, TORCH, Engine
 from offramp.engine import exports_of
 from offramp.errors import OptionError
 from offramp.policy import Threshold
@@ -20,19 +21,7 @@ class Kind(StrEnum):
     EARLY_EXIT = "early exit"
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """A backend in a precision."""
-
-    backend: str
-    precision: str
-
-    def __str__(self) -> str:
-        return f"{self.backend} {self.precision}"
-
-
-REFERENCE = Engine("torch", "fp32")
-_BF16 = Engine("torch", "bf16")
+_BF16 = Engine(TORCH, "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +60,7 @@ class Contender:
 
 
 def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[str] = ()) -> list[Engine]:
-    """Every backend and precision in which a model folder can run here; PyTorch in fp32 comes first.
+    """Every engine in which a model folder can run here; PyTorch in fp32 comes first.
 
     Args:
         model: the folder.
@@ -81,7 +70,7 @@ def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[s
         ModelFolderError: the folder is not an offramp model, or an export in it is damaged or out of date.
         OptionError: none is left.
     """
-    there = [REFERENCE, _BF16, *(Engine(export.backend, export.precision) for export in exports_of(model))]
+    there = [REFERENCE, _BF16, *(export.engine for export in exports_of(model))]
 
     def runs(engine: Engine) -> bool:
         return engine != _BF16 or environment.fast_bf16()  # asked for it, PyTorch is imported, which takes seconds
@@ -112,7 +101,7 @@ def contenders(
     """Everything to measure.
 
     Args:
-        engines: backends and precisions.
+        engines: what computes, each in its turn.
         layers: layers run before each exit, (exits,).
         rules: of early exit, in all engines.
         points: the rules of operating points by name, for the engines that have them.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.benchmark.contenders import REFERENCE, Contender, Engine, Kind
+from offramp.backends import REFERENCE, Engine
+from offramp.benchmark.contenders import Contender, Kind
 from offramp.evaluation import share_of_full
 from offramp.policy import ExitAnswers, replay
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.benchmark.contenders import REFERENCE, Contender, Kind
+from offramp.backends import REFERENCE, Engine
+from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.measuring import Timing
 from offramp.benchmark.quality import Quality
 from offramp.evaluation import Ratio, ratio
@@ -105,6 +106,11 @@ class Row:
     offline: Offline
     single_stream: SingleStream
 
+    @property
+    def engine(self) -> Engine:
+        """What computed."""
+        return Engine(self.backend, self.precision)
+
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
@@ -135,8 +141,7 @@ def rows_of(
         Row(
             name=contender.name,
             kind=contender.kind,
-            backend=contender.engine.backend,
-            precision=contender.engine.precision,
+            **asdict(contender.engine),
             layers=contender.layers,
             threshold=contender.rule.threshold if contender.rule is not None and contender.at is None else None,
             at=contender.at,

@@ -1,12 +1,13 @@
 """Contenders, ready to run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from offramp.benchmark.contenders import Contender, Engine, Kind
+from offramp.backends import Engine
+from offramp.benchmark.contenders import Contender, Kind
 from offramp.evaluation import Request
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def open_engine(model: Path, engine: Engine, threads: int | None = None) -> "Cla
     """Loads a model folder in an engine."""
     from offramp.engine import load  # with it comes PyTorch, which takes seconds
 
-    return load(model, backend=engine.backend, precision=engine.precision, threads=threads)
+    return load(model, **asdict(engine), threads=threads)
 
 
 def runners(model: Path, contenders: Sequence[Contender], threads: int) -> dict[Contender, Runner]:

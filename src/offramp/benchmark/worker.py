@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import IO, Any
 
-from offramp.benchmark.contenders import Contender, Engine, Kind
+from offramp.backends import Engine
+from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.measuring import Task, Timing, Tried, measure
 from offramp.errors import OfframpError
 from offramp.evaluation import Request

@@ -52,7 +52,7 @@ def command(
     if doubt := result.after.doubt:
         say(f"warning: {doubt}")
     if result.void:
-        void = ", ".join(f"{point.name} ({point.backend} {point.precision})" for point in result.void)
+        void = ", ".join(f"{point.name} ({point.engine})" for point in result.void)
         say(
             f"operating points that were tuned for other temperatures and are void now: {void}; choose them again with"
             f"  offramp tune {model} --data UNSEEN-TEXTS"

@@ -36,7 +36,6 @@ def command(
 ) -> None:
     """Write the model for a faster runtime into its folder; predict and evaluate then use the fastest."""
     quiet_libraries()
-    from dataclasses import asdict
     from pathlib import Path
 
     from offramp.exporting import export
@@ -56,7 +55,7 @@ def command(
         )
     written = done.export
     if json is not None:
-        write_json(Path(json), asdict(written))
+        write_json(Path(json), written.to_dict())
     if done.accuracy_before:
         rows = [
             [str(layers), f"{before:.2%}", f"{after:.2%}", f"{temperature:.3f}"]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offramp.backends import Engine
 from offramp.data.labelled import LabelledTexts
 from offramp.data.unlabelled import Texts
 from offramp.errors import DataError, ModelFolderError
@@ -39,14 +40,14 @@ _LEAST = 10
 Hashes = NDArray[np.uint64]
 
 
-def temperatures_of(backend: str, precision: str) -> str:
+def temperatures_of(engine: Engine) -> str:
     """The use of rows to fit temperatures; in PyTorch all precisions share them."""
-    return "temperatures of torch" if backend == "torch" else f"temperatures of {backend} {precision}"
+    return f"temperatures of {engine if engine.exported else engine.backend}"
 
 
-def point_of(name: str, backend: str, precision: str) -> str:
+def point_of(name: str, engine: Engine) -> str:
     """The use of rows to choose an operating point."""
-    return f"{_POINT}{name} of {backend} {precision}"
+    return f"{_POINT}{name} of {engine}"
 
 
 def is_point(use: str) -> bool:

@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     from offramp.engine.answering import answers_of as answers_of
     from offramp.engine.answering import check_rows as check_rows
     from offramp.engine.answering import targets_of as targets_of
-    from offramp.engine.choosing import AUTO as AUTO
     from offramp.engine.choosing import DEFAULT_THRESHOLD as DEFAULT_THRESHOLD
     from offramp.engine.choosing import WINDOW as WINDOW
     from offramp.engine.choosing import check_model as check_model
-    from offramp.engine.choosing import engine_of as engine_of
+    from offramp.engine.choosing import choose_engine as choose_engine
     from offramp.engine.choosing import open_model as open_model
     from offramp.engine.classifier import Classifier as Classifier
     from offramp.engine.exports import exports_of as exports_of
@@ -40,11 +39,10 @@ _HOMES = {
     "answers_of": "answering",
     "check_rows": "answering",
     "targets_of": "answering",
-    "AUTO": "choosing",
     "WINDOW": "choosing",
     "DEFAULT_THRESHOLD": "choosing",
     "check_model": "choosing",
-    "engine_of": "choosing",
+    "choose_engine": "choosing",
     "open_model": "choosing",
     "Classifier": "classifier",
     "exports_of": "exports",

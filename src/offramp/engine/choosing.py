@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp import environment
+from offramp.backends import AUTO, TORCH, Engine
 from offramp.engine.exports import PRECISIONS, Export, exports_of, read_export
 from offramp.errors import OptionError
 from offramp.extras import check_installed
@@ -17,7 +18,6 @@ from offramp.progress import OnProgress, unheard
 if TYPE_CHECKING:
     from offramp.engine.classifier import Classifier
 
-AUTO = "auto"
 DEFAULT_THRESHOLD = 0.9
 DEFAULT_TOKEN_BUDGET = 2048
 # Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
@@ -26,12 +26,8 @@ WINDOW = 8192
 _EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
 
 
-def choose_engine(
-    folder: Path, backend: str = AUTO, precision: str = AUTO, threads: int | None = None
-) -> Export | None:
-    """Gives the export of a model folder to use; None stands for PyTorch.
-
-    The arguments are those of :func:`offramp.load`.
+def choose_engine(folder: Path, backend: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
+    """Gives the engine that a model folder runs in; the arguments are those of :func:`offramp.load`.
 
     Raises:
         ModelFolderError: the folder is not exported to the backend, or what is there is damaged or out of date.
@@ -39,18 +35,10 @@ def choose_engine(
         MissingExtraError: the backend is not installed.
     """
     check_engine(backend, precision, threads)
-    export = None if backend == "torch" else _choose(folder, backend, precision, threads)
-    if export is not None:
-        check_installed(f"the backend {export.backend}", _EXTRAS[export.backend], export.backend)
-    return export
-
-
-def engine_of(folder: Path, backend: str = AUTO, precision: str = AUTO, threads: int | None = None) -> tuple[str, str]:
-    """The backend and the precision that :func:`choose_engine` chooses, with its arguments and errors."""
-    export = choose_engine(folder, backend, precision, threads)
-    if export is None:
-        return "torch", "fp32" if precision == AUTO else precision
-    return export.backend, export.precision
+    engine = _choose(folder, backend, precision, threads)
+    if engine.exported:
+        check_installed(f"the backend {engine.backend}", _EXTRAS[engine.backend], engine.backend)
+    return engine
 
 
 def check_model(
@@ -81,9 +69,9 @@ def check_model(
 
         folder = folder_of(model)
     described = check_folder(folder)
-    engine = engine_of(folder, backend, precision, threads)
+    engine = choose_engine(folder, backend, precision, threads)
     if at is not None:
-        read_operating_points(folder).at(at, *engine)
+        read_operating_points(folder).at(at, engine)
     return described
 
 
@@ -102,6 +90,11 @@ def open_model(
     from offramp.engine.loading import load
 
     return load(model, backend=backend, precision=precision, threads=threads)
+
+
+def processor_of(engine: Engine, device: str | None = None) -> str:
+    """The name of what an engine computes on; ``device`` is PyTorch's, which takes a GPU by default if there is one."""
+    return environment.processor_name("cpu" if engine.exported else device)
 
 
 def check_engine(backend: str, precision: str, threads: int | None) -> None:
@@ -126,22 +119,26 @@ def check_one_given(**options: object) -> None:
         raise OptionError(f"{' and '.join(given)} are given; give only one of them")
 
 
-def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> Export | None:
+def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> Engine:
+    in_torch = Engine(TORCH, "fp32" if precision == AUTO else precision)
+    if backend == TORCH:
+        return in_torch
     if AUTO not in (backend, precision):
-        return read_export(folder, backend, precision)
+        return read_export(folder, Engine(backend, precision)).engine
     fitting = [
         export
         for export in exports_of(folder)
-        if backend in (AUTO, export.backend) and precision in (AUTO, export.precision)
+        if backend in (AUTO, export.engine.backend) and precision in (AUTO, export.engine.precision)
     ]
     fastest = max(fitting, key=lambda export: (export.doubt is None, _gain(export, threads)), default=None)
-    if backend == AUTO and precision in (AUTO, *PRECISIONS["torch"]):
+    if backend == AUTO and precision in (AUTO, *PRECISIONS[TORCH]):
         # PyTorch in fp32 is what gains are measured against, and what runs where nothing was measured.
-        return fastest if fastest is not None and fastest.doubt is None and _gain(fastest, threads) > 1 else None
+        faster = fastest is not None and fastest.doubt is None and _gain(fastest, threads) > 1
+        return fastest.engine if fastest is not None and faster else in_torch
     if fastest is None:
         wanted = (backend, PRECISIONS[backend][0]) if precision == AUTO else ("openvino", precision)
-        return read_export(folder, *wanted)  # which tells that it is not there, and how to get it
-    return fastest
+        return read_export(folder, Engine(*wanted)).engine  # which tells that it is not there, and how to get it
+    return fastest.engine
 
 
 def _gain(export: Export, threads: int | None) -> float:

@@ -159,13 +159,13 @@ class Classifier:
         named = f"; operating points {', '.join(points)}" if points else ""
         return (
             f"<Classifier: {self.config.backbone_config.model_type}, {len(self.labels)} labels, exits after layers "
-            f"{layers}; {self.stages.backend} {self.stages.precision}{named}>"
+            f"{layers}; {self.stages.engine}{named}>"
         )
 
     @property
     def _points_here(self) -> dict[str, OperatingPoint]:
-        """The operating points for this backend and precision."""
-        return self.points.of(self.stages.backend, self.stages.precision)
+        """The operating points for this engine."""
+        return self.points.of(self.stages.engine)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -268,7 +268,7 @@ class Classifier:
             OptionError: there is none.
             ModelFolderError: it was tuned for other weights or temperatures.
         """
-        point = self.points.at(name, self.stages.backend, self.stages.precision)
+        point = self.points.at(name, self.stages.engine)
         if point.model != self.fingerprint:
             raise ModelFolderError(
                 f"the operating point {name!r} was tuned for other weights or temperatures than the model has now, so "

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 
+from offramp.backends import Engine
 from offramp.calibration import Calibration
 from offramp.errors import ModelFolderError
 from offramp.files import check_readable, read_json, write_json
@@ -44,7 +45,8 @@ class Export:
     Attributes:
         weights: fingerprint of the weights that were exported.
         max_length: tokens at which texts are cut.
-        calibration: the exits' temperatures in this backend and precision.
+        engine: what runs it.
+        calibration: the exits' temperatures in this engine.
         rows: texts on which it was compared with PyTorch in fp32, at full depth.
         agreement: share of them that get the same label at every exit.
         difference: largest difference of a logit.
@@ -52,8 +54,7 @@ class Export:
         doubt: why too little is known of it to run it unasked; None where enough is.
     """
 
-    backend: str
-    precision: str
+    engine: Engine
     weights: str
     max_length: int
     calibration: Calibration
@@ -65,8 +66,13 @@ class Export:
 
     def save(self, folder: Path) -> None:
         """Writes ``export.json`` into the folder of the graphs."""
-        content = {"schema": SCHEMA, **asdict(self), "calibration": self.calibration.to_dict()}
-        write_json(folder / EXPORT, content)
+        write_json(folder / EXPORT, self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the content of ``export.json``: plain lists, dicts and numbers."""
+        content = {"schema": SCHEMA, **asdict(self.engine), **asdict(self), "calibration": self.calibration.to_dict()}
+        del content["engine"]
+        return content
 
 
 def stage_name(stage: int) -> str:
@@ -74,9 +80,9 @@ def stage_name(stage: int) -> str:
     return f"stage-{stage}"
 
 
-def export_folder(model: Path, backend: str, precision: str) -> Path:
-    """Where the graphs for a backend and a precision lie in a model folder."""
-    return model / backend / precision
+def export_folder(model: Path, engine: Engine) -> Path:
+    """Where the graphs for an engine lie in a model folder."""
+    return model / engine.backend / engine.precision
 
 
 def graph_file(folder: Path, name: str) -> Path:
@@ -102,18 +108,18 @@ def graphs_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def read_export(model: Path, backend: str, precision: str) -> Export:
-    """Reads what was exported for a backend and a precision.
+def read_export(model: Path, engine: Engine) -> Export:
+    """Reads what was exported for an engine.
 
     Raises:
         ModelFolderError: nothing was, it is damaged, or the model was trained again since.
     """
-    folder = export_folder(model, backend, precision)
+    folder = export_folder(model, engine)
     if not folder.is_dir():
-        there = ", ".join(f"{export.backend} {export.precision}" for export in exports_of(model)) or "nothing"
+        there = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
         raise ModelFolderError(
-            f"{model} has no export for {backend} in {precision} (exported is {there}); "
-            f"run  offramp export {model} --backend {backend} --precision {precision}"
+            f"{model} has no export for {engine.backend} in {engine.precision} (exported is {there}); "
+            f"run  offramp export {model} --backend {engine.backend} --precision {engine.precision}"
         )
     content = read_json(folder / EXPORT)
     try:
@@ -125,28 +131,23 @@ def read_export(model: Path, backend: str, precision: str) -> Export:
     return export
 
 
-def save_calibration(model: Path, backend: str, precision: str, calibration: Calibration) -> None:
-    """Replaces the temperatures of a backend and precision in a model folder; PyTorch's precisions share theirs.
+def save_calibration(model: Path, engine: Engine, calibration: Calibration) -> None:
+    """Replaces the temperatures of an engine in a model folder; PyTorch's precisions share theirs.
 
     Raises:
         ModelFolderError: there is no such export, or it is damaged.
         StorageError: the folder cannot be written.
     """
-    if backend == "torch":
-        calibration.save(model)
+    if engine.exported:
+        replace(read_export(model, engine), calibration=calibration).save(export_folder(model, engine))
     else:
-        export = replace(read_export(model, backend, precision), calibration=calibration)
-        export.save(export_folder(model, backend, precision))
+        calibration.save(model)
 
 
 def exports_of(model: Path) -> list[Export]:
     """Every export in a model folder that can be used."""
-    return [
-        read_export(model, backend, precision)
-        for backend, precisions in PRECISIONS.items()
-        for precision in precisions
-        if (export_folder(model, backend, precision) / EXPORT).is_file()
-    ]
+    engines = (Engine(backend, precision) for backend, several in PRECISIONS.items() for precision in several)
+    return [read_export(model, engine) for engine in engines if (export_folder(model, engine) / EXPORT).is_file()]
 
 
 def weights_fingerprint(model: Path) -> str:
@@ -173,7 +174,8 @@ def weights_fingerprint(model: Path) -> str:
 def _from_dict(content: Mapping[str, Any]) -> Export:
     if content["schema"] != SCHEMA:
         raise ValueError(f"schema {content['schema']}")
-    values = {field.name: content[field.name] for field in fields(Export)}
+    values = {field.name: content[field.name] for field in fields(Export) if field.name != "engine"}
+    values["engine"] = Engine(content["backend"], content["precision"])
     values["calibration"] = Calibration.from_dict(content["calibration"])
     values["speeds"] = tuple(Speed(**speed) for speed in content["speeds"])
     return Export(**values)

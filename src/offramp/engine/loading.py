@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from offramp import environment
+from offramp.backends import AUTO, TORCH, Engine
 from offramp.calibration import Calibration
-from offramp.engine.choosing import AUTO, DEFAULT_TOKEN_BUDGET, choose_engine
+from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
 from offramp.engine.classifier import Classifier
-from offramp.engine.exports import Export, export_folder
+from offramp.engine.exports import Export, export_folder, read_export
 from offramp.engine.hub import folder_of
 from offramp.engine.onnxruntime_stages import OnnxRuntimeStages
 from offramp.engine.openvino_stages import OpenVinoStages
@@ -58,13 +58,22 @@ def load(
     """
     folder = folder_of(folder, revision=revision)
     config = load_config(folder)
-    export = choose_engine(folder, backend if device is None else "torch", precision, threads)
-    if export is None:
-        classifier = _open_torch(folder, precision == "bf16", token_budget, threads, device)
-    else:
-        if token_budget is None:
-            token_budget = tuned_budget(folder, environment.cpu_name(), export.backend, export.precision, threads)
+    engine = choose_engine(folder, backend if device is None else TORCH, precision, threads)
+    if token_budget is None:
+        token_budget = tuned_budget(folder, processor_of(engine, device), engine, threads)
+    if engine.exported:
+        export = read_export(folder, engine)
         classifier = open_export(folder, export, token_budget=token_budget, threads=threads, few_shapes=few_shapes)
+    else:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        classifier = torch_classifier(
+            load_model(folder),
+            Calibration.load(folder),
+            token_budget=token_budget,
+            device=device,
+            bf16=engine.precision == "bf16",
+        )
     classifier.folder = folder
     classifier.points = read_operating_points(folder)
     if len(classifier.calibration.temperatures) != len(config.exits):
@@ -73,19 +82,6 @@ def load(
             "run 'offramp calibrate' again"
         )
     return classifier
-
-
-def _open_torch(
-    folder: Path, bf16: bool, token_budget: int | None, threads: int | None, device: str | None
-) -> Classifier:
-    if threads is not None:
-        torch.set_num_threads(threads)
-    if token_budget is None:
-        processor, precision = environment.processor_name(device), "bf16" if bf16 else "fp32"
-        token_budget = tuned_budget(folder, processor, "torch", precision, threads)
-    return torch_classifier(
-        load_model(folder), Calibration.load(folder), token_budget=token_budget, device=device, bf16=bf16
-    )
 
 
 def torch_classifier(
@@ -120,13 +116,14 @@ def open_export(
     config = load_config(folder)
     tokenizer = load_tokenizer(folder, config)
     tokenizer.model_max_length = export.max_length
-    graphs = export_folder(folder, export.backend, export.precision)
-    stages = open_stages(graphs, export.backend, export.precision, tuple(config.exits), threads, few_shapes)
+    stages = open_stages(
+        export_folder(folder, export.engine), export.engine, tuple(config.exits), threads=threads, few_shapes=few_shapes
+    )
     return Classifier(stages, config, tokenizer, export.calibration, token_budget=token_budget)
 
 
 def open_stages(
-    graphs: Path, backend: str, precision: str, layers: tuple[int, ...], threads: int | None, few_shapes: bool = False
+    graphs: Path, engine: Engine, layers: tuple[int, ...], *, threads: int | None, few_shapes: bool = False
 ) -> Stages:
     """Opens a folder of graphs.
 
@@ -134,6 +131,6 @@ def open_stages(
         layers: number of layers run before each exit.
         few_shapes: as for :func:`load`.
     """
-    if backend == "onnxruntime":
-        return OnnxRuntimeStages(graphs, layers, precision=precision, threads=threads)
-    return OpenVinoStages(graphs, layers, precision=precision, threads=threads, few_shapes=few_shapes)
+    if engine.backend == "onnxruntime":
+        return OnnxRuntimeStages(graphs, layers, precision=engine.precision, threads=threads)
+    return OpenVinoStages(graphs, layers, precision=engine.precision, threads=threads, few_shapes=few_shapes)

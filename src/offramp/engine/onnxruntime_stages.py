@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from offramp.backends import Engine
 from offramp.engine.exports import EMBED, FULL, graph_file, stage_name
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import GraphStages, HiddenState
@@ -22,7 +23,7 @@ class OnnxRuntimeStages(GraphStages):
             import onnxruntime
         except ImportError:
             raise MissingExtraError("the backend onnxruntime", "onnx") from None
-        super().__init__(folder, "onnxruntime", precision, layers)
+        super().__init__(folder, Engine("onnxruntime", precision), layers)
         self._onnxruntime: Any = onnxruntime
         self._options = onnxruntime.SessionOptions()
         self._options.log_severity_level = 3

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from offramp import environment
+from offramp.backends import Engine
 from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, stage_name
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import GraphStages, HiddenState
@@ -44,7 +45,7 @@ class OpenVinoStages(GraphStages):
             import openvino
         except ImportError:
             raise MissingExtraError("the backend openvino", "openvino") from None
-        super().__init__(folder, "openvino", precision, layers, _LENGTH_STEP)
+        super().__init__(folder, Engine("openvino", precision), layers, _LENGTH_STEP)
         self._plain = _without_links(folder)
         if self._plain != folder:
             weakref.finalize(self, shutil.rmtree, self._plain, ignore_errors=True)
@@ -63,9 +64,7 @@ class OpenVinoStages(GraphStages):
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
-        return (
-            f"openvino {self._precision} {self._options['INFERENCE_PRECISION_HINT']} {graphs_fingerprint(self._folder)}"
-        )
+        return f"{self._engine} {self._options['INFERENCE_PRECISION_HINT']} {graphs_fingerprint(self._folder)}"
 
     def first(self, batch: Batch) -> StageOutput:
         """Embeds a batch and runs the first stage and its exit."""

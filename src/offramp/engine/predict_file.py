@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offramp.backends import AUTO
 from offramp.data import (
     Columns,
     Progress,
@@ -25,7 +26,7 @@ from offramp.data import (
 )
 from offramp.engine.ahead import ahead
 from offramp.engine.arriving import arriving
-from offramp.engine.choosing import AUTO, WINDOW, check_model, open_model
+from offramp.engine.choosing import WINDOW, check_model, open_model
 from offramp.engine.predictions import Predictions, column_names
 from offramp.errors import DataError, OptionError
 from offramp.model.folder import Described

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from offramp.backends import Engine
 from offramp.model.padding import Batch
 
 State: TypeAlias = Any
@@ -38,12 +39,8 @@ class Stages(Protocol):
     """
 
     @property
-    def backend(self) -> str:
-        """What computes: ``torch``, ``onnxruntime`` or ``openvino``."""
-
-    @property
-    def precision(self) -> str:
-        """``fp32``, ``bf16`` or ``int8``."""
+    def engine(self) -> Engine:
+        """What computes, and in which precision."""
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offramp.backends import Engine
 from offramp.engine.exports import graphs_fingerprint
 
 
@@ -53,24 +54,18 @@ class TensorStages:
     """A base for backends whose state is a :class:`HiddenState`.
 
     Args:
-        backend, precision, layers, length_step: see :class:`~offramp.engine.stages.Stages`.
+        engine, layers, length_step: see :class:`~offramp.engine.stages.Stages`.
     """
 
-    def __init__(self, backend: str, precision: str, layers: tuple[int, ...], length_step: int = 1) -> None:
-        self._backend = backend
-        self._precision = precision
+    def __init__(self, engine: Engine, layers: tuple[int, ...], length_step: int = 1) -> None:
+        self._engine = engine
         self._layers = layers
         self._length_step = length_step
 
     @property
-    def backend(self) -> str:
-        """What computes."""
-        return self._backend
-
-    @property
-    def precision(self) -> str:
-        """What it computes in."""
-        return self._precision
+    def engine(self) -> Engine:
+        """What computes, and in which precision."""
+        return self._engine
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -98,16 +93,14 @@ class GraphStages(TensorStages, ABC):
         folder: where the graphs lie.
     """
 
-    def __init__(
-        self, folder: Path, backend: str, precision: str, layers: tuple[int, ...], length_step: int = 1
-    ) -> None:
-        super().__init__(backend, precision, layers, length_step)
+    def __init__(self, folder: Path, engine: Engine, layers: tuple[int, ...], length_step: int = 1) -> None:
+        super().__init__(engine, layers, length_step)
         self._folder = folder
         self._opened: dict[str, Any] = {}
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
-        return f"{self._backend} {self._precision} {graphs_fingerprint(self._folder)}"
+        return f"{self._engine} {graphs_fingerprint(self._folder)}"
 
     def _graph(self, name: str) -> Any:
         """A graph, opened when it is first asked for: some are needed for measuring and auditing only."""

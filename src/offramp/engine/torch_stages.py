@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offramp.backends import TORCH, Engine
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import HiddenState, TensorStages
 from offramp.model import EarlyExitForSequenceClassification
@@ -19,7 +20,7 @@ class TorchStages(TensorStages):
 
     def __init__(self, network: EarlyExitForSequenceClassification) -> None:
         precision = "bf16" if network.dtype == torch.bfloat16 else "fp32"
-        super().__init__("torch", precision, tuple(network.config.exits))
+        super().__init__(Engine(TORCH, precision), tuple(network.config.exits))
         self._network = network.eval()
         self._device = network.device
 
@@ -29,7 +30,7 @@ class TorchStages(TensorStages):
         for name, weights in self._network.state_dict().items():
             digest.update(name.encode())
             digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return f"torch {self.precision} {digest.hexdigest()}"
+        return f"{self.engine} {digest.hexdigest()}"
 
     @torch.inference_mode()
     def first(self, batch: Batch) -> StageOutput:

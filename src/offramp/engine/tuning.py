@@ -1,9 +1,11 @@
 """What ``offramp bench --autotune`` leaves in a model folder: the token budgets that were fastest here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from offramp.backends import Engine
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
 from offramp.errors import ModelFolderError
 from offramp.files import read_json, write_json
@@ -14,16 +16,15 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The fastest token budget of early exit in a backend and precision, on a processor with some threads."""
+    """The fastest token budget of early exit in an engine, on a processor with some threads."""
 
     processor: str
-    backend: str
-    precision: str
+    engine: Engine
     threads: int
     token_budget: int
 
 
-def tuned_budget(folder: Path, processor: str, backend: str, precision: str, threads: int | None) -> int:
+def tuned_budget(folder: Path, processor: str, engine: Engine, threads: int | None) -> int:
     """The token budget that was found for exactly this, or the one that suits most.
 
     Args:
@@ -35,7 +36,7 @@ def tuned_budget(folder: Path, processor: str, backend: str, precision: str, thr
     """
     import torch
 
-    wanted = (processor, backend, precision, threads or torch.get_num_threads())
+    wanted = (processor, engine, threads or torch.get_num_threads())
     budgets = {_key(tuning): tuning.token_budget for tuning in read_tunings(folder)}
     return budgets.get(wanted, DEFAULT_TOKEN_BUDGET)
 
@@ -53,7 +54,7 @@ def read_tunings(folder: Path) -> list[Tuning]:
     try:
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']}")
-        tunings = [Tuning(**tuning) for tuning in content["tunings"]]
+        tunings = [_from_dict(tuning) for tuning in content["tunings"]]
         if not all(isinstance(tuning.token_budget, int) and tuning.token_budget >= 1 for tuning in tunings):
             raise ValueError("a token_budget is not a number from 1 on")
     except (KeyError, TypeError, ValueError) as error:
@@ -71,8 +72,23 @@ def save_tunings(folder: Path, found: Iterable[Tuning]) -> None:
         StorageError: the folder cannot be written.
     """
     tunings = {_key(tuning): tuning for tuning in [*read_tunings(folder), *found]}
-    write_json(folder / TUNING, {"schema": SCHEMA, "tunings": [asdict(tuning) for tuning in tunings.values()]})
+    write_json(folder / TUNING, {"schema": SCHEMA, "tunings": [_to_dict(tuning) for tuning in tunings.values()]})
 
 
-def _key(tuning: Tuning) -> tuple[str, str, str, int]:
-    return tuning.processor, tuning.backend, tuning.precision, tuning.threads
+def _key(tuning: Tuning) -> tuple[str, Engine, int]:
+    return tuning.processor, tuning.engine, tuning.threads
+
+
+def _to_dict(tuning: Tuning) -> dict[str, Any]:
+    content = {**asdict(tuning.engine), **asdict(tuning)}
+    del content["engine"]
+    return content
+
+
+def _from_dict(content: Mapping[str, Any]) -> Tuning:
+    return Tuning(
+        processor=content["processor"],
+        engine=Engine(content["backend"], content["precision"]),
+        threads=content["threads"],
+        token_budget=content["token_budget"],
+    )

@@ -2,14 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp import environment
+from offramp.backends import AUTO
 from offramp.data import Columns, LabelledTexts, read_labelled, uses_of
-from offramp.engine import AUTO, answers_of, check_model, check_rows, open_model
+from offramp.engine import answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.exits import overthinking
@@ -165,7 +166,7 @@ def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: floa
         classifier.operating_point(focus)  # which tells if there is none
     elif focus is not None and focus not in thresholds:
         thresholds = sorted([*thresholds, focus])
-    points = classifier.points.of(classifier.stages.backend, classifier.stages.precision).values()
+    points = classifier.points.of(classifier.stages.engine).values()
     return [
         *(_Setting(Threshold(threshold, Confidence(classifier.problem))) for threshold in thresholds),
         *(_Setting(point.rule, point) for point in points if point.model == classifier.fingerprint),
@@ -215,8 +216,7 @@ def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", 
         calibrated_on=classifier.calibration.fitted_on,
         max_tokens=classifier.tokenizer.model_max_length,
         token_budget=classifier.token_budget,
-        backend=classifier.stages.backend,
-        precision=classifier.stages.precision,
+        **asdict(classifier.stages.engine),
         automatic=automatic,
     )
 

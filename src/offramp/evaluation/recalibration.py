@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from offramp.backends import REFERENCE
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import (
     Columns,
@@ -61,20 +62,20 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
 
     loaded = load(folder)
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
-    before = {("torch", "fp32"): classifier.calibration}
-    fitted = {("torch", "fp32"): answers_of(classifier, rows).calibration(rows.fingerprint)}
+    before = {REFERENCE: classifier.calibration}
+    fitted = {REFERENCE: answers_of(classifier, rows).calibration(rows.fingerprint)}
     for export in exports_of(folder):
-        before[export.backend, export.precision] = export.calibration
+        before[export.engine] = export.calibration
         answers = answers_of(open_export(folder, export), rows)
-        fitted[export.backend, export.precision] = answers.calibration(rows.fingerprint)
+        fitted[export.engine] = answers.calibration(rows.fingerprint)
     points = read_operating_points(folder).points
     for engine, calibration in fitted.items():
-        save_calibration(folder, *engine, calibration)
-    remember(folder, rows, *(temperatures_of(*engine) for engine in fitted))
+        save_calibration(folder, engine, calibration)
+    remember(folder, rows, *map(temperatures_of, fitted))
     # PyTorch's precisions share their temperatures.
-    changed = {temperatures_of(*one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
-    void = tuple(point for point in points if temperatures_of(point.backend, point.precision) in changed)
-    return Recalibration(classifier.calibration, fitted["torch", "fp32"], void)
+    changed = {temperatures_of(one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
+    void = tuple(point for point in points if temperatures_of(point.engine) in changed)
+    return Recalibration(classifier.calibration, fitted[REFERENCE], void)
 
 
 def check_enough(rows: LabelledTexts | Texts) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp import environment
+from offramp.backends import Engine
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import Columns, LabelledTexts, Texts, check_untrained, distinct, read_any, remember, temperatures_of
 from offramp.engine import check_model, check_rows, targets_of
@@ -59,7 +60,7 @@ class Exported:
         layers: run before each exit, (exits,).
         accuracy_before: of PyTorch in fp32, (exits,); empty without labels.
         accuracy_after: of the export, (exits,).
-        untuned: names of the folder's operating points that do not hold in this backend and precision.
+        untuned: names of the folder's operating points that do not hold in this engine.
     """
 
     folder: Path
@@ -123,12 +124,13 @@ def export(
     loaded = load(folder)
     reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
     targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
-    target = export_folder(folder, backend, precision)
+    engine = Engine(backend, precision)
+    target = export_folder(folder, engine)
     with replacing(target) as new:
         new.mkdir()
         on_progress("writing graphs", 0, 3)
         _write(loaded, reference, texts, pairs, backend, precision, new)
-        stages = open_stages(new, backend, precision, reference.exits, threads)
+        stages = open_stages(new, engine, reference.exits, threads=threads)
         exported = Classifier(stages, reference.config, reference.tokenizer, reference.calibration)
         on_progress("comparing with PyTorch", 1, 3)
         answers = replace(exported.exit_answers(texts, pairs), targets=targets)
@@ -139,8 +141,7 @@ def export(
         doubts = (_doubt_of_temperatures(reference, rows, len(different)), _doubt(agreement, precision, len(different)))
         on_progress("measuring", 2, 3)
         written = Export(
-            backend=backend,
-            precision=precision,
+            engine=engine,
             weights=weights_fingerprint(folder),
             max_length=int(reference.tokenizer.model_max_length),
             calibration=calibration,
@@ -152,7 +153,7 @@ def export(
         )
         written.save(new)
     if rows is not None and calibration is not reference.calibration:
-        remember(folder, rows, temperatures_of(backend, precision))
+        remember(folder, rows, temperatures_of(engine))
     before, after = (
         () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
         for logits in (expected, found)
@@ -166,7 +167,7 @@ def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
         return ()
     from offramp.engine import open_export
 
-    return tuple(points.names_without(written.backend, written.precision, open_export(folder, written).fingerprint))
+    return tuple(points.names_without(written.engine, open_export(folder, written).fingerprint))
 
 
 def _check_options(backend: str, precision: str, data: str | None) -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from offramp.backends import Engine
 from offramp.errors import InputError, ModelFolderError, OptionError
 from offramp.files import read_json, write_json
 from offramp.policy.risk import Loss, Method
@@ -88,11 +89,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OperatingPoint:
-    """A rule with a name, for one model in one backend and precision.
+    """A rule with a name, for one model in one engine.
 
     Attributes:
         name: such as ``safe``.
-        backend, precision: what it was tuned for: others give other confidences.
+        engine: what it was tuned for: others give other confidences.
         model: fingerprint of the model, its temperatures included; for another one the point means nothing.
         rule: when a row leaves.
         promise: None where nothing was asked but a threshold or a speed.
@@ -100,8 +101,7 @@ class OperatingPoint:
     """
 
     name: str
-    backend: str
-    precision: str
+    engine: Engine
     model: str
     rule: Threshold
     promise: Promise | None
@@ -112,7 +112,7 @@ class OperatingPoint:
         if self.promise is not None:
             sure = "" if self.promise.confidence is None else f" ({100 * self.promise.confidence:g} % confidence)"
             promise = f"{self.promise.risk} at most {100 * self.promise.target:g} %{sure}"
-        return f"<OperatingPoint {self.name!r}: {promise}, {speed}; {self.backend} {self.precision}>"
+        return f"<OperatingPoint {self.name!r}: {promise}, {speed}; {self.engine}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the point as plain lists, dicts and finite numbers.
@@ -120,7 +120,9 @@ class OperatingPoint:
         Raises:
             OptionError: the rule cannot be stored.
         """
-        return asdict(self) | {"rule": rule_to_dict(self.rule)}
+        content = {**asdict(self.engine), **asdict(self), "rule": rule_to_dict(self.rule)}
+        del content["engine"]
+        return content
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,7 +130,7 @@ class OperatingPoints:
     """All points of a model folder.
 
     Attributes:
-        points: no two with the same name, backend and precision.
+        points: no two with the same name and engine.
         default: name of the point that is used where nothing else is asked for; None for the default threshold.
     """
 
@@ -145,24 +147,24 @@ class OperatingPoints:
         return dict.fromkeys(point.name for point in self.points)
 
     def named(self, name: str) -> tuple[OperatingPoint, ...]:
-        """The points of this name, one for each backend and precision that it was tuned for."""
+        """The points of this name, one for each engine that it was tuned for."""
         return tuple(point for point in self.points if point.name == name)
 
-    def of(self, backend: str, precision: str) -> dict[str, OperatingPoint]:
-        """The points for a backend and precision by name, in the order in which they were made."""
-        return {point.name: point for point in self.points if (point.backend, point.precision) == (backend, precision)}
+    def of(self, engine: Engine) -> dict[str, OperatingPoint]:
+        """The points for an engine by name, in the order in which they were made."""
+        return {point.name: point for point in self.points if point.engine == engine}
 
-    def at(self, name: str, backend: str, precision: str) -> OperatingPoint:
-        """The point of this name for a backend and precision.
+    def at(self, name: str, engine: Engine) -> OperatingPoint:
+        """The point of this name for an engine.
 
         Raises:
             OptionError: there is none.
         """
-        engine, here = f"{backend} {precision}", self.of(backend, precision)
+        here = self.of(engine)
         if name in here:
             return here[name]
         if others := self.named(name):
-            tuned = ", ".join(f"{one.backend} {one.precision}" for one in others)
+            tuned = ", ".join(str(one.engine) for one in others)
             raise OptionError(
                 f"the operating point {name!r} was tuned for {tuned}, and the model runs in {engine}, whose "
                 "confidences differ; tune it for this backend and precision, or load the model in the other"
@@ -172,14 +174,14 @@ class OperatingPoints:
             "of them, or choose it with  offramp tune"
         )
 
-    def names_without(self, backend: str, precision: str, model: str) -> list[str]:
-        """Names under which there is no point for a backend, a precision and a fingerprint of the model there."""
-        here = self.of(backend, precision)
+    def names_without(self, engine: Engine, model: str) -> list[str]:
+        """Names under which there is no point for an engine and a fingerprint of the model there."""
+        here = self.of(engine)
         return [name for name in self._names if name not in here or here[name].model != model]
 
     def with_points(self, found: Sequence[OperatingPoint]) -> "OperatingPoints":
-        """These points and new ones; a new one replaces the old one of its name, backend and precision."""
-        points = {(point.name, point.backend, point.precision): point for point in (*self.points, *found)}
+        """These points and new ones; a new one replaces the old one of its name and engine."""
+        points = {(point.name, point.engine): point for point in (*self.points, *found)}
         return OperatingPoints(tuple(points.values()), self.default)
 
     def to_dict(self) -> dict[str, Any]:
@@ -231,8 +233,7 @@ def _point(content: Mapping[str, Any]) -> OperatingPoint:
     promise = content["promise"]
     return OperatingPoint(
         name=_text(content["name"]),
-        backend=_text(content["backend"]),
-        precision=_text(content["precision"]),
+        engine=Engine(_text(content["backend"]), _text(content["precision"])),
         model=_text(content["model"]),
         rule=rule_from_dict(content["rule"]),
         promise=None if promise is None else _promise(promise),

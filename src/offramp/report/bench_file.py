@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from offramp.backends import REFERENCE
 from offramp.benchmark import SCHEMA, Kind
 from offramp.errors import DataError, OptionError
 
@@ -76,7 +77,7 @@ def read_speeds(path: Path, model: Path) -> Speeds:
         raise DataError(f"{path} is not what 'offramp bench --json' writes ({error!r:.80}); {_CURE}") from None
     from offramp.engine import load  # with it comes PyTorch, which takes seconds
 
-    found = load(model, backend="torch", precision="fp32").fingerprint
+    found = load(model, **asdict(REFERENCE)).fingerprint
     if fingerprint != found:
         raise OptionError(
             f"the benchmark {path} is of another model ({fingerprint}, {model} is {found}), or of this one before it "

@@ -12,6 +12,7 @@ import ray
 import ray.data
 from ray.exceptions import RayError
 
+from offramp.backends import AUTO
 from offramp.data import Columns, text_of
 from offramp.engine import WINDOW, Classifier, Predictions, Window, check_columns, columns_of, load
 from offramp.errors import ClusterError, DataError
@@ -72,7 +73,7 @@ def _next(waiting: deque[tuple[Window, Any]]) -> tuple[Window, Predictions]:
 
 @contextmanager
 def pool(
-    model: str | Path, workers: Workers | None = None, *, backend: str = "auto", precision: str = "auto"
+    model: str | Path, workers: Workers | None = None, *, backend: str = AUTO, precision: str = AUTO
 ) -> Iterator[Pool]:
     """Puts a model on the processes of a cluster, for as long as the ``with`` block lasts.
 
@@ -140,8 +141,8 @@ def predict_dataset(
     at: str | None = None,
     rule: ExitRule | None = None,
     probabilities: bool = False,
-    backend: str = "auto",
-    precision: str = "auto",
+    backend: str = AUTO,
+    precision: str = AUTO,
     workers: Workers | None = None,
 ) -> ray.data.Dataset:
     """Adds the columns of predictions to a dataset of Ray Data, which reads and writes on all machines at once.

@@ -4,10 +4,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from offramp import environment
+from offramp.backends import Engine
 from offramp.engine import Classifier, load
 from offramp.errors import ClusterError, MissingExtraError, OptionError
 from offramp.scale.workers import Workers
@@ -79,14 +80,13 @@ class Shipped:
 
     Attributes:
         files: contents of the model folder's files by path.
-        backend, precision, token_budget: of the classifier that it was loaded as; the same everywhere, so that
+        engine, token_budget: of the classifier that it was loaded as; the same everywhere, so that
             predictions are.
         threads: processor threads of each copy.
     """
 
     files: ray.ObjectRef
-    backend: str
-    precision: str
+    engine: Engine
     token_budget: int
     threads: int
 
@@ -98,8 +98,7 @@ class Shipped:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        stages = classifier.stages
-        return cls(ray.put(files), stages.backend, stages.precision, classifier.token_budget, threads)
+        return cls(ray.put(files), classifier.stages.engine, classifier.token_budget, threads)
 
     def open(self) -> Classifier:
         """Loads the model, on the machine where this runs."""
@@ -110,8 +109,7 @@ class Shipped:
                 path.write_bytes(content)
             return load(
                 folder,
-                backend=self.backend,
-                precision=self.precision,
+                **asdict(self.engine),
                 token_budget=self.token_budget,
                 threads=self.threads,
             )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from offramp.backends import AUTO
 from offramp.errors import MissingExtraError
 from offramp.serving import Settings
 from offramp.serving.app import create_app
@@ -36,8 +37,8 @@ class Application(BaseModel, frozen=True, extra="forbid"):
     model: str
     threshold: float | None = None
     at: str | None = None
-    backend: str = "auto"
-    precision: str = "auto"
+    backend: str = AUTO
+    precision: str = AUTO
     min_replicas: int = 1
     max_replicas: int = 4
     target_requests: float = 16.0

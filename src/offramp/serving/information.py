@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from itertools import accumulate
@@ -21,13 +22,12 @@ def information(service: Service) -> Info:
     """What is served, and how."""
     core, classifier = service.core, service.core.classifier
     drift, recent = core.desk.auditor.drift, core.desk.auditor.drift.recent()
-    points = classifier.points.of(classifier.stages.backend, classifier.stages.precision).values()
+    points = classifier.points.of(classifier.stages.engine).values()
     return Info(
         model=service.name,
         fingerprint=classifier.fingerprint,
         version=version("offramp"),
-        backend=classifier.stages.backend,
-        precision=classifier.stages.precision,
+        **asdict(classifier.stages.engine),
         labels=list(classifier.labels),
         problem=str(classifier.problem),
         text_pairs=classifier.takes_pairs,
@@ -72,7 +72,7 @@ def started_in_words(service: Service, threads: int) -> str:
     classifier, point = service.core.classifier, service.core.desk.in_force.point
     return (
         f"model {service.name} ({classifier.fingerprint}), point {point.name} ({point.words}), "
-        f"backend {classifier.stages.backend} {classifier.stages.precision}, "
+        f"backend {classifier.stages.engine}, "
         f"{service.settings.compute_threads} compute threads of {threads} processor threads, "
         f"offramp {version('offramp')}"
     )
@@ -97,8 +97,7 @@ def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
         {
             "name": name,
             "fingerprint": classifier.fingerprint,
-            "backend": classifier.stages.backend,
-            "precision": classifier.stages.precision,
+            **asdict(classifier.stages.engine),
             "point": core.desk.in_force.point.name,
             "version": version("offramp"),
         },

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from offramp.backends import AUTO
 from offramp.engine import check_model
 from offramp.errors import OptionError
 from offramp.extras import check_installed
@@ -20,8 +21,8 @@ def serve(
     *,
     threshold: float | None = None,
     at: str | None = None,
-    backend: str = "auto",
-    precision: str = "auto",
+    backend: str = AUTO,
+    precision: str = AUTO,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serves a model over HTTP until SIGTERM or SIGINT, and then lets open requests end.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from offramp.backends import REFERENCE
 from offramp.calibration import Calibration
 from offramp.data import LabelledTexts, Texts, remember, temperatures_of
 from offramp.data.seen import EPOCH, FITTING, SeenRows
@@ -36,5 +37,5 @@ def write_folder(
     write_json(new / TRAINING, record)
     for rows in fitted:
         remember(new, rows, FITTING)
-    remember(new, dev, EPOCH, temperatures_of("torch", "fp32"))
+    remember(new, dev, EPOCH, temperatures_of(REFERENCE))
     (new / "README.md").write_text(card, encoding="utf-8")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from offramp import environment
+from offramp.backends import AUTO, Engine
 from offramp.data import Columns, LabelledTexts, Texts, point_of, read_any, remember, temperatures_of, uses_of
-from offramp.engine import answers_of, check_model, check_rows, engine_of, open_model, save_calibration
+from offramp.engine import answers_of, check_model, check_rows, choose_engine, open_model, save_calibration
+from offramp.engine.choosing import processor_of
 from offramp.errors import CheckFailed, OptionError
 from offramp.policy import (
     CRITERIA,
@@ -111,8 +113,8 @@ def tune(
     default: str | None = None,
     split: bool = False,
     compare: bool = False,
-    backend: str = "auto",
-    precision: str = "auto",
+    backend: str = AUTO,
+    precision: str = AUTO,
     threads: int | None = None,
     seconds: float = SECONDS,
     seed: int = 0,
@@ -171,7 +173,7 @@ def tune(
     _check_rule(rule, threshold)
     _check_numbers(seconds, seed)
     known = check_model(folder, backend=backend, precision=precision, threads=threads)
-    _check_default(default, goals, folder, engine_of(folder, backend, precision, threads))
+    _check_default(default, goals, folder, choose_engine(folder, backend, precision, threads))
     rows = read_any(data, columns or Columns())
     check_labels(goals, rows)
     check_rows(known, rows)
@@ -234,8 +236,8 @@ def _check_numbers(seconds: float, seed: int) -> None:
         raise OptionError(f"seed is {seed}; use a whole number from 0 on")
 
 
-def _check_default(default: str | None, goals: Mapping[str, Goal], folder: Path, engine: tuple[str, str]) -> None:
-    names = list(dict.fromkeys([*goals, *read_operating_points(folder).of(*engine)]))
+def _check_default(default: str | None, goals: Mapping[str, Goal], folder: Path, engine: Engine) -> None:
+    names = list(dict.fromkeys([*goals, *read_operating_points(folder).of(engine)]))
     if default is not None and default not in names:
         raise OptionError(f"the default {default!r} is no operating point; it can be one of {', '.join(names)}")
 
@@ -271,18 +273,17 @@ def _choose(
             case Chosen():
                 point = OperatingPoint(
                     name=name,
-                    backend=classifier.stages.backend,
-                    precision=classifier.stages.precision,
+                    engine=classifier.stages.engine,
                     model=classifier.fingerprint,
                     rule=choice.rule,
                     promise=choice.promise,
-                    seen=_seen(choice.rule, judging, fingerprint, classifier.stages.backend, threads),
+                    seen=_seen(choice.rule, judging, fingerprint, classifier.stages.engine, threads),
                 )
                 points.append(point)
     return tuple(points), tuple(missed)
 
 
-def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, backend: str, threads: int | None) -> Seen:
+def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, engine: Engine, threads: int | None) -> Seen:
     taken = replay(rows.probabilities, rule)
     return Seen(
         data=fingerprint,
@@ -293,7 +294,7 @@ def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, backend: str, th
         mean_layers=layers_run(taken.exits, rows.layers, rows.tokens),
         speedup=float(1 / at_exits(rows.row_costs, taken.exits[None]).mean()),
         exits=tuple(exit_shares(taken.exits, len(rows.layers)).tolist()),
-        processor=environment.processor_name(None if backend == "torch" else "cpu"),
+        processor=processor_of(engine),
         threads=_threads(threads),
     )
 
@@ -306,19 +307,19 @@ def _write(
     points: tuple[OperatingPoint, ...],
     default: str | None,
 ) -> tuple[str, ...]:
-    """Writes the points, and drops those of this backend and precision that no longer hold; gives their names."""
-    engine = classifier.stages.backend, classifier.stages.precision
+    """Writes the points, and drops those of this engine that no longer hold; gives their names."""
+    engine = classifier.stages.engine
     if refitted is not None:
-        save_calibration(folder, *engine, classifier.calibration)
-        remember(folder, refitted.fitted, temperatures_of(*engine))
+        save_calibration(folder, engine, classifier.calibration)
+        remember(folder, refitted.fitted, temperatures_of(engine))
     there = read_operating_points(folder)
-    void = [point for point in there.of(*engine).values() if point.model != classifier.fingerprint]
+    void = [point for point in there.of(engine).values() if point.model != classifier.fingerprint]
     kept = tuple(point for point in there.points if point not in void)
     now = OperatingPoints(kept).with_points(points)
     names = [name for name in (default, there.default) if name is not None and now.named(name)]
     save_operating_points(folder, OperatingPoints(now.points, names[0] if names else None))
-    remember(folder, rows, *(point_of(point.name, *engine) for point in points))
-    return tuple(point.name for point in void if point.name not in now.of(*engine))
+    remember(folder, rows, *(point_of(point.name, engine) for point in points))
+    return tuple(point.name for point in void if point.name not in now.of(engine))
 
 
 def _threads(threads: int | None) -> int:
@@ -331,8 +332,7 @@ def _describe_model(folder: Path, classifier: "Classifier") -> dict[str, Any]:
     return {
         "folder": str(folder),
         "fingerprint": classifier.fingerprint,
-        "backend": classifier.stages.backend,
-        "precision": classifier.stages.precision,
+        **asdict(classifier.stages.engine),
         "exits": list(classifier.exits),
         "labels": len(classifier.labels),
         "problem_type": str(classifier.problem),
