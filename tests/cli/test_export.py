@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from offramp.exporting import run
 from toys import names, write_csv, write_model
 
 pytestmark = pytest.mark.usefixtures("graphs_once")
@@ -31,15 +32,36 @@ def test_an_export_is_shown_and_used(offramp, model, place):
     assert (described["backend"], described["precision"]) == ("onnxruntime", "fp32")
 
 
-def test_an_export_that_too_few_texts_were_given_for_says_so(offramp, model, place):
+@pytest.mark.parametrize(
+    ("data", "temperatures"),
+    [
+        (("--data", "../data.csv"), "fitted anew to these 60 texts"),
+        (("--data", "blank.csv"), "those of PyTorch, for the logits are the same"),
+        ((), "those of PyTorch, for the logits are the same"),
+    ],
+)
+def test_an_export_in_fp32_says_whose_temperatures_it_has(offramp, model, place, data, temperatures):
     write_csv(place / "blank.csv", [{"text": "", "label": label} for label in "acbacacccbbb"])
-    result = offramp("export", "model", "--backend", "onnxruntime", "--data", "blank.csv", "--threads", 1)
+    result = offramp("export", "model", "--backend", "onnxruntime", "--threads", 1, *data)
     assert result.exit_code == 0, result.stderr
-    assert "exit after layer  torch fp32  onnxruntime fp32  temperature" in result.stderr
-    assert result.stderr.splitlines()[-1] == (
-        "warning: onnxruntime fp32 is used only where --backend and --precision ask for it: its temperatures are those "
-        "of PyTorch, since fitting them takes 30 different texts, and there are 1; export it again with more --data"
+    assert f"\ntemperatures: {temperatures}\n" in result.stderr
+    assert "is used only where" not in result.stderr
+
+
+def test_an_export_in_int8_that_too_few_texts_were_given_for_says_so(offramp, model, place, monkeypatch):
+    monkeypatch.setattr(run, "_check", lambda *_: (1.0, 0.0))  # a tiny network with random weights agrees seldom
+    write_csv(place / "blank.csv", [{"text": "", "label": label} for label in "acbacacccbbb"])
+    chosen = ("--backend", "onnxruntime", "--precision", "int8")
+    result = offramp("export", "model", *chosen, "--data", "blank.csv", "--threads", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "exit after layer  torch fp32  onnxruntime int8  temperature" in result.stderr
+    assert "\ntemperatures: those of PyTorch\n" in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(
+        "warning: onnxruntime int8 is used only where --backend and --precision ask for it: its temperatures are those "
+        "of PyTorch, since fitting them takes 30 different texts, and there are 1; "
     )
+    assert last.endswith("export it again with more --data")
 
 
 def test_points_that_do_not_hold_in_the_export_are_told(offramp, model):

@@ -109,20 +109,56 @@ def test_texts_without_labels_do(against, tmp_path):
 BLANK = [{"text": "", "label": label} for label in "acbacacccbbb"]
 
 
-@pytest.mark.parametrize("rows", [BLANK, single(29, seed=3), single(10, seed=3) * 20], ids=["blank", "29", "repeated"])
-def test_an_export_with_too_few_texts_keeps_temperatures_and_is_not_used_unasked(tmp_path, monkeypatch, rows):
+FEW = pytest.mark.parametrize(
+    "rows", [BLANK, single(29, seed=3), single(10, seed=3) * 20, None], ids=["blank", "29", "repeated", "none"]
+)
+
+
+def few(rows, folder):
+    return None if rows is None else write_jsonl(folder / "few.jsonl", rows)
+
+
+@pytest.fixture
+def warm(tmp_path, monkeypatch):
+    """A model of other temperatures than 1, all of whose exports are faster than PyTorch."""
     folder = write_model(tmp_path / "model", labels=LABELS)
-    before = replace(Calibration.load(folder), temperatures=(1.5, 1.4, 1.3))
-    before.save(folder)
+    replace(Calibration.load(folder), temperatures=(1.5, 1.4, 1.3)).save(folder)
     monkeypatch.setattr(module, "_measure", lambda *_: Speed(environment.cpu_name(), 1, 100.0, 1.0))
-    done = export(folder, backend="onnxruntime", data=write_jsonl(tmp_path / "few.jsonl", rows), threads=1)
-    assert done.export.calibration == before
-    assert "its temperatures are those of PyTorch, since fitting them takes 30 different texts" in done.export.doubt
-    assert load(folder).stages.engine.backend == "torch"
-    assert load(folder, backend="onnxruntime").calibration == before
-    enough = export(folder, backend="onnxruntime", data=write_jsonl(tmp_path / "more.jsonl", single(60)), threads=1)
-    assert enough.export.doubt is None
-    assert load(folder).stages.engine.backend == "onnxruntime"
+    return folder
+
+
+@FEW
+def test_in_fp32_the_temperatures_of_pytorch_are_right_and_the_export_is_used(warm, tmp_path, rows):
+    done = export(warm, backend="onnxruntime", data=few(rows, tmp_path), threads=1)
+    assert (done.refitted, done.export.calibration, done.export.doubt) == (False, Calibration.load(warm), None)
+    assert load(warm).stages.engine.backend == "onnxruntime"
+
+
+@FEW
+def test_in_int8_an_export_with_too_few_texts_keeps_temperatures_and_is_not_used_unasked(
+    warm, tmp_path, monkeypatch, rows
+):
+    monkeypatch.setattr(module, "_check", lambda *_: (1.0, 0.0))  # a tiny network with random weights agrees seldom
+    int8 = {"backend": "onnxruntime", "precision": "int8"}
+    done = export(warm, **int8, data=few(rows, tmp_path), threads=1)
+    assert (done.refitted, done.export.calibration) == (False, Calibration.load(warm))
+    why = "no texts were given" if rows is None else "fitting them takes 30 different texts"
+    assert f"its temperatures are those of PyTorch, since {why}" in done.export.doubt
+    assert load(warm).stages.engine.backend == "torch"
+    assert load(warm, **int8).calibration == Calibration.load(warm)
+    enough = export(warm, **int8, data=write_jsonl(tmp_path / "more.jsonl", single(60)), threads=1)
+    assert (enough.refitted, enough.export.doubt) == (True, None)
+    assert load(warm).stages.engine.precision == "int8"
+
+
+def test_in_int8_texts_without_the_labels_that_temperatures_take_are_not_enough(warm, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_check", lambda *_: (1.0, 0.0))
+    data = write_jsonl(tmp_path / "texts.jsonl", [{"text": text} for text in TEXTS])
+    done = export(warm, backend="onnxruntime", precision="int8", data=data, threads=1)
+    assert done.export.doubt == (
+        "its temperatures are those of PyTorch, since fitting them takes labels, and the texts have none"
+    )
+    assert load(warm).stages.engine.backend == "torch"
 
 
 def test_an_exit_without_a_best_temperature_keeps_that_of_pytorch(tmp_path):

@@ -1,6 +1,6 @@
 """``offramp export``."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -8,6 +8,9 @@ from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, e
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
+
+if TYPE_CHECKING:
+    from offramp.exporting.run import Exported
 
 EXAMPLES = (
     "offramp export reviews-model --backend onnxruntime --data dev.csv",
@@ -70,6 +73,7 @@ def command(
         f"{written.difference:.2g}\n"
         f"at full depth, {speed.threads} threads: {speed.texts_per_second:.0f} texts/s, "
         f"{speed.texts_per_second / speed.torch_texts_per_second:.1f} times as fast as PyTorch in fp32\n"
+        f"temperatures: {_temperatures(done)}\n"
         f"wrote {done.folder}"
     )
     if written.doubt is not None:
@@ -84,3 +88,9 @@ def command(
             f"operating points that do not hold in {backend} {precision}: {', '.join(done.untuned)}; choose them for "
             f"it with  offramp tune {model} --backend {backend} --precision {precision} --data UNSEEN-TEXTS"
         )
+
+
+def _temperatures(done: "Exported") -> str:
+    if done.refitted:
+        return f"fitted anew to these {done.export.rows} texts"
+    return "those of PyTorch" + (", for the logits are the same" if done.export.engine.precision == "fp32" else "")

@@ -60,6 +60,7 @@ class Exported:
         layers: run before each exit, (exits,).
         accuracy_before: of PyTorch in fp32, (exits,); empty without labels.
         accuracy_after: of the export, (exits,).
+        refitted: whether its temperatures were fitted anew; else they are those of PyTorch.
         untuned: names of the folder's operating points that do not hold in this engine.
     """
 
@@ -68,6 +69,7 @@ class Exported:
     layers: tuple[int, ...]
     accuracy_before: tuple[float, ...]
     accuracy_after: tuple[float, ...]
+    refitted: bool
     untuned: tuple[str, ...]
 
 
@@ -85,9 +87,10 @@ def export(
 
     With labelled data the temperatures are fitted anew, since another precision moves confidences; with texts alone
     only where those of the model were fitted to what its last exit says. An exit keeps that of PyTorch where the data
-    have no best one for it, and all do where the data are too few. Then, or where the data are too few to show that
-    answers in bf16 or int8 are close enough to PyTorch's, the export says so (``export.doubt``), and runs only where
-    it is asked for.
+    have no best one for it, and all do where there are no such data, or too few. In fp32 that is right, since the
+    logits are those of PyTorch. In bf16 and int8 it is not known to be, so the export says so (``export.doubt``) and
+    runs only where it is asked for; so it does where the data are too few to show that its answers are close enough to
+    PyTorch's.
 
     Args:
         model: a model folder.
@@ -138,7 +141,11 @@ def export(
         different = np.arange(len(texts)) if rows is None else distinct(rows)
         agreement, difference = _check(reference, expected[:, different], found[:, different], precision)
         calibration = _refitted(reference, rows, answers, len(different))
-        doubts = (_doubt_of_temperatures(reference, rows, len(different)), _doubt(agreement, precision, len(different)))
+        refitted = calibration is not reference.calibration
+        doubts = (
+            None if refitted else _doubt_of_temperatures(precision, rows, len(different)),
+            _doubt(agreement, precision, len(different)),
+        )
         on_progress("measuring", 2, 3)
         written = Export(
             engine=engine,
@@ -152,13 +159,13 @@ def export(
             doubt="; ".join(doubt for doubt in doubts if doubt is not None) or None,
         )
         written.save(new)
-    if rows is not None and calibration is not reference.calibration:
+    if rows is not None and refitted:
         remember(folder, rows, temperatures_of(engine))
     before, after = (
         () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
         for logits in (expected, found)
     )
-    return Exported(target, written, tuple(reference.exits), before, after, _untuned(folder, written))
+    return Exported(target, written, tuple(reference.exits), before, after, refitted, _untuned(folder, written))
 
 
 def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
@@ -184,23 +191,24 @@ def _refitted(
     reference: "Classifier", rows: LabelledTexts | Texts | None, found: ExitAnswers, different: int
 ) -> Calibration:
     """Temperatures for the answers of the export: fitted to labels, or as those of the model to its last exit."""
-    if rows is None or different < LEAST_ROWS or not _is_refittable(reference, rows):
+    # What the answers of the model itself can be fitted to needs no labels.
+    fits = isinstance(rows, LabelledTexts) or reference.calibration.against == "model"
+    if rows is None or different < LEAST_ROWS or not fits:
         return reference.calibration
     return found.calibration(rows.fingerprint, otherwise=reference.calibration.temperatures)
 
 
-def _is_refittable(reference: "Classifier", rows: LabelledTexts | Texts) -> bool:
-    """Whether rows have what temperatures are fitted to."""
-    return isinstance(rows, LabelledTexts) or reference.calibration.against == "model"
-
-
-def _doubt_of_temperatures(reference: "Classifier", rows: LabelledTexts | Texts | None, different: int) -> str | None:
-    if rows is None or different >= LEAST_ROWS or not _is_refittable(reference, rows):
+def _doubt_of_temperatures(precision: str, rows: LabelledTexts | Texts | None, different: int) -> str | None:
+    """Why temperatures that were fitted to PyTorch's logits may be wrong for these; in fp32 the logits are the same."""
+    if precision == "fp32":
         return None
-    return (
-        f"its temperatures are those of PyTorch, since fitting them takes {LEAST_ROWS} different texts, and there are "
-        f"{different}"
-    )
+    if rows is None:
+        why = "no texts were given to fit them to"
+    elif different < LEAST_ROWS:
+        why = f"fitting them takes {LEAST_ROWS} different texts, and there are {different}"
+    else:
+        why = "fitting them takes labels, and the texts have none"
+    return f"its temperatures are those of PyTorch, since {why}"
 
 
 def _doubt(agreement: float, precision: str, different: int) -> str | None:
