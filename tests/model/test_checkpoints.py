@@ -12,7 +12,7 @@ from damage import TOKENIZER_CONFIG, WEIGHTS, assert_plain, change_json
 from offramp.calibration import Calibration
 from offramp.engine import load as load_classifier
 from offramp.errors import BackboneError, ModelFolderError, OptionError
-from offramp.model import adopt, build, open_classifier, save
+from offramp.model import adopt, build, load, open_classifier, save
 
 
 def build_from(folder):
@@ -120,6 +120,44 @@ def test_huge_weights_are_numbers(classifier_folder):
         tensors["classifier.weight"].view(-1)[index] = 3e38
         save_file(tensors, classifier_folder / WEIGHTS, metadata={"format": "pt"})
     open_classifier(str(classifier_folder))
+
+
+def wrap(folder, prefix):
+    """As ``save_pretrained`` writes a model with the names that the wrapper's ``state_dict`` has."""
+    tensors = load_file(folder / WEIGHTS)
+    save_file({prefix + name: tensor for name, tensor in tensors.items()}, folder / WEIGHTS, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module."])
+class TestTensorsNamedByAWrapper:
+    """torch.compile and DistributedDataParallel put something before the names of tensors."""
+
+    def test_a_classifier(self, prefix, tmp_path):
+        plain, wrapped = (write_classifier(tmp_path / name) for name in ("plain", "wrapped"))
+        expected, found = (open_classifier(str(one)).network for one in (plain, wrap(wrapped, prefix)))
+        torch.testing.assert_close(dict(found.state_dict()), dict(expected.state_dict()))
+        adopted = adopt(str(wrapped))
+        (tmp_path / "model").mkdir()
+        save(adopted, tmp_path / "model")
+        assert not any("_orig_mod" in name or "module." in name for name in load_file(tmp_path / "model" / WEIGHTS))
+        torch.testing.assert_close(load(tmp_path / "model").network.state_dict(), adopted.network.state_dict())
+
+    def test_an_encoder(self, prefix, encoder_folder):
+        expected = build_from(encoder_folder).network.backbone.state_dict()
+        torch.testing.assert_close(build_from(wrap(encoder_folder, prefix)).network.backbone.state_dict(), expected)
+
+    def test_a_model_with_exits(self, prefix, model_folder, tmp_path):
+        expected = build_from(model_folder).network.backbone.state_dict()
+        adopted = adopt(str(model_folder)).network.state_dict()
+        wrap(model_folder, prefix)
+        torch.testing.assert_close(build_from(model_folder).network.backbone.state_dict(), expected)
+        again = adopt(str(model_folder))
+        torch.testing.assert_close(again.network.backbone.state_dict(), expected)
+        assert adopted.keys() == again.network.state_dict().keys()
+        (tmp_path / "again").mkdir()
+        save(again, tmp_path / "again")
+        assert not any("_orig_mod" in name or "module." in name for name in load_file(tmp_path / "again" / WEIGHTS))
 
 
 def never(*_):

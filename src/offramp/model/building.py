@@ -10,7 +10,14 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 
 from offramp.errors import BackboneError
 from offramp.files import read_json
-from offramp.model.checkpoints import backbone_errors, check_tokenizer, check_weights, file_of, open_classifier
+from offramp.model.checkpoints import (
+    UNWRAPPED,
+    backbone_errors,
+    check_tokenizer,
+    check_weights,
+    file_of,
+    open_classifier,
+)
 from offramp.model.config import EarlyExitConfig
 from offramp.model.exits import check_cut, resolve_exits
 from offramp.model.finding import SUPPORTED, check_checkpoint
@@ -54,9 +61,9 @@ def build(
     with backbone_errors(backbone_name):
         tokenizer = read_tokenizer(backbone_name)
         encoder_config = AutoConfig.from_pretrained(backbone_name, trust_remote_code=False)
-    renamed = None
+    renamed = UNWRAPPED
     if isinstance(encoder_config, EarlyExitConfig):
-        pooling, renamed = pooling or encoder_config.pooling, {r"^backbone\.": ""}
+        pooling, renamed = pooling or encoder_config.pooling, UNWRAPPED | {r"^backbone\.": ""}
         encoder_config = encoder_config.backbone_config
         tokenizer.model_max_length = max_length or tokenizer.model_max_length
     if layers is not None:

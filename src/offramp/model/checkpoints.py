@@ -22,6 +22,10 @@ from offramp.model.labels import labels_of, problem_type_of
 from offramp.model.loading import flaw_of, quiet, weights_flaw
 from offramp.model.tokenizers import read_tokenizer, token_limit, vocabulary_flaw
 
+# What torch.compile and DistributedDataParallel put before the names of tensors, where the wrapper was saved and not
+# what is in it. transformers would take all of them for missing.
+UNWRAPPED = {r"^(?:_orig_mod\.|module\.)+": "", r"\._orig_mod\.": "."}
+
 
 @dataclass(frozen=True, slots=True)
 class FineTuned:
@@ -60,6 +64,7 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
         network, found = AutoModelForSequenceClassification.from_pretrained(
             name,
             config=config,
+            key_mapping=UNWRAPPED,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
