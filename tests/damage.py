@@ -1,5 +1,6 @@
 """Ways in which files get damaged, and what an error about it has to look like."""
 
+import errno
 import json
 
 from safetensors.torch import load_file, save_file
@@ -28,6 +29,15 @@ def halve(path):
 def declare_pooling(folder, content):
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling/config.json").write_text(content)
+
+
+def forbid_writing(monkeypatch):
+    """Makes every folder one that may not be written, as it shows where somebody tries, also for root."""
+
+    def forbidden(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", forbidden)
 
 
 def assert_plain(error):

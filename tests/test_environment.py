@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from offramp import environment
+from offramp.errors import OptionError
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +100,15 @@ def test_the_processor_is_a_gpu_where_pytorch_computes_on_one(monkeypatch):
     assert environment.processor_name() == "GPU cuda"
     assert environment.processor_name("cuda:1") == "GPU cuda:1"
     assert environment.processor_name("cpu") == environment.cpu_name()
+
+
+@pytest.mark.parametrize(("cores", "most"), [(1, 64), (2, 64), (96, 384)])
+def test_many_times_more_threads_than_cores_are_a_mistake(monkeypatch, cores, most):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    for threads in (None, 1, 2, most):
+        environment.check_threads(threads)
+    for threads in (-1, 0, most + 1, 10_000):
+        with pytest.raises(OptionError, match=rf"^threads is {threads}; .* at most {most}; .* {cores} cores"):
+            environment.check_threads(threads)
+    with pytest.raises(OptionError, match=r"^compute-threads is 0"):
+        environment.check_threads(0, "compute-threads")

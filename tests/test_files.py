@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp.errors import ModelFolderError, OptionError, StorageError
-from offramp.files import check_writable, locked, read_json, replacing, storage_errors, write_json
+from offramp.files import (
+    check_folder_readable,
+    check_writable,
+    is_there,
+    locked,
+    read_json,
+    replacing,
+    storage_errors,
+    write_json,
+)
 
 JSON = st.recursive(
     st.none()
@@ -50,6 +59,19 @@ class TestReplacing:
             write()
         assert path.read_text() == "old"
         assert names(tmp_path) == ["file"]
+
+    def test_on_an_error_no_folders_stay_that_were_made_for_it(self, tmp_path):
+        def write(path):
+            with replacing(path) as new:
+                new.mkdir()
+                raise KeyboardInterrupt
+
+        (tmp_path / "there").mkdir()
+        for path in ("deep/er/model", "there/new/model", "there/model"):
+            with pytest.raises(KeyboardInterrupt):
+                write(tmp_path / path)
+        assert names(tmp_path) == ["there"]
+        assert names(tmp_path / "there") == []
 
     def test_a_folder_replaces_a_folder_as_a_whole(self, tmp_path):
         path = tmp_path / "model"
@@ -180,6 +202,25 @@ class TestLocked:
     def test_no_place(self, tmp_path):
         with pytest.raises(StorageError, match="cannot write"), locked(tmp_path / "nowhere" / "lock"):
             pytest.fail("it should not come this far")
+
+
+class TestLooking:
+    def test_what_is_there(self, tmp_path):
+        (tmp_path / "link").symlink_to("nowhere")
+        assert [is_there(tmp_path / name) for name in (".", "link", "none", "./none/below", "a" * 999, "a\0b")] == [
+            True,
+            *[False] * 5,
+        ]
+
+    def test_where_nobody_may_look_is_an_error_and_not_nothing(self, tmp_path, monkeypatch):
+        def forbidden(*_, **__):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        check_folder_readable(tmp_path)
+        monkeypatch.setattr(os, "stat", forbidden)
+        for check in (is_there, check_folder_readable):
+            with pytest.raises(StorageError, match=f"cannot read {tmp_path}: Permission denied; check its permissions"):
+                check(tmp_path)
 
 
 class TestStorageErrors:

@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from offramp.errors import OptionError
+
 
 def describe() -> dict[str, Any]:
     """Processor or accelerator, threads, and the versions that results depend on."""
@@ -35,6 +37,26 @@ def _version(package: str) -> str | None:
 def cores() -> int:
     """Processor cores of the machine, as the operating system counts them."""
     return os.cpu_count() or 1
+
+
+def check_threads(threads: int | None, name: str = "threads") -> None:
+    """Refuses numbers of threads that can only be a mistake; None stands for whatever is usual.
+
+    A few more than cores do little harm, and a script that names them may run on smaller machines, too.
+
+    Args:
+        threads: to compute with.
+        name: of the option.
+
+    Raises:
+        OptionError: there are fewer than 1, or many times more than cores.
+    """
+    most = max(64, 4 * cores())
+    if threads is not None and not 1 <= threads <= most:
+        raise OptionError(
+            f"{name} is {threads}; use at least 1 and at most {most}; this machine has {cores()} cores, and more "
+            "threads than these make nothing faster"
+        )
 
 
 def processor_name(device: str | None = None) -> str:

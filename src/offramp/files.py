@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,43 @@ def check_writable(path: Path) -> None:
         OptionError: there is something other than a file.
         StorageError: the place cannot be written.
     """
-    target = link_target(path)
-    if target.exists() and not target.is_file():
-        raise OptionError(f"{path} is not a file; name one that can be replaced, or a new one")
     with storage_errors(path):
-        there = next(folder for folder in target.absolute().parents if folder.exists())
-        tempfile.TemporaryFile(dir=there).close()
+        target = link_target(path)
+        if target.exists() and not target.is_file():
+            raise OptionError(f"{path} is not a file; name one that can be replaced, or a new one")
+        _probe_around(target)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Makes sure, before hours of work, that a folder can be written in the place of ``folder``, be it there or not.
+
+    Raises:
+        OptionError: it is where another disk is mounted, which cannot be moved away.
+        StorageError: it, or the folder around it, cannot be written.
+    """
+    with storage_errors(folder):
+        target = link_target(folder)
+        if target.is_mount():
+            raise OptionError(f"{folder} is where another disk begins, which cannot be replaced; give a folder in it")
+        if target.is_dir():
+            # Moving a folder away changes the entry in it that leads to the folder around it.
+            check_folder_writable(folder)
+        _probe_around(target)
+
+
+def check_folder_writable(folder: Path) -> None:
+    """Makes sure, before hours of work, that files can be written in a folder that is there. Leaves nothing behind.
+
+    Raises:
+        StorageError: they cannot.
+    """
+    with storage_errors(folder):
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+def _probe_around(target: Path) -> None:
+    there = next(folder for folder in target.absolute().parents if folder.exists())
+    tempfile.TemporaryFile(dir=there).close()
 
 
 @contextmanager
@@ -96,14 +127,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; on success it becomes ``path``, on any error it is removed.
 
     The caller creates a file or a folder at the path given. A folder replaces an existing folder as a whole; where
-    ``path`` is a link, what it leads to is replaced and the link stays. All files get the permissions of new files
-    here, also those that a library made for its user alone.
+    ``path`` is a link, what it leads to is replaced and the link stays. Missing folders around it are made, and go
+    again on an error. All files get the permissions of new files here, also those that a library made for its user
+    alone.
 
     Raises:
         StorageError: the disk is full or the place cannot be written.
     """
     target = link_target(path)
     with storage_errors(path):
+        missing = [folder for folder in target.absolute().parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=target.parent))
     try:
@@ -118,6 +151,9 @@ def replacing(path: Path) -> Iterator[Path]:
             new.replace(target)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+        with suppress(OSError):  # which is raised where there is something in it, as on success
+            for folder in missing:
+                folder.rmdir()
 
 
 def _open_as_usual(new: Path, probe: Path) -> None:
@@ -127,6 +163,36 @@ def _open_as_usual(new: Path, probe: Path) -> None:
     for path in (new, *new.rglob("*")):
         if path.is_file():
             path.chmod(usual)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something at a path, and a link that leads somewhere counts.
+
+    ``Path.exists`` raises or says no where it may not look, as the version of Python has it.
+
+    Raises:
+        StorageError: a folder on the way may not be entered.
+    """
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise unreadable(path, error) from error
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def check_folder_readable(folder: Path) -> None:
+    """Makes sure that what lies in a folder may be looked at, where libraries would say that it is missing.
+
+    Raises:
+        StorageError: it may not.
+    """
+    try:
+        os.scandir(folder).close()
+        os.stat(f"{folder}/.")  # noqa: PTH116  (Path drops the dot, which shows that more than names may be read)
+    except OSError as error:
+        raise unreadable(folder, error) from error
 
 
 def check_readable(path: Path) -> None:
@@ -142,7 +208,7 @@ def check_readable(path: Path) -> None:
 
 
 def unreadable(path: Path, error: OSError) -> StorageError:
-    """The error to raise where the operating system does not let a file be read."""
+    """The error to raise where the operating system does not let a file or folder be read."""
     return StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions")
 
 

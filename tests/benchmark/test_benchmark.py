@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from damage import forbid_writing
 from offramp import environment
 from offramp.backends import REFERENCE
 from offramp.benchmark import bench, check, read_baseline
@@ -14,7 +15,7 @@ from offramp.data import Columns, read_labelled, remember
 from offramp.data.seen import FITTING
 from offramp.engine import Classifier, load
 from offramp.engine.tuning import TUNING, read_tunings
-from offramp.errors import DataError, ModelFolderError, OptionError
+from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
 from offramp.files import write_json
 from offramp.policy import OperatingPoint, OperatingPoints, Patience, Seen, Threshold, save_operating_points
 from toys import names, pairs, single, write_csv, write_jsonl, write_model
@@ -52,6 +53,14 @@ def test_rows_of_the_training_are_told(tmp_path, data, tasks):
     assert short(folder, data).data["used_before"] == {}
     remember(folder, read_labelled(data, Columns()), FITTING)
     assert short(folder, data).data["used_before"] == {"training": 1.0}
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_the_data_are_read(folder, monkeypatch):
+    forbid_writing(monkeypatch)
+    with pytest.raises(StorageError, match=r"cannot write .*: Permission denied"):
+        short(folder, "missing.csv", token_budgets=(64, 128), autotune=True)
+    with pytest.raises(DataError, match=r"missing\.csv does not exist"):
+        short(folder, "missing.csv")
 
 
 def test_rows_tell_cost_and_worth(folder, data, tasks):

@@ -55,3 +55,18 @@ print(sorted({"torch", "transformers", "sklearn", "scipy", "datasets", "pyarrow"
 def test_the_package_is_a_command_too():
     result = subprocess.run([sys.executable, "-m", "offramp", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout == f"offramp {package.__version__}\n"
+
+
+def test_an_interruption_while_commands_are_imported_is_no_traceback():
+    code = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from offramp.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

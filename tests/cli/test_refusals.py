@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -116,7 +117,33 @@ WRONG = {
         [*PREDICT[:3], "../hole.jsonl", *PREDICT[4:]],
         "line 2: the text in column 'text' is",
     ),
+    "too many threads": ([*PREDICT, "--threads", "10000"], "threads is 10000; use at least 1 and at most"),
+    "too many threads to measure with": ([*EVALUATE, "--threads", "10000"], "threads is 10000; use at least 1 and at"),
+    "too many threads to serve with": (["serve", "../model", "--compute-threads", "10000"], "compute-threads is 10000"),
+    "no threads for an export": ([*EXPORT, "--threads", "0"], "threads is 0; use at least 1"),
     "no baseline": ([*BENCH, "--check", "base.json"], "cannot read the baseline base.json"),
+}
+
+SEALED = {
+    "a model to predict with": (["predict", "../closed", *PREDICT[2:]], "cannot read ../closed: Permission denied"),
+    "a model of names only": (["predict", "../named", *PREDICT[2:]], "cannot read ../named: Permission denied"),
+    "a model to serve": (["serve", "../closed"], "cannot read ../closed: Permission denied; check its permissions"),
+    "a model in a folder": (["serve", "../closed/model"], "cannot read ../closed/model: Permission denied"),
+    "a classifier": (attaching("closed"), "cannot read ../closed: Permission denied"),
+    "a classifier in a folder": (attaching("closed/one"), "cannot read ../closed/one: Permission denied"),
+    "an encoder": ([*TRAIN[:3], "../closed", *TRAIN[4:]], "cannot read ../closed: Permission denied"),
+    "an output": ([*TRAIN[:-1], "../closed"], "cannot read ../closed: Permission denied"),
+    "a new output in a folder": ([*TRAIN[:-1], "../kept/new"], "cannot write ../kept/new: Permission denied"),
+    "an output to replace": ([*TRAIN[:-1], "../kept", "--overwrite"], "cannot write ../kept: Permission denied"),
+    "an output of attaching": ([*ATTACH[:-1], "../kept", "--overwrite"], "cannot write ../kept: Permission denied"),
+    "predictions": ([*PREDICT[:-1], "../closed/out.csv"], "cannot read ../closed/out.csv: Permission denied"),
+    "json": ([*CALIBRATE, "--json", "../closed/out.json"], "cannot write ../closed/out.json: Permission denied"),
+    "a report": ([*EVALUATE, "--report", "../closed/report"], "cannot write ../closed/report"),
+    "a demo": (["demo", "--output", "../closed"], "cannot write ../closed/curve.svg: Permission denied"),
+    "a model to calibrate": (["calibrate", "../kept", *CALIBRATE[2:]], "cannot write ../kept: Permission denied"),
+    "a model to tune": (["tune", "../kept", *TUNE[2:]], "cannot write ../kept: Permission denied; choose a path that"),
+    "a model to export": (["export", "../kept", *EXPORT[2:]], "cannot write ../kept: Permission denied"),
+    "a model to bench": (["bench", "../kept", *BENCH[2:], "--autotune"], "cannot write ../kept: Permission denied"),
 }
 
 
@@ -145,24 +172,46 @@ def _faulty(place):
     (beside / "cut.csv.gz").write_bytes(gzip.compress(f"text\n{texts}".encode())[:-100])
 
 
-@pytest.fixture
-def ended(place, _faulty):
-    """What became of every wrong command, by its name."""
-    commands = [arguments for arguments, _ in WRONG.values()]
+def assert_refused(wrong):
+    """Runs commands, and looks at what became of each."""
     done = subprocess.run(
         [sys.executable, "-c", RUN],
-        input=json.dumps(commands),
+        input=json.dumps([arguments for arguments, _ in wrong.values()]),
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         check=True,
     )
-    return dict(zip(WRONG, map(json.loads, done.stdout.splitlines()), strict=True))
-
-
-def test_wrong_commands_are_refused_before_anything_heavy_is_imported(ended, place):
-    for name, (code, said, heavy) in ended.items():
+    for (name, (_, expected)), line in zip(wrong.items(), done.stdout.splitlines(), strict=True):
+        code, said, heavy = json.loads(line)
         assert (name, code) == (name, 2)
-        assert WRONG[name][1] in said
+        assert expected in said
         assert (name, heavy) == (name, [])
+
+
+@pytest.mark.usefixtures("_faulty")
+def test_wrong_commands_are_refused_before_anything_heavy_is_imported(place):
+    assert_refused(WRONG)
+    assert list(place.iterdir()) == []
+
+
+@pytest.fixture
+def _sealed(place):
+    """Model folders that may not be looked into and that may not be written."""
+    modes = {"closed": 0o000, "named": 0o444, "kept": 0o555}
+    for name, mode in modes.items():
+        folder = place.parent / name
+        shutil.copytree(place.parent / "model", folder)
+        (folder / "training.json").write_text("{}")
+        folder.chmod(mode)
+        if os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            pytest.skip("root may read and write everything")
+    yield
+    for name in modes:
+        (place.parent / name).chmod(0o755)
+
+
+@pytest.mark.usefixtures("_sealed")
+def test_what_may_not_be_read_or_written_is_told_before_anything_heavy_is_imported(place):
+    assert_refused(SEALED)
     assert list(place.iterdir()) == []

@@ -321,6 +321,22 @@ def test_not_texts(texts, message, bert):
             method(texts)
 
 
+@pytest.mark.parametrize("wrong", [None, 3, 0.5])
+def test_neither_a_list_nor_a_stream(wrong, bert):
+    for method in (bert.predict, bert.predict_full, bert.exit_answers, bert.predict_iter):
+        with pytest.raises(DataError, match=f"texts is {wrong}, not a list"):
+            method(wrong)
+
+
+@pytest.mark.parametrize("wrong", [(text for text in "ab"), {"a", "b"}, {"a": "b"}], ids=["stream", "set", "dict"])
+def test_what_has_no_length_or_no_order_is_no_list(wrong, bert, pairs):
+    for method in (bert.predict, bert.predict_full, bert.exit_answers):
+        with pytest.raises(DataError, match=r"^texts is .* not a list of strings; turn it .* with predict_iter"):
+            method(wrong)
+        with pytest.raises(DataError, match=r"^text_pairs is .* not a list of strings"):
+            getattr(pairs, method.__name__)(["a", "b"], wrong)
+
+
 @pytest.mark.parametrize(
     ("texts", "text_pairs", "message"),
     [

@@ -4,6 +4,7 @@ import shutil
 
 import huggingface_hub
 import pytest
+from huggingface_hub.errors import HTTPError
 
 import offramp
 from offramp.engine import Classifier, hub
@@ -122,10 +123,18 @@ def test_a_model_folder_is_pushed_whole(folder, remote):
     assert kept == ["model.safetensors", "openvino/int8/stage-0.bin"]
 
 
+def unreachable(**_):
+    """As the client of the hub puts it, with an error that is none of the operating system's."""
+    raise HTTPError("Connection refused")
+
+
 def test_what_cannot_be_pushed_is_one_sentence(folder, remote, monkeypatch):
     classifier = offramp.load(folder)
     with pytest.raises(OptionError, match=r"'a b' is no name on the hub .* give one as owner/name"):
         classifier.push_to_hub("a b")
+    monkeypatch.setattr(remote, "upload_folder", unreachable)
+    with pytest.raises(StorageError, match=r"cannot push .* \(Connection refused\); check the name, the network"):
+        classifier.push_to_hub("owner/name")
     classifier.folder = None
     with pytest.raises(OptionError, match="in memory alone"):
         classifier.push_to_hub("owner/name")

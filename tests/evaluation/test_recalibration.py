@@ -3,10 +3,11 @@ import json
 import pytest
 
 import offramp
+from damage import forbid_writing
 from offramp.calibration import Calibration, fit_temperatures
 from offramp.data import Columns, encode_labels, read_labelled, remember
 from offramp.data.seen import EPOCH, FITTING
-from offramp.errors import DataError, ModelFolderError
+from offramp.errors import DataError, ModelFolderError, StorageError
 from offramp.evaluation import calibrate
 from offramp.policy import read_operating_points
 from offramp.tuning import tune
@@ -133,3 +134,9 @@ def test_the_file_holds_finite_numbers_only(folder, data):
     calibrate(folder, data)
     text = (folder / "calibration.json").read_text()
     json.loads(text, parse_constant=pytest.fail)
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_the_data_are_read(folder, monkeypatch):
+    forbid_writing(monkeypatch)
+    with pytest.raises(StorageError, match=r"cannot write .*model: Permission denied"):
+        calibrate(folder, "missing.csv")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import offramp
+from damage import forbid_writing
 from offramp.backends import REFERENCE
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, point_of, read_labelled, uses_of
-from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError
+from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError, StorageError
 from offramp.evaluation import calibrate
 from offramp.policy import (
     CRITERIA,
@@ -361,3 +362,9 @@ def test_one_row(place):
         tuned(place, "one", threshold=0.5, rule="gate")
     with pytest.raises(DataError, match=r"take at least 30 different texts, .* has 1 to fit"):
         tuned(place, "one", threshold=0.5, split=True)
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_the_data_are_read(place, monkeypatch):
+    forbid_writing(monkeypatch)
+    with pytest.raises(StorageError, match=r"cannot write .*model: Permission denied"):
+        tuned(place, "missing")

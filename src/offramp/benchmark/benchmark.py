@@ -23,6 +23,7 @@ from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_rows, s
 from offramp.engine.choosing import check_engine, processor_of
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
+from offramp.files import check_folder_writable
 from offramp.policy import Confidence, ExitAnswers, OperatingPoints, Threshold, read_operating_points, replay
 from offramp.progress import OnProgress, unheard
 
@@ -135,6 +136,8 @@ def bench(
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
     known = check_model(folder, **asdict(REFERENCE))
+    if autotune:
+        check_folder_writable(folder)
     _check_names(folder, backends, precisions, options.points)
     source = read_any(data, columns or Columns()) if labelled else read_texts(data, columns or Columns())
     check_rows(known, source)

@@ -6,7 +6,7 @@ from typing import Annotated
 import rich.markup
 import typer
 
-from offramp.cli.terminal import guarded, replace_unprintable
+from offramp.cli.terminal import guarded
 
 VERBS = ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "serve", "demo")
 
@@ -47,9 +47,3 @@ def _add(verb: str) -> None:
 
 for verb in VERBS:
     _add(verb)
-
-
-def main() -> None:
-    """Runs the command line."""
-    replace_unprintable()
-    app()

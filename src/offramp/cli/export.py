@@ -34,7 +34,7 @@ def command(
         str | None,
         typer.Option(help=f"Texts to check and calibrate with, best with labels, such as the dev data: {SOURCE}."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Processor threads to measure with; default: all.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads to measure with; default: all.")] = None,
     json: JsonFile = None,
 ) -> None:
     """Write the model for a faster runtime into its folder; predict and evaluate then use the fastest."""

@@ -12,6 +12,7 @@ from typing import assert_never
 from offramp.data.formats import READABLE, Kind, format_of, suffixes_in_words
 from offramp.data.wording import did_you_mean, listing
 from offramp.errors import DataError, OfframpError, OptionError, StorageError
+from offramp.files import is_there
 
 DEFAULT_SPLIT = "train"
 
@@ -109,12 +110,14 @@ def check_apart(target: str, source: str) -> None:
 
     Raises:
         OptionError: it is one of the source's files, or lies in its folder.
+        StorageError: nobody may look at what is there.
         As :func:`find_source`.
     """
     found, output = find_source(source), Path(target)
+    there = is_there(output)
     with reading_errors(source):
         for path in _files(found):
-            if output.exists() and output.samefile(path):
+            if there and output.samefile(path):
                 raise OptionError(f"the output {target} is the input, whose texts would be lost; choose another name")
         folder, _ = _here(source) or (None, None)
         if folder is not None and folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):

@@ -12,7 +12,7 @@ from offramp.data.encoders import Chunk, Encoder, encoder
 from offramp.data.formats import WRITABLE, Format, format_of, suffixes_in_words
 from offramp.data.unfinished import Progress, check_new, unfinished
 from offramp.errors import OptionError
-from offramp.files import check_writable, link_target, storage_errors
+from offramp.files import check_writable, is_there, link_target, storage_errors
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 
@@ -100,7 +100,7 @@ def _format(target: str) -> Format:
             f"the output {target} ends in none of {suffixes_in_words(WRITABLE)}; choose one of them, "
             f"or '-' for jsonl on standard output"
         )
-    if path.exists() and not path.is_file():
+    if is_there(path) and not path.is_file():
         raise OptionError(f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file")
     return found
 

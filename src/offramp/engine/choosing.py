@@ -11,6 +11,7 @@ from offramp.backends import AUTO, TORCH, Engine
 from offramp.engine.exports import PRECISIONS, Export, exports_of, read_export
 from offramp.errors import OptionError
 from offramp.extras import check_installed
+from offramp.files import is_there
 from offramp.model.folder import Described, check_folder
 from offramp.policy import check_threshold, read_operating_points
 from offramp.progress import OnProgress, unheard
@@ -64,7 +65,7 @@ def check_model(
     if not isinstance(model, str | Path):
         return model
     folder = Path(model)
-    if not folder.exists():
+    if not is_there(folder):
         from offramp.engine.hub import folder_of
 
         folder = folder_of(model)
@@ -104,8 +105,7 @@ def check_engine(backend: str, precision: str, threads: int | None) -> None:
     known = PRECISIONS.get(backend) or tuple(dict.fromkeys(one for several in PRECISIONS.values() for one in several))
     if precision not in (AUTO, *known):
         raise OptionError(f"precision {precision!r} is not one of {backend}'s; valid: {', '.join((AUTO, *known))}")
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads is {threads}; use at least 1")
+    environment.check_threads(threads)
 
 
 def check_one_given(**options: object) -> None:

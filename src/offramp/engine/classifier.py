@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, Sized
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -228,6 +228,8 @@ class Classifier:
         """
         if isinstance(texts, str):
             raise DataError(_ONE_STRING)
+        if not isinstance(texts, Iterable):
+            raise DataError(f"texts is {texts!r:.60}, not a list or a stream of strings; give one")
         if window < 1:
             raise OptionError(f"window is {window}; it must be at least 1")
         self.check_top_k(top_k)
@@ -435,8 +437,9 @@ class Classifier:
         Raises:
             DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
         """
-        if isinstance(texts, str) or isinstance(text_pairs, str):
-            raise DataError(_ONE_STRING)
+        _check_listed("texts", texts)
+        if text_pairs is not None:
+            _check_listed("text_pairs", text_pairs)
         if self.takes_pairs and text_pairs is None:
             raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
         if not self.takes_pairs and text_pairs is not None:
@@ -447,6 +450,15 @@ class Classifier:
             for row, text in enumerate(column, start):
                 if not isinstance(text, str):
                     raise DataError(f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first")
+
+
+def _check_listed(name: str, texts: object) -> None:
+    if isinstance(texts, str):
+        raise DataError(_ONE_STRING)
+    if not isinstance(texts, Sized) or isinstance(texts, Mapping | Set):
+        raise DataError(
+            f"{name} is {texts!r:.60}, not a list of strings; turn it into one, or read a stream with predict_iter"
+        )
 
 
 def _unzip(pairs: Sequence[Any], start: int) -> tuple[list[Any], list[Any]]:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from offramp.backends import Engine
 from offramp.calibration import Calibration
 from offramp.errors import ModelFolderError
-from offramp.files import check_readable, read_json, write_json
+from offramp.files import check_readable, is_there, read_json, write_json
 from offramp.model.folder import WEIGHTS
 
 Backend = Literal["torch", "onnxruntime", "openvino"]
@@ -115,7 +115,7 @@ def read_export(model: Path, engine: Engine) -> Export:
         ModelFolderError: nothing was, it is damaged, or the model was trained again since.
     """
     folder = export_folder(model, engine)
-    if not folder.is_dir():
+    if not is_there(folder / EXPORT):
         there = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
         raise ModelFolderError(
             f"{model} has no export for {engine.backend} in {engine.precision} (exported is {there}); "
@@ -147,7 +147,7 @@ def save_calibration(model: Path, engine: Engine, calibration: Calibration) -> N
 def exports_of(model: Path) -> list[Export]:
     """Every export in a model folder that can be used."""
     engines = (Engine(backend, precision) for backend, several in PRECISIONS.items() for precision in several)
-    return [read_export(model, engine) for engine in engines if (export_folder(model, engine) / EXPORT).is_file()]
+    return [read_export(model, engine) for engine in engines if is_there(export_folder(model, engine) / EXPORT)]
 
 
 def weights_fingerprint(model: Path) -> str:

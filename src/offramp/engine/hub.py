@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HFValidationError, RevisionResolutionError
+from huggingface_hub.errors import HFValidationError, HTTPError, RevisionResolutionError
 from huggingface_hub.utils import are_progress_bars_disabled as progress_bars_are_disabled
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars, validate_repo_id
 
 from offramp.errors import ModelFolderError, OptionError, StorageError, first_line
-from offramp.files import storage_errors
+from offramp.files import is_there, storage_errors
 
 # Halves of files that are being written, and whatever else is nobody's business.
 _HIDDEN = [".*", "**/.*"]
@@ -25,9 +25,9 @@ def folder_of(name: str | Path, **options: Any) -> Path:
 
     Raises:
         ModelFolderError: it is a hub id, and the hub does not give a model of that name.
-        StorageError: the cache cannot be written.
+        StorageError: the cache cannot be written, or the folder not be looked at.
     """
-    if not isinstance(name, str) or Path(name).exists() or not is_hub_id(name):
+    if not isinstance(name, str) or is_there(Path(name)) or not is_hub_id(name):
         return Path(name)
     shown = not progress_bars_are_disabled()
     disable_progress_bars()  # a library does not write to the terminal
@@ -80,7 +80,7 @@ def push_folder(
         )
     except HFValidationError as error:
         raise OptionError(f"{repo_id!r} is no name on the hub ({first_line(error)}); give one as owner/name") from error
-    except (OSError, RevisionResolutionError) as error:
+    except (OSError, HTTPError, RevisionResolutionError) as error:
         raise StorageError(
             f"cannot push {folder} to {repo_id} on the Hugging Face hub ({first_line(error)}); check the name, the "
             "network and HF_HUB_OFFLINE, and log in with  hf auth login"

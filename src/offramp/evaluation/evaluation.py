@@ -226,8 +226,7 @@ def _check_options(thresholds: Sequence[float], seconds: float, threads: int | N
         raise OptionError("there are no thresholds; give at least one, such as 0.9")
     if not seconds > 0:
         raise OptionError(f"seconds is {seconds}; it must be above 0")
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads is {threads}; use at least 1")
+    environment.check_threads(threads)
     if seed < 0:
         raise OptionError(f"seed is {seed}; use a whole number from 0 on")
 

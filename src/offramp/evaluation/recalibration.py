@@ -17,6 +17,7 @@ from offramp.data import (
 )
 from offramp.engine import answers_of, check_model, check_rows, exports_of, save_calibration
 from offramp.errors import DataError, ModelFolderError
+from offramp.files import check_folder_writable
 from offramp.policy import OperatingPoint, read_operating_points
 
 
@@ -53,6 +54,7 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     """
     folder = Path(model)
     known = check_model(folder)
+    check_folder_writable(folder)
     rows = read_labelled(data, columns or Columns())
     check_rows(known, rows)
     check_enough(rows)

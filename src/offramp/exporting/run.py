@@ -27,7 +27,7 @@ from offramp.errors import CheckFailed, MissingExtraError, OptionError
 from offramp.evaluation.timing import interleave
 from offramp.exporting.sample import SENTENCES
 from offramp.extras import check_installed
-from offramp.files import replacing
+from offramp.files import check_folder_writable, replacing
 from offramp.policy import ExitAnswers, read_operating_points
 from offramp.policy.bounds import hoeffding_bentkus, least_count
 from offramp.progress import OnProgress, unheard
@@ -113,6 +113,7 @@ def export(
     folder = Path(model)
     _check_options(backend, precision, data)
     known = check_model(folder, backend="torch", threads=threads)
+    check_folder_writable(folder)
     check_installed(f"exporting to {backend}", *_TOOLS[backend])
     rows = None if data is None else read_any(data, columns or Columns())
     texts, pairs = _texts(rows, takes_pairs=known.takes_pairs)

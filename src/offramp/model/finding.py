@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from offramp.errors import BackboneError, first_line
-from offramp.files import unreadable
+from offramp.files import check_folder_readable, is_there, unreadable
 from offramp.model.exits import check_cut, check_new_exits, numbers_of, resolve_exits
 from offramp.model.folder import CONFIG, MODEL_TYPE
 from offramp.model.labels import labels_of, problem_type_of
@@ -46,9 +46,9 @@ def check_checkpoint(name: str, what: str = "encoder") -> Declared:
     Raises:
         BackboneError: there is none, or the hub cannot be reached and has not been asked for it before; or it is an
             adapter alone, or needs code of its own.
-        StorageError: its configuration may not be read.
+        StorageError: the folder or its configuration may not be read.
     """
-    local = bool(name) and Path(name).exists()
+    local = bool(name) and is_there(Path(name))
     if flaw := _flaw_on_disk(Path(name), what) if local else _flaw_on_hub(name):
         raise BackboneError(f"cannot load the {what} {name!r}: {flaw}")
     declared = _declared(name)
@@ -164,6 +164,7 @@ def _flaw_on_disk(path: Path, what: str) -> str | None:
     cure = f"give the folder of a Hugging Face {what} ({CONFIG}, model.safetensors, tokenizer files)"
     if not path.is_dir():
         return f"it is a file; {cure}"
+    check_folder_readable(path)
     if not (path / CONFIG).exists():
         return ADAPTER_ALONE if (path / ADAPTER).exists() else f"there is no {CONFIG} in it; {cure}"
     return None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offramp.errors import ModelFolderError
-from offramp.files import check_readable, read_json
+from offramp.files import check_folder_readable, check_readable, is_there, read_json
 from offramp.model.labels import MULTI_LABEL
 
 CONFIG = "config.json"
@@ -34,10 +34,11 @@ def check_folder(folder: Path) -> Described:
 
     Raises:
         ModelFolderError: the folder is missing, not an offramp model, or lacks a file.
-        StorageError: the weights may not be read.
+        StorageError: the folder or the weights may not be read.
     """
-    if not folder.is_dir():
+    if not is_there(folder) or not folder.is_dir():
         raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote")
+    check_folder_readable(folder)
     if not (folder / CONFIG).is_file():
         raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}")
     config = read_json(folder / CONFIG)

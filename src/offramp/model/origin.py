@@ -9,6 +9,8 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.repocard import metadata_load
 from huggingface_hub.utils import validate_repo_id
 
+from offramp.files import is_there
+
 CARD = "README.md"
 
 
@@ -30,7 +32,7 @@ class Origin:
 def origin_of(source: str) -> Origin:
     """Reads the card of a folder or a hub id; a card that is not there, or cannot be read, says nothing."""
     folder = Path(source).expanduser()
-    if folder.exists():
+    if is_there(folder):
         told = _front_matter(folder / CARD)
         return _origin(told, told.get("base_model"))
     try:

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from offramp import environment
 from offramp.backends import AUTO
 from offramp.engine import check_model
 from offramp.errors import OptionError
@@ -41,6 +42,7 @@ def serve(
     settings = settings or Settings()
     check_installed("offramp serve", "serve", "fastapi", "prometheus_client", "uvicorn")
     keys = open_keys(settings)
+    environment.check_threads(settings.compute_threads, "compute-threads")
     check_model(model, backend=backend, precision=precision, threads=settings.threads, threshold=threshold, at=at)
     for name in (settings.degrade_to, settings.fall_back_to):
         if name is not None and not is_threshold(name):

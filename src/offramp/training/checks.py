@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from offramp.data import LabelledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
 from offramp.errors import DataError, OptionError
-from offramp.files import check_writable
+from offramp.files import check_folder_readable, check_replaceable, is_there
 from offramp.training.regimes import Regime
 
 if TYPE_CHECKING:
@@ -49,15 +49,16 @@ def check_output(folder: Path, overwrite: bool) -> None:
     """Refuses to write a model over something else."""
     if folder.name in ("", ".."):
         raise OptionError(f"the output {folder} has no name of its own; give the name of a folder to write")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not overwrite:
-            raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
-        if not (folder / TRAINING).is_file():
-            raise OptionError(f"{folder} holds something other than an offramp model; choose another output")
-    elif not folder.is_dir():
-        if folder.exists():
+    if is_there(folder):
+        if not folder.is_dir():
             raise OptionError(f"{folder} is a file; give a folder to write the model into")
-        check_writable(folder)
+        check_folder_readable(folder)
+        if any(folder.iterdir()):
+            if not overwrite:
+                raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
+            if not (folder / TRAINING).is_file():
+                raise OptionError(f"{folder} holds something other than an offramp model; choose another output")
+    check_replaceable(folder)
 
 
 def check_trackers(report_to: str) -> None:

@@ -14,6 +14,7 @@ from offramp.data import Columns, LabelledTexts, Texts, point_of, read_any, reme
 from offramp.engine import answers_of, check_model, check_rows, choose_engine, open_model, save_calibration
 from offramp.engine.choosing import processor_of
 from offramp.errors import CheckFailed, OptionError
+from offramp.files import check_folder_writable
 from offramp.policy import (
     CRITERIA,
     FITTED,
@@ -173,6 +174,7 @@ def tune(
     _check_rule(rule, threshold)
     _check_numbers(seconds, seed)
     known = check_model(folder, backend=backend, precision=precision, threads=threads)
+    check_folder_writable(folder)
     _check_default(default, goals, folder, choose_engine(folder, backend, precision, threads))
     rows = read_any(data, columns or Columns())
     check_labels(goals, rows)
