@@ -20,8 +20,8 @@ from offramp.data import LabelledTexts
 from offramp.engine import Classifier, answers_of
 from offramp.evaluation import Request, interleave, measure_stages, ratio
 from offramp.files import read_json, replacing, write_json
+from offramp.folder import TRAINING
 from offramp.policy import StageCosts
-from offramp.training.checks import TRAINING
 
 # Early exit itself is timed at so many thresholds.
 THRESHOLDS = 6
@@ -55,7 +55,7 @@ def keep_logits(place: Place, run: Run) -> None:
 
 def write_record(place: Place, run: Run, seconds: float | None) -> None:
     """Notes how a model came about, and what processor time it took, where that is known."""
-    training = read_json(place.model(run) / TRAINING)
+    training = read_json(place.model(run) / TRAINING.name)
     write_json(
         place.record(run),
         {

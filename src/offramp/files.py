@@ -18,6 +18,8 @@ from offramp.errors import ModelFolderError, OptionError, StorageError
 _SAFETENSORS = re.compile(r"\(os error (\d+)\)")
 _PYTORCH = re.compile(r"inline_container|iostream error")
 
+RESTORE = "restore it or train the model again"
+
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
@@ -233,8 +235,8 @@ def write_json(path: Path, value: Any) -> None:
         os.fsync(stream.fileno())
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON file of a model folder; all of them hold an object.
+def read_json(path: Path, cure: str = RESTORE) -> dict[str, Any]:
+    """Reads a JSON file of a model folder; all of them hold an object. ``cure`` says what to do about a damaged one.
 
     Raises:
         ModelFolderError: the file is missing, or does not hold a JSON object.
@@ -247,12 +249,10 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path.parent} has no {path.name}: it is not a whole offramp model; train it again"
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelFolderError(f"{path} is damaged ({error}); restore it or train the model again") from None
+        raise ModelFolderError(f"{path} is damaged ({error}); {cure}") from None
     except OSError as error:
         raise unreadable(path, error) from error
     if not isinstance(content, dict):
         found = type(content).__name__
-        raise ModelFolderError(
-            f"{path} is damaged (it holds {found}, not an object); restore it or train the model again"
-        )
+        raise ModelFolderError(f"{path} is damaged (it holds {found}, not an object); {cure}")
     return content

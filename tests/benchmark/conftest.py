@@ -27,4 +27,5 @@ def task(folder):
         token_budgets=(16, 4096),
         offline=Request(TEXTS, None),
         single=Request(TEXTS[:3], None),
+        seconds=1e6,
     )

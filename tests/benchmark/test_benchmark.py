@@ -14,9 +14,10 @@ from offramp.calibration import Problem
 from offramp.data import Columns, read_labelled, remember
 from offramp.data.seen import FITTING
 from offramp.engine import Classifier, load
-from offramp.engine.tuning import TUNING, read_tunings
+from offramp.engine.tuning import read_tunings
 from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
 from offramp.files import write_json
+from offramp.folder import TUNING
 from offramp.policy import OperatingPoint, OperatingPoints, Patience, Seen, Threshold, save_operating_points
 from toys import names, pairs, single, write_csv, write_jsonl, write_model
 
@@ -130,7 +131,7 @@ def test_a_rough_result_is_told_and_stores_no_budgets(tmp_path, data, tasks, mon
     folder = write_model(tmp_path / "model")
     result = short(folder, data, token_budgets=BUDGETS, autotune=True)
     assert "4 texts were timed at once, which takes 32" in result.doubts
-    assert TUNING not in names(folder)
+    assert TUNING.name not in names(folder)
 
 
 def test_the_time_is_shared_by_the_numbers_of_threads(folder, data, tasks, monkeypatch):
@@ -150,7 +151,7 @@ def test_the_best_budgets_of_early_exit_are_stored(folder, data, tmp_path, tasks
     folder = write_model(tmp_path / "model")
     options = {"thresholds": (0.5, 0.9), "threads": (1, 2), "token_budgets": BUDGETS}
     short(folder, data, **options)
-    assert TUNING not in names(folder)
+    assert TUNING.name not in names(folder)
     short(folder, data, **options, autotune=True)
     assert [(one.engine, one.threads, one.token_budget) for one in read_tunings(folder)] == [
         (REFERENCE, 1, 100),

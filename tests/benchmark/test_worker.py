@@ -2,22 +2,22 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
 
 from offramp.benchmark import worker
-from offramp.benchmark.measuring import Timing, Tried
-from offramp.benchmark.worker import measure_apart, task_of, task_to_dict, thread_settings, timing_of
+from offramp.benchmark.measuring import Task, Timing, Tried
+from offramp.benchmark.worker import measure_apart, thread_settings
 from offramp.errors import OfframpError
+from offramp.records import from_json, to_json
 
 TIMING = Timing(16, (Tried(16, 0.5),), (0.1, 0.2), 0.9, ((0.1, 0.2), (0.3, 0.4)), 0.05, None)
 
 
 def test_tasks_and_timings_survive_json(task):
-    assert task_of(json.loads(json.dumps(task_to_dict(task)))) == task
-    assert timing_of(json.loads(json.dumps(asdict(TIMING)))) == TIMING
+    assert from_json(Task, json.loads(json.dumps(to_json(task)))) == task
+    assert from_json(Timing, json.loads(json.dumps(to_json(TIMING)))) == TIMING
 
 
 def test_a_process_of_its_own_measures(task):
@@ -54,7 +54,7 @@ def test_progress_and_result_come_as_lines(task, instead):
     instead(
         "import sys, json; json.load(sys.stdin)\n"
         "print(json.dumps({'what': 'offline', 'done': 1, 'total': 2}))\n"
-        f"print({json.dumps([asdict(TIMING)])!r})"
+        f"print({json.dumps(to_json([TIMING]))!r})"
     )
     assert measure_apart(task, lambda *what: told.append(what)) == [TIMING]
     assert told == [("offline", 1, 2)]

@@ -1,10 +1,13 @@
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from offramp.calibration import LEAST_ROWS, Calibration, Problem, fit_agreement, fit_calibration, fit_temperatures
 from offramp.errors import DataError, ModelFolderError
+from offramp.folder import CALIBRATION
 
 
 def fitted(problem=Problem.SINGLE_LABEL):
@@ -15,6 +18,13 @@ def fitted(problem=Problem.SINGLE_LABEL):
         targets = np.eye(3, dtype=int)[targets]
     expected = tuple(fit_temperatures(logits, targets, problem).tolist())
     return fit_calibration(logits, targets, problem, layers=(2, 6), fingerprint="abc"), expected
+
+
+def read(content):
+    """Reads a calibration whose file has this content."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "calibration.json").write_text(json.dumps(content))
+        return Calibration.load(Path(folder))
 
 
 @pytest.mark.parametrize("problem", Problem)
@@ -40,7 +50,7 @@ def test_without_labels_the_last_exit_is_right(problem):
     assert found.exits[-1].accuracy == 1
     assert found.exits[-1].nll_before == found.exits[-1].nll_after
     assert (found.against, expected.against) == ("model", "labels")
-    assert Calibration.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert read(CALIBRATION.content(found)) == found
 
 
 def test_few_rows_and_fits_that_end_at_a_limit_are_doubted():
@@ -87,50 +97,42 @@ def test_a_temperature_fitted_to_the_least_rows_is_within_a_factor_of_two():
     assert np.quantile(factors, 0.88) < 2
 
 
-def test_what_was_written_before_there_was_a_choice_is_against_labels():
-    content = fitted()[0].to_dict()
-    del content["against"]
-    assert Calibration.from_dict(content) == fitted()[0]
-    with pytest.raises(ModelFolderError, match="'against' is 'luck', not one of labels, model"):
-        Calibration.from_dict(content | {"against": "luck"})
-
-
 def test_neutral_changes_nothing():
     assert Calibration.neutral((1, 4, 6)) == Calibration(temperatures=(1.0, 1.0, 1.0), fitted_on="", rows=0, exits=())
 
 
 @pytest.mark.parametrize("calibration", [fitted()[0], Calibration.neutral((3, 6))], ids=["fitted", "neutral"])
 def test_survives_json(calibration):
-    text = json.dumps(calibration.to_dict(), allow_nan=False)
-    assert json.loads(text) == calibration.to_dict()
-    assert Calibration.from_dict(json.loads(text)) == calibration
+    content = CALIBRATION.content(calibration)
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert read(content) == calibration
 
 
 def test_all_right_has_no_auroc_and_survives_json():
     logits = np.array([[[2.0, 0.0], [0.0, 2.0]]])
     calibration = fit_calibration(logits, np.array([0, 1]), Problem.SINGLE_LABEL, layers=[1], fingerprint="")
     assert calibration.exits[0].auroc is None
-    assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
+    assert read(CALIBRATION.content(calibration)) == calibration
 
 
-@pytest.mark.parametrize("key", ["schema", "temperatures", "fitted_on", "rows", "exits"])
+@pytest.mark.parametrize("key", ["schema", "temperatures", "fitted_on", "rows", "exits", "against"])
 def test_missing_key(key):
-    content = fitted()[0].to_dict()
+    content = CALIBRATION.content(fitted()[0])
     del content[key]
-    with pytest.raises(ModelFolderError, match=f"'{key}' is missing"):
-        Calibration.from_dict(content)
+    with pytest.raises(ModelFolderError, match=rf"calibration.json is damaged \({key} is "):
+        read(content)
 
 
-@pytest.mark.parametrize("key", fitted()[0].to_dict()["exits"][0])
+@pytest.mark.parametrize("key", CALIBRATION.content(fitted()[0])["exits"][0])
 @pytest.mark.parametrize("value", ["1", True, float("nan"), []])
 def test_bad_value_in_an_exit(key, value):
-    content = fitted()[0].to_dict()
+    content = CALIBRATION.content(fitted()[0])
     content["exits"][1][key] = value
-    with pytest.raises(ModelFolderError, match="temperature" if key == "temperature" else key):
-        Calibration.from_dict(content)
+    with pytest.raises(ModelFolderError, match=rf"damaged \(exits\[1\].{key} is "):
+        read(content)
     del content["exits"][1][key]
-    with pytest.raises(ModelFolderError, match=f"'{key}' is missing"):
-        Calibration.from_dict(content)
+    with pytest.raises(ModelFolderError, match=rf"damaged \(exits\[1\].{key} is missing\); restore it"):
+        read(content)
 
 
 @pytest.mark.parametrize(
@@ -153,11 +155,12 @@ def test_bad_value_in_an_exit(key, value):
         ("rows", 1.5),
         ("exits", {}),
         ("exits", [1, 2]),
+        ("against", "luck"),
     ],
 )
 def test_bad_value(key, value):
     with pytest.raises(ModelFolderError, match=r"calibration\.json") as error:
-        Calibration.from_dict(fitted()[0].to_dict() | {key: value})
+        read(CALIBRATION.content(fitted()[0]) | {key: value})
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 250
 
@@ -165,7 +168,7 @@ def test_bad_value(key, value):
 @pytest.mark.parametrize("content", [None, [], "text", 1])
 def test_not_an_object(content):
     with pytest.raises(ModelFolderError, match="not an object"):
-        Calibration.from_dict(content)
+        read(content)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def test_an_export_is_shown_and_used(offramp, model, place):
     assert "exit after layer  torch fp32  onnxruntime fp32" in result.stderr
     assert "100.00% of the labels agree with PyTorch on 60 texts" in result.stderr
     assert "wrote model/onnxruntime/fp32" in result.stderr
-    assert json.loads((place / "export.json").read_text())["backend"] == "onnxruntime"
+    assert json.loads((place / "export.json").read_text())["engine"] == {"backend": "onnxruntime", "precision": "fp32"}
     chosen = ("--backend", "onnxruntime", "--precision", "fp32")
     assert offramp("predict", "model", "--input", "../data.csv", "--output", "out.jsonl", *chosen).exit_code == 0
     assert len((place / "out.jsonl").read_text().splitlines()) == 60

@@ -6,13 +6,19 @@ from offramp import environment
 from offramp.backends import REFERENCE, Engine
 from offramp.engine import load
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
-from offramp.engine.tuning import TUNING, Tuning, read_tunings, save_tunings, tuned_budget
+from offramp.engine.tuning import Tuning, read_tunings, save_tunings, tuned_budget
 from offramp.errors import ModelFolderError, OptionError
+from offramp.folder import TUNING
 from toys import names, write_model
 
 INT8 = Engine("openvino", "int8")
 HERE = Tuning("A CPU", INT8, 1, 512)
-ON_DISK = {"processor": "A CPU", "backend": "openvino", "precision": "int8", "threads": 1, "token_budget": 512}
+ON_DISK = {
+    "processor": "A CPU",
+    "engine": {"backend": "openvino", "precision": "int8"},
+    "threads": 1,
+    "token_budget": 512,
+}
 
 
 def test_a_budget_holds_for_the_same_case_only(tmp_path):
@@ -25,7 +31,7 @@ def test_a_budget_holds_for_the_same_case_only(tmp_path):
 
 def test_on_disk(tmp_path):
     save_tunings(tmp_path, [HERE])
-    assert json.loads((tmp_path / TUNING).read_text()) == {"schema": 1, "tunings": [ON_DISK]}
+    assert json.loads((tmp_path / TUNING.name).read_text()) == {"schema": 2, "tunings": [ON_DISK]}
 
 
 def test_the_threads_are_pytorchs_where_none_are_given(tmp_path, monkeypatch):
@@ -39,8 +45,8 @@ def test_what_is_found_anew_replaces_and_the_rest_stays(tmp_path):
     other, again = Tuning("B CPU", REFERENCE, 1, 64), Tuning("A CPU", INT8, 1, 2048)
     save_tunings(tmp_path, [HERE, other])
     save_tunings(tmp_path, [again])
-    assert read_tunings(tmp_path) == [again, other]
-    assert names(tmp_path) == [TUNING]
+    assert read_tunings(tmp_path) == (again, other)
+    assert names(tmp_path) == [TUNING.name]
 
 
 @pytest.mark.parametrize(
@@ -49,16 +55,15 @@ def test_what_is_found_anew_replaces_and_the_rest_stays(tmp_path):
         "",
         "[]",
         "{}",
-        '{"schema": 2, "tunings": []}',
-        '{"schema": 1, "tunings": [1]}',
-        '{"schema": 1, "tunings": [{"processor": "A"}]}',
-        json.dumps({"schema": 1, "tunings": [ON_DISK | {"token_budget": 0}]}),
-        json.dumps({"schema": 1, "tunings": [ON_DISK | {"token_budget": "many"}]}),
+        '{"schema": 2, "tunings": [1]}',
+        '{"schema": 2, "tunings": [{"processor": "A"}]}',
+        json.dumps({"schema": 2, "tunings": [ON_DISK | {"token_budget": 0}]}),
+        json.dumps({"schema": 2, "tunings": [ON_DISK | {"token_budget": "many"}]}),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path, content):
-    (tmp_path / TUNING).write_text(content)
-    with pytest.raises(ModelFolderError, match=rf"{TUNING} is damaged"):
+    (tmp_path / TUNING.name).write_text(content)
+    with pytest.raises(ModelFolderError, match=r"tuning.json is damaged .*; delete it, and run"):
         read_tunings(tmp_path)
 
 

@@ -14,11 +14,12 @@ from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, read_texts, remember, uses_of
 from offramp.data.seen import FITTING
 from offramp.engine import load
-from offramp.engine.exports import EXPORT, Speed, read_export
+from offramp.engine.exports import Speed, read_export
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError, StorageError
 from offramp.evaluation import calibrate
 from offramp.exporting import export
 from offramp.exporting import run as module
+from offramp.folder import EXPORT
 from offramp.model import save
 from toys import EXITS, LABELS, names, single, write_jsonl, write_model
 
@@ -228,17 +229,23 @@ def test_an_export_of_other_weights_is_refused(exported, model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [('{"schema": 1}', "is damaged"), ('{"schema": 9}', "is damaged"), ("[", "is damaged")]
+    ("content", "reason"),
+    [
+        ('{"schema": 3}', r"is damaged \(.* is missing\); export it again"),
+        ('{"schema": 1}', "is of an older version of offramp .*; export it again"),
+        ('{"schema": 9}', "is of a newer version of offramp .* export it again"),
+        ("[", r"is damaged \(.*\); export it again"),
+    ],
 )
 def test_a_damaged_export(exported, model, tmp_path, content, reason):
-    kept = (exported.folder / EXPORT).read_text()
-    (exported.folder / EXPORT).write_text(content)
+    kept = (exported.folder / EXPORT.name).read_text()
+    (exported.folder / EXPORT.name).write_text(content)
     try:
         with pytest.raises(ModelFolderError, match=reason):
             load(model, backend="onnxruntime")
     finally:
-        (exported.folder / EXPORT).write_text(kept)
-    assert json.loads(kept)["backend"] == "onnxruntime"
+        (exported.folder / EXPORT.name).write_text(kept)
+    assert json.loads(kept)["engine"]["backend"] == "onnxruntime"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from offramp.policy import (
     read_operating_points,
     save_operating_points,
 )
+from offramp.records import from_json, to_json
 from toys import names
 
 SEEN = Seen(
@@ -61,7 +62,7 @@ points = st.builds(
 @given(st.lists(points, max_size=4), st.none() | st.text())
 def test_what_is_read_is_what_was_written(several, default):
     written = OperatingPoints(tuple(several), default)
-    assert OperatingPoints.from_dict(json.loads(json.dumps(written.to_dict(), allow_nan=False))) == written
+    assert from_json(OperatingPoints, json.loads(json.dumps(to_json(written), allow_nan=False))) == written
 
 
 def test_on_disk(tmp_path):
@@ -107,7 +108,6 @@ FIRST = ("points", 0)
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), 2),
         (("schema",), ...),
         (("default",), ...),
         (("default",), 1),
@@ -126,11 +126,20 @@ FIRST = ("points", 0)
         ((*FIRST, "seen", "exits"), 3),
     ],
 )
-def test_a_damaged_file_is_one_clear_error(path, value):
-    content = json.loads(json.dumps(OperatingPoints((SAFE,)).to_dict()))
+def test_a_damaged_file_is_one_clear_error(tmp_path, path, value):
+    save_operating_points(tmp_path, OperatingPoints((SAFE,)))
+    file = tmp_path / "operating_points.json"
+    content = json.loads(file.read_text())
     spoil(content, path, value)
+    file.write_text(json.dumps(content))
     with pytest.raises(ModelFolderError, match=r"_points.json is damaged .*; delete it, and run 'offramp tune'"):
-        OperatingPoints.from_dict(content)
+        read_operating_points(tmp_path)
+
+
+def test_a_file_of_another_version_is_not_called_damaged(tmp_path):
+    (tmp_path / "operating_points.json").write_text('{"schema": 3}')
+    with pytest.raises(ModelFolderError, match=r"of a newer version of offramp .*; upgrade offramp, or delete it"):
+        read_operating_points(tmp_path)
 
 
 def test_not_json_at_all(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cached import cached_exits, every_criterion
 from offramp.calibration import Problem
-from offramp.errors import ModelFolderError, OptionError
+from offramp.errors import OptionError
 from offramp.policy import (
     CRITERIA,
     Agreement,
@@ -22,10 +22,9 @@ from offramp.policy import (
     criterion_name,
     register,
     replay,
-    rule_from_dict,
     rule_in_words,
-    rule_to_dict,
 )
+from offramp.records import Flaw, from_json, to_json
 
 SINGLE = Problem.SINGLE_LABEL
 positive = st.floats(0, exclude_min=True, allow_infinity=False)
@@ -33,7 +32,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def through_json(rule):
-    return rule_from_dict(json.loads(json.dumps(rule_to_dict(rule), allow_nan=False)))
+    return from_json(Threshold, json.loads(json.dumps(to_json(rule), allow_nan=False)))
 
 
 @given(cached_exits(), st.floats(0, 14))
@@ -66,7 +65,7 @@ def test_every_number_survives_to_the_last_bit(threshold, weights, gate, column)
 
 def test_names():
     assert {criterion_name(criterion) for criterion in every_criterion(SINGLE, 3)} == set(CRITERIA)
-    assert rule_to_dict(Threshold(0.25, Confidence(SINGLE))) == {
+    assert to_json(Threshold(0.25, Confidence(SINGLE))) == {
         "threshold": 0.25,
         "criterion": {"name": "confidence", "problem": "single_label_classification"},
     }
@@ -106,7 +105,7 @@ def picky():
 
 def test_a_criterion_of_ones_own_is_stored_by_its_name(picky):
     rule = Threshold(0.5, picky)
-    assert rule_to_dict(rule)["criterion"]["name"] == "picky"
+    assert to_json(rule)["criterion"]["name"] == "picky"
     assert through_json(rule) == rule
     within = Threshold(1, PerExit(picky, ((0.5,), (0.7,))))
     assert through_json(within) == within
@@ -119,20 +118,21 @@ def test_a_criterion_of_ones_own_is_stored_by_its_name(picky):
 
 @pytest.mark.parametrize("field", [{"strict": 1}, {"words": 3}, {"share": True}, {"share": "0.5"}, {"unknown": 1}])
 def test_parts_of_another_type_are_refused(picky, field):
-    content = rule_to_dict(Threshold(0.5, picky))
-    with pytest.raises(ModelFolderError, match="it is no exit rule"):
-        rule_from_dict({**content, "criterion": {**content["criterion"], **field}})
+    content = to_json(Threshold(0.5, picky))
+    with pytest.raises(Flaw):
+        from_json(Threshold, {**content, "criterion": {**content["criterion"], **field}})
 
 
-class Own:
-    pass
+class Own(Criterion):
+    def score(self, probabilities, history):
+        return probabilities.max(axis=-1)
 
 
 def test_what_cannot_be_stored():
-    with pytest.raises(OptionError, match="Own cannot be stored; use one of confidence, "):
-        rule_to_dict(Threshold(0.5, Own()))
+    with pytest.raises(OptionError, match="Own cannot be stored; register it under a name, or use confidence, "):
+        to_json(Threshold(0.5, Own()))
     with pytest.raises(OptionError, match="the number inf cannot be stored"):
-        rule_to_dict(Threshold(math.inf, Confidence(SINGLE)))
+        to_json(Threshold(math.inf, Confidence(SINGLE)))
 
 
 CONFIDENCE = {"name": "confidence", "problem": "single_label_classification"}
@@ -164,5 +164,5 @@ CONFIDENCE = {"name": "confidence", "problem": "single_label_classification"}
     ],
 )
 def test_what_is_no_rule_is_refused(content):
-    with pytest.raises(ModelFolderError, match="it is no exit rule"):
-        rule_from_dict(content)
+    with pytest.raises(Flaw):
+        from_json(Threshold, content)

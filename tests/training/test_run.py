@@ -146,7 +146,7 @@ def test_nothing_has_the_final_name_before_the_end_and_nothing_is_left_behind(st
 def test_training_json_tells_how_the_model_was_made(stage, finished):
     summary, *_ = finished
     record = json.loads((summary.folder / "training.json").read_text())
-    assert record["schema"] == 1
+    assert record["schema"] == 2
     assert record["rows"] == {"train": 240, "dev": 60}
     assert record["data"]["dev"] == summary.calibration.fitted_on
     assert record["recipe"]["epochs"] == 4

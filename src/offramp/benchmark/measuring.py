@@ -47,7 +47,7 @@ class Task:
     token_budgets: tuple[int, ...]
     offline: Request
     single: Request
-    seconds: float = math.inf
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

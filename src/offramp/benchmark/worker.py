@@ -10,17 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import IO, Any
+from typing import IO
 
-from offramp.backends import Engine
-from offramp.benchmark.contenders import Contender, Kind
-from offramp.benchmark.measuring import Task, Timing, Tried, measure
+from offramp.benchmark.measuring import Task, Timing, measure
 from offramp.errors import OfframpError
-from offramp.evaluation import Request
-from offramp.policy import rule_from_dict, rule_to_dict
 from offramp.progress import OnProgress
+from offramp.records import from_json, to_json
 
 # Seconds between two messages on how far the work is.
 _PAUSE = 0.5
@@ -69,63 +64,25 @@ def thread_settings(threads: int) -> dict[str, str]:
     }
 
 
-def task_to_dict(task: Task) -> dict[str, Any]:
-    """Gives a task as plain lists, dicts and numbers."""
-    rules = [None if one.rule is None else rule_to_dict(one.rule) for one in task.contenders]
-    contenders = [asdict(one) | {"rule": rule} for one, rule in zip(task.contenders, rules, strict=True)]
-    return asdict(task) | {"contenders": contenders}
-
-
-def task_of(content: Mapping[str, Any]) -> Task:
-    """Reads what :func:`task_to_dict` made of a task."""
-    return Task(
-        model=content["model"],
-        contenders=tuple(_contender(one) for one in content["contenders"]),
-        threads=content["threads"],
-        token_budgets=tuple(content["token_budgets"]),
-        offline=Request(**content["offline"]),
-        single=Request(**content["single"]),
-        seconds=content["seconds"],
-    )
-
-
-def _contender(content: Mapping[str, Any]) -> Contender:
-    rule = None if content["rule"] is None else rule_from_dict(content["rule"])
-    return Contender(Kind(content["kind"]), Engine(**content["engine"]), content["layers"], rule, content["at"])
-
-
-def timing_of(content: Mapping[str, Any]) -> Timing:
-    """Reads what ``asdict`` made of a timing."""
-    return Timing(
-        token_budget=content["token_budget"],
-        tried=tuple(Tried(**one) for one in content["tried"]),
-        offline=tuple(content["offline"]),
-        busy_cores=content["busy_cores"],
-        single=tuple(map(tuple, content["single"])),
-        offline_bound=content["offline_bound"],
-        single_bound=content["single_bound"],
-    )
-
-
 def _converse(process: subprocess.Popen[str], task: Task, on_progress: OnProgress) -> list[Timing] | None:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         with process.stdin as stdin:
-            json.dump(task_to_dict(task), stdin)
+            json.dump(to_json(task), stdin)
     except BrokenPipeError:
         return None
     for line in process.stdout:
         message = json.loads(line)
         if isinstance(message, list):
-            return [timing_of(content) for content in message]
+            return from_json(list[Timing], message)
         on_progress(message["what"], message["done"], message["total"])
     return None
 
 
 def _work(stdin: IO[str], stdout: IO[str]) -> None:
     """Reads a task; writes a line with an object now and then, and in the end one with a list of timings."""
-    task = task_of(json.load(stdin))
+    task = from_json(Task, json.load(stdin))
     told = time.monotonic()
 
     def tell(what: str, done: int, total: int | None) -> None:
@@ -135,7 +92,7 @@ def _work(stdin: IO[str], stdout: IO[str]) -> None:
             told = time.monotonic()
 
     timings = measure(task, tell)
-    print(json.dumps([asdict(timing) for timing in timings]), file=stdout, flush=True)
+    print(json.dumps(to_json(timings)), file=stdout, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
 """The temperatures of a model's exits, with what they were fitted on and what they improved."""
 
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self
 
 from offramp.calibration.metrics import ExitCalibration, measure_exit
 from offramp.calibration.problem import Floats, Labels, Problem
 from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, fit_temperatures
-from offramp.errors import DataError, ModelFolderError
-from offramp.files import read_json, write_json
+from offramp.errors import DataError
+from offramp.folder import CALIBRATION
 
-SCHEMA = 1
-CALIBRATION = "calibration.json"
 FEW_ROWS = 200
 """With fewer, a temperature depends much on which rows they were."""
 
@@ -38,6 +35,14 @@ class Calibration:
     exits: tuple[ExitCalibration, ...]
     against: Against = "labels"
 
+    def __post_init__(self) -> None:
+        if not self.temperatures or len(self.exits) not in {0, len(self.temperatures)}:
+            raise ValueError(f"it has {len(self.temperatures)} temperatures and {len(self.exits)} exits")
+        if not min(self.temperatures) > 0:
+            raise ValueError(f"a temperature is {min(self.temperatures)}, not above 0")
+        if self.rows < 0:
+            raise ValueError(f"rows is {self.rows}, not a count")
+
     @classmethod
     def neutral(cls, layers: Sequence[int]) -> Self:
         """Stands for a model that was not calibrated: temperature 1 for each exit, nothing measured."""
@@ -50,11 +55,11 @@ class Calibration:
         Raises:
             ModelFolderError: the file is missing or damaged.
         """
-        return cls.from_dict(read_json(folder / CALIBRATION))
+        return CALIBRATION.read(folder, Calibration)
 
     def save(self, folder: Path) -> None:
         """Writes the calibration into a model folder, replacing the one there at once or not at all."""
-        write_json(folder / CALIBRATION, self.to_dict())
+        CALIBRATION.write(folder, self)
 
     @property
     def doubt(self) -> str | None:
@@ -71,44 +76,6 @@ class Calibration:
         return (
             f"the temperatures are uncertain, and with them the confidences: {' and '.join(reasons)}; run  offramp "
             f"calibrate  with {FEW_ROWS} labelled texts or more that the model was not trained on"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Gives the content of ``calibration.json``: plain lists, dicts and finite numbers."""
-        return {
-            "schema": SCHEMA,
-            "temperatures": list(self.temperatures),
-            "fitted_on": self.fitted_on,
-            "rows": self.rows,
-            "against": self.against,
-            "exits": [asdict(measured) for measured in self.exits],
-        }
-
-    @classmethod
-    def from_dict(cls, content: Any) -> Self:
-        """Reads the content of ``calibration.json``, as :meth:`to_dict` wrote it.
-
-        Raises:
-            ModelFolderError: a key is missing, a value has the wrong type, a number is not finite, a temperature is
-                not positive, or the numbers of temperatures and exits differ.
-        """
-        if not isinstance(content, Mapping):
-            raise _damaged(f"it holds {type(content).__name__}, not an object")
-        if _integer(content, "schema") != SCHEMA:
-            raise _damaged(f"schema is {content['schema']}, this version of offramp reads {SCHEMA}")
-        temperatures = tuple(_temperature(value) for value in _value(content, "temperatures", list))
-        exits = tuple(_exit(value) for value in _value(content, "exits", list))
-        if not temperatures or len(exits) not in {0, len(temperatures)}:
-            raise _damaged(f"it has {len(temperatures)} temperatures and {len(exits)} exits")
-        against = content.get("against", "labels")
-        if against not in get_args(Against):
-            raise _damaged(f"'against' is {against!r:.80}, not one of {', '.join(get_args(Against))}")
-        return cls(
-            temperatures=temperatures,
-            fitted_on=str(_value(content, "fitted_on", str)),
-            rows=_integer(content, "rows"),
-            exits=exits,
-            against=against,
         )
 
 
@@ -185,59 +152,4 @@ def _measured(
     return tuple(
         measure_exit(logits, targets, temperature, problem, exit=index, layers=depth)
         for index, (logits, temperature, depth) in enumerate(zip(exit_logits, temperatures, layers, strict=True))
-    )
-
-
-def _damaged(what: str) -> ModelFolderError:
-    return ModelFolderError(f"calibration.json is damaged: {what}; restore it or run  offramp calibrate")
-
-
-def _value(content: Mapping[str, Any], key: str, kind: type) -> Any:
-    if key not in content:
-        raise _damaged(f"{key!r} is missing")
-    if not isinstance(content[key], kind):
-        raise _damaged(f"{key!r} is {content[key]!r:.80}, not a {kind.__name__}")
-    return content[key]
-
-
-def _number(content: Mapping[str, Any], key: str) -> float:
-    value = _value(content, key, object)
-    # bool is an int to Python; the bound refuses NaN, infinities and integers that no float can hold, all at once.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
-        raise _damaged(f"{key!r} is {value!r:.80}, not a finite number")
-    return float(value)
-
-
-def _integer(content: Mapping[str, Any], key: str) -> int:
-    value = _number(content, key)
-    if value < 0 or not value.is_integer():
-        raise _damaged(f"{key!r} is {value}, not a count")
-    return int(value)
-
-
-def _temperature(value: Any) -> float:
-    temperature = _number({"temperatures": value}, "temperatures")
-    if temperature <= 0:
-        raise _damaged(f"a temperature is {temperature}, not above 0")
-    return temperature
-
-
-def _exit(content: Any) -> ExitCalibration:
-    if not isinstance(content, Mapping):
-        raise _damaged(f"an exit is {content!r:.80}, not an object")
-    return ExitCalibration(
-        exit=_integer(content, "exit"),
-        layers=_integer(content, "layers"),
-        temperature=_temperature(_value(content, "temperature", object)),
-        rows=_integer(content, "rows"),
-        accuracy=_number(content, "accuracy"),
-        nll_before=_number(content, "nll_before"),
-        nll_after=_number(content, "nll_after"),
-        ece_before=_number(content, "ece_before"),
-        ece_after=_number(content, "ece_after"),
-        ece_equal_mass_before=_number(content, "ece_equal_mass_before"),
-        ece_equal_mass_after=_number(content, "ece_equal_mass_after"),
-        brier_before=_number(content, "brier_before"),
-        brier_after=_number(content, "brier_after"),
-        auroc=None if _value(content, "auroc", object) is None else _number(content, "auroc"),
     )

@@ -131,6 +131,12 @@ class ExitCalibration:
     brier_after: float
     auroc: float | None
 
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}, not above 0")
+        if min(self.exit, self.layers, self.rows) < 0:
+            raise ValueError(f"exit {self.exit} after {self.layers} layers on {self.rows} rows; none can be below 0")
+
 
 def measure_exit(
     logits: Floats,

@@ -28,12 +28,13 @@ def command(
 
     from offramp.evaluation import calibrate
     from offramp.files import check_writable, write_json
+    from offramp.folder import CALIBRATION
 
     if json is not None:
         check_writable(Path(json))
     result = calibrate(model, data, columns=columns)
     if json is not None:
-        write_json(Path(json), result.after.to_dict())
+        write_json(Path(json), CALIBRATION.content(result.after))
     rows = [
         [
             str(one.layers),

@@ -43,6 +43,7 @@ def command(
 
     from offramp.exporting import export
     from offramp.files import check_writable, write_json
+    from offramp.folder import EXPORT
 
     if json is not None:
         check_writable(Path(json))
@@ -58,7 +59,7 @@ def command(
         )
     written = done.export
     if json is not None:
-        write_json(Path(json), written.to_dict())
+        write_json(Path(json), EXPORT.content(written))
     if done.accuracy_before:
         rows = [
             [str(layers), f"{before:.2%}", f"{after:.2%}", f"{temperature:.3f}"]

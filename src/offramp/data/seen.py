@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,8 @@ from numpy.typing import NDArray
 from offramp.backends import Engine
 from offramp.data.labelled import LabelledTexts
 from offramp.data.unlabelled import Texts
-from offramp.errors import DataError, ModelFolderError
-from offramp.files import read_json, write_json
-
-SCHEMA = 1
-SEEN = "seen_rows.json"
+from offramp.errors import DataError
+from offramp.folder import SEEN
 
 FITTING = "training"
 EPOCH = "choosing the epoch"
@@ -83,6 +80,35 @@ class SeenRows:
         return float((np.isin(others, self.hashes) & ~np.isin(others, beside)).mean()) if len(others) else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """:class:`SeenRows` on disk; the hashes are little-endian, in base 64."""
+
+    fingerprint: str
+    uses: tuple[str, ...]
+    rows: int
+    hashes: str
+
+    @classmethod
+    def of(cls, seen: SeenRows) -> Self:
+        hashes = base64.b64encode(seen.hashes.astype("<u8").tobytes()).decode("ascii")
+        return cls(seen.fingerprint, seen.uses, seen.rows, hashes)
+
+    def __post_init__(self) -> None:
+        hashes = self.rows_seen().hashes
+        if self.rows < len(hashes) or (self.rows and not len(hashes)) or (hashes[1:] <= hashes[:-1]).any():
+            raise ValueError(f"{self.rows} rows do not go with {len(hashes)} hashes")
+
+    def rows_seen(self) -> SeenRows:
+        hashes = np.frombuffer(base64.b64decode(self.hashes, validate=True), dtype="<u8").astype(np.uint64)
+        return SeenRows(self.fingerprint, self.uses, self.rows, hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    data: tuple[_Stored, ...] = ()
+
+
 def remember(folder: Path, rows: LabelledTexts | Texts | SeenRows, *uses: str) -> None:
     """Notes in a model folder what rows were used for; what was used for the same before is forgotten.
 
@@ -100,8 +126,7 @@ def remember(folder: Path, rows: LabelledTexts | Texts | SeenRows, *uses: str) -
         if one.fingerprint != new.fingerprint
     ]
     this = replace(new, uses=tuple(dict.fromkeys([*kept, *uses])))
-    data = [_to_dict(one) for one in (*others, this) if one.uses]
-    write_json(folder / SEEN, {"schema": SCHEMA, "data": data})
+    SEEN.write(folder, _Record(tuple(_Stored.of(one) for one in (*others, this) if one.uses)))
 
 
 def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
@@ -213,33 +238,4 @@ def _hashes(rows: LabelledTexts | Texts) -> Hashes:
 
 
 def _read(folder: Path) -> list[SeenRows]:
-    file = folder / SEEN
-    if not file.is_file():
-        return []
-    content = read_json(file)
-    try:
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']}")
-        return [_from_dict(one) for one in content["data"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFolderError(
-            f"{file} is damaged ({error!r:.80}); restore it, or delete it to forget which rows were used"
-        ) from None
-
-
-def _to_dict(one: SeenRows) -> dict[str, Any]:
-    hashes = base64.b64encode(one.hashes.astype("<u8").tobytes()).decode("ascii")
-    return {"fingerprint": one.fingerprint, "uses": list(one.uses), "rows": one.rows, "hashes": hashes}
-
-
-def _from_dict(content: Mapping[str, Any]) -> SeenRows:
-    hashes = np.frombuffer(base64.b64decode(content["hashes"], validate=True), dtype="<u8").astype(np.uint64)
-    rows = content["rows"]
-    if (
-        not isinstance(rows, int)
-        or rows < len(hashes)
-        or (rows and not len(hashes))
-        or (hashes[1:] <= hashes[:-1]).any()
-    ):
-        raise ValueError(f"{rows!r:.20} rows do not go with {len(hashes)} hashes")
-    return SeenRows(str(content["fingerprint"]), tuple(map(str, content["uses"])), rows, hashes)
+    return [one.rows_seen() for one in SEEN.read_if_there(folder, _Record()).data]

@@ -173,7 +173,8 @@ class Classifier:
         config = json.loads(self.config.to_json_string())
         del config["transformers_version"]
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-        digest.update(repr((self.tokenizer.model_max_length, self.calibration.temperatures)).encode())
+        temperatures = tuple(map(float, self.calibration.temperatures))  # 1 is 1.0, whoever wrote the file
+        digest.update(repr((self.tokenizer.model_max_length, temperatures)).encode())
         digest.update(self.stages.fingerprint().encode())
         return f"sha256:{digest.hexdigest()[:16]}"
 

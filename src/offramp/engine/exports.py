@@ -1,18 +1,17 @@
 """What ``offramp export`` leaves in a model folder: one subfolder for every backend and precision."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
 from offramp.backends import Engine
 from offramp.calibration import Calibration
 from offramp.errors import ModelFolderError
-from offramp.files import check_readable, is_there, read_json, write_json
-from offramp.model.folder import WEIGHTS
+from offramp.files import check_readable, is_there
+from offramp.folder import EXPORT, WEIGHTS, export_folder
 
 Backend = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -21,11 +20,8 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {
     "onnxruntime": ("fp32", "int8"),
     "openvino": ("fp32", "bf16", "int8"),
 }
-SCHEMA = 2
 FULL = "full"
 EMBED = "embed"
-EXPORT = "export.json"
-_AGAIN = "export it again with 'offramp export'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +62,12 @@ class Export:
 
     def save(self, folder: Path) -> None:
         """Writes ``export.json`` into the folder of the graphs."""
-        write_json(folder / EXPORT, self.to_dict())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Gives the content of ``export.json``: plain lists, dicts and numbers."""
-        content = {"schema": SCHEMA, **asdict(self.engine), **asdict(self), "calibration": self.calibration.to_dict()}
-        del content["engine"]
-        return content
+        EXPORT.write(folder, self)
 
 
 def stage_name(stage: int) -> str:
     """The graph of a stage."""
     return f"stage-{stage}"
-
-
-def export_folder(model: Path, engine: Engine) -> Path:
-    """Where the graphs for an engine lie in a model folder."""
-    return model / engine.backend / engine.precision
 
 
 def graph_file(folder: Path, name: str) -> Path:
@@ -94,14 +79,14 @@ def graph_file(folder: Path, name: str) -> Path:
     for suffix in (".xml", ".onnx"):
         if (file := folder / f"{name}{suffix}").is_file():
             return file
-    raise ModelFolderError(f"{folder} has no graph {name!r}; {_AGAIN}")
+    raise ModelFolderError(f"{folder} has no graph {name!r}; {EXPORT.cure}")
 
 
 def graphs_fingerprint(folder: Path) -> str:
     """A hash of everything in a folder of graphs but ``export.json``."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
-        if file.name != EXPORT:
+        if file.name != EXPORT.name:
             with file.open("rb") as stream:
                 digest.update(file.name.encode())
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -115,19 +100,15 @@ def read_export(model: Path, engine: Engine) -> Export:
         ModelFolderError: nothing was, it is damaged, or the model was trained again since.
     """
     folder = export_folder(model, engine)
-    if not is_there(folder / EXPORT):
+    if not is_there(folder / EXPORT.name):
         there = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
         raise ModelFolderError(
             f"{model} has no export for {engine.backend} in {engine.precision} (exported is {there}); "
             f"run  offramp export {model} --backend {engine.backend} --precision {engine.precision}"
         )
-    content = read_json(folder / EXPORT)
-    try:
-        export = _from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFolderError(f"{folder / EXPORT} is damaged ({error!r:.80}); {_AGAIN}") from None
+    export = EXPORT.read(folder, Export)
     if export.weights != weights_fingerprint(model):
-        raise ModelFolderError(f"{folder} was exported from other weights than {model} holds now; {_AGAIN}")
+        raise ModelFolderError(f"{folder} was exported from other weights than {model} holds now; {EXPORT.cure}")
     return export
 
 
@@ -147,7 +128,7 @@ def save_calibration(model: Path, engine: Engine, calibration: Calibration) -> N
 def exports_of(model: Path) -> list[Export]:
     """Every export in a model folder that can be used."""
     engines = (Engine(backend, precision) for backend, several in PRECISIONS.items() for precision in several)
-    return [read_export(model, engine) for engine in engines if is_there(export_folder(model, engine) / EXPORT)]
+    return [read_export(model, engine) for engine in engines if is_there(export_folder(model, engine) / EXPORT.name)]
 
 
 def weights_fingerprint(model: Path) -> str:
@@ -169,13 +150,3 @@ def weights_fingerprint(model: Path) -> str:
     except (SafetensorError, OSError) as error:
         raise ModelFolderError(f"{model / WEIGHTS} cannot be read ({error}); restore it or train again") from error
     return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def _from_dict(content: Mapping[str, Any]) -> Export:
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"schema {content['schema']}")
-    values = {field.name: content[field.name] for field in fields(Export) if field.name != "engine"}
-    values["engine"] = Engine(content["backend"], content["precision"])
-    values["calibration"] = Calibration.from_dict(content["calibration"])
-    values["speeds"] = tuple(Speed(**speed) for speed in content["speeds"])
-    return Export(**values)

@@ -8,7 +8,7 @@ from offramp.backends import AUTO, TORCH, Engine
 from offramp.calibration import Calibration
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
 from offramp.engine.classifier import Classifier
-from offramp.engine.exports import Export, export_folder, read_export
+from offramp.engine.exports import Export, read_export
 from offramp.engine.hub import folder_of
 from offramp.engine.onnxruntime_stages import OnnxRuntimeStages
 from offramp.engine.openvino_stages import OpenVinoStages
@@ -16,6 +16,7 @@ from offramp.engine.stages import Stages
 from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
 from offramp.errors import ModelFolderError
+from offramp.folder import export_folder
 from offramp.model import LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer

@@ -1,17 +1,12 @@
 """What ``offramp bench --autotune`` leaves in a model folder: the token budgets that were fastest here."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from offramp.backends import Engine
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
-from offramp.errors import ModelFolderError
-from offramp.files import read_json, write_json
-
-TUNING = "tuning.json"
-SCHEMA = 1
+from offramp.folder import TUNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +17,15 @@ class Tuning:
     engine: Engine
     threads: int
     token_budget: int
+
+    def __post_init__(self) -> None:
+        if self.token_budget < 1:
+            raise ValueError(f"token_budget is {self.token_budget}, not a number from 1 on")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tunings:
+    tunings: tuple[Tuning, ...] = ()
 
 
 def tuned_budget(folder: Path, processor: str, engine: Engine, threads: int | None) -> int:
@@ -41,27 +45,13 @@ def tuned_budget(folder: Path, processor: str, engine: Engine, threads: int | No
     return budgets.get(wanted, DEFAULT_TOKEN_BUDGET)
 
 
-def read_tunings(folder: Path) -> list[Tuning]:
+def read_tunings(folder: Path) -> tuple[Tuning, ...]:
     """Everything that was found for a model folder, on this processor and others; nothing where it was never tuned.
 
     Raises:
         ModelFolderError: ``tuning.json`` is damaged.
     """
-    file = folder / TUNING
-    if not file.is_file():
-        return []
-    content = read_json(file)
-    try:
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']}")
-        tunings = [_from_dict(tuning) for tuning in content["tunings"]]
-        if not all(isinstance(tuning.token_budget, int) and tuning.token_budget >= 1 for tuning in tunings):
-            raise ValueError("a token_budget is not a number from 1 on")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFolderError(
-            f"{file} is damaged ({error!r:.80}); delete it, and run 'offramp bench --autotune' to tune again"
-        ) from None
-    return tunings
+    return TUNING.read_if_there(folder, _Tunings()).tunings
 
 
 def save_tunings(folder: Path, found: Iterable[Tuning]) -> None:
@@ -72,23 +62,8 @@ def save_tunings(folder: Path, found: Iterable[Tuning]) -> None:
         StorageError: the folder cannot be written.
     """
     tunings = {_key(tuning): tuning for tuning in [*read_tunings(folder), *found]}
-    write_json(folder / TUNING, {"schema": SCHEMA, "tunings": [_to_dict(tuning) for tuning in tunings.values()]})
+    TUNING.write(folder, _Tunings(tuple(tunings.values())))
 
 
 def _key(tuning: Tuning) -> tuple[str, Engine, int]:
     return tuning.processor, tuning.engine, tuning.threads
-
-
-def _to_dict(tuning: Tuning) -> dict[str, Any]:
-    content = {**asdict(tuning.engine), **asdict(tuning)}
-    del content["engine"]
-    return content
-
-
-def _from_dict(content: Mapping[str, Any]) -> Tuning:
-    return Tuning(
-        processor=content["processor"],
-        engine=Engine(content["backend"], content["precision"]),
-        threads=content["threads"],
-        token_budget=content["token_budget"],
-    )

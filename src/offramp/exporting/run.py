@@ -20,7 +20,6 @@ from offramp.engine.exports import (
     PRECISIONS,
     Export,
     Speed,
-    export_folder,
     weights_fingerprint,
 )
 from offramp.errors import CheckFailed, MissingExtraError, OptionError
@@ -28,6 +27,7 @@ from offramp.evaluation.timing import interleave
 from offramp.exporting.sample import SENTENCES
 from offramp.extras import check_installed
 from offramp.files import check_folder_writable, replacing
+from offramp.folder import export_folder
 from offramp.policy import ExitAnswers, read_operating_points
 from offramp.policy.bounds import hoeffding_bentkus, least_count
 from offramp.progress import OnProgress, unheard

@@ -16,8 +16,8 @@ from transformers import (
 from transformers.utils import cached_file
 
 from offramp.errors import BackboneError, first_line
+from offramp.folder import CONFIG
 from offramp.model.finding import ADAPTER, ADAPTER_ALONE, FOREIGN_CODE, check_checkpoint
-from offramp.model.folder import CONFIG
 from offramp.model.labels import labels_of, problem_type_of
 from offramp.model.loading import flaw_of, quiet, weights_flaw
 from offramp.model.tokenizers import read_tokenizer, token_limit, vocabulary_flaw

@@ -9,8 +9,9 @@ from typing import Any
 
 from offramp.errors import BackboneError, first_line
 from offramp.files import check_folder_readable, is_there, unreadable
+from offramp.folder import CONFIG
 from offramp.model.exits import check_cut, check_new_exits, numbers_of, resolve_exits
-from offramp.model.folder import CONFIG, MODEL_TYPE
+from offramp.model.folder import MODEL_TYPE
 from offramp.model.labels import labels_of, problem_type_of
 
 ADAPTER = "adapter_config.json"

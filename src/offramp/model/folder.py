@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offramp.errors import ModelFolderError
-from offramp.files import check_folder_readable, check_readable, is_there, read_json
+from offramp.files import RESTORE, check_folder_readable, check_readable, is_there, read_json
+from offramp.folder import CONFIG, TOKENIZER, WEIGHTS
 from offramp.model.labels import MULTI_LABEL
 
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-TOKENIZER = "tokenizer_config.json"
 MODEL_TYPE = "offramp"
-RESTORE = "restore it or train the model again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from offramp.errors import ModelFolderError, first_line
-from offramp.files import check_readable
+from offramp.files import RESTORE, check_readable
+from offramp.folder import CONFIG, WEIGHTS
 from offramp.model.config import EarlyExitConfig
-from offramp.model.folder import CONFIG, RESTORE, WEIGHTS, check_folder
+from offramp.model.folder import check_folder
 from offramp.model.network import EarlyExitForSequenceClassification
 from offramp.model.tokenizers import read_tokenizer, token_limit, vocabulary_flaw
 

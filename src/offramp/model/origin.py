@@ -10,8 +10,7 @@ from huggingface_hub.repocard import metadata_load
 from huggingface_hub.utils import validate_repo_id
 
 from offramp.files import is_there
-
-CARD = "README.md"
+from offramp.folder import CARD
 
 
 @dataclass(frozen=True, slots=True)

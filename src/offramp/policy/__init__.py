@@ -29,7 +29,7 @@ from offramp.policy.points import (
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, Threshold, check_threshold
-from offramp.policy.stored import CRITERIA, criterion_name, register, rule_from_dict, rule_in_words, rule_to_dict
+from offramp.policy.stored import CRITERIA, criterion_name, register, rule_in_words
 from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
@@ -94,9 +94,7 @@ __all__ = [
     "replay",
     "resample_weights",
     "row_costs",
-    "rule_from_dict",
     "rule_in_words",
-    "rule_to_dict",
     "save_operating_points",
     "score_exits",
     "search_thresholds",

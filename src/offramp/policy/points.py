@@ -1,20 +1,15 @@
 """Operating points: rules with a name that a model folder offers, with what was promised and what was seen."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from offramp.backends import Engine
-from offramp.errors import InputError, ModelFolderError, OptionError
-from offramp.files import read_json, write_json
+from offramp.errors import OptionError
+from offramp.folder import POINTS
 from offramp.policy.risk import Loss, Method
 from offramp.policy.rules import Threshold
-from offramp.policy.stored import finite, rule_from_dict, rule_to_dict
-
-SCHEMA = 1
-POINTS = "operating_points.json"
 
 
 class Risk(StrEnum):
@@ -114,16 +109,6 @@ class OperatingPoint:
             promise = f"{self.promise.risk} at most {100 * self.promise.target:g} %{sure}"
         return f"<OperatingPoint {self.name!r}: {promise}, {speed}; {self.engine}>"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Gives the point as plain lists, dicts and finite numbers.
-
-        Raises:
-            OptionError: the rule cannot be stored.
-        """
-        content = {**asdict(self.engine), **asdict(self), "rule": rule_to_dict(self.rule)}
-        del content["engine"]
-        return content
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OperatingPoints:
@@ -184,30 +169,6 @@ class OperatingPoints:
         points = {(point.name, point.engine): point for point in (*self.points, *found)}
         return OperatingPoints(tuple(points.values()), self.default)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Gives the content of ``operating_points.json``: plain lists, dicts and finite numbers.
-
-        Raises:
-            OptionError: a rule cannot be stored.
-        """
-        return {"schema": SCHEMA, "default": self.default, "points": [point.to_dict() for point in self.points]}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "OperatingPoints":
-        """Reads the content of ``operating_points.json``, as :meth:`to_dict` wrote it.
-
-        Raises:
-            ModelFolderError: the content is damaged.
-        """
-        try:
-            if content["schema"] != SCHEMA:
-                raise ValueError(f"schema {content['schema']}")
-            return cls(tuple(_point(point) for point in content["points"]), _text_or_none(content["default"]))
-        except (KeyError, TypeError, ValueError, InputError) as error:
-            raise ModelFolderError(
-                f"{POINTS} is damaged ({error!r:.120}); delete it, and run 'offramp tune' to choose the points again"
-            ) from None
-
 
 def read_operating_points(folder: Path) -> OperatingPoints:
     """Reads the points of a model folder; there are none where it was never tuned.
@@ -215,8 +176,7 @@ def read_operating_points(folder: Path) -> OperatingPoints:
     Raises:
         ModelFolderError: ``operating_points.json`` is damaged.
     """
-    file = folder / POINTS
-    return OperatingPoints.from_dict(read_json(file)) if file.is_file() else OperatingPoints()
+    return POINTS.read_if_there(folder, OperatingPoints())
 
 
 def save_operating_points(folder: Path, points: OperatingPoints) -> None:
@@ -226,56 +186,4 @@ def save_operating_points(folder: Path, points: OperatingPoints) -> None:
         OptionError: a rule cannot be stored.
         StorageError: the folder cannot be written.
     """
-    write_json(folder / POINTS, points.to_dict())
-
-
-def _point(content: Mapping[str, Any]) -> OperatingPoint:
-    promise = content["promise"]
-    return OperatingPoint(
-        name=_text(content["name"]),
-        engine=Engine(_text(content["backend"]), _text(content["precision"])),
-        model=_text(content["model"]),
-        rule=rule_from_dict(content["rule"]),
-        promise=None if promise is None else _promise(promise),
-        seen=_seen(content["seen"]),
-    )
-
-
-def _promise(content: Mapping[str, Any]) -> Promise:
-    return Promise(
-        risk=Risk(content["risk"]),
-        target=finite(content["target"]),
-        method=Method(content["method"]),
-        confidence=_number_or_none(content["confidence"]),
-        seen=finite(content["seen"]),
-        bound=finite(content["bound"]),
-    )
-
-
-def _seen(content: Mapping[str, Any]) -> Seen:
-    return Seen(
-        data=_text(content["data"]),
-        rows=int(finite(content["rows"])),
-        disagreement=finite(content["disagreement"]),
-        accuracy=_number_or_none(content["accuracy"]),
-        full_accuracy=_number_or_none(content["full_accuracy"]),
-        mean_layers=finite(content["mean_layers"]),
-        speedup=finite(content["speedup"]),
-        exits=tuple(finite(share) for share in content["exits"]),
-        processor=_text(content["processor"]),
-        threads=int(finite(content["threads"])),
-    )
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} is not text")
-    return value
-
-
-def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _number_or_none(value: Any) -> float | None:
-    return None if value is None else finite(value)
+    POINTS.write(folder, points)

@@ -13,12 +13,12 @@ from offramp.data import hub_dataset
 from offramp.errors import ModelFolderError, first_line
 from offramp.evaluation import Evaluation, Way
 from offramp.files import replacing, unreadable
+from offramp.folder import CARD
 from offramp.report import words
 from offramp.report.advice import warning
 from offramp.report.report import Report
 from offramp.report.tables import Choice, Promised, choices, promises
 
-CARD = "README.md"
 _CHOICES = (
     "setting",
     "accuracy",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from offramp.errors import OfframpError
 from offramp.files import check_writable, replacing, write_json
-from offramp.report.card import CARD, check_card, read_card, write_card
+from offramp.folder import CARD
+from offramp.report.card import check_card, read_card, write_card
 from offramp.report.page import render
 from offramp.report.report import Report
 

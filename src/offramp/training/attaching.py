@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from offramp.model.encoding import Encoded
     from offramp.training.frozen import KeptStates
 
-SCHEMA = 1
 Targets = Literal["labels", "model", "both"]
 
 
@@ -283,7 +282,6 @@ def _record(
     """What ``training.json`` holds."""
     network = model.network
     return {
-        "schema": SCHEMA,
         "environment": environment.describe(),
         "attached_to": name,
         "targets": teaching.targets,

@@ -8,12 +8,12 @@ from offramp.data import LabelledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
 from offramp.errors import DataError, OptionError
 from offramp.files import check_folder_readable, check_replaceable, is_there
+from offramp.folder import TRAINING
 from offramp.training.regimes import Regime
 
 if TYPE_CHECKING:
     from offramp.model import LoadedModel
 
-TRAINING = "training.json"
 # A few texts stand in any two data sets of a kind; more of the dev rows than this are no chance.
 MOST_REPEATED = 0.05
 
@@ -56,7 +56,7 @@ def check_output(folder: Path, overwrite: bool) -> None:
         if any(folder.iterdir()):
             if not overwrite:
                 raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
-            if not (folder / TRAINING).is_file():
+            if not (folder / TRAINING.name).is_file():
                 raise OptionError(f"{folder} holds something other than an offramp model; choose another output")
     check_replaceable(folder)
 

@@ -1,7 +1,7 @@
 """A whole course of training: one phase after the other on the same network, each resumable."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from offramp import environment
 from offramp.calibration import Problem
-from offramp.files import read_json, replacing, write_json
+from offramp.files import replacing
 from offramp.model import LoadedModel
+from offramp.records import RecordFile
 from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
 from offramp.training.listening import Epoch, Listener
 from offramp.training.phases import Phase
@@ -20,7 +21,16 @@ from offramp.training.rows import Rows
 from offramp.training.teacher import beliefs_of
 from offramp.training.trainer import Fit, accuracies_of, fit
 
-_WEIGHTS, _FIT = "weights.safetensors", "fit.json"
+_WEIGHTS = "weights.safetensors"
+_FIT = RecordFile("fit.json", 1, "delete the folder that it lies in to train the phase again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a phase took: its epochs, and seconds."""
+
+    epochs: tuple[Epoch, ...]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +69,7 @@ def run(model: LoadedModel, course: Course, phases: tuple[Phase, ...]) -> Fit:
     for number, phase in enumerate(phases):
         place = course.place / f"phase-{number}"
         last = number == len(phases) - 1
-        if not last and (place / _FIT).is_file():
+        if not last and (place / _FIT.name).is_file():
             epochs, spent = _taken_up(model, place)
         else:
             if number and phase.distill and phase.flow is not None and course.taught.beliefs is None:
@@ -138,12 +148,12 @@ def _put_down(model: LoadedModel, found: Fit, place: Path) -> None:
     if environment.is_main_process():
         with replacing(place / _WEIGHTS) as new:
             save_file({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}, new)
-        write_json(place / _FIT, {"epochs": [asdict(epoch) for epoch in found.epochs], "seconds": found.seconds})
+        _FIT.write(place, _Taken(found.epochs, found.seconds))
     PartialState().wait_for_everyone()
 
 
 def _taken_up(model: LoadedModel, place: Path) -> tuple[tuple[Epoch, ...], float]:
     model.network.load_state_dict(load_file(place / _WEIGHTS))
     model.network.to(PartialState().device)
-    record = read_json(place / _FIT)
-    return tuple(Epoch.from_dict(entry) for entry in record["epochs"]), record["seconds"]
+    taken = _FIT.read(place, _Taken)
+    return taken.epochs, taken.seconds

@@ -8,9 +8,8 @@ from offramp.backends import REFERENCE
 from offramp.calibration import Calibration
 from offramp.data import LabelledTexts, Texts, remember, temperatures_of
 from offramp.data.seen import EPOCH, FITTING, SeenRows
-from offramp.files import write_json
+from offramp.folder import CARD, TRAINING
 from offramp.model import LoadedModel, save
-from offramp.training.checks import TRAINING
 
 
 def write_folder(
@@ -34,8 +33,8 @@ def write_folder(
     """
     save(model, new)
     calibration.save(new)
-    write_json(new / TRAINING, record)
+    TRAINING.write(new, record)
     for rows in fitted:
         remember(new, rows, FITTING)
     remember(new, dev, EPOCH, temperatures_of(REFERENCE))
-    (new / "README.md").write_text(card, encoding="utf-8")
+    (new / CARD).write_text(card, encoding="utf-8")

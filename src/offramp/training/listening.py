@@ -1,8 +1,7 @@
 """What is heard of a training while it runs."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from offramp.progress import OnProgress, unheard
 
@@ -26,12 +25,6 @@ class Epoch:
     def mean_accuracy(self) -> float:
         """What the best epoch is chosen by: early exits make the speed, late ones the accuracy."""
         return sum(self.accuracies) / len(self.accuracies)
-
-    @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
-        """Reads what ``asdict`` made of an epoch, from JSON."""
-        known = {field.name: entry[field.name] for field in fields(cls)}
-        return cls(**{**known, "exits": tuple(entry["exits"]), "accuracies": tuple(entry["accuracies"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +20,11 @@ from offramp.data import (
     split_off_dev,
 )
 from offramp.errors import OptionError
-from offramp.files import link_target, read_json
+from offramp.files import link_target
+from offramp.folder import TRAINING
 from offramp.model.finding import check_checkpoint, check_classifier, check_exits
+from offramp.records import from_json
 from offramp.training.checks import (
-    TRAINING,
     check_distillation,
     check_numbers,
     check_output,
@@ -235,12 +236,12 @@ def _plan(recipe: Recipe, trials: int, seed: int) -> "list[Trial]":
 
 
 def _summary(folder: Path) -> TrainingSummary:
-    record, calibration = read_json(folder / TRAINING), Calibration.load(folder)
+    record, calibration = TRAINING.read(folder, dict[str, Any]), Calibration.load(folder)
     return TrainingSummary(
         folder=folder,
         exits=tuple(one.layers for one in calibration.exits),
-        epochs=tuple(Epoch.from_dict(entry) for entry in record["epochs"]),
-        best=Epoch.from_dict(record["best"]),
+        epochs=tuple(from_json(Epoch, entry) for entry in record["epochs"]),
+        best=from_json(Epoch, record["best"]),
         calibration=calibration,
         seconds=record["seconds"],
         exit_parameters=record["parameters"]["exits"],

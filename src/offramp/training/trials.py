@@ -15,11 +15,13 @@ from offramp import environment
 from offramp.calibration import Problem, fit_calibration
 from offramp.data import LabelledTexts, Split, Texts, encode_labels
 from offramp.data.seen import SeenRows
-from offramp.files import read_json, replacing, storage_errors, write_json
+from offramp.files import replacing, storage_errors, write_json
+from offramp.folder import TRAINING
 from offramp.model import LoadedModel
 from offramp.model.encoding import encode
+from offramp.records import from_json
 from offramp.training.card import model_card
-from offramp.training.checks import TRAINING, check_layers
+from offramp.training.checks import check_layers
 from offramp.training.course import Course, run
 from offramp.training.folder import write_folder
 from offramp.training.listening import Epoch, Listener
@@ -30,8 +32,6 @@ from offramp.training.rows import Rows, with_unlabelled
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Fit
 from offramp.training.unfinished import SETTINGS, discard, kept
-
-SCHEMA = 1
 
 BELIEFS = "teacher.npy"
 
@@ -95,13 +95,16 @@ def run_trials(planned: Sequence[Trial], work: Work, workplace: Path, folder: Pa
 def _finished(trial: Trial, place: Path, work: Work) -> Path:
     """The model folder of a trial, which is run unless it was before an interruption."""
     made = place / "model"
-    if not (made / TRAINING).is_file():
+    if not (made / TRAINING.name).is_file():
         _run_trial(trial, place, work)
     return made
 
 
 def _keep_best(finished: list[Path], folder: Path) -> None:
-    best = max(finished, key=lambda made: read_json(made / TRAINING)["best"]["mean_accuracy"])
+    def accuracy(made: Path) -> float:
+        return from_json(Epoch, TRAINING.read(made, dict[str, Any])["best"]).mean_accuracy
+
+    best = max(finished, key=accuracy)
     with replacing(folder) as new:
         best.replace(new)
 
@@ -179,7 +182,6 @@ def _record(trial: Trial, model: LoadedModel, course: Course, result: Fit, work:
     rows = {"train": len(course.train.encoded), "dev": len(course.dev.encoded)}
     more = {} if work.unlabelled is None else {"unlabelled": len(work.unlabelled)}
     return {
-        "schema": SCHEMA,
         "environment": environment.describe(),
         **work.settings,
         "max_length": model.tokenizer.model_max_length,
@@ -188,15 +190,11 @@ def _record(trial: Trial, model: LoadedModel, course: Course, result: Fit, work:
         "rows": rows | more,
         "truncated": int(course.train.encoded.truncated.sum()),
         "blank": work.split.train.blank,
-        "epochs": [_epoch_record(epoch) for epoch in result.epochs],
-        "best": _epoch_record(result.best),
+        "epochs": [asdict(epoch) for epoch in result.epochs],
+        "best": asdict(result.best),
         "seconds": result.seconds,
         "parameters": {
             "total": model.network.num_parameters(),
             "exits": sum(parameter.numel() for parameter in model.network.heads.parameters()),
         },
     }
-
-
-def _epoch_record(epoch: Epoch) -> dict[str, Any]:
-    return asdict(epoch) | {"mean_accuracy": epoch.mean_accuracy}

@@ -45,13 +45,14 @@ from offramp.policy import (
     sweep,
 )
 from offramp.progress import OnProgress, unheard
+from offramp.records import to_json
 from offramp.tuning.goals import check_labels, goals_of
 from offramp.tuning.rows import REPEATS, Refitted, check_unused, measure, refit
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
 
-SCHEMA = 1
+SCHEMA = 2
 CONFIDENCE = 0.95
 SECONDS = 10.0
 SPEEDUPS = (1.25, 1.5, 2.0, 3.0, 4.0)
@@ -95,7 +96,7 @@ class Tuned:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, ready for JSON."""
-        return asdict(self) | {"points": [point.to_dict() for point in self.points]}
+        return dict(to_json(self))
 
 
 def tune(

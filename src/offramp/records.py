@@ -1,0 +1,210 @@
+"""Dataclasses as JSON and back: each value is checked by its annotation, and whatever is wrong is told with its place.
+
+A record is a dataclass whose fields are numbers, text, booleans, None, literals, enumerations, lists, tuples of one
+kind, dicts with text for keys, or records again. What no annotation says, such as a range, ``__post_init__`` checks.
+"""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from offramp.errors import InputError, ModelFolderError, OptionError
+from offramp.files import is_there, read_json, write_json
+
+T = TypeVar("T")
+
+_WORDS: dict[Any, str] = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
+_FAMILIES: dict[type, Mapping[str, type]] = {}
+
+
+class Flaw(ValueError):
+    """JSON does not hold the record that was asked for; the message names the place, the value and what is valid."""
+
+
+def family(base: type, members: Mapping[str, type]) -> None:
+    """Lets fields be annotated with a base class: JSON has the member's name beside its fields, as ``name``.
+
+    Nothing in a file names code to import: only the members can be read.
+    """
+    _FAMILIES[base] = members
+
+
+def member_name(base: type, member: Any) -> str:
+    """The name by which JSON has a member of a family.
+
+    Raises:
+        OptionError: it has none.
+    """
+    for name, kind in _FAMILIES[base].items():
+        if type(member) is kind:
+            return name
+    raise OptionError(
+        f"{type(member).__name__} cannot be stored; register it under a name, or use {', '.join(_FAMILIES[base])}"
+    )
+
+
+def to_json(value: Any) -> Any:
+    """Gives a record, or several, as plain dicts, lists, text and finite numbers.
+
+    Raises:
+        OptionError: a number is not finite, or something else cannot be stored.
+    """
+    base = next((one for one in _FAMILIES if isinstance(value, one)), None)
+    named = {} if base is None else {"name": member_name(base, value)}
+    if is_dataclass(value):
+        return named | {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(part) for part in value]
+    if isinstance(value, str):
+        return str(value)  # enumerations may be text
+    if isinstance(value, bool | NoneType | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    what = f"the number {value}" if isinstance(value, float) else type(value).__name__
+    raise OptionError(f"{what} cannot be stored; use finite numbers, text and records of them")
+
+
+def from_json(kind: type[T], content: Any) -> T:
+    """Reads what :func:`to_json` gave.
+
+    Args:
+        kind: a dataclass, or anything else that may be the type of a field.
+        content: as ``json.loads`` gives it. All fields have to be there, also those with a default, and no others.
+
+    Raises:
+        Flaw: a value is missing, unknown, or not what its annotation or the record allows.
+    """
+    return cast(T, _read(kind, content, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A file that holds one record, with the number of its format.
+
+    Attributes:
+        name: of the file.
+        schema: stands in the file, and changes whenever older files can no longer be read.
+        cure: what to do about a file that cannot be used, as a clause such as ``delete it``.
+    """
+
+    name: str
+    schema: int
+    cure: str
+
+    def content(self, record: Any) -> dict[str, Any]:
+        """What the file holds of a record, as :func:`to_json` gives it."""
+        return {"schema": self.schema, **to_json(record)}
+
+    def write(self, folder: Path, record: Any) -> None:
+        """Writes the file, replacing the one that is there at once or not at all.
+
+        Raises:
+            OptionError: see :func:`to_json`.
+            StorageError: the folder cannot be written.
+        """
+        write_json(folder / self.name, self.content(record))
+
+    def read(self, folder: Path, kind: type[T]) -> T:
+        """Reads the record.
+
+        Raises:
+            ModelFolderError: the file is missing, damaged or of another version of offramp.
+            StorageError: it cannot be read.
+        """
+        file = folder / self.name
+        content = read_json(file, self.cure)
+        found = content.pop("schema", None)  # what is missing is no number either
+        try:
+            if _read(int, found, "schema") == self.schema:
+                return from_json(kind, content)
+        except Flaw as flaw:
+            raise ModelFolderError(f"{file} is damaged ({flaw}); {self.cure}") from None
+        age, cure = ("a newer", f"upgrade offramp, or {self.cure}") if found > self.schema else ("an older", self.cure)
+        raise ModelFolderError(
+            f"{file} is of {age} version of offramp (its schema is {found}, this one reads {self.schema}); {cure}"
+        )
+
+    def read_if_there(self, folder: Path, otherwise: T) -> T:
+        """Reads the record as :meth:`read`; where there is no such file, gives ``otherwise``, which has its type."""
+        return self.read(folder, type(otherwise)) if is_there(folder / self.name) else otherwise
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    if kind is Any:
+        return value
+    if get_origin(kind) in (Union, UnionType):
+        return _one_of(get_args(kind), value, where)
+    if get_origin(kind) is not None:
+        return _several(get_origin(kind), get_args(kind), value, where)
+    if kind in _FAMILIES or is_dataclass(kind):
+        return _record(kind, value, where)
+    if issubclass(kind, Enum):
+        valid = [one.value for one in kind]
+        return kind(_check(value in valid, value, where, f"one of {', '.join(map(str, valid))}"))
+    return _plain(kind, value, where)
+
+
+def _plain(kind: type, value: Any, where: str) -> Any:
+    # bool is an int to Python; the bound refuses NaN, infinities and integers that no float can hold, all at once.
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    fits = number if kind is float else type(value) is kind
+    return _check(fits, value, where, _WORDS[kind])  # a whole number among floats stays one: it is equal
+
+
+def _one_of(kinds: Sequence[Any], value: Any, where: str) -> Any:
+    """A value that may be None, or of one other kind."""
+    (kind,) = (one for one in kinds if one is not NoneType)
+    return None if value is None else _read(kind, value, where)
+
+
+def _several(origin: Any, parts: Sequence[Any], value: Any, where: str) -> Any:
+    """A literal, an object with keys of any kind, a list or a tuple."""
+    if origin is Literal:
+        return _check(value in parts, value, where, f"one of {', '.join(map(str, parts))}")
+    if issubclass(origin, Mapping):
+        _check(isinstance(value, dict), value, where, "an object")
+        return {key: _read(parts[1], part, _within(where, key)) for key, part in value.items()}
+    _check(isinstance(value, list), value, where, "a list")
+    read = (_read(parts[0], part, f"{where}[{index}]") for index, part in enumerate(value))
+    return list(read) if origin is list else tuple(read)
+
+
+def _record(kind: type, value: Any, where: str) -> Any:
+    content = dict(_check(isinstance(value, dict), value, where, "an object"))
+    if kind in _FAMILIES:
+        members, name = _FAMILIES[kind], content.pop("name", None)
+        known = isinstance(name, str) and name in members
+        kind = members[_check(known, name, _within(where, "name"), f"one of {', '.join(members)}")]
+    hints = _hints(kind)
+    for name in sorted(hints.keys() ^ content.keys()):
+        raise Flaw(f"{_within(where, name)} is {'missing' if name in hints else 'not known'}")
+    read = {name: _read(hint, content[name], _within(where, name)) for name, hint in hints.items()}
+    try:
+        return kind(**read)
+    except (ValueError, InputError) as error:
+        raise Flaw(f"{where}: {error}" if where else str(error)) from None
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The type of each field."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _check(fits: bool, value: Any, where: str, valid: str) -> Any:
+    """Gives the value back if it fits."""
+    if not fits:
+        raise Flaw(f"{where or 'it'} is {value!r:.40}, not {valid}")
+    return value
+
+
+def _within(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
