@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from offramp.data import Columns, Row, read_rows
 from offramp.data.tables import file_records
-from offramp.errors import DataError, StorageError
+from offramp.errors import DataError, OptionError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -246,3 +246,11 @@ def test_nothing_is_read_ahead_of_what_is_asked(monkeypatch):
     rows = itertools.islice(read_rows("-", Columns(), labelled=False), 3)
     assert [row.text for row in rows] == ["row 0", "row 1", "row 2"]
     assert next(Endless.lines) < 10
+
+
+@pytest.mark.parametrize("columns", [Columns(text="label"), Columns(label="text"), Columns(text_pair="label")])
+def test_one_column_is_not_both_a_text_and_the_label(columns):
+    write("a.csv", "text,label\na,b\n")
+    with pytest.raises(OptionError, match="is named for a text and for the label; name another one for either"):
+        read_rows("a.csv", columns, labelled=True)
+    assert len(list(read_rows("a.csv", columns, labelled=False))) == 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from offramp.data import Columns, LabelledTexts, Texts, read_any, read_labelled, read_texts
 from offramp.data.unlabelled import split_off_texts
-from offramp.errors import DataError
+from offramp.errors import DataError, OptionError
 from toys import pairs, single, write_csv, write_jsonl
 
 LABELLED = single(5)
@@ -49,6 +49,13 @@ def test_a_label_column_that_was_named_has_to_be_there(tmp_path):
     with pytest.raises(DataError, match="no column 'topic'"):
         read_any(plain, Columns(label="topic"))
     assert isinstance(read_any(write_jsonl(tmp_path / "b.jsonl", LABELLED), Columns(label="label")), LabelledTexts)
+
+
+def test_a_column_of_texts_is_not_one_of_labels(tmp_path):
+    data = write_jsonl(tmp_path / "a.jsonl", [{"label": "w1"}])
+    assert read_any(data, Columns(text="label")).texts == ["w1"]
+    with pytest.raises(OptionError, match="the column 'topic' is named for a text and for the label"):
+        read_any(data, Columns(text="topic", label="topic"))
 
 
 def test_other_mistakes_are_no_reason_to_go_without_labels(tmp_path):

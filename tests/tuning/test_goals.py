@@ -47,6 +47,8 @@ def test_each_target_is_one_point():
         ({"max_accuracy_drop": 0.0, "max_disagreement": 0.1}, "max-accuracy-drop and max-disagreement are given"),
         ({"name": "safe"}, "the name 'safe' goes with no target; add one of threshold, speedup, max-"),
         ({"name": " ", "threshold": 1}, "the name is empty"),
+        ({"name": "0.9", "threshold": 1}, "the name '0.9' looks like a threshold; give one that is not a number"),
+        ({"name": "1e-1 ", "speedup": 2}, "the name '1e-1 ' looks like a threshold"),
         ({"method": "magic"}, "method 'magic' is not known; valid: empirical, crc, ltt, ucb"),
         ({"speedup": 1}, "speedup is 1; use a number above 1"),
     ],

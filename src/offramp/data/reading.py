@@ -12,7 +12,7 @@ from offramp.data.hub import folder_records, hub_records, saved_records
 from offramp.data.records import Record
 from offramp.data.sources import Files, HubDataset, HubFolder, Piped, SavedFolder, Source, find_source
 from offramp.data.tables import file_records, piped_records
-from offramp.errors import DataError
+from offramp.errors import DataError, OptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,13 @@ def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[s
     ``keep`` names further columns, whose values come along untouched in ``Row.kept``; those of tables stay in them.
 
     Raises:
+        OptionError: at once if one column is to hold a text and the label.
         DataError: at once if nothing has the name ``source``; while reading, if the data are damaged, malformed or
             of no known encoding, a column, a text or a label is missing, a text is a list, or there is no row at all.
         StorageError: the source cannot be read.
     """
+    if labelled:
+        _check_apart(columns)
     return _rows(find_source(source), source, columns, labelled, tuple(keep))
 
 
@@ -59,6 +62,13 @@ def begun(rows: Iterator[Row], number: int) -> Iterator[Row]:
         As :func:`read_rows`.
     """
     return chain(list(islice(rows, number)), rows)
+
+
+def _check_apart(columns: Columns) -> None:
+    if columns.label in (columns.text, columns.text_pair):
+        raise OptionError(
+            f"the column {columns.label!r} is named for a text and for the label; name another one for either"
+        )
 
 
 def _rows(found: Source, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:

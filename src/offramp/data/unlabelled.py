@@ -54,13 +54,15 @@ def read_texts(source: str, columns: Columns) -> Texts:
 
 
 def read_any(source: str, columns: Columns) -> LabelledTexts | Texts:
-    """Reads all rows of ``source``, with their labels if it has a column ``label``.
+    """Reads all rows of ``source``, with their labels if it has a column ``label`` that is not the one of the texts.
 
     A label column of another name must be there: it was asked for. So must that of a stream, which is read only once.
 
     Raises:
         As :func:`read_labelled`.
     """
+    if columns.label == Columns().label and columns.label in (columns.text, columns.text_pair):
+        return read_texts(source, columns)
     try:
         return read_labelled(source, columns)
     except MissingColumn as missing:

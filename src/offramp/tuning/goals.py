@@ -23,7 +23,8 @@ def goals_of(
     """Gives the goals by the names of their points; arguments as for :func:`offramp.tune`.
 
     Raises:
-        OptionError: there are several targets, a name without a target, or a value is out of range.
+        OptionError: there are several targets, a name without a target, a name that is a number, or a value is out of
+            range.
     """
     targets = {
         "threshold": threshold,
@@ -36,6 +37,8 @@ def goals_of(
         raise OptionError(f"{' and '.join(given)} are given; choose one target at a time")
     if name is not None and not name.strip():
         raise OptionError("the name is empty; give one such as 'safe'")
+    if name is not None and _is_number(name):
+        raise OptionError(f"the name {name!r} looks like a threshold; give one that is not a number, such as 'safe'")
 
     def at_most(risk: Risk, target: float) -> AtMost:
         return AtMost(risk, target, risk.best_method if method is None else _method(method), confidence)
@@ -65,6 +68,14 @@ def check_labels(goals: dict[str, Goal], rows: LabelledTexts | Texts) -> None:
             f"{rows.source} has no labels, without which a drop in accuracy cannot be seen; name their column with "
             "--label-column, or bound the disagreement with full depth instead, which needs none"
         )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _method(method: str) -> Method:
