@@ -7,6 +7,7 @@ from offramp.benchmark import Benchmark, Spread
 from offramp.calibration import Problem
 from offramp.data import LabelledTexts
 from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
+from offramp.evaluation.constant import constant_answer
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
     calibration_of,
@@ -120,6 +121,7 @@ def evaluation(
         *zip(points, replays, strict=True),
         *((point, leaving_at(known, index)) for index, point in enumerate((*truncated, full))),
     ]
+    constant = constant_answer(known, labels)
     shown = None if texts is None else LabelledTexts([texts] * rows, [texts] * rows, ["a"] * rows, 0, "toy")
     return Evaluation(
         schema=SCHEMA,
@@ -140,7 +142,7 @@ def evaluation(
             precision="fp32",
             automatic=True,
         ),
-        data=EvaluatedData("toy.csv", rows, "sha256:d", {}, 1, 2, float(known.tokens.mean()), 100, 5),
+        data=EvaluatedData("toy.csv", rows, "sha256:d", {}, 1, 2, float(known.tokens.mean()), 100, 5, constant),
         full=full,
         points=tuple(points[: len(thresholds)]),
         operating_points=tuple(

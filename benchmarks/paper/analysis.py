@@ -20,8 +20,8 @@ from benchmarks.paper.results import KINDS, LOSSES, RULES, Comparison, Line, Met
 from benchmarks.paper.ways import Model, Models, Way
 from benchmarks.rivals.recipes import RIVALS
 from offramp import environment
+from offramp.data.wording import count
 from offramp.policy import Outcomes
-from offramp.report.words import count
 
 COMPARED_AT = (1.5, 2.0, 3.0, 5.0)
 # Groups of what ours is compared with.

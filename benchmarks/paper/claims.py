@@ -9,7 +9,8 @@ from benchmarks.paper.analysis import ANY, CALIBRATION, EFFICIENT, MODELS
 from benchmarks.paper.cells import MISSING, grid, title_of
 from benchmarks.paper.plan import OURS, Plan
 from benchmarks.paper.results import Comparison, Results, StepCost
-from offramp.report.words import count, percent, points, signed, span, times
+from offramp.data.wording import count
+from offramp.report.words import percent, points, signed, span, times
 
 
 def claims(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]) -> str:

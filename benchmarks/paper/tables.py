@@ -12,7 +12,8 @@ from benchmarks.paper.pictures import HANDED_IN
 from benchmarks.paper.plan import ATTACHED, JOINT, ON_CLASSIFIER, OURS, PER_EXIT, Plan
 from benchmarks.paper.results import KINDS, LOSSES, Results, StepCost
 from benchmarks.rivals.recipes import RIVALS
-from offramp.report.words import count, loss_of, percent, times, whole
+from offramp.data.wording import count
+from offramp.report.words import loss_of, percent, times, whole
 
 # Spearman's rho of the first exit's confidence with length and with consistency: Schwartz et al. 2020, analysis.
 PAPER_CORRELATIONS = {

@@ -58,8 +58,8 @@ def test_everything_slower_is_named(baseline):
     with pytest.raises(CheckFailed) as failed:
         check(replace(RESULT, rows=slower), baseline)
     assert str(failed.value) == (
-        f"slower than {baseline.path}: a (1 threads): 70.0 texts/s, were 100.0; "
-        "a (1 threads): 20.00 ms a text, were 10.00; b (1 threads): 80.0 texts/s, were 100.0"
+        f"slower than {baseline.path}: a (1 thread): 70.0 texts/s, were 100.0; "
+        "a (1 thread): 20.00 ms a text, were 10.00; b (1 thread): 80.0 texts/s, were 100.0"
     )
 
 

@@ -130,7 +130,7 @@ def test_a_rough_result_is_told_and_stores_no_budgets(tmp_path, data, tasks, mon
     monkeypatch.setattr(module, "doubts_of", doubts_of)
     folder = write_model(tmp_path / "model")
     result = short(folder, data, token_budgets=BUDGETS, autotune=True)
-    assert "4 texts were timed at once, which takes 32" in result.doubts
+    assert "4 texts were timed at once; it takes 32" in result.doubts
     assert TUNING.name not in names(folder)
 
 

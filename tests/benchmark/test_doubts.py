@@ -31,11 +31,11 @@ def test_a_quiet_machine_leaves_no_doubt():
 @pytest.mark.parametrize(
     ("rows", "doubt"),
     [
-        ([row(), row("b", efficiency=(5.11, 0.9))], "b (1 threads) has an efficiency of 5.11, and more than 1 is not"),
-        ([row("b", efficiency=(None, HIGHEST_EFFICIENCY + 0.01)), row()], "b (1 threads) has an efficiency of 1.11,"),
+        ([row(), row("b", efficiency=(5.11, 0.9))], "b (1 thread) has an efficiency of 5.11, and more than 1 is not"),
+        ([row("b", efficiency=(None, HIGHEST_EFFICIENCY + 0.01)), row()], "b (1 thread) has an efficiency of 1.11,"),
         (
             [row(), row("b", offline=spread(low=0.6, high=1.2))],
-            "the quartiles of b (1 threads) are a factor of 2.00 ap",
+            "the quartiles of b (1 thread) are a factor of 2.00 ap",
         ),
         ([row("b", single=spread(low=1.0, high=WIDEST + 0.01)), row()], "are a factor of 1.51 apart, more than 1.5"),
         ([row(offline=spread(rounds=2))], "2 of the 3 rounds that quartiles take were done in the time"),
@@ -47,12 +47,12 @@ def test_what_cannot_be_built_on_is_named(rows, doubt):
 
 
 def test_few_texts_are_no_batch():
-    assert doubts_of([row()], 31, 500, 1) == ("31 texts were timed at once, which takes 32",)
+    assert doubts_of([row()], 31, 500, 1) == ("31 texts were timed at once; it takes 32",)
 
 
 def test_budgets_that_there_was_no_time_to_try_are_none_to_store():
     early = replace(row("b"), kind=Kind.EARLY_EXIT)
     assert doubts_of([row(), early], 32, 500, 1) == ()
-    assert doubts_of([row(), early], 32, 500, 2) == ("there was no time to try token budgets for b (1 threads)",)
+    assert doubts_of([row(), early], 32, 500, 2) == ("there was no time to try token budgets for b (1 thread)",)
     tried = replace(early, offline=replace(early.offline, tried=(Budget(64, 1.0), Budget(128, 2.0))))
     assert doubts_of([row(), tried], 32, 500, 2) == ()

@@ -63,7 +63,7 @@ def test_progress_and_result_come_as_lines(task, instead):
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("import sys; sys.stdin.read(); sys.exit('no room')", r"1 threads ended with code 1 \(no room\)"),
+        ("import sys; sys.stdin.read(); sys.exit('no room')", r"1 thread ended with code 1 \(no room\)"),
         ("import sys; sys.stdin.read()", r"ended with code 0 \(it said nothing\)"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", rf"ended with code -{int(signal.SIGKILL)}"),
     ],

@@ -50,6 +50,8 @@ def test_without_labels_the_last_exit_is_right(problem):
     assert found.exits[-1].accuracy == 1
     assert found.exits[-1].nll_before == found.exits[-1].nll_after
     assert (found.against, expected.against) == ("model", "labels")
+    assert [found.judges(one) for one in found.exits] == [True, True, False]
+    assert all(map(expected.judges, expected.exits))
     assert read(CALIBRATION.content(found)) == found
 
 

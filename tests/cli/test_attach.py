@@ -26,9 +26,9 @@ def test_exits_are_put_on_and_their_figures_shown(offramp, place, classifier):
     assert result.stdout == ""
     assert re.search(r"^ran 92 texts in \d+ s and fitted the exits in \d+ s; on the dev texts:$", result.stderr, re.M)
     assert "exit after layer  agrees with full depth  temperature" in result.stderr
-    assert re.search(r"^ +4 +100\.00% +1\.000 ", result.stderr, re.M)
+    assert re.search(r"^ +4 +- +1\.000 +- +-$", result.stderr, re.M)
     assert "the new exits hold" in result.stderr
-    assert "1 texts were empty\n1 texts were cut at the longest length the model reads\n" in result.stderr
+    assert "1 text was empty\n1 text was cut at the longest length the model reads\n" in result.stderr
     assert result.stderr.endswith("wrote model\n")
     assert names(place) == ["model"]
     assert package.load(place / "model").exits == (1, 2, 4)

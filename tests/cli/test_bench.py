@@ -26,7 +26,7 @@ def test_table_json_and_picture(offramp, place):
     result = bench(offramp, "--threshold", "0.5", "--threshold", "0.9", "--json", "new/r.json", "--picture", "r.svg")
     assert result.exit_code == 0
     assert "60 rows, " in result.stdout
-    assert "\n1 threads\n" in result.stdout
+    assert "\n1 thread\n" in result.stdout
     for name in ("transformers.pipeline", "torch fp32, full depth", "torch fp32, exits at 0.5"):
         assert name in result.stdout
     assert result.stderr.splitlines() == ["wrote new/r.json", "wrote r.svg"]
@@ -40,7 +40,10 @@ def test_texts_of_the_training_are_told(offramp, tmp_path):
     data = write_jsonl(tmp_path / "texts.jsonl", single(12, seed=5))
     folder = write_model(tmp_path / "own")
     remember(folder, read_labelled(data, Columns()), FITTING)
-    assert "100.0% of the texts have served for training\n" in bench(offramp, data=data, model=folder).stdout
+    assert (
+        "100.0% of the texts were used to make this model (for training)\n"
+        in bench(offramp, data=data, model=folder).stdout
+    )
 
 
 def test_texts_without_labels(offramp, place):
@@ -65,11 +68,11 @@ def test_getting_slower_fails_the_check(offramp, place):
         content = json.loads((place / "base.json").read_text())
         result = bench(offramp, "--check", "then.json", "--json", "now.json")
         assert result.exit_code == code
-        assert "1 threads" in result.stdout
+        assert "1 thread" in result.stdout
         said = result.stderr.splitlines()
         assert said[0] == "wrote now.json"
         if code:
-            assert said[1].startswith("error: slower than then.json: transformers.pipeline (1 threads): ")
+            assert said[1].startswith("error: slower than then.json: transformers.pipeline (1 thread): ")
         else:
             assert said[1] == "nothing is slower than then.json"
 

@@ -46,14 +46,14 @@ def test_one_threshold(offramp, place):
 def test_blank_and_long_texts_are_told(offramp, place):
     rows = [*single(20), {"text": " ", "label": "a"}, {"text": "w1 " * 99, "label": "b"}]
     result = evaluate(offramp, "--threshold", "0.9", data=write_jsonl(place / "odd.jsonl", rows))
-    assert "1 texts are empty\n" in result.stdout
-    assert "1 texts are longer than the 48 tokens the model reads\n" in result.stdout
+    assert "1 text is empty\n" in result.stdout
+    assert "1 text is longer than the 48 tokens the model reads\n" in result.stdout
 
 
 def test_texts_that_were_used_before_are_told(offramp, place, own_model):
-    assert "flatter" not in evaluate(offramp, "--threshold", "0.9", model="model").stdout
+    assert "look better" not in evaluate(offramp, "--threshold", "0.9", model="model").stdout
     assert offramp("calibrate", "model", "--data", "../data.csv").exit_code == 0
-    told = "The figures flatter: evaluate on texts that were used for nothing before. These were: 100\u202f% for temper"
+    told = "evaluate on texts that were not used to make the model. Used before: 100\u202f% for temperatures of torch."
     assert told in evaluate(offramp, "--threshold", "0.9", model="model").stdout
 
 

@@ -68,7 +68,7 @@ def test_quotes_are_what_the_option_says(offramp, place, name, quoting, rows, wa
     (place / name).write_text("\n".join(lines).replace(",", delimiter) + "\n")
     result = predict(offramp, "--quoting", quoting, data=name)
     assert result.exit_code == 0, result.stderr
-    assert f"{rows} rows classified" in result.stderr
+    assert f"{rows} row" in result.stderr
     assert ("warning: a.csv: lines 2 to 4 are read as one row" in result.stderr) == warned
 
 
@@ -85,7 +85,7 @@ def test_blank_and_long_texts_are_classified_counted_and_told(offramp, place):
     assert result.exit_code == 0
     assert "6 rows classified" in result.stderr
     assert "4 texts were empty; they were classified as such" in result.stderr
-    assert "1 texts were longer than the model reads; their ends were cut" in result.stderr
+    assert "1 text was longer than the model reads, and cut at the end" in result.stderr
     written = lines(place / "out.jsonl")
     assert [row["truncated"] for row in written] == [False] * 5 + [True]
     assert len({(row["label"], row["confidence"]) for row in written[1:5]}) == 1
@@ -183,7 +183,7 @@ def test_what_is_killed_is_resumed(server, offramp, place, output):
     resumed, unbroken = (offramp(*arguments, "--output", *more) for more in ((output, "--resume"), (f"u-{output}",)))
     assert resumed.exit_code == 0, resumed.stderr
     assert resumed.stderr == unbroken.stderr
-    assert f"{MANY} rows classified" in resumed.stderr
+    assert f"{MANY:,} rows classified" in resumed.stderr
     assert names(place) == sorted([output, f"u-{output}"])
     assert (place / output).read_bytes() == (place / f"u-{output}").read_bytes()
 

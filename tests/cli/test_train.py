@@ -84,8 +84,8 @@ def test_blank_and_long_texts_are_told(offramp, place):
     rows = [*single(30), {"text": "", "label": "a"}, {"text": "w1 " * 100, "label": "a"}]
     dev = write_jsonl(place.parent / "dev.jsonl", single(10, seed=9))
     result = train(offramp, "--dev", dev, "--max-length", "12", data=write_csv(place.parent / "odd.csv", rows))
-    assert "1 training texts were empty\n" in result.stderr
-    assert "1 training texts were cut at the longest length the model reads\n" in result.stderr
+    assert "1 training text was empty\n" in result.stderr
+    assert "1 training text was cut at the longest length the model reads\n" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,30 @@ def test_a_target_that_cannot_be_met_ends_with_1_and_one_sentence(offramp, model
     )
 
 
+def test_points_slower_than_full_depth_are_not_stored_unless_asked_for_by_a_threshold(
+    offramp, model, place, monkeypatch
+):
+    costs = Measured(StageCosts((5.0, 5.0, 5.0), 4.0), rows=32)
+    monkeypatch.setattr("offramp.tuning.run.measure", lambda classifier, rows, answers, seconds: costs)
+    result = tune(offramp, "--max-disagreement", "0.9", "--name", "slow")
+    assert result.exit_code == 1
+    assert "slow: early exit with a disagreement of 90% or less is expected to be slower than full" in result.stderr
+    assert "operating_points.json" not in names(place / "model")
+    result = tune(offramp, "--threshold", "0.9", "--name", "asked")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "wrote model/operating_points.json",
+        "warning: asked: expected to be slower than full depth, which is the better choice",
+    ]
+
+
+def test_a_model_that_gives_one_answer_to_all_texts_is_doubted(offramp, model, place):
+    plain = write_csv(place / "same.csv", [{"text": "w1 w2"}] * 60)
+    result = tune(offramp, "--max-disagreement", "0.9", data=plain)
+    assert "The model gives the same answer to all 60 texts, so agreeing with it means nothing" in result.stdout
+    assert "gives the same answer" not in tune(offramp, "--max-disagreement", "0.9").stdout
+
+
 def test_void_points_are_dropped_and_told(offramp, model, place):
     assert tune(offramp, "--threshold", "0.5", "--name", "old").exit_code == 0
     more = write_jsonl(place / "more.jsonl", single(60, seed=5))
@@ -83,8 +107,8 @@ def test_rows_that_were_used_before(offramp, refused, model, place):
     assert offramp("calibrate", "model", "--data", "../data.csv").exit_code == 0
     message = tune(refused)
     assert message == (
-        "100% of the rows in ../data.csv have served for temperatures of torch of this model: a threshold chosen on "
-        "them would look better than it is; use other rows, or --split to fit the temperatures anew to one half of "
+        "100% of the rows in ../data.csv were used to make this model (for temperatures of torch): a threshold chosen "
+        "on them would look better than it is; use other rows, or --split to fit the temperatures anew to one half of "
         "these and choose on the other"
     )
     assert tune(offramp, "--split", "--threshold", "0.5").exit_code == 0

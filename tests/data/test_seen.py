@@ -16,6 +16,7 @@ from offramp.data import (
     remember,
     seen,
     temperatures_of,
+    uses_for,
     uses_of,
 )
 from offramp.data.seen import FITTING, fitted_rows, share_among
@@ -119,6 +120,20 @@ def test_names_of_uses():
     assert not is_point(FITTING)
 
 
+def test_only_uses_for_what_a_model_still_has_count():
+    uses = {
+        FITTING: 1.0,
+        "epoch": 0.5,
+        temperatures_of(REFERENCE): 0.4,
+        temperatures_of(Engine("openvino", "int8")): 0.3,
+        point_of("safe", REFERENCE): 0.2,
+        point_of("gone", REFERENCE): 0.2,
+        point_of("safe", Engine("openvino", "int8")): 0.2,
+    }
+    kept = [FITTING, "epoch", temperatures_of(REFERENCE), point_of("safe", REFERENCE)]
+    assert list(uses_for(uses, REFERENCE, ["safe"])) == kept
+
+
 def test_nothing_is_known_of_a_folder_without_notes(tmp_path):
     assert uses_of(tmp_path, rows_of([1])) == {}
 
@@ -142,13 +157,13 @@ def test_rows_that_a_model_was_fitted_to_are_refused_for_anything_that_they_woul
     remember(tmp_path, rows_of(range(100, 200)), "epoch")
     for fresh in (rows_of(range(100, 200)), rows_of(range(80, 180), labels=False)):
         check_untrained(tmp_path, fresh, "it would flatter")
-    with pytest.raises(DataError, match=r"^21% of the rows in there have served for training of this model: it fl.*;"):
+    with pytest.raises(DataError, match=r"^21% .* in there were used to make this model \(for training\): it fl.*;"):
         check_untrained(tmp_path, rows_of(range(79, 179), labels=False), "it flatters")
 
 
 def test_the_use_of_most_rows_is_named():
     check_unseen(rows_of([1]), {}, "", "")
-    with pytest.raises(DataError, match=r"^90% of the rows in here have served for epoch of this model: alas; go"):
+    with pytest.raises(DataError, match=r"^90% .* in here were used to make this model \(for epoch\): alas; go"):
         check_unseen(rows_of([1]), {FITTING: 0.5, "epoch": 0.9}, "alas", "go away")
 
 

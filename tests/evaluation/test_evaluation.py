@@ -13,7 +13,7 @@ from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, LabelledTexts, remember
 from offramp.engine import load, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.evaluation import THRESHOLDS, Recommendation, evaluate, evaluation, fastest_within, recommend, speed
+from offramp.evaluation import THRESHOLDS, evaluate, evaluation, fastest_within, recommend, speed
 from offramp.policy import (
     Lead,
     Method,
@@ -95,7 +95,7 @@ def test_the_report_has_the_documented_keys(rows):
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 2
+    assert report["schema"] == 3
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80
@@ -168,14 +168,14 @@ def test_the_setting_in_focus_is_looked_at_in_detail(rows):
 
 def test_by_default_the_focus_is_what_is_recommended(rows):
     result = evaluate(classifier(), rows, thresholds=CHOSEN)
-    found = recommend(result.full, result.points, (), result.truncated, len(rows))
+    found = recommend(result.full, result.points, (), result.truncated, len(rows), result.data.constant)
     assert result.focus.point == found.point
 
 
 @pytest.mark.parametrize("exit_index", [0, 1, 2])
 def test_the_focus_may_be_a_network_that_ends_anywhere(rows, monkeypatch, exit_index):
-    def chosen(full, thresholds, operating_points, truncated, rows):
-        return Recommendation((*truncated, full)[exit_index], 0.003, None, None, None)
+    def chosen(full, thresholds, operating_points, truncated, rows, constant):
+        return replace(recommend(full, (), (), (), rows, constant), point=(*truncated, full)[exit_index])
 
     monkeypatch.setattr(evaluation, "recommend", chosen)
     model = classifier()

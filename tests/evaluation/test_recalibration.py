@@ -111,7 +111,8 @@ def test_rows_of_the_training_are_refused(folder, data, tmp_path):
     remember(folder, read_labelled(data, Columns()), FITTING)
     before = content(folder)
     with pytest.raises(
-        DataError, match=r"100% of the rows in .* have served for training of this model: it is surer .*; use other"
+        DataError,
+        match=r"100% of the rows in .* were used to make .* \(for training\): it is surer .*; use other",
     ):
         calibrate(folder, data)
     assert content(folder) == before

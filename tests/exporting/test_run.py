@@ -272,7 +272,7 @@ def test_nothing_is_left_of_an_export_that_is_too_far_off(model, monkeypatch):
 def test_rows_of_the_training_are_refused(tmp_path, dev):
     folder = write_model(tmp_path / "model", labels=LABELS)
     remember(folder, read_texts(dev, Columns()), FITTING)
-    with pytest.raises(DataError, match=r"100% of the rows in .* have served for training of this model: it is"):
+    with pytest.raises(DataError, match=r"100% of the rows in .* were used to make this model \(for training\): it is"):
         export(folder, backend="onnxruntime", data=dev)
     assert "onnxruntime" not in names(folder)
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from offramp.policy import (
     Method,
     Missed,
     Risk,
+    StageCosts,
     Threshold,
     at_exits,
     choose_rule,
@@ -171,3 +173,15 @@ def test_a_speed_out_of_reach():
     assert reason == (
         "no threshold is 9x as fast as full depth: if every text left at the first exit it would be 4.00x; ask for less"
     )
+
+
+def test_a_risk_that_only_a_slow_setting_keeps_is_missed():
+    slow = replace(ROWS, costs=StageCosts((2.0,) * len(ROWS.layers), 1.0))
+    found = choose_rule(AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.9), SWEPT, slow)
+    assert isinstance(found, Missed)
+    assert re.fullmatch(
+        r"early exit with a disagreement of 5% or less is expected to be slower than full depth \(0\.\d\dx\): stay at "
+        r"full depth",
+        found.reason,
+    )
+    assert isinstance(choose_rule(Exactly(0.9), SWEPT, slow), Chosen)

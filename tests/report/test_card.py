@@ -56,9 +56,9 @@ def test_the_section_says_the_essentials():
 def test_texts_that_made_the_model_are_told():
     found = evaluation()
     used = replace(found, data=replace(found.data, used_before={"training": 1.0}))
-    told = "evaluate on texts that were used for nothing before. These were: 100 % for training."
+    told = "evaluate on texts that were not used to make the model. Used before: 100 % for training."
     assert told in card_section(make_report(used))
-    assert "flatter" not in card_section(make_report(found))
+    assert "Used before" not in card_section(make_report(found))
 
 
 def test_names_cannot_break_the_table():

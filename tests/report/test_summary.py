@@ -1,12 +1,13 @@
 """What stands first in a report speaks of one setting."""
 
+import re
 import shlex
 from dataclasses import replace
 
 import pytest
 
 from evaluations import SAFE, evaluation
-from offramp.evaluation import Standing
+from offramp.evaluation import ConstantAnswer, Standing
 from offramp.report import make_report
 from offramp.report.summary import summarize
 from offramp.report.verdict import recommended
@@ -96,7 +97,8 @@ def test_a_classifier_in_memory_has_no_command():
 def test_a_threshold_says_what_it_does_not_promise():
     caveat = summarize(of(MADE, 3)).caveat
     assert "looks better on toy.csv than elsewhere" in caveat
-    assert "offramp tune" in caveat
+    assert "--at safe (1.4× as fast as full depth) was chosen on other texts, with a guarantee" in caveat
+    assert "offramp tune" in summarize(of(evaluation(rows=ROWS), 3)).caveat
     assert summarize(of(MADE, 5)).caveat is None
     assert summarize(of(evaluation(rows=100), 3)).caveat.startswith("100 texts cannot settle this")
 
@@ -116,3 +118,22 @@ def test_headline_tiles_and_advice_speak_of_the_recommended_setting():
     report = make_report(of(MADE, ways.index(recommended(MADE).point)))
     assert report.summary.recommended
     assert report.evaluation.focus.point.setting.split()[-1].strip("'") in report.advice.verdict.advice
+
+
+def test_a_model_that_knows_nothing_is_not_to_be_used():
+    made = replace(MADE, data=replace(MADE.data, constant=ConstantAnswer((), 1 - 1e-3)))
+    summary = summarize(of(made, 9))
+    assert summary.recommended
+    assert summary.heading == "Do not use this model yet"
+    assert summary.caveat.startswith("The model has learned nothing that shows on these texts")
+    assert "most frequent answer (no label) is right on 99.90%" in summary.caveat
+    assert (summary.command, summary.python) == (None, None)
+    asked = summarize(of(made, 7))
+    assert asked.otherwise.startswith("Do not use this model yet. The model has learned nothing")
+
+
+@pytest.mark.parametrize("place", range(9))
+def test_the_printed_rates_have_the_printed_ratio(place):
+    speed = plain(summarize(of(MADE, place)).speed)
+    fast, full, factor = (float(one.replace(",", "")) for one in re.findall(r"\d[\d,.]*\d", speed))
+    assert fast / full == pytest.approx(factor, abs=0.06)

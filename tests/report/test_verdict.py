@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from evaluations import SAFE, evaluation
-from offramp.evaluation import LEAST_SPEEDUP, LOSSES, Way
+from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, Way
 from offramp.policy import Interval
 from offramp.report.verdict import decide
 
@@ -116,8 +116,8 @@ def test_a_threshold_at_which_all_texts_take_one_exit_is_a_cut_network_by_anothe
     assert decide(only).advice.startswith("Just cut the model")
 
 
-def test_an_operating_point_is_preferred_to_thresholds_picked_on_these_texts():
-    whole = made([(3.0, 0.899)], [])
+def test_an_operating_point_is_preferred_to_thresholds_that_are_as_fast():
+    whole = made([(2.1, 0.899)], [])
     point = replace(
         whole.points[0],
         way=Way.OPERATING_POINT,
@@ -131,6 +131,35 @@ def test_an_operating_point_is_preferred_to_thresholds_picked_on_these_texts():
     assert decide(tuned).advice.startswith("Use early exit at operating point 'safe'.")
     costly = replace(tuned, operating_points=(replace(here, point=replace(point, accuracy=0.8)),))
     assert decide(costly).advice.startswith("Use early exit at threshold 0.5.")
+
+
+def test_what_is_faster_than_an_operating_point_is_used_and_the_point_named_for_its_promise():
+    whole = made([(1.61, 0.898)], [(1.34, 0.899)])
+    here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
+    point = replace(here.point, accuracy=0.9, agreement=1.0, measured_speedup=0.7, measured_speedup_spread=(0.69, 0.71))
+    found = decide(replace(whole, operating_points=(replace(here, point=point),)))
+    assert found.advice.startswith(
+        "Use early exit at threshold 0.5. Where you need a promise for other texts, use early"
+    )
+    assert "operating point 'safe': 90.00\u202f% at 0.7×" in found.advice
+
+
+def test_an_operating_point_that_breaks_its_promise_is_said_to_be_left_out():
+    whole = made([(1.5, 0.898)], [(1.34, 0.899)])
+    here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
+    point = replace(here.point, accuracy=0.9, agreement=0.7, measured_speedup=3.0, measured_speedup_spread=(3.0, 3.0))
+    found = decide(replace(whole, operating_points=(replace(here, point=point),)))
+    assert found.advice.startswith("Use early exit at threshold 0.5.")
+    assert "Left out, since its promise is broken here: early exit at operating point 'safe'" in found.figures
+
+
+def test_a_model_that_knows_nothing_is_not_cut():
+    whole = made([(2.0, 0.9)], [(3.0, 0.9)])
+    nothing = replace(whole, data=replace(whole.data, constant=ConstantAnswer(("a",), 0.95)))
+    found = decide(nothing)
+    assert found.advice.startswith("The model has learned nothing that shows on these texts")
+    assert "the most frequent answer: 95.00" in found.figures
+    assert decide(whole).advice.startswith("Just cut the model")
 
 
 def test_on_few_texts_the_verdict_is_a_guess():

@@ -248,7 +248,7 @@ def test_rows_that_made_the_model_are_refused(place, data, use):
         rows = [json.loads(line) for line in (place / "dev.jsonl").read_text().splitlines()]
         write_jsonl(place / "dev-again.jsonl", [{"text": row["text"]} for row in rows[::-1]])
         use = "(choosing the epoch|temperatures of torch)"
-    with pytest.raises(DataError, match=rf"\d+% of the rows in .*{data}.jsonl have served for {use} of this model: "):
+    with pytest.raises(DataError, match=rf"\d+% .* in .*{data}.jsonl were used to make this model \(for {use}\): "):
         tuned(place, data)
     assert "operating_points.json" not in names(place / "model")
 
@@ -262,7 +262,7 @@ def test_rows_of_the_temperatures_can_be_split(place):
     assert result.points[0].seen.rows == 23
     assert after.fitted_on != result.points[0].seen.data
     assert len(offramp.load(place / "model").predict(["w1"], at="tuned")) == 1
-    with pytest.raises(DataError, match=r"have served for training of this model: .*; use other rows$"):
+    with pytest.raises(DataError, match=r"were used to make this model \(for training\): .*; use other rows$"):
         tuned(place, "train", split=True)
     with pytest.raises(OptionError, match=r"split fits temperatures, which takes labels, and .* has none"):
         tuned(place, unlabelled(place), split=True)

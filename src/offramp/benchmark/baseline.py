@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from offramp.benchmark.result import SCHEMA, Benchmark
+from offramp.data.wording import count
 from offramp.errors import CheckFailed, DataError, OptionError
 
 # What has to be the same for two benchmarks to be comparable. Versions may differ: that is what one may want to check.
@@ -121,7 +122,7 @@ def check(result: Benchmark, baseline: Baseline) -> None:
         past = baseline.rows.get((row.name, row.threads))
         if past is None:
             continue
-        where = f"{row.name} ({row.threads} threads)"
+        where = f"{row.name} ({count(row.threads, 'thread')})"
         speed, latency = row.offline.texts_per_second, row.single_stream.p50_of_rounds
         if speed.high < past.offline.low:
             slower.append(f"{where}: {speed.median:.1f} texts/s, were {past.offline.median:.1f}")

@@ -19,6 +19,7 @@ from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
 from offramp.data import Columns, LabelledTexts, Texts, read_any, read_texts, uses_of
+from offramp.data.wording import count
 from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_rows, save_tunings, targets_of
 from offramp.engine.choosing import check_engine, processor_of
 from offramp.errors import OptionError
@@ -332,7 +333,7 @@ def _measure(
     for threads in options.threads:
 
         def tell(what: str, done: int, total: int | None, threads: int = threads) -> None:
-            on_progress(f"{what}, {threads} threads", done, total)
+            on_progress(f"{what}, {count(threads, 'thread')}", done, total)
 
         task = Task(
             model=str(folder),

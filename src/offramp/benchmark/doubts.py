@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from offramp.benchmark.contenders import Kind
 from offramp.benchmark.result import Row, Spread
+from offramp.data.wording import count
 
 # Fewer rounds have no quartiles to speak of.
 LEAST_ROUNDS = 3
@@ -34,7 +35,9 @@ def doubts_of(rows: Sequence[Row], timed_texts: int, texts: int, token_budgets: 
     if rounds < LEAST_ROUNDS:
         doubts.append(f"{rounds} of the {LEAST_ROUNDS} rounds that quartiles take were done in the time")
     if timed_texts < min(LEAST_TEXTS, texts):
-        doubts.append(f"{timed_texts} texts were timed at once, which takes {min(LEAST_TEXTS, texts)}")
+        doubts.append(
+            f"{count(timed_texts, 'text was', 'texts were')} timed at once; it takes {min(LEAST_TEXTS, texts)}"
+        )
     if untried:
         doubts.append(f"there was no time to try token budgets for {_name(untried[0])}")
     if width > WIDEST:
@@ -45,7 +48,7 @@ def doubts_of(rows: Sequence[Row], timed_texts: int, texts: int, token_budgets: 
 
 
 def _name(row: Row) -> str:
-    return f"{row.name} ({row.threads} threads)"
+    return f"{row.name} ({count(row.threads, 'thread')})"
 
 
 def _width(row: Row) -> float:

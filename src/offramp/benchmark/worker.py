@@ -13,6 +13,7 @@ import time
 from typing import IO
 
 from offramp.benchmark.measuring import Task, Timing, measure
+from offramp.data.wording import count
 from offramp.errors import OfframpError
 from offramp.progress import OnProgress
 from offramp.records import from_json, to_json
@@ -47,8 +48,8 @@ def measure_apart(task: Task, on_progress: OnProgress) -> list[Timing]:
             complaints.seek(0)
             last = (complaints.read().strip().splitlines() or ["it said nothing"])[-1]
             raise OfframpError(
-                f"the process that measures with {task.threads} threads ended with code {process.returncode} ({last}); "
-                "if it ran out of memory, measure fewer configurations or on a larger machine"
+                f"the process that measures with {count(task.threads, 'thread')} ended with code {process.returncode} "
+                f"({last}); if it ran out of memory, measure fewer configurations or on a larger machine"
             )
     return timings
 

@@ -61,6 +61,10 @@ class Calibration:
         """Writes the calibration into a model folder, replacing the one there at once or not at all."""
         CALIBRATION.write(folder, self)
 
+    def judges(self, one: ExitCalibration) -> bool:
+        """Whether an exit's figures say anything; not those of the last exit against itself."""
+        return self.against == "labels" or one is not self.exits[-1]
+
     @property
     def doubt(self) -> str | None:
         """Why the temperatures may be far off, in one sentence with what to do; None where nothing speaks for it."""

@@ -21,6 +21,7 @@ from offramp.cli.options import (
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, say_made
 from offramp.data.columns import Columns
+from offramp.data.wording import count
 from offramp.training.recipe import ExitFit
 
 EXAMPLES = (
@@ -99,7 +100,7 @@ def command(
             on_progress=update,
         )
     say(
-        f"ran {summary.rows + summary.dev_rows} texts in {summary.encoder_seconds:.0f} s and fitted the exits in "
-        f"{summary.exit_seconds:.0f} s; on the dev texts:\n"
+        f"ran {count(summary.rows + summary.dev_rows, 'text')} in {summary.encoder_seconds:.0f} s and fitted the exits "
+        f"in {summary.exit_seconds:.0f} s; on the dev texts:\n"
     )
-    say_made(summary, exits="new exits", texts="texts")
+    say_made(summary, exits="new exits", text="text")

@@ -16,6 +16,7 @@ from offramp.cli.options import (
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
+from offramp.data.wording import count
 
 EXAMPLES = (
     "offramp bench reviews-model --data test.csv --autotune --json bench.json",
@@ -75,7 +76,7 @@ def command(
     ] = None,
     wide: Wide = False,
 ) -> None:
-    """Measure throughput and latency of early exit, and of what one would run instead."""
+    """Measure the throughput and latency of early exit and of the alternatives to it."""
     quiet_libraries()
     from pathlib import Path
 
@@ -151,15 +152,15 @@ def print_benchmark(result: dict, *, wide: bool = False) -> None:  # type: ignor
     """Prints the content of a benchmark's JSON as tables, with all columns where they may be ``wide``."""
     data, environment = result["data"], result["environment"]
     show(
-        f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; times on {data['timed_rows']} of them at once "
-        f"and {data['single_rows']} one by one (p50, p90, p99), {data['repeats']} rounds; "
+        f"{count(data['rows'], 'row')}, {data['mean_tokens']:.0f} tokens each; times on {data['timed_rows']} of them "
+        f"at once and {data['single_rows']} one by one (p50, p90, p99), {count(data['repeats'], 'round')}; "
         f"{environment['gpu'] or environment['cpu']}"
     )
     for use, share in data["used_before"].items():
         if not use.startswith("operating point"):
-            show(f"{share:.1%} of the texts have served for {use}")
+            show(f"{share:.1%} of the texts were used to make this model (for {use})")
     for threads in dict.fromkeys(row["threads"] for row in result["rows"]):
-        show(f"\n{threads} threads")
+        show(f"\n{count(threads, 'thread')}")
         rows = [_cells(row) for row in result["rows"] if row["threads"] == threads]
         show(table(_HEADER, rows, first=_FIRST, wide=wide))
 

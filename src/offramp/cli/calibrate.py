@@ -7,6 +7,7 @@ import typer
 from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand, panels
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
+from offramp.data.wording import count
 
 EXAMPLES = (
     "offramp calibrate reviews-model --data fresh-labels.csv",
@@ -49,7 +50,7 @@ def command(
     ]
     header = ["exit after layer", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
     say(table(header, rows))
-    say(f"\nfitted on {result.after.rows} rows; wrote {Path(model) / 'calibration.json'}")
+    say(f"\nfitted on {count(result.after.rows, 'row')}; wrote {Path(model) / 'calibration.json'}")
     if doubt := result.after.doubt:
         say(f"warning: {doubt}")
     if result.void:

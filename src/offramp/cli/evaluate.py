@@ -23,6 +23,7 @@ from offramp.cli.options import (
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
+from offramp.data.wording import count
 
 if TYPE_CHECKING:
     from offramp.evaluation import Evaluation, Point
@@ -154,25 +155,29 @@ def _path(name: str | None) -> Path | None:
 
 def print_report(found: "Report", *, wide: bool = False) -> None:
     """Prints an evaluation as tables, with all columns where they may be ``wide``, and the verdict on it."""
-    from offramp.report import warning
+    from offramp.report import useless, warning
 
     evaluation = found.evaluation
     model, data, full, machine = evaluation.model, evaluation.data, evaluation.full, evaluation.environment
     show(
-        f"{data.rows} rows, {data.mean_tokens:.0f} tokens each; {model.backend} {model.precision}, times on "
-        f"{data.timed_rows} of them, {machine['threads']} threads, {machine['gpu'] or machine['cpu']}"
+        f"{count(data.rows, 'row')}, {data.mean_tokens:.0f} tokens each; {model.backend} {model.precision}, times on "
+        f"{data.timed_rows} of them, {count(machine['threads'], 'thread')}, {machine['gpu'] or machine['cpu']}"
     )
     if data.blank:
-        show(f"{data.blank} texts are empty")
+        show(count(data.blank, "text is empty", "texts are empty"))
     if data.truncated:
-        show(f"{data.truncated} texts are longer than the {model.max_tokens} tokens the model reads")
+        longer = count(data.truncated, "text is longer", "texts are longer")
+        show(f"{longer} than the {model.max_tokens} tokens the model reads")
     if told := warning(evaluation):
         show(told)
+    nothing = useless(evaluation)
+    if nothing is not None:
+        show(f"\n{nothing}")
     speed = f"{full.texts_per_second:.1f} texts/s"
     show(f"\nfull depth: accuracy {full.accuracy:.2%}, macro-F1 {full.macro_f1:.2%}, {speed}\n")
     show(_settings_table(evaluation, wide))
     show(f"\n{_exits_table(evaluation)}")
-    if len(evaluation.points) > 1:
+    if len(evaluation.points) > 1 and nothing is None:
         show(f"\n{found.advice.verdict.advice}\n{found.advice.verdict.figures}")
         if found.summary.recommended and found.summary.command is not None:
             show(f"\n    {found.summary.command}")

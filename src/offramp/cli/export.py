@@ -8,6 +8,7 @@ from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, e
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
+from offramp.data.wording import count
 
 if TYPE_CHECKING:
     from offramp.exporting.run import Exported
@@ -70,9 +71,9 @@ def command(
         say(table(["exit after layer", "torch fp32", f"{backend} {precision}", "temperature"], rows))
     (speed,) = written.speeds
     say(
-        f"\n{written.agreement:.2%} of the labels agree with PyTorch on {written.rows} texts, logits differ by up to "
-        f"{written.difference:.2g}\n"
-        f"at full depth, {speed.threads} threads: {speed.texts_per_second:.0f} texts/s, "
+        f"\n{written.agreement:.2%} of the labels agree with PyTorch on {count(written.rows, 'text')}, logits differ "
+        f"by up to {written.difference:.2g}\n"
+        f"at full depth, {count(speed.threads, 'thread')}: {speed.texts_per_second:.0f} texts/s, "
         f"{speed.texts_per_second / speed.torch_texts_per_second:.1f} times as fast as PyTorch in fp32\n"
         f"temperatures: {_temperatures(done)}\n"
         f"wrote {done.folder}"

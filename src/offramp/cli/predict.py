@@ -22,6 +22,7 @@ from offramp.cli.options import (
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say
 from offramp.data.columns import Columns
+from offramp.data.wording import count
 from offramp.errors import OptionError
 from offramp.scale.workers import Workers
 
@@ -99,11 +100,14 @@ def command(
             score=score,
         )
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after layer {layers}" for layers, rows in scored.exits.items())
-    say(f"{scored.rows} rows classified; they left {exits}")
+    classified = count(scored.rows, "row classified; it left", "rows classified; they left")
+    say(f"{classified} {exits}")
     if scored.blank:
-        say(f"{scored.blank} texts were empty; they were classified as such")
+        empty = count(scored.blank, "text was empty; it was", "texts were empty; they were")
+        say(f"{empty} classified as such")
     if scored.truncated:
-        say(f"{scored.truncated} texts were longer than the model reads; their ends were cut")
+        longer = count(scored.truncated, "text was longer", "texts were longer")
+        say(f"{longer} than the model reads, and cut at the end")
 
 
 def _renamed(columns: Sequence[str]) -> dict[str, str]:

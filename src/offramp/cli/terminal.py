@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from offramp.data.doubts import DataWarning
+from offramp.data.wording import count
 from offramp.environment import is_main_process
 from offramp.errors import OfframpError
 from offramp.files import storage_errors
@@ -131,25 +132,26 @@ def exit_table(calibration: "Calibration") -> str:
         [
             [
                 str(one.layers),
-                f"{one.accuracy:.2%}",
+                f"{one.accuracy:.2%}" if calibration.judges(one) else "-",
                 f"{one.temperature:.3f}",
-                f"{one.ece_before:.4f}",
-                f"{one.ece_after:.4f}",
+                f"{one.ece_before:.4f}" if calibration.judges(one) else "-",
+                f"{one.ece_after:.4f}" if calibration.judges(one) else "-",
             ]
             for one in calibration.exits
         ],
     )
 
 
-def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, texts: str) -> None:
-    """Tells what a new model folder holds, with the names that its exits and its texts go by."""
+def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, text: str) -> None:
+    """Tells what a new model folder holds, with the names that its exits and one of its texts go by."""
     say(exit_table(summary.calibration))
     share = summary.exit_parameters / summary.total_parameters
     say(f"\nthe {exits} hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
     if summary.blank:
-        say(f"{summary.blank} {texts} were empty")
+        say(count(summary.blank, f"{text} was empty", f"{text}s were empty"))
     if summary.truncated:
-        say(f"{summary.truncated} {texts} were cut at the longest length the model reads")
+        cut = count(summary.truncated, f"{text} was cut", f"{text}s were cut")
+        say(f"{cut} at the longest length the model reads")
     if doubt := summary.calibration.doubt:
         say(f"warning: {doubt}")
     say(f"wrote {summary.folder}")

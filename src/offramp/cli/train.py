@@ -130,4 +130,4 @@ def command(
         )
     best = "each exit at its best epoch" if regime.name == "frozen" else f"best epoch {summary.best.number:g}"
     say(f"\n{best}, {summary.seconds:.0f} s of training; on the dev data:\n")
-    say_made(summary, exits="exits", texts="training texts")
+    say_made(summary, exits="exits", text="training text")

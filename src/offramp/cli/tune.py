@@ -20,6 +20,7 @@ from offramp.cli.options import (
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
+from offramp.data.wording import count
 
 if TYPE_CHECKING:
     from offramp.policy import AtCost, OperatingPoint, Promise
@@ -143,7 +144,12 @@ def command(
     if json is not None:
         say(f"wrote {json}")
     if tuned.points:
-        say(f"wrote {Path(model) / 'operating_points.json'}; use a point with --at {tuned.points[-1].name}")
+        slower = [point.name for point in tuned.points if point.seen.speedup < 1]
+        faster = [point.name for point in tuned.points if point.name not in slower]
+        use = f"; use a point with --at {faster[-1]}" if faster else ""
+        say(f"wrote {Path(model) / 'operating_points.json'}{use}")
+        if slower:
+            say(f"warning: {', '.join(slower)}: expected to be slower than full depth, which is the better choice")
     if tuned.dropped:
         say(
             f"dropped {', '.join(tuned.dropped)} of {tuned.model['backend']} {tuned.model['precision']}: tuned for "
@@ -154,15 +160,17 @@ def command(
 
 def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
     """Prints what was tuned as tables, with all columns where they may be ``wide``."""
-    data, model = tuned.data, tuned.model
+    data, model, machine = tuned.data, tuned.model, tuned.environment
     show(
-        f"{data['rows']} rows, {data['mean_tokens']:.0f} tokens each; {model['backend']} {model['precision']}, stages "
-        f"timed on {tuned.costs['rows']} of them, {tuned.environment['threads']} threads, "
-        f"{tuned.environment['gpu'] or tuned.environment['cpu']}"
+        f"{count(data['rows'], 'row')}, {data['mean_tokens']:.0f} tokens each; {model['backend']} "
+        f"{model['precision']}, stages timed on {tuned.costs['rows']} of them, {count(machine['threads'], 'thread')}, "
+        f"{machine['gpu'] or machine['cpu']}"
     )
     for use, share in data["seen"].items():
         if not use.startswith("operating point"):
-            show(f"{share:.1%} of the texts have served for {use}")
+            show(f"{share:.1%} of the texts were used to make this model (for {use})")
+    if tuned.doubt is not None:
+        show(f"\n{tuned.doubt}")
     if tuned.points:
         header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {layer}" for layer in model["exits"]]

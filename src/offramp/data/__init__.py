@@ -23,6 +23,7 @@ from offramp.data.seen import (
     point_of,
     remember,
     temperatures_of,
+    uses_for,
     uses_of,
 )
 from offramp.data.sources import check_apart, hub_dataset, source_identity
@@ -63,5 +64,6 @@ __all__ = [
     "split_off_dev",
     "temperatures_of",
     "text_of",
+    "uses_for",
     "uses_of",
 ]

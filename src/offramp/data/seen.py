@@ -7,7 +7,7 @@ enough to tell whether other rows are the same.
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -24,7 +24,7 @@ from offramp.folder import SEEN
 FITTING = "training"
 EPOCH = "choosing the epoch"
 
-_POINT = "operating point "
+_POINT, _TEMPERATURES = "operating point ", "temperatures of "
 
 MOST_SEEN = 0.2
 """More of the rows than this among those used before are no coincidence; a few texts do repeat."""
@@ -39,7 +39,7 @@ Hashes = NDArray[np.uint64]
 
 def temperatures_of(engine: Engine) -> str:
     """The use of rows to fit temperatures; in PyTorch all precisions share them."""
-    return f"temperatures of {engine if engine.exported else engine.backend}"
+    return f"{_TEMPERATURES}{engine if engine.exported else engine.backend}"
 
 
 def point_of(name: str, engine: Engine) -> str:
@@ -50,6 +50,15 @@ def point_of(name: str, engine: Engine) -> str:
 def is_point(use: str) -> bool:
     """Whether a use is that of :func:`point_of`."""
     return use.startswith(_POINT)
+
+
+def uses_for(uses: Mapping[str, float], engine: Engine, points: Iterable[str]) -> dict[str, float]:
+    """Of some uses those that a model has in one engine, with some operating points, by their names.
+
+    What is left out are other temperatures, and operating points that are others or gone.
+    """
+    here = {temperatures_of(engine), *(point_of(name, engine) for name in points)}
+    return {use: share for use, share in uses.items() if use in here or not use.startswith((_POINT, _TEMPERATURES))}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,20 +163,22 @@ def distinct(rows: LabelledTexts | Texts) -> NDArray[np.int64]:
 
 
 def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], harm: str, cure: str) -> None:
-    """Makes sure that rows, apart from a few, have not served for anything that would flatter what they are for now.
+    """Makes sure that rows, apart from a few, were not used for what would make the result look better now.
 
     Args:
         rows: about to be used.
-        uses: share of them by what they have served for, of all that matters, as :func:`uses_of` gives it.
+        uses: share of them by what they were used for, of all that matters, as :func:`uses_of` gives it.
         harm: what would come of it, as a clause of its own.
         cure: what to do instead.
 
     Raises:
-        DataError: more than :data:`MOST_SEEN` of them have.
+        DataError: more than :data:`MOST_SEEN` of them were.
     """
     use = max(uses, key=lambda one: uses[one], default=FITTING)
     if (share := uses.get(use, 0.0)) > MOST_SEEN:
-        raise DataError(f"{share:.0%} of the rows in {rows.source} have served for {use} of this model: {harm}; {cure}")
+        raise DataError(
+            f"{share:.0%} of the rows in {rows.source} were used to make this model (for {use}): {harm}; {cure}"
+        )
 
 
 def check_untrained(folder: Path, rows: LabelledTexts | Texts, harm: str) -> None:

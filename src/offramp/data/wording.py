@@ -1,4 +1,4 @@
-"""Small phrases that error messages share."""
+"""Small phrases that messages share."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -17,6 +17,11 @@ def listing(names: Iterable[str], most: int = 10) -> str:
     every = list(names)
     shown = ", ".join(map(repr, map(_shortened, islice(every, most))))
     return f"{shown}, ... ({len(every)} in all)" if len(every) > most else shown or "none"
+
+
+def count(number: int, one: str, several: str | None = None) -> str:
+    """``1 text``, ``2,000 texts``."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def _shortened(name: str, width: int = 40) -> str:

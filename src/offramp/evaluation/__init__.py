@@ -2,6 +2,7 @@
 
 from offramp.evaluation.bound import Costs, Request, measure_costs, measure_stages
 from offramp.evaluation.breakdown import ExitCount, Group, add_up
+from offramp.evaluation.constant import ConstantAnswer, answers_alike, constant_answer, learned_nothing
 from offramp.evaluation.disagreements import Answer, Disagreement
 from offramp.evaluation.evaluation import THRESHOLDS, evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
@@ -35,6 +36,7 @@ __all__ = [
     "LOSSES",
     "THRESHOLDS",
     "Answer",
+    "ConstantAnswer",
     "Costs",
     "Disagreement",
     "EvaluatedData",
@@ -55,12 +57,15 @@ __all__ = [
     "Standing",
     "Way",
     "add_up",
+    "answers_alike",
     "calibrate",
     "check_enough",
+    "constant_answer",
     "evaluate",
     "exact_interval",
     "fastest_within",
     "interleave",
+    "learned_nothing",
     "least_rows",
     "measure_costs",
     "measure_stages",

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from offramp import environment
 from offramp.backends import AUTO
-from offramp.data import Columns, LabelledTexts, read_labelled, uses_of
+from offramp.data import Columns, LabelledTexts, read_labelled, uses_for, uses_of
 from offramp.engine import answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
+from offramp.evaluation.constant import constant_answer
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
     calibration_of,
@@ -100,15 +101,16 @@ def evaluate(
     *truncated, full = (ending_after(answers, index, speed) for index, speed in enumerate(speeds.ending))
     plain = tuple(point for point in points if point.name is None)
     named = _here(points, settings, classifier.points.default)
-    point = recommend(full, plain, named, truncated, len(rows)).point if focus is None else _asked(points, focus)
+    data_here = _describe_data(classifier, rows, measured, named)
+    best = recommend(full, plain, named, truncated, len(rows), data_here.constant).point
+    point = best if focus is None else _asked(points, focus)
     taken = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(answers, point.exits.index(1))
-    used_before = {} if classifier.folder is None else uses_of(classifier.folder, rows)
     return Evaluation(
         schema=SCHEMA,
         date=datetime.now(UTC).date().isoformat(),
         environment=machine,
         model=_describe_model(classifier, model, automatic=(backend, precision) == (AUTO, AUTO)),
-        data=_describe_data(rows, measured, used_before),
+        data=data_here,
         full=full,
         points=plain,
         operating_points=named,
@@ -189,17 +191,30 @@ def _asked(points: Sequence[Point], focus: float | str) -> Point:
     return next(point for point in points if point.name is None and point.threshold == focus)
 
 
-def _describe_data(rows: LabelledTexts, measured: _Measured, used_before: dict[str, float]) -> EvaluatedData:
+def _used_before(
+    classifier: "Classifier", rows: LabelledTexts, named: Sequence[OperatingPointHere]
+) -> dict[str, float]:
+    """What the rows were used for of all that is evaluated: not for other engines, nor for points that are gone."""
+    if classifier.folder is None:
+        return {}
+    names = [str(one.point.name) for one in named]
+    return uses_for(uses_of(classifier.folder, rows), classifier.stages.engine, names)
+
+
+def _describe_data(
+    classifier: "Classifier", rows: LabelledTexts, measured: _Measured, named: Sequence[OperatingPointHere]
+) -> EvaluatedData:
     return EvaluatedData(
         source=rows.source,
         rows=len(rows),
         fingerprint=rows.fingerprint,
-        used_before=used_before,
+        used_before=_used_before(classifier, rows, named),
         blank=rows.blank,
         truncated=int(measured.answers.truncated.sum()),
         mean_tokens=float(measured.answers.tokens.mean()),
         timed_rows=measured.timed_rows,
         repeats=measured.speeds.repeats,
+        constant=constant_answer(measured.answers, classifier.labels),
     )
 
 

@@ -1,8 +1,9 @@
 """Which way to run the model: early exit, the network cut off after one of its exits, or full depth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from offramp.evaluation.constant import ConstantAnswer, learned_nothing
 from offramp.evaluation.intervals import least_rows
 from offramp.evaluation.promises import Standing, standings
 from offramp.evaluation.result import OperatingPointHere, Point
@@ -28,7 +29,10 @@ class Recommendation:
     Attributes:
         point: the setting.
         loss: of accuracy, that was allowed.
-        early: the best early exit that loses no more; None if there is none.
+        early: of the early exits that lose no more, the setting itself or else the fastest; None if there is none.
+        promised: the fastest operating point with a promise that loses no more; None if there is none.
+        broken: the fastest operating point that loses no more and was left out since its promise is broken on these
+            rows; None if there is none.
         cut: the fastest cut network that loses no more; None if there is none.
         simpler: the fastest cut network at the largest loss of :data:`LOSSES`.
     """
@@ -36,6 +40,8 @@ class Recommendation:
     point: Point
     loss: float
     early: Point | None
+    promised: Point | None
+    broken: Point | None
     cut: Point | None
     simpler: Point | None
 
@@ -46,37 +52,48 @@ def recommend(
     operating_points: Sequence[OperatingPointHere],
     truncated: Sequence[Point],
     rows: int,
+    constant: ConstantAnswer,
 ) -> Recommendation:
     """Chooses at the least loss of accuracy at which anything is worth while.
 
-    Early exit stands for the operating points, but those whose promise is broken on these rows, or, where none loses so
-    little, for the thresholds: one that is best on these rows was picked on them, an operating point was not. Of those
-    that are as fast, the one with the strictest promise counts.
+    Thresholds and operating points are compared alike, so that no early exit that loses so little is clearly faster
+    than the one that is chosen. Operating points whose promise is broken on these rows do not take part, and neither
+    do settings at which all rows leave at the same exit: those are cut networks by another name. Of settings that are
+    as fast, the one with the strictest promise is taken.
+
+    Of a model that has learned nothing no setting is better than full depth; see :func:`learned_nothing`.
 
     Args:
         rows: that everything was measured on.
+        constant: the best constant answer on the same rows.
     """
-    sound = [
-        here
-        for here, standing in zip(operating_points, standings(operating_points, rows), strict=True)
-        if here.point.chooses and standing is not Standing.BROKEN
-    ]
-    promises = {here.point: here.promise for here in sound}
-    plain: dict[Point, Promise | None] = {point: None for point in thresholds if point.chooses}
-    simpler = _fastest(_within(truncated, full, LOSSES[-1]))
+    judged = list(zip(operating_points, standings(operating_points, rows), strict=True))
+    broken = [here.point for here, standing in judged if standing is Standing.BROKEN and here.point.chooses]
+    promises: dict[Point, Promise | None] = {point: None for point in thresholds if point.chooses}
+    promises |= {
+        here.point: here.promise for here, standing in judged if standing is not Standing.BROKEN and here.point.chooses
+    }
+    chosen, nothing = None, learned_nothing([point.accuracy for point in (full, *truncated)], constant)
     for loss in LOSSES:
-        early = _best(promises, full, loss) or _best(plain, full, loss)
-        cut = _fastest(_within(truncated, full, loss))
-        if early is not None and _worth_while(early) and not (cut is not None and _beats(cut, early)):
-            return Recommendation(early, loss, early, cut, simpler)
-        if cut is not None and _worth_while(cut):
-            return Recommendation(cut, loss, early, cut, simpler)
-    return Recommendation(full, LOSSES[-1], early, cut, simpler)
+        cut = fastest_within(truncated, full, loss)
+        best = _best(promises, _within(list(promises), full, loss), cut)
+        chosen = None if nothing else best or (cut if cut is not None and _worth_while(cut) else None)
+        if chosen is not None:
+            break
+    return Recommendation(
+        point=chosen or full,
+        loss=loss,
+        early=best or fastest_within(list(promises), full, loss),
+        promised=fastest_within([point for point, promise in promises.items() if promise is not None], full, loss),
+        broken=fastest_within(broken, full, loss),
+        cut=cut,
+        simpler=fastest_within(truncated, full, LOSSES[-1]),
+    )
 
 
 def fastest_within(points: Sequence[Point], full: Point, loss: float) -> Point | None:
     """The fastest point whose accuracy is at most ``loss`` (a share, not per cent) below full depth."""
-    return _fastest(_within(points, full, loss))
+    return max(_within(points, full, loss), key=lambda point: point.measured_speedup, default=None)
 
 
 def _within(points: Sequence[Point], full: Point, loss: float) -> list[Point]:
@@ -84,22 +101,20 @@ def _within(points: Sequence[Point], full: Point, loss: float) -> list[Point]:
     return [point for point in points if point.accuracy >= least]
 
 
-def _fastest(points: Sequence[Point]) -> Point | None:
-    return max(points, key=lambda point: point.measured_speedup, default=None)
+def _best(promises: Mapping[Point, Promise | None], within: Sequence[Point], cut: Point | None) -> Point | None:
+    """Of the early exits that are worth while the strictest among those that nothing beats."""
+    early = [point for point in within if _worth_while(point)]
+    unbeaten = [
+        point
+        for point in early
+        if not any(_clearly_faster(other, point) for other in early) and not (cut is not None and _beats(cut, point))
+    ]
+    return min(unbeaten, key=lambda point: _laxity(point, promises[point]), default=None)
 
 
-def _best(promises: dict[Point, Promise | None], full: Point, loss: float) -> Point | None:
-    """Of the points that lose little the strictest among those that are as fast as the fastest."""
-    good = _within(list(promises), full, loss)
-    fastest = _fastest(good)
-    if fastest is None:
-        return None
-    return min((point for point in good if _ties(point, fastest)), key=lambda point: _laxity(point, promises[point]))
-
-
-def _ties(point: Point, fastest: Point) -> bool:
-    overlap = point.measured_speedup_spread[1] >= fastest.measured_speedup_spread[0]
-    return overlap or point.measured_speedup >= (1 - _TIE) * fastest.measured_speedup
+def _clearly_faster(one: Point, other: Point) -> bool:
+    apart = one.measured_speedup_spread[0] > other.measured_speedup_spread[1]
+    return apart and other.measured_speedup < (1 - _TIE) * one.measured_speedup
 
 
 def _laxity(point: Point, promise: Promise | None) -> tuple[float, ...]:

@@ -6,11 +6,12 @@ from typing import Any, assert_never
 
 from offramp.calibration import ExitCalibration, ReliabilityBin
 from offramp.evaluation.breakdown import ExitCount, Group
+from offramp.evaluation.constant import ConstantAnswer
 from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
 from offramp.policy import Interval, Promise, Seen
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,13 @@ class EvaluatedData:
     """What it was evaluated on.
 
     Attributes:
-        used_before: for what the model's makers used these texts before, with the share of them, such as 1.0 for
-            ``training``; as far as the model folder knows.
+        used_before: for what of that which was evaluated these texts were used before, with the share of them, such
+            as 1.0 for ``training``; as far as the model folder knows.
         blank: rows without a text.
         truncated: rows longer than the model reads.
         mean_tokens: of a row, special tokens included.
         timed_rows: rows whose time was taken, ``repeats`` times.
+        constant: the best constant answer, which a model has to beat.
     """
 
     source: str
@@ -64,6 +66,7 @@ class EvaluatedData:
     mean_tokens: float
     timed_rows: int
     repeats: int
+    constant: ConstantAnswer
 
 
 class Way(StrEnum):
@@ -98,7 +101,8 @@ class Point:
             never less than what was reached.
         measured_speedup: wall-clock, median of paired runs; its quartiles are ``measured_speedup_spread``.
         efficiency: measured / bound, at most 1.
-        texts_per_second: on the timed rows, all at once; the median over the runs.
+        texts_per_second: on the timed rows, all at once: at full depth the median over the runs, elsewhere
+            ``measured_speedup`` times that.
         exits: share of rows that took each exit.
     """
 

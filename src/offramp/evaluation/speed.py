@@ -32,7 +32,8 @@ class Speed:
         measured: how many times faster than full depth.
         bound: how many times faster it could be at most. What was reached is possible, so the estimate, which is as
             uncertain as every time, gives way where more was measured.
-        texts_per_second: all texts at once, median over the runs.
+        texts_per_second: all texts at once: full depth's median over the runs, times ``measured``. Paired runs tell
+            more of that than two medians do, which a machine that changes its pace sets apart.
     """
 
     measured: Ratio
@@ -113,4 +114,4 @@ def speed_of(full: NDArray[np.float64], seconds: NDArray[np.float64], estimate: 
         texts: that each run classified.
     """
     measured = ratio(full, seconds)
-    return Speed(measured, max(estimate, measured.median), texts / float(np.median(seconds)))
+    return Speed(measured, max(estimate, measured.median), measured.median * texts / float(np.median(full)))

@@ -76,7 +76,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """No threshold qualified; ``reason`` says why, and what it would take."""
+    """No threshold qualified; ``reason`` says why, and what it would take or what is better."""
 
     reason: str
 
@@ -94,6 +94,9 @@ def enough_to_fit(goal: Goal, rows: int) -> bool:
 
 def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0) -> Chosen | Missed:
     """Chooses the threshold of one criterion.
+
+    What keeps a risk as fast as possible and still takes longer than full depth in one go is missed: full depth is
+    faster, and keeps every promise.
 
     Args:
         goal: what is wanted.
@@ -131,8 +134,15 @@ def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> 
     choice = choose(losses, goal.target, goal.method, goal.risk.loss, goal.confidence)
     if choice.index is None or choice.risk is None or choice.bound is None:
         return Missed(_reason(goal, choice, fitted))
+    index = choice.index + 1
+    speedup = 1.0 / float(at_exits(rows.row_costs, swept.exits[index : index + 1]).mean())
+    if speedup < 1.0:
+        return Missed(
+            f"early exit with a {goal.risk} of {100 * goal.target:.4g}% or less is expected to be slower than full "
+            f"depth ({speedup:.2f}x): stay at full depth"
+        )
     promise = Promise(goal.risk, goal.target, goal.method, choice.confidence, choice.risk, choice.bound)
-    return Chosen(_rule(swept, choice.index + 1), promise)
+    return Chosen(_rule(swept, index), promise)
 
 
 def _rule(swept: Swept, index: int) -> Threshold:

@@ -13,6 +13,7 @@ from offramp.report.page import render
 from offramp.report.pictures import check_picture
 from offramp.report.report import Report, make_report
 from offramp.report.speed import speed_picture
+from offramp.report.verdict import useless
 from offramp.report.writing import check_report, write_report
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "read_speeds",
     "render",
     "speed_picture",
+    "useless",
     "warning",
     "write_report",
 ]

@@ -7,10 +7,11 @@ import scipy
 
 from offramp.benchmark import Kind
 from offramp.calibration import FEW_ROWS
+from offramp.data.wording import count
 from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way, risk_here, standings
 from offramp.report.bench_file import Speed, Speeds
 from offramp.report.verdict import Finding, decide
-from offramp.report.words import count, loss_of, percent, points, possible, promise, short, signed, span, times, whole
+from offramp.report.words import loss_of, percent, points, possible, promise, short, signed, span, times, whole
 
 _WIDE = 0.005
 _MISCALIBRATED = 0.05
@@ -64,7 +65,7 @@ def _costly(evaluation: Evaluation) -> Finding:
         rule=f"The setting in focus loses more than {loss_of(LOSSES[-1])} of accuracy, by the whole interval.",
         figures=f"{points(change.value)} (95 % interval {span(signed(change.low), signed(change.high))})",
         applies=change.high < -LOSSES[-1],
-        advice=f"The {point.setting} is dear: see the table for a setting that loses less.",
+        advice=f"The {point.setting} costs much accuracy: see the table for a setting that loses less.",
     )
 
 
@@ -75,7 +76,11 @@ def _untuned(evaluation: Evaluation) -> Finding:
         figures=count(found, "operating point"),
         applies=not found,
         advice="'offramp tune' picks thresholds on other texts, without labels, with a guarantee"
-        + (": the one above was picked on the texts that it is measured on, which flatters it." if chosen else "."),
+        + (
+            ": the one above was picked on the texts that it is measured on, and looks better there than elsewhere."
+            if chosen
+            else "."
+        ),
     )
 
 
@@ -118,20 +123,22 @@ def _miscalibrated(evaluation: Evaluation) -> Finding:
 
 
 def _used_before(evaluation: Evaluation) -> Finding:
-    uses = evaluation.data.used_before
+    uses = {use: share for use, share in evaluation.data.used_before.items() if share > _USED}
     return Finding(
         rule=f"More than {percent(_USED, 0)} of these texts were used to make the model, its temperatures or its "
         "operating points.",
-        figures="; ".join(f"{percent(share, 0)} for {use}" for use, share in uses.items()) or "none, as far as known",
-        applies=any(share > _USED for share in uses.values()),
-        advice="The figures flatter: evaluate on texts that were used for nothing before.",
+        figures="; ".join(f"{percent(share, 0)} for {use}" for use, share in uses.items())
+        or "no more, as far as known",
+        applies=bool(uses),
+        advice="These figures look better than they would on new texts: evaluate on texts that were not used to make "
+        "the model.",
     )
 
 
 def warning(evaluation: Evaluation) -> str | None:
     """What to know before any figure is read: that the texts were used to make the model. None if they were not."""
     found = _used_before(evaluation)
-    return f"{found.advice} These were: {found.figures}." if found.applies else None
+    return f"{found.advice} Used before: {found.figures}." if found.applies else None
 
 
 def _unfair(evaluation: Evaluation) -> Finding:

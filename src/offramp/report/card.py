@@ -10,6 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from offramp.data import hub_dataset
+from offramp.data.wording import count
 from offramp.errors import ModelFolderError, first_line
 from offramp.evaluation import Evaluation, Way
 from offramp.files import replacing, unreadable
@@ -220,8 +221,8 @@ def _plain(text: str) -> str:
 def _measured_on(evaluation: Evaluation) -> str:
     data, model, machine = evaluation.data, evaluation.model, evaluation.environment
     return (
-        f"Measured on {evaluation.date} on {words.count(data.rows, 'text')} of {_plain(words.data_name(data.source))} "
+        f"Measured on {evaluation.date} on {count(data.rows, 'text')} of {_plain(words.data_name(data.source))} "
         f"(`{data.fingerprint}`), times on {data.timed_rows:,} of them; "
-        f"{words.count(machine['threads'], 'thread')}, {_plain(words.processor(evaluation))}, {model.backend} "
+        f"{count(machine['threads'], 'thread')}, {_plain(words.processor(evaluation))}, {model.backend} "
         f"{model.precision}, offramp {machine['offramp']}."
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from offramp.data.wording import count
 from offramp.evaluation import Evaluation
 from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
 
@@ -81,8 +82,8 @@ def _draw(shown: Curve, evaluation: Evaluation) -> Any:
     axes.legend(loc="lower left", frameon=False)
     data, environment = evaluation.data, evaluation.environment
     axes.set_title(
-        f"accuracy on {data.rows:,} texts; time on {data.timed_rows:,}, "
-        f"{environment['threads']} threads, {environment['gpu'] or environment['cpu']}",
+        f"accuracy on {count(data.rows, 'text')}; time on {data.timed_rows:,}, "
+        f"{count(environment['threads'], 'thread')}, {environment['gpu'] or environment['cpu']}",
         fontsize=9,
         color=GREY,
     )

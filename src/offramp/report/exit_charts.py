@@ -5,10 +5,11 @@ from typing import Protocol
 
 from markupsafe import Markup
 
+from offramp.data.wording import count
 from offramp.evaluation import ExitCount, Overthinking
 from offramp.report.frame import Axis, Frame
 from offramp.report.svg import CIRCLE, hint, line, picture, polyline, rectangle, text
-from offramp.report.words import count, percent
+from offramp.report.words import percent
 
 WIDTH, HEIGHT = 440.0, 280.0
 

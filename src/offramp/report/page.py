@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from offramp.calibration import Problem
+from offramp.data.wording import count
 from offramp.evaluation import Evaluation
 from offramp.report import accuracy_chart, words
 from offramp.report.colors import exit_style
@@ -76,8 +77,10 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "breakable": _breakable,
+        "at": words.at,
         "bare": lambda share, digits=2: f"{100 * share:.{digits}f}",
-        "count": words.count,
+        "count": count,
+        "flags": _flags,
         "fixed": lambda value, digits: f"{value:.{digits}f}",
         "labels": _labels,
         "percent": words.percent,
@@ -90,6 +93,11 @@ def _environment() -> jinja2.Environment:
         "whole": words.whole,
     }
     return environment
+
+
+def _flags(text: str) -> Markup:
+    """Prose or a command in which no line breaks within an option such as ``--output``."""
+    return Markup(re.sub(r"(--\w[\w-]*)", r'<span class="flag">\1</span>', str(escape(text))))
 
 
 def _labels(names: Sequence[str]) -> Markup:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from offramp.calibration import ReliabilityBin
+from offramp.data.wording import count
 from offramp.evaluation import ExitReliability
 from offramp.report.scale import Scale
 from offramp.report.svg import CIRCLE, RING, Shape, element, hint, line, picture, polyline, rectangle, text
-from offramp.report.words import count, percent
+from offramp.report.words import percent
 
 WIDTH, HEIGHT = 200.0, 262.0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from offramp.benchmark import Benchmark, Kind, Row, Spread
+from offramp.data.wording import count
 from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
 
 # What stands out: early exit, and what it is compared with.
@@ -36,12 +37,12 @@ def _draw(benchmark: Benchmark) -> Any:
     for number, rows, (throughput, latency) in zip(threads, groups, panels, strict=True):
         _bars(throughput, rows, [row.offline.texts_per_second for row in rows])
         throughput.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8)
-        throughput.set_xlabel(f"texts a second, all at once\n{number} threads")
+        throughput.set_xlabel(f"texts a second, all at once\n{count(number, 'thread')}")
         _bars(latency, rows, [row.single_stream.p50_of_rounds for row in rows])
         p90 = [row.single_stream.p90 for row in rows]
         latency.plot(p90, range(len(rows)), "|", color="black", markersize=7, label="p90")
         latency.set_yticks(range(len(rows)), [""] * len(rows))
-        latency.set_xlabel(f"milliseconds a text, one by one: median\n{number} threads")
+        latency.set_xlabel(f"milliseconds a text, one by one: median\n{count(number, 'thread')}")
         latency.legend(loc="upper right", frameon=False, fontsize=8)
     data, environment = benchmark.data, benchmark.environment
     figure.suptitle(

@@ -3,9 +3,12 @@
 import shlex
 from dataclasses import dataclass
 
+from offramp.data.wording import count
 from offramp.evaluation import Evaluation, OperatingPointHere, Point, Standing, Way, risk_here, standings
 from offramp.report import words
-from offramp.report.verdict import recommended, too_few
+from offramp.report.verdict import recommended, too_few, useless
+
+_NONE = "Do not use this model yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +64,20 @@ class Summary:
 
 def summarize(evaluation: Evaluation) -> Summary:
     """Says what matters of the setting in focus."""
-    point, best = evaluation.focus.point, recommended(evaluation).point
+    point, best, nothing = evaluation.focus.point, recommended(evaluation).point, useless(evaluation)
     otherwise = f"{_heading(best)}: {_speed(best, evaluation)} {_accuracy(best, evaluation)}"
+    if nothing is not None:
+        otherwise = f"{_NONE}. {nothing}"
     return Summary(
         recommended=point == best,
         otherwise=None if point == best else otherwise,
-        heading=_heading(point),
+        heading=_NONE if nothing is not None and point == best else _heading(point),
         speed=_speed(point, evaluation),
         accuracy=_accuracy(point, evaluation),
         kept=kept_here(evaluation).get(point),
-        caveat=_caveat(point, evaluation),
-        command=_command(point, evaluation),
-        python=_python(point, evaluation),
+        caveat=_caveat(point, evaluation) if nothing is None else nothing if point == best else None,
+        command=_command(point, evaluation) if nothing is None else None,
+        python=_python(point, evaluation) if nothing is None else None,
     )
 
 
@@ -106,7 +111,7 @@ def _speed(point: Point, evaluation: Evaluation) -> str:
 
 def _accuracy(point: Point, evaluation: Evaluation) -> str:
     change = point.accuracy_difference
-    here = f"Right on {words.percent(point.accuracy)} of {words.count(evaluation.data.rows, 'text')}"
+    here = f"Right on {words.percent(point.accuracy)} of {count(evaluation.data.rows, 'text')}"
     if point.way is Way.FULL:
         return f"{here}."
     sure = words.span(words.signed(change.low), words.signed(change.high))
@@ -120,10 +125,15 @@ def _caveat(point: Point, evaluation: Evaluation) -> str | None:
     few = too_few(evaluation)
     if point.way is not Way.THRESHOLD:
         return few
+    sure = recommended(evaluation).promised
     picked = (
         "A threshold promises nothing for other texts, and one that was picked by these figures looks better on "
-        f"{words.data_name(evaluation.data.source)} than elsewhere: 'offramp tune' chooses operating points on other "
-        "texts, without labels, with a guarantee."
+        f"{words.data_name(evaluation.data.source)} than elsewhere: "
+    ) + (
+        "'offramp tune' chooses operating points on other texts, without labels, with a guarantee."
+        if sure is None
+        else f"{_option(sure)} ({words.times(sure.measured_speedup)} as fast as full depth) was chosen on other texts, "
+        "with a guarantee."
     )
     return picked if few is None else f"{few} {picked}"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from offramp.benchmark import Kind
+from offramp.data.wording import count
 from offramp.evaluation import LOSSES, Evaluation, Group, OperatingPointHere, Point, add_up, fastest_within, risk_here
 from offramp.policy import Method
 from offramp.report import words
@@ -122,13 +123,13 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Model, data and machine, as far as figures depend on them."""
     model, data, machine = evaluation.model, evaluation.data, evaluation.environment
     versions = ("offramp", "torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino", "python")
-    threads = words.count(machine["threads"], "thread")
+    threads = count(machine["threads"], "thread")
     return [
         ("Model", f"{model.folder or 'in memory'} ({model.backbone}), {model.fingerprint}"),
         ("Exits after layers", ", ".join(map(str, model.exits))),
         ("Labels", f"{model.labels:,}, {model.problem_type.replace('_', ' ')}"),
         ("Temperatures fitted to", model.calibrated_on or "nothing"),
-        ("Reads at most", words.count(model.max_tokens, "token")),
+        ("Reads at most", count(model.max_tokens, "token")),
         ("Data", f"{data.source}, {data.fingerprint}"),
         ("Measured on", f"{evaluation.date} (UTC)"),
         ("Texts", f"{data.rows:,}; {data.blank:,} empty, {data.truncated:,} longer than the model reads"),

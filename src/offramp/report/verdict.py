@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from offramp.data.wording import count
 from offramp.evaluation import (
     LEAST_ROWS,
     LEAST_SPEEDUP,
@@ -12,25 +13,32 @@ from offramp.evaluation import (
     Way,
     exact_interval,
     fastest_within,
+    learned_nothing,
     recommend,
 )
-from offramp.report.words import count, loss_of, percent, span, times
+from offramp.report.words import loss_of, percent, span, times
 
 _LOSSES_IN_WORDS = " and ".join(map(loss_of, LOSSES))
 _LEAST_LOSS = f"at the least loss of accuracy out of {_LOSSES_IN_WORDS} that buys {LEAST_SPEEDUP:g}×"
+_COMPARED = (
+    "Early exits are all thresholds and operating points at which texts leave at different exits, but operating points "
+    "whose promise is broken here."
+)
 _CUT_RULE = (
-    f"A network cut off after one of its exits wins if it is, {_LEAST_LOSS}, clearly faster than the fastest early "
-    "exit (quartiles apart), or as fast and as accurate."
+    f"A network cut off after one of its exits wins if it is, {_LEAST_LOSS}, clearly faster than every early exit "
+    "that loses as little (quartiles apart), or as fast and as accurate; or if those are less than "
+    f"{LEAST_SPEEDUP:g}× as fast as full depth. {_COMPARED}"
 )
 _EARLY_RULE = (
     f"Early exit wins if it is, {_LEAST_LOSS}, not beaten by the network cut off after one of its exits: clearly "
-    "faster (quartiles apart), or as fast and as accurate. Of operating points that are as fast (quartiles that "
-    "overlap, or 5\u202f% apart) the one with the strictest promise is taken, and none whose promise is broken here."
+    "faster (quartiles apart), or as fast and as accurate. Of early exits that are as fast (quartiles that overlap, or "
+    f"5\u202f% apart) the one with the strictest promise is taken. {_COMPARED}"
 )
 _FULL_RULE = (
     f"Full depth wins if nothing that loses at most {loss_of(LOSSES[-1])} of accuracy is at least {LEAST_SPEEDUP:g}× "
-    "as fast."
+    f"as fast. {_COMPARED}"
 )
+_NOTHING_RULE = "No setting is recommended if no exit is right more often than one and the same answer to every text."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,23 @@ class Finding:
 
 def recommended(evaluation: Evaluation) -> Recommendation:
     """The setting that the figures speak for."""
-    rows = evaluation.data.rows
-    return recommend(evaluation.full, evaluation.points, evaluation.operating_points, evaluation.truncated, rows)
+    return recommend(
+        evaluation.full,
+        evaluation.points,
+        evaluation.operating_points,
+        evaluation.truncated,
+        evaluation.data.rows,
+        evaluation.data.constant,
+    )
+
+
+def useless(evaluation: Evaluation) -> str | None:
+    """That the model has learned nothing that shows on these texts; None if it has."""
+    return learned_nothing([point.accuracy for point in _exits(evaluation)], evaluation.data.constant)
+
+
+def _exits(evaluation: Evaluation) -> tuple[Point, ...]:
+    return (*evaluation.truncated, evaluation.full)
 
 
 def decide(evaluation: Evaluation) -> Finding:
@@ -61,6 +84,8 @@ def decide(evaluation: Evaluation) -> Finding:
 
     Too few texts make it a guess, which is what it then says.
     """
+    if (nothing := useless(evaluation)) is not None:
+        return _use_none(evaluation, nothing)
     found, few = _decided(evaluation), too_few(evaluation)
     return found if few is None else replace(found, advice=f"{few} As far as it can be seen: {found.advice}")
 
@@ -81,7 +106,7 @@ def too_few(evaluation: Evaluation) -> str | None:
 def _decided(evaluation: Evaluation) -> Finding:
     found = recommended(evaluation)
     if found.point.way is Way.FULL:
-        return _stay_at_full_depth(evaluation)
+        return _stay_at_full_depth(evaluation, found)
     return _cut_the_model(found) if found.point.way is Way.CUT else _use_early_exit(found)
 
 
@@ -92,16 +117,35 @@ def _told(point: Point) -> str:
     return f"{name}: {percent(point.accuracy)} at {times(point.measured_speedup)} (quartiles {quartiles})"
 
 
+def _use_none(evaluation: Evaluation, nothing: str) -> Finding:
+    best = max(_exits(evaluation), key=lambda point: point.accuracy)
+    constant = evaluation.data.constant.accuracy
+    return Finding(
+        rule=_NOTHING_RULE,
+        figures=f"{best.setting}: {percent(best.accuracy)}; the most frequent answer: {percent(constant)}.",
+        applies=True,
+        advice=nothing,
+    )
+
+
+def _left_out(found: Recommendation) -> str:
+    """The operating point that would be faster if it kept its promise; empty if there is none."""
+    faster = found.broken is not None and found.broken.measured_speedup > found.point.measured_speedup
+    return f" Left out, since its promise is broken here: {_told(found.broken)}." if found.broken and faster else ""
+
+
 def _use_early_exit(found: Recommendation) -> Finding:
     best, simpler = found.point, found.simpler
     close = simpler is not None and simpler.measured_speedup_spread[1] >= best.measured_speedup_spread[0]
     aside = f" It is close: {_told(simpler)} is nearly as good, and simpler." if simpler is not None and close else ""
     rival = "no cut network loses so little" if found.cut is None else _told(found.cut)
+    sure = found.promised if best.way is Way.THRESHOLD else None
+    guarded = "" if sure is None else f" Where you need a promise for other texts, use {_told(sure)}."
     return Finding(
         rule=_EARLY_RULE,
-        figures=f"At most {loss_of(found.loss)} lost: {_told(best)}; {rival}.",
+        figures=f"At most {loss_of(found.loss)} lost: {_told(best)}; {rival}.{_left_out(found)}",
         applies=True,
-        advice=f"Use early exit at {best.setting}.{aside}",
+        advice=f"Use early exit at {best.setting}.{guarded}{aside}",
     )
 
 
@@ -109,27 +153,27 @@ def _cut_the_model(found: Recommendation) -> Finding:
     rival = "no early exit loses so little" if found.early is None else _told(found.early)
     return Finding(
         rule=_CUT_RULE,
-        figures=f"At most {loss_of(found.loss)} lost: {_told(found.point)}; {rival}.",
+        figures=f"At most {loss_of(found.loss)} lost: {_told(found.point)}; {rival}.{_left_out(found)}",
         applies=True,
         advice=(
             f"Just cut the model: end it after layer {found.point.mean_layers:g} and let every text leave there. "
-            "Nothing that loses so little is faster, and nothing is simpler; a smaller encoder trained for this is "
-            "worth a try, too."
+            "No early exit here that loses so little is clearly faster, and a cut network is simpler. A smaller "
+            "encoder trained for this is worth a try, too."
         ),
     )
 
 
-def _stay_at_full_depth(evaluation: Evaluation) -> Finding:
-    full, named = evaluation.full, [here.point for here in evaluation.operating_points]
-    early = [point for point in (*named, *evaluation.points) if point.chooses]
-    best = fastest_within([*early, *evaluation.truncated], full, LOSSES[-1])
+def _stay_at_full_depth(evaluation: Evaluation, found: Recommendation) -> Finding:
+    full = evaluation.full
+    best = fastest_within([point for point in (found.early, found.cut) if point is not None], full, LOSSES[-1])
     nothing = f"No setting stays within {loss_of(LOSSES[-1])} of full depth ({percent(full.accuracy)})."
     return Finding(
         rule=_FULL_RULE,
-        figures=nothing if best is None else f"Full depth {percent(full.accuracy)}; {_told(best)}.",
+        figures=(nothing if best is None else f"Full depth {percent(full.accuracy)}; {_told(best)}.")
+        + _left_out(found),
         applies=True,
         advice=(
-            "Do not use early exit here: these texts need the deep layers. Run the model at full depth, in a faster "
-            "runtime ('offramp export'), or train a smaller encoder."
+            f"Do not use early exit here: none that loses at most {loss_of(LOSSES[-1])} is {LEAST_SPEEDUP:g}× as fast. "
+            "Run the model at full depth, in a faster runtime ('offramp export'), or train a smaller encoder."
         ),
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from offramp.data import hub_dataset
-from offramp.evaluation import Evaluation, Point
+from offramp.evaluation import Evaluation, Point, Way
 from offramp.policy import Interval, Promise
 
 # Keeps a number and its unit on one line.
@@ -52,11 +52,6 @@ def span(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def count(number: int, one: str, several: str | None = None) -> str:
-    """``1 text``, ``2,000 texts``."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
-
-
 def short(name: str, longest: int = 60) -> str:
     """A name, or the beginning of a very long one."""
     return name if len(name) <= longest else name[: longest - 1] + "…"
@@ -86,8 +81,13 @@ def processor(evaluation: Evaluation) -> str:
 
 
 def rate(texts_per_second: float) -> str:
-    """``1234.5`` as ``1,234``, ``12.34`` as ``12.3``: what three figures or more tell."""
-    return f"{texts_per_second:,.0f}" if texts_per_second >= 100 else f"{texts_per_second:.1f}"
+    """``1234.5`` as ``1,234``, ``12.34`` as ``12.3``, ``1.234`` as ``1.23``: at least three figures."""
+    return f"{texts_per_second:,.{2 if texts_per_second < 10 else 1 if texts_per_second < 100 else 0}f}"
+
+
+def at(point: Point) -> str:
+    """Where figures are taken, as the beginning of a sentence: ``At threshold 0.9``."""
+    return f"With the network {point.setting}" if point.way is Way.CUT else f"At {point.setting}"
 
 
 def milliseconds(texts_per_second: float) -> str:

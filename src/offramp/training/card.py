@@ -125,6 +125,8 @@ def _named(labels: Sequence[str]) -> str:
 def _table(calibration: Calibration) -> str:
     lines = [
         f"| {one.layers} | {one.accuracy:.2%} | {one.temperature:.3f} | {one.ece_before:.3f} | {one.ece_after:.3f} |"
+        if calibration.judges(one)
+        else f"| {one.layers} | – | {one.temperature:.3f} | – | – |"
         for one in calibration.exits
     ]
     right = "accuracy" if calibration.against == "labels" else "agrees with full depth"

@@ -14,6 +14,7 @@ from offramp.data import Columns, LabelledTexts, Texts, point_of, read_any, reme
 from offramp.engine import answers_of, check_model, check_rows, choose_engine, open_model, save_calibration
 from offramp.engine.choosing import processor_of
 from offramp.errors import CheckFailed, OptionError
+from offramp.evaluation import answers_alike, constant_answer, learned_nothing
 from offramp.files import check_folder_writable
 from offramp.policy import (
     CRITERIA,
@@ -63,7 +64,7 @@ _FEWER = "; with the rule 'confidence' all rows would judge"
 
 @dataclass(frozen=True, slots=True)
 class MissedPoint:
-    """A point that no threshold was good enough for, and why; one of its name that the folder has stays."""
+    """A point that no threshold was good or fast enough for, and why; one of its name that the folder has stays."""
 
     name: str
     reason: str
@@ -75,7 +76,8 @@ class Tuned:
 
     Attributes:
         points: chosen, and in the model folder now; where there are none, nothing was written.
-        missed: those that no threshold was good enough for.
+        missed: those that no threshold was good enough for, or only one that is slower than full depth.
+        doubt: why the model's answers, and so all points, may be worth nothing; None where nothing speaks for it.
         one_threshold: names of those with one threshold for all exits, because the rows were too few to fit one for
             each and to judge them, too.
         dropped: names of points that were in the folder for this backend and precision, but were tuned for other
@@ -90,6 +92,7 @@ class Tuned:
     costs: dict[str, Any]
     points: tuple[OperatingPoint, ...]
     missed: tuple[MissedPoint, ...]
+    doubt: str | None
     one_threshold: tuple[str, ...]
     dropped: tuple[str, ...]
     comparison: tuple[AtCost, ...]
@@ -127,13 +130,14 @@ def tune(
     Everything is decided on one full-depth pass. Without a target there are three points, ``fast``, ``balanced`` and
     ``safe``: at most 5 %, 2 % and 1 % of the predictions differ from full depth. A promise is about rows drawn like
     these, each point's on its own; it needs rows that the model was neither trained nor calibrated on, and a ``rule``
-    that they did not choose. See :func:`check` for points that no threshold is good enough for.
+    that they did not choose. Points that no threshold is good enough for, or that would be slower than full depth, are
+    missed: see :func:`check`.
 
     Args:
         model: a model folder.
         data: texts, as a source; labels are needed for an accuracy drop only.
         columns: names of its columns.
-        threshold: take this one, and see what comes of it.
+        threshold: take this one, and see what comes of it, even if it is slower than full depth.
         speedup: at least this many times as fast as full depth in one go, with the best accuracy (without labels:
             least disagreement). Speed is what the measured time of each stage lets expect.
         max_accuracy_drop: as fast as possible with an accuracy at most this share below full depth.
@@ -202,6 +206,7 @@ def tune(
         costs={**asdict(measured.costs), "rows": measured.rows, "repeats": REPEATS},
         points=points,
         missed=missed,
+        doubt=_doubt(answers, classifier),
         one_threshold=tuple(
             name for name, goal in goals.items() if rule is None and not enough_to_fit(goal, len(rows))
         ),
@@ -300,6 +305,12 @@ def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, engine: Engine, 
         processor=processor_of(engine),
         threads=_threads(threads),
     )
+
+
+def _doubt(answers: ExitAnswers, classifier: "Classifier") -> str | None:
+    if answers.targets is None:
+        return answers_alike(answers)
+    return learned_nothing(answers.accuracies, constant_answer(answers, classifier.labels))
 
 
 def _write(
