@@ -34,9 +34,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from offramp.backends import backends, register_backend
 from offramp.exporting.graphs import write_graphs
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.heads import ExitHead
+from toy_backend import TOY
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -184,6 +186,15 @@ def graphs_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("offramp.exporting.graphs.write_graphs", write)
+        yield
+
+
+@pytest.fixture(scope="module")
+def toy_backend() -> Iterator[None]:
+    """There is one backend more."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("offramp.backends._TABLE", dict(backends()))
+        register_backend(TOY)
         yield
 
 

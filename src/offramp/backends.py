@@ -1,9 +1,27 @@
-"""What computes a network: an engine is a backend in a precision."""
+"""What computes a network: an engine is a backend in a precision, and the backends that there are stand in one table.
 
+    from offramp.backends import Backend, register_backend
+
+    register_backend(Backend("mine", ("fp32",), open="my_package.stages:MyStages", write="my_package.export:write"))
+
+From then on ``offramp.export(model, backend="mine")`` writes a model for it, and with ``offramp.load(model,
+backend="mine")`` it runs.
+"""
+
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from offramp.errors import OptionError
 
 AUTO = "auto"
 TORCH = "torch"
+
+Function = str | Callable[..., Any]
+"""A function, or where it is, as ``package.module:name``: imported when it is first called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +42,95 @@ class Engine:
 
 REFERENCE = Engine(TORCH, "fp32")
 """What every other engine is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A runtime that models are exported to. PyTorch, which runs the model folder itself, is not in the table.
+
+    Attributes:
+        name: as users write it; its exports lie in a folder of that name in the model folder.
+        precisions: in which it computes; the first is taken where none is asked for.
+        open: ``open(folder, layers, *, precision, threads, few_shapes)`` makes
+            :class:`offramp.engine.stages.Stages` of what ``write`` left in a folder. ``layers`` are run before each
+            exit, ``threads`` is None for the backend's choice, and ``few_shapes`` is as for :func:`offramp.load`.
+        write: ``write(network, folder, precision, batches)`` writes a network, which lies in PyTorch on the CPU, for
+            ``open``; ``batches`` are texts of the user, such as ranges can be taken from.
+        needs_texts: precisions in which it cannot write without texts of the user.
+        extra: of offramp that installs the packages; empty if there are none.
+        packages: names to import of what computes.
+        tools: names to import of what it takes to write, too.
+    """
+
+    name: str
+    precisions: tuple[str, ...]
+    open: Function
+    write: Function
+    needs_texts: tuple[str, ...] = ()
+    extra: str = ""
+    packages: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+
+
+_TORCH_PRECISIONS = ("fp32", "bf16")
+_TABLE = {
+    backend.name: backend
+    for backend in (
+        Backend(
+            "onnxruntime",
+            ("fp32", "int8"),
+            open="offramp.engine.onnxruntime_stages:OnnxRuntimeStages",
+            write="offramp.exporting.writing:write_for_onnxruntime",
+            extra="onnx",
+            packages=("onnxruntime",),
+            tools=("onnx", "onnxscript"),
+        ),
+        Backend(
+            "openvino",
+            ("fp32", "bf16", "int8"),
+            open="offramp.engine.openvino_stages:OpenVinoStages",
+            write="offramp.exporting.writing:write_for_openvino",
+            needs_texts=("int8",),
+            extra="openvino",
+            packages=("openvino",),
+            tools=("onnx", "onnxscript", "nncf"),
+        ),
+    )
+}
+
+
+def register_backend(backend: Backend) -> None:
+    """Adds a backend to the table, for this process; the same one again changes nothing.
+
+    Raises:
+        OptionError: its name is taken or not a plain word, or it has no precision.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", backend.name):
+        raise OptionError(f"a backend cannot be called {backend.name!r}; use small letters, digits, - and _")
+    if backend.name in (AUTO, TORCH) or _TABLE.get(backend.name, backend) != backend:
+        raise OptionError(f"there is a backend {backend.name!r} already; give yours another name")
+    if not backend.precisions:
+        raise OptionError(f"the backend {backend.name!r} has no precision; give it at least one, such as fp32")
+    _TABLE[backend.name] = backend
+
+
+def backends() -> Mapping[str, Backend]:
+    """The table: all that models can be exported to, by name, in the order in which they were registered."""
+    return MappingProxyType(_TABLE)
+
+
+def backend_names() -> tuple[str, ...]:
+    """All that a model can run in; PyTorch comes first."""
+    return (TORCH, *_TABLE)
+
+
+def precisions_of(backend: str) -> tuple[str, ...]:
+    """The precisions of a backend; those of all where it is "auto"."""
+    if backend == AUTO:
+        return tuple(dict.fromkeys(one for name in backend_names() for one in precisions_of(name)))
+    return _TORCH_PRECISIONS if backend == TORCH else _TABLE[backend].precisions
+
+
+def imported(function: Function) -> Callable[..., Any]:
+    """The function itself."""
+    return pkgutil.resolve_name(function) if isinstance(function, str) else function

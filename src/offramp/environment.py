@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from offramp.backends import backends
 from offramp.errors import OptionError
 
 
@@ -15,7 +16,6 @@ def describe() -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    packages = ("offramp", "torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino")
     return {
         "cpu": cpu_name(),
         "cores": cores(),
@@ -23,8 +23,14 @@ def describe() -> dict[str, Any]:
         "gpu": gpu,
         "platform": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{package: _version(package) for package in packages},
+        **{package: _version(package) for package in packages()},
     }
+
+
+def packages() -> tuple[str, ...]:
+    """Those that results depend on."""
+    ours = ("offramp", "torch", "transformers", "tokenizers", "numpy")
+    return (*ours, *(package for backend in backends().values() for package in backend.packages))
 
 
 def _version(package: str) -> str | None:

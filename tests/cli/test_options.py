@@ -9,10 +9,10 @@ import typer
 import typer.main
 from typer.testing import CliRunner
 
+from offramp.backends import backend_names, backends
 from offramp.cli.app import VERBS, app
 from offramp.cli.options import COLUMN_OPTIONS, expand, panels
 from offramp.data import Columns
-from offramp.engine.exports import PRECISIONS
 from offramp.model.config import HEADS, POOLINGS
 from offramp.policy import CRITERIA, Method
 from offramp.training import RECIPES
@@ -119,8 +119,8 @@ CHOICES = [
     (["attach", "m", "--data", "x", "--output", "o", "--targets"], get_args(Targets)),
     (["tune", "m", "--data", "x", "--method"], tuple(Method)),
     (["tune", "m", "--data", "x", "--rule"], tuple(CRITERIA)),
-    (["predict", "m", "--input", "x", "--output", "y", "--backend"], ("auto", *PRECISIONS)),
-    (["export", "m", "--backend"], tuple(name for name in PRECISIONS if name != "torch")),
+    (["predict", "m", "--input", "x", "--output", "y", "--backend"], ("auto", *backend_names())),
+    (["export", "m", "--backend"], tuple(backends())),
 ]
 
 

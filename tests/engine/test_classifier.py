@@ -399,6 +399,11 @@ def test_token_budget_out_of_range():
         classifier_of(token_budget=0)
 
 
+def test_a_device_is_for_pytorch(tmp_path):
+    with pytest.raises(OptionError, match="device is 'cuda', but openvino takes none; leave it out"):
+        load(tmp_path, backend="openvino", device="cuda")
+
+
 def test_what_it_says_of_itself(bert):
     assert bert.labels == ("a", "b", "c")
     assert bert.exits == EXITS

@@ -19,10 +19,13 @@ from offramp.engine.torch_stages import TorchStages
 from offramp.exporting.graphs import write_graphs
 from offramp.model.encoding import Encoded
 from offramp.policy import Confidence, Threshold, replay, score_exits
+from toy_backend import write_toy
+
+pytestmark = pytest.mark.usefixtures("toy_backend")
 
 EXITS = (1, 2, LAYERS)
-BACKENDS = ("onnxruntime", "openvino")
-KINDS = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
+BACKENDS = ("onnxruntime", "openvino", "toy")
+KINDS = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"), ("toy", "fp32")]
 # Heads of their own as the last exit, among others; two exits, since writing a graph takes seconds.
 ENCODERS = {
     **{family: {"exits": (1, LAYERS)} for family in FAMILIES},
@@ -40,6 +43,7 @@ def exported(tmp_path_factory):
     def graphs(family, attention, **config):
         network, folder = tiny_network(family, **config), tmp_path_factory.mktemp(family)
         write_graphs(network, folder, attention=attention)
+        write_toy(network, folder, "fp32", ())
         return network, folder
 
     def make(family="bert", backend="onnxruntime", precision="fp32", attention="sdpa", **config):
@@ -148,6 +152,7 @@ def test_graphs_may_be_links_as_in_the_cache_of_the_hub(backend, tmp_path):
     network, real, linked = tiny_network(), tmp_path / "real", tmp_path / "snapshot" / "graphs"
     real.mkdir()
     write_graphs(network, real, attention="sdpa")
+    write_toy(network, real, "fp32", ())
     linked.mkdir(parents=True)
     for place, path in enumerate(sorted(real.iterdir())):
         path.rename(tmp_path / str(place))

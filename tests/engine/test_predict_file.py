@@ -193,6 +193,13 @@ def test_a_folder_instead_of_a_classifier(classifier, source, tmp_path):
         predict("nothing", input=source, output="c.jsonl")
 
 
+@pytest.mark.parametrize("option", [{"backend": "openvino"}, {"precision": "bf16"}, {"threads": 2}], ids=str)
+def test_options_of_loading_are_refused_for_a_classifier_in_memory(option, classifier, source, tmp_path):
+    with pytest.raises(OptionError, match=r"would do nothing to a classifier in memory, .* or give the model folder"):
+        predict(classifier, input=source, output=str(tmp_path / "out.csv"), **option)
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_standard_output(classifier, source, capfdbinary):
     predict(classifier, input=source, output="-", keep=["id"])
     lines = capfdbinary.readouterr().out.decode().splitlines()

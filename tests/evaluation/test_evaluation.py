@@ -316,6 +316,21 @@ def test_options_out_of_range_are_refused(rows, options, message):
         evaluate(classifier(), rows, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"backend": "openvino"},
+            "backend 'openvino' would do nothing to a classifier in memory, .* torch fp32",
+        ),
+        ({"backend": "torch", "precision": "bf16"}, "backend 'torch' and precision 'bf16' would do nothing"),
+    ],
+)
+def test_options_of_loading_are_refused_for_a_classifier_in_memory(rows, options, message):
+    with pytest.raises(OptionError, match=message):
+        evaluate(classifier(), rows, **options)
+
+
 def test_data_that_do_not_fit_the_model_are_refused(rows):
     with pytest.raises(DataError, match="name the column of the second with --text-pair-column"):
         evaluate(classifier(text_pair=True), rows)

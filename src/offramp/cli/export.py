@@ -1,10 +1,21 @@
 """``offramp export``."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand, panels
+from offramp.backends import AUTO, backends, precisions_of
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    ExportBackend,
+    ExportPrecision,
+    JsonFile,
+    ModelFolder,
+    either,
+    expand,
+    panels,
+)
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
@@ -19,17 +30,24 @@ EXAMPLES = (
 )
 
 
+def _only_in(precision: str) -> str:
+    """The backends that have a precision, in brackets; nothing where all do."""
+    having = [name for name, backend in backends().items() if precision in backend.precisions]
+    return "" if len(having) == len(backends()) else f" ({', '.join(having)})"
+
+
 @panels(Data=("data", "columns"))
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,
-    backend: Annotated[
-        Literal["onnxruntime", "openvino"], typer.Option(metavar="BACKEND", help="onnxruntime or openvino")
-    ],
+    backend: Annotated[ExportBackend, typer.Option(metavar="BACKEND", help=either(tuple(backends())))],
     columns: Columns,
     precision: Annotated[
-        Literal["fp32", "bf16", "int8"],
-        typer.Option(metavar="PRECISION", help="fp32, bf16 (openvino) or int8"),
+        ExportPrecision,
+        typer.Option(
+            metavar="PRECISION",
+            help=either([f"{one}{_only_in(one)}" for one in precisions_of(AUTO)]),
+        ),
     ] = "fp32",
     data: Annotated[
         str | None,

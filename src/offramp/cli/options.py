@@ -5,9 +5,18 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import typer
+
+from offramp.backends import AUTO, TORCH, backend_names, backends, precisions_of
+
+
+def either(names: Sequence[object]) -> str:
+    """Names in a sentence that offers a choice of them."""
+    *others, last = map(str, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
 
 COLUMN_OPTIONS = {
     "text": "text-column",
@@ -34,17 +43,28 @@ At = Annotated[
         show_default=False,
     ),
 ]
-BackendChoice = Literal["auto", "torch", "onnxruntime", "openvino"]
-PrecisionChoice = Literal["auto", "fp32", "bf16", "int8"]
 Pooling = Literal["pooler", "cls", "mean"]
 Head = Literal["linear", "mlp"]
+if TYPE_CHECKING:
+    BackendChoice: TypeAlias = str
+    PrecisionChoice: TypeAlias = str
+    ExportBackend: TypeAlias = str
+    ExportPrecision: TypeAlias = str
+else:  # what can be chosen stands in the table of backends
+    BackendChoice = Literal[AUTO, *backend_names()]
+    PrecisionChoice = Literal[AUTO, *precisions_of(AUTO)]
+    ExportBackend = Literal[*backends()]
+    ExportPrecision = Literal[*precisions_of(AUTO)]
 Backend = Annotated[
     BackendChoice,
-    typer.Option(metavar="BACKEND", help="torch, or an exported one: onnxruntime, openvino; auto = the fastest."),
+    typer.Option(metavar="BACKEND", help=f"{TORCH}, or an exported one: {', '.join(backends())}; auto = the fastest."),
 ]
 Precision = Annotated[
     PrecisionChoice,
-    typer.Option(metavar="PRECISION", help="fp32, bf16 or int8, as far as the backend has it; auto = the fastest."),
+    typer.Option(
+        metavar="PRECISION",
+        help=f"{either(precisions_of(AUTO))}, as far as the backend has it; auto = the fastest.",
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")]
 OutputFolder = Annotated[str, typer.Option(help="Model folder to write.")]
@@ -131,7 +151,7 @@ def expand(
         # The choices stand in the help text; in the table they would take the place of the options' names.
         metavar = field.name.upper() if get_origin(kind) is Literal else None
         if metavar is not None and not any(str(choice) in text for choice in get_args(kind)):
-            text += f": {', '.join(get_args(kind)[:-1])} or {get_args(kind)[-1]}"
+            text += f": {either(get_args(kind))}"
         if optional and field.default is not None:
             text += f"; default: {_plain(field.default)}"
         options[field.name] = inspect.Parameter(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from offramp.backends import AUTO
 from offramp.cli.options import (
     COLUMN_OPTIONS,
     SOURCE,
@@ -93,11 +94,12 @@ def command(
             probabilities=probabilities,
             keep=kept,
             resume=resume,
-            backend=backend,
-            precision=precision,
-            threads=threads,
             on_progress=update,
             score=score,
+            # On a cluster the pool has loaded the model already.
+            backend=AUTO if ray else backend,
+            precision=AUTO if ray else precision,
+            threads=threads,
         )
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after layer {layers}" for layers, rows in scored.exits.items())
     classified = count(scored.rows, "row classified; it left", "rows classified; they left")

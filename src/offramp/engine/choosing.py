@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp import environment
-from offramp.backends import AUTO, TORCH, Engine
-from offramp.engine.exports import PRECISIONS, Export, exports_of, read_export
+from offramp.backends import AUTO, TORCH, Engine, backend_names, backends, precisions_of
+from offramp.engine.exports import Export, exports_of, not_exported, read_export
 from offramp.errors import OptionError
 from offramp.extras import check_installed
 from offramp.files import is_there
@@ -23,8 +23,6 @@ DEFAULT_THRESHOLD = 0.9
 DEFAULT_TOKEN_BUDGET = 2048
 # Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
 WINDOW = 8192
-# What brings the runtime of a backend; the package is called as the backend is.
-_EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
 
 
 def choose_engine(folder: Path, backend: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
@@ -38,7 +36,8 @@ def choose_engine(folder: Path, backend: str = AUTO, precision: str = AUTO, thre
     check_engine(backend, precision, threads)
     engine = _choose(folder, backend, precision, threads)
     if engine.exported:
-        check_installed(f"the backend {engine.backend}", _EXTRAS[engine.backend], engine.backend)
+        chosen = backends()[engine.backend]
+        check_installed(f"the backend {chosen.name}", chosen.extra, *chosen.packages)
     return engine
 
 
@@ -57,11 +56,13 @@ def check_model(
 
     Raises:
         ModelFolderError, OptionError, MissingExtraError: as :func:`offramp.load`; threshold and at are both given, the
-            threshold is out of range, or there is no such operating point.
+            threshold is out of range, or there is no such operating point; backend or precision is given for a
+            classifier in memory.
     """
     check_one_given(threshold=threshold, at=at)
     if threshold is not None:
         check_threshold(threshold)
+    check_unloaded(model, backend=backend, precision=precision)
     if not isinstance(model, str | Path):
         return model
     folder = Path(model)
@@ -100,12 +101,26 @@ def processor_of(engine: Engine, device: str | None = None) -> str:
 
 def check_engine(backend: str, precision: str, threads: int | None) -> None:
     """Refuses backends, precisions and numbers of threads that no model has."""
-    if backend not in (AUTO, *PRECISIONS):
-        raise OptionError(f"backend {backend!r} is not known; valid: {', '.join((AUTO, *PRECISIONS))}")
-    known = PRECISIONS.get(backend) or tuple(dict.fromkeys(one for several in PRECISIONS.values() for one in several))
+    if backend not in (AUTO, *backend_names()):
+        raise OptionError(f"backend {backend!r} is not known; valid: {', '.join((AUTO, *backend_names()))}")
+    known = precisions_of(backend)
     if precision not in (AUTO, *known):
         raise OptionError(f"precision {precision!r} is not one of {backend}'s; valid: {', '.join((AUTO, *known))}")
     environment.check_threads(threads)
+
+
+def check_unloaded(model: "str | Path | Classifier", **options: object) -> None:
+    """Refuses options of loading for a classifier in memory, which they would do nothing to.
+
+    Raises:
+        OptionError: one is neither None nor "auto".
+    """
+    given = [f"{name} {value!r:.60}" for name, value in options.items() if value not in (None, AUTO)]
+    if given and not isinstance(model, str | Path):
+        raise OptionError(
+            f"{' and '.join(given)} would do nothing to a classifier in memory, which runs in {model.stages.engine} "
+            "already; leave that out, or give the model folder"
+        )
 
 
 def check_one_given(**options: object) -> None:
@@ -131,13 +146,15 @@ def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> 
         if backend in (AUTO, export.engine.backend) and precision in (AUTO, export.engine.precision)
     ]
     fastest = max(fitting, key=lambda export: (export.doubt is None, _gain(export, threads)), default=None)
-    if backend == AUTO and precision in (AUTO, *PRECISIONS[TORCH]):
-        # PyTorch in fp32 is what gains are measured against, and what runs where nothing was measured.
-        faster = fastest is not None and fastest.doubt is None and _gain(fastest, threads) > 1
-        return fastest.engine if fastest is not None and faster else in_torch
+    # PyTorch in fp32 is what gains are measured against, and what runs where nothing was measured.
+    shown = fastest is not None and fastest.doubt is None and _gain(fastest, threads) > 1
+    if backend == AUTO and precision in (AUTO, *precisions_of(TORCH)) and not shown:
+        return in_torch
     if fastest is None:
-        wanted = (backend, PRECISIONS[backend][0]) if precision == AUTO else ("openvino", precision)
-        return read_export(folder, Engine(*wanted)).engine  # which tells that it is not there, and how to get it
+        names = [name for name in backends() if backend in (AUTO, name) and precision in (AUTO, *precisions_of(name))]
+        raise not_exported(
+            folder, *(Engine(name, precisions_of(name)[0] if precision == AUTO else precision) for name in names)
+        )
     return fastest.engine
 
 

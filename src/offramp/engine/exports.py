@@ -3,23 +3,15 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
-from offramp.backends import Engine
+from offramp.backends import Engine, backends
 from offramp.calibration import Calibration
 from offramp.errors import ModelFolderError
 from offramp.files import check_readable, is_there
 from offramp.folder import EXPORT, WEIGHTS, export_folder
 
-Backend = Literal["torch", "onnxruntime", "openvino"]
-Precision = Literal["fp32", "bf16", "int8"]
-PRECISIONS: dict[str, tuple[Precision, ...]] = {
-    "torch": ("fp32", "bf16"),
-    "onnxruntime": ("fp32", "int8"),
-    "openvino": ("fp32", "bf16", "int8"),
-}
 FULL = "full"
 EMBED = "embed"
 
@@ -101,15 +93,21 @@ def read_export(model: Path, engine: Engine) -> Export:
     """
     folder = export_folder(model, engine)
     if not is_there(folder / EXPORT.name):
-        there = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
-        raise ModelFolderError(
-            f"{model} has no export for {engine.backend} in {engine.precision} (exported is {there}); "
-            f"run  offramp export {model} --backend {engine.backend} --precision {engine.precision}"
-        )
+        raise not_exported(model, engine)
     export = EXPORT.read(folder, Export)
     if export.weights != weights_fingerprint(model):
         raise ModelFolderError(f"{folder} was exported from other weights than {model} holds now; {EXPORT.cure}")
     return export
+
+
+def not_exported(model: Path, *engines: Engine) -> ModelFolderError:
+    """The error that a model folder has an export for none of some engines, and how to get the first."""
+    wanted = " or ".join(f"{engine.backend} in {engine.precision}" for engine in engines)
+    there = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
+    return ModelFolderError(
+        f"{model} has no export for {wanted} (exported is {there}); "
+        f"run  offramp export {model} --backend {engines[0].backend} --precision {engines[0].precision}"
+    )
 
 
 def save_calibration(model: Path, engine: Engine, calibration: Calibration) -> None:
@@ -127,7 +125,7 @@ def save_calibration(model: Path, engine: Engine, calibration: Calibration) -> N
 
 def exports_of(model: Path) -> list[Export]:
     """Every export in a model folder that can be used."""
-    engines = (Engine(backend, precision) for backend, several in PRECISIONS.items() for precision in several)
+    engines = (Engine(one.name, precision) for one in backends().values() for precision in one.precisions)
     return [read_export(model, engine) for engine in engines if is_there(export_folder(model, engine) / EXPORT.name)]
 
 

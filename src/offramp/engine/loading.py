@@ -4,18 +4,16 @@ from pathlib import Path
 
 import torch
 
-from offramp.backends import AUTO, TORCH, Engine
+from offramp.backends import AUTO, TORCH, Engine, backends, imported
 from offramp.calibration import Calibration
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
 from offramp.engine.classifier import Classifier
 from offramp.engine.exports import Export, read_export
 from offramp.engine.hub import folder_of
-from offramp.engine.onnxruntime_stages import OnnxRuntimeStages
-from offramp.engine.openvino_stages import OpenVinoStages
 from offramp.engine.stages import Stages
 from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
-from offramp.errors import ModelFolderError
+from offramp.errors import ModelFolderError, OptionError
 from offramp.folder import export_folder
 from offramp.model import LoadedModel
 from offramp.model import load as load_model
@@ -47,7 +45,7 @@ def load(
         token_budget: tokens of a batch, padding included; by default the fastest that ``offramp bench --autotune``
             found on this processor.
         threads: processor threads; by default the backend's choice. In ``torch`` it holds for the whole process.
-        device: where ``torch`` runs, such as ``"cuda"``; by default a GPU if there is one.
+        device: where ``torch`` runs, such as ``"cuda"``; by default a GPU if there is one. No other backend takes it.
         few_shapes: batches will have few different shapes, so that what is prepared for one is worth keeping.
 
     Raises:
@@ -57,6 +55,8 @@ def load(
         MissingExtraError: the backend is not installed.
         StorageError: a file cannot be read, or what the hub gives not be kept.
     """
+    if device is not None and backend not in (AUTO, TORCH):
+        raise OptionError(f"device is {device!r}, but {backend} takes none; leave it out, or run the model in {TORCH}")
     folder = folder_of(folder, revision=revision)
     config = load_config(folder)
     engine = choose_engine(folder, backend if device is None else TORCH, precision, threads)
@@ -126,12 +126,12 @@ def open_export(
 def open_stages(
     graphs: Path, engine: Engine, layers: tuple[int, ...], *, threads: int | None, few_shapes: bool = False
 ) -> Stages:
-    """Opens a folder of graphs.
+    """Opens what was exported for an engine.
 
     Args:
         layers: number of layers run before each exit.
         few_shapes: as for :func:`load`.
     """
-    if engine.backend == "onnxruntime":
-        return OnnxRuntimeStages(graphs, layers, precision=engine.precision, threads=threads)
-    return OpenVinoStages(graphs, layers, precision=engine.precision, threads=threads, few_shapes=few_shapes)
+    opened = imported(backends()[engine.backend].open)
+    stages: Stages = opened(graphs, layers, precision=engine.precision, threads=threads, few_shapes=few_shapes)
+    return stages

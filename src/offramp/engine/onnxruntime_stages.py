@@ -18,7 +18,9 @@ from offramp.model.padding import Batch
 class OnnxRuntimeStages(GraphStages):
     """See :class:`~offramp.engine.stages.Stages`."""
 
-    def __init__(self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None) -> None:
+    def __init__(
+        self, folder: Path, layers: tuple[int, ...], *, precision: str, threads: int | None, few_shapes: bool = False
+    ) -> None:
         try:
             import onnxruntime
         except ImportError:

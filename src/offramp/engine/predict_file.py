@@ -26,7 +26,7 @@ from offramp.data import (
 )
 from offramp.engine.ahead import ahead
 from offramp.engine.arriving import arriving
-from offramp.engine.choosing import WINDOW, check_model, open_model
+from offramp.engine.choosing import WINDOW, check_model, check_unloaded, open_model
 from offramp.engine.predictions import Predictions, column_names
 from offramp.errors import DataError, OptionError
 from offramp.model.folder import Described
@@ -110,7 +110,8 @@ def predict(
         keep: input columns to carry through; a mapping gives them other names in the output.
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
             Without it such a run is an error.
-        backend, precision, threads: what runs a model folder; see :func:`offramp.load`.
+        backend, precision, threads: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes
+            none of them.
         on_rows: called with the number of rows written so far; those of a window are written together.
         on_progress: is told what is being done, and how many rows have left so far.
         score: what classifies the rows; by default the classifier, in this process. It makes the same predictions of
@@ -127,6 +128,7 @@ def predict(
     columns = columns or Columns()
     carried = keep if isinstance(keep, Mapping) else {name: name for name in keep}
     names = list(carried.values())
+    check_unloaded(model, threads=threads)
     known = check_model(model, backend=backend, precision=precision, threads=threads, threshold=threshold, at=at)
     check_columns(known, columns, names, probabilities)
     rows = open_rows(input, output, columns, list(carried), resume=resume)

@@ -73,7 +73,7 @@ def evaluate(
             :func:`offramp.evaluation.recommend` chooses.
         show_texts: put the texts of the worst disagreements into the result.
         seconds: about how long the timed runs may take; it decides the size of the sample.
-        backend, precision: what runs a model folder; see :func:`offramp.load`.
+        backend, precision: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes neither.
         threads: processor threads to use; by default the backend's choice.
         seed: of the sample.
         on_progress: called with what is being done, how many of how many parts.

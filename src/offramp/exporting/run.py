@@ -1,7 +1,6 @@
 """The ``export`` verb: a model for another runtime, checked against PyTorch and measured."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp import environment
-from offramp.backends import Engine
+from offramp.backends import Backend, Engine, backends, imported
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import Columns, LabelledTexts, Texts, check_untrained, distinct, read_any, remember, temperatures_of
 from offramp.engine import check_model, check_rows, targets_of
 from offramp.engine.exports import (
-    EMBED,
-    PRECISIONS,
     Export,
     Speed,
     weights_fingerprint,
@@ -34,13 +31,7 @@ from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
-    from offramp.model import LoadedModel
 
-# What writes graphs and runs them, for each backend: the extra, and the packages in it.
-_TOOLS = {
-    "onnxruntime": ("onnx", "onnx", "onnxscript", "onnxruntime"),
-    "openvino": ("openvino", "onnx", "onnxscript", "openvino", "nncf"),
-}
 # At most this far from PyTorch's logits in fp32; in other precisions labels have to agree this often.
 TOLERANCE = 1e-3
 AGREEMENT = {"fp32": 0.999, "bf16": 0.97, "int8": 0.9}
@@ -83,7 +74,7 @@ def export(
     threads: int | None = None,
     on_progress: OnProgress = unheard,
 ) -> Exported:
-    """Writes a model for ONNX Runtime or OpenVINO into its folder, checks it against PyTorch and measures it.
+    """Writes a model for another backend into its folder, checks it against PyTorch and measures it.
 
     With labelled data the temperatures are fitted anew, since another precision moves confidences; with texts alone
     only where those of the model were fitted to what its last exit says. An exit keeps that of PyTorch where the data
@@ -94,7 +85,7 @@ def export(
 
     Args:
         model: a model folder.
-        backend: ``onnxruntime`` or ``openvino``.
+        backend: ``onnxruntime``, ``openvino`` or another of :func:`offramp.backends.backends`.
         precision: ``fp32``, ``bf16`` (openvino) or ``int8``.
         data: texts that the model was not trained on, best with labels, such as the dev data; needed for int8 in
             openvino, whose ranges are taken from them. Without it a few built-in sentences serve for the check.
@@ -111,10 +102,10 @@ def export(
         StorageError: the folder cannot be written.
     """
     folder = Path(model)
-    _check_options(backend, precision, data)
+    to = _backend_for(backend, precision, data)
     known = check_model(folder, backend="torch", threads=threads)
     check_folder_writable(folder)
-    check_installed(f"exporting to {backend}", *_TOOLS[backend])
+    check_installed(f"exporting to {backend}", to.extra, *to.packages, *to.tools)
     rows = None if data is None else read_any(data, columns or Columns())
     texts, pairs = _texts(rows, takes_pairs=known.takes_pairs)
     if rows is not None:
@@ -133,7 +124,11 @@ def export(
     with replacing(target) as new:
         new.mkdir()
         on_progress("writing graphs", 0, 3)
-        _write(loaded, reference, texts, pairs, backend, precision, new)
+        some = reference.encode(texts[:_CALIBRATION_TEXTS], None if pairs is None else pairs[:_CALIBRATION_TEXTS])
+        try:
+            imported(to.write)(loaded.network, new, precision, list(reference.batches(some)))
+        except ImportError as error:
+            raise MissingExtraError(f"exporting to {backend}", to.extra) from error
         stages = open_stages(new, engine, reference.exits, threads=threads)
         exported = Classifier(stages, reference.config, reference.tokenizer, reference.calibration)
         on_progress("comparing with PyTorch", 1, 3)
@@ -178,14 +173,16 @@ def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
     return tuple(points.names_without(written.engine, open_export(folder, written).fingerprint))
 
 
-def _check_options(backend: str, precision: str, data: str | None) -> None:
-    if backend not in PRECISIONS or backend == "torch":
-        valid = ", ".join(name for name in PRECISIONS if name != "torch")
-        raise OptionError(f"a model cannot be exported to {backend!r}; valid: {valid}")
-    if precision not in PRECISIONS[backend]:
-        raise OptionError(f"{backend} has no {precision!r}; valid: {', '.join(PRECISIONS[backend])}")
-    if (backend, precision) == ("openvino", "int8") and data is None:
-        raise OptionError("int8 in openvino takes its ranges from texts; give some with --data, such as the dev data")
+def _backend_for(name: str, precision: str, data: str | None) -> Backend:
+    if (backend := backends().get(name)) is None:
+        raise OptionError(f"a model cannot be exported to {name!r}; valid: {', '.join(backends())}")
+    if precision not in backend.precisions:
+        raise OptionError(f"{name} has no {precision!r}; valid: {', '.join(backend.precisions)}")
+    if precision in backend.needs_texts and data is None:
+        raise OptionError(
+            f"{precision} in {name} takes its ranges from texts; give some with --data, such as the dev data"
+        )
+    return backend
 
 
 def _refitted(
@@ -216,7 +213,7 @@ def _doubt(agreement: float, precision: str, different: int) -> str | None:
     """Why an agreement with PyTorch on some different texts does not show that it is high enough on all."""
 
     def shows(texts: int) -> bool:
-        p_value = hoeffding_bentkus(np.array(1 - agreement), 1 - AGREEMENT[precision], texts)
+        p_value = hoeffding_bentkus(np.array(1 - agreement), 1 - _least_agreement(precision), texts)
         return bool(p_value <= 1 - CONFIDENCE)
 
     if precision == "fp32" or shows(different):
@@ -225,7 +222,7 @@ def _doubt(agreement: float, precision: str, different: int) -> str | None:
     return (
         f"{agreement:.2%} of the labels agree with PyTorch on {different} different "
         f"{'text' if different == 1 else 'texts'}, which does not show that "
-        f"{AGREEMENT[precision]:.0%} of all do; that takes {'more' if needed is None else needed} texts"
+        f"{_least_agreement(precision):.0%} of all do; that takes {'more' if needed is None else needed} texts"
     )
 
 
@@ -235,47 +232,22 @@ def _texts(rows: LabelledTexts | Texts | None, *, takes_pairs: bool) -> tuple[li
     return list(SENTENCES), list(SENTENCES[::-1]) if takes_pairs else None
 
 
-def _write(
-    loaded: "LoadedModel",
-    classifier: "Classifier",
-    texts: list[str],
-    pairs: list[str] | None,
-    backend: str,
-    precision: str,
-    target: Path,
-) -> None:
-    from offramp.exporting.graphs import write_graphs
-    from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
-
-    attention = "eager" if backend == "openvino" else "sdpa"
-    try:
-        if precision != "int8":
-            write_graphs(loaded.network, target, attention=attention)
-            return
-        with tempfile.TemporaryDirectory(dir=target) as temporary:
-            graphs = Path(temporary)
-            write_graphs(loaded.network, graphs, attention=attention)
-            if backend == "openvino":
-                some = slice(None, _CALIBRATION_TEXTS)
-                encoded = classifier.encode(texts[some], None if pairs is None else pairs[some])
-                quantise_for_openvino(graphs, target, classifier.exits, list(classifier.batches(encoded)))
-            else:
-                quantise_for_onnxruntime(graphs, target, classifier.exits)
-        write_graphs(loaded.network, target, attention=attention, only=EMBED)
-    except ImportError:
-        raise MissingExtraError("writing ONNX graphs", "openvino" if backend == "openvino" else "onnx") from None
+def _least_agreement(precision: str) -> float:
+    """How often labels have to agree; what a backend brings beyond the usual precisions is judged as int8."""
+    return AGREEMENT.get(precision, AGREEMENT["int8"])
 
 
 def _check(
     classifier: "Classifier", expected: NDArray[np.float32], found: NDArray[np.float32], precision: str
 ) -> tuple[float, float]:
     """Share of labels that agree over all exits, and the largest difference of a logit."""
+    least = _least_agreement(precision)
     agreement = float(np.mean([classifier.problem.agree(*pair) for pair in zip(expected, found, strict=True)]))
     difference = float(np.abs(expected - found).max())
-    if agreement < AGREEMENT[precision] or (precision == "fp32" and not difference <= TOLERANCE):
+    if agreement < least or (precision == "fp32" and not difference <= TOLERANCE):
         raise CheckFailed(
             f"the export is too far from PyTorch: {agreement:.2%} of the labels agree over all exits (at least "
-            f"{AGREEMENT[precision]:.1%} must), and logits differ by up to {difference:.2g}; nothing was written, "
+            f"{least:.1%} must), and logits differ by up to {difference:.2g}; nothing was written, "
             "try another precision"
         )
     return agreement, difference

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from offramp import environment
 from offramp.benchmark import Kind
 from offramp.data.wording import count
 from offramp.evaluation import LOSSES, Evaluation, Group, OperatingPointHere, Point, add_up, fastest_within, risk_here
@@ -122,7 +123,7 @@ def speed_groups(speeds: Speeds) -> list[tuple[int, list[Speed]]]:
 def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Model, data and machine, as far as figures depend on them."""
     model, data, machine = evaluation.model, evaluation.data, evaluation.environment
-    versions = ("offramp", "torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino", "python")
+    versions = (*environment.packages(), "python")
     threads = count(machine["threads"], "thread")
     return [
         ("Model", f"{model.folder or 'in memory'} ({model.backbone}), {model.fingerprint}"),

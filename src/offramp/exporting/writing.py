@@ -1,0 +1,47 @@
+"""How a network is written for each of our backends: the ``write`` of :class:`offramp.backends.Backend`."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from offramp.engine.exports import EMBED
+from offramp.exporting import graphs
+from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
+from offramp.model import EarlyExitForSequenceClassification
+from offramp.model.padding import Batch
+
+Quantise = Callable[[Path], None]
+
+
+def write_for_onnxruntime(
+    network: EarlyExitForSequenceClassification, folder: Path, precision: str, batches: Sequence[Batch]
+) -> None:
+    """Writes graphs for ONNX Runtime; in int8 it finds ranges as texts come, and needs no batches for them."""
+
+    def quantise(plain: Path) -> None:
+        quantise_for_onnxruntime(plain, folder, tuple(network.config.exits))
+
+    _write(network, folder, "sdpa", quantise if precision == "int8" else None)
+
+
+def write_for_openvino(
+    network: EarlyExitForSequenceClassification, folder: Path, precision: str, batches: Sequence[Batch]
+) -> None:
+    """Writes graphs for OpenVINO, which computes in bf16 from those in fp32; in int8 with ranges from the batches."""
+
+    def quantise(plain: Path) -> None:
+        quantise_for_openvino(plain, folder, tuple(network.config.exits), batches)
+
+    _write(network, folder, "eager", quantise if precision == "int8" else None)
+
+
+def _write(
+    network: EarlyExitForSequenceClassification, folder: Path, attention: str, quantise: Quantise | None
+) -> None:
+    if quantise is None:
+        graphs.write_graphs(network, folder, attention=attention)
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as plain:
+        graphs.write_graphs(network, Path(plain), attention=attention)
+        quantise(Path(plain))
+    graphs.write_graphs(network, folder, attention=attention, only=EMBED)

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from offramp.backends import AUTO, TORCH, Engine, backend_names, backends, imported, precisions_of, register_backend
+from offramp.errors import OptionError
+from toy_backend import TOY, ToyStages, write_toy
+
+
+def test_an_engine_is_a_backend_in_a_precision():
+    assert str(Engine("openvino", "int8")) == "openvino int8"
+    assert Engine("openvino", "int8").exported
+    assert not Engine(TORCH, "bf16").exported
+    assert len({Engine(TORCH, "fp32"), Engine(TORCH, "fp32"), Engine(TORCH, "bf16")}) == 2
+
+
+def test_the_table():
+    assert backend_names() == (TORCH, *backends()) == ("torch", "onnxruntime", "openvino")
+    assert precisions_of(TORCH) == ("fp32", "bf16")
+    assert precisions_of("openvino") == precisions_of(AUTO) == ("fp32", "bf16", "int8")
+    for backend in backends().values():
+        assert callable(imported(backend.open))
+        assert callable(imported(backend.write))
+
+
+def test_a_registered_backend_stands_in_it(monkeypatch):
+    monkeypatch.setattr("offramp.backends._TABLE", dict(backends()))
+    register_backend(TOY)
+    assert backend_names()[-1] == "toy"
+    assert precisions_of(AUTO)[-1] == "fp8"
+    register_backend(TOY)  # once more, as where a module is read again
+    assert imported(backends()["toy"].open).__name__ == ToyStages.__name__
+    assert imported(backends()["toy"].write) is write_toy
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"name": "openvino"}, "a backend 'openvino' already"),
+        ({"name": "torch"}, "a backend 'torch' already"),
+        ({"name": "auto"}, "a backend 'auto' already"),
+        ({"name": "../toy"}, "cannot be called '../toy'; use small letters"),
+        ({"name": "Toy"}, "cannot be called 'Toy'"),
+        ({"name": ""}, "cannot be called ''"),
+        ({"precisions": ()}, "has no precision"),
+    ],
+)
+def test_what_cannot_be_registered(changes, reason):
+    before = backend_names()
+    with pytest.raises(OptionError, match=reason):
+        register_backend(replace(TOY, **changes))
+    assert backend_names() == before
+
+
+def test_the_table_is_read_without_pytorch_and_runtimes():
+    code = "import sys, offramp.cli.options, offramp.engine.choosing as it; print(sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert not {f"'{name}'" for name in ("torch", "openvino", "onnxruntime", "onnx")} & set(
+        loaded.strip("[]\n").split(", ")
+    )
