@@ -193,7 +193,8 @@ def graphs_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def toy_backend() -> Iterator[None]:
     """There is one backend more."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("offramp.backends._TABLE", dict(backends()))
+        table = dict(backends())
+        patched.setattr("offramp.backends._table", lambda: table)
         register_backend(TOY)
         yield
 

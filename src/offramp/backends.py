@@ -5,20 +5,25 @@
     register_backend(Backend("mine", ("fp32",), open="my_package.stages:MyStages", write="my_package.export:write"))
 
 From then on ``offramp.export(model, backend="mine")`` writes a model for it, and with ``offramp.load(model,
-backend="mine")`` it runs.
+backend="mine")`` it runs, in this process. The command line and processes that offramp starts know the backends of
+installed packages, each a :class:`Backend` under the entry points ``offramp.backends``.
 """
 
 import pkgutil
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
-from offramp.errors import OptionError
+from offramp.errors import OptionError, first_line
 
 AUTO = "auto"
 TORCH = "torch"
+_GROUP = "offramp.backends"
 
 Function = str | Callable[..., Any]
 """A function, or where it is, as ``package.module:name``: imported when it is first called."""
@@ -73,30 +78,39 @@ class Backend:
 
 
 _TORCH_PRECISIONS = ("fp32", "bf16")
-_TABLE = {
-    backend.name: backend
-    for backend in (
-        Backend(
-            "onnxruntime",
-            ("fp32", "int8"),
-            open="offramp.engine.onnxruntime_stages:OnnxRuntimeStages",
-            write="offramp.exporting.writing:write_for_onnxruntime",
-            extra="onnx",
-            packages=("onnxruntime",),
-            tools=("onnx", "onnxscript"),
-        ),
-        Backend(
-            "openvino",
-            ("fp32", "bf16", "int8"),
-            open="offramp.engine.openvino_stages:OpenVinoStages",
-            write="offramp.exporting.writing:write_for_openvino",
-            needs_texts=("int8",),
-            extra="openvino",
-            packages=("openvino",),
-            tools=("onnx", "onnxscript", "nncf"),
-        ),
-    )
-}
+_OURS = (
+    Backend(
+        "onnxruntime",
+        ("fp32", "int8"),
+        open="offramp.engine.onnxruntime_stages:OnnxRuntimeStages",
+        write="offramp.exporting.writing:write_for_onnxruntime",
+        extra="onnx",
+        packages=("onnxruntime",),
+        tools=("onnx", "onnxscript"),
+    ),
+    Backend(
+        "openvino",
+        ("fp32", "bf16", "int8"),
+        open="offramp.engine.openvino_stages:OpenVinoStages",
+        write="offramp.exporting.writing:write_for_openvino",
+        needs_texts=("int8",),
+        extra="openvino",
+        packages=("openvino",),
+        tools=("onnx", "onnxscript", "nncf"),
+    ),
+)
+
+
+@cache
+def _table() -> dict[str, Backend]:
+    """Ours, and those of installed packages; others are added as they are registered."""
+    table = {backend.name: backend for backend in _OURS}
+    for point in entry_points(group=_GROUP):
+        try:
+            _add(point.load(), table)
+        except Exception as error:  # whatever is wrong with somebody else's package, ours is of use without it
+            warnings.warn(f"the backend {point.name!r} ({point.value}) is left out: {first_line(error)}", stacklevel=2)
+    return table
 
 
 def register_backend(backend: Backend) -> None:
@@ -105,30 +119,34 @@ def register_backend(backend: Backend) -> None:
     Raises:
         OptionError: its name is taken or not a plain word, or it has no precision.
     """
+    _add(backend, _table())
+
+
+def _add(backend: Backend, table: dict[str, Backend]) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", backend.name):
         raise OptionError(f"a backend cannot be called {backend.name!r}; use small letters, digits, - and _")
-    if backend.name in (AUTO, TORCH) or _TABLE.get(backend.name, backend) != backend:
+    if backend.name in (AUTO, TORCH) or table.get(backend.name, backend) != backend:
         raise OptionError(f"there is a backend {backend.name!r} already; give yours another name")
     if not backend.precisions:
         raise OptionError(f"the backend {backend.name!r} has no precision; give it at least one, such as fp32")
-    _TABLE[backend.name] = backend
+    table[backend.name] = backend
 
 
 def backends() -> Mapping[str, Backend]:
     """The table: all that models can be exported to, by name, in the order in which they were registered."""
-    return MappingProxyType(_TABLE)
+    return MappingProxyType(_table())
 
 
 def backend_names() -> tuple[str, ...]:
     """All that a model can run in; PyTorch comes first."""
-    return (TORCH, *_TABLE)
+    return (TORCH, *_table())
 
 
 def precisions_of(backend: str) -> tuple[str, ...]:
     """The precisions of a backend; those of all where it is "auto"."""
     if backend == AUTO:
         return tuple(dict.fromkeys(one for name in backend_names() for one in precisions_of(name)))
-    return _TORCH_PRECISIONS if backend == TORCH else _TABLE[backend].precisions
+    return _TORCH_PRECISIONS if backend == TORCH else _table()[backend].precisions
 
 
 def imported(function: Function) -> Callable[..., Any]:
