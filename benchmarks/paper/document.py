@@ -11,6 +11,7 @@ from benchmarks.paper.plan import Plan, Run
 from benchmarks.paper.results import LOSSES, Results, StepCost
 from offramp.errors import OptionError
 from offramp.files import read_json, replacing, write_json
+from offramp.records import from_json
 
 DOCUMENT, FOLDER = "reproduction.md", "reproduction"
 TABLES = f"{FOLDER}/tables.md"
@@ -30,7 +31,7 @@ def read_results(plan: Plan, folder: Path) -> list[Results]:
     """
     names = dict.fromkeys(f"{run.data}-{run.encoder}" for run in plan.runs())
     files = [folder / f"{name}.json" for name in names]
-    results = [Results.from_dict(read_json(file)) for file in files if file.is_file()]
+    results = [from_json(Results, read_json(file)) for file in files if file.is_file()]
     for one in results:
         for method in one.methods:
             if method.layers != (planned := plan.exits(Run(one.data, one.encoder, method.method, 0))):

@@ -22,6 +22,7 @@ from offramp.evaluation import Request, interleave, measure_stages, ratio
 from offramp.files import read_json, replacing, write_json
 from offramp.folder import TRAINING
 from offramp.policy import StageCosts
+from offramp.records import from_json, to_json
 
 # Early exit itself is timed at so many thresholds.
 THRESHOLDS = 6
@@ -90,7 +91,7 @@ def measure_times(place: Place, run: Run) -> None:
         lot=clock.lot(_request(rows, order[: _lot_size(classifier, rows, order)])),
         single=clock.single(_request(rows, order[:SINGLES])),
     )
-    write_json(place.times(run.data, run.encoder), times.to_dict())
+    write_json(place.times(run.data, run.encoder), to_json(times))
 
 
 def _load() -> float | None:
@@ -177,4 +178,4 @@ class _Clock:
 
 def read_times(file: Path) -> Times:
     """Reads what :func:`measure_times` wrote."""
-    return Times.from_dict(read_json(file))
+    return from_json(Times, read_json(file))

@@ -1,6 +1,5 @@
 """The figures of one data set and encoder, kept in the repository: tables and pictures are made of them alone."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +8,6 @@ from benchmarks.paper.curves import Chosen, Correlations, Reach, Versus
 from benchmarks.paper.plan import JOINT, OURS, PER_EXIT, SHARED, STANDARD
 from benchmarks.paper.times import Times
 from offramp.files import read_json
-from offramp.policy import Interval
 
 KINDS = ("lot", "single")
 RULES = (SHARED, PER_EXIT)
@@ -206,57 +204,6 @@ class Results:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, rounded to what can be told apart."""
         return {name: _rounded(value) for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "Results":
-        """Reads what :meth:`to_dict` gave."""
-        return cls(
-            **{
-                **content,
-                "times": Times.from_dict(content["times"]),
-                "methods": _all(_method, content["methods"]),
-                "lines": _all(lambda one: NamedLine(**{**one, "accuracy": tuple(one["accuracy"])}), content["lines"]),
-                "comparisons": _all(_comparison, content["comparisons"]),
-                "missing": tuple(content["missing"]),
-            }
-        )
-
-
-def _all(read: Callable[[Any], Any], entries: list[Any]) -> tuple[Any, ...]:
-    return tuple(read(entry) for entry in entries)
-
-
-def _line(content: Mapping[str, Any]) -> Line:
-    return Line(
-        tuple(content["accuracy"]),
-        content["fastest"],
-        {loss: Reach(**one) for loss, one in content["within"].items()},
-        {loss: None if one is None else _chosen(one) for loss, one in content["chosen"].items()},
-    )
-
-
-def _chosen(content: Mapping[str, Any]) -> Chosen:
-    return Chosen(content["speedup"], Interval(**content["gain"]))
-
-
-def _method(content: Mapping[str, Any]) -> MethodFigures:
-    found = content["correlations"]
-    return MethodFigures(
-        **{
-            **content,
-            "layers": tuple(content["layers"]),
-            "accuracies": tuple(content["accuracies"]),
-            "lines": {
-                rule: {kind: _line(line) for kind, line in lines.items()} for rule, lines in content["lines"].items()
-            },
-            "correlations": None if found is None else Correlations(**found),
-        }
-    )
-
-
-def _comparison(content: Mapping[str, Any]) -> Comparison:
-    versus = content["versus"]
-    return Comparison(**{**content, "versus": Versus(**{**versus, "gain": Interval(**versus["gain"])})})
 
 
 def _rounded(value: Any) -> Any:

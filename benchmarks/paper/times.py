@@ -1,7 +1,6 @@
 """How long the parts of a network take, and what a row costs that leaves at an exit."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -107,22 +106,3 @@ class Times:
     fingerprint: str
     lot: Lot
     single: Lot
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Reads what :meth:`to_dict` gave."""
-        return cls(content["environment"], content["fingerprint"], _lot(content["lot"]), _lot(content["single"]))
-
-
-def _lot(content: Mapping[str, Any]) -> Lot:
-    return Lot(
-        rows=content["rows"],
-        full=Cost(**content["full"]),
-        stages=tuple(Cost(**one) for one in content["stages"]),
-        cut=tuple(Cost(**one) for one in content["cut"]),
-        real=tuple(RealSpeed(**one) for one in content["real"]),
-    )

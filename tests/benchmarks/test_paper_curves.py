@@ -11,6 +11,7 @@ from benchmarks.paper import curves
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp.calibration import Problem
 from offramp.policy import ExitAnswers, Outcomes
+from offramp.records import from_json, to_json
 
 LAYERS = (1, 2, 4, 6)
 
@@ -51,7 +52,7 @@ def test_a_row_costs_the_stages_up_to_its_exit(lot):
 
 def test_times_come_back_from_json(lot):
     times = Times({"cpu": "one"}, "sha256:0", lot, replace(lot, rows=5))
-    assert Times.from_dict(times.to_dict()) == times
+    assert from_json(Times, to_json(times)) == times
 
 
 @given(st.floats(1e-4, 1e-2), st.floats(1e-6, 1e-4), st.integers(0, 2**31))

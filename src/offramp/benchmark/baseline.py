@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from offramp.benchmark.result import SCHEMA, Benchmark
+from offramp.benchmark.result import Benchmark, Row, read_benchmark
 from offramp.data.wording import count
 from offramp.errors import CheckFailed, DataError, OptionError
+from offramp.records import from_json
 
 # What has to be the same for two benchmarks to be comparable. Versions may differ: that is what one may want to check.
 _SAME = {
@@ -18,23 +20,6 @@ _SAME = {
     "options": ("thresholds", "points", "threads", "token_budgets", "seed"),
 }
 _CURE = "measure a baseline anew with --json"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure with its quartiles."""
-
-    median: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The speed of one contender: texts a second offline, and the median latency in milliseconds."""
-
-    offline: Figure
-    single_stream: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +36,7 @@ class Baseline:
     content: Mapping[str, Any]
     timed_rows: int
     single_rows: int
-    rows: Mapping[tuple[str, int], Past]
+    rows: Mapping[tuple[str, int], Row]
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -60,21 +45,7 @@ def read_baseline(path: Path) -> Baseline:
     Raises:
         DataError: the file is missing, something else, or too rough to compare with.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
-        doubts = [str(doubt) for doubt in content.get("doubts", ())]
-        kept = {part: {key: content[part][key] for key in keys} for part, keys in _SAME.items()}
-        rows = {(row["name"], row["threads"]): _past(row) for row in content["rows"]}
-        found = Baseline(path, kept, content["data"]["timed_rows"], content["data"]["single_rows"], rows)
-    except OSError as error:
-        raise DataError(f"cannot read the baseline {path}: {error.strerror or error}; {_CURE}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not what 'offramp bench --json' writes ({error!r:.80}); {_CURE}") from None
-    if doubts:
-        raise DataError(f"the baseline {path} is too rough to compare with: {'; '.join(doubts)}; {_CURE}")
-    return found
+    return read_benchmark(path, partial(_baseline, path), "baseline", _CURE)
 
 
 def check_comparable(
@@ -124,23 +95,22 @@ def check(result: Benchmark, baseline: Baseline) -> None:
             continue
         where = f"{row.name} ({count(row.threads, 'thread')})"
         speed, latency = row.offline.texts_per_second, row.single_stream.p50_of_rounds
-        if speed.high < past.offline.low:
-            slower.append(f"{where}: {speed.median:.1f} texts/s, were {past.offline.median:.1f}")
-        if latency.low > past.single_stream.high:
-            slower.append(f"{where}: {latency.median:.2f} ms a text, were {past.single_stream.median:.2f}")
+        past_speed, past_latency = past.offline.texts_per_second, past.single_stream.p50_of_rounds
+        if speed.high < past_speed.low:
+            slower.append(f"{where}: {speed.median:.1f} texts/s, were {past_speed.median:.1f}")
+        if latency.low > past_latency.high:
+            slower.append(f"{where}: {latency.median:.2f} ms a text, were {past_latency.median:.2f}")
     if slower:
         raise CheckFailed(f"slower than {baseline.path}: {'; '.join(slower)}")
 
 
-def _past(row: Mapping[str, Any]) -> Past:
-    return Past(
-        _figure(row["offline"]["texts_per_second"]),
-        _figure(row["single_stream"]["p50_of_rounds"]),
-    )
-
-
-def _figure(content: Mapping[str, Any]) -> Figure:
-    return Figure(float(content["median"]), float(content["low"]), float(content["high"]))
+def _baseline(path: Path, found: Benchmark) -> Baseline:
+    if found.doubts:
+        raise DataError(f"the baseline {path} is too rough to compare with: {'; '.join(found.doubts)}; {_CURE}")
+    parts = found.to_dict()
+    content = {part: {key: parts[part][key] for key in keys} for part, keys in _SAME.items()}
+    timed, single = (from_json(int, found.data[key]) for key in ("timed_rows", "single_rows"))
+    return Baseline(path, content, timed, single, {(row.name, row.threads): row for row in found.rows})
 
 
 def _plain(value: Any) -> Any:

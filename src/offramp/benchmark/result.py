@@ -1,8 +1,10 @@
 """What a benchmark found: the content of ``offramp bench --json``."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,13 @@ from offramp.backends import REFERENCE, Engine
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.measuring import Timing
 from offramp.benchmark.quality import Quality
+from offramp.errors import DataError
 from offramp.evaluation import Ratio, ratio
+from offramp.records import from_json
 
 SCHEMA = 1
+
+T = TypeVar("T")
 
 # The slowest hundredth of fewer requests is a handful of accidents.
 LEAST_FOR_P99 = 1000
@@ -131,6 +137,28 @@ class Benchmark:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, ready for JSON."""
         return asdict(self)
+
+
+def read_benchmark(path: Path, take: Callable[[Benchmark], T], what: str, cure: str) -> T:
+    """Reads what ``offramp bench --json`` wrote.
+
+    Args:
+        take: picks from it what is needed; a key that it looks for in vain is told as damage.
+        what: the name of the file's role, for messages.
+        cure: what to do about a file that cannot be used.
+
+    Raises:
+        DataError: the file is missing, or something else.
+    """
+    try:
+        content = from_json(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+        if content.get("schema") != SCHEMA:
+            raise ValueError(f"schema {content.get('schema')}, this version reads {SCHEMA}")
+        return take(from_json(Benchmark, content))
+    except OSError as error:
+        raise DataError(f"cannot read the {what} {path}: {error.strerror or error}; {cure}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not what 'offramp bench --json' writes ({error!s:.80}); {cure}") from None
 
 
 def rows_of(

@@ -5,12 +5,13 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from offramp.errors import DataError, OptionError
 from offramp.files import locked, storage_errors, write_json
+from offramp.records import from_json, to_json
 
 PROGRESS = "progress.json"
 ROWS = "rows"
@@ -29,6 +30,14 @@ class Progress:
     rows: int = 0
     bytes: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """How far a file has come, and under which settings it may go on."""
+
+    settings: Mapping[str, Any]
+    progress: Progress
 
 
 class Unfinished:
@@ -52,7 +61,7 @@ class Unfinished:
         if self._settings is not None and progress.rows:
             # In this order: the note must never speak of bytes that a crash can take away.
             os.fsync(self._stream.fileno())
-            write_json(self.path.with_name(PROGRESS), {"settings": dict(self._settings), "progress": asdict(progress)})
+            write_json(self.path.with_name(PROGRESS), to_json(_Note(self._settings, progress)))
             self.progress = progress
 
 
@@ -122,23 +131,22 @@ def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:
     if not note.is_file():
         return Progress()
     try:
-        record = json.loads(note.read_text(encoding="utf-8"))
-        before, progress = record["settings"], Progress(**record["progress"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{note} is damaged ({error!r}); delete {folder} to start anew") from None
-    changed = [name for name in settings if before.get(name) != settings[name]]
+        noted = from_json(_Note, json.loads(note.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise DataError(f"{note} is damaged ({error}); delete {folder} to start anew") from None
+    changed = [name for name in settings if noted.settings.get(name) != settings[name]]
     if changed:
         raise OptionError(
             f"{folder} holds a run with another {', '.join(changed)}; "
             "resume with the same options and input, or delete that folder to start anew"
         )
     there = rows.stat().st_size if rows.is_file() else 0
-    if there < progress.bytes:
+    if there < noted.progress.bytes:
         raise DataError(
-            f"{rows} is damaged: it holds {there} bytes, but {progress.bytes} were written; "
+            f"{rows} is damaged: it holds {there} bytes, but {noted.progress.bytes} were written; "
             f"delete {folder} to start anew"
         )
-    return progress
+    return noted.progress
 
 
 def _cut(folder: Path, size: int) -> BinaryIO:

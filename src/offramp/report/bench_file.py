@@ -1,14 +1,13 @@
 """What ``offramp bench --json`` measured, as far as a report shows it."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from offramp.backends import REFERENCE
-from offramp.benchmark import SCHEMA, Kind
-from offramp.errors import DataError, OptionError
+from offramp.benchmark import Benchmark, Kind, Row
+from offramp.benchmark.result import read_benchmark
+from offramp.errors import OptionError
+from offramp.records import from_json
 
 _CURE = "run  offramp bench MODEL --data FILE --json BENCH"
 
@@ -66,15 +65,7 @@ def read_speeds(path: Path, model: Path) -> Speeds:
         OptionError: the benchmark is of another model.
         ModelFolderError: the model folder is damaged.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
-        fingerprint, speeds = content["model"]["fingerprint"], _speeds(content)
-    except OSError as error:
-        raise DataError(f"cannot read the benchmark {path}: {error.strerror or error}; {_CURE}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not what 'offramp bench --json' writes ({error!r:.80}); {_CURE}") from None
+    fingerprint, speeds = read_benchmark(path, _speeds, "benchmark", _CURE)
     from offramp.engine import load  # with it comes PyTorch, which takes seconds
 
     found = load(model, **asdict(REFERENCE)).fingerprint
@@ -86,37 +77,35 @@ def read_speeds(path: Path, model: Path) -> Speeds:
     return speeds
 
 
-def _speeds(content: Mapping[str, Any]) -> Speeds:
-    data, environment = content["data"], content["environment"]
-    return Speeds(
-        processor=str(environment["gpu"] or environment["cpu"]),
-        data=str(data["source"]),
-        fingerprint=str(data["fingerprint"]),
-        mean_tokens=float(data["mean_tokens"]),
-        timed_rows=int(data["timed_rows"]),
-        single_rows=int(data["single_rows"]),
-        rows=tuple(_speed(row) for row in content["rows"]),
+def _speeds(found: Benchmark) -> tuple[str, Speeds]:
+    """The model's fingerprint, and what is shown."""
+    data, environment = found.data, found.environment
+    speeds = Speeds(
+        processor=from_json(str, environment["gpu"] or environment["cpu"]),
+        data=from_json(str, data["source"]),
+        fingerprint=from_json(str, data["fingerprint"]),
+        mean_tokens=from_json(float, data["mean_tokens"]),
+        timed_rows=from_json(int, data["timed_rows"]),
+        single_rows=from_json(int, data["single_rows"]),
+        rows=tuple(map(_speed, found.rows)),
     )
+    return from_json(str, found.model["fingerprint"]), speeds
 
 
-def _speed(row: Mapping[str, Any]) -> Speed:
-    speed, single = row["offline"]["texts_per_second"], row["single_stream"]
+def _speed(row: Row) -> Speed:
+    speed, single = row.offline.texts_per_second, row.single_stream
     return Speed(
-        name=str(row["name"]),
-        kind=Kind(row["kind"]),
-        backend=str(row["backend"]),
-        precision=str(row["precision"]),
-        threads=int(row["threads"]),
-        accuracy=_number(row["accuracy"]),
-        texts_per_second=float(speed["median"]),
-        low=float(speed["low"]),
-        high=float(speed["high"]),
-        requests=int(single["requests"]),
-        p50=float(single["p50"]),
-        p90=float(single["p90"]),
-        p99=_number(single["p99"]),
+        name=row.name,
+        kind=row.kind,
+        backend=row.backend,
+        precision=row.precision,
+        threads=row.threads,
+        accuracy=row.accuracy,
+        texts_per_second=speed.median,
+        low=speed.low,
+        high=speed.high,
+        requests=single.requests,
+        p50=single.p50,
+        p90=single.p90,
+        p99=single.p99,
     )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
