@@ -84,6 +84,7 @@ def command(
     from offramp.benchmark import check as compare
     from offramp.engine import DEFAULT_THRESHOLD
     from offramp.files import check_writable, write_json
+    from offramp.folder import TUNING
     from offramp.report import check_picture, speed_picture
 
     if picture is not None:
@@ -115,7 +116,7 @@ def command(
     if picture is not None:
         speed_picture(result, Path(picture))
     print_benchmark(result.to_dict(), wide=wide)
-    for written in (json, picture, Path(model) / "tuning.json" if autotune and not result.doubts else None):
+    for written in (json, picture, Path(model) / TUNING.name if autotune and not result.doubts else None):
         if written is not None:
             say(f"wrote {written}")
     if result.doubts:

@@ -50,7 +50,7 @@ def command(
     ]
     header = ["exit after layer", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
     say(table(header, rows))
-    say(f"\nfitted on {count(result.after.rows, 'row')}; wrote {Path(model) / 'calibration.json'}")
+    say(f"\nfitted on {count(result.after.rows, 'row')}; wrote {Path(model) / CALIBRATION.name}")
     if doubt := result.after.doubt:
         say(f"warning: {doubt}")
     if result.void:

@@ -111,6 +111,7 @@ def command(
     from pathlib import Path
 
     from offramp.files import check_writable, write_json
+    from offramp.folder import POINTS
     from offramp.tuning import check, tune
 
     if json is not None:
@@ -147,7 +148,7 @@ def command(
         slower = [point.name for point in tuned.points if point.seen.speedup < 1]
         faster = [point.name for point in tuned.points if point.name not in slower]
         use = f"; use a point with --at {faster[-1]}" if faster else ""
-        say(f"wrote {Path(model) / 'operating_points.json'}{use}")
+        say(f"wrote {Path(model) / POINTS.name}{use}")
         if slower:
             say(f"warning: {', '.join(slower)}: expected to be slower than full depth, which is the better choice")
     if tuned.dropped:
