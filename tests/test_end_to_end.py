@@ -31,7 +31,8 @@ def test_from_labelled_texts_to_predictions(minilm, newswires, tmp_path):
         for part, rows in newswires.items()
     }
     recipe = offramp.Recipe(epochs=1, batch_size=16, learning_rates=(1e-3,), head_learning_rate=5e-3, dropout=0)
-    trained = offramp.train(files["train"], model=str(minilm), output=tmp_path / "model", max_length=32, recipe=recipe)
+    short = offramp.Architecture(max_length=32)
+    trained = offramp.train(str(minilm), files["train"], output=tmp_path / "model", architecture=short, recipe=recipe)
     assert trained.exits == (1, 2, 4, 6)
     assert offramp.load(trained.folder).config.pooling == "mean"
 

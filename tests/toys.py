@@ -4,13 +4,14 @@ import csv
 import json
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from conftest import tiny_model
 from offramp.calibration import Calibration
 from offramp.model import save
-from offramp.training import Recipe
+from offramp.training import Architecture, Recipe, Regime
 
 LABELS = ("a", "b", "c")
 EXITS = (1, 2, 4)
@@ -19,6 +20,18 @@ EXITS = (1, 2, 4)
 QUICK = Recipe(
     epochs=4, batch_size=16, learning_rates=(1e-2,), head_learning_rate=5e-2, dropout=0, patience=9, precision="fp32"
 )
+
+
+def grouped(**options: Any) -> dict[str, Any]:
+    """Arguments of ``train`` and ``attach`` from single options, each put into the dataclass that has it."""
+    groups = {"architecture": Architecture(), "regime": Regime(), "recipe": QUICK}
+    names = {field.name: name for name, group in groups.items() for field in fields(group)}
+    found = {name: value for name, value in options.items() if value is not None and name not in names}
+    for name, group in groups.items():
+        changes = {option: options[option] for option, its in names.items() if its == name and option in options}
+        if changes:
+            found[name] = replace(found.get(name, group), **changes)
+    return found
 
 
 def word_of(label: str, randomly: random.Random) -> str:

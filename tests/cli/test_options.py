@@ -16,7 +16,7 @@ from offramp.data import Columns
 from offramp.model.config import HEADS, POOLINGS
 from offramp.policy import CRITERIA, Method
 from offramp.training import RECIPES
-from offramp.training.attaching import Targets
+from offramp.training.recipe import Targets
 from offramp.training.regimes import Name
 
 
@@ -44,12 +44,12 @@ def run(arguments, **options):
 def test_fields_become_options():
     result, got = run(["x", "--rate", "2", "--sizes", "3", "--sizes", "4", "--name-of-it", "it", "--flag"])
     assert result.exit_code == 0
-    assert got == ("x", Group(rate=2.0, sizes=[3, 4], name_of_it="it"), True)
+    assert got == ("x", Group(rate=2.0, sizes=(3, 4), name_of_it="it"), True)
 
 
 def test_defaults_are_the_fields_own():
     _, (_, group, flag) = run(["x"])
-    assert (group.rate, tuple(group.sizes), group.name_of_it, flag) == (0.5, (1,), None, False)
+    assert (group.rate, group.sizes, group.name_of_it, flag) == (0.5, (1,), None, False)
 
 
 def test_the_help_text_comes_from_the_field():
@@ -62,7 +62,7 @@ def test_optional_groups_hold_only_what_was_given():
     _, (_, group, _) = run(["x", "--name-of-it", "it"], optional=True)
     assert group == {"name_of_it": "it"}
     _, (_, group, _) = run(["x"], optional=True)
-    assert {name: value for name, value in group.items() if value} == {}
+    assert group == {}
 
 
 def test_the_help_of_an_optional_group_shows_the_fields_defaults():
@@ -71,6 +71,21 @@ def test_the_help_of_an_optional_group_shows_the_fields_defaults():
     for text in ("how fast; default: 0.5", "how large; default: 1", "what it is called"):
         assert text in shown
     assert "called; default" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "group"),
+    [
+        ([], Group(rate=2)),
+        (["--group", "slow"], Group(rate=0.1, sizes=(7,))),
+        (["--group", "slow", "--rate", "3", "--name-of-it", "it"], Group(rate=3, sizes=(7,), name_of_it="it")),
+        (["--sizes", "1", "--sizes", "2"], Group(rate=2, sizes=(1, 2))),
+    ],
+)
+def test_single_values_change_the_preset_that_is_chosen(arguments, group):
+    presets = {"usual": Group(rate=2), "slow": Group(rate=0.1, sizes=(7,))}
+    assert run(["x", *arguments], presets=presets)[1] == ("x", group, False)
+    assert run(["x", "--group", "fast"], presets=presets)[0].exit_code == 2
 
 
 def test_options_can_have_other_names():

@@ -37,7 +37,7 @@ def test_a_model_is_trained_and_its_figures_shown(offramp, place):
     assert names(place) == ["model"]
     record = json.loads((place / "model" / "training.json").read_text())
     assert record["recipe"]["learning_rates"] == [1e-3, 2e-3]
-    assert (record["seed"], record["trials"]) == (3, 2)
+    assert (record["seed"], record["recipe"]["trials"]) == (3, 2)
 
 
 def test_labels_are_shown_with_their_rows_and_look_alikes_warned_of(offramp, place):

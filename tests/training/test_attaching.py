@@ -15,7 +15,7 @@ from offramp.data import Columns, read_texts, uses_of
 from offramp.data.seen import fitted_rows
 from offramp.errors import BackboneError, DataError, OptionError
 from offramp.training import ExitFit
-from toys import LABELS, multi, names, pairs, single, write_jsonl
+from toys import LABELS, grouped, multi, names, pairs, single, write_jsonl
 
 FIT = ExitFit(epochs=12, learning_rate=1e-2)
 
@@ -51,8 +51,8 @@ class Stage:
         self.texts = write_jsonl(folder / "texts.jsonl", [{"text": row["text"]} for row in self.fresh])
 
     def attach(self, output, **options):
-        settings = {"data": self.texts, "exits": (1, 2), "fit": FIT, **options}
-        return offramp.attach(settings.pop("model", self.classifier), output=output, **settings)
+        settings = {"model": self.classifier, "data": self.texts, "exits": (1, 2), "fit": FIT, **options}
+        return offramp.attach(output=output, **grouped(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,8 @@ def test_the_seed_decides_everything(stage, finished, tmp_path):
 def test_several_labels(tmp_path):
     rows, kind = multi(300, seed=3), "multi_label_classification"
     classifier = fine_tuned(tmp_path / "classifier", rows, kind)
-    options = {"data": write_jsonl(tmp_path / "data.jsonl", multi(200, seed=4)), "exits": (3,), "fit": FIT}
+    options = {"data": write_jsonl(tmp_path / "data.jsonl", multi(200, seed=4)), "fit": FIT}
+    options["architecture"] = offramp.Architecture(exits=(3,))
     without = offramp.attach(classifier, output=tmp_path / "without", **options).calibration
     labelled = offramp.attach(classifier, output=tmp_path / "with", targets="both", **options).calibration
     assert without.exits[0].accuracy > 0.4  # all three labels at once; chance is 1 in 8
@@ -182,7 +183,7 @@ def test_labels_can_be_named(tmp_path):
         ({"exits": (9,)}, OptionError, "no exit fits after layer 9"),
         ({"head": "deep"}, OptionError, "head 'deep' is not known"),
         ({"pooling": "max"}, OptionError, "pooling 'max' is not known"),
-        ({"dev_fraction": 0}, OptionError, "dev-fraction is 0"),
+        ({"dev": 0.0}, OptionError, "dev-fraction is 0"),
         ({"seed": -1}, OptionError, "seed is -1"),
         ({"targets": "labels"}, DataError, "has no column 'label'"),
         ({"labels": ["a"]}, OptionError, "the classifier has 3 outputs"),

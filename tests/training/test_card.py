@@ -6,7 +6,7 @@ from huggingface_hub import ModelCard
 
 from conftest import tiny_network
 from offramp.calibration import Problem, fit_agreement, fit_calibration
-from offramp.training.card import attached_card, model_card
+from offramp.training.card import model_card
 
 ATTACHED = {"attached_to": "some/where/classifier", "targets": "both", "rows": {"train": 123, "dev": 45}}
 RECORD = {"backbone": "some/where/encoder/", "rows": {"train": 123, "dev": 45}}
@@ -59,14 +59,14 @@ def test_braces_in_a_name_do_no_harm():
 def test_a_card_of_a_classifier_that_got_exits():
     network, (_, labelled) = tiny_network(), card()
     record = {"attached_to": "some/where/classifier", "targets": "both", "rows": {"train": 123, "dev": 45}}
-    text = attached_card(network.config, labelled, record)
+    text = model_card(network.config, labelled, record)
     assert "`classifier`" in text
     assert "its own head is the last exit" in text
     assert "fitted to labels and what the classifier believes at full depth on 123 texts" in text
     assert "no labels" not in text
     logits = np.random.default_rng(0).normal(size=(3, 45, 3))
     agreement = fit_agreement(logits, Problem.SINGLE_LABEL, (1, 2, 4), "sha256:0")
-    text = attached_card(network.config, agreement, record | {"targets": "model"})
+    text = model_card(network.config, agreement, record | {"targets": "model"})
     assert "| exit after layer | agrees with full depth |" in text
     assert "There were no labels" in text
     assert "`offramp calibrate`" in text
@@ -130,5 +130,5 @@ def test_what_is_not_known_is_not_told(tmp_path):
 def test_a_folder_hands_on_what_its_card_says(tmp_path, theirs, told):
     (tmp_path / "README.md").write_text(theirs)
     network, (_, calibration) = tiny_network(), card()
-    found = front_matter(attached_card(network.config, calibration, ATTACHED | {"attached_to": str(tmp_path)}))
+    found = front_matter(model_card(network.config, calibration, ATTACHED | {"attached_to": str(tmp_path)}))
     assert {key: value for key, value in found.items() if key.startswith(("license", "base"))} == told

@@ -14,7 +14,7 @@ from offramp.data.seen import FITTING
 from offramp.errors import OptionError
 from offramp.training import Listener, Regime, course, train
 from offramp.training.trainer import fit
-from toys import EXITS, QUICK, names, single, write_jsonl
+from toys import EXITS, QUICK, grouped, names, single, write_jsonl
 
 ONE_EPOCH = replace(QUICK, epochs=1)
 REGIMES = ["weighted", "frozen", "mixed", "sweet", "alternating"]
@@ -34,7 +34,7 @@ class Stage:
         settings = {"dev": self.dev, "exits": EXITS, "pooling": "mean", "recipe": ONE_EPOCH, **options}
         regime = Regime(name=name, **switches)
         settings.setdefault("model", str(self.folder / "encoder"))
-        return train(self.data, output=output, regime=regime, **settings)
+        return train(settings.pop("model"), self.data, output=output, **grouped(regime=regime, **settings))
 
 
 @pytest.fixture(scope="module")

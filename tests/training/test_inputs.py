@@ -13,7 +13,7 @@ from conftest import tiny_backbone, tiny_tokenizer, write_classifier
 from damage import TOKENIZER, TOKENIZER_CONFIG, change_json
 from offramp.data import Columns
 from offramp.model import LayerStack
-from offramp.training import ExitFit, Recipe, Regime, train
+from offramp.training import Architecture, ExitFit, Recipe, Regime, train
 from toys import LABELS, pairs, single, write_jsonl
 
 RECIPE = Recipe(epochs=1, batch_size=8, head_learning_rate=5e-2, learning_rates=(1e-2,), dropout=0, precision="fp32")
@@ -40,6 +40,7 @@ ODDITIES = {
 }
 # 12 tokens, so that some texts are cut.
 LIMIT = 12
+ARCHITECTURE = Architecture(exits=(1, 2), max_length=LIMIT)
 # The only token of the batches with which encoders are tried out.
 PROBE = {5}
 LONG = {"text": " ".join(f"w{number}" for number in range(40)), "label": "a"}
@@ -94,8 +95,8 @@ def test_trained_and_calibrated_on_what_the_engine_reads(oddity, family, read, t
     tiny_backbone(family).save_pretrained(tmp_path / "encoder")
     tiny_tokenizer().save_pretrained(tmp_path / "encoder")
     train_file, dev_file = (write_jsonl(tmp_path / f"{n}.jsonl", rows) for n, rows in (("t", SINGLE), ("d", single(9))))
-    options = {"dev": dev_file, "max_length": LIMIT, "exits": (1, 2), "recipe": RECIPE}
-    summary = train(train_file, model=odd(tmp_path / "encoder", oddity), output=tmp_path / "model", **options)
+    options = {"dev": dev_file, "architecture": ARCHITECTURE, "recipe": RECIPE}
+    summary = train(odd(tmp_path / "encoder", oddity), train_file, output=tmp_path / "model", **options)
     trained = set(read)
     assert read_by_engine(read, tmp_path / "model", [*SINGLE, *single(9)]) == trained
     dev = single(9)
@@ -107,12 +108,12 @@ def test_trained_and_calibrated_on_what_the_engine_reads(oddity, family, read, t
 @pytest.mark.parametrize("oddity", ODDITIES)
 def test_so_it_is_for_pairs_and_frozen_encoders(oddity, read, tmp_path, encoder_folder):
     train_file, dev_file = (write_jsonl(tmp_path / f"{n}.jsonl", rows) for n, rows in (("t", PAIRS), ("d", pairs(9))))
-    options = {"dev": dev_file, "max_length": LIMIT, "exits": (1, 2), "recipe": RECIPE}
+    options = {"dev": dev_file, "architecture": ARCHITECTURE, "recipe": RECIPE}
     for regime in ("joint", "frozen"):
         read.clear()
         train(
+            odd(encoder_folder, oddity),
             train_file,
-            model=odd(encoder_folder, oddity),
             output=tmp_path / regime,
             columns=Columns(text="first", text_pair="second"),
             regime=Regime(name=regime),
@@ -127,7 +128,7 @@ def test_so_it_is_for_pairs_and_frozen_encoders(oddity, read, tmp_path, encoder_
 def test_attached_to_what_the_engine_reads_and_hugging_face_says_of_each_text_alone(oddity, family, read, tmp_path):
     folder = odd(write_classifier(tmp_path / "classifier", family), oddity)
     data = write_jsonl(tmp_path / "data.jsonl", [{"text": row["text"]} for row in SINGLE])
-    offramp.attach(folder, data=data, output=tmp_path / "model", exits=(1, 2), fit=FIT, max_length=LIMIT)
+    offramp.attach(folder, data, output=tmp_path / "model", architecture=ARCHITECTURE, fit=FIT)
     attached = set(read)
     assert read_by_engine(read, tmp_path / "model", SINGLE) == attached
 

@@ -42,9 +42,9 @@ def test_a_recipe_is_found_by_its_name():
         recipe_named("fast")
 
 
-def test_values_given_change_a_recipe_and_none_does_not():
-    changed = recipe_named("paper", epochs=7, batch_size=None, trials=5)
-    assert (changed.epochs, changed.batch_size) == (7, 72)
+def test_values_given_change_a_recipe():
+    changed = recipe_named("paper", epochs=7, head_learning_rate=1e-3)
+    assert (changed.epochs, changed.batch_size, changed.head_learning_rate) == (7, 72, 1e-3)
     assert PAPER.epochs == 2
 
 

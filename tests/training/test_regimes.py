@@ -64,15 +64,15 @@ def test_one_exit_is_the_standard_model():
     assert phase.weights == ((1,),)
     assert phase.flow == GradientFlow.full(1)
     assert phase.distill == 0
-    (taught,) = phases_of(Regime(distill=1), (6,), taught=True)
+    (taught,) = phases_of(Regime(distill=1, teacher="classifier"), (6,))
     assert taught == replace(phase, distill=1)
 
 
-@pytest.mark.parametrize("taught", [False, True])
+@pytest.mark.parametrize("taught", [{}, {"distill": 1, "teacher": "classifier"}])
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        *(({"name": name}, f"regime '{name}'") for name in ("weighted", "mixed", "alternating", "frozen", "sweet")),
+        *(({"name": name}, f"regime '{name}'") for name in ("weighted", "mixed", "alternating", "sweet")),
         ({"consistent": True}, "consistent"),
         ({"equilibrium": True}, "equilibrium"),
         ({"name": "weighted", "consistent": True}, "regime 'weighted', consistent"),
@@ -80,10 +80,12 @@ def test_one_exit_is_the_standard_model():
 )
 def test_what_is_about_several_exits_is_refused_for_one(values, named, taught):
     with pytest.raises(OptionError, match=f"the only exit is after layer 6, and there {named} would do nothing; leave"):
-        phases_of(Regime(**values), (6,), taught=taught)
+        phases_of(Regime(**values, **taught), (6,))
 
 
 def test_one_exit_has_no_other_to_learn_from():
+    with pytest.raises(OptionError, match="there regime 'frozen' would do nothing"):
+        phases_of(Regime(name="frozen"), (6,))
     with pytest.raises(OptionError, match="there distill without a teacher would do nothing"):
         phases_of(Regime(distill=1), (6,))
 
@@ -94,6 +96,9 @@ def test_one_exit_has_no_other_to_learn_from():
         ({"name": "best"}, "regime 'best' is not known; valid: joint, weighted, frozen, mixed, sweet, alternating"),
         ({"distill": -1}, "distill is -1; it is a weight beside the labels' 1, so use 0 to 100"),
         ({"distill": float("nan")}, "distill is nan"),
+        ({"teacher": "classifier"}, "a teacher teaches through distillation; give distill a weight, such as 1"),
+        ({"unlabeled": "more.csv"}, "texts without labels teach through distillation alone"),
+        ({"name": "frozen", "distill": 1, "teacher": "classifier"}, "in regime 'frozen' the exits learn what the last"),
         ({"name": "sweet", "equilibrium": True}, "in regime 'sweet' no exit shares layers with a later one; leave one"),
         ({"name": "frozen", "equilibrium": True}, "in regime 'frozen' no exit shares layers with another; leave one"),
         ({"name": "alternating", "equilibrium": True}, "in regime 'alternating' every other step has the last exit al"),

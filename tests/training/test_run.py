@@ -19,7 +19,7 @@ from offramp.data.seen import FITTING
 from offramp.errors import BackboneError, DataError, OptionError, StorageError
 from offramp.training import Listener, Regime, train
 from offramp.training import trainer as trainer_module
-from toys import EXITS, QUICK, multi, names, pairs, single, write_csv, write_jsonl
+from toys import EXITS, QUICK, grouped, multi, names, pairs, single, write_csv, write_jsonl
 
 ONE_EPOCH = replace(QUICK, epochs=1)
 
@@ -48,10 +48,10 @@ class Stage:
     def train(self, output="model", **options):
         settings = {"dev": self.dev, "exits": EXITS, "pooling": "mean", "recipe": QUICK, **options}
         return train(
+            settings.pop("model", str(self.encoder)),
             settings.pop("data", self.data),
-            model=settings.pop("model", str(self.encoder)),
             output=self.folder / output,
-            **settings,
+            **grouped(**settings),
         )
 
 
@@ -190,7 +190,7 @@ def test_several_labels_are_learnt(stage, tmp_path, kind):
         columns = Columns(label_separator=";")
         data = write_csv(tmp_path / "multi.csv", [row | {"label": ";".join(row["label"])} for row in rows])
     longer = replace(QUICK, epochs=8)
-    summary = stage.train(tmp_path / "model", data=data, dev=None, dev_fraction=0.2, columns=columns, recipe=longer)
+    summary = stage.train(tmp_path / "model", data=data, dev=0.2, columns=columns, recipe=longer)
     classifier = offramp.load(summary.folder)
     assert classifier.problem == "multi_label_classification"
     assert summary.calibration.rows == 80
@@ -201,7 +201,7 @@ def test_several_labels_are_learnt(stage, tmp_path, kind):
 def test_a_label_whose_only_row_is_split_off_is_known(stage, tmp_path):
     rows = [*multi(40), {"text": "w50", "label": ["rare"]}]
     data = write_jsonl(tmp_path / "rare.jsonl", rows)
-    summary = stage.train(tmp_path / "model", data=data, dev=None, dev_fraction=0.9, recipe=ONE_EPOCH)
+    summary = stage.train(tmp_path / "model", data=data, dev=0.9, recipe=ONE_EPOCH)
     assert offramp.load(summary.folder).labels == ("a", "b", "c", "rare")
     assert summary.calibration.rows == 37
 
@@ -266,6 +266,7 @@ def test_an_unfinished_run_is_not_started_anew_unasked(stage, broken_off):
         ({"exits": "all"}, r"exits \(.*, now all\)"),
         ({"recipe": replace(QUICK, epochs=9), "pooling": "cls"}, r"pooling .*, recipe epochs \(4, now 9\)"),
         ({"dev": None}, r"data dev \(.*\), data train \(.*\)"),
+        ({"trials": 2, "distill": 1.0}, r"recipe trials \(1, now 2\), regime distill \(0\.0, now 1\.0\)"),
     ],
 )
 def test_an_unfinished_run_is_resumed_with_its_own_options_only(stage, broken_off, change, named):
@@ -353,7 +354,7 @@ def test_checkpoints_are_not_put_beside_what_is_not_ours(stage, tmp_path, resume
 @pytest.mark.parametrize("name", [".", "..", "/"])
 def test_an_output_without_a_name_is_refused(stage, name):
     with pytest.raises(OptionError, match="has no name of its own"):
-        train(stage.data, model=str(stage.encoder), output=name)
+        train(str(stage.encoder), stage.data, output=name)
 
 
 def test_overwrite_replaces_a_model_as_a_whole(stage, tmp_path):
@@ -381,10 +382,10 @@ def test_a_model_is_written_where_a_link_leads(stage, tmp_path):
     [
         ({"trials": 0}, OptionError, "trials is 0"),
         ({"max_length": 1}, OptionError, "max-length is 1; use at least 8 tokens"),
-        ({"dev_fraction": 1.5}, OptionError, r"dev-fraction is 1\.5"),
+        ({"dev": 1.5}, OptionError, r"dev-fraction is 1\.5"),
         ({"seed": -1}, OptionError, "seed is -1; use a whole number from 0"),
         ({"seed": 2**32}, OptionError, "seed is 4294967296"),
-        ({"report_to": "paper"}, OptionError, "report-to is 'paper', .* valid here: none, all"),
+        ({"listener": Listener(report_to="paper")}, OptionError, "report-to is 'paper', .* valid here: none, all"),
         ({"exits": (1, 9)}, OptionError, "no exit fits after layer 9: this encoder has 4 layers"),
         ({"exits": "one"}, OptionError, "exits 'one' are not layer numbers"),
         ({"pooling": "max"}, OptionError, "pooling 'max' is not known; valid: pooler, cls, mean"),
@@ -420,9 +421,8 @@ def test_blank_and_long_texts_are_counted(stage, tmp_path):
 def test_a_library_writes_nothing_to_the_terminal(stage, finished, tmp_path):
     summary, *_ = finished
     program = (
-        "import offramp; from offramp.training import Recipe; "
-        f"offramp.train({stage.dev!r}, model={str(summary.folder)!r}, output={str(tmp_path / 'model')!r}, "
-        "layers=2, recipe=Recipe(epochs=2))"
+        f"import offramp; offramp.train({str(summary.folder)!r}, {stage.dev!r}, output={str(tmp_path / 'model')!r}, "
+        "architecture=offramp.Architecture(layers=2), recipe=offramp.Recipe(epochs=2))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout + result.stderr == ""
@@ -453,12 +453,12 @@ class Second:
 
     def __init__(self, stage):
         self.stage = stage
-        options = {"dev": None, "dev_fraction": 0.2, "recipe": ONE_EPOCH}
+        options = {"dev": 0.2, "recipe": ONE_EPOCH}
         self.first = stage.train("first", exits="4", **options).folder
 
     def train(self, output, role, **options):
         others = {"model": {}, "teacher": {"regime": Regime(distill=1.0)}}[role]
-        settings = {"dev": None, "dev_fraction": 0.2, "recipe": ONE_EPOCH, role: str(self.first), **others, **options}
+        settings = {"dev": 0.2, "recipe": ONE_EPOCH, role: str(self.first), **others, **options}
         return self.stage.train(output, **settings)
 
 
@@ -469,7 +469,7 @@ def second(stage):
 
 @pytest.mark.parametrize("role", ["model", "teacher"])
 @pytest.mark.parametrize(
-    ("options", "share"), [({"seed": 1}, r"8\d|7\d"), ({"dev_fraction": 0.4}, "50"), ({"data": "dev"}, r"\d+")]
+    ("options", "share"), [({"seed": 1}, r"8\d|7\d"), ({"dev": 0.4}, "50"), ({"data": "dev"}, r"\d+")]
 )
 def test_dev_rows_that_were_trained_on_before_are_refused(second, tmp_path, role, options, share):
     if options.get("data"):  # all rows of the first training, split anew

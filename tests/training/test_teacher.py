@@ -17,7 +17,7 @@ from offramp.calibration import Problem
 from offramp.errors import BackboneError, OptionError
 from offramp.training import Listener, Regime, train
 from offramp.training.teacher import Teacher
-from toys import EXITS, LABELS, QUICK, multi, names, single, write_jsonl, write_model
+from toys import EXITS, LABELS, QUICK, grouped, multi, names, single, write_jsonl, write_model
 
 TEXTS = ["w1 w2", "w3 w30 w31 w7 w12", "", "w5", " ".join(f"w{number}" for number in range(60))]
 PAIRS = ["w3", "w9 w8", "w2 w1 w0", "", "w4 w5"]
@@ -152,8 +152,8 @@ class School:
         settings = {"exits": EXITS, "recipe": QUICK, "regime": Regime(distill=100.0), **options}
         settings.setdefault("teacher", getattr(self, "teacher", None))
         settings.setdefault("model", self.encoder)
-        data = data or self.wrong
-        return train(data, output=output, dev=self.dev, pooling="mean", **settings)
+        options = grouped(dev=self.dev, pooling="mean", **settings)
+        return train(options.pop("model"), data or self.wrong, output=output, **options)
 
 
 @pytest.fixture(scope="module")
@@ -227,5 +227,5 @@ def test_who_cannot_teach_is_refused_and_leaves_nothing(school, tmp_path):
     with pytest.raises(
         OptionError, match="the teacher's problem type is single_label_classification, that of the data"
     ):
-        train(several, model=school.encoder, output=tmp_path / "m", regime=Regime(distill=1.0), teacher=school.teacher)
+        train(school.encoder, several, output=tmp_path / "m", regime=Regime(distill=1.0, teacher=school.teacher))
     assert names(tmp_path) == ["other", "several.jsonl"]

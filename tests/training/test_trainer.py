@@ -12,15 +12,18 @@ import offramp.training.trainer as trainer
 from conftest import tiny_backbone, tiny_network
 from offramp.calibration import Problem
 from offramp.training import Listener, Recipe, Regime, train
+from offramp.training.job import Trial
 from offramp.training.phases import phases_of
 from offramp.training.trainer import _attention_for_training, _optimizer, _set_dropout
 from toys import single, write_jsonl
 
+TRIAL = Trial(number=0, learning_rate=1e-4, seed=0)
+
 
 def test_a_run_resumed_inside_an_epoch_equals_an_unbroken_one(tmp_path, encoder_folder, monkeypatch):
     data = write_jsonl(tmp_path / "toys.jsonl", single(60))
-    options = {"model": str(encoder_folder), "recipe": Recipe(epochs=2, batch_size=8, precision="fp32")}
-    train(data, output=tmp_path / "whole", **options)
+    options = {"recipe": Recipe(epochs=2, batch_size=8, precision="fp32")}
+    train(str(encoder_folder), data, output=tmp_path / "whole", **options)
 
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
 
@@ -29,8 +32,8 @@ def test_a_run_resumed_inside_an_epoch_equals_an_unbroken_one(tmp_path, encoder_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(data, output=tmp_path / "broken", listener=Listener(on_step=stop), **options)
-    train(data, output=tmp_path / "broken", resume=True, **options)
+        train(str(encoder_folder), data, output=tmp_path / "broken", listener=Listener(on_step=stop), **options)
+    train(str(encoder_folder), data, output=tmp_path / "broken", resume=True, **options)
     whole, broken = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "broken"))
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
 
@@ -44,8 +47,8 @@ STUCK = {"epochs": 6, "learning_rates": (1e-12,), "head_learning_rate": 1e-12, "
 def test_a_run_broken_off_behind_its_last_step_takes_no_more(tmp_path, encoder_folder, monkeypatch, changes, epochs):
     data = write_jsonl(tmp_path / "toys.jsonl", single(71))
     recipe = Recipe(**{"epochs": 2, "batch_size": 8, "precision": "bf16", **changes})
-    options = {"model": str(encoder_folder), "recipe": recipe}
-    whole = train(data, output=tmp_path / "whole", **options)
+    options = {"recipe": recipe}
+    whole = train(str(encoder_folder), data, output=tmp_path / "whole", **options)
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -53,8 +56,10 @@ def test_a_run_broken_off_behind_its_last_step_takes_no_more(tmp_path, encoder_f
     with monkeypatch.context() as patch:
         patch.setattr(trainer._Trainer, "predict", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(data, output=tmp_path / "broken", **options)
-    resumed = train(data, output=tmp_path / "broken", resume=True, listener=Listener(on_step=stop), **options)
+            train(str(encoder_folder), data, output=tmp_path / "broken", **options)
+    resumed = train(
+        str(encoder_folder), data, output=tmp_path / "broken", resume=True, listener=Listener(on_step=stop), **options
+    )
     assert [epoch.number for epoch in whole.epochs] == epochs
     _assert_equal(resumed, whole)
 
@@ -73,8 +78,8 @@ def _assert_equal(one, other):
 @pytest.mark.parametrize("epochs", [2, 1.5])
 def test_no_epoch_goes_unseen_because_of_a_checkpoint_by_time(tmp_path, encoder_folder, monkeypatch, epochs):
     data = write_jsonl(tmp_path / "toys.jsonl", single(71))
-    options = {"model": str(encoder_folder), "recipe": Recipe(epochs=epochs, batch_size=8, precision="fp32")}
-    whole = train(data, output=tmp_path / "whole", **options)
+    options = {"recipe": Recipe(epochs=epochs, batch_size=8, precision="fp32")}
+    whole = train(str(encoder_folder), data, output=tmp_path / "whole", **options)
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     for number in (1, epochs):
 
@@ -83,8 +88,15 @@ def test_no_epoch_goes_unseen_because_of_a_checkpoint_by_time(tmp_path, encoder_
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            train(data, output=tmp_path / "broken", resume=number > 1, listener=Listener(on_epoch=stop), **options)
-    _assert_equal(train(data, output=tmp_path / "broken", resume=True, **options), whole)
+            train(
+                str(encoder_folder),
+                data,
+                output=tmp_path / "broken",
+                resume=number > 1,
+                listener=Listener(on_epoch=stop),
+                **options,
+            )
+    _assert_equal(train(str(encoder_folder), data, output=tmp_path / "broken", resume=True, **options), whole)
 
 
 def test_exits_have_their_own_learning_rate_and_vectors_do_not_decay():
@@ -113,7 +125,7 @@ def test_learning_rates_rise_and_fall_as_asked(schedule, warmup, rates):
     network, (phase,) = tiny_network(), phases("joint")
     recipe = Recipe(schedule=schedule, warmup=warmup, head_learning_rate=1e-2)
     optimizer = _optimizer(network, recipe, 1e-4)
-    arguments = trainer._arguments(recipe, phase, 1e-4, 0, Path("unused"), "none")
+    arguments = trainer._arguments(recipe, phase, TRIAL, Path("unused"))
     wired = trainer._Trainer(phase, Problem.SINGLE_LABEL, model=network, args=arguments, eval_dataset=[])
     scheduler, found = wired.create_scheduler(100, optimizer), []
     for step in range(101):
@@ -129,7 +141,7 @@ def test_learning_rates_rise_and_fall_as_asked(schedule, warmup, rates):
 def test_gradients_are_cut_to_a_norm_or_left_whole(norm, learns, tmp_path, encoder_folder):
     recipe = Recipe(epochs=1, batch_size=8, weight_decay=0, max_grad_norm=norm, precision="fp32")
     data = write_jsonl(tmp_path / "toys.jsonl", single(40))
-    train(data, model=str(encoder_folder), output=tmp_path / "model", recipe=recipe)
+    train(str(encoder_folder), data, output=tmp_path / "model", recipe=recipe)
     before, after = (load_file(folder / "model.safetensors") for folder in (encoder_folder, tmp_path / "model"))
     name = "encoder.layer.0.output.dense.weight"
     assert torch.equal(before[name], after[f"backbone.{name}"]) is not learns
@@ -230,12 +242,12 @@ def test_a_process_uses_one_gpu(there, used, monkeypatch):
         return arguments
 
     monkeypatch.setattr(trainer, "TrainingArguments", with_gpus)
-    arguments = trainer._arguments(Recipe(), phases("joint")[0], 1e-5, 0, Path("unused"), "none")
+    arguments = trainer._arguments(Recipe(), phases("joint")[0], TRIAL, Path("unused"))
     assert arguments.n_gpu == used
     assert arguments.train_batch_size == Recipe().batch_size
 
 
 def test_no_exit_is_missing_where_all_processes_have_to_agree():
     for name, some_missing in {"joint": False, "sweet": False, "alternating": True, "mixed": True}.items():
-        arguments = trainer._arguments(Recipe(), phases(name)[0], 1e-5, 0, Path("unused"), "none")
+        arguments = trainer._arguments(Recipe(), phases(name)[0], TRIAL, Path("unused"))
         assert arguments.ddp_find_unused_parameters is some_missing

@@ -23,7 +23,7 @@ from offramp.policy import (
     register,
     replay,
 )
-from offramp.training import train
+from offramp.training import Architecture, train
 from offramp.tuning import check, tune
 from offramp.tuning.rows import Measured
 from toys import LABELS, QUICK, multi, names, pairs, single, write_jsonl, write_model
@@ -40,11 +40,11 @@ def trained(tmp_path_factory):
     for name, seed, number in (("train", 1, 240), ("dev", 2, 60), ("cal", 3, 400)):
         write_jsonl(folder / f"{name}.jsonl", single(number, seed))
     train(
+        str(folder / "encoder"),
         str(folder / "train.jsonl"),
-        model=str(folder / "encoder"),
         output=folder / "model",
         dev=str(folder / "dev.jsonl"),
-        exits=(1, 2),
+        architecture=Architecture(exits=(1, 2)),
         recipe=QUICK,
     )
     # The toy is so easy that fitted temperatures saturate the exits.

@@ -6,14 +6,11 @@ import typer
 
 from offramp.cli.options import (
     COLUMN_OPTIONS,
-    HEAD,
+    DEV_OPTIONS,
     SOURCE,
-    Exits,
-    Head,
-    MaxLength,
+    Dev,
     OutputFolder,
     Overwrite,
-    Pooling,
     Seed,
     expand,
     panels,
@@ -22,6 +19,7 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, say_made
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.training.architecture import Architecture
 from offramp.training.recipe import ExitFit
 
 EXAMPLES = (
@@ -31,11 +29,13 @@ EXAMPLES = (
 
 
 @panels(
-    Data=("data", "dev", "dev_fraction", "columns"),
-    Network=("labels", "exits", "pooling", "head", "max_length"),
+    Data=("data", "dev", "columns"),
+    Network=("labels", "architecture"),
     Teaching=("targets", "fit", "seed"),
 )
+@expand("dev", Dev, names=DEV_OPTIONS)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
+@expand("architecture", Architecture, without=["layers"])
 @expand("fit", ExitFit)
 def command(
     model: Annotated[
@@ -46,12 +46,10 @@ def command(
     ],
     data: Annotated[str, typer.Option(help=f"Texts, best ones that MODEL was not trained on: {SOURCE}.")],
     output: OutputFolder,
+    dev: Dev,
     columns: Columns,
+    architecture: Architecture,
     fit: ExitFit,
-    dev: Annotated[
-        str | None, typer.Option(help="Texts to choose the epoch and calibrate on; default: split off DATA.")
-    ] = None,
-    dev_fraction: Annotated[float, typer.Option(help="Share of DATA split off where no --dev is given.")] = 0.1,
     targets: Annotated[
         Literal["model", "labels", "both"],
         typer.Option(
@@ -61,18 +59,6 @@ def command(
     labels: Annotated[
         str | None, typer.Option(help="Label names in the order of MODEL's outputs, as no,yes; default: MODEL's own.")
     ] = None,
-    exits: Exits = None,
-    pooling: Annotated[
-        Pooling | None,
-        typer.Option(
-            metavar="POOLING", help="pooler, cls or mean, for the new exits; default: as MODEL's have, or mean."
-        ),
-    ] = None,
-    head: Annotated[
-        Head | None,
-        typer.Option(metavar="HEAD", help=f"{HEAD}; default: as MODEL's exits have, or linear."),
-    ] = None,
-    max_length: MaxLength = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -83,17 +69,13 @@ def command(
     with progress() as update:
         summary = attach(
             model,
-            data=data,
+            data,
             output=output,
-            dev=dev,
-            dev_fraction=dev_fraction,
+            dev=dev.given,
             columns=columns,
             targets=targets,
             labels=None if labels is None else [label.strip() for label in labels.split(",")],
-            exits=exits,
-            pooling=pooling,
-            head=head,
-            max_length=max_length,
+            architecture=architecture,
             fit=fit,
             seed=seed,
             overwrite=overwrite,

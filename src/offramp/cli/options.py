@@ -3,9 +3,10 @@
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -43,8 +44,6 @@ At = Annotated[
         show_default=False,
     ),
 ]
-Pooling = Literal["pooler", "cls", "mean"]
-Head = Literal["linear", "mlp"]
 if TYPE_CHECKING:
     BackendChoice: TypeAlias = str
     PrecisionChoice: TypeAlias = str
@@ -68,11 +67,6 @@ Precision = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")]
 OutputFolder = Annotated[str, typer.Option(help="Model folder to write.")]
-Exits = Annotated[
-    str | None, typer.Option(help="Layers after which exits sit, as 1,2,4, or 'all'; default: four, spread.")
-]
-HEAD = "linear, or mlp: with a hidden layer"
-MaxLength = Annotated[int | None, typer.Option(help="Tokens at which texts are cut; default: what the encoder takes.")]
 Seed = Annotated[int, typer.Option(help="Makes everything random repeatable.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Show all columns of tables, also beyond 100 characters.")]
@@ -81,6 +75,7 @@ SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name
 
 
 _Command = Callable[..., None]
+_UNIONS = (Union, UnionType)
 
 
 def panels(**groups: Sequence[str]) -> Callable[[_Command], _Command]:
@@ -118,14 +113,65 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _option(parameter: str, flag: str, annotation: Any, default: Any, *, optional: bool) -> inspect.Parameter:
+    """A field as a command-line option; one that is ``optional`` is None where it is left out.
+
+    Args:
+        annotation: ``Annotated[type, "help"]``.
+    """
+    kind, text = get_args(annotation)[:2]
+    members = [one for one in get_args(kind) if one is not NoneType] if get_origin(kind) in _UNIONS else [kind]
+    if len(members) > 1:
+        kind = str | None  # a value of several types is written as text here
+    elif get_origin(members[0]) is tuple:
+        kind = list[get_args(members[0])[0]]  # type: ignore[misc]
+    # The choices stand in the help text; in the table they would take the place of the options' names.
+    choices = get_args(members[0]) if get_origin(members[0]) is Literal else ()
+    if choices and not any(str(choice) in text for choice in choices):
+        text += f": {either(choices)}"
+    if optional and default is not None:
+        text += f"; default: {_plain(default)}"
+    metavar = flag.removeprefix("--").replace("-", "_").upper() if choices else None
+    return inspect.Parameter(
+        parameter,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None if optional else default,
+        annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text, metavar=metavar)],
+    )
+
+
+def _with_options(
+    command: _Command, parameter: str, options: Sequence[inspect.Parameter], make: Callable[[list[Any]], Any]
+) -> _Command:
+    """The command with options in the place of a parameter, which gets what ``make`` makes of their values."""
+    signature = inspect.signature(command)
+    others = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, one in signature.parameters.items()
+        if name != parameter
+    ]
+
+    @functools.wraps(command)
+    def expanded(**given: Any) -> None:
+        values = [given.pop(option.name) for option in options]
+        command(**given, **{parameter: make([tuple(one) if isinstance(one, list) else one for one in values])})
+
+    expanded.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=sorted([*others, *options], key=lambda one: one.default is not inspect.Parameter.empty)
+    )
+    expanded.__annotations__ = {one.name: one.annotation for one in [*others, *options]}
+    return expanded
+
+
 def expand(
     parameter: str,
     group: type,
     *,
     optional: bool = False,
+    presets: Mapping[str, Any] | None = None,
     names: dict[str, str] | None = None,
     without: Collection[str] = (),
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+) -> Callable[[_Command], _Command]:
     """Replaces one parameter of a command by an option for each field of a dataclass.
 
     Each field must be annotated as ``Annotated[type, "help"]``; so an option is declared once, where it is used.
@@ -135,52 +181,52 @@ def expand(
         group: the dataclass.
         optional: every option may be left out, and the parameter gets a dict of those given: for dataclasses whose
             defaults depend on another option. The help shows those of the fields.
+        presets: dataclasses by name, to start from: one more option, called as the parameter, chooses, and the others
+            change single values. The first is the default, and the help shows its values.
         names: option names of the fields, where they differ from the field's.
         without: fields that the command has no use for; they keep their defaults.
     """
     hints = get_type_hints(group, include_extras=True)
-    options: dict[str, inspect.Parameter] = {}
-    for field in fields(group):
-        if field.name in without:
-            continue
-        kind, text = get_args(hints[field.name])[:2]
-        flag = "--" + (names or {}).get(field.name, field.name.replace("_", "-"))
-        if get_origin(kind) is tuple:
-            kind = list[get_args(kind)[0]]  # type: ignore[misc]
-        default = None if optional else field.default
-        # The choices stand in the help text; in the table they would take the place of the options' names.
-        metavar = field.name.upper() if get_origin(kind) is Literal else None
-        if metavar is not None and not any(str(choice) in text for choice in get_args(kind)):
-            text += f": {either(get_args(kind))}"
-        if optional and field.default is not None:
-            text += f"; default: {_plain(field.default)}"
-        options[field.name] = inspect.Parameter(
+    shown = [field for field in fields(group) if field.name not in without]
+    options = [
+        _option(
             f"{parameter}_{field.name}",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=default,
-            annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text, metavar=metavar)],
+            "--" + (names or {}).get(field.name, field.name.replace("_", "-")),
+            hints[field.name],
+            field.default,
+            optional=optional or presets is not None,
         )
+        for field in shown
+    ]
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(command)
-        others = [
-            one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for name, one in signature.parameters.items()
-            if name != parameter
-        ]
+    def given(values: list[Any]) -> dict[str, Any]:
+        return {field.name: value for field, value in zip(shown, values, strict=True) if value not in (None, ())}
 
-        @functools.wraps(command)
-        def expanded(**given: Any) -> None:
-            values = {name: given.pop(option.name) for name, option in options.items()}
-            if optional:
-                command(**given, **{parameter: {name: value for name, value in values.items() if value is not None}})
-            else:
-                command(**given, **{parameter: group(**values)})
-
-        expanded.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=sorted([*others, *options.values()], key=lambda one: one.default is not inspect.Parameter.empty)
+    if presets is not None:
+        chosen, text = next(iter(presets)), f"{parameter} to start from: {either(tuple(presets))}"
+        choice = _option(parameter, f"--{parameter}", Annotated[Literal[*presets], text], chosen, optional=False)
+        return lambda command: _with_options(
+            command, parameter, [choice, *options], lambda values: replace(presets[values[0]], **given(values[1:]))
         )
-        expanded.__annotations__ = {one.name: one.annotation for one in [*others, *options.values()]}
-        return expanded
+    make: Callable[[list[Any]], Any] = (
+        given
+        if optional
+        else lambda values: group(**{field.name: value for field, value in zip(shown, values, strict=True)})
+    )
+    return lambda command: _with_options(command, parameter, options, make)
 
-    return decorate
+
+@dataclass(frozen=True, slots=True)
+class Dev:
+    """Where the texts come from that choose the epoch and fit the temperatures."""
+
+    source: Annotated[str | None, "texts to choose the epoch and calibrate on; default: split off the others"] = None
+    fraction: Annotated[float, "share of the others that is split off where no --dev is given"] = 0.1
+
+    @property
+    def given(self) -> str | float:
+        """As the verbs take it."""
+        return self.fraction if self.source is None else self.source
+
+
+DEV_OPTIONS = {"source": "dev", "fraction": "dev-fraction"}

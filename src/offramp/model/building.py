@@ -35,7 +35,7 @@ def build(
     labels: Sequence[str],
     problem_type: str,
     pooling: str | None = None,
-    head: str = "linear",
+    head: str | None = None,
     layers: int | None = None,
     text_pair: bool = False,
     max_length: int | None = None,
@@ -48,7 +48,7 @@ def build(
         exits: see :func:`~offramp.model.exits.resolve_exits`.
         labels: label names in the order of the logits.
         pooling: ``pooler``, ``cls`` or ``mean``; by default what the encoder was pre-trained with.
-        head: ``linear`` or ``mlp``.
+        head: ``linear``, also where it is None, or ``mlp``.
         layers: cuts the encoder off after so many layers; by default it stays whole.
         max_length: tokens at which texts are cut; by default, and at most, what the encoder can take. A model with
             exits states what it was trained with; that is the default, and no limit.
@@ -91,7 +91,7 @@ def build(
         backbone_name,
         exits=exits,
         pooling=pooling,
-        head=head,
+        head=head or "linear",
         text_pair=text_pair,
         problem_type=problem_type,
         labels=labels,

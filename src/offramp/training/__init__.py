@@ -6,18 +6,21 @@ Recipes are at hand at once; what needs PyTorch is imported with its first use, 
 from typing import TYPE_CHECKING
 
 from offramp._lazy import lazy
+from offramp.training.architecture import Architecture
 from offramp.training.recipe import DEFAULT, PAPER, RECIPES, ExitFit, Recipe, recipe_named
 from offramp.training.regimes import Regime
 
 if TYPE_CHECKING:
-    from offramp.training.attaching import AttachSummary, attach
+    from offramp.training.attaching import attach
     from offramp.training.listening import Epoch, Listener
-    from offramp.training.run import TrainingSummary, train
+    from offramp.training.run import train
+    from offramp.training.summaries import AttachSummary, TrainingSummary
 
 __all__ = [
     "DEFAULT",
     "PAPER",
     "RECIPES",
+    "Architecture",
     "AttachSummary",
     "Epoch",
     "ExitFit",
@@ -31,10 +34,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AttachSummary": "attaching",
+    "AttachSummary": "summaries",
     "Epoch": "listening",
     "Listener": "listening",
-    "TrainingSummary": "run",
+    "TrainingSummary": "summaries",
     "attach": "attaching",
     "train": "run",
 }

@@ -71,20 +71,13 @@ def model_card(
     Args:
         sources: names of the data that it learned from; those on the hub are told.
     """
-    told = _TRAINED.format(train_rows=record["rows"]["train"])
-    return _head(config, record["backbone"], sources) + _table(calibration) + told
-
-
-def attached_card(
-    config: EarlyExitConfig, calibration: Calibration, record: dict[str, Any], sources: Sequence[str] = ()
-) -> str:
-    """Renders the card of a classifier that got exits; see :func:`model_card`."""
-    told = _ATTACHED.format(
-        targets=_TARGETS[record["targets"]],
-        train_rows=record["rows"]["train"],
-        meaning=_MEANING if calibration.against == "model" else "",
-    )
-    return _head(config, record["attached_to"], sources) + _table(calibration) + told
+    rows = record["rows"]["train"]
+    if "attached_to" in record:
+        source, meaning = record["attached_to"], _MEANING if calibration.against == "model" else ""
+        told = _ATTACHED.format(targets=_TARGETS[record["targets"]], train_rows=rows, meaning=meaning)
+    else:
+        source, told = record["backbone"], _TRAINED.format(train_rows=rows)
+    return _head(config, source, sources) + _table(calibration) + told
 
 
 def _front_matter(source: str, sources: Sequence[str]) -> str:

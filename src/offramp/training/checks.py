@@ -36,13 +36,14 @@ TRACKERS = {
 }
 
 
-def check_numbers(dev_fraction: float, max_length: int | None, seed: int) -> None:
-    """Refuses values out of range."""
-    check_dev_fraction(dev_fraction)
-    if max_length is not None and max_length < 8:
-        raise OptionError(f"max-length is {max_length}; use at least 8 tokens")
+def check_numbers(dev: str | float, seed: int, trials: int = 1) -> None:
+    """Refuses values out of range. ``dev`` is a source, or a share of the rows to split off."""
+    if not isinstance(dev, str):
+        check_dev_fraction(dev)
     if not 0 <= seed < 2**32:
         raise OptionError(f"seed is {seed}; use a whole number from 0 to {2**32 - 1}")
+    if trials > 2**32 - seed:
+        raise OptionError(f"trials is {trials}; use a whole number from 1 to {2**32 - seed}")
 
 
 def check_output(folder: Path, overwrite: bool) -> None:
@@ -67,19 +68,6 @@ def check_trackers(report_to: str) -> None:
     if report_to not in installed:
         raise OptionError(
             f"report-to is {report_to!r}, which is not known or not installed; valid here: {', '.join(installed)}"
-        )
-
-
-def check_distillation(regime: Regime, unlabeled: str | None, teacher: str | None) -> None:
-    """Refuses texts and teachers that would teach nothing."""
-    if not regime.distill and unlabeled is not None:
-        raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
-    if not regime.distill and teacher is not None:
-        raise OptionError("a teacher teaches through distillation; give distill a weight, such as 1")
-    if teacher is not None and regime.name == "frozen":
-        raise OptionError(
-            "in regime 'frozen' the exits learn what the last exit made of the encoder; choose another, leave the "
-            "teacher out, or put exits on the teacher itself with 'offramp attach'"
         )
 
 

@@ -1,6 +1,5 @@
 """A whole course of training: one phase after the other on the same network, each resumable."""
 
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +12,11 @@ from offramp.calibration import Problem
 from offramp.files import replacing
 from offramp.model import LoadedModel
 from offramp.records import RecordFile
-from offramp.training.frozen import exit_logits_of, fit_exits, keep_states
-from offramp.training.listening import Epoch, Listener
+from offramp.training.frozen import fit_on_states
+from offramp.training.job import TrainingJob, Trial
+from offramp.training.listening import Epoch
 from offramp.training.phases import Phase
-from offramp.training.recipe import ExitFit, Recipe
+from offramp.training.recipe import ExitFit
 from offramp.training.rows import Rows
 from offramp.training.teacher import beliefs_of
 from offramp.training.trainer import Fit, accuracies_of, fit
@@ -33,29 +33,26 @@ class _Taken:
     seconds: float
 
 
+# How the exits are fitted in regime ``frozen``.
+EXIT_FIT = ExitFit()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What all phases of a run share.
+    """What all phases of a trial share.
 
     Attributes:
-        train: rows with their labels; so is ``dev``.
+        train: rows with their labels; so are those of ``dev``.
         taught: rows of the phases that distill: those of ``train``, unlabelled ones, and what a teacher believes.
-        recipe: of the phases that train the encoder; ``exit_fit`` of those that leave it as it is.
-        learning_rate: the encoder's.
         place: folder for what a resumed run needs.
     """
 
+    job: TrainingJob
+    trial: Trial
     train: Rows
     dev: Rows
     taught: Rows
-    recipe: Recipe
-    exit_fit: ExitFit
-    learning_rate: float
-    seed: int
     place: Path
-    resume: bool
-    report_to: str
-    listener: Listener
 
 
 def run(model: LoadedModel, course: Course, phases: tuple[Phase, ...]) -> Fit:
@@ -84,46 +81,30 @@ def run(model: LoadedModel, course: Course, phases: tuple[Phase, ...]) -> Fit:
 
 def _train(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     """A phase in which the encoder is trained."""
-    return fit(
-        model,
-        _rows_for(phase, course),
-        course.dev,
-        course.recipe,
-        phase,
-        learning_rate=course.learning_rate,
-        seed=course.seed,
-        checkpoints=place,
-        resume=course.resume,
-        report_to=course.report_to,
-        listener=course.listener,
-    )
+    return fit(model, _rows_for(phase, course), course.dev, phase, course.job, course.trial, place)
 
 
 def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     """A phase in which the encoder stays as it is: the exits are fitted to what it makes of the rows."""
-    network, layers = model.network, model.network.config.exits
-    train, dev, settings = _rows_for(phase, course), course.dev, course.exit_fit
-    process = PartialState().process_index  # each does the same, on files of its own
-    place.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    train_states = keep_states(model, train.encoded, place / f"train-{process}.npy")
-    dev_states = keep_states(model, dev.encoded, place / f"dev-{process}.npy")
-    fit_exits(
-        network,
-        (train_states, train.targets),
-        (dev_states, dev.targets),
+    network, listener = model.network, course.job.listener
+    folder = place / f"states-{PartialState().process_index}"  # each process does the same, on files of its own
+    folder.mkdir(parents=True, exist_ok=True)
+    found = fit_on_states(
+        model,
+        _rows_for(phase, course),
+        course.dev,
         phase,
-        settings,
-        seed=course.seed,
-        on_step=course.listener.on_step,
+        EXIT_FIT,
+        seed=course.trial.seed,
+        folder=folder,
+        on_step=listener.on_step,
     )
-    seconds = time.monotonic() - started
-    logits = exit_logits_of(network, dev_states)
-    accuracies = accuracies_of(logits, dev.targets, Problem(network.problem_type))
-    epoch = Epoch(float(settings.epochs), tuple(layers), accuracies, None, time.monotonic() - started - seconds)
+    targets = course.dev.targets
+    accuracies = accuracies_of(found.dev_logits, targets, Problem(network.problem_type))
+    epoch = Epoch(float(EXIT_FIT.epochs), tuple(network.config.exits), accuracies, None, found.dev_seconds)
     if environment.is_main_process():
-        course.listener.on_epoch(epoch)
-    return Fit((epoch,), epoch, logits, dev.targets, seconds)
+        listener.on_epoch(epoch)
+    return Fit((epoch,), epoch, found.dev_logits, targets, found.encoder_seconds + found.exit_seconds)
 
 
 def _taught_by_itself(model: LoadedModel, course: Course) -> Course:
@@ -133,8 +114,8 @@ def _taught_by_itself(model: LoadedModel, course: Course) -> Course:
         model.network,
         model.tokenizer,
         encoded,
-        bf16=course.recipe.bf16,
-        on_rows=partial(course.listener.on_progress, "asking the last exit"),
+        bf16=course.job.recipe.bf16,
+        on_rows=partial(course.job.listener.on_progress, "asking the last exit"),
     )
     return replace(course, taught=replace(course.taught, beliefs=beliefs))
 

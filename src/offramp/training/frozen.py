@@ -3,6 +3,7 @@
 The encoder is by far the most work, so it runs once for each text and not once for each text and epoch.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from offramp.model.heads import ExitHead
 from offramp.model.padding import padded_batches, padding_id_of
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import ExitFit
+from offramp.training.rows import Rows
 
 _ROWS_AT_ONCE = 4096
 
@@ -35,6 +37,21 @@ class KeptStates:
 
     pooled: NDArray[np.float32]
     logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrozenFit:
+    """Logits of all exits on the dev rows, (exits, rows, labels), and the seconds that it took to get there.
+
+    Attributes:
+        encoder_seconds: of the pass through the network.
+        exit_seconds: of fitting the exits; ``dev_seconds`` of asking them about the dev rows.
+    """
+
+    dev_logits: NDArray[np.float32]
+    encoder_seconds: float
+    exit_seconds: float
+    dev_seconds: float
 
 
 @torch.inference_mode()
@@ -107,6 +124,38 @@ def fit_exits(
         best = _better(network, dev, phase, best)
     for head, kept in zip(heads, best, strict=True):
         head.load_state_dict(kept.weights)
+
+
+def fit_on_states(
+    model: LoadedModel,
+    train: Rows,
+    dev: Rows,
+    phase: Phase,
+    fit: ExitFit,
+    *,
+    seed: int,
+    folder: Path,
+    on_rows: Callable[[int, int], None] = lambda done, total: None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> FrozenFit:
+    """Runs the network once over all rows, and fits all exits but the last to what they see of them.
+
+    Args:
+        folder: where the states are kept.
+        on_rows, on_step: are told about rows and steps done, and how many there are in all.
+    """
+    begun, rows = time.monotonic(), len(train.encoded) + len(dev.encoded)
+    train_states = keep_states(model, train.encoded, folder / "train.npy", lambda done: on_rows(done, rows))
+    dev_states = keep_states(
+        model, dev.encoded, folder / "dev.npy", lambda done: on_rows(len(train.encoded) + done, rows)
+    )
+    kept = time.monotonic()
+    fit_exits(
+        model.network, (train_states, train.targets), (dev_states, dev.targets), phase, fit, seed=seed, on_step=on_step
+    )
+    fitted = time.monotonic()
+    logits = exit_logits_of(model.network, dev_states)
+    return FrozenFit(logits, kept - begun, fitted - kept, time.monotonic() - fitted)
 
 
 @torch.no_grad()

@@ -37,6 +37,7 @@ class Listener:
         on_trial: number of a trial that begins, how many there are, its learning rate.
         on_step: steps done, and steps in all.
         on_epoch: dev accuracies after each epoch.
+        report_to: experiment trackers that hear of it, too, as ``TrainingArguments.report_to`` names them.
     """
 
     on_labels: Callable[[dict[str, int]], None] = lambda rows_of_each: None
@@ -44,3 +45,4 @@ class Listener:
     on_trial: Callable[[int, int, float], None] = lambda number, trials, learning_rate: None
     on_step: Callable[[int, int], None] = lambda done, total: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    report_to: str = "none"

@@ -48,19 +48,18 @@ class Phase:
         return self.weights[step % len(self.weights)]
 
 
-def phases_of(regime: Regime, layers: Sequence[int], *, taught: bool = False) -> tuple[Phase, ...]:
+def phases_of(regime: Regime, layers: Sequence[int]) -> tuple[Phase, ...]:
     """What a regime comes to.
 
     Args:
         layers: number of layers run before each exit, (exits,).
-        taught: whether there is a teacher, from which an only exit can learn, too.
 
     Raises:
         OptionError: there is one exit, and the regime is about several.
     """
     exits = len(layers)
     if exits == 1:
-        _check_only_exit(regime, layers[0], taught)
+        _check_only_exit(regime, layers[0])
         return (Phase(((1.0,),), GradientFlow.full(1), distill=regime.distill),)
     every, last = (1.0,) * exits, (0.0,) * (exits - 1) + (1.0,)
     alone = Phase((last,), GradientFlow.full(exits))
@@ -74,10 +73,10 @@ def phases_of(regime: Regime, layers: Sequence[int], *, taught: bool = False) ->
     return (replace(alone, share=0.5), replace(phase, share=0.5)) if regime.name == "mixed" else (phase,)
 
 
-def _check_only_exit(regime: Regime, layers: int, taught: bool) -> None:
+def _check_only_exit(regime: Regime, layers: int) -> None:
     idle = {
         f"regime {regime.name!r}": regime.name != "joint",
-        "distill without a teacher": regime.distill > 0 and not taught,
+        "distill without a teacher": regime.distill > 0 and regime.teacher is None,
         "consistent": regime.consistent,
         "equilibrium": regime.equilibrium,
     }

@@ -1,7 +1,7 @@
 """How a model is trained: the numbers, and two named sets of them."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from offramp import environment
@@ -9,6 +9,8 @@ from offramp.errors import OptionError
 
 Precision = Literal["auto", "fp32", "bf16"]
 Schedule = Literal["linear", "cosine", "constant"]
+Targets = Literal["labels", "model", "both"]
+"""What exits on a classifier learn."""
 
 
 def _at_least(name: str, value: float, least: float) -> None:
@@ -39,6 +41,7 @@ class Recipe:
     learning_rates: Annotated[tuple[float, ...], "the encoder's learning rate; of several, each trial draws one"] = (
         6e-5,
     )
+    trials: Annotated[int, "runs with other seeds and learning rates; the best is kept"] = 1
     head_learning_rate: Annotated[float | None, "learning rate of the exits; recipe paper: the encoder's"] = 1e-3
     warmup: Annotated[float, "share of the steps over which the learning rate rises"] = 0.1
     schedule: Annotated[Schedule, "how the learning rate falls after that"] = "linear"
@@ -52,6 +55,7 @@ class Recipe:
         _at_least("epochs", self.epochs, 0.001)
         _at_least("batch-size", self.batch_size, 1)
         _at_least("patience", self.patience, 1)
+        _at_least("trials", self.trials, 1)
         _at_least("weight-decay", self.weight_decay, 0)
         _at_least("max-grad-norm", self.max_grad_norm, 0)
         if not self.learning_rates:
@@ -109,14 +113,11 @@ RECIPES = {"default": DEFAULT, "paper": PAPER}
 
 
 def recipe_named(name: str, **changes: Any) -> Recipe:
-    """A named recipe with some of its values changed; changes that are None are ignored.
+    """A named recipe with some of its values changed.
 
     Raises:
         OptionError: there is no such recipe, or a value is out of range.
     """
     if name not in RECIPES:
         raise OptionError(f"there is no recipe {name!r}; valid: {', '.join(RECIPES)}")
-    known = {field.name for field in fields(Recipe)}
-    return replace(
-        RECIPES[name], **{key: value for key, value in changes.items() if key in known and value is not None}
-    )
+    return replace(RECIPES[name], **changes)

@@ -36,12 +36,19 @@ class Regime:
     - ``alternating``: the last exit alone and all exits at once, in turn from step to step (BERxiT: Xin et al., EACL
       2021, §3.2).
 
+    With ``distill`` the exits also learn what the last exit believes, or in its place a ``teacher`` (Hinton et al.
+    2015): a fine-tuned classifier of the same labels, of any architecture, as a checkpoint for
+    ``AutoModelForSequenceClassification`` or a folder of ours. ``unlabeled`` is a source of more texts, which have no
+    other target. With one exit only a teacher's ``distill`` has a meaning.
+
     Raises:
         OptionError: a value is not known or out of range, or two do not go together.
     """
 
     name: Annotated[Name, "how the exits are taught"] = "joint"
     distill: Annotated[float, "weight of what a teacher or the last exit believes as a target; 0 = labels alone"] = 0.0
+    teacher: Annotated[str | None, "fine-tuned classifier that teaches through distill: folder or hub id"] = None
+    unlabeled: Annotated[str | None, "more texts, which teach through distill: a source as that of the others"] = None
     consistent: Annotated[bool, "weigh a row most at the exit where it is likely to leave (COSEE)"] = False
     equilibrium: Annotated[bool, "layers before many exits get no larger gradients than others"] = False
 
@@ -50,6 +57,15 @@ class Regime:
             raise OptionError(f"regime {self.name!r} is not known; valid: {', '.join(get_args(Name))}")
         if not 0 <= self.distill <= 100:
             raise OptionError(f"distill is {self.distill}; it is a weight beside the labels' 1, so use 0 to 100")
+        if not self.distill and self.unlabeled is not None:
+            raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
+        if not self.distill and self.teacher is not None:
+            raise OptionError("a teacher teaches through distillation; give distill a weight, such as 1")
+        if self.teacher is not None and self.name == "frozen":
+            raise OptionError(
+                "in regime 'frozen' the exits learn what the last exit made of the encoder; choose another, leave the "
+                "teacher out, or put exits on the teacher itself with 'offramp attach'"
+            )
         if self.equilibrium and self.name in _ALONE:
             raise OptionError(
                 f"equilibrium is for layers that several exits share, but in regime {self.name!r} {_ALONE[self.name]}; "

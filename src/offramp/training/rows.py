@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from offramp.model.encoding import Encoded, joined
+from offramp.calibration import Problem
+from offramp.data import LabelledTexts, Texts, encode_labels
+from offramp.model import LoadedModel
+from offramp.model.encoding import Encoded, encode, joined
 from offramp.model.losses import UNLABELLED
 from offramp.model.padding import batch_of
 
@@ -29,6 +32,19 @@ class Rows:
     encoded: Encoded
     targets: NDArray[Any]
     beliefs: NDArray[np.float32] | None = None
+
+
+def rows_of(model: LoadedModel, texts: LabelledTexts | Texts) -> Rows:
+    """Texts as a model reads them, with their labels if they have any.
+
+    Raises:
+        DataError: the model does not know a label.
+    """
+    config, several = model.network.config, model.network.problem_type == Problem.MULTI_LABEL
+    encoded = encode(model.tokenizer, texts.texts, texts.text_pairs)
+    if isinstance(texts, Texts):
+        return Rows(encoded, np.full((len(texts), config.num_labels) if several else len(texts), UNLABELLED))
+    return Rows(encoded, encode_labels(texts, config.labels, multi_label=several))
 
 
 def with_unlabelled(train: Rows, more: Encoded) -> Rows:

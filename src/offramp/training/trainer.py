@@ -31,6 +31,7 @@ from offramp.files import read_json
 from offramp.model import LoadedModel
 from offramp.model.loading import quiet
 from offramp.model.padding import padding_id_of
+from offramp.training.job import TrainingJob, Trial
 from offramp.training.listening import Epoch, Listener
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import Recipe
@@ -89,51 +90,37 @@ class Fit:
 
 
 def fit(
-    model: LoadedModel,
-    train: Rows,
-    dev: Rows,
-    recipe: Recipe,
-    phase: Phase,
-    *,
-    learning_rate: float,
-    seed: int,
-    checkpoints: Path,
-    resume: bool,
-    report_to: str = "none",
-    listener: Listener | None = None,
+    model: LoadedModel, train: Rows, dev: Rows, phase: Phase, job: TrainingJob, trial: Trial, checkpoints: Path
 ) -> Fit:
     """Goes through a phase that trains the encoder, and leaves the best epoch's weights in the network.
 
     Args:
         train: some may have no target; those of ``dev`` have one.
         phase: which exits are trained and how; its share of the recipe's epochs is run.
-        learning_rate: the encoder's.
         checkpoints: folder for what a resumed run needs; every epoch and every few minutes are saved there.
-        resume: go on from the newest checkpoint, if there is one.
-        report_to: experiment trackers, as ``TrainingArguments.report_to`` names them.
     """
-    set_seed(seed)
+    set_seed(trial.seed)
     problem = Problem(model.network.problem_type)
-    _set_dropout(model.network.backbone, recipe.dropout)
+    _set_dropout(model.network.backbone, job.recipe.dropout)
     layers = [model.network.config.exits[index] for index in phase.trained]
     trainer = _Trainer(
         phase,
         problem,
         model=model.network,
-        args=_arguments(recipe, phase, learning_rate, seed, checkpoints, report_to),
+        args=_arguments(job.recipe, phase, trial, checkpoints, job.listener.report_to),
         train_dataset=RowSet(train),
         eval_dataset=RowSet(dev),
         data_collator=partial(collate, padding_id=padding_id_of(model.tokenizer)),
         compute_metrics=lambda prediction: _accuracies(prediction, problem, phase.trained, layers),
         callbacks=[
-            _Reporter(layers, listener or Listener()),
-            EarlyStoppingCallback(recipe.patience),
+            _Reporter(layers, job.listener),
+            EarlyStoppingCallback(job.recipe.patience),
             _CheckpointByTime(CHECKPOINT_SECONDS),
         ],
-        optimizers=(_optimizer(model.network, recipe, learning_rate), None),
+        optimizers=(_optimizer(model.network, job.recipe, trial.learning_rate), None),
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoint = _newest_checkpoint(checkpoints) if resume else None
+    checkpoint = _newest_checkpoint(checkpoints) if job.resume else None
     if checkpoint is not None and (passed := _epochs_of_a_finished(checkpoint)) is not None:
         trainer.args.num_train_epochs = passed  # so it loads the best weights and takes no step
     started = time.monotonic()
@@ -177,7 +164,7 @@ def _set_dropout(backbone: torch.nn.Module, probability: float | None) -> None:
 
 
 def _arguments(
-    recipe: Recipe, phase: Phase, learning_rate: float, seed: int, checkpoints: Path, report_to: str
+    recipe: Recipe, phase: Phase, trial: Trial, checkpoints: Path, report_to: str = "none"
 ) -> TrainingArguments:
     on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
     arguments = TrainingArguments(
@@ -185,7 +172,7 @@ def _arguments(
         num_train_epochs=recipe.epochs * phase.share,
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=max(64, recipe.batch_size),
-        learning_rate=learning_rate,
+        learning_rate=trial.learning_rate,
         lr_scheduler_type=recipe.schedule
         if recipe.warmup == 0 or recipe.schedule != "constant"
         else "constant_with_warmup",
@@ -206,7 +193,7 @@ def _arguments(
         greater_is_better=True,
         logging_strategy="epoch",
         report_to=report_to,
-        seed=seed,
+        seed=trial.seed,
         disable_tqdm=True,
         remove_unused_columns=False,
         restore_callback_states_from_checkpoint=True,

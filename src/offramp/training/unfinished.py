@@ -1,5 +1,6 @@
 """What lies beside the output until a model is whole: whose it is, and whether a run may go on from it."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,16 @@ from typing import Any
 
 from offramp import environment
 from offramp.errors import OptionError
-from offramp.files import read_json
+from offramp.files import link_target, read_json
 
 SETTINGS = "run.json"
 """Of the run that began there; the first thing that it writes."""
+
+
+def workplace_of(folder: Path) -> Path:
+    """Where the checkpoints of a model go: beside it, since it is moved from there, which takes one disk."""
+    place = link_target(folder)
+    return place.with_name(place.name + ".checkpoints")
 
 
 def check_workplace(workplace: Path, resume: bool) -> None:
@@ -38,7 +45,7 @@ def check_unfinished(workplace: Path, settings: dict[str, Any], resume: bool) ->
     note = workplace / SETTINGS
     if not note.is_file():
         return
-    before, now = _flat(read_json(note)), _flat(settings)
+    before, now = _flat(read_json(note)), _flat(json.loads(json.dumps(settings)))
     keys = sorted(before.keys() | now.keys())
     changed = [f"{key} ({before.get(key)}, now {now.get(key)})" for key in keys if before.get(key) != now.get(key)]
     if changed:

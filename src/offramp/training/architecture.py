@@ -1,0 +1,46 @@
+"""What the network is to look like: where exits sit, and what they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from offramp.errors import OptionError
+
+Pooling = Literal["pooler", "cls", "mean"]
+Head = Literal["linear", "mlp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What is put on an encoder or a classifier; what is left out is as the model has it already.
+
+    Attributes:
+        exits: layers after which exits sit, as numbers or text; ``"all"``; None for four, spread as in the paper. The
+            encoder's depth alone makes the standard classifier with one exit.
+        layers: cuts the encoder off after so many layers; then the default is one exit, at its end.
+        pooling: by default what the encoder was pre-trained with; for exits on a classifier, as the exits there are, or
+            ``mean``.
+        head: ``linear`` (the paper's), or ``mlp`` with a hidden layer.
+        max_length: tokens at which texts are cut; by default, and at most, what the encoder can take. The default of a
+            model of ours is what it was trained with.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    exits: Annotated[
+        Sequence[int] | str | None, "layers after which exits sit, as 1,2,4, or 'all'; default: four, spread"
+    ] = None
+    layers: Annotated[int | None, "cut the encoder off after so many layers; then with one exit by default"] = None
+    pooling: Annotated[Pooling | None, "pooler, cls or mean, for new exits; default: as the model has it"] = None
+    head: Annotated[
+        Head | None, "linear, or mlp: with a hidden layer; default: as the model's exits have, or linear"
+    ] = None
+    max_length: Annotated[int | None, "tokens at which texts are cut; default: what the encoder takes"] = None
+
+    def __post_init__(self) -> None:
+        if self.max_length is not None and self.max_length < 8:
+            raise OptionError(f"max-length is {self.max_length}; use at least 8 tokens")
+        exits = (self.layers,) if self.exits is None and self.layers is not None else self.exits
+        # One spelling of each: architectures are compared, and written as JSON.
+        object.__setattr__(self, "exits", exits if isinstance(exits, str | None) else tuple(exits))

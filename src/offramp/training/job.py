@@ -1,0 +1,151 @@
+"""A training as one value: on which texts, to which network, how, and what a resumed run has to have in common."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+
+from offramp.calibration import Problem
+from offramp.data import LabelledTexts, Texts, check_disjoint, split_off_dev
+from offramp.data.seen import SeenRows
+from offramp.data.unlabelled import split_off_texts
+from offramp.training.architecture import Architecture
+from offramp.training.checks import fitted_before
+from offramp.training.listening import Listener
+from offramp.training.recipe import Recipe
+from offramp.training.regimes import Regime
+
+AnyTexts = TypeVar("AnyTexts", bound=LabelledTexts | Texts)
+AnyTexts_co = TypeVar("AnyTexts_co", bound=LabelledTexts | Texts, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData(Generic[AnyTexts_co]):
+    """The texts of a training.
+
+    Attributes:
+        train: what the network is fitted to.
+        dev: what chooses the epoch and the temperatures.
+        unlabelled: what it is fitted to beside ``train``.
+        before: what the models that it starts from or learns from were fitted to.
+    """
+
+    train: AnyTexts_co
+    dev: AnyTexts_co
+    unlabelled: Texts | None = None
+    before: tuple[SeenRows, ...] = ()
+
+    @property
+    def fitted(self) -> list[LabelledTexts | Texts]:
+        """All that the network is fitted to: the rows of ``train``, and then those without labels."""
+        return [self.train, *([] if self.unlabelled is None else [self.unlabelled])]
+
+    @property
+    def parts(self) -> dict[str, LabelledTexts | Texts]:
+        """All there are, by name."""
+        named = {"train": self.train, "unlabelled": self.unlabelled, "dev": self.dev}
+        return {name: rows for name, rows in named.items() if rows is not None}
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What the texts are, wherever they lie."""
+        return {name: rows.fingerprint for name, rows in self.parts.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One run of training, with its own seed and learning rate."""
+
+    number: int
+    learning_rate: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """All that ``train`` was asked for.
+
+    Attributes:
+        model: where the encoder comes from: a folder or a hub id.
+        labels: names of the labels; also of a rare one whose only rows are among the dev rows.
+        resume: whether to go on with an unfinished run of the same job.
+    """
+
+    model: str
+    data: TrainingData[LabelledTexts]
+    labels: tuple[str, ...]
+    architecture: Architecture
+    regime: Regime
+    recipe: Recipe
+    seed: int
+    resume: bool = False
+    listener: Listener = field(default_factory=Listener)
+
+    @property
+    def problem(self) -> Problem:
+        """Whether a text has one label or several."""
+        return Problem.MULTI_LABEL if self.data.train.multi_label else Problem.SINGLE_LABEL
+
+    @property
+    def text_pair(self) -> bool:
+        """Whether the texts are pairs."""
+        return self.data.train.text_pairs is not None
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Random search as in the paper: each trial has its own seed and draws its learning rate."""
+        draws = np.random.default_rng(self.seed).choice(self.recipe.learning_rates, size=self.recipe.trials)
+        return [
+            Trial(number=number, learning_rate=float(rate), seed=self.seed + number)
+            for number, rate in enumerate(draws)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What decides the model: only a run with the same may be resumed, and the folder's record tells of it."""
+        regime = asdict(self.regime)
+        del regime["unlabeled"]  # the fingerprint says what texts they are
+        return {
+            "backbone": self.model,
+            **asdict(self.architecture),
+            "regime": regime,
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "data": self.data.fingerprints,
+        }
+
+
+def gathered(
+    rows: AnyTexts,
+    dev: str | float,
+    read: Callable[[str], AnyTexts],
+    seed: int,
+    *,
+    models: Sequence[str],
+    unlabelled: Texts | None = None,
+    same_split: bool,
+) -> TrainingData[AnyTexts]:
+    """The texts of a training, with dev rows that nothing else is or was fitted to.
+
+    Args:
+        dev: the source of the dev rows, or the share of ``rows`` that is split off.
+        read: reads such a source.
+        models: those that training starts from or learns from.
+        same_split: whether the seed and share of their training would give the same dev rows again.
+
+    Raises:
+        DataError: the source cannot be read, or the dev rows are among those of a training.
+    """
+    train, held_out = (rows, read(dev)) if isinstance(dev, str) else _split(rows, dev, seed)
+    before = [seen for name in models for seen in fitted_before(name, train, held_out, same_split=same_split)]
+    # Rows that were split off may repeat what is left: that is how such texts come.
+    apart = [train] if isinstance(dev, str) else []
+    check_disjoint(held_out, [*apart, *([] if unlabelled is None else [unlabelled])])
+    return TrainingData(train=train, dev=held_out, unlabelled=unlabelled, before=tuple(before))
+
+
+def _split(rows: AnyTexts, fraction: float, seed: int) -> tuple[AnyTexts, AnyTexts]:
+    if isinstance(rows, Texts):
+        return cast("tuple[AnyTexts, AnyTexts]", split_off_texts(rows, fraction, seed))
+    split = split_off_dev(cast("LabelledTexts", rows), fraction, seed)
+    return cast("tuple[AnyTexts, AnyTexts]", (split.train, split.dev))

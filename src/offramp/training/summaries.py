@@ -1,0 +1,109 @@
+"""What the verbs that make a model give back: the folder, and what stands in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from offramp.calibration import Calibration
+from offramp.folder import TRAINING
+from offramp.records import from_json
+from offramp.training.listening import Epoch
+from offramp.training.recipe import Targets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSummary:
+    """What a training run produced; the same stands in the folder's ``training.json``.
+
+    Attributes:
+        folder: the model folder.
+        exits: layers run before each exit.
+        epochs: dev accuracies after each epoch of the best trial.
+        best: the epoch whose weights were kept.
+        calibration: temperatures and dev metrics of each exit.
+        seconds: time in the training loop of the best trial, dev passes included; of a phase that was resumed, the time
+            since then.
+        exit_parameters: parameters of all exits.
+        total_parameters: parameters of the whole network.
+        truncated: training texts that were longer than the model takes.
+        blank: training texts that were empty.
+    """
+
+    folder: Path
+    exits: tuple[int, ...]
+    epochs: tuple[Epoch, ...]
+    best: Epoch
+    calibration: Calibration
+    seconds: float
+    exit_parameters: int
+    total_parameters: int
+    truncated: int
+    blank: int
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Of a model that ``train`` wrote."""
+        record = TRAINING.read(folder, dict[str, Any])
+        return cls(
+            **_of_both(folder, record),
+            epochs=tuple(from_json(Epoch, entry) for entry in record["epochs"]),
+            best=from_json(Epoch, record["best"]),
+            seconds=record["seconds"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachSummary:
+    """What was made of a classifier; the same stands in the folder's ``training.json``.
+
+    Attributes:
+        folder: the model folder.
+        exits: layers run before each exit; the last is the classifier's own head.
+        targets: what the exits were fitted to.
+        calibration: temperatures and dev metrics of each exit; against the model itself where there were no labels.
+        rows, dev_rows: texts that the exits were fitted to, and those that they were chosen and calibrated on.
+        encoder_seconds: time of the one pass through the whole classifier.
+        exit_seconds: time of fitting the exits.
+        exit_parameters: parameters of the new exits.
+        total_parameters: parameters of the whole network.
+        truncated: texts that were longer than the classifier takes.
+        blank: texts that were empty.
+    """
+
+    folder: Path
+    exits: tuple[int, ...]
+    targets: Targets
+    calibration: Calibration
+    rows: int
+    dev_rows: int
+    encoder_seconds: float
+    exit_seconds: float
+    exit_parameters: int
+    total_parameters: int
+    truncated: int
+    blank: int
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Of a model that ``attach`` wrote."""
+        record = TRAINING.read(folder, dict[str, Any])
+        return cls(
+            **_of_both(folder, record),
+            targets=record["targets"],
+            rows=record["rows"]["train"],
+            dev_rows=record["rows"]["dev"],
+            encoder_seconds=record["seconds"]["encoder"],
+            exit_seconds=record["seconds"]["exits"],
+        )
+
+
+def _of_both(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "folder": folder,
+        "exits": tuple(record["exits"]),
+        "calibration": Calibration.load(folder),
+        "exit_parameters": record["parameters"]["exits"],
+        "total_parameters": record["parameters"]["total"],
+        "truncated": record["truncated"],
+        "blank": record["blank"],
+    }
