@@ -2,7 +2,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Literal
 
 import pytest
@@ -17,6 +17,11 @@ from toys import names
 class Color(StrEnum):
     RED = "red"
     GREEN = "light green"
+
+
+class Size(Enum):
+    SMALL = 1
+    LARGE = 2
 
 
 class Shape:
@@ -65,6 +70,7 @@ class Outer:
     lists: list[int]
     shape: Shape
     anything: Any = None
+    size: Size = Size.SMALL
     more: Mapping[str, float] = field(default_factory=dict)
     sequence: Sequence[str] = ()
 
@@ -88,6 +94,7 @@ outers = st.builds(
     by_name=st.dictionaries(st.text(), inners, max_size=3),
     lists=st.lists(st.integers(), max_size=3),
     shape=shapes,
+    size=st.sampled_from(Size),
     anything=st.none() | st.lists(st.integers()) | st.text(),
     more=st.dictionaries(st.text(), numbers, max_size=3),
     sequence=st.lists(st.text(), max_size=3).map(tuple),
@@ -142,6 +149,7 @@ def spoilt(value, *path):
         (1, ["sure"], "sure is 1, not true or false"),
         (None, ["text"], "text is None, not text"),
         ("blue", ["color"], "color is 'blue', not one of red, light green"),
+        (3, ["size"], "size is 3, not one of 1, 2"),
         (["red"], ["color"], "color is ['red'], not one of red, light green"),
         ([], ["inner"], "inner is [], not an object"),
         ("up", ["inner", "side"], "inner.side is 'up', not one of left, right"),

@@ -63,9 +63,9 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [to_json(part) for part in value]
-    if isinstance(value, str):
-        return str(value)  # enumerations may be text
-    if isinstance(value, bool | NoneType | int) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, Enum):
+        return to_json(value.value)
+    if isinstance(value, str | bool | NoneType | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     what = f"the number {value}" if isinstance(value, float) else type(value).__name__
     raise OptionError(f"{what} cannot be stored; use finite numbers, text and records of them")
