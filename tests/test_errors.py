@@ -37,6 +37,6 @@ def test_what_the_user_did_is_apart_from_what_the_machine_did():
 
 
 def test_a_missing_extra_says_how_to_get_it():
-    assert str(MissingExtraError("the report", "report")) == (
-        "the report needs an optional dependency: run  pip install 'offramp[report]'"
+    assert str(MissingExtraError("the server", "serve")) == (
+        "the server needs an optional dependency: run  pip install 'offramp[serve]'"
     )

@@ -22,7 +22,7 @@ def python(code):
 
 
 def test_import_brings_neither_torch_nor_transformers():
-    heavy = ["torch", "transformers", "datasets", "sklearn", "scipy", "numpy", "pyarrow", "typer", "rich", "matplotlib"]
+    heavy = ["torch", "transformers", "datasets", "sklearn", "scipy", "numpy", "pyarrow", "typer", "rich"]
     code = f"import sys, offramp, offramp.errors; print(*[name for name in {heavy} if name in sys.modules])"
     assert python(code) == []
 

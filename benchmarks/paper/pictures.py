@@ -1,122 +1,124 @@
 """Accuracy against measured speed-up, as pictures."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from benchmarks.lines import Line, joined, legend, lines_panel, style_of
 from benchmarks.paper.analysis import MODELS, RIVAL
 from benchmarks.paper.curves import SPEEDUPS
 from benchmarks.paper.plan import OURS
 from benchmarks.paper.results import KINDS, Results
 from benchmarks.rivals.recipes import RIVALS
-from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
+from offramp.report.frame import Axis
+from offramp.report.pictures import Key, Panel, Picture, write_picture
+from offramp.report.svg import SQUARE
 
 HANDED_IN = {"lot": "in batches", "single": "one by one"}
-# Of the rivals: Wong's palette, Nature Methods 2011, of which ours has BLUE, and a brown.
-_PALETTE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#D55E00", "#8C510A")
-_COLORS = {rival.name: color for rival, color in zip(RIVALS, _PALETTE, strict=True)}
-# Of ours: dots, dashes, both, none.
-_DASHES: tuple[Any, ...] = ((0, (1, 1)), (0, (3, 1)), (0, (4, 1, 1, 1, 1, 1)), "-", (0, (5, 1, 1, 1)))
+_OURS = {name: f"ours-{number}" for number, name in enumerate(OURS)}
+_RIVALS = {rival.name: f"rival-{number}" for number, rival in enumerate(RIVALS)}
+_COLORS = ("green", "purple", "amber", "orange", "ink", "grey", "brown")
+# Of ours: dots, dashes, both, none, long dashes.
+_DASHES = ("2 2.5", "6 3", "8 3 2 3", "none", "11 3")
+_STYLE = """
+:root { --amber: #c08a00; --brown: #8c510a; }
+@media screen and (prefers-color-scheme: dark) { :root { --amber: #f0c419; --brown: #a9744f; } }
+svg polyline { stroke-width: 1.1; }
+svg polyline[class^=ours] { stroke-width: 2; }
+""" + style_of(
+    {"several": "var(--purple); stroke-dasharray: 2 2.5", "efficient": "var(--orange)"}
+    | {name: f"var(--{color})" for name, color in zip(_RIVALS.values(), _COLORS, strict=True)}
+    | {name: f"var(--blue); stroke-dasharray: {dashes}" for name, dashes in zip(_OURS.values(), _DASHES, strict=True)}
+)
 # Points of accuracy below the standard model that a picture shows.
 _DEEPEST = 8.0
 
 
 def draw_curves(results: Results, title: str, file: Path) -> None:
     """Draws our curve beside the efficient baselines and several models in turn, both ways of handing texts in."""
-    _write(file, lambda: _curves(results, title))
+    shown = {kind: [*_several(results, kind), _efficient(results, kind), *_ours(results, kind)] for kind in KINDS}
+    every = [one for lines in shown.values() for one in lines]
+    up = _upward(every, results)
+    panels = [
+        _panel(lines, results, f"{title}, {HANDED_IN[kind]}", up, (400.0, 290.0)) for kind, lines in shown.items()
+    ]
+    _write(file, f"Accuracy against speed-up, {title}", [panels], every)
 
 
 def draw_rivals(results: Sequence[Results], titles: Sequence[str], file: Path) -> None:
     """Draws all rivals' curves in batches, a panel for each data set and encoder."""
-    _write(file, lambda: _rivals(results, titles))
+    shown = [[*_rivals(one), *_ours(one, "lot")] for one in results]
+    panels = [
+        _panel(lines, one, title, _upward(lines, one), (320.0, 270.0))
+        for lines, one, title in zip(shown, results, titles, strict=True)
+    ]
+    every = [one for lines in shown for one in lines]
+    _write(file, "Accuracy of all rivals against speed-up", joined(panels, 3), every)
 
 
-def _write(file: Path, draw: Callable[[], Any]) -> None:
-    import matplotlib
-
-    # Letters as text, not as outlines: a third of the size.
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        write_picture(file, draw)
-
-
-def _curves(results: Results, title: str) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
-    for axes, kind in zip(figure.subplots(1, 2, sharey=True), KINDS, strict=True):
-        for named in results.lines:
-            if (named.group, named.kind) == (MODELS, kind):
-                _plot(axes, named.accuracy, color=ORANGE, linewidth=0.8, linestyle=":", label="two or more models")
-        _plot_efficient(axes, results, kind)
-        _plot_ours(axes, results, kind)
-        _frame(axes, results, f"{title}, {HANDED_IN[kind]}")
-    figure.axes[0].set_ylabel("accuracy (%)")
-    _legend(figure)
-    return figure
+def _write(file: Path, title: str, rows: Sequence[Sequence[Panel]], lines: Sequence[Line]) -> None:
+    write_picture(
+        file,
+        Picture(
+            title=title,
+            description=", ".join(dict.fromkeys(one.name for one in lines)),
+            rows=rows,
+            keys=[Key.line("full", "standard model"), *legend(lines)],
+            style=_STYLE,
+        ),
+    )
 
 
-def _plot_ours(axes: Any, results: Results, kind: str) -> None:
-    for name, style in zip(OURS, _DASHES, strict=True):
+def _several(results: Results, kind: str) -> Iterator[Line]:
+    for named in results.lines:
+        if (named.group, named.kind) == (MODELS, kind):
+            yield Line("two or more models", _points(named.accuracy), "several")
+
+
+def _rivals(results: Results) -> Iterator[Line]:
+    for named in results.lines:
+        if (named.group, named.kind) == (RIVAL, "lot"):
+            yield Line(named.name, _points(named.accuracy), _RIVALS[named.name])
+
+
+def _ours(results: Results, kind: str) -> Iterator[Line]:
+    for name, class_ in _OURS.items():
         if name in results.ours:
-            accuracy = results.line_of(name, kind).accuracy
-            _plot(axes, accuracy, color=BLUE, linewidth=1.8, linestyle=style, label=f"ours: {name}")
+            yield Line(f"ours: {name}", _points(results.line_of(name, kind).accuracy), class_)
 
 
-def _plot_efficient(axes: Any, results: Results, kind: str) -> None:
+def _efficient(results: Results, kind: str) -> Line:
     """The standard model and those that are cut off, each trained on its own."""
     single = [one for one in results.methods if len(one.layers) == 1]
     points = sorted((one.line(kind).fastest, 100 * one.accuracies[-1], one.layers[-1]) for one in single)
-    axes.plot(
-        [speed for speed, *_ in points],
-        [accuracy for _, accuracy, _ in points],
-        color=GREY,
-        marker="s",
-        markersize=4,
-        linewidth=0.8,
-        label="networks of their own depth",
+    return Line(
+        "networks of their own depth",
+        [(speed, accuracy) for speed, accuracy, _ in points],
+        "efficient",
+        SQUARE,
+        [f"{layers}" for *_, layers in points],
     )
-    for speed, accuracy, layers in points:
-        axes.annotate(f"{layers}", (speed, accuracy), xytext=(3, 4), textcoords="offset points", fontsize=7)
 
 
-def _rivals(results: Sequence[Results], titles: Sequence[str]) -> Any:
-    from matplotlib.figure import Figure
-
-    rows = -(-len(results) // 3)
-    figure = Figure(figsize=(9.6, 3.0 * rows), layout="constrained")
-    panels = figure.subplots(rows, 3, squeeze=False).flatten().tolist()
-    for axes, one, title in zip(panels, results, titles, strict=False):
-        for named in one.lines:
-            if (named.group, named.kind) == (RIVAL, "lot"):
-                _plot(axes, named.accuracy, color=_COLORS[named.name], linewidth=0.9, label=named.name)
-        _plot_ours(axes, one, "lot")
-        _frame(axes, one, title)
-    for axes in panels[len(results) :]:
-        axes.set_axis_off()
-    _legend(figure)
-    return figure
+def _points(accuracy: Sequence[float | None]) -> list[tuple[float, float]]:
+    return [(float(speed), 100 * one) for speed, one in zip(SPEEDUPS, accuracy, strict=True) if one is not None]
 
 
-def _legend(figure: Any) -> None:
-    """Below all panels; what several of them show is named once."""
-    shown = [axes.get_legend_handles_labels() for axes in figure.axes]
-    once = {label: handle for handles, labels in shown for handle, label in zip(handles, labels, strict=True)}
-    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+def _full(results: Results) -> float:
+    """The standard model's accuracy, per cent."""
+    return 100 * results.standard.accuracies[-1]
 
 
-def _plot(axes: Any, accuracy: Sequence[float | None], **style: Any) -> None:
-    shown = [(speed, 100 * one) for speed, one in zip(SPEEDUPS, accuracy, strict=True) if one is not None]
-    axes.plot([speed for speed, _ in shown], [accuracy for _, accuracy in shown], **style)
+def _upward(lines: Sequence[Line], results: Results) -> Axis:
+    """The range around the standard model's accuracy that matters."""
+    full = _full(results)
+    accuracies = [full, *(accuracy for one in lines for _, accuracy in one.points)]
+    low, high = max(min(accuracies), full - _DEEPEST), max(accuracies)
+    room = 0.06 * (high - low) + 0.1
+    return Axis("Accuracy (%)", low - room, high + 1.5 * room)
 
 
-def _frame(axes: Any, results: Results, title: str) -> None:
-    """The standard model's accuracy, and the range around it that matters."""
-    full = 100 * results.standard.accuracies[-1]
-    axes.axhline(full, color=GREY, linestyle="--", linewidth=0.8)
-    lowest, highest = axes.get_ylim()
-    axes.set_ylim(max(lowest, full - _DEEPEST), highest)
-    axes.set_xlim(0.9, None)
-    axes.set_title(title, fontsize=9)
-    axes.set_xlabel("speed-up over the standard model (times)", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.25)
+def _panel(lines: Sequence[Line], results: Results, title: str, up: Axis, size: tuple[float, float]) -> Panel:
+    fastest = max([1.5, *(speed for one in lines for speed, accuracy in one.points if accuracy >= up.low)])
+    axes = Axis("Speed-up (times)", 0.9, fastest + 0.15), up
+    return lines_panel(lines, axes, re.sub(r"\W+", "-", title), title=title, size=size, level=_full(results))

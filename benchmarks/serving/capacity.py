@@ -10,17 +10,24 @@ generator has a core of its own.
 import argparse
 import asyncio
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.lines import Line, legend, lines_panel, style_of
 from benchmarks.serving.load import Client, Found, Measured, bodies_of, find, lasting, offline, poisson
 from benchmarks.serving.servers import running
 from offramp import environment
 from offramp.files import write_json
-from offramp.report.pictures import write_picture
+from offramp.report.frame import Axis
+from offramp.report.pictures import Key, Picture, write_picture
+from offramp.report.svg import CIRCLE, DIAMOND, SQUARE
 
 FULL, EARLY, PIPELINE = "offramp, full depth", "offramp, early exit", "transformers.pipeline"
+_STYLES = {FULL: ("depth", SQUARE), EARLY: ("early", CIRCLE), PIPELINE: ("pipeline", DIAMOND)}
+# Of the axis.
+_RATES = [digit * 10.0**power for power in range(-1, 5) for digit in (1, 2, 5)]
 # Without load: a tenth of what the server could do.
 _IDLE, _IDLE_REQUESTS = 0.1, 400
 _OFFLINE_TEXTS, _OFFLINE_SECONDS = 256, 15.0
@@ -66,21 +73,29 @@ async def measure(
     return Contender(name, idle, found, lot)
 
 
-def draw(contenders: list[Contender]) -> Any:
-    """Draws the 99th percentile over the rate."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    axes = figure.subplots()
+def draw(contenders: list[Contender]) -> Picture:
+    """The 99th percentile over the rate, on a logarithmic scale."""
+    lines = []
     for one in contenders:
-        points = sorted((run.rate, run.p99) for run in [one.idle, *one.found.runs] if set(run.statuses) == {"200"})
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1, label=one.name)
+        runs = [run for run in [one.idle, *one.found.runs] if set(run.statuses) == {"200"}]
+        points = sorted((math.log10(run.rate), run.p99) for run in runs)
+        lines.append(Line(one.name, points, *_STYLES[one.name]))
     bound = contenders[0].found.bound
-    axes.axhline(bound, color="grey", linewidth=0.8, linestyle=":")
-    axes.set(xlabel="requests a second", ylabel="99th percentile (ms)", xscale="log", ylim=(0, 4 * bound))
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+    rates = [x for one in lines for x, _ in one.points]
+    categories = {math.log10(rate): f"{rate:g}" for rate in _RATES if min(rates) <= math.log10(rate) <= max(rates)}
+    axes = (
+        Axis("Requests a second", min(rates) - 0.1, max(rates) + 0.1),
+        Axis("99th percentile (ms)", 0, 4 * bound),
+    )
+    return Picture(
+        title="99th percentile of the latency over requests a second",
+        description="; ".join(
+            f"{one.name}: {one.found.rate:.1f} within {one.found.bound:.1f} ms" for one in contenders
+        ),
+        rows=[[lines_panel(lines, axes, "capacity", level=bound, categories=categories)]],
+        keys=[*legend(lines), Key.line("full", "bound")],
+        style=style_of({"pipeline": "var(--purple)", "depth": "var(--orange)"}),
+    )
 
 
 def main() -> None:
@@ -111,7 +126,7 @@ def main() -> None:
             {"environment": environment.describe(), **settings, "contenders": [asdict(one) for one in contenders]},
         )
     if given.svg is not None:
-        write_picture(given.svg, lambda: draw(contenders))
+        write_picture(given.svg, draw(contenders))
 
 
 if __name__ == "__main__":

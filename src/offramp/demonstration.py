@@ -16,7 +16,7 @@ from offramp.errors import DataError
 from offramp.evaluation import Evaluation, evaluate
 from offramp.files import check_writable, write_json
 from offramp.progress import OnProgress, unheard
-from offramp.report import Report, check_picture, check_report, curve_picture, make_report, words, write_report
+from offramp.report import Report, check_report, curve_picture, make_report, words, write_report
 from offramp.training import Architecture, Epoch, Listener, Recipe, TrainingSummary, train
 from offramp.tuning import Tuned, tune
 
@@ -64,8 +64,7 @@ def demo(
     """Fine-tunes a small real encoder on Reuters R8 newswires, calibrates, tunes and evaluates it, tries a few texts.
 
     Encoder and data come from two packages on PyPI (see ``INSTALL``), of which only the files are read. The folder
-    gets the data as csv, the model, a report, ``evaluation.json`` and two pictures of accuracy against measured
-    speed-up.
+    gets the data as csv, the model, a report, ``evaluation.json`` and a picture of accuracy against measured speed-up.
 
     Args:
         output: folder to work in; an earlier demo there is replaced, an interrupted one continued.
@@ -75,12 +74,10 @@ def demo(
 
     Raises:
         DataError: a package that the demo needs is not installed.
-        MissingExtraError: matplotlib is not installed.
         StorageError: the folder cannot be written.
     """
     folder = Path(output)
     picture = folder / "curve.svg"
-    check_picture(picture)
     check_writable(picture)
     check_report(folder, None)
     encoder = demo_encoder()
@@ -109,7 +106,6 @@ def demo(
     report = make_report(evaluation)
     write_report(report, folder, training.folder)
     curve_picture(evaluation, picture)
-    curve_picture(evaluation, picture.with_suffix(".png"))
     texts = [text for _, text in r8_rows("test")[:: len(r8_rows("test")) // EXAMPLES]][:EXAMPLES]
     safest = tuned.points[-1].name if tuned.points else None
     from offramp.engine import load
@@ -184,7 +180,7 @@ def _summary(folder: Path, training: TrainingSummary, evaluation: Evaluation, sa
             f"{low:.1f}-{high:.1f}; {words.possible(here.point)})."
         )
     lines += [
-        f"Training took {training.seconds:.0f} s. Read {folder}/report.html, or show {folder}/curve.png.",
+        f"Training took {training.seconds:.0f} s. Read {folder}/report.html, and look at {folder}/curve.svg.",
         f"Try:  offramp predict {folder}/model --input {folder}/r8-test.csv --output predictions.csv "
         + ("--threshold 0.9" if safest is None else f"--at {safest}"),
     ]

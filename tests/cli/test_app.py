@@ -47,7 +47,7 @@ from typer.testing import CliRunner
 from offramp.cli.app import app
 for arguments in (["--help"], ["--version"], ["train", "--help"], ["evaluate", "--help"]):
     assert CliRunner().invoke(app, arguments).exit_code == 0
-print(sorted({"torch", "transformers", "sklearn", "scipy", "datasets", "pyarrow", "matplotlib"} & set(sys.modules)))
+print(sorted({"torch", "transformers", "sklearn", "scipy", "datasets", "pyarrow"} & set(sys.modules)))
 """
     assert python(code) == "[]\n"
 

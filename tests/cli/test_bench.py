@@ -110,7 +110,7 @@ def test_a_rough_result_stores_no_budgets_and_is_no_baseline(offramp, refused, p
         (["--threads", "x"], "threads 'x' are not numbers; write them as 1,2"),
         (["--seconds", "0"], "seconds is 0.0"),
         (["--autotune"], "there is one token budget to choose from, 64"),
-        (["--picture", "speed.pdf"], "the picture speed.pdf ends in none of .svg, .png"),
+        (["--picture", "speed.pdf"], "the picture speed.pdf does not end in .svg"),
         (["--check", "none.json"], "cannot read the baseline none.json"),
         (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?)"),
     ],

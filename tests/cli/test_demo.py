@@ -27,7 +27,7 @@ def small(tmp_path, monkeypatch):
 def test_the_demo_shows_everything(offramp, small):
     result = offramp("demo", "--output", "out")
     assert result.exit_code == 0, result.stderr
-    assert {"curve.png", "evaluation.json", "model", "r8-tune.csv", "report.html"} < set(names(small / "out"))
+    assert {"curve.svg", "evaluation.json", "model", "r8-tune.csv", "report.html"} < set(names(small / "out"))
     assert re.search(r"^epoch 4( +\d+\.\d\d%){4}", result.stderr, re.MULTILINE)
     assert "full depth: accuracy" in result.stdout
     assert result.stdout.count("left after layer") == 6

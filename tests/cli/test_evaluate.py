@@ -110,7 +110,7 @@ def test_a_report_with_a_benchmark_and_an_operating_point(offramp, place, own_mo
         (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?)"),
         (["--label-separator", ""], "label_separator is empty"),
         (["--label-separator", ";"], "a list of labels in each row, but the model gives one label"),
-        (["--picture", "curve.pdf"], "the picture curve.pdf ends in none of .svg, .png"),
+        (["--picture", "curve.pdf"], "the picture curve.pdf does not end in .svg"),
     ],
 )
 def test_bad_options_are_refused(refused, place, options, message):

@@ -48,7 +48,7 @@ WRONG = {
     "an output that cannot be": ([*PREDICT[:-1], "../data.csv/out.csv"], "cannot write ../data.csv/out.csv"),
     "the input as the output": ([*PREDICT[:-1], "../data.csv"], "is the input, whose texts would be lost"),
     "json that cannot be": ([*CALIBRATE, "--json", ".."], ".. is not a file"),
-    "a picture of no format": ([*EVALUATE, "--picture", "x.pdf"], "ends in none of .svg, .png"),
+    "a picture of no format": ([*EVALUATE, "--picture", "x.pdf"], "does not end in .svg"),
     "a value out of range": ([*EVALUATE, "--threshold", "-1"], "threshold is -1.0"),
     "no time": ([*BENCH, "--seconds", "0"], "seconds is 0.0"),
     "two targets": ([*TUNE, "--speedup", "2", "--threshold", "0.5"], "choose one target at a time"),

@@ -17,9 +17,9 @@ from offramp.errors import CheckFailed, DataError, MissingExtraError, StorageErr
         (StorageError("disk full"), 2, "error: disk full"),
         (CheckFailed("too slow"), 1, "error: too slow"),
         (
-            MissingExtraError("a picture", "report"),
+            MissingExtraError("the backend", "onnx"),
             2,
-            "error: a picture needs an optional dependency: run  pip install 'offramp[report]'",
+            "error: the backend needs an optional dependency: run  pip install 'offramp[onnx]'",
         ),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

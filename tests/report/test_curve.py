@@ -1,86 +1,70 @@
-import importlib.util
+import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
-from evaluations import evaluation
-from offramp.errors import MissingExtraError, OptionError, StorageError
-from offramp.evaluation import Point, Way
-from offramp.policy import Interval
-from offramp.report import check_picture, curve, curve_picture
+from evaluations import SAFE, evaluation
+from offramp.errors import OptionError, StorageError
+from offramp.report import curve_picture
 
-POINT = Point(
-    way=Way.THRESHOLD,
-    name=None,
-    rule="confidence at least 0.8",
-    threshold=0.9,
-    accuracy=0.9,
-    macro_f1=0.9,
-    agreement=0.9,
-    accuracy_difference=Interval(-0.05, -0.06, -0.04),
-    mean_layers=3.0,
-    layer_speedup=2.0,
-    bound_speedup=2.5,
-    measured_speedup=2.0,
-    measured_speedup_spread=(1.9, 2.2),
-    efficiency=0.8,
-    texts_per_second=200.0,
-    exits=(0.5, 0.5),
-)
-EVALUATION = replace(
-    evaluation(),
-    full=replace(POINT, way=Way.FULL, threshold=None, accuracy=0.95),
-    points=(
-        replace(POINT, threshold=0.5, accuracy=0.80, measured_speedup=4.0, measured_speedup_spread=(3.9, 4.2)),
-        POINT,
-        replace(POINT, threshold=1.01, accuracy=0.95, measured_speedup=0.9, bound_speedup=1.0),
-    ),
-)
+MADE = evaluation(promises=(("safe", SAFE),), focus=3)
 
 
-def test_points_come_in_the_order_of_their_speed():
-    shown = curve(EVALUATION)
-    assert shown.thresholds == (1.01, 0.9, 0.5)
-    assert shown.accuracy == (95, 90, 80)
-    assert shown.measured == (0.9, 2.0, 4.0)
-    assert (shown.low[-1], shown.high[-1]) == (3.9, 4.2)
-    assert shown.bound == (1.0, 2.5, 2.5)
-    assert shown.full_accuracy == 95
+def drawn(made, place):
+    curve_picture(made, place / "curve.svg")
+    return (place / "curve.svg").read_text()
+
+
+def words(svg):
+    return [one.text for one in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
 def test_an_svg_is_well_formed_and_the_same_every_time(tmp_path):
     for name in ("one.svg", "two.svg"):
-        curve_picture(EVALUATION, tmp_path / name)
+        curve_picture(MADE, tmp_path / name)
     content = (tmp_path / "one.svg").read_bytes()
     assert content == (tmp_path / "two.svg").read_bytes()
     assert ElementTree.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_a_png_is_one(tmp_path):
-    curve_picture(EVALUATION, tmp_path / "new" / "curve.PNG")
-    assert (tmp_path / "new" / "curve.PNG").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+def test_the_figures_stand_in_it(tmp_path):
+    svg = drawn(MADE, tmp_path)
+    for point in MADE.points:
+        assert f"{100 * point.accuracy:.2f} %, {point.measured_speedup:.2f}×" in svg
+    assert f"full depth: {100 * MADE.full.accuracy:.2f} %" in words(svg)
 
 
-def test_one_point_is_drawn_too(tmp_path):
-    alone = replace(EVALUATION, points=(POINT,), environment=EVALUATION.environment | {"gpu": "GPU"})
-    curve_picture(alone, tmp_path / "curve.svg")
+def test_it_says_where_it_was_measured(tmp_path):
+    made = replace(MADE, environment=MADE.environment | {"gpu": "A GPU", "threads": 3})
+    assert any("3 threads, A GPU" in told for told in words(drawn(made, tmp_path)))
 
 
-@pytest.mark.parametrize("name", ["curve.pdf", "curve", "curve.svgz"])
+def test_the_legend_names_what_is_shown_and_nothing_else(tmp_path):
+    told = words(drawn(MADE, tmp_path))
+    assert {"early exit, by threshold", "in focus", "operating point", "network cut off after an exit"} < set(told)
+    assert "operating point" not in words(drawn(evaluation(), tmp_path))
+
+
+def test_what_is_far_below_is_named(tmp_path):
+    told = " ".join(words(drawn(evaluation(labels=tuple("abcdefgh"), rows=1000), tmp_path)))
+    assert re.search(r"Below the chart: threshold 0 \(\d+\.\d\u202f%", told)
+
+
+@pytest.mark.parametrize("name", ["curve.pdf", "curve.png", "curve", "curve.svgz"])
 def test_other_formats_are_refused(tmp_path, name):
-    with pytest.raises(OptionError, match=rf"{name} ends in none of \.svg, \.png; choose one of them"):
-        curve_picture(EVALUATION, tmp_path / name)
+    with pytest.raises(OptionError, match=rf"{name} does not end in \.svg; pictures are written as SVG files only"):
+        curve_picture(MADE, tmp_path / name)
     assert not any(tmp_path.iterdir())
 
 
-def test_without_matplotlib_the_cure_is_told(tmp_path, monkeypatch):
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *more: (name != "matplotlib" and real(name, *more)) or None
-    )
-    with pytest.raises(MissingExtraError, match=r"a picture needs .* pip install 'offramp\[report\]'"):
-        check_picture(tmp_path / "curve.svg")
+def test_a_name_in_capitals_and_a_new_folder_do(tmp_path):
+    curve_picture(MADE, tmp_path / "new" / "curve.SVG")
+    assert (tmp_path / "new" / "curve.SVG").read_text().startswith("<svg ")
+
+
+def test_one_point_is_drawn_too(tmp_path):
+    assert "nan" not in drawn(replace(MADE, points=MADE.points[:1]), tmp_path)
 
 
 def test_a_folder_of_the_name_is_left_alone(tmp_path):
@@ -88,5 +72,5 @@ def test_a_folder_of_the_name_is_left_alone(tmp_path):
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(StorageError, match="not a file"):
-        curve_picture(EVALUATION, folder)
+        curve_picture(MADE, folder)
     assert (folder / "mine.txt").exists()

@@ -8,6 +8,8 @@ from offramp.benchmark import Benchmark, Kind, Spread
 from offramp.report import speed_picture
 from offramp.report.speed import by_speed
 
+SVG = "{http://www.w3.org/2000/svg}"
+
 
 def row(name, kind, speed, threads=1):
     return benchmark_row(
@@ -30,8 +32,8 @@ BENCHMARK = Benchmark(
 )
 
 
-def test_the_fastest_comes_last():
-    assert [one.name for one in by_speed(BENCHMARK.rows[:3])] == ["full", "cut", "early"]
+def test_the_fastest_comes_first():
+    assert [one.name for one in by_speed(BENCHMARK.rows[:3])] == ["early", "cut", "full"]
 
 
 def test_an_svg_is_well_formed_and_the_same_every_time(tmp_path):
@@ -42,8 +44,20 @@ def test_an_svg_is_well_formed_and_the_same_every_time(tmp_path):
     assert ElementTree.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"
 
 
-@pytest.mark.parametrize("accuracy", [0.9, None])
-def test_a_png_is_one(tmp_path, accuracy):
-    rows = tuple(replace(one, accuracy=accuracy) for one in BENCHMARK.rows)
-    speed_picture(replace(BENCHMARK, rows=rows), tmp_path / "speed.png")
-    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+@pytest.mark.parametrize(("accuracy", "name"), [(0.9, "early (90.0%)"), (None, "early")])
+def test_bars_are_as_long_as_the_rows_are_fast(tmp_path, accuracy, name):
+    rows = tuple(replace(one, accuracy=accuracy) for one in BENCHMARK.rows if one.threads == 1)
+    speed_picture(replace(BENCHMARK, rows=rows), tmp_path / "speed.svg")
+    drawn = ElementTree.fromstring((tmp_path / "speed.svg").read_text())
+    assert name in [one.text for one in drawn.iter(f"{SVG}text")]
+    bars = [one for one in drawn.iter(f"{SVG}rect") if one.find(f"{SVG}title") is not None]
+    assert [one.get("class") for one in bars[:3]] == ["bar early-exit", "bar other", "bar full-depth"]
+    lengths = [float(one.get("width")) for one in bars[:3]]
+    assert lengths == pytest.approx([lengths[0], lengths[0] * 2 / 3, lengths[0] / 3], abs=0.05)
+
+
+def test_each_number_of_threads_has_charts_of_its_own(tmp_path):
+    speed_picture(BENCHMARK, tmp_path / "speed.svg")
+    told = [one.text for one in ElementTree.fromstring((tmp_path / "speed.svg").read_text()).iter(f"{SVG}text")]
+    assert [f"Texts a second ({threads})" in told for threads in ("1 thread", "2 threads")] == [True, True]
+    assert any("A <fast> & cheap $CPU_1$" in one for one in told)

@@ -68,7 +68,7 @@ def command(
     ] = False,
     json: JsonFile = None,
     picture: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Draw throughput and latency: an .svg or .png file.")
+        str | None, typer.Option(metavar="FILE", help="Draw throughput and latency: an .svg file.")
     ] = None,
     check: Annotated[
         str | None,

@@ -65,7 +65,7 @@ def command(
     ] = False,
     card: Annotated[bool, typer.Option("--card/--no-card", help="Whether the report goes into the model card.")] = True,
     picture: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Draw accuracy against measured speed-up: an .svg or .png file.")
+        str | None, typer.Option(metavar="FILE", help="Draw accuracy against measured speed-up: an .svg file.")
     ] = None,
     json: JsonFile = None,
     wide: Wide = False,

@@ -2,13 +2,14 @@
 
 A report is made in three steps. ``report.py`` puts an evaluation, a benchmark and the advice that follows from both
 (``advice.py``) into one object: ``report.json``. ``tables.py`` and the charts say what is shown of it; charts stand on
-``frame.py``, ``labels.py`` and ``svg.py``. ``page.py`` fills the templates with it, and ``card.py`` the model card.
+``frame.py``, ``labels.py`` and ``svg.py``. ``page.py`` fills the templates with it, and ``card.py`` the model card;
+``pictures.py`` makes charts to files of their own.
 """
 
 from offramp.report.advice import warning
 from offramp.report.bench_file import Speeds, read_speeds
 from offramp.report.card import card_section
-from offramp.report.curve import Curve, curve, curve_picture
+from offramp.report.curve import curve_picture
 from offramp.report.page import render
 from offramp.report.pictures import check_picture
 from offramp.report.report import Report, make_report
@@ -17,13 +18,11 @@ from offramp.report.verdict import useless
 from offramp.report.writing import check_report, write_report
 
 __all__ = [
-    "Curve",
     "Report",
     "Speeds",
     "card_section",
     "check_picture",
     "check_report",
-    "curve",
     "curve_picture",
     "make_report",
     "read_speeds",

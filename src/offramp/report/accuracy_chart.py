@@ -1,6 +1,6 @@
 """Accuracy against speed-up, by the clock and by layers, with the network cut off at each exit beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 440.0, 340.0
 
 # What loses more accuracy than this, in points, is named below the chart instead of squeezing what matters.
 DEEPEST = 5.0
+# A sentence lists no more.
+_MOST_NAMED = 8
 
 _SHAPES = {Way.THRESHOLD: CIRCLE, Way.OPERATING_POINT: DIAMOND, Way.CUT: SQUARE, Way.FULL: CIRCLE}
 
@@ -72,6 +74,11 @@ class SpeedChart:
         """What lies in it."""
         return [spot for spot in (*self.named, *self.early, *self.cut) if spot not in self.unseen]
 
+    @property
+    def description(self) -> str:
+        """All figures, for those who cannot see the chart."""
+        return "; ".join(spot.hint for spot in (*self.named, *self.early, *self.cut))
+
 
 def by_clock(evaluation: Evaluation) -> SpeedChart:
     """Against measured speed-up."""
@@ -84,7 +91,13 @@ def by_layers(evaluation: Evaluation) -> SpeedChart:
 
 
 def draw(chart: SpeedChart, name: str, what: str) -> Markup:
-    """Draws a chart.
+    """Draws a chart for the page; arguments as those of :func:`field`."""
+    title, inside = f"Accuracy against {what}", field(chart, name, what)
+    return picture(WIDTH, HEIGHT, title, chart.description, inside, name=name)
+
+
+def field(chart: SpeedChart, name: str, what: str) -> Markup:
+    """Draws what is inside a chart.
 
     Args:
         chart: what it shows.
@@ -93,7 +106,6 @@ def draw(chart: SpeedChart, name: str, what: str) -> Markup:
     """
     frame = _frame(chart, what)
     seen = chart.seen
-    labels = _labels(chart, frame)
     inside = element(
         "g",
         line(frame.field.left, frame.y(chart.full_accuracy), frame.field.right, frame.y(chart.full_accuracy), "full"),
@@ -101,18 +113,22 @@ def draw(chart: SpeedChart, name: str, what: str) -> Markup:
         *(_whiskers(spot, frame) for spot in seen),
         clip_path=f"url(#{name}-field)",
     )
-    return picture(
-        WIDTH,
-        HEIGHT,
-        f"Accuracy against {what}",
-        "; ".join(spot.hint for spot in (*chart.named, *chart.early, *chart.cut)),
-        frame.clip(f"{name}-field"),
-        frame.draw(),
-        inside,
-        *(spot.shape.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(seen)),
-        *(_name(placed) for placed in labels),
-        name=name,
+    return Markup("").join(
+        [
+            frame.clip(f"{name}-field"),
+            frame.draw(),
+            inside,
+            *(spot.shape.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(seen)),
+            *(_name(placed) for placed in _labels(chart, frame)),
+        ]
     )
+
+
+def named(spots: Sequence[Spot]) -> str:
+    """Points with their figures, in short, such as those below the chart; empty for none."""
+    first = [f"{spot.name} ({spot.y:.1f}\u202f%, {times(spot.x)})" for spot in spots[:_MOST_NAMED]]
+    more = len(spots) - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")
 
 
 def _by_clock(point: Point) -> Ratio:

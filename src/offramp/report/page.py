@@ -20,9 +20,6 @@ from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 _SHAPES = {"early": CIRCLE, "focus": FOCUS, "named": DIAMOND, "cut": SQUARE, "before": RING}
 
-# A sentence lists no more.
-_MOST_NAMED = 8
-
 # What HTML must not hold, and texts may.
 _UNREADABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\ufffd")
 
@@ -43,7 +40,7 @@ def render(report: Report) -> str:
         exit_style=exit_style(len(evaluation.model.exits)),
         shapes={name: shape.swatch for name, shape in _SHAPES.items()},
         charts=_charts(evaluation, clock),
-        unseen=_unseen(clock.unseen),
+        unseen=accuracy_chart.named(clock.unseen),
         choices=choices(evaluation),
         promises=promises(evaluation),
         classes=fold(evaluation.focus.classes, evaluation.model.exits),
@@ -107,10 +104,3 @@ def _labels(names: Sequence[str]) -> Markup:
 def _breakable(name: str) -> Markup:
     """A name that may go on in the next line after a joint; of a very long one, the beginning."""
     return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(words.short(name)))))
-
-
-def _unseen(spots: Sequence[accuracy_chart.Spot]) -> str:
-    """What lies below the charts, in short."""
-    named = [f"{spot.name} ({spot.y:.1f}\u202f%, {words.times(spot.x)})" for spot in spots[:_MOST_NAMED]]
-    more = len(spots) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")

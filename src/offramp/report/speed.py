@@ -2,65 +2,118 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from markupsafe import Markup
 
 from offramp.benchmark import Benchmark, Kind, Row, Spread
 from offramp.data.wording import count
-from offramp.report.pictures import BLUE, GREY, ORANGE, write_picture
+from offramp.report import words
+from offramp.report.pictures import Key, Panel, Picture, width_of, write_picture
+from offramp.report.scale import Scale, decimals, ticks
+from offramp.report.svg import element, hint, line, rectangle, text
 
 # What stands out: early exit, and what it is compared with.
-_COLORS = {Kind.EARLY_EXIT: BLUE, Kind.FULL: ORANGE}
+_CLASSES = {Kind.EARLY_EXIT: "early-exit", Kind.FULL: "full-depth"}
+
+_FIELD, _PITCH, _BAR, _RIGHT = 260.0, 18.0, 12.0, 12.0
 
 
 def speed_picture(benchmark: Benchmark, path: Path) -> None:
-    """Draws bars into an SVG or PNG file: for each number of threads throughput on the left, latency on the right.
+    """Draws bars into an SVG file: for each number of threads throughput on the left, latency on the right.
 
     Raises:
-        OptionError, MissingExtraError: see :func:`offramp.report.check_picture`.
+        OptionError: see :func:`offramp.report.check_picture`.
         StorageError: the file cannot be written.
     """
-    write_picture(path, lambda: _draw(benchmark))
+    data, machine = benchmark.data, benchmark.environment
+    threads = dict.fromkeys(row.threads for row in benchmark.rows)
+    groups = [by_speed([row for row in benchmark.rows if row.threads == number]) for number in threads]
+    picture = Picture(
+        title="Throughput and latency",
+        description="; ".join(_told(row) for rows in groups for row in rows),
+        rows=[_panels(rows) for rows in groups],
+        keys=[_key("early-exit", "early exit"), _key("full-depth", "full depth"), _key("other", "others"), _P90],
+        heading=f"{data['timed_rows']:,} texts of {data['mean_tokens']:.0f} tokens; {machine['gpu'] or machine['cpu']}",
+        note="Texts a second: all at once. Milliseconds: one text after the other. Whiskers: quartiles of the rounds.",
+    )
+    write_picture(path, picture)
 
 
 def by_speed(rows: Sequence[Row]) -> list[Row]:
-    """The slowest first: bars are drawn from the bottom up."""
-    return sorted(rows, key=lambda row: row.offline.texts_per_second.median)
+    """The fastest first."""
+    return sorted(rows, key=lambda row: -row.offline.texts_per_second.median)
 
 
-def _draw(benchmark: Benchmark) -> Any:
-    from matplotlib.figure import Figure
-
-    threads = list(dict.fromkeys(row.threads for row in benchmark.rows))
-    groups = [by_speed([row for row in benchmark.rows if row.threads == number]) for number in threads]
-    figure = Figure(figsize=(10, 1.2 + 0.22 * len(benchmark.rows)), layout="constrained")
-    panels = figure.subplots(len(groups), 2, squeeze=False, height_ratios=[len(rows) for rows in groups])
-    for number, rows, (throughput, latency) in zip(threads, groups, panels, strict=True):
-        _bars(throughput, rows, [row.offline.texts_per_second for row in rows])
-        throughput.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8)
-        throughput.set_xlabel(f"texts a second, all at once\n{count(number, 'thread')}")
-        _bars(latency, rows, [row.single_stream.p50_of_rounds for row in rows])
-        p90 = [row.single_stream.p90 for row in rows]
-        latency.plot(p90, range(len(rows)), "|", color="black", markersize=7, label="p90")
-        latency.set_yticks(range(len(rows)), [""] * len(rows))
-        latency.set_xlabel(f"milliseconds a text, one by one: median\n{count(number, 'thread')}")
-        latency.legend(loc="upper right", frameon=False, fontsize=8)
-    data, environment = benchmark.data, benchmark.environment
-    figure.suptitle(
-        f"{data['timed_rows']:,} texts of {data['mean_tokens']:.0f} tokens; {environment['gpu'] or environment['cpu']}",
-        fontsize=9,
-        color=GREY,
-    )
-    return figure
+def _panels(rows: Sequence[Row]) -> list[Panel]:
+    """Throughput, with names, and latency, of rows that were measured with the same number of threads."""
+    names = [_name(row) for row in rows]
+    left = max(map(width_of, names)) + 6
+    named = [text(name, left - 6, _middle(place) + 4, anchor="end") for place, name in enumerate(names)]
+    throughput, latency = ([row.offline.texts_per_second for row in rows], [_latency(row) for row in rows])
+    p90 = [row.single_stream.p90 for row in rows]
+    threads = count(rows[0].threads, "thread")
+    return [
+        _bars(rows, throughput, left, named, f"Texts a second ({threads})"),
+        _bars(rows, latency, 4, (), f"Milliseconds a text, median ({threads})", p90),
+    ]
 
 
-def _bars(axes: Any, rows: Sequence[Row], figures: Sequence[Spread]) -> None:
-    middles = [figure.median for figure in figures]
-    errors = [[one.median - one.low for one in figures], [one.high - one.median for one in figures]]
-    colors = [_COLORS.get(row.kind, GREY) for row in rows]
-    axes.barh(range(len(rows)), middles, xerr=errors, color=colors, capsize=2, error_kw={"linewidth": 1})
-    axes.grid(alpha=0.25, axis="x")
-    axes.margins(y=0.01)
+def _bars(
+    rows: Sequence[Row],
+    figures: Sequence[Spread],
+    left: float,
+    named: Sequence[Markup],
+    title: str,
+    marks: Sequence[float] = (),
+) -> Panel:
+    """One bar a row, with its quartiles, and a mark where there is one."""
+    bottom = _PITCH * len(rows)
+    across = Scale(0, 1.04 * max(*(one.high for one in figures), *marks, 1e-9), left, left + _FIELD)
+    drawn = [*named, *_grid(across, bottom)]
+    for place, (row, figure) in enumerate(zip(rows, figures, strict=True)):
+        middle, class_ = _middle(place), _CLASSES.get(row.kind, "other")
+        length = across(figure.median) - left
+        drawn += [
+            rectangle(left, middle - _BAR / 2, length, _BAR, f"bar {class_}", hint(_told(row))),
+            line(across(figure.low), middle, across(figure.high), middle, "spread"),
+        ]
+    drawn += [_p90(across(mark), _middle(place)) for place, mark in enumerate(marks)]
+    return Panel(left + _FIELD + _RIGHT, bottom + 20, Markup("").join(drawn), title)
 
 
-def _label(row: Row) -> str:
+def _grid(across: Scale, bottom: float) -> list[Markup]:
+    values = ticks(across.low, across.high)
+    digits = decimals(values)
+    return [
+        line(across(value), 0, across(value), bottom, "grid")
+        + text(f"{value:,.{digits}f}", across(value), bottom + 16, anchor="middle", class_="tick")
+        for value in values
+    ]
+
+
+def _middle(place: int) -> float:
+    return _PITCH * (place + 0.5)
+
+
+def _p90(x: float, y: float) -> Markup:
+    return line(x, y - _BAR / 2, x, y + _BAR / 2, "spread")
+
+
+def _key(class_: str, meaning: str) -> Key:
+    return Key(meaning, rectangle(-6, -6, 12, 12, f"bar {class_}"))
+
+
+_P90 = Key("90th percentile", element("g", _p90(0, 0)))
+
+
+def _latency(row: Row) -> Spread:
+    return row.single_stream.p50_of_rounds
+
+
+def _name(row: Row) -> str:
     return row.name if row.accuracy is None else f"{row.name} ({row.accuracy:.1%})"
+
+
+def _told(row: Row) -> str:
+    speed = words.rate(row.offline.texts_per_second.median)
+    return f"{_name(row)}: {speed} texts a second, {_latency(row).median:.2f} ms a text"

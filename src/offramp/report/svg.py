@@ -1,4 +1,4 @@
-"""Markup of pictures that live in a page: escaped, themed by the page's style sheet, readable by screen readers."""
+"""Markup of pictures: escaped, themed by a style sheet, readable by screen readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
