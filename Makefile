@@ -29,6 +29,7 @@ check: install
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/counts.py
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
