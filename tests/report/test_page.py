@@ -14,6 +14,7 @@ from offramp.calibration import Problem
 from offramp.report import Report, make_report, render
 from offramp.report.accuracy_chart import by_clock
 from offramp.report.bench_file import Speed, Speeds
+from offramp.report.page import exit_style
 
 VOID = {"meta", "br", "wbr"}
 NASTY = "<script>alert('x')</script>&amp;\"\x00\x0b\ud800\u202e"
@@ -222,3 +223,24 @@ def test_many_classes_are_folded():
     text = check(render(make_report(made)))
     assert f"{classes - 15} other classes" in text
     assert f"all {classes} are in report.json" in text
+
+
+def luminance(color):
+    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("n_exits", [1, 2, 6, 24])
+def test_ink_can_be_read_and_later_exits_are_darker(n_exits):
+    rules = re.findall(r"\.x(\d+) \{ background: (#\w{6}); color: (#\w+); \}", exit_style(n_exits))
+    assert [int(index) for index, _, _ in rules] == list(range(n_exits))
+    for _, background, ink in rules:
+        assert contrast(background, {"#fff": "#ffffff", "#000": "#000000"}[ink]) >= 4.5
+    lights = [luminance(background) for _, background, _ in rules]
+    assert lights == sorted(lights, reverse=True)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from offramp.data.doubts import DataWarning
-from offramp.data.wording import count
+from offramp.data.wording import DataWarning, count
 from offramp.environment import is_main_process
 from offramp.errors import OfframpError
 from offramp.files import storage_errors

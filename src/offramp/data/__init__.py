@@ -2,7 +2,6 @@
 
 from offramp.data.cells import text_of
 from offramp.data.columns import Columns
-from offramp.data.doubts import DataWarning
 from offramp.data.labelled import (
     LabelledTexts,
     Split,
@@ -29,6 +28,7 @@ from offramp.data.seen import (
 from offramp.data.sources import check_apart, hub_dataset, source_identity
 from offramp.data.unfinished import Progress
 from offramp.data.unlabelled import Texts, read_any, read_texts
+from offramp.data.wording import DataWarning
 from offramp.data.writing import Writer, check_target, result_writer
 
 __all__ = [

@@ -4,9 +4,9 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from offramp.data.doubts import doubt
 from offramp.data.quotes import may_be_several
 from offramp.data.records import MissingColumn, Record, require_columns
+from offramp.data.wording import doubt
 from offramp.errors import DataError
 
 # The largest limit that a C long holds on every platform; the default of 128 KiB is less than a long text.

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
-from offramp.data.doubts import doubt
 from offramp.data.reading import read_rows
-from offramp.data.wording import did_you_mean, listing
+from offramp.data.wording import did_you_mean, doubt, listing
 from offramp.errors import DataError, OptionError
 
 

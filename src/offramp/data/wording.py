@@ -1,8 +1,18 @@
-"""Small phrases that messages share."""
+"""Small phrases that messages share, and warnings about data."""
 
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
+
+
+class DataWarning(UserWarning):
+    """Data are used in a way that may not be the one that was meant."""
+
+
+def doubt(message: str) -> None:
+    """Warns of data that can be used, but may not be what they were meant to be."""
+    warnings.warn(message, DataWarning, stacklevel=2)
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
