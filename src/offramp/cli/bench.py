@@ -1,6 +1,8 @@
 """``offramp bench``."""
 
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,47 +20,57 @@ from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
 
+if TYPE_CHECKING:
+    from offramp.benchmark import Benchmark
+
 EXAMPLES = (
     "offramp bench reviews-model --data test.csv --autotune --json bench.json",
     "offramp bench reviews-model --data test.csv --check bench.json",
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Contenders:
+    """What is measured."""
+
+    thresholds: Annotated[tuple[float, ...], "threshold of early exit; may be given several times; default: 0.9"] = ()
+    points: Annotated[tuple[str, ...], "operating point of early exit; may be given several times", "NAME"] = ()
+    threads: Annotated[str | None, "numbers of processor threads; default: 1,2", "N,N,..."] = None
+    backends: Annotated[tuple[str, ...], "only this backend; may be given several times", "BACKEND"] = ()
+    precisions: Annotated[tuple[str, ...], "only this precision; may be given several times", "PRECISION"] = ()
+    token_budgets: Annotated[tuple[int, ...], "tokens of a batch to choose from; default: 512 to 16384"] = ()
+
+    def chosen(self) -> dict[str, Any]:
+        """As :func:`offramp.bench` takes them, whose defaults hold where nothing is chosen."""
+        thresholds = {} if self.thresholds or not self.points else {"thresholds": ()}
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())} | thresholds
+
+
+CONTENDERS = {
+    "thresholds": "threshold",
+    "points": "at",
+    "backends": "backend",
+    "precisions": "precision",
+    "token_budgets": "token-budget",
+}
+
+
 @panels(
     Data=("data", "columns", "unlabeled"),
-    Contenders=("threshold", "at", "backend", "precision", "threads", "token_budget"),
+    Contenders=("contenders",),
     Measurement=("seconds", "seed"),
     Results=("autotune", "json", "picture", "check", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
+@expand("contenders", Contenders, names=CONTENDERS)
 def command(
     model: ModelFolder,
     data: Annotated[str, typer.Option(help=f"Texts, with or without labels; accuracy takes labels: {SOURCE}.")],
     columns: Columns,
+    contenders: Contenders,
     unlabeled: Annotated[
         bool, typer.Option("--unlabeled", help="Leave labels alone, also where there are any.")
     ] = False,
-    threshold: Annotated[
-        list[float] | None, typer.Option(help="Threshold of early exit; may be given several times; default: 0.9.")
-    ] = None,
-    at: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Operating point of early exit; may be given several times."),
-    ] = None,
-    threads: Annotated[
-        str | None, typer.Option(metavar="N,N,...", help="Numbers of processor threads; default: 1,2.")
-    ] = None,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(metavar="BACKEND", help="Only this backend; may be given several times."),
-    ] = None,
-    precision: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PRECISION", help="Only this precision; may be given several times."),
-    ] = None,
-    token_budget: Annotated[
-        list[int] | None, typer.Option(help="Tokens of a batch to choose from; default: 512 to 16384.")
-    ] = None,
     seconds: Annotated[
         float, typer.Option(help="How long the timed runs may take; sets the sample and the rounds.")
     ] = 300.0,
@@ -78,14 +90,11 @@ def command(
 ) -> None:
     """Measure the throughput and latency of early exit and of the alternatives to it."""
     quiet_libraries()
-    from pathlib import Path
-
-    from offramp.benchmark import TOKEN_BUDGETS, bench, read_baseline
+    from offramp.benchmark import bench, read_baseline
     from offramp.benchmark import check as compare
-    from offramp.engine import DEFAULT_THRESHOLD
-    from offramp.files import check_writable, write_json
+    from offramp.files import check_writable
     from offramp.folder import TUNING
-    from offramp.report import check_picture, speed_picture
+    from offramp.report import check_picture
 
     if picture is not None:
         check_picture(Path(picture))
@@ -99,24 +108,23 @@ def command(
             data,
             columns=columns,
             labelled=not unlabeled,
-            thresholds=threshold or (() if at else (DEFAULT_THRESHOLD,)),
-            points=at or (),
-            threads=threads,
-            backends=backend or (),
-            precisions=precision or (),
-            token_budgets=token_budget or TOKEN_BUDGETS,
+            **contenders.chosen(),
             seconds=seconds,
             seed=seed,
             autotune=autotune,
             baseline=baseline,
             on_progress=update,
         )
-    if json is not None:
-        write_json(Path(json), result.to_dict())
-    if picture is not None:
-        speed_picture(result, Path(picture))
+    _write(result, json, picture)
     print_benchmark(result.to_dict(), wide=wide)
-    for written in (json, picture, Path(model) / TUNING.name if autotune and not result.doubts else None):
+    _say_written(result, json, picture, str(Path(model) / TUNING.name) if autotune else None)
+    if baseline is not None:
+        compare(result, baseline)
+        say(f"nothing is slower than {check}")
+
+
+def _say_written(result: "Benchmark", json: str | None, picture: str | None, budgets: str | None) -> None:
+    for written in (json, picture, None if result.doubts else budgets):
         if written is not None:
             say(f"wrote {written}")
     if result.doubts:
@@ -124,9 +132,16 @@ def command(
             f"warning: too rough for token budgets or a baseline: {'; '.join(result.doubts)}; measure again on a quiet "
             "machine, or with more --seconds"
         )
-    if baseline is not None:
-        compare(result, baseline)
-        say(f"nothing is slower than {check}")
+
+
+def _write(result: "Benchmark", json: str | None, picture: str | None) -> None:
+    from offramp.files import write_json
+    from offramp.report import speed_picture
+
+    if json is not None:
+        write_json(Path(json), result.to_dict())
+    if picture is not None:
+        speed_picture(result, Path(picture))
 
 
 _HEADER = (

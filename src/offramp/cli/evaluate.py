@@ -1,6 +1,6 @@
 """``offramp evaluate``."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +10,8 @@ from offramp.cli.options import (
     COLUMN_OPTIONS,
     SOURCE,
     At,
-    Backend,
-    JsonFile,
     ModelFolder,
-    Precision,
-    Threads,
+    Runtime,
     Threshold,
     Wide,
     expand,
@@ -35,39 +32,37 @@ EXAMPLES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Where the result goes, beside the terminal."""
+
+    report: Annotated[str | None, "write report.html and report.json, and a section of the model card", "DIR"] = None
+    bench: Annotated[str | None, "what 'offramp bench --json' wrote, for the report", "FILE"] = None
+    show_texts: Annotated[bool, "show texts in the report, not only their row numbers"] = False
+    card: Annotated[bool, "whether the report goes into the model card"] = True
+    picture: Annotated[str | None, "draw accuracy against measured speed-up: an .svg file", "FILE"] = None
+    json: Annotated[str | None, "also write the result as JSON", "FILE"] = None
+
+
 @panels(
     Data=("data", "columns"),
     Setting=("threshold", "at"),
-    Measurement=("seconds", "backend", "precision", "threads", "seed"),
-    Results=("report", "bench", "show_texts", "card", "picture", "json", "wide"),
+    Measurement=("seconds", "runtime", "seed"),
+    Results=("results", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
+@expand("runtime", Runtime)
+@expand("results", Results, names={"card": "card/--no-card"})
 def command(
     model: ModelFolder,
     data: Annotated[str, typer.Option(help=f"Labelled texts: {SOURCE}.")],
     columns: Columns,
+    runtime: Runtime,
+    results: Results,
     threshold: Threshold = None,
     at: At = None,
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 60.0,
-    backend: Backend = "auto",
-    precision: Precision = "auto",
-    threads: Threads = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
-    report: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Write report.html and report.json, and a section of the model card."),
-    ] = None,
-    bench: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What 'offramp bench --json' wrote, for the report.")
-    ] = None,
-    show_texts: Annotated[
-        bool, typer.Option("--show-texts", help="Show texts in the report, not only their row numbers.")
-    ] = False,
-    card: Annotated[bool, typer.Option("--card/--no-card", help="Whether the report goes into the model card.")] = True,
-    picture: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Draw accuracy against measured speed-up: an .svg file.")
-    ] = None,
-    json: JsonFile = None,
     wide: Wide = False,
 ) -> None:
     """Measure accuracy, calibration, exits and time on labelled texts, at every threshold."""
@@ -78,23 +73,23 @@ def command(
 
     if threshold is not None and at is not None:
         raise OptionError(f"threshold is {threshold} and at is {at!r}; give only one of them")
-    if report is None and (bench is not None or show_texts):
+    if results.report is None and (results.bench is not None or results.show_texts):
         raise OptionError("--bench and --show-texts are for the report; add --report DIR")
-    outputs = _Outputs(_path(json), _path(picture), _path(report), _card_of(model) if card else None)
+    outputs = _Outputs(
+        _path(results.json), _path(results.picture), _path(results.report), _card_of(model) if results.card else None
+    )
     outputs.check()
-    speeds = None if bench is None else read_speeds(Path(bench), Path(model))
+    speeds = None if results.bench is None else read_speeds(Path(results.bench), Path(model))
     with progress() as update:
         evaluation = evaluate(
             model,
             data,
             columns=columns,
-            thresholds=THRESHOLDS if threshold is None or report is not None else (threshold,),
+            thresholds=THRESHOLDS if threshold is None or results.report is not None else (threshold,),
             focus=threshold if at is None else at,
-            show_texts=show_texts,
+            show_texts=results.show_texts,
             seconds=seconds,
-            backend=backend,
-            precision=precision,
-            threads=threads,
+            **asdict(runtime),
             seed=seed,
             on_progress=update,
         )

@@ -76,9 +76,14 @@ def command(
             threads=threads,
             on_progress=update,
         )
-    written = done.export
     if json is not None:
-        write_json(Path(json), EXPORT.content(written))
+        write_json(Path(json), EXPORT.content(done.export))
+    _say_done(done, model)
+
+
+def _say_done(done: "Exported", model: str) -> None:
+    """Tells what was written, and how far it can be trusted."""
+    written, engine = done.export, done.export.engine
     if done.accuracy_before:
         rows = [
             [str(layers), f"{before:.2%}", f"{after:.2%}", f"{temperature:.3f}"]
@@ -86,7 +91,7 @@ def command(
                 done.layers, done.accuracy_before, done.accuracy_after, written.calibration.temperatures, strict=True
             )
         ]
-        say(table(["exit after layer", "torch fp32", f"{backend} {precision}", "temperature"], rows))
+        say(table(["exit after layer", "torch fp32", f"{engine}", "temperature"], rows))
     (speed,) = written.speeds
     say(
         f"\n{written.agreement:.2%} of the labels agree with PyTorch on {count(written.rows, 'text')}, logits differ "
@@ -98,15 +103,15 @@ def command(
     )
     if written.doubt is not None:
         say(
-            f"warning: {backend} {precision} is used only where --backend and --precision ask for it: {written.doubt}; "
+            f"warning: {engine} is used only where --backend and --precision ask for it: {written.doubt}; "
             "export it again with more --data"
         )
     elif doubt := written.calibration.doubt:
         say(f"warning: {doubt}")
     if done.untuned:
         say(
-            f"operating points that do not hold in {backend} {precision}: {', '.join(done.untuned)}; choose them for "
-            f"it with  offramp tune {model} --backend {backend} --precision {precision} --data UNSEEN-TEXTS"
+            f"operating points that do not hold in {engine}: {', '.join(done.untuned)}; choose them for it "
+            f"with  offramp tune {model} --backend {engine.backend} --precision {engine.precision} --data UNSEEN-TEXTS"
         )
 
 

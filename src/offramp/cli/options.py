@@ -54,18 +54,6 @@ else:  # what can be chosen stands in the table of backends
     PrecisionChoice = Literal[AUTO, *precisions_of(AUTO)]
     ExportBackend = Literal[*backends()]
     ExportPrecision = Literal[*precisions_of(AUTO)]
-Backend = Annotated[
-    BackendChoice,
-    typer.Option(metavar="BACKEND", help=f"{TORCH}, or an exported one: {', '.join(backends())}; auto = the fastest."),
-]
-Precision = Annotated[
-    PrecisionChoice,
-    typer.Option(
-        metavar="PRECISION",
-        help=f"{either(precisions_of(AUTO))}, as far as the backend has it; auto = the fastest.",
-    ),
-]
-Threads = Annotated[int | None, typer.Option(help="Processor threads; default: the backend's choice.")]
 OutputFolder = Annotated[str, typer.Option(help="Model folder to write.")]
 Seed = Annotated[int, typer.Option(help="Makes everything random repeatable.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
@@ -117,9 +105,9 @@ def _option(parameter: str, flag: str, annotation: Any, default: Any, *, optiona
     """A field as a command-line option; one that is ``optional`` is None where it is left out.
 
     Args:
-        annotation: ``Annotated[type, "help"]``.
+        annotation: ``Annotated[type, "help"]``, perhaps with what stands for the value in the help.
     """
-    kind, text = get_args(annotation)[:2]
+    kind, text, *shown = get_args(annotation)
     members = [one for one in get_args(kind) if one is not NoneType] if get_origin(kind) in _UNIONS else [kind]
     if len(members) > 1:
         kind = str | None  # a value of several types is written as text here
@@ -131,7 +119,7 @@ def _option(parameter: str, flag: str, annotation: Any, default: Any, *, optiona
         text += f": {either(choices)}"
     if optional and default is not None:
         text += f"; default: {_plain(default)}"
-    metavar = flag.removeprefix("--").replace("-", "_").upper() if choices else None
+    metavar = next(iter(shown), flag.removeprefix("--").replace("-", "_").upper() if choices else None)
     return inspect.Parameter(
         parameter,
         inspect.Parameter.KEYWORD_ONLY,
@@ -214,6 +202,19 @@ def expand(
         else lambda values: group(**{field.name: value for field, value in zip(shown, values, strict=True)})
     )
     return lambda command: _with_options(command, parameter, options, make)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a model runs on."""
+
+    backend: Annotated[
+        BackendChoice, f"{TORCH}, or an exported one: {', '.join(backends())}; auto = the fastest", "BACKEND"
+    ] = AUTO
+    precision: Annotated[
+        PrecisionChoice, f"{either(precisions_of(AUTO))}, as far as the backend has it; auto = the fastest", "PRECISION"
+    ] = AUTO
+    threads: Annotated[int | None, "processor threads; default: the backend's choice"] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.backends import AUTO
 from offramp.cli.options import (
     COLUMN_OPTIONS,
     SOURCE,
     At,
-    Backend,
     ModelFolder,
-    Precision,
     Resume,
-    Threads,
+    Runtime,
     Threshold,
     expand,
     panels,
@@ -39,10 +37,11 @@ EXAMPLES = (
 @panels(
     Data=("input", "output", "columns", "keep", "probabilities", "resume"),
     Setting=("threshold", "at"),
-    Runtime=("backend", "precision", "threads"),
+    Runtime=("runtime",),
     Cluster=("ray", "workers"),
 )
 @expand("workers", Workers, optional=True)
+@expand("runtime", Runtime)
 @expand("columns", Columns, names=COLUMN_OPTIONS, without=("label", "label_separator"))
 def command(
     model: ModelFolder,
@@ -50,15 +49,13 @@ def command(
     output: Annotated[str, typer.Option(help="csv, tsv, jsonl or parquet file, or - for jsonl on standard output.")],
     columns: Columns,
     workers: dict[str, Any],
+    runtime: Runtime,
     threshold: Threshold = None,
     at: At = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write every label's probability.")] = False,
     keep: Annotated[
         str | None, typer.Option(help="Input columns to carry through, as id,text; label=gold renames one.")
     ] = None,
-    backend: Backend = "auto",
-    precision: Precision = "auto",
-    threads: Threads = None,
     resume: Resume = False,
     ray: Annotated[
         bool, typer.Option("--ray", help="Classify in processes of the Ray cluster in RAY_ADDRESS, or of this machine.")
@@ -72,16 +69,16 @@ def command(
     quiet_libraries()
     if workers and not ray:
         raise OptionError(f"--{next(iter(workers)).replace('_', '-')} says something of --ray; give that, too")
-    if ray and threads is not None:
+    if ray and runtime.threads is not None:
         raise OptionError("--threads is for this process alone; with --ray give --worker-threads")
     from offramp.engine import check_model, open_rows, predict
 
     kept = _renamed(keep.split(",")) if keep else {}
     if ray:  # a cluster is not begun in vain
-        check_model(model, backend=backend, precision=precision, threshold=threshold, at=at)
+        check_model(model, backend=runtime.backend, precision=runtime.precision, threshold=threshold, at=at)
         open_rows(input, output, columns, list(kept), resume=resume)
     with (
-        _pool(model, Workers(**workers), backend, precision) if ray else nullcontext((model, None)) as (runs, score),
+        _pool(model, Workers(**workers), runtime) if ray else nullcontext((model, None)) as (runs, score),
         progress() as update,
     ):
         scored = predict(
@@ -97,9 +94,7 @@ def command(
             on_progress=update,
             score=score,
             # On a cluster the pool has loaded the model already.
-            backend=AUTO if ray else backend,
-            precision=AUTO if ray else precision,
-            threads=threads,
+            **asdict(Runtime() if ray else runtime),
         )
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after layer {layers}" for layers, rows in scored.exits.items())
     classified = count(scored.rows, "row classified; it left", "rows classified; they left")
@@ -119,9 +114,9 @@ def _renamed(columns: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _pool(model: str, workers: Workers, backend: str, precision: str) -> Iterator[tuple["Classifier", "Scorer"]]:
+def _pool(model: str, workers: Workers, runtime: Runtime) -> Iterator[tuple["Classifier", "Scorer"]]:
     """The model, and the processes that classify with it."""
     from offramp.scale import pool
 
-    with pool(model, workers, backend=backend, precision=precision) as found:
+    with pool(model, workers, backend=runtime.backend, precision=runtime.precision) as found:
         yield found.classifier, found.score

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from offramp.cli.options import At, Backend, ModelFolder, Precision, Threshold, expand, panels
+from offramp.cli.options import At, ModelFolder, Runtime, Threshold, expand, panels
 from offramp.cli.terminal import quiet_libraries, say
 from offramp.serving.settings import Settings
 
@@ -17,7 +17,7 @@ EXAMPLES = (
 @panels(
     Access=("settings_host", "settings_port", "settings_api_keys", "settings_allow_origin"),
     Setting=("threshold", "at"),
-    Runtime=("backend", "precision", "settings_compute_threads", "settings_threads", "settings_token_budget"),
+    Runtime=("runtime", "settings_compute_threads", "settings_threads", "settings_token_budget"),
     Limits=(
         *("settings_timeout_ms", "settings_max_queue", "settings_max_queue_ms", "settings_max_texts"),
         *("settings_max_characters", "settings_max_body_bytes", "settings_body_timeout_ms", "settings_max_connections"),
@@ -26,13 +26,13 @@ EXAMPLES = (
     Drift=("settings_audit_share", "settings_expected_disagreement", "settings_fall_back_to"),
 )
 @expand("settings", Settings)
+@expand("runtime", Runtime, without=["threads"])
 def command(
     model: ModelFolder,
     settings: Settings,
+    runtime: Runtime,
     threshold: Threshold = None,
     at: At = None,
-    backend: Backend = "auto",
-    precision: Precision = "auto",
 ) -> None:
     """Serve a model over HTTP: rows leave and join batches while they run, and answers go out as rows leave."""
     # The server computes in threads of its own; tokenising in several more would only be in their way.
@@ -47,7 +47,7 @@ def command(
         settings,
         threshold=threshold,
         at=at,
-        backend=backend,
-        precision=precision,
+        backend=runtime.backend,
+        precision=runtime.precision,
         on_ready=lambda address: say(f"serving {model} at {address}; Ctrl+C ends it"),
     )

@@ -1,6 +1,8 @@
 """``offramp tune``."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -8,11 +10,9 @@ import typer
 from offramp.cli.options import (
     COLUMN_OPTIONS,
     SOURCE,
-    Backend,
     JsonFile,
     ModelFolder,
-    Precision,
-    Threads,
+    Runtime,
     Wide,
     expand,
     panels,
@@ -45,47 +45,46 @@ Rule = Literal[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an operating point is to keep, and how that is promised."""
+
+    max_disagreement: Annotated[float | None, "as fast as possible, at most this share of predictions changed", "E"] = (
+        None
+    )
+    max_accuracy_drop: Annotated[float | None, "as fast as possible, at most this share of accuracy lost", "E"] = None
+    speedup: Annotated[float | None, "as good as possible at S times the speed of full depth", "S"] = None
+    threshold: Annotated[float | None, "take this threshold", "T"] = None
+    confidence: Annotated[float, "probability with which the promise is kept"] = 0.95
+    method: Annotated[
+        Literal["empirical", "crc", "ltt", "ucb"] | None,
+        "empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop",
+    ] = None
+    rule: Annotated[
+        Rule | None,
+        "what is compared with thresholds: per-exit (confidence, with a threshold for each exit; the default), "
+        "confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, agreement or "
+        "gate",
+    ] = None
+    name: Annotated[str | None, "name of the point; default: tuned"] = None
+
+
 @panels(
     Data=("data", "columns", "split"),
-    Target=("max_disagreement", "max_accuracy_drop", "speedup", "threshold", "confidence", "method", "rule"),
-    Point=("name", "default"),
-    Measurement=("backend", "precision", "threads", "seconds", "seed"),
+    Target=("target",),
+    Point=("target_name", "default"),
+    Measurement=("runtime", "seconds", "seed"),
     Results=("compare_rules", "json", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
+@expand("target", Target)
+@expand("runtime", Runtime)
 def command(
     model: ModelFolder,
     data: Annotated[str, typer.Option(help=f"Texts the model has not seen, with or without labels: {SOURCE}.")],
     columns: Columns,
-    max_disagreement: Annotated[
-        float | None,
-        typer.Option(metavar="E", help="As fast as possible, at most this share of predictions changed."),
-    ] = None,
-    max_accuracy_drop: Annotated[
-        float | None, typer.Option(metavar="E", help="As fast as possible, at most this share of accuracy lost.")
-    ] = None,
-    speedup: Annotated[
-        float | None, typer.Option(metavar="S", help="As good as possible at S times the speed of full depth.")
-    ] = None,
-    threshold: Annotated[float | None, typer.Option(metavar="T", help="Take this threshold.")] = None,
-    confidence: Annotated[float, typer.Option(help="Probability with which the promise is kept.")] = 0.95,
-    method: Annotated[
-        Literal["empirical", "crc", "ltt", "ucb"] | None,
-        typer.Option(
-            metavar="METHOD",
-            help="empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop.",
-        ),
-    ] = None,
-    rule: Annotated[
-        Rule | None,
-        typer.Option(
-            metavar="RULE",
-            help="What is compared with thresholds: per-exit (confidence, with a threshold for each exit; the "
-            "default), confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, "
-            "agreement or gate.",
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the point; default: tuned.")] = None,
+    target: Target,
+    runtime: Runtime,
     default: Annotated[
         str | None, typer.Option(metavar="NAME", help="Point to use from now on where nothing else is asked for.")
     ] = None,
@@ -95,9 +94,6 @@ def command(
     compare_rules: Annotated[
         bool, typer.Option("--compare-rules", help="Also compare the accuracy of all rules at equal cost.")
     ] = False,
-    backend: Backend = "auto",
-    precision: Precision = "auto",
-    threads: Threads = None,
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Seed of random halves and resamples.")] = 0,
     json: JsonFile = None,
@@ -108,10 +104,7 @@ def command(
     Without a target: fast, balanced and safe, at most 5 %, 2 % and 1 % other predictions than full depth.
     """
     quiet_libraries()
-    from pathlib import Path
-
     from offramp.files import check_writable, write_json
-    from offramp.folder import POINTS
     from offramp.tuning import check, tune
 
     if json is not None:
@@ -121,20 +114,11 @@ def command(
             model,
             data,
             columns=columns,
-            threshold=threshold,
-            speedup=speedup,
-            max_accuracy_drop=max_accuracy_drop,
-            max_disagreement=max_disagreement,
-            confidence=confidence,
-            method=method,
-            rule=rule,
-            name=name,
+            **asdict(target),
             default=default,
             split=split,
             compare=compare_rules,
-            backend=backend,
-            precision=precision,
-            threads=threads,
+            **asdict(runtime),
             seconds=seconds,
             seed=seed,
             on_progress=update,
@@ -144,11 +128,19 @@ def command(
     print_tuned(tuned, wide=wide)
     if json is not None:
         say(f"wrote {json}")
+    _say_stored(tuned, Path(model))
+    check(tuned)
+
+
+def _say_stored(tuned: "Tuned", model: Path) -> None:
+    """Tells what has become of the operating points in the model folder."""
+    from offramp.folder import POINTS
+
     if tuned.points:
         slower = [point.name for point in tuned.points if point.seen.speedup < 1]
         faster = [point.name for point in tuned.points if point.name not in slower]
         use = f"; use a point with --at {faster[-1]}" if faster else ""
-        say(f"wrote {Path(model) / POINTS.name}{use}")
+        say(f"wrote {model / POINTS.name}{use}")
         if slower:
             say(f"warning: {', '.join(slower)}: expected to be slower than full depth, which is the better choice")
     if tuned.dropped:
@@ -156,7 +148,6 @@ def command(
             f"dropped {', '.join(tuned.dropped)} of {tuned.model['backend']} {tuned.model['precision']}: tuned for "
             "other weights or temperatures than the model has now"
         )
-    check(tuned)
 
 
 def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
