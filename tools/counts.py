@@ -16,7 +16,7 @@ from pathlib import Path
 # A function whose body is longer than this, docstring, comments and blank lines aside, is long; so many may be.
 LONG, MOST_LONG = 60, 3
 # No function should take more parameters than the first number, and none may take more than the second.
-PARAMETERS, MOST_PARAMETERS = 12, 21
+PARAMETERS, MOST_PARAMETERS = 12, 20
 # Public classes of one name that mean the same thing in every module.
 SAME_MEANING: frozenset[str] = frozenset()
 # So many names of public classes may mean two things; the aim is 0.

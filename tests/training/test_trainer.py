@@ -17,7 +17,7 @@ from offramp.training.phases import phases_of
 from offramp.training.trainer import _attention_for_training, _optimizer, _set_dropout
 from toys import single, write_jsonl
 
-TRIAL = Trial(number=0, learning_rate=1e-4, seed=0)
+TRIAL = Trial(0, 1e-4, 0)
 
 
 def test_a_run_resumed_inside_an_epoch_equals_an_unbroken_one(tmp_path, encoder_folder, monkeypatch):

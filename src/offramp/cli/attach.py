@@ -4,17 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from offramp.cli.options import (
-    COLUMN_OPTIONS,
-    DEV_OPTIONS,
-    SOURCE,
-    Dev,
-    OutputFolder,
-    Overwrite,
-    Seed,
-    expand,
-    panels,
-)
+from offramp.cli.options import COLUMN_OPTIONS, DEV_OPTIONS, SOURCE, Dev, OutputFolder, Overwrite, Seed, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, say_made
 from offramp.data.columns import Columns

@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.cli.options import (
-    COLUMN_OPTIONS,
-    SOURCE,
-    JsonFile,
-    ModelFolder,
-    Wide,
-    expand,
-    panels,
-)
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, Wide, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns

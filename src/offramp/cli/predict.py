@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.cli.options import (
-    COLUMN_OPTIONS,
-    SOURCE,
-    At,
-    ModelFolder,
-    Resume,
-    Runtime,
-    Threshold,
-    expand,
-    panels,
-)
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, At, ModelFolder, Resume, Runtime, Threshold, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say
 from offramp.data.columns import Columns

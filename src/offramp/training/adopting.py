@@ -1,5 +1,6 @@
 """The work of an attach job: exits are fitted to what a classifier makes of texts, which needs PyTorch."""
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -19,32 +20,21 @@ from offramp.training.rows import Rows, rows_of
 
 def run(job: AttachJob, folder: Path) -> None:
     """Puts exits on the classifier, fits and calibrates them and leaves the model in ``folder``."""
-    shape = job.architecture
-    model = adopt(
-        job.model,
-        exits=shape.exits,
-        pooling=shape.pooling,
-        head=shape.head,
-        max_length=shape.max_length,
-        labels=job.labels,
-        text_pair=job.text_pair,
-    )
+    shape = asdict(job.architecture)
+    del shape["layers"]  # there are as many as before
+    model = adopt(job.model, **shape, labels=job.labels, text_pair=job.data.text_pair)
     network = model.network
     check_new_exits(network.config.exits)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     train, dev = (_rows(model, texts) for texts in (job.data.train, job.data.dev))
-    phase = exits_alone(
-        len(network.heads),
-        labelled=float(job.targets in ("labels", "both")),
-        distill=float(job.targets in ("model", "both")),
-    )
+    weights = {"labelled": float(job.targets != "model"), "distill": float(job.targets != "labels")}
     with replacing(folder) as new:
         new.mkdir()
         found = fit_on_states(
             model,
             train,
             dev,
-            phase,
+            exits_alone(len(network.heads), **weights),
             job.fit,
             seed=job.seed,
             folder=new.parent,

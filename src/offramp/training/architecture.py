@@ -14,15 +14,8 @@ Head = Literal["linear", "mlp"]
 class Architecture:
     """What is put on an encoder or a classifier; what is left out is as the model has it already.
 
-    Attributes:
-        exits: layers after which exits sit, as numbers or text; ``"all"``; None for four, spread as in the paper. The
-            encoder's depth alone makes the standard classifier with one exit.
-        layers: cuts the encoder off after so many layers; then the default is one exit, at its end.
-        pooling: by default what the encoder was pre-trained with; for exits on a classifier, as the exits there are, or
-            ``mean``.
-        head: ``linear`` (the paper's), or ``mlp`` with a hidden layer.
-        max_length: tokens at which texts are cut; by default, and at most, what the encoder can take. The default of a
-            model of ours is what it was trained with.
+    With ``layers`` and no ``exits`` there is one exit, at the encoder's end: the standard classifier. ``max_length`` is
+    at most, and by default, what the encoder can take; of a model of ours, what it was trained with.
 
     Raises:
         OptionError: a value is out of range.

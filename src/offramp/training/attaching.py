@@ -35,11 +35,6 @@ class AttachJob:
     seed: int
     on_progress: OnProgress
 
-    @property
-    def text_pair(self) -> bool:
-        """Whether the texts are pairs."""
-        return self.data.train.text_pairs is not None
-
     def to_dict(self) -> dict[str, Any]:
         """What decides the model, for the folder's record."""
         return {

@@ -109,11 +109,10 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
 
 def _taught_by_itself(model: LoadedModel, course: Course) -> Course:
     """From here on the last exit as it is now is the teacher of all exits."""
-    encoded = course.taught.encoded
     beliefs = beliefs_of(
         model.network,
         model.tokenizer,
-        encoded,
+        course.taught.encoded,
         bf16=course.job.recipe.bf16,
         on_rows=partial(course.job.listener.on_progress, "asking the last exit"),
     )

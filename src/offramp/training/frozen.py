@@ -41,11 +41,8 @@ class KeptStates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrozenFit:
-    """Logits of all exits on the dev rows, (exits, rows, labels), and the seconds that it took to get there.
-
-    Attributes:
-        encoder_seconds: of the pass through the network.
-        exit_seconds: of fitting the exits; ``dev_seconds`` of asking them about the dev rows.
+    """Logits of all exits on the dev rows, (exits, rows, labels), and the seconds of the pass through the network, of
+    fitting the exits and of asking them about the dev rows.
     """
 
     dev_logits: NDArray[np.float32]

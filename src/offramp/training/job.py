@@ -48,12 +48,17 @@ class TrainingData(Generic[AnyTexts_co]):
         return {name: rows for name, rows in named.items() if rows is not None}
 
     @property
+    def text_pair(self) -> bool:
+        """Whether they are pairs."""
+        return self.train.text_pairs is not None
+
+    @property
     def fingerprints(self) -> dict[str, str]:
         """What the texts are, wherever they lie."""
         return {name: rows.fingerprint for name, rows in self.parts.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One run of training, with its own seed and learning rate."""
 
@@ -88,18 +93,10 @@ class TrainingJob:
         return Problem.MULTI_LABEL if self.data.train.multi_label else Problem.SINGLE_LABEL
 
     @property
-    def text_pair(self) -> bool:
-        """Whether the texts are pairs."""
-        return self.data.train.text_pairs is not None
-
-    @property
     def trials(self) -> list[Trial]:
         """Random search as in the paper: each trial has its own seed and draws its learning rate."""
         draws = np.random.default_rng(self.seed).choice(self.recipe.learning_rates, size=self.recipe.trials)
-        return [
-            Trial(number=number, learning_rate=float(rate), seed=self.seed + number)
-            for number, rate in enumerate(draws)
-        ]
+        return [Trial(number, float(rate), self.seed + number) for number, rate in enumerate(draws)]
 
     def to_dict(self) -> dict[str, Any]:
         """What decides the model: only a run with the same may be resumed, and the folder's record tells of it."""

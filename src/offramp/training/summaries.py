@@ -57,7 +57,6 @@ class AttachSummary:
     """What was made of a classifier; the same stands in the folder's ``training.json``.
 
     Attributes:
-        folder: the model folder.
         exits: layers run before each exit; the last is the classifier's own head.
         targets: what the exits were fitted to.
         calibration: temperatures and dev metrics of each exit; against the model itself where there were no labels.
@@ -65,9 +64,8 @@ class AttachSummary:
         encoder_seconds: time of the one pass through the whole classifier.
         exit_seconds: time of fitting the exits.
         exit_parameters: parameters of the new exits.
-        total_parameters: parameters of the whole network.
-        truncated: texts that were longer than the classifier takes.
-        blank: texts that were empty.
+
+    The others are those of :class:`TrainingSummary`.
     """
 
     folder: Path

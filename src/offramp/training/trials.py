@@ -14,7 +14,6 @@ from offramp import environment
 from offramp.files import replacing, storage_errors, write_json
 from offramp.folder import TRAINING
 from offramp.model import LoadedModel, build
-from offramp.model.encoding import encode
 from offramp.records import from_json
 from offramp.training.checks import check_layers
 from offramp.training.course import EXIT_FIT, Course, run
@@ -38,18 +37,15 @@ def run_trials(job: TrainingJob, workplace: Path, folder: Path) -> None:
     # Lets several processes find each other. The first to ask says how long they wait: here for a teacher.
     PartialState(timeout=LONGEST_WAIT)
     teacher = _teacher(job)
+    places = [workplace / f"trial-{trial.number}" for trial in job.trials]
     with kept(workplace):
-        for trial in job.trials:
-            if not (workplace / _name(trial) / "model" / TRAINING.name).is_file():
-                _run_trial(trial, job, teacher, workplace / _name(trial))
+        for trial, place in zip(job.trials, places, strict=True):
+            if not (place / "model" / TRAINING.name).is_file():
+                _run_trial(trial, job, teacher, place)
     if environment.is_main_process():
-        _keep_best([workplace / _name(trial) / "model" for trial in job.trials], folder)
+        _keep_best([place / "model" for place in places], folder)
         discard(workplace)
     PartialState().wait_for_everyone()
-
-
-def _name(trial: Trial) -> str:
-    return f"trial-{trial.number}"
 
 
 def _teacher(job: TrainingJob) -> Teacher | None:
@@ -75,11 +71,7 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
     listener = job.listener
     listener.on_progress("loading the encoder", 0, None)
     model = build(
-        job.model,
-        **asdict(job.architecture),
-        labels=job.labels,
-        problem_type=job.problem,
-        text_pair=job.text_pair,
+        job.model, **asdict(job.architecture), labels=job.labels, problem_type=job.problem, text_pair=job.data.text_pair
     )
     check_layers(model, job.regime)
     phases = phases_of(job.regime, model.network.config.exits)
@@ -119,8 +111,7 @@ def _course(trial: Trial, job: TrainingJob, model: LoadedModel, place: Path) -> 
     """What a trial trains on, as token ids."""
     data, more = job.data, job.data.unlabelled
     train = rows_of(model, data.train)
-    encoded = None if more is None else encode(model.tokenizer, more.texts, more.text_pairs)
-    taught = train if encoded is None else with_unlabelled(train, encoded)
+    taught = train if more is None else with_unlabelled(train, rows_of(model, more).encoded)
     return Course(job=job, trial=trial, train=train, dev=rows_of(model, data.dev), taught=taught, place=place)
 
 
