@@ -18,8 +18,9 @@ import torch
 from offramp import environment
 from offramp.data import Columns, read_labelled
 from offramp.engine import Classifier, load
-from offramp.evaluation import THRESHOLDS, Request, interleave, measure_costs, ratio
+from offramp.evaluation import THRESHOLDS, Request, interleave, measure_stages, ratio
 from offramp.files import write_json
+from offramp.policy import at_exits, row_costs
 
 
 def arguments() -> argparse.Namespace:
@@ -50,11 +51,11 @@ def measure(classifier: Classifier, texts: Request, options: argparse.Namespace)
     """Times full depth (threshold None) and the thresholds, each with all token budgets."""
 
     def run(token_budget: int, threshold: float | None) -> None:
-        classifier.token_budget = token_budget
+        budgeted = classifier.with_token_budget(token_budget)
         if threshold is None:
-            classifier.predict_full(texts.texts, texts.text_pairs)
+            budgeted.predict_full(texts.texts, texts.text_pairs)
         else:
-            classifier.predict(texts.texts, texts.text_pairs, threshold=threshold)
+            budgeted.predict(texts.texts, texts.text_pairs, threshold=threshold)
 
     settings: list[float | None] = [None, *options.threshold]
     actions: dict[tuple[float | None, int], Callable[[], None]] = {
@@ -68,13 +69,14 @@ def measure(classifier: Classifier, texts: Request, options: argparse.Namespace)
         for threshold in settings
     }
     full = seconds[None, best[None]]
-    classifier.token_budget = best[None]
-    costs = measure_costs(classifier, [texts], float(np.median(full)), options.repeats)
+    classifier = classifier.with_token_budget(best[None])
+    costs = measure_stages(classifier, [texts], options.repeats)
+    shares = row_costs(costs.stages, classifier.runner.tokens(texts.texts, texts.text_pairs), costs.full)
     points = []
     for threshold in options.threshold:
         taken = classifier.predict(texts.texts, texts.text_pairs, threshold=threshold)
         speedup = ratio(full, seconds[threshold, best[threshold]])
-        bound = costs.full / costs.bound(taken.exits, classifier.exits, taken.tokens)
+        bound = 1 / float(at_exits(shares, taken.exits[None]).mean())
         points.append(
             {
                 "threshold": threshold,
@@ -86,10 +88,9 @@ def measure(classifier: Classifier, texts: Request, options: argparse.Namespace)
             }
         )
     return {
-        "texts_per_second": len(texts.texts) / costs.full,
+        "texts_per_second": len(texts.texts) / float(np.median(full)),
         "token_budget": best[None],
-        "tokenisation": costs.tokenisation / costs.full,
-        "embedding": costs.embedding / costs.full,
+        "stages": [seconds / costs.full for seconds in costs.stages],
         "points": points,
     }
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from cascades import cascade_of
 from offramp.backends import Engine
 from offramp.calibration import Problem
 from offramp.engine.stages import StageOutput
-from offramp.engine.steps import Steps
 from offramp.engine.tensor_stages import HiddenState, TensorStages
 from offramp.model.encoding import Encoded
 from offramp.policy import Confidence, Threshold
@@ -87,10 +87,10 @@ class World:
 
     def __post_init__(self):
         exits = len(self.stages.layers)
-        self.computer = Computer(Steps(self.stages, PROBLEM, (1.0,) * exits, LABELS), 0)
+        self.computer = Computer(cascade_of(self.stages, PROBLEM, (1.0,) * exits, LABELS))
         costs = costs_of(exits, self.budget)
         scheduler = Scheduler(exits, self.shapes, costs, Limits(self.step, self.wait))
-        auditor = Auditor(PROBLEM, LABELS, exits - 1, self.audit_share, self.expected, seed=1)
+        auditor = Auditor(PROBLEM, exits - 1, self.audit_share, self.expected, seed=1)
         in_force = InForce(self.normal, self.degraded, self.above, self.safe)
         self.desk = Desk(scheduler, in_force, auditor, costs, Pace(costs, self.step, 1), self.limit)
         self.steps, self.ended, self.refused, self.late, self._planned, self._number = [], [], [], [], [], 0
@@ -101,14 +101,21 @@ class World:
 
     def ask(self, time, keys, lengths, *, own=None, deadline=float("inf")):
         """Plans a request; gives its job."""
+        texts = [str(key) for key in keys]
         job = Job(
-            encoded_of(keys, lengths), LABELS, own, deadline, lambda job, error: self.ended.append((self.clock, job))
+            texts,
+            None,
+            encoded_of(keys, lengths),
+            LABELS,
+            own,
+            deadline,
+            lambda job, error: self.ended.append((self.clock, job)),
         )
         self.at(time, lambda: self._come(job))
         return job
 
     def _come(self, job):
-        if self.desk.admit(len(job.encoded)) is not None:
+        if self.desk.admit(len(job.texts)) is not None:
             self.refused.append(job)
             return
         self.desk.add(job, self.clock)

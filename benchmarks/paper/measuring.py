@@ -119,20 +119,18 @@ class _Clock:
     def lot(self, request: Request) -> Lot:
         """All texts at once, in length-sorted batches: time goes by tokens."""
         seconds = interleave(self._actions([request]), REPEATS)
-        tokens = self.classifier.encode(request.texts, request.text_pairs).lengths
+        tokens = self.classifier.runner.tokens(request.texts, request.text_pairs)
         full = Cost(0.0, float(np.median(seconds["full"])) / int(tokens.sum()))
-        return self._lot(request, full, measure_stages(self.classifier, request, REPEATS), seconds)
+        return self._lot(request, full, measure_stages(self.classifier, [request], REPEATS), seconds)
 
     def single(self, request: Request) -> Lot:
         """One text after the other, as the paper measured: time goes by tokens and by text."""
         singles = [request.subset(np.array([row])) for row in range(len(request.texts))]
         by_text = [interleave({"full": partial(self._full, [single])}, REPEATS)["full"] for single in singles]
-        tokens = self.classifier.encode(request.texts, request.text_pairs).lengths
+        tokens = self.classifier.runner.tokens(request.texts, request.text_pairs)
         full = Cost.fitted(tokens, np.median(by_text, axis=1))
         seconds = interleave(self._actions(singles), REPEATS)
-        budget, self.classifier.token_budget = self.classifier.token_budget, 1  # batches of one text
-        staged = measure_stages(self.classifier, request, REPEATS)
-        self.classifier.token_budget = budget
+        staged = measure_stages(self.classifier.with_token_budget(1), [request], REPEATS)  # batches of one text
         return self._lot(request, full, staged, seconds)
 
     def _full(self, requests: list[Request]) -> None:

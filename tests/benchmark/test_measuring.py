@@ -9,8 +9,9 @@ from offramp.backends import REFERENCE, Engine
 from offramp.benchmark import measuring
 from offramp.benchmark.contenders import Kind, contenders
 from offramp.benchmark.measuring import REPEATS, measure, one_by_one
-from offramp.benchmark.running import Runner, open_engine, runners
+from offramp.benchmark.running import Entrant, entrants, open_engine
 from offramp.evaluation import Request
+from offramp.policy import StageCosts
 from toys import EXITS
 
 
@@ -72,13 +73,13 @@ def test_progress_is_told(task):
 def test_token_budgets_are_tried_until_it_gets_slower(task, monkeypatch, seconds, expected):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
-    encoded = SimpleNamespace(lengths=np.full(100, 10))
-    classifier = SimpleNamespace(encode=lambda texts, pairs: encoded, token_budget=0)
+    classifier = SimpleNamespace(runner=SimpleNamespace(tokens=lambda texts, pairs: np.full(100, 10)))
+    classifier.with_token_budget = lambda budget: SimpleNamespace(token_budget=budget)
 
-    def predict(request):
+    def predict(classifier, request):
         clock.now += seconds[classifier.token_budget]
 
-    tried = measuring._climb(Runner(classifier, predict), replace(task, token_budgets=(10, 20, 40, 80)))
+    tried = measuring._climb(Entrant(classifier, predict), replace(task, token_budgets=(10, 20, 40, 80)))
     assert [one.token_budget for one in tried] == expected
     assert [one.seconds for one in tried] == pytest.approx([seconds[budget] for budget in expected])
 
@@ -101,12 +102,17 @@ def clock(monkeypatch):
     monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
 
     def pretend(model, entered, threads):
-        def predict(request):
+        def predict(classifier, request):
             clock.now += len(request.texts)
 
-        return {one: Runner(runner.classifier, predict) for one, runner in runners(model, entered, threads).items()}
+        return {one: Entrant(entrant.classifier, predict) for one, entrant in entrants(model, entered, threads).items()}
 
-    monkeypatch.setattr(measuring, "runners", pretend)
+    def stages(classifier, requests, repeats):
+        clock.now += 2 * (repeats + 1) * sum(len(request.texts) for request in requests)
+        return StageCosts((0.3, 0.3, 0.4), 1.0)
+
+    monkeypatch.setattr(measuring, "entrants", pretend)
+    monkeypatch.setattr(measuring, "measure_stages", stages)
     return clock
 
 

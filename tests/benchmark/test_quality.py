@@ -6,7 +6,7 @@ from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.quality import Judge
 from offramp.benchmark.running import open_engine
 from offramp.calibration import Problem
-from offramp.policy import Confidence, ExitAnswers, Threshold
+from offramp.policy import Confidence, ExitAnswers, StageCosts, Threshold
 from toys import single
 
 OTHER = Engine("openvino", "int8")
@@ -28,7 +28,7 @@ def judge(targets=TARGETS):
     )
 
 
-def answers(probabilities, targets, seconds_per_row):
+def answers(probabilities, targets, seconds):
     return ExitAnswers(
         logits=np.log(probabilities),
         temperatures=(1.0, 1.0),
@@ -37,7 +37,7 @@ def answers(probabilities, targets, seconds_per_row):
         tokens=np.array([5, 5, 5, 5]),
         truncated=np.zeros(4, bool),
         layers=(3, 6),
-        seconds_per_row=seconds_per_row,
+        costs=StageCosts((seconds / 2, seconds / 2), seconds),
     )
 
 
@@ -62,10 +62,10 @@ def test_without_labels_there_is_agreement_only():
     assert (quality.accuracy, quality.agreement) == (None, 0.75)
 
 
-def test_the_guess_of_time_follows_the_layers():
-    assert judge().seconds_per_text(Contender(Kind.FULL, OTHER)) == pytest.approx(1.05)
-    assert judge().seconds_per_text(Contender(Kind.TRUNCATED, REFERENCE, layers=3)) == pytest.approx(1.1)
-    assert judge().seconds_per_text(Contender(Kind.EARLY_EXIT, OTHER, rule=RULE)) == pytest.approx(0.8)
+def test_the_guess_of_time_follows_the_stages():
+    assert judge().seconds_per_text(Contender(Kind.FULL, OTHER)) == pytest.approx(1)
+    assert judge().seconds_per_text(Contender(Kind.TRUNCATED, REFERENCE, layers=3)) == pytest.approx(1)
+    assert judge().seconds_per_text(Contender(Kind.EARLY_EXIT, OTHER, rule=RULE)) == pytest.approx(0.75)
 
 
 def test_answers_are_those_of_the_classifier(folder):
@@ -75,4 +75,4 @@ def test_answers_are_those_of_the_classifier(folder):
     for index in range(3):
         truncated = classifier.predict_truncated(texts, exit_index=index)
         np.testing.assert_allclose(answers.probabilities[index], truncated.probabilities, atol=1e-5)
-    assert answers.seconds_per_row > 0
+    assert min(answers.costs.stages) > 0

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from conftest import tiny_tokenizer
 from offramp.backends import REFERENCE
 from offramp.benchmark.contenders import contenders
-from offramp.benchmark.running import PIPELINE_BATCH, open_engine, pipeline, runners
+from offramp.benchmark.running import PIPELINE_BATCH, entrants, open_engine, pipeline
 from offramp.calibration import Problem
 from offramp.evaluation import Request
 from offramp.files import read_json, write_json
@@ -53,8 +55,8 @@ def test_the_pipeline_cuts_long_texts(folder):
 
 def test_contenders_answer_in_their_way(folder):
     request = requests_of("single")
-    entered = runners(folder, contenders([REFERENCE], EXITS, rules(0.5, 1.01), {}), 1)
-    found = {contender.name: runner.predict(request) for contender, runner in entered.items()}
+    entered = entrants(folder, contenders([REFERENCE], EXITS, rules(0.5, 1.01), {}), 1)
+    found = {contender.name: entrant.predict(entrant.classifier, request) for contender, entrant in entered.items()}
     assert found.pop("transformers.pipeline")[0]["label"] == found["torch fp32, full depth"][0].label
     layers = {name: set(predictions.layers.tolist()) for name, predictions in found.items()}
     assert layers == {
@@ -64,13 +66,14 @@ def test_contenders_answer_in_their_way(folder):
         "torch fp32, exits at 0.5": {1, 2, 4},
         "torch fp32, exits at 1.01": {4},
     }
-    assert len({id(runner.classifier) for runner in entered.values()}) == 1
+    assert len({id(entrant.classifier) for entrant in entered.values()}) == 1
 
 
-def test_a_token_budget_holds_until_the_next(folder):
-    entered = runners(folder, contenders([REFERENCE], EXITS, rules(0.5), {}), 1)
-    *_, runner = entered.values()
-    runner.run(requests_of("single"), 77)
-    assert runner.classifier.token_budget == 77
-    runner.run(requests_of("single"))
-    assert runner.classifier.token_budget == 77
+def test_a_token_budget_holds_for_one_run(folder):
+    entered = entrants(folder, contenders([REFERENCE], EXITS, rules(0.5), {}), 1)
+    *_, entrant = entered.values()
+    budgets, own = [], entrant.classifier.token_budget
+    watched = replace(entrant, predict=lambda classifier, request: budgets.append(classifier.token_budget))
+    watched.run(requests_of("single"), 77)
+    watched.run(requests_of("single"))
+    assert budgets == [77, own]

@@ -83,9 +83,7 @@ def test_budget_order_and_company_do_not_matter(family, pooling):
     expected = classifier.predict(TEXTS, threshold=threshold)
     assert len(set(expected.exits)) == 3
     for budget in (1, 64, 500):
-        classifier.token_budget = budget
-        assert_same(classifier.predict(TEXTS, threshold=threshold), expected)
-    classifier.token_budget = 4096
+        assert_same(classifier.with_token_budget(budget).predict(TEXTS, threshold=threshold), expected)
     order = np.random.default_rng(0).permutation(len(TEXTS))
     assert_same(classifier.predict([TEXTS[row] for row in order], threshold=threshold), expected, order)
     few = order[:7]
@@ -117,9 +115,7 @@ def test_replay_for_any_threshold_and_texts(threshold, texts, budget):
     problem = classifier.problem
     probabilities = problem.probabilities(classifier.exit_answers(texts).logits, temperatures())
     close = np.abs(problem.confidence(probabilities) - threshold).min(initial=1) < 1e-5
-    classifier.token_budget = budget
-    found = classifier.predict(texts, threshold=threshold, top_k=None)
-    classifier.token_budget = 4096
+    found = classifier.with_token_budget(budget).predict(texts, threshold=threshold, top_k=None)
     if not close:
         expected = replay(probabilities, Threshold(threshold, Confidence(problem)))
         np.testing.assert_array_equal(found.exits, expected.exits)

@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cached import every_criterion
+from cascades import cascade_of, leaving, logits_of
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
 from offramp.backends import Engine
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
 from offramp.engine.loading import open_stages
-from offramp.engine.run import run, run_exits, run_full
-from offramp.engine.steps import Steps
 from offramp.engine.torch_stages import TorchStages
 from offramp.exporting.graphs import write_graphs
 from offramp.model.encoding import Encoded
@@ -61,27 +60,19 @@ def encoded_of(lengths, pairs=False, seed=0):
     return Encoded(ids, types, np.array(lengths, np.int64), np.zeros(len(lengths), np.bool_))
 
 
-def logits_of(stages, encoded, budget=10**6):
-    found = np.empty((len(stages.layers), len(encoded), 3), np.float32)
-    for ids, logits in run_exits(stages, batches(encoded, budget, 0)):
-        found[:, ids] = logits
-    return found
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_gives_the_networks_logits(exported, family, backend):
     network, stages = exported(family, backend, **ENCODERS[family])
     for lengths in ([9, 4, 1], [5, 5], [1], [30]):
         same_logits(network, stages, encoded_of(lengths))
-    stages.embed(next(batches(encoded_of([3, 2]), 9, 0)))
 
 
 def same_logits(network, stages, encoded):
     expected = logits_of(network, encoded)
     np.testing.assert_allclose(logits_of(stages, encoded), expected, atol=1e-4)
-    for ids, full in run_full(stages, batches(encoded, 10**6, 0)):
-        np.testing.assert_allclose(full, expected[-1, ids], atol=1e-4)
+    for batch in batches(encoded, 10**6, 0):
+        np.testing.assert_allclose(stages.full(batch), expected[-1, batch.ids], atol=1e-4)
 
 
 def test_attention_in_single_steps_and_a_head_of_its_own_with_a_pooler(exported):
@@ -120,11 +111,11 @@ def test_early_exit_is_replay_in_any_company(exported, backend, precision, lengt
     if np.abs(problem.confidence(probabilities) - threshold).min() < 0.02:
         return  # rounding decides
     expected = replay(probabilities, Threshold(threshold, Confidence(problem)))
-    steps, rule = Steps(stages, problem, (1.0,) * 3, 3), Threshold(threshold, Confidence(problem))
-    for leaving in run(steps, batches(encoded, budget, 0), rule, budget):
-        assert (expected.exits[leaving.ids] == leaving.exit).all()
+    cascade, rule = cascade_of(stages, problem, (1.0,) * 3, 3), Threshold(threshold, Confidence(problem))
+    for part in leaving(cascade, encoded, budget, rule):
+        assert (expected.exits[part.ids] == part.exit).all()
         tolerance = 1e-4 if precision == "fp32" else 0.05
-        np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=tolerance)
+        np.testing.assert_allclose(part.probabilities, expected.probabilities[part.ids], atol=tolerance)
 
 
 @pytest.mark.parametrize("backend", ["torch", *BACKENDS])
@@ -141,9 +132,9 @@ def test_every_rule_takes_the_exits_of_replay(exported, backend):
         rule = Threshold(float(scores[widest : widest + 2].mean()), criterion)
         expected = replay(probabilities, rule)
         taken = np.full(len(encoded), -1)
-        for leaving in run(Steps(stages, problem, (1.0,) * 3, 3), batches(encoded, budget, 0), rule, budget):
-            taken[leaving.ids] = leaving.exit
-            np.testing.assert_allclose(leaving.probabilities, expected.probabilities[leaving.ids], atol=1e-4)
+        for part in leaving(cascade_of(stages, problem, (1.0,) * 3, 3), encoded, budget, rule):
+            taken[part.ids] = part.exit
+            np.testing.assert_allclose(part.probabilities, expected.probabilities[part.ids], atol=1e-4)
         np.testing.assert_array_equal(taken, expected.exits)
 
 

@@ -76,7 +76,7 @@ def test_files_are_scored_at_a_point_and_resumed_only_there(folder, tmp_path, mo
     classifier = offramp.load(folder)
     scored = predict(folder, input=source, output=output, at="patient")
     taken = classifier.predict(TEXTS, at="patient").layers.tolist()
-    assert scored.exits == {layers: taken.count(layers) for layers in (1, 2, 4)}
+    assert scored.exits == {f"layer {layers}": taken.count(layers) for layers in (1, 2, 4)}
 
     def stopping(rows):
         if rows == 16:
@@ -201,7 +201,7 @@ def test_every_rule_decides_in_the_engine_as_in_replay(multi_label):
     model = tiny_model(problem_type=str(problem))
     logits = np.random.default_rng(0).normal(scale=2, size=(3, len(WORDS), 3)).astype(np.float32)
     classifier = torch_classifier(model, Calibration((1.3, 0.7, 1.1), "", 0, ()))
-    classifier.stages, classifier.token_budget = Recorded(logits), 20
+    classifier.runner.cascade.last.stages, classifier = Recorded(logits), classifier.with_token_budget(20)
     probabilities = problem.probabilities(logits, np.array([1.3, 0.7, 1.1])[:, None, None])
     for criterion in every_criterion(problem, 3):
         for threshold in np.linspace(0, min(2, criterion.knob(3).full_depth), 9):
@@ -212,9 +212,9 @@ def test_every_rule_decides_in_the_engine_as_in_replay(multi_label):
 
 
 def test_a_classifier_says_in_a_line_what_it_is(folder):
-    layers = f"1, 2, {LAYERS}"
+    exits = f"layer 1, layer 2, layer {LAYERS}"
     assert repr(offramp.load(folder)) == (
-        f"<Classifier: bert, 3 labels, exits after layers {layers}; torch fp32; operating points half, patient>"
+        f"<Classifier: bert, 3 labels, exits after {exits}; torch fp32; operating points half, patient>"
     )
     points = offramp.load(folder).points
     save_operating_points(folder, replace(points, default="half"))

@@ -3,11 +3,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offramp.backends import Engine
 from offramp.engine.pool import Pool
 from offramp.engine.steps import InFlight
 from offramp.engine.tensor_stages import HiddenState, TensorStages
 
-STAGES = TensorStages("none", "fp32", (1, 2))
+STAGES = TensorStages(Engine("none", "fp32"), (1, 2))
 
 
 def rows_of(ids, lengths):

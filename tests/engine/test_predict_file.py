@@ -15,7 +15,8 @@ from pyarrow import parquet
 from conftest import WORDS, tiny_model
 from offramp.calibration import Calibration
 from offramp.data import Columns
-from offramp.engine import Classifier, predict, torch_classifier
+from offramp.engine import predict, torch_classifier
+from offramp.engine.runner import Runner
 from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
 from offramp.model import save
 
@@ -99,7 +100,7 @@ def test_every_format(output, window, classifier, source, texts, monkeypatch, tm
         *["probability_a", "probability_b", "probability_c"],
     ]
     assert (scored.rows, scored.blank, scored.truncated) == (ROWS, len(BLANK), len(LONG))
-    assert scored.exits == {layers: int((expected.layers == layers).sum()) for layers in (1, 2, 4)}
+    assert scored.exits == {f"layer {layers}": int((expected.layers == layers).sum()) for layers in (1, 2, 4)}
     assert progress == [*range(window, ROWS, window), ROWS]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output]
 
@@ -178,7 +179,7 @@ def test_a_run_with_other_quoting_is_not_resumed(classifier, monkeypatch):
 
 def test_an_exit_that_nobody_took_is_counted_as_zero(classifier, source):
     scored = predict(classifier, input=source, output="out.jsonl", threshold=2)
-    assert scored.exits == {1: 0, 2: 0, 4: ROWS}
+    assert scored.exits == {"layer 1": 0, "layer 2": 0, "layer 4": ROWS}
 
 
 def test_a_folder_instead_of_a_classifier(classifier, source, tmp_path):
@@ -279,7 +280,7 @@ def broken_off(classifier, source, monkeypatch):
     monkeypatch.setattr(module, "WINDOW", 7)
 
     def run(output, error=KeyboardInterrupt, **options):
-        classify, windows = Classifier.predict_encoded, []
+        classify, windows = Runner.complete, []
 
         def failing(*args, **others):
             windows.append(args)
@@ -288,7 +289,7 @@ def broken_off(classifier, source, monkeypatch):
             return classify(*args, **others)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Classifier, "predict_encoded", failing)
+            patch.setattr(Runner, "complete", failing)
             with pytest.raises(error) as caught:
                 predict(classifier, **({"input": source, "output": output} | OPTIONS | options))
         return caught.value
@@ -311,13 +312,13 @@ def test_a_resumed_run_ends_like_an_unbroken_one(output, broken_off, classifier,
     broken_off(output)
     with (tmp_path / f"{output}.unfinished" / "rows").open("ab") as rows:
         rows.write(b"torn")
-    classify, seen, progress = Classifier.predict_encoded, [], []
+    classify, seen, progress = Runner.complete, [], []
 
     def counted(*args, **others):
-        seen.append(len(args[1]))
+        seen.append(len(args[1].exits))
         return classify(*args, **others)
 
-    monkeypatch.setattr(Classifier, "predict_encoded", counted)
+    monkeypatch.setattr(Runner, "complete", counted)
     resumed = predict(classifier, input=source, output=output, resume=True, on_rows=progress.append, **OPTIONS)
     assert seen == [7, 7, 2]  # nothing is classified again
     assert progress == [14, 21, 28, 30]

@@ -8,12 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cascades import cascade_of, leaving, logits_of
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
-from offramp.engine.run import run, run_exits, run_full
 from offramp.engine.stages import StageOutput
-from offramp.engine.steps import Steps
 from offramp.engine.tensor_stages import HiddenBuffer, HiddenState
 from offramp.engine.torch_stages import TorchStages
 from offramp.model.encoding import Encoded
@@ -100,10 +99,10 @@ def encoded_of(lengths, seed=0):
 def collect(parts, rows, labels):
     """The rows put back in order; fails where a row comes twice or not at all."""
     exits, probabilities = np.full(rows, -1), np.full((rows, labels), np.nan)
-    for leaving in parts:
-        assert (exits[leaving.ids] == -1).all()
-        exits[leaving.ids] = leaving.exit
-        probabilities[leaving.ids] = leaving.probabilities
+    for part in parts:
+        assert (exits[part.ids] == -1).all()
+        exits[part.ids] = part.exit
+        probabilities[part.ids] = part.probabilities
     assert (exits >= 0).all()
     return exits, probabilities
 
@@ -129,7 +128,7 @@ def test_does_what_replay_does(table, budget, rule):
     temperatures = tuple(0.5 + 0.4 * stage for stage in range(stages))
     numbers = Numbers(table)
     lengths = np.random.default_rng(rows).integers(1, 20, rows)
-    found = run(Steps(numbers, problem, temperatures, labels), batches(encoded_of(lengths), budget, 0), rule, budget)
+    found = leaving(cascade_of(numbers, problem, temperatures, labels), encoded_of(lengths), budget, rule)
     exits, probabilities = collect(found, rows, labels)
     expected = replay(problem.probabilities(table, np.array(temperatures)[:, None, None]), rule)
     np.testing.assert_array_equal(exits, expected.exits)
@@ -142,17 +141,15 @@ def test_does_what_replay_does(table, budget, rule):
 
 def test_one_exit():
     numbers = Numbers(np.zeros((1, 3, 2), np.float32))
-    exits, _ = collect(
-        run(Steps(numbers, SINGLE, (1.0,), 2), batches(encoded_of([1, 2, 3]), 9, 0), Everybody(), 9), 3, 2
-    )
+    exits, _ = collect(leaving(cascade_of(numbers, SINGLE, (1.0,), 2), encoded_of([1, 2, 3]), 9, Everybody()), 3, 2)
     assert exits.tolist() == [0, 0, 0]
 
 
 def test_rows_come_out_as_they_leave():
     """A batch is only started when the one before is done, and results are handed out at once."""
     numbers = Numbers(np.zeros((2, 2, 2), np.float32))
-    leaving = run(Steps(numbers, SINGLE, (1.0, 1.0), 2), batches(encoded_of([5, 5]), 5, 0), Everybody(), 5)
-    assert next(leaving).ids.tolist() == [0]
+    found = leaving(cascade_of(numbers, SINGLE, (1.0, 1.0), 2), encoded_of([5, 5]), 5, Everybody())
+    assert next(found).ids.tolist() == [0]
     assert numbers.ran == [(0, 0)]
 
 
@@ -161,7 +158,7 @@ def test_survivors_fill_batches():
     table = np.zeros((2, 20, 2), np.float32)
     table[0, ::2] = [9, 0]
     numbers, rule = Numbers(table), Threshold(0.9, Confidence(SINGLE))
-    collect(run(Steps(numbers, SINGLE, (1.0, 1.0), 2), batches(encoded_of([5] * 20), 20, 0), rule, 20), 20, 2)
+    collect(leaving(cascade_of(numbers, SINGLE, (1.0, 1.0), 2), encoded_of([5] * 20), 20, rule), 20, 2)
     assert numbers.shapes == [(4, 5)] * 7 + [(2, 5)]
     assert [stage for stage, _ in numbers.ran] == [0] * 8 + [1] * 4 + [0] * 8 + [1] * 4 + [0] * 4 + [1] * 2
 
@@ -171,16 +168,14 @@ def test_survivors_that_differ_in_length_go_on_in_smaller_batches():
     table = np.zeros((2, 24, 2), np.float32)
     table[0, ::2] = [9, 0]
     numbers, rule = Numbers(table), Threshold(0.9, Confidence(SINGLE))
-    collect(
-        run(Steps(numbers, SINGLE, (1.0, 1.0), 2), batches(encoded_of([20] * 8 + [10] * 16), 160, 0), rule, 160), 24, 2
-    )
+    collect(leaving(cascade_of(numbers, SINGLE, (1.0, 1.0), 2), encoded_of([20] * 8 + [10] * 16), 160, rule), 24, 2)
     assert numbers.shapes == [(8, 20), (16, 10), (4, 20), (8, 10)]
 
 
 def test_a_batch_that_stays_is_not_copied():
     numbers = Numbers(np.zeros((3, 8, 2), np.float32))
     rule = Threshold(2, Confidence(SINGLE))
-    collect(run(Steps(numbers, SINGLE, (1.0,) * 3, 2), batches(encoded_of([5] * 8), 20, 0), rule, 20), 8, 2)
+    collect(leaving(cascade_of(numbers, SINGLE, (1.0,) * 3, 2), encoded_of([5] * 8), 20, rule), 8, 2)
     assert len(numbers.memory) == 6
     assert len({hidden.data_ptr() for hidden in numbers.memory}) == 2
 
@@ -203,9 +198,7 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
     stages = TorchStages(network)
     lengths = np.random.default_rng(3).integers(1, 40, 48)
     encoded, budget = encoded_of(lengths), 200
-    logits = np.empty((len(EXITS), len(lengths), 3), np.float32)
-    for ids, values in run_exits(stages, batches(encoded, budget, 0)):
-        logits[:, ids] = values
+    logits = logits_of(stages, encoded, budget)
     everything = SINGLE.probabilities(logits, np.array(TEMPERATURES)[:, None, None])
     # Between two confidences, so that rounding decides nothing; where every exit is taken; in the widest such gap.
     confidences = np.sort(SINGLE.confidence(everything[:2]).ravel())
@@ -219,7 +212,7 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
 
     calls = layer_calls(network)
     exits, probabilities = collect(
-        run(Steps(stages, SINGLE, TEMPERATURES, 3), batches(encoded, budget, 0), rule, budget), len(lengths), 3
+        leaving(cascade_of(stages, SINGLE, TEMPERATURES, 3), encoded, budget, rule), len(lengths), 3
     )
     expected = replay(everything, rule)
     np.testing.assert_array_equal(exits, expected.exits)
@@ -236,9 +229,7 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
 def test_full_run_is_the_last_exit(family):
     stages = TorchStages(tiny_network(family))
     encoded = encoded_of([9, 4, 1, 9, 30])
-    full, last = np.empty((5, 3)), np.empty((5, 3))
-    for ids, values in run_full(stages, batches(encoded, 20, 0)):
-        full[ids] = values
-    for ids, values in run_exits(stages, batches(encoded, 60, 0)):
-        last[ids] = values[-1]
-    np.testing.assert_allclose(full, last, atol=1e-4)
+    full = np.empty((5, 3))
+    for batch in batches(encoded, 20, 0):
+        full[batch.ids] = stages.full(batch)
+    np.testing.assert_allclose(full, logits_of(stages, encoded, 60)[-1], atol=1e-4)

@@ -7,22 +7,34 @@ from offramp.engine import torch_classifier
 from offramp.evaluation import Request, speed
 from offramp.evaluation.speed import measure_speeds, rows_within, speed_of
 from offramp.evaluation.timing import Ratio
-from offramp.policy import Confidence, Lead, Replay, Threshold
+from offramp.policy import Confidence, ExitAnswers, Lead, Replay, StageCosts, Threshold
 from toys import single
 
-TOKENS = np.full(1000, 10)
 FIRST = Replay(np.zeros(1000, np.int64), np.zeros((1000, 2)))
 
 
-def rows(seconds, replays=(FIRST,), row_seconds=0.002):
-    return rows_within(seconds, row_seconds, (1, 2, 4), replays, TOKENS)
+def answers(stages=(0.0005, 0.0005, 0.001), rows=1000):
+    return ExitAnswers(
+        logits=np.zeros((3, rows, 3)),
+        temperatures=(1.0,) * 3,
+        problem=Problem.SINGLE_LABEL,
+        targets=None,
+        tokens=np.full(rows, 10),
+        truncated=np.zeros(rows, bool),
+        layers=(1, 2, 4),
+        costs=StageCosts(stages, sum(stages)),
+    )
+
+
+def rows(seconds, replays=(FIRST,), stages=(0.0005, 0.0005, 0.001)):
+    return rows_within(seconds, answers(stages), replays)
 
 
 def test_the_rows_are_as_many_as_the_time_allows():
     assert rows(20) == pytest.approx(2 * rows(10), abs=1)
-    assert rows(10, row_seconds=0.004) == pytest.approx(rows(10) / 2, abs=1)
-    # Full depth twice, the network cut off after 1 and 2 layers of 4, and all rows at the first exit; a little each.
-    assert rows(10) == int(10 / 0.002 / (speed.REPEATS + 1) / (2 + 0.5 + 0.25 + 0.25 + 5 * 0.05))
+    assert rows(10, stages=(0.001, 0.001, 0.002)) == pytest.approx(rows(10) / 2, abs=1)
+    # To the end three times, the network cut off after 1 and 2 layers, and all rows at the first exit.
+    assert rows(10) == pytest.approx(10 / 0.002 / (speed.REPEATS + 1) / (3 + 0.5 + 0.25 + 0.25), abs=1)
 
 
 def test_the_same_computation_is_counted_once():
@@ -41,7 +53,7 @@ def test_rules_with_the_same_exits_are_timed_once(monkeypatch):
     request = Request([row["text"] for row in single(20)], None)
     problem, told = Problem.SINGLE_LABEL, []
     rules = [Threshold(0.0, Confidence(problem)), Threshold(0.01, Confidence(problem)), Threshold(0.0, Lead(problem))]
-    found = measure_speeds(classifier, request, rules, lambda what, done, total: told.append(total))
+    found = measure_speeds(classifier, request, answers(rows=20), rules, lambda what, done, total: told.append(total))
     assert told[-1] == 2 * (2 + 2 + 1)  # two rules, two cut networks, full depth; warm-up and one round
     assert found.rules[0] == found.rules[1] != found.rules[2]
     assert len(found.ending) == 3

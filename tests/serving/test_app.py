@@ -64,7 +64,7 @@ def test_the_reply(classifier, serve):
     }
     assert len(answer.json()["predictions"][0]["probabilities"]) == 1
     assert float(answer.headers["x-total-time"]) > 0
-    assert int(answer.headers["x-compute-tokens"]) == classifier.encode(TEXTS[:1]).lengths[0]
+    assert int(answer.headers["x-compute-tokens"]) == classifier.runner.tokens(TEXTS[:1], None)[0]
 
 
 def test_full_depth(classifier, serve):
@@ -201,7 +201,7 @@ class Held:
 @pytest.fixture
 def held():
     model = classifier_of()
-    model.stages = Held(model.stages)
+    model.runner.cascade.last.stages = Held(model.stages)
     yield model
     model.stages.may_go_on.set()
 
@@ -241,7 +241,7 @@ def test_a_failure_is_one_error_and_the_server_goes_on(serve):
     """A text that fails gets an error, and those that ran in its batch their answers."""
     model = classifier_of()
     first = model.stages.first
-    culprit = model.encode(["w59"]).input_ids[0][1]
+    culprit = model.runner.cascade.last.read(["w59"]).input_ids[0][1]
     held, may_go_on = threading.Event(), threading.Event()
 
     def fails(batch):

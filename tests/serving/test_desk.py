@@ -285,7 +285,7 @@ def overloaded(mix, times, limit, seed, seconds=8.0):
 
 
 def tokens_a_second(world):
-    return sum(int(job.encoded.lengths.sum()) for _, job in world.ended) / world.clock
+    return sum(int(job.tokens.sum()) for _, job in world.ended) / world.clock
 
 
 @pytest.mark.parametrize("mix", MIXES)

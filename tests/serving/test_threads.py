@@ -47,7 +47,9 @@ class Running:
         self.jobs = [self.ask(keys) for keys in requests]
 
     def ask(self, keys):
-        job = Job(encoded_of(keys, [10] * len(keys)), LABELS, None, float("inf"), self._done)
+        job = Job(
+            [str(key) for key in keys], None, encoded_of(keys, [10] * len(keys)), LABELS, None, float("inf"), self._done
+        )
         with self.changed:
             assert self.world.desk.admit(len(keys)) is None
             self.world.desk.add(job, 0.0)

@@ -48,7 +48,7 @@ def test_temperatures_are_fitted_to_one_half(classifier):
     expected = fit_temperatures(logits, targets, classifier.problem)
     assert refitted.classifier.calibration.temperatures == pytest.approx(expected, rel=1e-4)
     np.testing.assert_allclose(refitted.answers.logits, classifier.exit_answers(refitted.rest.texts).logits, atol=1e-4)
-    assert refitted.answers.tokens.tolist() == classifier.encode(refitted.rest.texts).lengths.tolist()
+    assert refitted.answers.tokens.tolist() == classifier.runner.tokens(refitted.rest.texts, None).tolist()
     assert refitted.classifier.fingerprint != classifier.fingerprint
     assert refit(classifier, ROWS, answers, seed=0).fitted == refitted.fitted
     assert refit(classifier, ROWS, answers, seed=1).fitted != refitted.fitted

@@ -221,7 +221,7 @@ def _check_names(folder: Path, backends: Sequence[str], precisions: Sequence[str
 
 def _encoded(folder: Path, rows: LabelledTexts | Texts, reference: "Classifier") -> _Data:
     targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
-    lengths = reference.encode(rows.texts, rows.text_pairs).lengths
+    lengths = reference.runner.tokens(rows.texts, rows.text_pairs)
     request, used_before = Request(rows.texts, rows.text_pairs), uses_of(folder, rows)
     return _Data(request, targets, rows.source, rows.fingerprint, lengths, used_before)
 
@@ -287,8 +287,7 @@ def _samples(
     rules = dict.fromkeys(contender.rule for contender in entered if contender.rule is not None)
     replays = [replay(probabilities, rule) for rule in rules]
     offline, single = (
-        representative_rows(judge.reference.layers, replays, texts.tokens, min(size, len(texts.tokens)), options.seed)
-        for size in sizes
+        representative_rows(replays, texts.tokens, min(size, len(texts.tokens)), options.seed) for size in sizes
     )
     return _Samples(offline, single)
 

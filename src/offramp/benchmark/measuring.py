@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.benchmark.contenders import Contender, Kind
-from offramp.benchmark.running import Runner, runners
+from offramp.benchmark.running import Entrant, entrants
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
-from offramp.evaluation import Request, interleave, measure_costs
+from offramp.evaluation import Request, interleave, measure_stages
+from offramp.policy import at_exits, row_costs
 from offramp.progress import OnProgress
 
 REPEATS = 5
@@ -91,7 +92,7 @@ def measure(task: Task, on_progress: OnProgress) -> list[Timing]:
     All of it keeps to the task's time, but for a first round of each scenario: where time gets short, fewer token
     budgets are tried, there are fewer rounds, and bounds are left out.
     """
-    entered = runners(Path(task.model), task.contenders, task.threads)
+    entered = entrants(Path(task.model), task.contenders, task.threads)
     started = time.perf_counter()
     trying, until_offline, until_single, bounding = (
         started + share * task.seconds for share in (_TRYING, _OFFLINE, _SINGLE, _BOUNDING)
@@ -125,7 +126,7 @@ def one_by_one(texts: Request) -> list[Request]:
 
 
 def _try_budgets(
-    task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress, deadline: float
+    task: Task, entered: Mapping[Contender, Entrant], on_progress: OnProgress, deadline: float
 ) -> dict[Contender, list[Tried]]:
     """Looks for the best token budget of full depth and of early exit by each rule, where there is choice and time."""
     if len(task.token_budgets) == 1:
@@ -140,14 +141,14 @@ def _try_budgets(
     return tried
 
 
-def _climb(runner: Runner, task: Task, deadline: float = math.inf) -> list[Tried]:
+def _climb(entrant: Entrant, task: Task, deadline: float = math.inf) -> list[Tried]:
     """Tries token budgets from small to large, until it gets slower, all texts are one batch or the time is over."""
     from offramp.engine.batching import plan  # with it comes PyTorch, which takes seconds
 
-    lengths = runner.classifier.encode(task.offline.texts, task.offline.text_pairs).lengths
+    lengths = entrant.classifier.runner.tokens(task.offline.texts, task.offline.text_pairs)
     tried: list[Tried] = []
     for budget in task.token_budgets:
-        seconds = min(_seconds(runner, task.offline, budget) for _ in range(2))
+        seconds = min(_seconds(entrant, task.offline, budget) for _ in range(2))
         tried.append(Tried(budget, seconds))
         if seconds > _WORSE * min(one.seconds for one in tried) or len(plan(lengths, budget)) == 1:
             break
@@ -156,9 +157,9 @@ def _climb(runner: Runner, task: Task, deadline: float = math.inf) -> list[Tried
     return tried
 
 
-def _seconds(runner: Runner, texts: Request, token_budget: int) -> float:
+def _seconds(entrant: Entrant, texts: Request, token_budget: int) -> float:
     started = time.perf_counter()
-    runner.run(texts, token_budget)
+    entrant.run(texts, token_budget)
     return time.perf_counter() - started
 
 
@@ -175,7 +176,7 @@ def _budget(contender: Contender, tried: Mapping[Contender, list[Tried]], token_
 
 def _offline(
     task: Task,
-    entered: Mapping[Contender, Runner],
+    entered: Mapping[Contender, Entrant],
     budgets: Mapping[Contender, int | None],
     on_progress: OnProgress,
     deadline: float,
@@ -197,14 +198,14 @@ def _offline(
 
 
 def _single_stream(
-    task: Task, entered: Mapping[Contender, Runner], on_progress: OnProgress, deadline: float
+    task: Task, entered: Mapping[Contender, Entrant], on_progress: OnProgress, deadline: float
 ) -> Seconds:
     """Seconds of each text on its own, (rounds, texts)."""
     requests = one_by_one(task.single)
     done, total = count(1), len(entered) * len(requests) * (REPEATS + 1)
     actions = {
-        (contender, place): partial(runner.run, request)
-        for contender, runner in entered.items()
+        (contender, place): partial(entrant.run, request)
+        for contender, entrant in entered.items()
         for place, request in enumerate(requests)
     }
     seconds = interleave(actions, REPEATS, lambda: on_progress("single stream", next(done), total), deadline=deadline)
@@ -213,7 +214,7 @@ def _single_stream(
 
 
 def _bounds(
-    entered: Mapping[Contender, Runner],
+    entered: Mapping[Contender, Entrant],
     seconds: Seconds,
     requests: Sequence[Request],
     budgets: Mapping[Contender, int | None],
@@ -226,18 +227,19 @@ def _bounds(
     bounds = {}
     whole = [contender for contender in entered if contender.kind is Kind.FULL]
     for place, full in enumerate(whole):
-        classifier = entered[full].classifier
-        classifier.token_budget = budgets[full] or classifier.token_budget
+        classifier = entered[full].classifier.with_token_budget(budgets[full] or DEFAULT_TOKEN_BUDGET)
         seconds_of_full = float(np.median(seconds[full]))
-        # Each repeat is a pass at full depth; two more come before and after.
-        passes = (deadline - time.perf_counter()) / (len(whole) - place) / seconds_of_full
-        if passes < 3:
+        # Each repeat is a pass at full depth and one through all stages, and one repeat more warms up.
+        repeats = (deadline - time.perf_counter()) / (len(whole) - place) / seconds_of_full / 2 - 1
+        if repeats < 1:
             continue
-        costs = measure_costs(classifier, requests, seconds_of_full, int(min(passes - 2, REPEATS)))
+        costs = measure_stages(classifier, requests, int(min(repeats, REPEATS)))
         texts = [text for request in requests for text in request.texts]
         pairs = [text for request in requests for text in request.text_pairs or ()] or None
+        tokens = classifier.runner.tokens(texts, pairs)
+        shares = row_costs(costs.stages, tokens, costs.full)
         for contender in entered:
             if contender.engine == full.engine and contender.rule is not None:
-                predictions = classifier.predict(texts, pairs, rule=contender.rule)
-                bounds[contender] = costs.bound(predictions.exits, classifier.exits, predictions.tokens)
+                exits = classifier.predict(texts, pairs, rule=contender.rule).exits
+                bounds[contender] = seconds_of_full * float(at_exits(shares, exits[None]).mean())
     return bounds

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from offramp.backends import REFERENCE, Engine
 from offramp.benchmark.contenders import Contender, Kind
-from offramp.evaluation import share_of_full
 from offramp.policy import ExitAnswers, replay
 
 
@@ -43,9 +42,8 @@ class Judge:
         return Quality(self.reference.accuracy(found), agreement)
 
     def seconds_per_text(self, contender: Contender) -> float:
-        """A rough guess, from the time of the full pass and the layers that are run."""
-        answers = self.answers[contender.engine]
-        return answers.seconds_per_row * share_of_full(answers.layers, self._exits(contender), answers.tokens)
+        """A rough guess, from the times of the stages in the full pass."""
+        return self.answers[contender.engine].seconds(self._exits(contender))
 
     def _probabilities(self, contender: Contender, engine: Engine) -> NDArray[np.float64]:
         probabilities = self.answers[engine].probabilities

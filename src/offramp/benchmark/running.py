@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +16,21 @@ PIPELINE_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Runner:
+class Entrant:
     """A loaded contender.
 
     Attributes:
         classifier: of its engine, shared with the engine's other contenders.
-        predict: classifies texts in the contender's way; the pipeline does it without the classifier.
+        predict: classifies texts with a classifier in the contender's way; the pipeline does it without one.
     """
 
     classifier: "Classifier"
-    predict: Callable[[Request], object]
+    predict: "Callable[[Classifier, Request], object]"
 
     def run(self, request: Request, token_budget: int | None = None) -> None:
-        """Classifies texts with a token budget, or with the one used last."""
-        self.classifier.token_budget = token_budget or self.classifier.token_budget
-        self.predict(request)
+        """Classifies texts with a token budget, or with the classifier's own."""
+        budgeted = self.classifier if token_budget is None else self.classifier.with_token_budget(token_budget)
+        self.predict(budgeted, request)
 
 
 def open_engine(model: Path, engine: Engine, threads: int | None = None) -> "Classifier":
@@ -41,28 +40,30 @@ def open_engine(model: Path, engine: Engine, threads: int | None = None) -> "Cla
     return load(model, **asdict(engine), threads=threads)
 
 
-def runners(model: Path, contenders: Sequence[Contender], threads: int) -> dict[Contender, Runner]:
+def entrants(model: Path, contenders: Sequence[Contender], threads: int) -> dict[Contender, Entrant]:
     """Loads everything; each engine once."""
     engines = dict.fromkeys(contender.engine for contender in contenders)
     classifiers = {engine: open_engine(model, engine, threads) for engine in engines}
-    return {
-        contender: Runner(classifiers[contender.engine], _predict(contender, classifiers[contender.engine], model))
-        for contender in contenders
-    }
+    return {contender: Entrant(classifiers[contender.engine], _predict(contender, model)) for contender in contenders}
 
 
-def _predict(contender: Contender, classifier: "Classifier", model: Path) -> Callable[[Request], object]:
-    match contender.kind:
-        case Kind.PIPELINE:
-            return pipeline(model)
-        case Kind.FULL:
-            predict: Callable[..., object] = classifier.predict_full
-        case Kind.TRUNCATED:
-            assert contender.layers is not None
-            predict = partial(classifier.predict_truncated, exit_index=classifier.exits.index(contender.layers))
-        case Kind.EARLY_EXIT:
-            predict = partial(classifier.predict, rule=contender.rule)
-    return lambda request: predict(request.texts, request.text_pairs)
+def _predict(contender: Contender, model: Path) -> "Callable[[Classifier, Request], object]":
+    if contender.kind is Kind.PIPELINE:
+        classify = pipeline(model)
+        return lambda classifier, request: classify(request)
+
+    def predict(classifier: "Classifier", request: Request) -> object:
+        texts, pairs = request.texts, request.text_pairs
+        match contender.kind:
+            case Kind.FULL:
+                return classifier.predict_full(texts, pairs)
+            case Kind.TRUNCATED:
+                assert contender.layers is not None
+                place = classifier.exits.index(contender.layers)
+                return classifier.predict_truncated(texts, pairs, exit_index=place)
+        return classifier.predict(texts, pairs, rule=contender.rule)
+
+    return predict
 
 
 def pipeline(model: Path) -> Callable[[Request], list[dict[str, Any]]]:

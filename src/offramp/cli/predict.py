@@ -86,7 +86,7 @@ def command(
             # On a cluster the pool has loaded the model already.
             **asdict(Runtime() if ray else runtime),
         )
-    exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after layer {layers}" for layers, rows in scored.exits.items())
+    exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after {name}" for name, rows in scored.exits.items())
     classified = count(scored.rows, "row classified; it left", "rows classified; they left")
     say(f"{classified} {exits}")
     if scored.blank:

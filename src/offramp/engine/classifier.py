@@ -2,29 +2,24 @@
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, Sized
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, Sized
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
-from offramp.engine.ahead import ahead
-from offramp.engine.batching import batches
+from offramp.engine.cascade import Cascade, TextMember, TextStage
 from offramp.engine.choosing import DEFAULT_THRESHOLD, DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given
 from offramp.engine.predictions import Prediction, Predictions
-from offramp.engine.run import run, run_exits, run_full, run_truncated
+from offramp.engine.runner import Runner
 from offramp.engine.stages import Stages
-from offramp.engine.steps import Steps
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
-from offramp.model.encoding import Encoded, encode
-from offramp.model.padding import Batch, padding_id_of
 from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold
 
 _ONE_STRING = "one string was given where a list of texts is wanted; write predict([text])"
@@ -34,47 +29,81 @@ class Classifier:
     """An early-exit classifier ready to predict; :func:`load` makes one from a model folder.
 
     Args:
-        stages: the network, in a backend.
-        config: the network's configuration.
-        tokenizer: its ``model_max_length`` is the token limit.
-        calibration: the exits' temperatures.
+        cascade: what texts pass, with its exits.
+        config: of the encoder whose last exit is full depth.
+        calibration: the exits' temperatures, and what is known of them.
         token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
 
     Attributes:
         folder: the model folder that :func:`load` read, on this disk; None for a model in memory.
         points: the operating points that :func:`load` found in the model folder.
+        runner: runs texts that have been checked; for rooms above this one.
         labels: label names in the order of the probabilities.
         takes_pairs: whether it was trained on pairs of texts.
         multi_label: whether it gives any number of labels.
-        padding_id: the tokenizer's token that stands for nothing.
         exits: number of layers run before each exit.
+        exit_names: what each exit is called, such as ``layer 4``.
     """
 
     def __init__(
         self,
-        stages: Stages,
+        cascade: Cascade,
         config: EarlyExitConfig,
-        tokenizer: PreTrainedTokenizerBase,
         calibration: Calibration,
         *,
         token_budget: int = DEFAULT_TOKEN_BUDGET,
     ) -> None:
-        if token_budget < 1:
-            raise OptionError(f"token_budget is {token_budget}; it must be at least 1")
-        self.stages = stages
+        self.runner = Runner(cascade, token_budget)
         self.config = config
-        self.tokenizer = tokenizer
         self.calibration = calibration
-        self.problem = Problem(config.problem_type or "single_label_classification")
-        self.token_budget = token_budget
         self.folder: Path | None = None
         self.points = OperatingPoints()
-        # Looking something up in a configuration of transformers costs as much as a step of the loop.
-        self.labels = config.labels
-        self.exits = stages.layers
+        self.problem = cascade.problem
+        self.labels = cascade.labels
+        self.exits = cascade.layers
+        self.exit_names = cascade.names
         self.takes_pairs = config.text_pair
         self.multi_label = self.problem is Problem.MULTI_LABEL
-        self.padding_id = padding_id_of(tokenizer)
+
+    @property
+    def stages(self) -> Stages:
+        """The network whose last exit is full depth, in its backend."""
+        return self.runner.cascade.last.stages
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer of that network."""
+        return self.runner.cascade.last.tokenizer
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens of a batch, padding included."""
+        return self.runner.token_budget
+
+    def with_token_budget(self, token_budget: int) -> "Classifier":
+        """The same classifier with another token budget.
+
+        Raises:
+            OptionError: it is below 1.
+        """
+        other = copy(self)
+        other.runner = replace(self.runner, token_budget=token_budget)
+        return other
+
+    def with_first(self, stage: TextStage, temperature: float = 1.0) -> "Classifier":
+        """The same classifier with one exit more, before its others: texts that leave there are never tokenized.
+
+        Operating points were tuned for other exits, so it has none. :func:`offramp.tune` finds some.
+
+        Args:
+            stage: reads raw texts.
+            temperature: of its exit, which divides its logits.
+        """
+        cascade = self.runner.cascade
+        members = (TextMember(stage), *cascade.members)
+        calibration = replace(self.calibration, temperatures=(temperature, *self.calibration.temperatures), exits=())
+        longer = replace(cascade, members=members, temperatures=calibration.temperatures)
+        return Classifier(longer, self.config, calibration, token_budget=self.token_budget)
 
     @classmethod
     def from_pretrained(
@@ -154,12 +183,12 @@ class Classifier:
         )
 
     def __repr__(self) -> str:
-        layers = ", ".join(map(str, self.exits))
+        exits = ", ".join(self.exit_names)
         points = [f"{name} (default)" if name == self.points.default else name for name in self._points_here]
         named = f"; operating points {', '.join(points)}" if points else ""
         return (
-            f"<Classifier: {self.config.backbone_config.model_type}, {len(self.labels)} labels, exits after layers "
-            f"{layers}; {self.stages.engine}{named}>"
+            f"<Classifier: {self.config.backbone_config.model_type}, {len(self.labels)} labels, exits after "
+            f"{exits}; {self.stages.engine}{named}>"
         )
 
     @property
@@ -175,7 +204,7 @@ class Classifier:
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
         temperatures = tuple(map(float, self.calibration.temperatures))  # 1 is 1.0, whoever wrote the file
         digest.update(repr((self.tokenizer.model_max_length, temperatures)).encode())
-        digest.update(self.stages.fingerprint().encode())
+        digest.update(self.runner.cascade.fingerprint().encode())
         return f"sha256:{digest.hexdigest()[:16]}"
 
     def predict(
@@ -204,7 +233,7 @@ class Classifier:
         chosen = self.exit_rule(threshold, at, rule)
         self.check_top_k(top_k)
         self.check(texts, text_pairs)
-        return self._predict(texts, text_pairs, chosen, top_k)
+        return self.runner.predict(texts, text_pairs, chosen, top_k)
 
     def predict_iter(
         self,
@@ -282,30 +311,12 @@ class Classifier:
     def exit_answers(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> ExitAnswers:
         """Runs every text to the end and gives what each exit answers, and what was read of each text."""
         self.check(texts, text_pairs)
-        began = time.perf_counter()
-        logits = np.empty((len(self.exits), len(texts), len(self.labels)), np.float32)
-        tokens, truncated = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
-        start = 0
-        for encoded in self._windows(texts, text_pairs):
-            for ids, values in run_exits(self.stages, self.batches(encoded)):
-                logits[:, start + ids] = values
-            here = slice(start, start + len(encoded))
-            tokens[here], truncated[here] = encoded.lengths, encoded.truncated
-            start += len(encoded)
-        return ExitAnswers(
-            logits=logits,
-            temperatures=self.calibration.temperatures,
-            problem=self.problem,
-            targets=None,
-            tokens=tokens,
-            truncated=truncated,
-            layers=self.exits,
-            seconds_per_row=(time.perf_counter() - began) / max(1, len(texts)),
-        )
+        return self.runner.exit_answers(texts, text_pairs)
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
-        return self._predict_at(len(self.exits) - 1, run_full, texts, text_pairs)
+        self.check(texts, text_pairs)
+        return self.runner.predict_full(texts, text_pairs)
 
     def predict_truncated(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, exit_index: int
@@ -317,111 +328,16 @@ class Classifier:
         """
         if not 0 <= exit_index < len(self.exits):
             raise OptionError(f"exit_index is {exit_index}; this model's exits go from 0 to {len(self.exits) - 1}")
-        return self._predict_at(exit_index, partial(run_truncated, last=exit_index), texts, text_pairs)
-
-    @property
-    def steps(self) -> Steps:
-        """The network with its calibrated exits, for the engine's loop and the server's."""
-        return Steps(self.stages, self.problem, self.calibration.temperatures, len(self.labels))
-
-    def encode(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
-        """Tokenises texts as the model reads them."""
-        return encode(self.tokenizer, texts, text_pairs)
+        self.check(texts, text_pairs)
+        return self.runner.predict_at(exit_index, texts, text_pairs)
 
     def _stream(self, stream: Iterator[Any], rule: ExitRule, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
             first, second = _unzip(chunk, start) if self.takes_pairs else (chunk, None)
             self.check(first, second, start)
-            yield from self._predict(first, second, rule, top_k)
+            yield from self.runner.predict(first, second, rule, top_k)
             start += len(chunk)
-
-    def _predict(
-        self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: ExitRule, top_k: int | None
-    ) -> Predictions:
-        windows = self._windows(texts, text_pairs)
-        several = len(texts) > WINDOW  # a thread for one text would cost more than it saves
-        parts = [self.predict_encoded(encoded, rule, top_k) for encoded in (ahead(windows) if several else windows)]
-        return parts[0] if len(parts) == 1 else _concatenate(parts or [self._empty(top_k)])
-
-    def _predict_at(
-        self,
-        exit_index: int,
-        run_batches: Callable[[Stages, Iterable[Batch]], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]],
-        texts: Sequence[str],
-        text_pairs: Sequence[str] | None,
-    ) -> Predictions:
-        """Lets all rows leave at one exit, whose logits ``run_batches`` gives."""
-        self.check(texts, text_pairs)
-        parts = []
-        for encoded in self._windows(texts, text_pairs):
-            probabilities = np.empty((len(encoded), len(self.labels)))
-            for ids, logits in run_batches(self.stages, self.batches(encoded)):
-                probabilities[ids] = self.problem.probabilities(logits, self.calibration.temperatures[exit_index])
-            parts.append(self.predictions(encoded, probabilities, np.full(len(encoded), exit_index), 1))
-        return _concatenate(parts or [self._empty(1)])
-
-    def predict_encoded(
-        self,
-        encoded: Encoded,
-        rule: ExitRule,
-        top_k: int | None = 1,
-        *,
-        on_rows: Callable[[int], None] = lambda rows: None,
-    ) -> Predictions:
-        """Classifies what :meth:`encode` gave, sorted and batched as a whole; see :meth:`predict`.
-
-        ``on_rows`` is told how many rows have left so far.
-        """
-        probabilities = np.empty((len(encoded), len(self.labels)))
-        exits = np.empty(len(encoded), np.int64)
-        left = 0
-        for leaving in run(self.steps, self.batches(encoded), rule, self.token_budget):
-            probabilities[leaving.ids] = leaving.probabilities
-            exits[leaving.ids] = leaving.exit
-            left += len(leaving.ids)
-            on_rows(left)
-        return self.predictions(encoded, probabilities, exits, top_k)
-
-    def _windows(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Iterator[Encoded]:
-        for start in range(0, len(texts), WINDOW):
-            stop = start + WINDOW
-            yield self.encode(texts[start:stop], None if text_pairs is None else text_pairs[start:stop])
-
-    def batches(self, encoded: Encoded) -> Iterator[Batch]:
-        """Length-sorted batches under the token budget."""
-        return batches(
-            encoded,
-            self.token_budget,
-            self.padding_id,
-            length_step=self.stages.length_step,
-            longest=self.tokenizer.model_max_length,
-        )
-
-    def predictions(
-        self, encoded: Encoded, probabilities: NDArray[np.float64], exits: NDArray[np.int64], top_k: int | None
-    ) -> Predictions:
-        """Puts together what was read of texts and what they were answered.
-
-        Args:
-            encoded: the texts.
-            probabilities: calibrated, at the exit each row took, (rows, labels).
-            exits: index of the exit taken, (rows,).
-            top_k: labels in each prediction; None for all.
-        """
-        return Predictions(
-            names=self.labels,
-            problem=self.problem,
-            probabilities=probabilities,
-            exits=exits,
-            layers=np.asarray(self.exits)[exits],
-            truncated=encoded.truncated,
-            tokens=encoded.lengths,
-            top_k=top_k,
-        )
-
-    def _empty(self, top_k: int | None) -> Predictions:
-        return self.predictions(self.encode([]), np.empty((0, len(self.labels))), np.empty(0, np.int64), top_k)
 
     def check_top_k(self, top_k: int | None) -> None:
         """Refuses a number of labels below 1.
@@ -467,17 +383,3 @@ def _unzip(pairs: Sequence[Any], start: int) -> tuple[list[Any], list[Any]]:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise DataError(f"texts[{row}] is {pair!r:.60}, not a pair; this model takes tuples of two texts")
     return [first for first, _ in pairs], [second for _, second in pairs]
-
-
-def _concatenate(parts: Sequence[Predictions]) -> Predictions:
-    first = parts[0]
-    return Predictions(
-        names=first.names,
-        problem=first.problem,
-        probabilities=np.concatenate([part.probabilities for part in parts]),
-        exits=np.concatenate([part.exits for part in parts]),
-        layers=np.concatenate([part.layers for part in parts]),
-        truncated=np.concatenate([part.truncated for part in parts]),
-        tokens=np.concatenate([part.tokens for part in parts]),
-        top_k=first.top_k,
-    )

@@ -13,7 +13,6 @@ from offramp.files import check_readable, is_there
 from offramp.folder import EXPORT, WEIGHTS, export_folder
 
 FULL = "full"
-EMBED = "embed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from offramp.backends import AUTO, TORCH, Engine, backends, imported
-from offramp.calibration import Calibration
+from offramp.calibration import Calibration, Problem
+from offramp.engine.cascade import Cascade, Encoder
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
 from offramp.engine.classifier import Classifier
 from offramp.engine.exports import Export, read_export
@@ -15,7 +17,7 @@ from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
 from offramp.errors import ModelFolderError, OptionError
 from offramp.folder import export_folder
-from offramp.model import LoadedModel
+from offramp.model import EarlyExitConfig, LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer
 from offramp.policy import read_operating_points
@@ -58,7 +60,6 @@ def load(
     if device is not None and backend not in (AUTO, TORCH):
         raise OptionError(f"device is {device!r}, but {backend} takes none; leave it out, or run the model in {TORCH}")
     folder = folder_of(folder, revision=revision)
-    config = load_config(folder)
     engine = choose_engine(folder, backend if device is None else TORCH, precision, threads)
     if token_budget is None:
         token_budget = tuned_budget(folder, processor_of(engine, device), engine, threads)
@@ -68,20 +69,12 @@ def load(
     else:
         if threads is not None:
             torch.set_num_threads(threads)
-        classifier = torch_classifier(
-            load_model(folder),
-            Calibration.load(folder),
-            token_budget=token_budget,
-            device=device,
-            bf16=engine.precision == "bf16",
-        )
+        model = load_model(folder)
+        calibration = _fitting(Calibration.load(folder), model.network.config, folder)
+        bf16 = engine.precision == "bf16"
+        classifier = torch_classifier(model, calibration, token_budget=token_budget, device=device, bf16=bf16)
     classifier.folder = folder
     classifier.points = read_operating_points(folder)
-    if len(classifier.calibration.temperatures) != len(config.exits):
-        raise ModelFolderError(
-            f"{folder} holds {len(classifier.calibration.temperatures)} temperatures for {len(config.exits)} exits; "
-            "run 'offramp calibrate' again"
-        )
     return classifier
 
 
@@ -97,7 +90,7 @@ def torch_classifier(
     network = model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if bf16:
         network = network.to(torch.bfloat16)
-    return Classifier(TorchStages(network), network.config, model.tokenizer, calibration, token_budget=token_budget)
+    return classifier_of(TorchStages(network), model.tokenizer, network.config, calibration, token_budget)
 
 
 def open_export(
@@ -120,7 +113,8 @@ def open_export(
     stages = open_stages(
         export_folder(folder, export.engine), export.engine, tuple(config.exits), threads=threads, few_shapes=few_shapes
     )
-    return Classifier(stages, config, tokenizer, export.calibration, token_budget=token_budget)
+    calibration = _fitting(export.calibration, config, folder)
+    return classifier_of(stages, tokenizer, config, calibration, token_budget)
 
 
 def open_stages(
@@ -135,3 +129,26 @@ def open_stages(
     opened = imported(backends()[engine.backend].open)
     stages: Stages = opened(graphs, layers, precision=engine.precision, threads=threads, few_shapes=few_shapes)
     return stages
+
+
+def _fitting(calibration: Calibration, config: EarlyExitConfig, folder: Path) -> Calibration:
+    """The same calibration, which has a temperature for each exit."""
+    if len(calibration.temperatures) != len(config.exits):
+        raise ModelFolderError(
+            f"{folder} holds {len(calibration.temperatures)} temperatures for {len(config.exits)} exits; "
+            "run 'offramp calibrate' again"
+        )
+    return calibration
+
+
+def classifier_of(
+    stages: Stages,
+    tokenizer: PreTrainedTokenizerBase,
+    config: EarlyExitConfig,
+    calibration: Calibration,
+    token_budget: int = DEFAULT_TOKEN_BUDGET,
+) -> Classifier:
+    """Makes a classifier of one encoder."""
+    problem = Problem(config.problem_type or "single_label_classification")
+    cascade = Cascade((Encoder(stages, tokenizer),), problem, calibration.temperatures, config.labels)
+    return Classifier(cascade, config, calibration, token_budget=token_budget)

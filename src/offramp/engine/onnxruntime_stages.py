@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from offramp.backends import Engine
-from offramp.engine.exports import EMBED, FULL, graph_file, stage_name
+from offramp.engine.exports import FULL, graph_file, stage_name
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import GraphStages, HiddenState
 from offramp.errors import MissingExtraError
@@ -46,10 +46,6 @@ class OnnxRuntimeStages(GraphStages):
         """Runs the whole network as one graph."""
         logits: NDArray[np.float32] = self._graph(FULL).run(None, batch.tokens)[0]
         return logits
-
-    def embed(self, batch: Batch) -> None:
-        """Embeds a batch and does nothing more."""
-        self._graph(EMBED).run(None, batch.tokens)
 
     def _run(self, stage: int, feeds: dict[str, NDArray[Any]]) -> StageOutput:
         hidden, history, logits = self._sessions[stage].run(None, feeds)

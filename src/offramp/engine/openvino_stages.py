@@ -14,7 +14,7 @@ from torch import Tensor
 
 from offramp import environment
 from offramp.backends import Engine
-from offramp.engine.exports import EMBED, FULL, graph_file, graphs_fingerprint, stage_name
+from offramp.engine.exports import FULL, graph_file, graphs_fingerprint, stage_name
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import GraphStages, HiddenState
 from offramp.errors import MissingExtraError
@@ -79,10 +79,6 @@ class OpenVinoStages(GraphStages):
         """Runs the whole network as one graph."""
         logits: NDArray[np.float32] = self._infer(self._graph(FULL), batch.tokens).get_tensor("logits").data.copy()
         return logits
-
-    def embed(self, batch: Batch) -> None:
-        """Embeds a batch and does nothing more."""
-        self._infer(self._graph(EMBED), batch.tokens)
 
     def _run(self, stage: int, feeds: dict[str, Any]) -> StageOutput:
         request = self._infer(self._requests[stage], feeds)

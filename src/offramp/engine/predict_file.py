@@ -66,13 +66,13 @@ class Scored:
         rows: rows read and written.
         blank: rows without a text; they were classified as the empty text.
         truncated: rows whose text was longer than the model takes.
-        exits: rows that took each exit, by layers run.
+        exits: rows that took each exit, by its name, such as ``layer 4``.
     """
 
     rows: int
     blank: int
     truncated: int
-    exits: dict[int, int]
+    exits: dict[str, int]
 
 
 def predict(
@@ -158,7 +158,7 @@ def predict(
             writer.write(chunk, _counts(window.rows, predictions))
             on_rows(writer.progress.rows)
             tell(0)
-    return _scored(writer.progress, classifier.exits)
+    return _scored(writer.progress, classifier.exit_names)
 
 
 def open_rows(source: str, target: str, columns: Columns, keep: Sequence[str], *, resume: bool) -> Iterator[Row]:
@@ -251,26 +251,30 @@ def _score(
     in_advance: bool,
     on_rows: Callable[[int], None],
 ) -> Iterator[tuple[Window, Predictions]]:
-    """Classifies in this process; with ``in_advance``, while one window is run the next is read and tokenised."""
-    encoded = ((window, classifier.encode(window.texts, window.text_pairs)) for window in windows)
-    for window, tokens in ahead(encoded) if in_advance else encoded:
-        yield window, classifier.predict_encoded(tokens, rule, on_rows=on_rows)
+    """Classifies in this process; with ``in_advance``, while one window is run the next is read and begun."""
+    runner = classifier.runner
+    begun = ((window, runner.prepare(window.texts, window.text_pairs, rule)) for window in windows)
+    for window, passage in ahead(begun) if in_advance else begun:
+        yield window, runner.complete(passage, on_rows=on_rows)
 
 
 def _counts(rows: Sequence[Row], predictions: Predictions) -> Counter[str]:
     return Counter(
         blank=sum(row.blank for row in rows),
         truncated=int(predictions.truncated.sum()),
-        **Counter(map(_exit, predictions.layers.tolist())),
+        **Counter(map(_exit, predictions.exits.tolist())),
     )
 
 
-def _scored(progress: Progress, exits: Sequence[int]) -> Scored:
+def _scored(progress: Progress, names: Sequence[str]) -> Scored:
     counts = Counter(progress.counts)
     return Scored(
-        progress.rows, counts["blank"], counts["truncated"], {layers: counts[_exit(layers)] for layers in exits}
+        progress.rows,
+        counts["blank"],
+        counts["truncated"],
+        {name: counts[_exit(index)] for index, name in enumerate(names)},
     )
 
 
-def _exit(layers: int) -> str:
-    return f"exit {layers}"
+def _exit(index: int) -> str:
+    return f"exit {index}"

@@ -1,39 +1,136 @@
-"""How a batch flows: stage by stage, and after each exit the rows that are sure leave."""
+"""How texts flow: member by member, stage by stage, and after each exit the rows that are sure leave."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offramp.engine.cascade import Cascade, Encoder, Member
 from offramp.engine.pool import Pool
-from offramp.engine.stages import Stages
-from offramp.engine.steps import InFlight, Leaving, Parted, Steps
-from offramp.model.padding import Batch
+from offramp.engine.steps import InFlight, Leaving, Parted, step
 from offramp.policy import ExitRule
 
 
-def run(steps: Steps, batches: Iterable[Batch], rule: ExitRule, token_budget: int) -> Iterator[Leaving]:
-    """Runs batches through the stages; no row computes a layer after the exit it takes.
-
-    After every exit the rule is asked about the rows still in; those that are sure leave at once, and the others wait
-    for company until they fill a batch for the next stage. At the last exit all leave.
+class Passage:
+    """Some texts on their way through a cascade, and their answers so far.
 
     Args:
-        steps: the network.
-        batches: the longest rows first, as :func:`offramp.engine.batching.batches` gives them.
+        cascade: what they pass.
+        texts, text_pairs: the texts.
+        rule: when they leave.
+        token_budget: tokens of a batch, padding included.
+
+    Attributes:
+        probabilities: calibrated answers of the rows that have left, (rows, labels).
+        exits: index of the exit that each row took, (rows,).
+        tokens: tokens read where it left, (rows,).
+        truncated: whether something was lost there, (rows,).
+    """
+
+    def __init__(
+        self,
+        cascade: Cascade,
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None,
+        rule: ExitRule,
+        token_budget: int,
+    ) -> None:
+        self.probabilities = np.empty((len(texts), len(cascade.labels)))
+        self.exits = np.empty(len(texts), np.int64)
+        self.tokens = np.zeros(len(texts), np.int64)
+        self.truncated = np.zeros(len(texts), np.bool_)
+        self._cascade = cascade
+        self._texts = texts
+        self._text_pairs = text_pairs
+        self._rule = rule
+        self._token_budget = token_budget
+        self._member = 0
+        # The rows that are still in, what exits have said of them, and how the next member has read them.
+        self._rows = np.arange(len(texts))
+        self._passed = np.empty((0, *self.probabilities.shape))
+        self._read: Any = None
+
+    def prepare(self) -> None:
+        """Does what goes well beside the computing of other texts: all up to the first encoder, and its tokenizing."""
+        self._read_next()
+        while len(self._rows) and not isinstance(self._next, Encoder):
+            self._run_member(_unheard)
+
+    def complete(self, on_rows: Callable[[int], None]) -> None:
+        """Runs all members that are left; ``on_rows`` is told how many rows have left so far."""
+        while len(self._rows):
+            self._run_member(on_rows)
+
+    @property
+    def _next(self) -> Member:
+        return self._cascade.members[self._member]
+
+    def _read_next(self) -> None:
+        """Lets the next member read the rows that are still in."""
+        texts, pairs = self._texts, self._text_pairs
+        if len(self._rows) < len(self.exits):
+            places = self._rows.tolist()
+            texts = [texts[place] for place in places]
+            pairs = None if pairs is None else [pairs[place] for place in places]
+        self._read = self._next.read(texts, pairs)
+        self.tokens[self._rows] = self._read.lengths
+        self.truncated[self._rows] = self._read.truncated
+
+    def _run_member(self, on_rows: Callable[[int], None]) -> None:
+        left = len(self.exits) - len(self._rows)
+        beyond: list[InFlight] = []
+        for leaving in run(self._cascade, self._member, self._begun(), self._rule, self._token_budget, beyond):
+            self.probabilities[leaving.ids] = leaving.probabilities
+            self.exits[leaving.ids] = leaving.exit
+            left += len(leaving.ids)
+            on_rows(left)
+        self._member += 1
+        self._rows = np.empty(0, np.int64)
+        if beyond:
+            rows = np.concatenate([part.ids for part in beyond])
+            order = np.argsort(rows)
+            self._rows = rows[order]
+            self._passed = np.concatenate([part.passed for part in beyond], axis=1).take(order, axis=1)
+            self._read_next()
+
+    def _begun(self) -> Iterator[InFlight]:
+        """The rows before the next member's first stage."""
+        for batch in self._next.batches(self._read, self._token_budget):
+            yield InFlight(self._rows[batch.ids], batch.lengths, self._passed.take(batch.ids, axis=1), batch)
+
+
+def run(
+    cascade: Cascade,
+    member: int,
+    begun: Iterable[InFlight],
+    rule: ExitRule,
+    token_budget: int,
+    beyond: list[InFlight],
+) -> Iterator[Leaving]:
+    """Runs rows through the stages of a member; no row computes a stage after the exit it takes.
+
+    After every exit the rule is asked about the rows still in; those that are sure leave at once, and the others wait
+    for company until they fill a batch for the next stage. At the cascade's last exit all leave.
+
+    Args:
+        cascade: what the rows pass.
+        member: index.
+        begun: rows before its first stage, the longest first.
         rule: decides on calibrated probabilities, as it does in :func:`offramp.policy.replay`.
         token_budget: tokens of a batch after the first stage, padding included.
+        beyond: is given the rows that go on to the next member.
 
     Yields:
-        The rows in the order they leave. Together each row of each batch exactly once.
+        The rows in the order they leave. Together with those that go on, each row exactly once.
     """
-    line = _Line(steps, batches, token_budget)
+    line = _Line(cascade, member, begun, token_budget)
     while (following := line.next()) is not None:
-        stage, rows = following
-        parted = steps.run(stage, rows, [(rule, np.arange(len(rows.ids)))])
+        exit_index, rows = following
+        parted = step(cascade, exit_index, rows, [(rule, np.arange(len(rows.ids)))])
         yield from parted.leaving
-        line.stay(stage, parted)
+        beyond += line.stay(exit_index, parted)
 
 
 class _Line:
@@ -43,70 +140,50 @@ class _Line:
     backend's memory, is read before the stage that gave it runs again.
     """
 
-    def __init__(self, steps: Steps, batches: Iterable[Batch], token_budget: int) -> None:
-        self._steps = steps
-        self._batches = iter(batches)
-        later = range(1, len(steps.temperatures))
-        self._pools = {stage: Pool(steps.stages, token_budget) for stage in later}
-        self._ready: dict[int, deque[InFlight]] = {stage: deque() for stage in reversed(later)}
+    def __init__(self, cascade: Cascade, member: int, begun: Iterable[InFlight], token_budget: int) -> None:
+        self._begun = iter(begun)
+        self._first = cascade.first_exits[member]
+        self._pools: dict[int, Pool] = {}
+        if isinstance(encoder := cascade.members[member], Encoder):
+            for stage in range(1, len(encoder.layers)):
+                self._pools[self._first + stage] = Pool(encoder.stages, token_budget)
+        self._ready: dict[int, deque[InFlight]] = {exit_index: deque() for exit_index in reversed(self._pools)}
 
     def next(self) -> tuple[int, InFlight] | None:
-        """The next stage to run, and the rows to run it on; None when all rows have left."""
-        for stage, ready in self._ready.items():
+        """The exit that comes next, and the rows that run up to it; None when no row is left."""
+        for exit_index, ready in self._ready.items():
             if ready:
-                return stage, ready.popleft()
-        if (batch := next(self._batches, None)) is not None:
-            return 0, self._steps.begin(batch)
-        for stage, pool in self._pools.items():
+                return exit_index, ready.popleft()
+        if (rows := next(self._begun, None)) is not None:
+            return self._first, rows
+        for exit_index, pool in self._pools.items():
             for rest in pool.rest():
-                return stage, rest
+                return exit_index, rest
         return None
 
-    def stay(self, stage: int, parted: Parted) -> None:
-        """Takes the rows that did not leave after a stage."""
-        if len(parted.staying):
-            self._ready[stage + 1] += self._pools[stage + 1].add(parted.rows, parted.staying)
+    def stay(self, exit_index: int, parted: Parted) -> list[InFlight]:
+        """Takes the rows that did not leave at an exit; gives them back if it was the member's last."""
+        rows, staying = parted.rows, parted.staying
+        if not len(staying):
+            return []
+        if (pool := self._pools.get(exit_index + 1)) is None:
+            return [InFlight(rows.ids[staying], rows.lengths[staying], rows.passed.take(staying, axis=1), None)]
+        self._ready[exit_index + 1] += pool.add(rows, staying)
+        return []
 
 
-def run_exits(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Runs every row to the end and gives the logits of all exits.
+def run_exits(member: Member, batch: Any, last: int | None = None) -> Iterator[NDArray[np.float32]]:
+    """Runs a batch through a member, all rows to the end; gives the logits of each exit, (rows, labels).
 
-    Yields:
-        Row ids (rows,) and logits (exits, rows, labels) of each batch.
+    Args:
+        last: index of the member's exit to end at; by default its last.
     """
-    for batch in batches:
-        yield batch.ids, np.stack(list(_exits(stages, batch, len(stages.layers) - 1)))
+    state = batch
+    for stage in range(len(member.layers) if last is None else last + 1):
+        output = member.run(stage, state, batch.lengths)
+        yield output.logits
+        state = output.state
 
 
-def run_truncated(
-    stages: Stages, batches: Iterable[Batch], last: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Runs the network as if it ended at the exit ``last``, asking nothing on the way.
-
-    The heads before the last are computed too; they are a thousandth of a layer's work.
-
-    Yields:
-        Row ids (rows,) and that exit's logits (rows, labels) of each batch.
-    """
-    for batch in batches:
-        *_, logits = _exits(stages, batch, last)
-        yield batch.ids, logits
-
-
-def run_full(stages: Stages, batches: Iterable[Batch]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Runs the network as if it had no exits but the last: what early exit has to beat.
-
-    Yields:
-        Row ids (rows,) and the last exit's logits (rows, labels) of each batch.
-    """
-    for batch in batches:
-        yield batch.ids, stages.full(batch)
-
-
-def _exits(stages: Stages, batch: Batch, last: int) -> Iterator[NDArray[np.float32]]:
-    """The logits of every exit up to ``last``, each (rows, labels)."""
-    ran = stages.first(batch)
-    yield ran.logits
-    for stage in range(1, last + 1):
-        ran = stages.later(stage, ran.state, batch.lengths)
-        yield ran.logits
+def _unheard(rows: int) -> None:
+    pass

@@ -62,9 +62,6 @@ class Stages(Protocol):
     def full(self, batch: Batch) -> NDArray[np.float32]:
         """Runs the whole network as if it had no exits but the last: that exit's logits, (rows, labels)."""
 
-    def embed(self, batch: Batch) -> None:
-        """Embeds a batch and does nothing more: to measure what that costs."""
-
     def length(self, state: State) -> int:
         """Tokens that the rows of a state are padded to."""
 

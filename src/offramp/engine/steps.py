@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.calibration import Problem
-from offramp.engine.stages import Stages, State
-from offramp.model.padding import Batch
+from offramp.engine.cascade import Cascade
+from offramp.engine.stages import State
 from offramp.policy import ExitRule
 
 
@@ -24,7 +23,8 @@ class InFlight:
         ids: where each row stands in the input, (rows,).
         lengths: tokens of each row, (rows,).
         passed: calibrated probabilities at the exits passed, (exits, rows, labels).
-        state: what the stage reads: a batch before the first stage, after it the state that the stage before returned.
+        state: what the stage reads: at a member's first stage what its texts were read as, after it the state that the
+            stage before returned.
     """
 
     ids: NDArray[np.int64]
@@ -63,50 +63,33 @@ class Parted:
     rows: InFlight
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """The steps of a network.
+def step(
+    cascade: Cascade, exit_index: int, rows: InFlight, rules: Sequence[tuple[ExitRule, NDArray[np.int64]]]
+) -> Parted:
+    """Runs the stage that ends at an exit, and lets rows go there: at the last all, before it those a rule is sure of.
 
-    Attributes:
-        stages: the network, in a backend.
-        problem: one label or a set of labels.
-        temperatures: one for each exit.
-        labels: number of labels.
+    Args:
+        exit_index: of the exit, counted through the cascade.
+        rows: what the stage runs on.
+        rules: each with the positions of the rows that it decides on; together every row once. They decide on
+            calibrated probabilities, as in :func:`offramp.policy.replay`.
     """
-
-    stages: Stages
-    problem: Problem
-    temperatures: tuple[float, ...]
-    labels: int
-
-    def begin(self, batch: Batch) -> InFlight:
-        """The rows of a batch, before the first stage."""
-        return InFlight(batch.ids, batch.lengths, np.empty((0, len(batch.ids), self.labels)), batch)
-
-    def run(self, stage: int, rows: InFlight, rules: Sequence[tuple[ExitRule, NDArray[np.int64]]]) -> Parted:
-        """Runs a stage, and lets rows go at its exit: all at the last one, and before it those that a rule is sure of.
-
-        Args:
-            stage: index.
-            rows: what it runs on.
-            rules: each with the positions of the rows that it decides on; together every row once. They decide on
-                calibrated probabilities, as in :func:`offramp.policy.replay`.
-        """
-        output = self.stages.later(stage, rows.state, rows.lengths) if stage else self.stages.first(rows.state)
-        probabilities = self.problem.probabilities(output.logits, self.temperatures[stage])
-        passed = np.concatenate([rows.passed, probabilities[None]])
-        onward = InFlight(rows.ids, rows.lengths, passed, output.state)
-        if stage == len(self.temperatures) - 1:
-            return Parted([Leaving(rows.ids, stage, probabilities)], np.empty(0, np.int64), onward)
-        leaving, stays = [], np.ones(len(rows.ids), np.bool_)
-        for rule, positions in rules:
-            # Rules add up labels: both arrays are C-contiguous, or the last bit of a sum could differ from a replay's.
-            here, history = probabilities, rows.passed
-            if len(rules) > 1:
-                here, history = here[positions], history.take(positions, axis=1)
-            leaves = rule.decide(here, history)
-            if leaves.any():
-                answers = rule.answer(here[leaves], history.compress(leaves, axis=1))
-                leaving.append(Leaving(rows.ids[positions[leaves]], stage, answers))
-                stays[positions[leaves]] = False
-        return Parted(leaving, np.flatnonzero(stays), onward)
+    member, stage = cascade.places[exit_index]
+    output = cascade.members[member].run(stage, rows.state, rows.lengths)
+    probabilities = cascade.problem.probabilities(output.logits, cascade.temperatures[exit_index])
+    passed = np.concatenate([rows.passed, probabilities[None]])
+    onward = InFlight(rows.ids, rows.lengths, passed, output.state)
+    if cascade.full_depth(exit_index):
+        return Parted([Leaving(rows.ids, exit_index, probabilities)], np.empty(0, np.int64), onward)
+    leaving, stays = [], np.ones(len(rows.ids), np.bool_)
+    for rule, positions in rules:
+        # Rules add up labels: both arrays are C-contiguous, or the last bit of a sum could differ from a replay's.
+        here, history = probabilities, rows.passed
+        if len(rules) > 1:
+            here, history = here[positions], history.take(positions, axis=1)
+        leaves = rule.decide(here, history)
+        if leaves.any():
+            answers = rule.answer(here[leaves], history.compress(leaves, axis=1))
+            leaving.append(Leaving(rows.ids[positions[leaves]], exit_index, answers))
+            stays[positions[leaves]] = False
+    return Parted(leaving, np.flatnonzero(stays), onward)

@@ -51,11 +51,6 @@ class TorchStages(TensorStages):
         layers = range(self.layers[-1])
         return self._exit(len(self.layers) - 1, *self._network.run_layers(embedded, None, layers)).logits
 
-    @torch.inference_mode()
-    def embed(self, batch: Batch) -> None:
-        """Embeds a batch and does nothing more."""
-        self._network.stack.embed(batch.inputs(self._device))
-
     def _exit(self, exit_index: int, layers: LayersState, history: Tensor) -> StageOutput:
         logits = self._network.exit_logits(layers, history, exit_index).float().cpu().numpy()
         return StageOutput(HiddenState(layers.hidden, history), logits)

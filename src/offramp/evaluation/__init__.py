@@ -1,6 +1,6 @@
 """A finished model against labelled data: the ``evaluate`` and ``calibrate`` verbs."""
 
-from offramp.evaluation.bound import Costs, Request, measure_costs, measure_stages
+from offramp.evaluation.bound import Request, measure_stages
 from offramp.evaluation.breakdown import ExitCount, Group, add_up
 from offramp.evaluation.constant import ConstantAnswer, answers_alike, constant_answer, learned_nothing
 from offramp.evaluation.disagreements import Answer, Disagreement
@@ -27,7 +27,7 @@ from offramp.evaluation.result import (
     Point,
     Way,
 )
-from offramp.evaluation.sampling import representative_rows, share_of_full
+from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.timing import Ratio, interleave, ratio
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "THRESHOLDS",
     "Answer",
     "ConstantAnswer",
-    "Costs",
     "Disagreement",
     "EvaluatedData",
     "EvaluatedModel",
@@ -67,12 +66,10 @@ __all__ = [
     "interleave",
     "learned_nothing",
     "least_rows",
-    "measure_costs",
     "measure_stages",
     "ratio",
     "recommend",
     "representative_rows",
     "risk_here",
-    "share_of_full",
     "standings",
 ]

@@ -143,9 +143,10 @@ def _measure(
     on_progress("running all exits", 0, 1)
     answers = answers_of(classifier, rows)
     replays = [replay(answers.probabilities, rule) for rule in rules]
-    size = rows_within(seconds, answers.seconds_per_row, classifier.exits, replays, answers.tokens)
-    sample = rows.subset(representative_rows(classifier.exits, replays, answers.tokens, size, seed))
-    speeds = measure_speeds(classifier, Request(sample.texts, sample.text_pairs), rules, on_progress)
+    size = rows_within(seconds, answers, replays)
+    places = representative_rows(replays, answers.tokens, size, seed)
+    timed = Request(rows.texts, rows.text_pairs).subset(places)
+    speeds = measure_speeds(classifier, timed, answers.subset(places), rules, on_progress)
     return _Measured(answers, replays, size, speeds)
 
 

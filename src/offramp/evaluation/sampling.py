@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.policy import Replay, layers_run
+from offramp.policy import Replay
 
 
 def distinct(replays: Sequence[Replay]) -> list[Replay]:
@@ -14,15 +14,14 @@ def distinct(replays: Sequence[Replay]) -> list[Replay]:
 
 
 def representative_rows(
-    layers: Sequence[int], replays: Sequence[Replay], tokens: NDArray[np.int64], size: int, seed: int
+    replays: Sequence[Replay], tokens: NDArray[np.int64], size: int, seed: int
 ) -> NDArray[np.int64]:
     """Chooses rows that cost, at every threshold, about what all rows cost on average.
 
-    Rows are sorted by the layers they run over all thresholds, then by length, and taken at even distances from a
+    Rows are sorted by the stages they run over all thresholds, then by length, and taken at even distances from a
     random start. A plain random sample of a few dozen rows could be much easier or harder than the whole.
 
     Args:
-        layers: layers run before each exit, (exits,).
         replays: one for each threshold.
         tokens: tokens of each row, (rows,).
         size: rows to choose, at most all.
@@ -31,18 +30,7 @@ def representative_rows(
     Returns:
         Row indices in ascending order, (size,).
     """
-    layers_over_thresholds = np.sum([np.asarray(layers)[taken.exits] for taken in distinct(replays)], axis=0)
+    stages_over_thresholds = np.sum([taken.exits for taken in distinct(replays)], axis=0)
     start = np.random.default_rng(seed).random()
     places = ((np.arange(size) + start) * len(tokens) / size).astype(np.int64)
-    return np.sort(np.lexsort((tokens, layers_over_thresholds))[places])
-
-
-def share_of_full(layers: Sequence[int], exits: NDArray[np.int64], tokens: NDArray[np.int64]) -> float:
-    """Roughly the share of a full pass that early exit takes; a little is always spent before the first layer.
-
-    Args:
-        layers: layers run before each exit, (exits,).
-        exits: index of the exit each row takes, (rows,).
-        tokens: tokens of each row, (rows,).
-    """
-    return 0.05 + layers_run(exits, layers, tokens) / layers[-1]
+    return np.sort(np.lexsort((tokens, stages_over_thresholds))[places])

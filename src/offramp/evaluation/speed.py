@@ -1,7 +1,7 @@
 """The clock of an evaluation: exit rules, truncations and full depth in turn, on the same rows."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.evaluation.bound import Request, measure_costs
-from offramp.evaluation.sampling import distinct, share_of_full
+from offramp.evaluation.bound import Request, measure_stages
+from offramp.evaluation.sampling import distinct
 from offramp.evaluation.timing import Ratio, interleave, ratio
-from offramp.policy import Replay, Threshold, criterion_name
+from offramp.policy import ExitAnswers, Replay, Threshold, criterion_name
 from offramp.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -56,29 +56,33 @@ class Speeds:
     ending: tuple[Speed, ...]
 
 
-def rows_within(
-    seconds: float, row_seconds: float, layers: Sequence[int], replays: Sequence[Replay], tokens: NDArray[np.int64]
-) -> int:
+def rows_within(seconds: float, answers: ExitAnswers, replays: Sequence[Replay]) -> int:
     """Gives the number of rows for which :func:`measure_speeds` takes about some time, at least 32 or all.
 
     Args:
         seconds: that it may take.
-        row_seconds: of one row at full depth.
-        layers: run before each exit, (exits,).
+        answers: of all rows, with the costs of the stages.
         replays: one for each rule.
-        tokens: of each row, (rows,).
     """
-    everywhere = [np.full(len(tokens), index) for index in range(len(layers))]
-    # Full depth runs once more, where the parts that no row can skip are measured.
-    ways = [*(taken.exits for taken in distinct(replays)), *everywhere, everywhere[-1]]
-    row_seconds *= (REPEATS + 1) * sum(share_of_full(layers, exits, tokens) for exits in ways)
-    return int(np.clip(seconds / row_seconds, min(_LEAST_ROWS, len(tokens)), len(tokens)))
+    everywhere = [np.full(len(answers), index) for index in range(len(answers.layers))]
+    # Full depth and all stages run once more, where the stages are measured.
+    ways = [*(taken.exits for taken in distinct(replays)), *everywhere, everywhere[-1], everywhere[-1]]
+    row_seconds = (REPEATS + 1) * sum(map(answers.seconds, ways))
+    return int(np.clip(seconds / row_seconds, min(_LEAST_ROWS, len(answers)), len(answers)))
 
 
 def measure_speeds(
-    classifier: "Classifier", rows: Request, rules: Sequence[Threshold], on_progress: OnProgress
+    classifier: "Classifier",
+    rows: Request,
+    answers: ExitAnswers,
+    rules: Sequence[Threshold],
+    on_progress: OnProgress,
 ) -> Speeds:
-    """Measures wall-clock from texts in to predictions out; everything runs in turn, several times."""
+    """Measures wall-clock from texts in to predictions out; everything runs in turn, several times.
+
+    Args:
+        answers: of the same rows.
+    """
     texts, pairs = rows.texts, rows.text_pairs
     # A trial run of each rule tells which of them compute the same; those are timed once.
     trials = [classifier.predict(texts, pairs, rule=rule) for rule in rules]
@@ -92,12 +96,10 @@ def measure_speeds(
     total, done = len(actions) * (REPEATS + 1), count(1)
     seconds = interleave(actions, REPEATS, lambda: on_progress("timing", next(done), total))
     full = seconds[exits[-1]]
-    costs = measure_costs(classifier, [rows], float(np.median(full)), REPEATS)
-    tokens = trials[0].tokens
+    measured = replace(answers, costs=measure_stages(classifier, [rows], REPEATS))
 
     def speed(action: Hashable, taken: NDArray[np.int64]) -> Speed:
-        estimate = costs.full / costs.bound(taken, classifier.exits, tokens)
-        return speed_of(full, seconds[action], estimate, len(texts))
+        return speed_of(full, seconds[action], 1 / measured.cost(taken), len(texts))
 
     return Speeds(
         repeats=REPEATS,

@@ -1,4 +1,4 @@
-"""The network as ONNX graphs: one for each stage, one of the whole without exits in between, one that only embeds."""
+"""The network as ONNX graphs: one for each stage, and one of the whole without exits in between."""
 
 import hashlib
 import logging
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from offramp.engine.exports import EMBED, FULL, stage_name
+from offramp.engine.exports import FULL, stage_name
 from offramp.model import EarlyExitForSequenceClassification
 
 WEIGHTS = "weights.bin"
@@ -41,15 +41,6 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     example: tuple[Tensor, ...]
-
-
-class _Embed(nn.Module):
-    def __init__(self, network: EarlyExitForSequenceClassification) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        return self.network.stack.embed(_inputs(input_ids, lengths, token_type_ids)).hidden
 
 
 class _First(nn.Module):
@@ -99,7 +90,7 @@ def _mask(lengths: Tensor, length: int) -> Tensor:
 
 
 def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
-    """Gives the stages in the order in which they run, then the whole network, then its embedding alone.
+    """Gives the stages in the order in which they run, then the whole network.
 
     Rows and length are dynamic in all of them. ``lengths`` (rows,) are the tokens of each row; ``input_ids`` and
     ``token_type_ids``, which only models for pairs have, are (rows, length); ``hidden`` is (rows, length, width),
@@ -119,27 +110,21 @@ def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
         yield Graph(stage_name(stage), later, ("hidden", "lengths", "history"), outputs, carried)
         hidden, history, _ = later(*carried)
     yield Graph(FULL, _Full(network), names, ("logits",), tokens)
-    yield Graph(EMBED, _Embed(network), names, ("embedded",), tokens)
 
 
 @torch.no_grad()
-def write_graphs(
-    network: EarlyExitForSequenceClassification, folder: Path, *, attention: str, only: str | None = None
-) -> None:
+def write_graphs(network: EarlyExitForSequenceClassification, folder: Path, *, attention: str) -> None:
     """Writes every graph as ``NAME.onnx`` into ``folder``; their weights lie together, each once, in one file beside.
 
     Args:
         network: on the CPU, in fp32 and evaluation mode.
         attention: ``sdpa`` writes attention as one operator, ``eager`` in single steps, which OpenVINO puts together
             in a way that is 2 % faster (MiniLM, whole network, bf16). Encoders without the former get the latter.
-        only: name of the one graph that is wanted.
     """
     known: dict[bytes, tuple[int, int]] = {}
     opset = _OPSET
     with _attention(network, attention), (folder / WEIGHTS).open("wb") as weights:
         for graph in graphs_of(network):
-            if only not in (None, graph.name):
-                continue
             proto = _to_onnx(graph, opset)
             if any(node.op_type == "RotaryEmbedding" for node in proto.graph.node):
                 opset = _OPSET_FOR_ROTARY

@@ -111,8 +111,7 @@ def export(
     if rows is not None:
         check_rows(known, rows)
         check_untrained(folder, rows, "it is surer of them than of any others, so the export would look too good")
-    from offramp.engine import Classifier, torch_classifier
-    from offramp.engine.loading import open_stages
+    from offramp.engine.loading import classifier_of, open_stages, torch_classifier
     from offramp.model import load
 
     on_progress("loading the model", 0, None)
@@ -124,13 +123,14 @@ def export(
     with replacing(target) as new:
         new.mkdir()
         on_progress("writing graphs", 0, 3)
-        some = reference.encode(texts[:_CALIBRATION_TEXTS], None if pairs is None else pairs[:_CALIBRATION_TEXTS])
+        encoder = reference.runner.cascade.last
+        some = encoder.read(texts[:_CALIBRATION_TEXTS], None if pairs is None else pairs[:_CALIBRATION_TEXTS])
         try:
-            imported(to.write)(loaded.network, new, precision, list(reference.batches(some)))
+            imported(to.write)(loaded.network, new, precision, list(encoder.batches(some, reference.token_budget)))
         except ImportError as error:
             raise MissingExtraError(f"exporting to {backend}", to.extra) from error
         stages = open_stages(new, engine, reference.exits, threads=threads)
-        exported = Classifier(stages, reference.config, reference.tokenizer, reference.calibration)
+        exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration)
         on_progress("comparing with PyTorch", 1, 3)
         answers = replace(exported.exit_answers(texts, pairs), targets=targets)
         expected, found = reference.exit_answers(texts, pairs).logits, answers.logits

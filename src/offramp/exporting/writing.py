@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from offramp.engine.exports import EMBED
 from offramp.exporting import graphs
 from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
 from offramp.model import EarlyExitForSequenceClassification
@@ -44,4 +43,3 @@ def _write(
     with tempfile.TemporaryDirectory(dir=folder) as plain:
         graphs.write_graphs(network, Path(plain), attention=attention)
         quantise(Path(plain))
-    graphs.write_graphs(network, folder, attention=attention, only=EMBED)

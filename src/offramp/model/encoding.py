@@ -29,9 +29,16 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def alone(self, row: int) -> "Encoded":
+        """One of the rows."""
+        here, types = slice(row, row + 1), self.token_type_ids
+        return Encoded(
+            self.input_ids[here], None if types is None else types[here], self.lengths[here], self.truncated[here]
+        )
+
 
 def joined(*parts: Encoded) -> Encoded:
-    """The rows of all parts, one behind the other; all are single texts, or all pairs."""
+    """The rows of all parts, one after the other; all are single texts, or all pairs."""
     types = [part.token_type_ids for part in parts if part.token_type_ids is not None]
     return Encoded(
         [ids for part in parts for ids in part.input_ids],

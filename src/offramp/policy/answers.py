@@ -12,16 +12,16 @@ from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibra
 from offramp.errors import DataError
 from offramp.policy.criteria import Array
 from offramp.policy.points import Risk
-from offramp.policy.sweep import accuracy_drop, disagreement, row_costs
+from offramp.policy.sweep import accuracy_drop, at_exits, disagreement, row_costs
 
 
 @dataclass(frozen=True, slots=True)
 class StageCosts:
-    """Where the time of early exit goes, in seconds for some texts.
+    """Where the time of early exit goes, in seconds for a text.
 
     Attributes:
-        stages: of each stage with its exit and the decision there, if all rows run it, (exits,). The first holds what
-            no row can skip: tokenization, building batches and embedding.
+        stages: of each stage with its exit and the decision there, if all rows run it, (exits,). An encoder's first
+            holds what no row that comes there can skip: tokenization, building batches and embedding.
         full: of full depth in one go, which early exit is measured against.
     """
 
@@ -41,8 +41,7 @@ class ExitAnswers:
         tokens: length of each row, (rows,).
         truncated: whether the row was longer than the model reads, (rows,).
         layers: number of layers run before each exit, (exits,).
-        seconds_per_row: that the pass took, roughly.
-        costs: measured costs of the stages; None where they were not measured.
+        costs: of the stages: a rough guess from the pass itself until they are measured; None where nothing is known.
     """
 
     logits: NDArray[np.floating[Any]]
@@ -52,7 +51,6 @@ class ExitAnswers:
     tokens: NDArray[np.int64]
     truncated: NDArray[np.bool_]
     layers: tuple[int, ...]
-    seconds_per_row: float = 0.0
     costs: StageCosts | None = None
 
     def __len__(self) -> int:
@@ -78,6 +76,20 @@ class ExitAnswers:
         if self.costs is None:
             raise DataError("the costs of the stages were not measured; measure them first")
         return row_costs(self.costs.stages, self.tokens, self.costs.full)
+
+    def cost(self, exits: NDArray[np.int64]) -> float:
+        """Mean cost of rows that leave at some exits (rows,); 1 is the mean row at full depth in one go.
+
+        It is what early exit would take if leaving were free and smaller batches lost nothing.
+
+        Raises:
+            DataError: the stages were not measured.
+        """
+        return float(at_exits(self.row_costs, exits[None]).mean())
+
+    def seconds(self, exits: NDArray[np.int64]) -> float:
+        """Seconds that a text takes on average where rows leave at some exits (rows,); see :meth:`cost`."""
+        return self.cost(exits) * (self.costs.full if self.costs else 0.0)
 
     @property
     def best_risk(self) -> Risk:

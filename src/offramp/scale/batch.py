@@ -129,7 +129,7 @@ class _Worker:
         """Classifies a window."""
         if self._classifier is None:
             self._classifier = shipped.open()
-        return self._classifier.predict_encoded(self._classifier.encode(texts, text_pairs), rule)
+        return self._classifier.runner.predict(texts, text_pairs, rule)
 
 
 def predict_dataset(

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Problem
-from offramp.model.encoding import Encoded
 from offramp.policy import Risk
 from offramp.serving.computing import Answer
 from offramp.serving.drift import ALPHA, Drift, share
@@ -40,7 +39,6 @@ class Auditor:
 
     Args:
         problem: one label or a set of labels.
-        labels: number of labels.
         last: index of the last exit.
         chance: that a text is drawn.
         expected: share of answers that may differ from full depth; None to learn it.
@@ -52,10 +50,9 @@ class Auditor:
     """
 
     def __init__(
-        self, problem: Problem, labels: int, last: int, chance: float, expected: float | None, seed: int | None = None
+        self, problem: Problem, last: int, chance: float, expected: float | None, seed: int | None = None
     ) -> None:
         self._problem = problem
-        self._labels = labels
         self._last = last
         self._chance = chance
         self._expected = expected
@@ -91,9 +88,7 @@ class Auditor:
             if error is None:
                 self._found(not self._agree(early, job.probabilities[0]))
 
-        return Job(
-            _alone(answer.row.job.encoded, answer.row.position), self._labels, self._full_depth, float("inf"), done
-        )
+        return answer.row.job.alone(answer.row.position, self._full_depth, done)
 
     def mean_confidence(self) -> float:
         """Of the last thousand texts answered at the ordinary operating point."""
@@ -113,11 +108,3 @@ class Auditor:
                 100 * recent.high,
                 100 * (self.drift.expected or 0.0),
             )
-
-
-def _alone(encoded: Encoded, row: int) -> Encoded:
-    here = slice(row, row + 1)
-    types = encoded.token_type_ids
-    return Encoded(
-        encoded.input_ids[here], None if types is None else types[here], encoded.lengths[here], encoded.truncated[here]
-    )

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.stages import gathered
-from offramp.engine.steps import InFlight, Parted, Steps
-from offramp.model.encoding import Encoded
-from offramp.model.padding import Batch, batch_of
+from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.stages import Stages, State, gathered
+from offramp.engine.steps import InFlight, Parted
+from offramp.engine.steps import step as run_step
 from offramp.policy import ExitRule
 from offramp.serving.jobs import Row
 from offramp.serving.scheduler import Step
@@ -40,30 +41,30 @@ class Computer:
     """A network that one thread runs.
 
     Args:
-        steps: the network with its exits; no other thread may use it.
-        padding_id: the tokenizer's token that stands for nothing.
+        cascade: what rows pass; no other thread may use it.
         pairs: whether its rows are pairs of texts.
 
     Attributes:
-        sound: whether the network could be run when it was last looked at.
+        sound: whether the networks could be run when they were last looked at.
     """
 
-    def __init__(self, steps: Steps, padding_id: int, *, pairs: bool = False) -> None:
-        self._steps = steps
-        self._padding_id = padding_id
+    def __init__(self, cascade: Cascade, *, pairs: bool = False) -> None:
+        self._cascade = cascade
         self._pairs = pairs
         self.sound = True
 
     def run(self, step: Step) -> Computed:
         """Runs a step; its rows' ``rule`` is set."""
-        rows, in_flight = self._begin(step) if step.stage == 0 else self._gather(step)
-        parted = self._steps.run(step.stage, in_flight, _by_rule(rows))
+        rows, in_flight = self._begin(step) if step.stage in self._cascade.first_exits else self._gather(step)
+        parted = run_step(self._cascade, step.stage, in_flight, _by_rule(rows))
         answers = [
             Answer(rows[position], leaving.exit, probabilities)
             for leaving in parted.leaving
             for position, probabilities in zip(leaving.ids.tolist(), leaving.probabilities, strict=True)
         ]
-        return Computed(answers, self._keep(rows, parted))
+        if len(parted.staying) and step.stage + 1 in self._cascade.first_exits:
+            return Computed(answers, self._hand_on(step.stage + 1, rows, parted))
+        return Computed(answers, self._keep(step.stage, rows, parted))
 
     def check(self) -> Exception | None:
         """Looks whether the network can be run, on a row that means nothing; gives the error if not."""
@@ -82,24 +83,25 @@ class Computer:
         Yields:
             Seconds of each stage.
         """
-        lengths, everyone = np.full(rows, length), np.arange(rows)
-        batch = Batch(everyone, lengths, np.full((rows, length), self._padding_id, np.int64), None)
-        if self._pairs:
-            batch = replace(batch, token_type_ids=np.zeros((rows, length), np.int64))
-        stages = self._steps.stages
-        began = time.perf_counter()
-        output = stages.first(batch)
-        for stage in range(1, len(stages.layers)):
-            yield time.perf_counter() - began
-            state = gathered(stages, [(output.state, everyone)], length)
-            began = time.perf_counter()
-            output = stages.later(stage, state, lengths)
-        yield time.perf_counter() - began
+        for member in self._cascade.members:
+            everyone = np.arange(rows)
+            block: Any = member.blank(rows, length, pairs=self._pairs)
+            state, lengths = block, block.lengths
+            for stage in range(len(member.layers)):
+                if stage and isinstance(member, Encoder):
+                    state = gathered(member.stages, [(state, everyone)], length)
+                began = time.perf_counter()
+                state = member.run(stage, state, lengths).state
+                yield time.perf_counter() - began
 
     def _begin(self, step: Step) -> tuple[Sequence[Row], InFlight]:
-        encoded = _encoded(step.rows)
-        batch = batch_of(encoded, np.arange(len(encoded)), self._padding_id, step.length)
-        return step.rows, self._steps.begin(batch)
+        """Puts rows together that are to begin a member's first stage."""
+        member, _ = self._cascade.places[step.stage]
+        block = self._cascade.members[member].batch([row.read for row in step.rows], step.length)
+        passed = np.empty((0, len(step.rows), len(self._cascade.labels)))
+        if step.stage:
+            passed = np.stack([_passed(row) for row in step.rows], axis=1)
+        return step.rows, InFlight(np.arange(len(step.rows)), block.lengths, passed, block)
 
     def _gather(self, step: Step) -> tuple[Sequence[Row], InFlight]:
         """Puts the rows of a step together, which may come from several steps before; gives them in their new order.
@@ -112,7 +114,7 @@ class Computer:
         ordered = [row for rows in sources.values() for row in rows]
         first, _ = _kept(ordered[0])
         places = [_kept(row)[1] for row in ordered]
-        stages = self._steps.stages
+        stages = self._stages(step.stage)
         if len(sources) == 1 and places == list(range(len(first.ids))) and stages.length(first.state) == step.length:
             return ordered, first
         parts = [(_kept(rows[0])[0], np.array([_kept(row)[1] for row in rows], np.int64)) for rows in sources.values()]
@@ -123,22 +125,45 @@ class Computer:
             gathered(stages, [(kept.state, chosen) for kept, chosen in parts], step.length),
         )
 
-    def _keep(self, rows: Sequence[Row], parted: Parted) -> Sequence[Row]:
+    def _keep(self, stage: int, rows: Sequence[Row], parted: Parted) -> Sequence[Row]:
         """Copies what the rows that go on need, away from the backend's memory, and notes in each where it lies."""
         staying, onward = parted.staying, parted.rows
         if not len(staying):
             return []
-        stages = self._steps.stages
-        kept = InFlight(
-            np.arange(len(staying)),
-            onward.lengths[staying],
-            onward.passed.take(staying, axis=1),
-            gathered(stages, [(onward.state, staying)], stages.length(onward.state)),
-        )
-        staying_rows = [rows[position] for position in staying.tolist()]
-        for place, row in enumerate(staying_rows):
-            row.kept = kept, place
-        return staying_rows
+        stages = self._stages(stage)
+        state = gathered(stages, [(onward.state, staying)], stages.length(onward.state))
+        return _noted(rows, parted, state)
+
+    def _hand_on(self, stage: int, rows: Sequence[Row], parted: Parted) -> Sequence[Row]:
+        """Has the texts of the rows that go on read by the next member."""
+        member, _ = self._cascade.places[stage]
+        going = [rows[position] for position in parted.staying.tolist()]
+        texts = [row.job.texts[row.position] for row in going]
+        pairs = [row.job.text_pairs[row.position] for row in going if row.job.text_pairs is not None]
+        read = self._cascade.members[member].read(texts, pairs or None)
+        staying = _noted(rows, parted, None)  # once nothing can fail any more: a step that failed is run again
+        for place, row in enumerate(staying):
+            row.read, row.length = (read, place), int(read.lengths[place])
+            row.job.tokens[row.position] = read.lengths[place]
+            row.job.truncated[row.position] = read.truncated[place]
+        return staying
+
+    def _stages(self, stage: int) -> Stages:
+        """The network that a stage belongs to; none that reads texts has more than one stage."""
+        member = self._cascade.members[self._cascade.places[stage][0]]
+        assert isinstance(member, Encoder)
+        return member.stages
+
+
+def _noted(rows: Sequence[Row], parted: Parted, state: State) -> Sequence[Row]:
+    """The rows that go on; in each is noted where it lies, with a state that holds them and no others."""
+    staying, onward = parted.staying, parted.rows
+    passed = onward.passed.take(staying, axis=1)
+    kept = InFlight(np.arange(len(staying)), onward.lengths[staying], passed, state)
+    staying_rows = [rows[position] for position in staying.tolist()]
+    for place, row in enumerate(staying_rows):
+        row.kept = kept, place
+    return staying_rows
 
 
 def _by_rule(rows: Sequence[Row]) -> list[tuple[ExitRule, NDArray[np.int64]]]:
@@ -157,14 +182,7 @@ def _kept(row: Row) -> tuple[InFlight, int]:
     return row.kept
 
 
-def _encoded(rows: Sequence[Row]) -> Encoded:
-    """The texts of rows that may come from several requests."""
-    types = None
-    if rows[0].job.encoded.token_type_ids is not None:
-        types = [(row.job.encoded.token_type_ids or [])[row.position] for row in rows]
-    return Encoded(
-        [row.job.encoded.input_ids[row.position] for row in rows],
-        types,
-        np.array([row.length for row in rows], np.int64),
-        np.zeros(len(rows), np.bool_),
-    )
+def _passed(row: Row) -> NDArray[np.float64]:
+    """What the exits that a row has passed said of it, (exits, labels)."""
+    kept, place = _kept(row)
+    return kept.passed[:, place]

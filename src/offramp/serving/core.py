@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from offramp.engine import Classifier, Predictions
-from offramp.model.encoding import Encoded, joined
+from offramp.engine.cascade import Member
 from offramp.serving import refusals
 from offramp.serving.audits import Auditor
 from offramp.serving.computing import Computer
@@ -95,7 +96,7 @@ class Core:
         self.texts = 0
         self._settings = settings
         self._clock = clock
-        self._computers = [Computer(one.steps, one.padding_id, pairs=one.takes_pairs) for one in classifiers]
+        self._computers = [Computer(one.runner.cascade, pairs=one.takes_pairs) for one in classifiers]
         costs = costs_of(len(first.exits), first.token_budget)
         self._shapes = shapes_for(first.stages.length_step > 1, first.tokenizer.model_max_length, first.token_budget)
         limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
@@ -161,7 +162,7 @@ class Core:
         if not self.alive:
             raise refusals.broken()
         if not ask.texts:
-            nothing = self._job(ask, self.classifier.encode([]), began, _nobody)
+            nothing = self._job(ask, self._first.read([], None), began, _nobody)
             return self._answered(ask, nothing, began)
         ticket = self._admit(len(ask.texts))
         try:
@@ -187,22 +188,20 @@ class Core:
         """Has a request tokenised, in parts, and waits for its job to be done."""
         loop = asyncio.get_running_loop()
         starts = range(0, ticket.texts, TOKENISED)
-        parts = [await loop.run_in_executor(self._tokeniser, self._encode, ask, start) for start in starts[:-1]]
+        parts = [await loop.run_in_executor(self._tokeniser, self._read, ask, start) for start in starts[:-1]]
         self._tokeniser.submit(self._hand_over, ask, ticket, parts, starts[-1], began, loop)
         return await ticket.future
 
-    def _encode(self, ask: Ask, start: int) -> Encoded:
+    def _read(self, ask: Ask, start: int) -> Any:
         """Tokenises some of the texts; in the tokeniser's thread, where it holds up nobody else."""
         stop = start + TOKENISED
-        return self.classifier.encode(
-            ask.texts[start:stop], None if ask.text_pairs is None else ask.text_pairs[start:stop]
-        )
+        return self._first.read(ask.texts[start:stop], None if ask.text_pairs is None else ask.text_pairs[start:stop])
 
     def _hand_over(
         self,
         ask: Ask,
         ticket: "_Ticket",
-        parts: Sequence[Encoded],
+        parts: Sequence[Any],
         start: int,
         began: float,
         loop: asyncio.AbstractEventLoop,
@@ -216,7 +215,7 @@ class Core:
             return
         began_last = self._clock()
         try:
-            job = self._job(ask, joined(*parts, self._encode(ask, start)), began, done)
+            job = self._job(ask, self._first.joined([*parts, self._read(ask, start)]), began, done)
         except Exception as error:
             logger.exception("tokenising failed")
             done(None, error)
@@ -229,8 +228,14 @@ class Core:
                 self.desk.add(job, now)
                 self._changed.notify()
 
-    def _job(self, ask: Ask, encoded: Encoded, began: float, done: Callable[[Job, Exception | None], None]) -> Job:
-        return Job(encoded, len(self.classifier.labels), ask.point, began + ask.timeout, done)
+    def _job(self, ask: Ask, read: Any, began: float, done: Callable[[Job, Exception | None], None]) -> Job:
+        labels = len(self.classifier.labels)
+        return Job(ask.texts, ask.text_pairs, read, labels, ask.point, began + ask.timeout, done)
+
+    @property
+    def _first(self) -> Member:
+        """What reads texts first."""
+        return self.classifier.runner.cascade.members[0]
 
     def _drop(self, ticket: "_Ticket") -> None:
         """Makes sure that nothing more is done for a request."""
@@ -246,7 +251,9 @@ class Core:
     def _answered(self, ask: Ask, job: Job, began: float) -> Answered:
         now = self._clock()
         return Answered(
-            predictions=self.classifier.predictions(job.encoded, job.probabilities, job.exits, ask.top_k),
+            predictions=self.classifier.runner.predictions(
+                job.probabilities, job.exits, job.tokens, job.truncated, ask.top_k
+            ),
             point=job.point or self.desk.in_force.point,
             degraded=job.degraded,
             tokenising=max(0.0, job.arrived - began),

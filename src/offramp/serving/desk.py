@@ -94,10 +94,10 @@ class Desk:
 
     def add(self, job: Job, now: float) -> None:
         """Takes the job of a request that was admitted."""
-        self.withdraw(len(job.encoded))
+        self.withdraw(len(job.texts))
         job.arrived, job.begin_by = now, now + self._limit
         job.expected = self.wait(1)
-        self.pace.tokenised(len(job.encoded), int(job.encoded.lengths.sum()))
+        self.pace.tokenised(len(job.texts), int(job.tokens.sum()))
         self._scheduler.add(job, job.rows(), now)
 
     def overdue(self, now: float) -> Sequence[Job]:

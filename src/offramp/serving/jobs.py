@@ -1,13 +1,13 @@
 """What the server works on: a request is a job, and each of its texts a row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.engine.steps import InFlight
-from offramp.model.encoding import Encoded
 from offramp.policy import ExitRule
 from offramp.serving.operating import Mode, Point
 
@@ -17,12 +17,14 @@ class Job:
     """The texts of a request, and what is known of their answers.
 
     Attributes:
-        encoded: the texts.
+        texts, text_pairs: the texts.
+        read: them as the first member of the cascade reads them.
         labels: number of labels.
         point: where its rows leave; None for the operating point in force, and then the one they were begun under.
         asked: whether the request named the point itself.
         deadline: after it nothing is begun for the job, in seconds of the server's clock.
         begin_by: if no row was begun until then, none will be.
+        tokens, truncated: what was read of each row, by the member that read it last, (rows,).
         done: called once, by the thread that answers the last row; with an error where computing failed.
         gone: the client has left or the deadline has passed; nobody waits for an answer.
         tag: fair order of its next row, see :mod:`offramp.serving.scheduler`.
@@ -33,7 +35,9 @@ class Job:
         degraded: whether a row was answered at the degraded operating point.
     """
 
-    encoded: Encoded
+    texts: Sequence[str]
+    text_pairs: Sequence[str] | None
+    read: Any
     labels: int
     point: Point | None
     deadline: float
@@ -49,12 +53,15 @@ class Job:
     asked: bool = field(init=False)
     probabilities: NDArray[np.float64] = field(init=False)
     exits: NDArray[np.int64] = field(init=False)
+    tokens: NDArray[np.int64] = field(init=False)
+    truncated: NDArray[np.bool_] = field(init=False)
     open: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.probabilities = np.empty((len(self.encoded), self.labels))
-        self.exits = np.full(len(self.encoded), -1)
-        self.open = len(self.encoded)
+        self.probabilities = np.empty((len(self.texts), self.labels))
+        self.exits = np.full(len(self.texts), -1)
+        self.tokens, self.truncated = self.read.lengths.copy(), self.read.truncated.copy()
+        self.open = len(self.texts)
         self.asked = self.point is not None
 
     def begin(self, row: "Row", in_force: Point, mode: Mode, now: float) -> None:
@@ -73,7 +80,13 @@ class Job:
 
     def rows(self) -> list["Row"]:
         """Its texts, ready to be scheduled."""
-        return [Row(self, position, length) for position, length in enumerate(self.encoded.lengths.tolist())]
+        return [Row(self, place, length, (self.read, place)) for place, length in enumerate(self.tokens.tolist())]
+
+    def alone(self, position: int, point: Point, done: Callable[["Job", Exception | None], None]) -> "Job":
+        """A job for one of its texts, that leaves at a point of its own; nobody waits for it."""
+        here = slice(position, position + 1)
+        pairs = None if self.text_pairs is None else self.text_pairs[here]
+        return Job(self.texts[here], pairs, self.read.alone(position), self.labels, point, float("inf"), done)
 
     def answer(self, position: int, exit_index: int, probabilities: NDArray[np.float64]) -> bool:
         """Notes the answer (labels,) of a row; tells whether it was the last."""
@@ -90,16 +103,18 @@ class Row:
     Attributes:
         position: in its job.
         length: tokens.
+        read: what the member of the cascade that comes next has read, with its place there.
         rule: when it leaves; set when it is begun.
         in_force: whether ``rule`` is the server's ordinary operating point.
         tag: the lower, the sooner it is its turn.
         since: when it began to wait for its next stage.
-        kept: where its state lies after a stage, with its place there.
+        kept: where its state lies after a stage, with its place there; None before it began.
     """
 
     job: Job
     position: int
     length: int
+    read: tuple[Any, int]
     rule: ExitRule | None = None
     in_force: bool = False
     tag: float = 0.0

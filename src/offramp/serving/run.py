@@ -117,7 +117,6 @@ def make_service(
     expected = settings.expected_disagreement
     auditor = Auditor(
         classifier.problem,
-        len(classifier.labels),
         len(classifier.exits) - 1,
         settings.audit_share,
         expected_disagreement(normal) if expected is None else expected,

@@ -69,13 +69,8 @@ def refit(classifier: "Classifier", rows: LabelledTexts | Texts, answers: ExitAn
 def _with_calibration(classifier: "Classifier", calibration: Calibration) -> "Classifier":
     from offramp.engine import Classifier  # with it comes PyTorch, which takes seconds
 
-    return Classifier(
-        classifier.stages,
-        classifier.config,
-        classifier.tokenizer,
-        calibration,
-        token_budget=classifier.token_budget,
-    )
+    cascade = replace(classifier.runner.cascade, temperatures=calibration.temperatures)
+    return Classifier(cascade, classifier.config, calibration, token_budget=classifier.token_budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +84,10 @@ class Measured:
 def measure(classifier: "Classifier", rows: LabelledTexts | Texts, answers: ExitAnswers, seconds: float) -> Measured:
     """Measures the stages on rows at even distances from the shortest to the longest, for about some seconds."""
     tokens = answers.tokens
-    size = seconds / (answers.seconds_per_row * 2 * (REPEATS + 1))
+    everyone_to_the_end = np.full(len(tokens), len(answers.layers) - 1)
+    size = seconds / (answers.seconds(everyone_to_the_end) * 2 * (REPEATS + 1))
     number = int(np.clip(size, min(_LEAST_TIMED, len(tokens)), len(tokens)))
     places = np.linspace(0, len(tokens) - 1, number).astype(np.int64)
     sample = np.sort(np.argsort(tokens, kind="stable")[places])
     request = Request(rows.texts, rows.text_pairs).subset(sample)
-    return Measured(measure_stages(classifier, request, REPEATS), number)
+    return Measured(measure_stages(classifier, [request], REPEATS), number)

@@ -1,0 +1,263 @@
+"""What texts pass, one after the other: stages that read raw texts, and encoders cut into stages at their exits.
+
+An exit need not come after layers. Anything that says what the answer is, at a known cost, is one; what lies between
+two exits is a stage. Members of a cascade differ in what they read, and nothing outside of them asks what that is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from offramp.calibration import Problem
+from offramp.engine.batching import batches
+from offramp.engine.stages import StageOutput, Stages, State
+from offramp.errors import OptionError
+from offramp.model.encoding import Encoded, encode, joined
+from offramp.model.padding import Batch, batch_of, padding_id_of
+
+# Characters of a text that count as a token where there is no tokenizer: only the relation between texts matters.
+_CHARACTERS_A_TOKEN = 4
+
+
+class TextStage(Protocol):
+    """An exit that reads raw texts, before anything is tokenized: a model of words, a list of keywords, a service."""
+
+    @property
+    def name(self) -> str:
+        """What the exit is called, such as ``words``."""
+
+    def fingerprint(self) -> str:
+        """Names all that its answers depend on."""
+
+    def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.float32]:
+        """What it says of each text, (rows, labels); the same in any company."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Raw texts, as a :class:`TextStage` reads them."""
+
+    texts: Sequence[str]
+    text_pairs: Sequence[str] | None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def alone(self, row: int) -> "Texts":
+        """One of the rows."""
+        here, pairs = slice(row, row + 1), self.text_pairs
+        return Texts(self.texts[here], None if pairs is None else pairs[here])
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Where each row stands, (rows,)."""
+        return np.arange(len(self))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """About as many tokens as texts of that size have, (rows,)."""
+        sizes = np.fromiter(map(len, self.texts), np.int64, len(self))
+        if self.text_pairs is not None:
+            sizes += np.fromiter(map(len, self.text_pairs), np.int64, len(self))
+        return 1 + sizes // _CHARACTERS_A_TOKEN
+
+    @property
+    def truncated(self) -> NDArray[np.bool_]:
+        """Nothing is ever lost."""
+        return np.zeros(len(self), np.bool_)
+
+
+class TextMember:
+    """A :class:`TextStage` as a member of a cascade.
+
+    Attributes:
+        layers: number of layers run before each of its exits.
+    """
+
+    layers: tuple[int, ...] = (0,)
+
+    def __init__(self, stage: TextStage) -> None:
+        self._stage = stage
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its one exit is called."""
+        return (self._stage.name,)
+
+    def fingerprint(self) -> str:
+        """Names all that its answers depend on."""
+        return f"{self._stage.name} {self._stage.fingerprint()}"
+
+    def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Texts:
+        """Takes the texts as they are."""
+        return Texts(texts, text_pairs)
+
+    def joined(self, parts: Sequence[Texts]) -> Texts:
+        """The rows of all readings, one after the other."""
+        pairs = [text for part in parts for text in part.text_pairs or ()]
+        return Texts([text for part in parts for text in part.texts], pairs or None)
+
+    def batches(self, read: Texts, token_budget: int) -> Iterator[Texts]:
+        """All rows at once: nothing is padded, so nothing is gained by sorting."""
+        if len(read):
+            yield read
+
+    def batch(self, parts: Sequence[tuple[Texts, int]], length: int) -> Texts:
+        """Rows from several readings, each named by its reading and its place there."""
+        pairs = [read.text_pairs[row] for read, row in parts if read.text_pairs is not None]
+        return Texts([read.texts[row] for read, row in parts], pairs or None)
+
+    def blank(self, rows: int, length: int, *, pairs: bool) -> Texts:
+        """Rows of some length that mean nothing."""
+        texts = [" " * _CHARACTERS_A_TOKEN * length] * rows
+        return Texts(texts, texts if pairs else None)
+
+    def run(self, stage: int, state: Texts, lengths: NDArray[np.int64]) -> StageOutput:
+        """Asks the stage; nobody goes on from what it has worked out."""
+        logits = np.asarray(self._stage.logits(state.texts, state.text_pairs), np.float32)
+        return StageOutput(None, logits)
+
+
+class Encoder:
+    """An encoder with its tokenizer, cut into stages at its exits, as a member of a cascade.
+
+    Args:
+        stages: the network, in a backend.
+        tokenizer: its ``model_max_length`` is the token limit.
+
+    Attributes:
+        layers: number of layers run before each of its exits.
+    """
+
+    def __init__(self, stages: Stages, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.stages = stages
+        self.tokenizer = tokenizer
+        # Looking something up in a tokenizer costs as much as a step of the loop.
+        self.padding_id = padding_id_of(tokenizer)
+        self.layers = stages.layers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its exits are called."""
+        return tuple(f"layer {layers}" for layers in self.layers)
+
+    def fingerprint(self) -> str:
+        """Names the weights and how they are computed with."""
+        return self.stages.fingerprint()
+
+    def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
+        """Tokenizes texts."""
+        return encode(self.tokenizer, texts, text_pairs)
+
+    def joined(self, parts: Sequence[Encoded]) -> Encoded:
+        """The rows of all readings, one after the other."""
+        return joined(*parts)
+
+    def batches(self, read: Encoded, token_budget: int) -> Iterator[Batch]:
+        """Length-sorted batches under the token budget."""
+        return batches(
+            read,
+            token_budget,
+            self.padding_id,
+            length_step=self.stages.length_step,
+            longest=self.tokenizer.model_max_length,
+        )
+
+    def batch(self, parts: Sequence[tuple[Encoded, int]], length: int) -> Batch:
+        """Rows from several readings, each named by its reading and its place there, padded to a length."""
+        types = [read.token_type_ids[row] for read, row in parts if read.token_type_ids is not None]
+        rows = Encoded(
+            [read.input_ids[row] for read, row in parts],
+            types or None,
+            np.array([read.lengths[row] for read, row in parts], np.int64),
+            np.zeros(len(parts), np.bool_),
+        )
+        return batch_of(rows, np.arange(len(rows)), self.padding_id, length)
+
+    def blank(self, rows: int, length: int, *, pairs: bool) -> Batch:
+        """Rows of some length, in tokens, that mean nothing."""
+        ids = np.full((rows, length), self.padding_id, np.int64)
+        return Batch(np.arange(rows), np.full(rows, length), ids, np.zeros_like(ids) if pairs else None)
+
+    def run(self, stage: int, state: State, lengths: NDArray[np.int64]) -> StageOutput:
+        """Runs a stage and its exit."""
+        return self.stages.later(stage, state, lengths) if stage else self.stages.first(state)
+
+
+Member: TypeAlias = TextMember | Encoder
+"""A part of a cascade that reads texts in its own way and has one exit or several."""
+
+Place: TypeAlias = tuple[int, int]
+"""Which member of a cascade an exit belongs to, and which of its stages ends there."""
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Members that texts pass one after the other until they leave at an exit; the last is an encoder.
+
+    Exits are counted through all members. What a member has worked out is of no use to the next, which reads the texts
+    anew; what exits have answered is known to the rules at all later ones.
+
+    Attributes:
+        members: in the order in which texts pass them.
+        problem: one label or a set of labels.
+        temperatures: one for each exit.
+        labels: label names in the order of the logits.
+
+    Raises:
+        OptionError: the last member is no encoder, or there are not as many temperatures as exits.
+    """
+
+    members: tuple[Member, ...]
+    problem: Problem
+    temperatures: tuple[float, ...]
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.members or not isinstance(self.members[-1], Encoder):
+            raise OptionError("the last member of a cascade has to be an encoder: its last exit is full depth")
+        if len(self.places) != len(self.temperatures):
+            raise OptionError(f"there are {len(self.temperatures)} temperatures for {len(self.places)} exits")
+
+    @property
+    def last(self) -> Encoder:
+        """The member whose last exit is full depth."""
+        assert isinstance(self.members[-1], Encoder)
+        return self.members[-1]
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Where each exit is."""
+        return tuple((member, stage) for member, one in enumerate(self.members) for stage in range(len(one.layers)))
+
+    @cached_property
+    def first_exits(self) -> tuple[int, ...]:
+        """The index of each member's first exit."""
+        return tuple(exit_index for exit_index, (_, stage) in enumerate(self.places) if stage == 0)
+
+    @cached_property
+    def layers(self) -> tuple[int, ...]:
+        """Number of layers run before each exit, those of the members before included."""
+        before, layers = 0, []
+        for member in self.members:
+            layers += [before + own for own in member.layers]
+            before = layers[-1]
+        return tuple(layers)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What each exit is called."""
+        return tuple(name for member in self.members for name in member.names)
+
+    def full_depth(self, exit_index: int) -> bool:
+        """Whether an exit is the last."""
+        return exit_index == len(self.places) - 1
+
+    def fingerprint(self) -> str:
+        """Names all that the answers depend on, but for the temperatures and the tokenizers."""
+        return "\n".join(member.fingerprint() for member in self.members)

@@ -1,0 +1,98 @@
+"""A stage that reads raw texts before anything is tokenized runs wherever exits after layers do."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import offramp
+from conftest import tiny_model
+from keywords import Keywords
+from offramp.calibration import Calibration, Problem
+from offramp.engine import torch_classifier
+from offramp.engine.cascade import Cascade, Encoder, TextMember
+from offramp.errors import OptionError
+from offramp.policy import Confidence, Patience, Threshold, replay
+from serving_models import TEXTS
+from toys import single, write_csv
+
+LABELS = "abc"
+CALIBRATION = Calibration((2.5, 0.8, 1.3), "", 0, ())
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return torch_classifier(tiny_model(), CALIBRATION, token_budget=64).with_first(Keywords())
+
+
+def test_its_exit_comes_first(classifier):
+    assert classifier.exits == (0, 1, 2, 4)
+    assert classifier.exit_names == ("keywords", "layer 1", "layer 2", "layer 4")
+    assert "exits after keywords, layer 1" in repr(classifier)
+
+
+def test_texts_that_leave_there_are_never_tokenized(classifier, monkeypatch):
+    read, seen = Encoder.read, []
+    monkeypatch.setattr(Encoder, "read", lambda self, texts, pairs=None: seen.extend(texts) or read(self, texts, pairs))
+    found = classifier.predict(TEXTS, threshold=0.9)
+    known = [bool({"w1", "w4", "w12"} & set(text.split())) for text in TEXTS]
+    assert ((found.exits == 0) == known).all()
+    assert seen == [text for text, sure in zip(TEXTS, known, strict=True) if not sure]
+    assert found.tokens[0] > 0
+
+
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from(TEXTS), max_size=12), st.floats(0.3, 1.1), st.integers(1, 100))
+def test_the_engine_does_what_replay_does(classifier, texts, threshold, budget):
+    answers = classifier.exit_answers(texts)
+    confidences = Confidence(Problem.SINGLE_LABEL).problem.confidence(answers.probabilities)
+    for rule in (Threshold(threshold, Confidence(classifier.problem)), Threshold(2, Patience(classifier.problem))):
+        if np.abs(confidences - threshold).min(initial=1) < 1e-5:
+            continue
+        found = classifier.with_token_budget(budget).predict(texts, rule=rule, top_k=None)
+        expected = replay(answers.probabilities, rule)
+        np.testing.assert_array_equal(found.exits, expected.exits)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+
+
+def test_full_depth_is_that_of_the_encoder_alone(classifier):
+    alone = torch_classifier(tiny_model(), CALIBRATION, token_budget=64)
+    np.testing.assert_array_equal(classifier.predict_full(TEXTS).probabilities, alone.predict_full(TEXTS).probabilities)
+    np.testing.assert_array_equal(
+        classifier.predict_truncated(TEXTS, exit_index=2).probabilities,
+        alone.predict_truncated(TEXTS, exit_index=1).probabilities,
+    )
+
+
+def test_a_stream_and_a_file_give_the_same(classifier, tmp_path):
+    rows = single(40)
+    write_csv(tmp_path / "in.csv", rows)
+    expected = classifier.predict([row["text"] for row in rows], threshold=0.8)
+    streamed = list(classifier.predict_iter((row["text"] for row in rows), threshold=0.8, window=7))
+    assert [one.exit for one in streamed] == expected.exits.tolist()
+    scored = offramp.predict(classifier, input=tmp_path / "in.csv", output=tmp_path / "out.csv", threshold=0.8)
+    assert sum(scored.exits.values()) == 40
+    assert scored.exits["keywords"] == np.count_nonzero(expected.exits == 0) > 0
+
+
+def test_two_encoders_in_a_row(classifier):
+    """What exits of the first answered is known to the rules at the exits of the second."""
+    small = torch_classifier(tiny_model(), CALIBRATION).runner.cascade
+    large = torch_classifier(tiny_model(pooling="mean"), CALIBRATION).runner.cascade
+    members = (TextMember(Keywords()), *small.members, *large.members)
+    chain = Cascade(members, small.problem, (1.0, *small.temperatures, *large.temperatures), small.labels)
+    assert chain.layers == (0, 1, 2, 4, 5, 6, 8)
+    longer = offramp.Classifier(chain, classifier.config, CALIBRATION, token_budget=50)
+    answers = longer.exit_answers(TEXTS)
+    for rule in (Threshold(0.8, Confidence(chain.problem)), Threshold(3, Patience(chain.problem))):
+        found, expected = longer.predict(TEXTS, rule=rule), replay(answers.probabilities, rule)
+        np.testing.assert_array_equal(found.exits, expected.exits)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+    assert set(found.exits) - {0, 1, 2, 3}
+
+
+def test_a_cascade_ends_with_an_encoder(classifier):
+    with pytest.raises(OptionError, match="has to be an encoder"):
+        Cascade((TextMember(Keywords()),), classifier.problem, (1.0,), tuple(LABELS))
+    with pytest.raises(OptionError, match="3 temperatures for 4 exits"):
+        Cascade(classifier.runner.cascade.members, classifier.problem, (1.0,) * 3, tuple(LABELS))
