@@ -14,6 +14,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer_config.json"
 CARD = "README.md"
+CURVE = "curve.svg"
 
 TRAINING = RecordFile("training.json", 2, RESTORE)
 """How the model was made: settings, environment, and figures of its epochs."""

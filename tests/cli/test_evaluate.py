@@ -61,7 +61,7 @@ def test_a_report_with_a_section_of_the_model_card(offramp, place, own_model):
     result = evaluate(offramp, "--report", "out", "--threshold", "0.73", "--show-texts", model="model")
     assert result.exit_code == 0
     assert "cut after 1" in result.stdout
-    written = ["wrote out/report.html", "wrote out/report.json", "wrote model/README.md"]
+    written = ["wrote out/report.html", "wrote out/report.json", "wrote model/README.md", "wrote model/curve.svg"]
     assert result.stderr.splitlines() == written
     found = json.loads((place / "out" / "report.json").read_text(), parse_constant=pytest.fail)
     assert found["evaluation"]["focus"]["point"]["threshold"] == 0.73

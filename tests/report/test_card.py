@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,13 @@ def test_a_card_is_written_or_made(tmp_path):
     (tmp_path / "README.md").write_bytes(b"# Mine\r\n\r\nmy words\r\n")
     write_card(tmp_path, REPORT)
     assert (tmp_path / "README.md").read_bytes().startswith(b"# Mine\r\n\r\nmy words\n\n<!-- offramp")
+
+
+def test_the_picture_that_a_card_shows_lies_beside_it(tmp_path):
+    write_card(tmp_path, REPORT)
+    shown = re.findall(r"!\[[^]]+\]\((.*?)\)", (tmp_path / "README.md").read_text())
+    assert shown == ["curve.svg"]
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg ")
 
 
 def test_a_card_that_is_no_text_is_left_alone(tmp_path):

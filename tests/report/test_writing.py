@@ -13,7 +13,7 @@ REPORT = make_report(evaluation())
 def test_page_figures_and_card_are_written(tmp_path):
     (tmp_path / "model").mkdir()
     written = write_report(REPORT, tmp_path / "new" / "report", tmp_path / "model")
-    assert [path.name for path in written] == ["report.html", "report.json", "README.md"]
+    assert [path.name for path in written] == ["report.html", "report.json", "README.md", "curve.svg"]
     assert (tmp_path / "new" / "report" / "report.html").read_text(encoding="utf-8") == render(REPORT)
     content = json.loads((tmp_path / "new" / "report" / "report.json").read_text(encoding="utf-8"))
     assert content == json.loads(json.dumps(REPORT.to_dict()))
@@ -60,3 +60,10 @@ def test_a_card_that_cannot_take_a_section_is_refused_before_the_work(tmp_path):
         check_report(tmp_path / "report", tmp_path)
     assert caught.value.__notes__ == ["or leave the model card alone with --no-card"]
     assert names(tmp_path) == ["README.md"]
+
+
+def test_what_stands_in_the_way_of_the_cards_picture_is_told_before_the_work(tmp_path):
+    (tmp_path / "curve.svg").mkdir()
+    with pytest.raises(OptionError, match=r"curve\.svg is not a file") as caught:
+        check_report(tmp_path / "report", tmp_path)
+    assert caught.value.__notes__ == ["or leave the model card alone with --no-card"]

@@ -14,9 +14,10 @@ from offramp.data.wording import count
 from offramp.errors import ModelFolderError, first_line
 from offramp.evaluation import Evaluation, Way
 from offramp.files import replacing, unreadable
-from offramp.folder import CARD
+from offramp.folder import CARD, CURVE
 from offramp.report import words
 from offramp.report.advice import warning
+from offramp.report.curve import curve_picture
 from offramp.report.report import Report
 from offramp.report.tables import Choice, Promised, choices, promises
 
@@ -37,13 +38,14 @@ _START, _END = "<!-- offramp report: start -->", "<!-- offramp report: end -->"
 
 
 def card_section(report: Report) -> str:
-    """The report in short, as Markdown."""
+    """The report in short, as Markdown; it shows the picture that :func:`write_card` puts beside the card."""
     evaluation = report.evaluation
     return "\n\n".join(
         [
             "## Speed and accuracy",
             *([_plain(told)] if (told := warning(evaluation)) else []),
             *_first(report),
+            f"![accuracy against measured speed-up]({CURVE})",
             _table(_CHOICES, [_choice(one) for one in choices(evaluation)]),
             *([_table(_PROMISES, [_kept(one) for one in promises(evaluation)])] if evaluation.operating_points else []),
             _measured_on(evaluation),
@@ -156,11 +158,14 @@ def read_card(folder: Path) -> str:
 def write_card(folder: Path, report: Report) -> None:
     """Puts the report's section into a model folder's card, and its results into the front matter; the rest stays.
 
+    The section's picture is written first, so that the card never names one that is not there.
+
     Raises:
         ModelFolderError: see :func:`splice`, :func:`with_results` and :func:`read_card`.
-        StorageError: the card cannot be read or written.
+        StorageError: the card cannot be read or written, or the picture.
     """
     text = with_results(splice(read_card(folder), card_section(report)), report.evaluation)
+    curve_picture(report.evaluation, folder / CURVE)
     with replacing(folder / CARD) as new:
         new.write_bytes(text.encode("utf-8"))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from offramp.errors import OfframpError
 from offramp.files import check_writable, replacing, write_json
-from offramp.folder import CARD
+from offramp.folder import CARD, CURVE
 from offramp.report.card import check_card, read_card, write_card
 from offramp.report.page import render
 from offramp.report.report import Report
@@ -30,14 +30,15 @@ def check_report(folder: Path, model: Path | None) -> None:
         return
     try:
         check_card(read_card(model))
-        check_writable(model / CARD)
+        for name in (CARD, CURVE):
+            check_writable(model / name)
     except OfframpError as error:
         error.add_note("or leave the model card alone with --no-card")
         raise
 
 
 def write_report(report: Report, folder: Path, model: Path | None) -> list[Path]:
-    """Writes ``report.json`` and ``report.html`` into a folder, and the section of the model card.
+    """Writes ``report.json`` and ``report.html`` into a folder, and the section of the model card with its picture.
 
     Args:
         report: what they say.
@@ -58,4 +59,4 @@ def write_report(report: Report, folder: Path, model: Path | None) -> list[Path]
     if model is None:
         return written
     write_card(model, report)
-    return [*written, model / CARD]
+    return [*written, model / CARD, model / CURVE]
