@@ -55,7 +55,7 @@ def read_answers(file: Path, part: str, *, calibrated: bool = True) -> ExitAnswe
 
 
 def criterion_named(name: str, layers: Sequence[int]) -> Criterion:
-    """A criterion of the library that needs no fitting."""
+    """A criterion of the library that needs no fitting; its source counts layers as the cost of an exit."""
     return CRITERIA[name].of(PROBLEM, layers)
 
 

@@ -36,7 +36,6 @@ POINT = {
     "agreement",
     "accuracy_difference",
     "mean_layers",
-    "layer_speedup",
     "bound_speedup",
     "measured_speedup",
     "measured_speedup_spread",
@@ -95,7 +94,7 @@ def test_the_report_has_the_documented_keys(rows):
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 3
+    assert report["schema"] == 4
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80
@@ -143,7 +142,7 @@ def test_cut_networks_answer_as_predict_truncated_does(rows):
         assert one.accuracy == pytest.approx(np.mean(right))
         assert one.agreement == pytest.approx(np.mean(agree))
         assert one.accuracy_difference.value == pytest.approx(one.accuracy - result.full.accuracy)
-        assert one.layer_speedup == LAYERS / one.mean_layers
+        assert one.mean_layers == model.exits[one.exits.index(1)]
 
 
 def test_the_setting_in_focus_is_looked_at_in_detail(rows):
@@ -229,9 +228,9 @@ def test_texts_that_the_model_has_seen_are_told(tmp_path, rows):
 def test_the_ends_of_the_thresholds(rows):
     first, last = evaluate(classifier(), rows, thresholds=(0.0, 1.01)).points
     assert first.exits == (1, 0, 0)
-    assert first.layer_speedup == LAYERS / 1
+    assert first.mean_layers == 1
     assert last.exits == (0, 0, 1)
-    assert last.layer_speedup == 1
+    assert last.mean_layers == LAYERS
     assert last.agreement == 1
 
 

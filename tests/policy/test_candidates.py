@@ -29,9 +29,14 @@ def test_every_name_makes_its_criterion(name, multi_label):
         assert criterion_name(make_criterion(name, rows, risk)) == name
 
 
-def test_agreement_is_weighted_with_the_layers_run():
-    rows = exit_answers(n_exits=3)
-    assert make_criterion("agreement", rows, Risk.DISAGREEMENT) == Agreement(rows.problem, (1.0, 2.0, 3.0))
+def test_agreement_is_weighted_with_what_exits_cost_to_reach_however_many_layers_they_come_after():
+    rows = replace(exit_answers(n_exits=3, stage_costs=(0.5, 2.0, 4.0)), layers=(0, 0, 4))
+    assert make_criterion("agreement", rows, Risk.DISAGREEMENT) == Agreement(rows.problem, (0.5, 2.5, 6.5))
+
+
+def test_a_criterion_is_made_only_where_costs_are_known():
+    with pytest.raises(DataError, match="costs of the stages were not measured"):
+        make_criterion("agreement", replace(exit_answers(), costs=None), Risk.DISAGREEMENT)
 
 
 @pytest.mark.parametrize("name", sorted(FITTED))

@@ -25,7 +25,7 @@ KINDS = {
 def all_charts(made):
     return [
         accuracy_chart.draw(accuracy_chart.by_clock(made), "clock", "Measured speed-up"),
-        accuracy_chart.draw(accuracy_chart.by_layers(made), "layers", "Layer speed-up"),
+        accuracy_chart.draw(accuracy_chart.by_work(made), "work", "Possible speed-up"),
         draw_leaving(made.focus.exits, "leaving"),
         draw_accuracies(made.overthinking, "accuracies"),
         draw_overthinking(made.overthinking, "overthinking"),
@@ -80,9 +80,9 @@ def test_spots_have_the_figures():
     assert by_name["cut after layer 2"].y == pytest.approx(100 * MADE.truncated[1].accuracy)
 
 
-def test_layer_speedups_have_no_spread():
-    for spot, one in zip(accuracy_chart.by_layers(MADE).cut, MADE.truncated, strict=True):
-        assert spot.x == spot.x_low == spot.x_high == one.layer_speedup
+def test_what_is_possible_has_no_spread():
+    for spot, one in zip(accuracy_chart.by_work(MADE).cut, MADE.truncated, strict=True):
+        assert spot.x == spot.x_low == spot.x_high == one.bound_speedup
 
 
 def test_what_is_far_below_is_named_instead_of_drawn():

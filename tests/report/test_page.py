@@ -144,7 +144,7 @@ def test_all_parts_are_there():
     for words in (
         "Early exit: model",
         "By the clock",
-        "By layers",
+        "By work",
         "Operating points and what they promise",
         "By length",
         "By class",

@@ -170,7 +170,7 @@ def print_report(found: "Report", *, wide: bool = False) -> None:
 
 def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
     """Thresholds, operating points and the network cut off at each exit."""
-    header = ["setting", "accuracy", "macro-F1", "agreement", "layers", "bound", "measured", "quartiles", "efficiency"]
+    header = ["setting", "accuracy", "macro-F1", "agreement", "bound", "measured", "quartiles", "efficiency"]
     named = (here.point for here in evaluation.operating_points)
     early = [
         [
@@ -193,7 +193,7 @@ def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
 
 
 def _quality(one: "Point") -> list[str]:
-    return [f"{one.accuracy:.2%}", f"{one.macro_f1:.2%}", f"{one.agreement:.2%}", f"{one.layer_speedup:.2f}x"]
+    return [f"{one.accuracy:.2%}", f"{one.macro_f1:.2%}", f"{one.agreement:.2%}"]
 
 
 def _speed(one: "Point") -> list[str]:

@@ -48,7 +48,6 @@ def _point(
     name: str | None = None,
 ) -> Point:
     outcome = outcome_of(answers, taken.exits, taken.probabilities)
-    mean_layers = layers_run(taken.exits, answers.layers, answers.tokens)
     difference = accuracy_difference(outcome.won, outcome.lost, len(answers))
     return Point(
         way=way,
@@ -60,8 +59,7 @@ def _point(
         agreement=float(outcome.agree.mean()),
         # Full depth is compared with itself: nothing about that is uncertain.
         accuracy_difference=Interval(0.0, 0.0, 0.0) if way is Way.FULL else difference,
-        mean_layers=mean_layers,
-        layer_speedup=answers.layers[-1] / mean_layers,
+        mean_layers=layers_run(taken.exits, answers.layers, answers.tokens),
         bound_speedup=speed.bound,
         measured_speedup=speed.measured.median,
         measured_speedup_spread=(speed.measured.low, speed.measured.high),

@@ -11,7 +11,7 @@ from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
 from offramp.policy import Interval, Promise, Seen
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Point:
         threshold: of the rule; None where all texts leave at the same place.
         accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
         accuracy_difference: to full depth, with its 95 % interval.
-        mean_layers: layers run, mean over tokens; ``layer_speedup`` is full depth divided by it.
+        mean_layers: layers run, mean over tokens.
         bound_speedup: the speed-up possible at most on the timed rows: what cannot be skipped counted as measured, and
             never less than what was reached.
         measured_speedup: wall-clock, median of paired runs; its quartiles are ``measured_speedup_spread``.
@@ -115,7 +115,6 @@ class Point:
     agreement: float
     accuracy_difference: Interval
     mean_layers: float
-    layer_speedup: float
     bound_speedup: float
     measured_speedup: float
     measured_speedup_spread: tuple[float, float]

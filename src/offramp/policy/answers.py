@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,22 @@ class ExitAnswers:
         Raises:
             DataError: the stages were not measured.
         """
+        return row_costs(self._measured.stages, self.tokens, self._measured.full)
+
+    @property
+    def reaching(self) -> tuple[float, ...]:
+        """Seconds that a text takes up to each exit, (exits,).
+
+        Raises:
+            DataError: the stages were not measured.
+        """
+        return tuple(accumulate(self._measured.stages))
+
+    @property
+    def _measured(self) -> StageCosts:
         if self.costs is None:
             raise DataError("the costs of the stages were not measured; measure them first")
-        return row_costs(self.costs.stages, self.tokens, self.costs.full)
+        return self.costs
 
     def cost(self, exits: NDArray[np.int64]) -> float:
         """Mean cost of rows that leave at some exits (rows,); 1 is the mean row at full depth in one go.
@@ -89,7 +103,7 @@ class ExitAnswers:
 
     def seconds(self, exits: NDArray[np.int64]) -> float:
         """Seconds that a text takes on average where rows leave at some exits (rows,); see :meth:`cost`."""
-        return self.cost(exits) * (self.costs.full if self.costs else 0.0)
+        return self.cost(exits) * self._measured.full
 
     @property
     def best_risk(self) -> Risk:

@@ -38,7 +38,7 @@ def make_criterion(name: str, rows: ExitAnswers, risk: Risk) -> Criterion:
         risk: that the fitted ones are to keep low.
 
     Raises:
-        DataError: there are no rows to fit to, or the risk needs labels.
+        DataError: there are no rows to fit to, the risk needs labels, or the stages were not measured.
     """
     problem = rows.problem
     if name == "gate":
@@ -47,7 +47,7 @@ def make_criterion(name: str, rows: ExitAnswers, risk: Risk) -> Criterion:
         scored = score_exits(rows.probabilities, Confidence(problem))
         losses = rows.losses(scored.answers, risk)
         return search_thresholds(scored.scores, losses, rows.row_costs, Confidence(problem))
-    return CRITERIA[name].of(problem, rows.layers)
+    return CRITERIA[name].of(problem, rows.reaching)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -68,8 +68,8 @@ class Criterion(ABC):
     __slots__ = ()
 
     @classmethod
-    def of(cls, problem: Problem, layers: Sequence[int]) -> Self:
-        """The criterion for a model with exits after so many ``layers`` each, if it needs no fitting."""
+    def of(cls, problem: Problem, costs: Sequence[float]) -> Self:
+        """The criterion, if it needs no fitting; ``costs`` are those of reaching each exit, (exits,), in any unit."""
         return cls(problem)  # type: ignore[call-arg]
 
     @abstractmethod

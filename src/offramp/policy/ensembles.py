@@ -45,8 +45,8 @@ class Agreement(Criterion):
     source.
 
     Attributes:
-        weights: of the exits, the last included; positive. The source's are the cost of reaching an exit (for instance
-            the layers run before it) or its accuracy.
+        weights: of the exits, the last included; positive. The source's are the cost of reaching an exit or its
+            accuracy.
 
     Raises:
         OptionError: a weight is not positive.
@@ -62,9 +62,9 @@ class Agreement(Criterion):
             raise OptionError(f"weights are {self.weights}; give one positive number for each exit")
 
     @classmethod
-    def of(cls, problem: Problem, layers: Sequence[int]) -> Self:
-        """Weighs each exit by the layers run before it."""
-        return cls(problem, tuple(map(float, layers)))
+    def of(cls, problem: Problem, costs: Sequence[float]) -> Self:
+        """Weighs each exit by what it costs to reach."""
+        return cls(problem, tuple(map(float, costs)))
 
     def score(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`offramp.policy.Criterion.score`.

@@ -52,7 +52,7 @@ def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
 
 
 def layers_run(exits: NDArray[np.int64], layers: Sequence[int], tokens: NDArray[np.integer[Any]]) -> float:
-    """Gives the mean number of layers run per token; full depth divided by it is the most that speed can gain.
+    """Gives the mean number of layers run per token.
 
     Args:
         exits: (rows,), the exit that each row took.

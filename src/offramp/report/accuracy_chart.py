@@ -1,4 +1,4 @@
-"""Accuracy against speed-up, by the clock and by layers, with the network cut off at each exit beside it."""
+"""Accuracy against speed-up, measured and possible, with the network cut off at each exit beside it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,9 +85,9 @@ def by_clock(evaluation: Evaluation) -> SpeedChart:
     return _chart(evaluation, _by_clock)
 
 
-def by_layers(evaluation: Evaluation) -> SpeedChart:
-    """Against full depth divided by the layers run."""
-    return _chart(evaluation, _by_layers)
+def by_work(evaluation: Evaluation) -> SpeedChart:
+    """Against the speed-up possible at most: by the time of the stages that texts run."""
+    return _chart(evaluation, _by_work)
 
 
 def draw(chart: SpeedChart, name: str, what: str) -> Markup:
@@ -135,8 +135,8 @@ def _by_clock(point: Point) -> Ratio:
     return Ratio(point.measured_speedup, *point.measured_speedup_spread)
 
 
-def _by_layers(point: Point) -> Ratio:
-    return Ratio(point.layer_speedup, point.layer_speedup, point.layer_speedup)
+def _by_work(point: Point) -> Ratio:
+    return Ratio(point.bound_speedup, point.bound_speedup, point.bound_speedup)
 
 
 def _chart(evaluation: Evaluation, speedup: Callable[[Point], Ratio]) -> SpeedChart:

@@ -80,7 +80,7 @@ def _luminance(color: tuple[int, ...]) -> float:
 def _charts(evaluation: Evaluation, clock: accuracy_chart.SpeedChart) -> dict[str, Markup | list[Markup]]:
     return {
         "clock": accuracy_chart.draw(clock, "clock", "Measured speed-up"),
-        "layers": accuracy_chart.draw(accuracy_chart.by_layers(evaluation), "layers", "Layer speed-up"),
+        "work": accuracy_chart.draw(accuracy_chart.by_work(evaluation), "work", "Possible speed-up"),
         "leaving": draw_leaving(evaluation.focus.exits, "leaving"),
         "accuracies": draw_accuracies(evaluation.overthinking, "accuracies"),
         "overthinking": draw_overthinking(evaluation.overthinking, "against-last"),

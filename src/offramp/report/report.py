@@ -8,7 +8,7 @@ from offramp.report.advice import Advice, advise
 from offramp.report.bench_file import Speeds
 from offramp.report.summary import Summary, summarize
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
