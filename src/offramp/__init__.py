@@ -19,6 +19,8 @@ from offramp._lazy import lazy
 if TYPE_CHECKING:
     from offramp.benchmark import bench as bench
     from offramp.data import Columns as Columns
+    from offramp.data import LabelledTexts as LabelledTexts
+    from offramp.data import Texts as Texts
     from offramp.demonstration import demo as demo
     from offramp.engine import Classifier as Classifier
     from offramp.engine import Prediction as Prediction
@@ -45,11 +47,13 @@ _HOMES = {
     "Columns": "data",
     "EarlyExitConfig": "model",
     "EarlyExitForSequenceClassification": "model",
+    "LabelledTexts": "data",
     "OfframpError": "errors",
     "Prediction": "engine",
     "Predictions": "engine",
     "Recipe": "training",
     "Regime": "training",
+    "Texts": "data",
     "attach": "training",
     "bench": "benchmark",
     "calibrate": "evaluation",

@@ -18,7 +18,7 @@ from offramp.benchmark.quality import Judge
 from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
-from offramp.data import Columns, LabelledTexts, Texts, read_any, read_texts, uses_of
+from offramp.data import Columns, Data, LabelledTexts, Texts, read_any, read_texts, uses_of
 from offramp.data.wording import count
 from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_rows, save_tunings, targets_of
 from offramp.engine.choosing import check_engine, processor_of
@@ -82,7 +82,7 @@ class _Data:
 
 def bench(
     model: str | Path,
-    data: str,
+    data: Data,
     *,
     columns: Columns | None = None,
     labelled: bool = True,
@@ -106,8 +106,8 @@ def bench(
 
     Args:
         model: a model folder.
-        data: texts, as a source.
-        columns: names of its columns.
+        data: texts, as a source or in memory; see :func:`offramp.data.read_rows`.
+        columns: names of their columns.
         labelled: whether to look for labels, for accuracy; texts without any are measured, too.
         thresholds: of early exit.
         points: names of operating points for early exit, in the backends and precisions that have them.

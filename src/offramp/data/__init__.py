@@ -12,6 +12,7 @@ from offramp.data.labelled import (
     read_labelled,
     split_off_dev,
 )
+from offramp.data.memory import Data
 from offramp.data.reading import Row, begun, read_rows
 from offramp.data.seen import (
     check_disjoint,
@@ -33,6 +34,7 @@ from offramp.data.writing import Writer, check_target, result_writer
 
 __all__ = [
     "Columns",
+    "Data",
     "DataWarning",
     "LabelledTexts",
     "Progress",

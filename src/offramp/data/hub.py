@@ -72,6 +72,15 @@ def _records(loaded: Any, split: str | None, name: str, wanted: Sequence[str]) -
         table = loaded
     else:
         raise DataError(f"{name} is saved without splits and has no {split!r}; leave out ':{split}'")
+    yield from dataset_records(table, name, wanted)
+
+
+def dataset_records(table: Any, name: str, wanted: Sequence[str]) -> Iterator[Record]:
+    """Reads the columns ``wanted`` of a ``datasets.Dataset``; class numbers become class names.
+
+    Raises:
+        DataError: a column is missing or twice there.
+    """
     require_columns(wanted, table.column_names, name)
     chosen = table.with_format("arrow").select_columns(list(dict.fromkeys(wanted)))
     batches = chain.from_iterable(part.to_batches() for part in chosen.iter(BATCH_ROWS))

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
-from offramp.data.reading import read_rows
+from offramp.data.memory import Data, check_unnamed, name_of
+from offramp.data.reading import read_rows, second_texts
 from offramp.data.wording import did_you_mean, doubt, listing
 from offramp.errors import DataError, OptionError
 
@@ -29,6 +30,25 @@ class LabelledTexts:
     labels: list[str] | list[tuple[str, ...]]
     blank: int
     source: str
+
+    @classmethod
+    def of(
+        cls, texts: Sequence[str], labels: Sequence[Any], text_pairs: Sequence[str] | None = None
+    ) -> "LabelledTexts":
+        """Makes them of lists, arrays or columns of one length.
+
+        Args:
+            texts: the texts, or the first texts of pairs.
+            labels: for each a name, or a list of names where a text may have several; numbers become names.
+            text_pairs: the second texts.
+
+        Raises:
+            DataError: the lengths differ, a text or a label is missing or of another type, or there are none.
+        """
+        table = {"text": texts, "label": labels}
+        if text_pairs is None:
+            return read_labelled(table, Columns())
+        return read_labelled(table | {"text_pair": text_pairs}, Columns(text_pair="text_pair"))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -74,14 +94,18 @@ class Split:
     dev: LabelledTexts
 
 
-def read_labelled(source: str, columns: Columns) -> LabelledTexts:
-    """Reads all rows of ``source`` with their labels; for what ``source`` may be see :func:`read_rows`.
+def read_labelled(data: Data, columns: Columns) -> LabelledTexts:
+    """Reads all rows of ``data`` with their labels; for what that may be see :func:`read_rows`.
 
     Raises:
         DataError: as :func:`read_rows`, and if some rows have one label and others a list.
+        OptionError: as :func:`read_rows`.
         StorageError: the source cannot be read.
     """
-    rows = list(read_rows(source, columns, labelled=True))
+    if isinstance(data, LabelledTexts):
+        check_unnamed(columns)
+        return data
+    rows, source = list(read_rows(data, columns, labelled=True)), name_of(data)
     labels = [row.label for row in rows]
     several = isinstance(labels[0], tuple)
     for number, label in enumerate(labels, start=1):
@@ -92,7 +116,7 @@ def read_labelled(source: str, columns: Columns) -> LabelledTexts:
             )
     return LabelledTexts(
         texts=[row.text for row in rows],
-        text_pairs=None if columns.text_pair is None else [row.text_pair or "" for row in rows],
+        text_pairs=second_texts(rows),
         labels=cast("list[str] | list[tuple[str, ...]]", labels),
         blank=sum(row.blank for row in rows),
         source=source,

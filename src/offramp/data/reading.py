@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 from typing import assert_never
 
 from offramp.data.arrow import plain
 from offramp.data.cells import label_of, text_of
 from offramp.data.columns import Columns, Quoting
 from offramp.data.hub import folder_records, hub_records, saved_records
+from offramp.data.memory import Data, Held, held, held_records
 from offramp.data.records import Record
 from offramp.data.sources import Files, HubDataset, HubFolder, Piped, SavedFolder, Source, find_source
 from offramp.data.tables import file_records, piped_records
@@ -30,7 +32,7 @@ class Row:
     kept: tuple[object, ...]
 
 
-def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[str] = ()) -> Iterator[Row]:
+def read_rows(source: Data, columns: Columns, *, labelled: bool, keep: Sequence[str] = ()) -> Iterator[Row]:
     """Reads rows one after the other, in constant memory.
 
     ``source`` is a file (``.csv``, ``.tsv``; ``.jsonl``, ``.ndjson``, ``.json`` with an object a line or one list of
@@ -42,17 +44,30 @@ def read_rows(source: str, columns: Columns, *, labelled: bool, keep: Sequence[s
     objects leave out counts as null there. A text that is null is missing; an empty field of csv is an empty text.
     Where a table's metadata name classes, class numbers become these names.
 
+    It can be data in memory as well: a list of texts or of pairs of texts, a tuple ``(texts, labels)``, a
+    ``datasets.Dataset``, a data frame of pandas or polars, an Arrow table or whatever else has ``__arrow_c_stream__``,
+    a mapping of columns, or a list of rows that name theirs. Columns are found as in files; lists of texts have none.
+
     ``keep`` names further columns, whose values come along untouched in ``Row.kept``; those of tables stay in them.
 
     Raises:
-        OptionError: at once if one column is to hold a text and the label.
-        DataError: at once if nothing has the name ``source``; while reading, if the data are damaged, malformed or
-            of no known encoding, a column, a text or a label is missing, a text is a list, or there is no row at all.
+        OptionError: at once if one column is to hold a text and the label, or columns are named for a list of texts.
+        DataError: at once if nothing has the name ``source``, or it is of no known form; while reading, if the data are
+            damaged, malformed or of no known encoding, a column, a text or a label is missing, a text is a list, or
+            there is no row at all.
         StorageError: the source cannot be read.
     """
     if labelled:
         _check_apart(columns)
-    return _rows(find_source(source), source, columns, labelled, tuple(keep))
+    if isinstance(source, str | Path):
+        return _rows(find_source(str(source)), str(source), columns, labelled, tuple(keep))
+    table, columns = held(source, columns)
+    return _rows(table, table.name, columns, labelled, tuple(keep))
+
+
+def second_texts(rows: Sequence[Row]) -> list[str] | None:
+    """The second texts of rows; None where they are no pairs."""
+    return [row.text_pair or "" for row in rows] if rows and rows[0].text_pair is not None else None
 
 
 def begun(rows: Iterator[Row], number: int) -> Iterator[Row]:
@@ -71,7 +86,7 @@ def _check_apart(columns: Columns) -> None:
         )
 
 
-def _rows(found: Source, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
+def _rows(found: Source | Held, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
     pair = () if columns.text_pair is None else (columns.text_pair,)
     label = (columns.label,) if labelled else ()
     record = None
@@ -81,7 +96,7 @@ def _rows(found: Source, source: str, columns: Columns, labelled: bool, keep: tu
         raise DataError(f"{source} holds no rows; check that it is the right one and was written to its end")
 
 
-def _records(source: Source, wanted: Sequence[str], quoting: Quoting) -> Iterator[Record]:
+def _records(source: Source | Held, wanted: Sequence[str], quoting: Quoting) -> Iterator[Record]:
     match source:
         case Piped():
             yield from piped_records(source.path, wanted, quoting)
@@ -94,6 +109,8 @@ def _records(source: Source, wanted: Sequence[str], quoting: Quoting) -> Iterato
             yield from folder_records(source, wanted)
         case HubDataset():
             yield from hub_records(source, wanted)
+        case Held():
+            yield from held_records(source, wanted)
         case _:
             assert_never(source)
 

@@ -1,13 +1,16 @@
 """Texts without labels, in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
 from offramp.data.labelled import LabelledTexts, fingerprint, read_labelled
-from offramp.data.reading import read_rows
+from offramp.data.memory import Data, check_unnamed, name_of
+from offramp.data.reading import read_rows, second_texts
 from offramp.data.records import MissingColumn
 from offramp.data.sources import source_identity
 from offramp.errors import DataError
@@ -21,6 +24,17 @@ class Texts:
     text_pairs: list[str] | None
     blank: int
     source: str
+
+    @classmethod
+    def of(cls, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> "Texts":
+        """Makes them of lists, arrays or columns of one length; ``text_pairs`` are the second texts of pairs.
+
+        Raises:
+            DataError: the lengths differ, a text is missing or something else, or there are none.
+        """
+        if text_pairs is None:
+            return read_texts({"text": texts}, Columns())
+        return read_texts({"text": texts, "text_pair": text_pairs}, Columns(text_pair="text_pair"))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -38,37 +52,45 @@ class Texts:
         return Texts(texts, pairs, texts.count(""), self.source)
 
 
-def read_texts(source: str, columns: Columns) -> Texts:
-    """Reads all rows of ``source`` without looking for labels; for what ``source`` may be see :func:`read_rows`.
+def read_texts(data: Data, columns: Columns) -> Texts:
+    """Reads all rows of ``data`` without looking for labels; for what that may be see :func:`read_rows`.
 
     Raises:
         As :func:`read_rows`.
     """
-    rows = list(read_rows(source, columns, labelled=False))
+    if isinstance(data, Texts | LabelledTexts):
+        check_unnamed(columns)
+        return Texts(data.texts, data.text_pairs, data.blank, data.source)
+    rows = list(read_rows(data, columns, labelled=False))
     return Texts(
         texts=[row.text for row in rows],
-        text_pairs=None if columns.text_pair is None else [row.text_pair or "" for row in rows],
+        text_pairs=second_texts(rows),
         blank=sum(row.blank for row in rows),
-        source=source,
+        source=name_of(data),
     )
 
 
-def read_any(source: str, columns: Columns) -> LabelledTexts | Texts:
-    """Reads all rows of ``source``, with their labels if it has a column ``label`` that is not the one of the texts.
+def read_any(data: Data, columns: Columns) -> LabelledTexts | Texts:
+    """Reads all rows of ``data``, with their labels if it has a column ``label`` that is not the one of the texts.
 
     A label column of another name must be there: it was asked for. So must that of a stream, which is read only once.
 
     Raises:
         As :func:`read_labelled`.
     """
-    if columns.label == Columns().label and columns.label in (columns.text, columns.text_pair):
-        return read_texts(source, columns)
+    usual = columns.label == Columns().label
+    if isinstance(data, Texts) or (usual and columns.label in (columns.text, columns.text_pair)):
+        return read_texts(data, columns)
     try:
-        return read_labelled(source, columns)
+        return read_labelled(data, columns)
     except MissingColumn as missing:
-        if missing.column != columns.label or columns.label != Columns().label or source_identity(source) is None:
+        if missing.column != columns.label or not usual or _is_stream(data):
             raise
-    return read_texts(source, columns)
+    return read_texts(data, columns)
+
+
+def _is_stream(data: Data) -> bool:
+    return isinstance(data, str | Path) and source_identity(str(data)) is None
 
 
 def split_off_texts(rows: Texts, fraction: float, seed: int) -> tuple[Texts, Texts]:

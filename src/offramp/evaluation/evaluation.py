@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from offramp import environment
 from offramp.backends import AUTO
-from offramp.data import Columns, LabelledTexts, read_labelled, uses_for, uses_of
+from offramp.data import Columns, Data, LabelledTexts, read_labelled, uses_for, uses_of
 from offramp.engine import answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
@@ -45,7 +45,7 @@ THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 
 
 def evaluate(
     model: "str | Path | Classifier",
-    data: str | LabelledTexts,
+    data: Data,
     *,
     columns: Columns | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
@@ -67,7 +67,8 @@ def evaluate(
 
     Args:
         model: a model folder, or a classifier in memory.
-        data: labelled texts, as a source or in memory.
+        data: labelled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
+        columns: names of their columns.
         thresholds: of confidence, to measure.
         focus: the setting to look at in detail, a threshold or the name of an operating point; by default the one that
             :func:`offramp.evaluation.recommend` chooses.
@@ -86,7 +87,7 @@ def evaluate(
     _check_options(thresholds, seconds, threads, seed)
     at, threshold = (focus, None) if isinstance(focus, str) else (None, focus)
     known = check_model(model, backend=backend, precision=precision, threads=threads, threshold=threshold, at=at)
-    rows = read_labelled(data, columns or Columns()) if isinstance(data, str) else data
+    rows = read_labelled(data, columns or Columns())
     check_rows(known, rows)
     classifier = open_model(model, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
     settings = _settings(classifier, thresholds, focus)

@@ -7,6 +7,7 @@ from offramp.backends import REFERENCE
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import (
     Columns,
+    Data,
     LabelledTexts,
     Texts,
     check_untrained,
@@ -36,7 +37,7 @@ class Recalibration:
     void: tuple[OperatingPoint, ...]
 
 
-def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -> Recalibration:
+def calibrate(model: str | Path, data: Data, *, columns: Columns | None = None) -> Recalibration:
     """Fits one temperature per exit to labelled texts and writes them into the model folder, for its exports too.
 
     Use texts that the model was not trained on; with fewer than a few hundred rows the temperatures are uncertain.
@@ -44,7 +45,8 @@ def calibrate(model: str | Path, data: str, *, columns: Columns | None = None) -
     Args:
         model: a model folder; its ``calibration.json`` changes, the ``export.json`` of each export, and what
             ``seen_rows.json`` says of the rows. Operating points of other temperatures lose their meaning: tune again.
-        data: labelled texts, as a source.
+        data: labelled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
+        columns: names of their columns.
 
     Raises:
         DataError: the data cannot be read, has too few different texts or labels the model does not know, or the model

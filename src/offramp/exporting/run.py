@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from offramp import environment
 from offramp.backends import Backend, Engine, backends, imported
 from offramp.calibration import LEAST_ROWS, Calibration
-from offramp.data import Columns, LabelledTexts, Texts, check_untrained, distinct, read_any, remember, temperatures_of
+from offramp.data import (
+    Columns,
+    Data,
+    LabelledTexts,
+    Texts,
+    check_untrained,
+    distinct,
+    read_any,
+    remember,
+    temperatures_of,
+)
 from offramp.engine import check_model, check_rows, targets_of
 from offramp.engine.exports import (
     Export,
@@ -69,7 +79,7 @@ def export(
     *,
     backend: str,
     precision: str = "fp32",
-    data: str | None = None,
+    data: Data | None = None,
     columns: Columns | None = None,
     threads: int | None = None,
     on_progress: OnProgress = unheard,
@@ -173,7 +183,7 @@ def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
     return tuple(points.names_without(written.engine, open_export(folder, written).fingerprint))
 
 
-def _backend_for(name: str, precision: str, data: str | None) -> Backend:
+def _backend_for(name: str, precision: str, data: Data | None) -> Backend:
     if (backend := backends().get(name)) is None:
         raise OptionError(f"a model cannot be exported to {name!r}; valid: {', '.join(backends())}")
     if precision not in backend.precisions:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from offramp.data import Columns, LabelledTexts, Texts, read_labelled, read_texts
+from offramp.data import Columns, Data, LabelledTexts, Texts, read_labelled, read_texts
 from offramp.errors import OptionError
 from offramp.model.finding import check_classifier, check_exits
 from offramp.progress import OnProgress, unheard
@@ -47,11 +47,11 @@ class AttachJob:
 
 
 def attach(
-    model: str,
-    data: str,
+    model: str | Path,
+    data: Data,
     *,
     output: str | Path,
-    dev: str | float = 0.1,
+    dev: Data | float = 0.1,
     columns: Columns | None = None,
     targets: Targets = "model",
     labels: Sequence[str] | None = None,
@@ -74,11 +74,12 @@ def attach(
 
     Args:
         model: a checkpoint for ``AutoModelForSequenceClassification``: a folder or a hub id.
-        data: texts: a csv, tsv, jsonl or parquet file, a folder, or a hub id.
+        data: texts: a csv, tsv, jsonl or parquet file, a folder, a hub id, or data in memory; see
+            :func:`offramp.data.read_rows`.
         output: the model folder to write.
-        dev: texts to choose the best epoch and fit temperatures on; or the share of ``data`` that is split off for
-            that.
-        columns: names of the columns of all texts.
+        dev: texts, as ``data``, to choose the best epoch and fit temperatures on; or the share of ``data`` that is
+            split off for that.
+        columns: names of the columns of all texts that have any.
         targets: what the exits learn: ``model``, what the classifier believes at full depth, which needs no labels
             (self-distillation: FastBERT, Liu et al., ACL 2020); ``labels``; or ``both``.
         labels: label names in the order of the classifier's outputs; by default those of its configuration.
@@ -95,7 +96,8 @@ def attach(
         OptionError: an option is out of range, or the output exists.
         StorageError: the disk is full.
     """
-    folder, columns, architecture = Path(output), columns or Columns(), architecture or Architecture()
+    folder, model = Path(output), str(model)
+    columns, architecture = columns or Columns(), architecture or Architecture()
     check_numbers(dev, seed)
     if targets not in get_args(Targets):
         raise OptionError(f"targets {targets!r} are not known; valid: {', '.join(get_args(Targets))}")
@@ -103,7 +105,7 @@ def attach(
         raise OptionError(f"layers is {architecture.layers}, but a classifier keeps all of its layers; leave that out")
     check_output(folder, overwrite)
     check_exits(check_classifier(model, labels), architecture.exits, own_head=True)
-    read: Callable[[str], LabelledTexts | Texts]
+    read: Callable[[Data], LabelledTexts | Texts]
     read = partial(read_texts if targets == "model" else read_labelled, columns=columns)
     job = AttachJob(
         model=model,

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offramp.data import LabelledTexts, Texts, check_dev_fraction
+from offramp.data import Data, LabelledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
 from offramp.errors import DataError, OptionError
 from offramp.files import check_folder_readable, check_replaceable, is_there
@@ -36,9 +36,9 @@ TRACKERS = {
 }
 
 
-def check_numbers(dev: str | float, seed: int, trials: int = 1) -> None:
-    """Refuses values out of range. ``dev`` is a source, or a share of the rows to split off."""
-    if not isinstance(dev, str):
+def check_numbers(dev: Data | float, seed: int, trials: int = 1) -> None:
+    """Refuses values out of range. ``dev`` are rows, or a share of the rows to split off."""
+    if isinstance(dev, float | int):
         check_dev_fraction(dev)
     if not 0 <= seed < 2**32:
         raise OptionError(f"seed is {seed}; use a whole number from 0 to {2**32 - 1}")

@@ -1,13 +1,13 @@
 """A training as one value: on which texts, to which network, how, and what a resumed run has to have in common."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from offramp.calibration import Problem
-from offramp.data import LabelledTexts, Texts, check_disjoint, split_off_dev
+from offramp.data import Data, LabelledTexts, Texts, check_disjoint, split_off_dev
 from offramp.data.seen import SeenRows
 from offramp.data.unlabelled import split_off_texts
 from offramp.training.architecture import Architecture
@@ -100,7 +100,7 @@ class TrainingJob:
 
     def to_dict(self) -> dict[str, Any]:
         """What decides the model: only a run with the same may be resumed, and the folder's record tells of it."""
-        regime = asdict(self.regime)
+        regime = asdict(replace(self.regime, unlabeled=None))
         del regime["unlabeled"]  # the fingerprint says what texts they are
         return {
             "backbone": self.model,
@@ -114,8 +114,8 @@ class TrainingJob:
 
 def gathered(
     rows: AnyTexts,
-    dev: str | float,
-    read: Callable[[str], AnyTexts],
+    dev: Data | float,
+    read: Callable[[Data], AnyTexts],
     seed: int,
     *,
     models: Sequence[str],
@@ -125,18 +125,18 @@ def gathered(
     """The texts of a training, with dev rows that nothing else is or was fitted to.
 
     Args:
-        dev: the source of the dev rows, or the share of ``rows`` that is split off.
-        read: reads such a source.
+        dev: the dev rows, or the share of ``rows`` that is split off.
+        read: reads such rows.
         models: those that training starts from or learns from.
         same_split: whether the seed and share of their training would give the same dev rows again.
 
     Raises:
-        DataError: the source cannot be read, or the dev rows are among those of a training.
+        DataError: they cannot be read, or the dev rows are among those of a training.
     """
-    train, held_out = (rows, read(dev)) if isinstance(dev, str) else _split(rows, dev, seed)
+    train, held_out = _split(rows, dev, seed) if isinstance(dev, float | int) else (rows, read(dev))
     before = [seen for name in models for seen in fitted_before(name, train, held_out, same_split=same_split)]
     # Rows that were split off may repeat what is left: that is how such texts come.
-    apart = [train] if isinstance(dev, str) else []
+    apart = [] if isinstance(dev, float | int) else [train]
     check_disjoint(held_out, [*apart, *([] if unlabelled is None else [unlabelled])])
     return TrainingData(train=train, dev=held_out, unlabelled=unlabelled, before=tuple(before))
 

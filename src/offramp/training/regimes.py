@@ -4,8 +4,10 @@ What a regime comes to on a network of so many exits stands in ``phases.py``.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
+from offramp.data import LabelledTexts, Texts
 from offramp.errors import OptionError
 
 Name = Literal["joint", "weighted", "frozen", "mixed", "sweet", "alternating"]
@@ -38,8 +40,9 @@ class Regime:
 
     With ``distill`` the exits also learn what the last exit believes, or in its place a ``teacher`` (Hinton et al.
     2015): a fine-tuned classifier of the same labels, of any architecture, as a checkpoint for
-    ``AutoModelForSequenceClassification`` or a folder of ours. ``unlabeled`` is a source of more texts, which have no
-    other target. With one exit only a teacher's ``distill`` has a meaning.
+    ``AutoModelForSequenceClassification`` or a folder of ours. ``unlabeled`` are more texts, a source or in memory
+    (:class:`~offramp.data.Texts`), which have no other target. With one exit only a teacher's ``distill`` has a
+    meaning.
 
     Raises:
         OptionError: a value is not known or out of range, or two do not go together.
@@ -48,7 +51,10 @@ class Regime:
     name: Annotated[Name, "how the exits are taught"] = "joint"
     distill: Annotated[float, "weight of what a teacher or the last exit believes as a target; 0 = labels alone"] = 0.0
     teacher: Annotated[str | None, "fine-tuned classifier that teaches through distill: folder or hub id"] = None
-    unlabeled: Annotated[str | None, "more texts, which teach through distill: a source as that of the others"] = None
+    unlabeled: Annotated[
+        str | Path | LabelledTexts | Texts | None,
+        "more texts, which teach through distill: a source as that of the others",
+    ] = None
     consistent: Annotated[bool, "weigh a row most at the exit where it is likely to leave (COSEE)"] = False
     equilibrium: Annotated[bool, "layers before many exits get no larger gradients than others"] = False
 

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from offramp.data import Columns, check_trainable, encode_labels, read_labelled, read_texts
+from offramp.data import Columns, Data, check_trainable, encode_labels, read_labelled, read_texts
 from offramp.model.finding import check_checkpoint, check_classifier, check_exits
 from offramp.training.architecture import Architecture
 from offramp.training.checks import check_numbers, check_output, check_trackers
@@ -16,11 +16,11 @@ from offramp.training.unfinished import check_unfinished, check_workplace, workp
 
 
 def train(
-    model: str,
-    data: str,
+    model: str | Path,
+    data: Data,
     *,
     output: str | Path,
-    dev: str | float = 0.1,
+    dev: Data | float = 0.1,
     columns: Columns | None = None,
     architecture: Architecture | None = None,
     regime: Regime | None = None,
@@ -38,11 +38,12 @@ def train(
 
     Args:
         model: the encoder, or a model whose encoder training starts from: a folder or a hub id.
-        data: labelled texts: a csv, tsv, jsonl or parquet file, a folder, or a hub id.
+        data: labelled texts: a csv, tsv, jsonl or parquet file, a folder, a hub id, or data in memory; see
+            :func:`offramp.data.read_rows`.
         output: the model folder to write.
-        dev: labelled texts to choose the best epoch and fit temperatures on; or the share of ``data`` that is split
-            off for that, stratified and seeded.
-        columns: names of the columns of all texts.
+        dev: labelled texts, as ``data``, to choose the best epoch and fit temperatures on; or the share of ``data``
+            that is split off for that, stratified and seeded.
+        columns: names of the columns of all texts that have any.
         architecture: where exits sit, and what they are; by default four linear ones.
         regime: how the exits are taught; by default jointly, by the labels alone.
         recipe: optimisation settings; in regime ``frozen`` those of the encoder and its last exit, while the others are
@@ -61,7 +62,7 @@ def train(
             classify the texts.
         StorageError: the disk is full.
     """
-    folder, columns, listener = Path(output), columns or Columns(), listener or Listener()
+    folder, columns, listener, model = Path(output), columns or Columns(), listener or Listener(), str(model)
     architecture, regime = architecture or Architecture(), regime or Regime()
     check_numbers(dev, seed, recipe.trials)
     check_trackers(listener.report_to)

@@ -10,7 +10,7 @@ import numpy as np
 
 from offramp import environment
 from offramp.backends import AUTO, Engine
-from offramp.data import Columns, LabelledTexts, Texts, point_of, read_any, remember, temperatures_of, uses_of
+from offramp.data import Columns, Data, LabelledTexts, Texts, point_of, read_any, remember, temperatures_of, uses_of
 from offramp.engine import answers_of, check_model, check_rows, choose_engine, open_model, save_calibration
 from offramp.engine.choosing import processor_of
 from offramp.errors import CheckFailed, OptionError
@@ -104,7 +104,7 @@ class Tuned:
 
 def tune(
     model: str | Path,
-    data: str,
+    data: Data,
     *,
     columns: Columns | None = None,
     threshold: float | None = None,
@@ -135,8 +135,9 @@ def tune(
 
     Args:
         model: a model folder.
-        data: texts, as a source; labels are needed for an accuracy drop only.
-        columns: names of its columns.
+        data: texts, as a source or in memory, see :func:`offramp.data.read_rows`; labels are needed for an
+            accuracy drop only.
+        columns: names of their columns.
         threshold: take this one, and see what comes of it, even if it is slower than full depth.
         speedup: at least this many times as fast as full depth in one go, with the best accuracy (without labels:
             least disagreement). Speed is what the measured time of each stage lets expect.
