@@ -10,7 +10,8 @@ from conftest import tiny_model
 from keywords import Keywords
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
-from offramp.engine.cascade import Cascade, Encoder, TextMember
+from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
 from offramp.policy import Confidence, Patience, Threshold, replay
 from serving_models import TEXTS

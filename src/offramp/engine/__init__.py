@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from offramp.engine.predictions import Prediction as Prediction
     from offramp.engine.predictions import Predictions as Predictions
     from offramp.engine.predictions import column_names as column_names
+    from offramp.engine.text_stages import TextStage as TextStage
     from offramp.engine.tuning import Tuning as Tuning
     from offramp.engine.tuning import save_tunings as save_tunings
 
@@ -60,6 +61,7 @@ _HOMES = {
     "Prediction": "predictions",
     "Predictions": "predictions",
     "column_names": "predictions",
+    "TextStage": "text_stages",
     "Tuning": "tuning",
     "save_tunings": "tuning",
 }

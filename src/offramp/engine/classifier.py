@@ -13,11 +13,12 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
-from offramp.engine.cascade import Cascade, TextMember, TextStage
+from offramp.engine.cascade import Cascade
 from offramp.engine.choosing import DEFAULT_THRESHOLD, DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.runner import Runner
 from offramp.engine.stages import Stages
+from offramp.engine.text_stages import TextMember, TextStage
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold

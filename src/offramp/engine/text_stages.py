@@ -1,0 +1,112 @@
+"""Stages that read raw texts, before anything is tokenized."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.engine.stages import StageOutput
+
+# Characters of a text that count as a token where there is no tokenizer: only the relation between texts matters.
+_CHARACTERS_A_TOKEN = 4
+
+
+class TextStage(Protocol):
+    """An exit that reads raw texts, before anything is tokenized: a model of words, a list of keywords, a service."""
+
+    @property
+    def name(self) -> str:
+        """What the exit is called, such as ``words``."""
+
+    def fingerprint(self) -> str:
+        """Names all that its answers depend on."""
+
+    def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.float32]:
+        """What it says of each text, (rows, labels); the same in any company."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Raw texts, as a :class:`TextStage` reads them."""
+
+    texts: Sequence[str]
+    text_pairs: Sequence[str] | None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def alone(self, row: int) -> "Texts":
+        """One of the rows."""
+        here, pairs = slice(row, row + 1), self.text_pairs
+        return Texts(self.texts[here], None if pairs is None else pairs[here])
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Where each row stands, (rows,)."""
+        return np.arange(len(self))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """About as many tokens as texts of that size have, (rows,)."""
+        sizes = np.fromiter(map(len, self.texts), np.int64, len(self))
+        if self.text_pairs is not None:
+            sizes += np.fromiter(map(len, self.text_pairs), np.int64, len(self))
+        return 1 + sizes // _CHARACTERS_A_TOKEN
+
+    @property
+    def truncated(self) -> NDArray[np.bool_]:
+        """Nothing is ever lost."""
+        return np.zeros(len(self), np.bool_)
+
+
+class TextMember:
+    """A :class:`TextStage` as a member of a cascade.
+
+    Attributes:
+        layers: number of layers run before each of its exits.
+    """
+
+    layers: tuple[int, ...] = (0,)
+
+    def __init__(self, stage: TextStage) -> None:
+        self._stage = stage
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its one exit is called."""
+        return (self._stage.name,)
+
+    def fingerprint(self) -> str:
+        """Names all that its answers depend on."""
+        return f"{self._stage.name} {self._stage.fingerprint()}"
+
+    def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Texts:
+        """Takes the texts as they are."""
+        return Texts(texts, text_pairs)
+
+    def joined(self, parts: Sequence[Texts]) -> Texts:
+        """The rows of all readings, one after the other."""
+        pairs = [text for part in parts for text in part.text_pairs or ()]
+        return Texts([text for part in parts for text in part.texts], pairs or None)
+
+    def batches(self, read: Texts, token_budget: int) -> Iterator[Texts]:
+        """All rows at once: nothing is padded, so nothing is gained by sorting."""
+        if len(read):
+            yield read
+
+    def batch(self, parts: Sequence[tuple[Texts, int]], length: int) -> Texts:
+        """Rows from several readings, each named by its reading and its place there."""
+        pairs = [read.text_pairs[row] for read, row in parts if read.text_pairs is not None]
+        return Texts([read.texts[row] for read, row in parts], pairs or None)
+
+    def blank(self, rows: int, length: int, *, pairs: bool) -> Texts:
+        """Rows of some length that mean nothing."""
+        texts = [" " * _CHARACTERS_A_TOKEN * length] * rows
+        return Texts(texts, texts if pairs else None)
+
+    def run(self, stage: int, state: Texts, lengths: NDArray[np.int64]) -> StageOutput:
+        """Asks the stage; nobody goes on from what it has worked out."""
+        logits = np.asarray(self._stage.logits(state.texts, state.text_pairs), np.float32)
+        return StageOutput(None, logits)
