@@ -14,7 +14,7 @@ from offramp.data.seen import FITTING
 from offramp.errors import DataError
 from offramp.folder import TRAINING
 from offramp.training import Architecture, Regime
-from toys import QUICK, single, write_jsonl
+from toys import QUICK, quick, single, write_jsonl
 
 TRAIN, DEV, CAL = single(240, 1), single(60, 2), single(400, 3)
 
@@ -75,10 +75,10 @@ def test_verbs_take_what_users_hold(model, tmp_path):
     known = LabelledTexts.of(*rows)
     found = offramp.calibrate(folder, fresh).after
     assert found.fitted_on == LabelledTexts.of(fresh["text"], fresh["label"]).fingerprint
-    tuned = offramp.tune(folder, rows, max_disagreement=0.05, seconds=0.01)
+    tuned = offramp.tune(folder, rows, **quick(max_disagreement=0.05))
     assert tuned.data["fingerprint"] == known.fingerprint
     assert tuned.data["labelled"]
-    other = offramp.tune(folder, texts(single(300, 8)), threshold=0.9, name="other", seconds=0.01)
+    other = offramp.tune(folder, texts(single(300, 8)), **quick(threshold=0.9, name="other"))
     assert not other.data["labelled"]
     evaluation = offramp.evaluate(folder, pd.DataFrame(CAL), thresholds=[0.9], seconds=0.01)
     assert evaluation.data.fingerprint == known.fingerprint

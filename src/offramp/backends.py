@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 from offramp.errors import OptionError, first_line
 
@@ -47,6 +47,19 @@ class Engine:
 
 REFERENCE = Engine(TORCH, "fp32")
 """What every other engine is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a model folder runs on, as for :func:`offramp.load`; a classifier in memory runs in its own already."""
+
+    backend: Annotated[str, "torch, or an exported one"] = AUTO
+    precision: Annotated[str, "of the backend's"] = AUTO
+    threads: Annotated[int | None, "processor threads; default: the backend's choice"] = None
+
+
+AUTOMATIC = Runtime()
+"""The fastest of what a model folder was exported to and measured in, with the backend's own choice of threads."""
 
 
 @dataclass(frozen=True, slots=True)

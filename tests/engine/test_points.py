@@ -78,13 +78,13 @@ def test_files_are_scored_at_a_point_and_resumed_only_there(folder, tmp_path, mo
     taken = classifier.predict(TEXTS, at="patient").layers.tolist()
     assert scored.exits == {f"layer {layers}": taken.count(layers) for layers in (1, 2, 4)}
 
-    def stopping(rows):
-        if rows == 16:
+    def stopping(what, rows, total):
+        if rows > 16:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("offramp.engine.predict_file.WINDOW", 8)
     with pytest.raises(KeyboardInterrupt):
-        predict(folder, input=source, output=output, at="patient", on_rows=stopping)
+        predict(folder, input=source, output=output, at="patient", on_progress=stopping)
     with pytest.raises(OptionError, match="a run with another exit rule"):
         predict(folder, input=source, output=output, at="half", resume=True)
     # What counts is the rule, not its name.

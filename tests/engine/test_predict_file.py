@@ -13,8 +13,9 @@ import pytest
 from pyarrow import parquet
 
 from conftest import WORDS, tiny_model
+from offramp.backends import Runtime
 from offramp.calibration import Calibration
-from offramp.data import Columns
+from offramp.data import Columns, Writer
 from offramp.engine import predict, torch_classifier
 from offramp.engine.runner import Runner
 from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
@@ -71,11 +72,23 @@ def read(name):
         return list(csv.DictReader(stream, delimiter="\t" if name.endswith(".tsv") else ","))
 
 
+def after_writing(monkeypatch, tell):
+    """Has ``tell`` hear of the number of rows that are in the file, each time that some were written."""
+    write = Writer.write
+
+    def told(writer, *args):
+        write(writer, *args)
+        tell(writer.progress.rows)
+
+    monkeypatch.setattr(Writer, "write", told)
+
+
 @pytest.mark.parametrize("output", ["out.jsonl", "out.csv", "out.tsv", "out.parquet"])
 @pytest.mark.parametrize("window", [7, 8192])
 def test_every_format(output, window, classifier, source, texts, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "WINDOW", window)
     progress = []
+    after_writing(monkeypatch, progress.append)
     scored = predict(
         classifier,
         input=source,
@@ -83,7 +96,6 @@ def test_every_format(output, window, classifier, source, texts, monkeypatch, tm
         threshold=THRESHOLD,
         probabilities=True,
         keep=["id"],
-        on_rows=progress.append,
     )
     expected = classifier.predict([text.strip() for text in texts], threshold=THRESHOLD)
     rows = read(output)
@@ -143,8 +155,10 @@ def test_kept_columns_go_from_parquet_to_parquet_as_they_are(resume, classifier,
         def stop(rows):
             raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            predict(classifier, on_rows=stop, **options)
+        with monkeypatch.context() as patch:
+            after_writing(patch, stop)
+            with pytest.raises(KeyboardInterrupt):
+                predict(classifier, **options)
     predict(classifier, resume=resume, **options)
     read, written = parquet.read_table("in.parquet", columns=list(columns)), parquet.read_table("out.parquet")
     written = written.select([f"my {name}" for name in columns])
@@ -171,8 +185,9 @@ def test_a_run_with_other_quoting_is_not_resumed(classifier, monkeypatch):
     def stop(rows):
         raise KeyboardInterrupt
 
+    after_writing(monkeypatch, stop)
     with pytest.raises(KeyboardInterrupt):
-        predict(classifier, input="in.csv", output="out.csv", on_rows=stop)
+        predict(classifier, input="in.csv", output="out.csv")
     with pytest.raises(OptionError, match="a run with another quoting"):
         predict(classifier, input="in.csv", output="out.csv", columns=Columns(quoting="none"), resume=True)
 
@@ -197,7 +212,7 @@ def test_a_folder_instead_of_a_classifier(classifier, source, tmp_path):
 @pytest.mark.parametrize("option", [{"backend": "openvino"}, {"precision": "bf16"}, {"threads": 2}], ids=str)
 def test_options_of_loading_are_refused_for_a_classifier_in_memory(option, classifier, source, tmp_path):
     with pytest.raises(OptionError, match=r"would do nothing to a classifier in memory, .* or give the model folder"):
-        predict(classifier, input=source, output=str(tmp_path / "out.csv"), **option)
+        predict(classifier, input=source, output=str(tmp_path / "out.csv"), runtime=Runtime(**option))
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -312,16 +327,19 @@ def test_a_resumed_run_ends_like_an_unbroken_one(output, broken_off, classifier,
     broken_off(output)
     with (tmp_path / f"{output}.unfinished" / "rows").open("ab") as rows:
         rows.write(b"torn")
-    classify, seen, progress = Runner.complete, [], []
+    classify, seen, progress, written = Runner.complete, [], [], []
 
     def counted(*args, **others):
         seen.append(len(args[1].exits))
         return classify(*args, **others)
 
     monkeypatch.setattr(Runner, "complete", counted)
-    resumed = predict(classifier, input=source, output=output, resume=True, on_rows=progress.append, **OPTIONS)
+    with monkeypatch.context() as patch:
+        after_writing(patch, written.append)
+        options = {**OPTIONS, "on_progress": lambda what, done, total: progress.append(done)}
+        resumed = predict(classifier, input=source, output=output, resume=True, **options)
     assert seen == [7, 7, 2]  # nothing is classified again
-    assert progress == [14, 21, 28, 30]
+    assert (progress[0], written) == (14, [21, 28, 30])
     assert resumed == predict(classifier, input=source, output=f"whole-{output}", **OPTIONS)
     assert (tmp_path / output).read_bytes() == (tmp_path / f"whole-{output}").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output, f"whole-{output}"]
@@ -437,7 +455,7 @@ def test_progress_comes_before_a_window_is_done(classifier, source):
     assert 0 < rows[0] < rows[-1] == ROWS
 
 
-def test_a_stream_is_answered_before_its_end(classifier, texts):
+def test_a_stream_is_answered_before_its_end(classifier, texts, monkeypatch):
     """Half of the rows are answered before the others are sent."""
     os.mkfifo("in")
     written, lines = [], [json.dumps({"text": text}) + "\n" for text in texts]
@@ -452,7 +470,8 @@ def test_a_stream_is_answered_before_its_end(classifier, texts):
 
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
-    predict(classifier, input="in", output="out.jsonl", on_rows=written.append)
+    after_writing(monkeypatch, written.append)
+    predict(classifier, input="in", output="out.jsonl")
     sender.join()
     streamed = read("out.jsonl")
     Path("in.jsonl").write_text("".join(lines))

@@ -14,7 +14,7 @@ from offramp.errors import ModelFolderError, OptionError
 from offramp.folder import export_folder
 from offramp.model import save
 from offramp.policy import read_operating_points
-from toys import LABELS, single, write_jsonl, write_model
+from toys import LABELS, quick, single, write_jsonl, write_model
 
 pytestmark = pytest.mark.usefixtures("toy_backend")
 
@@ -60,7 +60,7 @@ def test_it_runs_unasked_where_it_was_fastest(model):
 
 def test_points_are_kept_for_it_and_for_no_other(model, data, tmp_path):
     unseen = write_jsonl(tmp_path / "unseen.jsonl", single(60, seed=4))
-    tuned = offramp.tune(model, unseen, threshold=0.6, name="mine", backend="toy", seconds=0.01, threads=1)
+    tuned = offramp.tune(model, unseen, **quick(threshold=0.6, name="mine", backend="toy"))
     (point,) = read_operating_points(model).points
     assert (point.engine, point) == (TOY, tuned.points[0])
     classifier = offramp.load(model, backend="toy")

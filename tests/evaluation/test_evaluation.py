@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from conftest import LAYERS, tiny_model
 from evaluations import SEEN
-from offramp.backends import REFERENCE
+from offramp.backends import REFERENCE, Runtime
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, LabelledTexts, remember
 from offramp.engine import load, torch_classifier
@@ -287,7 +287,7 @@ def test_a_folder_is_read_and_named(tmp_path, rows):
 
 def test_threads_are_used_and_given_back(rows):
     before = torch.get_num_threads()
-    assert evaluate(classifier(), rows, thresholds=(0.9,), threads=2).environment["threads"] == 2
+    assert evaluate(classifier(), rows, thresholds=(0.9,), runtime=Runtime(threads=2)).environment["threads"] == 2
     assert torch.get_num_threads() == before
 
 
@@ -306,7 +306,7 @@ def test_progress_is_told(rows):
         ({"thresholds": (float("nan"),)}, "threshold is nan"),
         ({"seconds": 0}, "seconds is 0; it must be above 0"),
         ({"seconds": float("nan")}, "seconds is nan"),
-        ({"threads": 0}, "threads is 0"),
+        ({"runtime": Runtime(threads=0)}, "threads is 0"),
         ({"seed": -1}, "seed is -1"),
     ],
 )
@@ -319,10 +319,10 @@ def test_options_out_of_range_are_refused(rows, options, message):
     ("options", "message"),
     [
         (
-            {"backend": "openvino"},
+            {"runtime": Runtime("openvino")},
             "backend 'openvino' would do nothing to a classifier in memory, .* torch fp32",
         ),
-        ({"backend": "torch", "precision": "bf16"}, "backend 'torch' and precision 'bf16' would do nothing"),
+        ({"runtime": Runtime("torch", "bf16")}, "backend 'torch' and precision 'bf16' would do nothing"),
     ],
 )
 def test_options_of_loading_are_refused_for_a_classifier_in_memory(rows, options, message):

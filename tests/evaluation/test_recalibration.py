@@ -11,7 +11,7 @@ from offramp.errors import DataError, ModelFolderError, StorageError
 from offramp.evaluation import calibrate
 from offramp.policy import read_operating_points
 from offramp.tuning import tune
-from toys import multi, names, pairs, single, write_jsonl, write_model
+from toys import multi, names, pairs, quick, single, write_jsonl, write_model
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_points_of_other_temperatures_are_void(folder, data, tmp_path):
     calibrate(folder, data)
     unseen = write_jsonl(tmp_path / "unseen.jsonl", single(40, seed=1))
     for precision in ("fp32", "bf16"):
-        tune(folder, unseen, threshold=0.5, backend="torch", precision=precision, seconds=0.01, threads=1)
+        tune(folder, unseen, **quick(threshold=0.5, backend="torch", precision=precision))
     assert calibrate(folder, data).void == ()
     more = write_jsonl(tmp_path / "more.jsonl", single(60, seed=2))
     assert calibrate(folder, more).void == read_operating_points(folder).points

@@ -64,13 +64,12 @@ def expected(classifier, source, tmp_path_factory):
 
 def run(found, source, output, **more):
     return predict(
-        found.classifier,
+        found,
         input=source,
         output=str(output),
         threshold=THRESHOLD,
         keep=["id"],
         probabilities=True,
-        score=found.score,
         **more,
     )
 
@@ -89,30 +88,33 @@ def test_the_file_is_that_of_one_process(folder, source, expected, tmp_path):
 def test_workers_that_are_killed_lose_and_repeat_nothing(folder, source, expected, tmp_path):
     killed = []
 
-    def kill(rows):
+    def kill(what, rows, total):
         if len(killed) < 2:
             killed.append(process_of(found.actors[len(killed)]))
             os.kill(killed[-1], signal.SIGKILL)
 
     with pool(folder, TWO) as found:
-        assert run(found, source, tmp_path / "out.jsonl", on_rows=kill) == expected[0]
+        assert run(found, source, tmp_path / "out.jsonl", on_progress=kill) == expected[0]
         assert process_of(found.actors[0]) not in killed
     assert len(killed) == 2
     assert (tmp_path / "out.jsonl").read_bytes() == expected[1]
 
 
 def test_a_run_that_was_broken_off_is_resumed(folder, source, expected, tmp_path):
-    def give_up(rows):
+    def give_up(what, rows, total):
         if rows > ROWS // 2:
             raise KeyboardInterrupt
 
     output = tmp_path / "out.jsonl"
     with pool(folder, TWO) as found:
         with pytest.raises(KeyboardInterrupt):
-            run(found, source, output, on_rows=give_up)
+            run(found, source, output, on_progress=give_up)
         assert not output.exists()
         rows = []
-        assert run(found, source, output, resume=True, on_rows=rows.append) == expected[0]
+        assert (
+            run(found, source, output, resume=True, on_progress=lambda what, done, total: rows.append(done))
+            == expected[0]
+        )
     assert rows[0] > ROWS // 2
     assert output.read_bytes() == expected[1]
 
@@ -215,11 +217,10 @@ def test_kept_columns_are_as_they_were(folder, tmp_path):
     output = tmp_path / "out.parquet"
     with pool(folder, TWO) as found:
         predict(
-            found.classifier,
+            found,
             input=str(tmp_path / "in.parquet"),
             output=str(output),
             keep=table.column_names,
-            score=found.score,
         )
     written = parquet.read_table(output).select(table.column_names)
     assert written.schema.types == table.schema.types

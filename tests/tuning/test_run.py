@@ -26,7 +26,7 @@ from offramp.policy import (
 from offramp.training import Architecture, train
 from offramp.tuning import check, tune
 from offramp.tuning.rows import Measured
-from toys import LABELS, QUICK, multi, names, pairs, single, write_jsonl, write_model
+from toys import LABELS, QUICK, multi, names, pairs, quick, single, write_jsonl, write_model
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def place(trained, tmp_path):
 
 
 def tuned(place, data="cal", **options):
-    return tune(place / "model", str(place / f"{data}.jsonl"), **{"seconds": 0.01, "threads": 1, **options})
+    return tune(place / "model", str(place / f"{data}.jsonl"), **quick(**options))
 
 
 def points_in(place):
@@ -269,7 +269,7 @@ def test_rows_of_the_temperatures_can_be_split(place):
 
 
 def test_all_rules_are_compared(place):
-    result = tuned(place, compare=True)
+    result = tuned(place, compare_rules=True)
     assert {line.rule for line in result.comparison} == set(CRITERIA)
     assert tuned(place).comparison == ()
 
@@ -319,7 +319,7 @@ def test_several_labels(tmp_path):
     folder = write_model(tmp_path / "model", labels=LABELS, problem_type="multi_label_classification")
     data = write_jsonl(tmp_path / "data.jsonl", multi(200))
     for options in ({"max_accuracy_drop": 0.5}, {"max_disagreement": 0.9}, {"speedup": 1.2, "rule": "gate"}):
-        (point,) = tune(folder, data, seconds=0.01, threads=1, **options).points
+        (point,) = tune(folder, data, **quick(**options)).points
         assert 0 <= point.seen.accuracy <= 1
         assert len(offramp.load(folder).predict(["w1"], at="tuned")) == 1
 
@@ -328,7 +328,7 @@ def test_pairs(tmp_path):
     folder = write_model(tmp_path / "model", text_pair=True)
     data = write_jsonl(tmp_path / "data.jsonl", pairs(80))
     columns = Columns(text="first", text_pair="second")
-    (point,) = tune(folder, data, columns=columns, threshold=0.6, seconds=0.01, threads=1).points
+    (point,) = tune(folder, data, columns=columns, **quick(threshold=0.6)).points
     assert point.seen.rows == 80
     with pytest.raises(DataError, match="trained on pairs of texts; name the column"):
         tune(folder, data, columns=Columns(text="first"), threshold=0.6)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp import environment
-from offramp.backends import AUTO, REFERENCE, Engine
+from offramp.backends import AUTO, REFERENCE, Engine, Runtime
 from offramp.benchmark.baseline import Baseline, check_comparable
 from offramp.benchmark.contenders import Contender, Kind, contenders, engines_of
 from offramp.benchmark.doubts import doubts_of
@@ -21,7 +21,7 @@ from offramp.benchmark.worker import measure_apart
 from offramp.data import Columns, Data, LabelledTexts, Texts, read_any, read_texts, uses_of
 from offramp.data.wording import count
 from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_rows, save_tunings, targets_of
-from offramp.engine.choosing import check_engine, processor_of
+from offramp.engine.choosing import check_engine, model_folder, processor_of
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
 from offramp.files import check_folder_writable
@@ -81,7 +81,7 @@ class _Data:
 
 
 def bench(
-    model: str | Path,
+    model: "str | Path | Classifier",
     data: Data,
     *,
     columns: Columns | None = None,
@@ -105,7 +105,7 @@ def bench(
     cost on average; with each number of threads in a process of its own.
 
     Args:
-        model: a model folder.
+        model: a model folder, or a classifier that was loaded from one.
         data: texts, as a source or in memory; see :func:`offramp.data.read_rows`.
         columns: names of their columns.
         labelled: whether to look for labels, for accuracy; texts without any are measured, too.
@@ -129,14 +129,14 @@ def bench(
     Raises:
         DataError: the data cannot be read or do not fit the model.
         ModelFolderError: the folder is not an offramp model, or damaged.
-        OptionError: an option is out of range, or the baseline cannot be compared with.
+        OptionError: an option is out of range, the baseline cannot be compared with, or the classifier has no folder.
         OfframpError: a process that measures died.
     """
-    folder = Path(model)
+    folder = model_folder(model, "bench")
     options = _options(thresholds, points, threads, token_budgets, seconds, seed)
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
-    known = check_model(folder, **asdict(REFERENCE))
+    known = check_model(folder, Runtime(**asdict(REFERENCE)))
     if autotune:
         check_folder_writable(folder)
     _check_names(folder, backends, precisions, options.points)

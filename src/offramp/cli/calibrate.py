@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand, panels
+from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
@@ -33,7 +34,8 @@ def command(
 
     if json is not None:
         check_writable(Path(json))
-    result = calibrate(model, data, columns=columns)
+    with progress() as update:
+        result = calibrate(model, data, columns=columns, on_progress=update)
     if json is not None:
         write_json(Path(json), CALIBRATION.content(result.after))
     rows = [

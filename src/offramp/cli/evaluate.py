@@ -1,12 +1,13 @@
 """``offramp evaluate``."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, At, ModelFolder, Runtime, Threshold, Wide, expand, panels
+from offramp.backends import Runtime
+from offramp.cli.options import COLUMN_OPTIONS, RUNTIME_HELP, SOURCE, At, ModelFolder, Threshold, Wide, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
@@ -41,7 +42,7 @@ class Results:
     Results=("results", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
-@expand("runtime", Runtime)
+@expand("runtime", Runtime, annotations=RUNTIME_HELP)
 @expand("results", Results, names={"card": "card/--no-card"})
 def command(
     model: ModelFolder,
@@ -79,7 +80,7 @@ def command(
             focus=threshold if at is None else at,
             show_texts=results.show_texts,
             seconds=seconds,
-            **asdict(runtime),
+            runtime=runtime,
             seed=seed,
             on_progress=update,
         )

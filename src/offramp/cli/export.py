@@ -69,9 +69,9 @@ def command(
     with progress() as update:
         done = export(
             model,
+            data,
             backend=backend,
             precision=precision,
-            data=data,
             columns=columns,
             threads=threads,
             on_progress=update,

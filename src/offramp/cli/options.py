@@ -5,7 +5,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import typer
@@ -159,6 +159,7 @@ def expand(
     presets: Mapping[str, Any] | None = None,
     names: dict[str, str] | None = None,
     without: Collection[str] = (),
+    annotations: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[_Command], _Command]:
     """Replaces one parameter of a command by an option for each field of a dataclass.
 
@@ -173,8 +174,9 @@ def expand(
             change single values. The first is the default, and the help shows its values.
         names: option names of the fields, where they differ from the field's.
         without: fields that the command has no use for; they keep their defaults.
+        annotations: of fields whose choices only the command line knows, in the place of their own.
     """
-    hints = get_type_hints(group, include_extras=True)
+    hints = get_type_hints(group, include_extras=True) | dict(annotations)
     shown = [field for field in fields(group) if field.name not in without]
     options = [
         _option(
@@ -204,17 +206,15 @@ def expand(
     return lambda command: _with_options(command, parameter, options, make)
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What a model runs on."""
-
-    backend: Annotated[
+# What can be chosen of a :class:`offramp.backends.Runtime` stands in the table of backends.
+RUNTIME_HELP = {
+    "backend": Annotated[
         BackendChoice, f"{TORCH}, or an exported one: {', '.join(backends())}; auto = the fastest", "BACKEND"
-    ] = AUTO
-    precision: Annotated[
+    ],
+    "precision": Annotated[
         PrecisionChoice, f"{either(precisions_of(AUTO))}, as far as the backend has it; auto = the fastest", "PRECISION"
-    ] = AUTO
-    threads: Annotated[int | None, "processor threads; default: the backend's choice"] = None
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """``offramp predict``."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, At, ModelFolder, Resume, Runtime, Threshold, expand, panels
+from offramp.backends import AUTOMATIC, Runtime
+from offramp.cli.options import COLUMN_OPTIONS, RUNTIME_HELP, SOURCE, At, ModelFolder, Resume, Threshold, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say
 from offramp.data.columns import Columns
@@ -16,7 +16,7 @@ from offramp.errors import OptionError
 from offramp.scale.workers import Workers
 
 if TYPE_CHECKING:
-    from offramp.engine import Classifier, Scorer
+    from offramp.scale.batch import Pool
 
 EXAMPLES = (
     "offramp predict reviews-model --input new.jsonl --output labelled.parquet --at safe --keep text",
@@ -31,7 +31,7 @@ EXAMPLES = (
     Cluster=("ray", "workers"),
 )
 @expand("workers", Workers, optional=True)
-@expand("runtime", Runtime)
+@expand("runtime", Runtime, annotations=RUNTIME_HELP)
 @expand("columns", Columns, names=COLUMN_OPTIONS, without=("label", "label_separator"))
 def command(
     model: ModelFolder,
@@ -65,10 +65,10 @@ def command(
 
     kept = _renamed(keep.split(",")) if keep else {}
     if ray:  # a cluster is not begun in vain
-        check_model(model, backend=runtime.backend, precision=runtime.precision, threshold=threshold, at=at)
+        check_model(model, runtime, threshold=threshold, at=at)
         open_rows(input, output, columns, list(kept), resume=resume)
     with (
-        _pool(model, Workers(**workers), runtime) if ray else nullcontext((model, None)) as (runs, score),
+        _pool(model, Workers(**workers), runtime) if ray else nullcontext(model) as runs,
         progress() as update,
     ):
         scored = predict(
@@ -82,9 +82,8 @@ def command(
             keep=kept,
             resume=resume,
             on_progress=update,
-            score=score,
             # On a cluster the pool has loaded the model already.
-            **asdict(Runtime() if ray else runtime),
+            runtime=AUTOMATIC if ray else runtime,
         )
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after {name}" for name, rows in scored.exits.items())
     classified = count(scored.rows, "row classified; it left", "rows classified; they left")
@@ -103,10 +102,8 @@ def _renamed(columns: Sequence[str]) -> dict[str, str]:
     return {old: new or old for old, _, new in halves}
 
 
-@contextmanager
-def _pool(model: str, workers: Workers, runtime: Runtime) -> Iterator[tuple["Classifier", "Scorer"]]:
-    """The model, and the processes that classify with it."""
+def _pool(model: str, workers: Workers, runtime: Runtime) -> "AbstractContextManager[Pool]":
+    """The processes that classify with a model."""
     from offramp.scale import pool
 
-    with pool(model, workers, backend=runtime.backend, precision=runtime.precision) as found:
-        yield found.classifier, found.score
+    return pool(model, workers, backend=runtime.backend, precision=runtime.precision)

@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 
-from offramp.cli.options import At, ModelFolder, Runtime, Threshold, expand, panels
+from offramp.backends import Runtime
+from offramp.cli.options import RUNTIME_HELP, At, ModelFolder, Threshold, expand, panels
 from offramp.cli.terminal import quiet_libraries, say
 from offramp.serving.settings import Settings
 
@@ -26,7 +27,7 @@ EXAMPLES = (
     Drift=("settings_audit_share", "settings_expected_disagreement", "settings_fall_back_to"),
 )
 @expand("settings", Settings)
-@expand("runtime", Runtime, without=["threads"])
+@expand("runtime", Runtime, annotations=RUNTIME_HELP, without=["threads"])
 def command(
     model: ModelFolder,
     settings: Settings,

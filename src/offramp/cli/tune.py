@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, Runtime, Wide, expand, panels
+from offramp.backends import Runtime
+from offramp.cli.options import COLUMN_OPTIONS, RUNTIME_HELP, SOURCE, JsonFile, ModelFolder, Wide, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.tuning.selection import Selection
 
 if TYPE_CHECKING:
     from offramp.policy import AtCost, OperatingPoint, Promise
@@ -23,22 +25,9 @@ EXAMPLES = (
 )
 
 
-Rule = Literal[
-    "confidence",
-    "certainty",
-    "lead",
-    "patience",
-    "patient-certainty",
-    "geometric-mean",
-    "agreement",
-    "gate",
-    "per-exit",
-]
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an operating point is to keep, and how that is promised."""
+    """What an operating point is to keep; the keywords of :func:`offramp.tune`."""
 
     max_disagreement: Annotated[float | None, "as fast as possible, at most this share of predictions changed", "E"] = (
         None
@@ -47,46 +36,27 @@ class Target:
     speedup: Annotated[float | None, "as good as possible at S times the speed of full depth", "S"] = None
     threshold: Annotated[float | None, "take this threshold", "T"] = None
     confidence: Annotated[float, "probability with which the promise is kept"] = 0.95
-    method: Annotated[
-        Literal["empirical", "crc", "ltt", "ucb"] | None,
-        "empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop",
-    ] = None
-    rule: Annotated[
-        Rule | None,
-        "what is compared with thresholds: per-exit (confidence, with a threshold for each exit; the default), "
-        "confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, agreement or "
-        "gate",
-    ] = None
     name: Annotated[str | None, "name of the point; default: tuned"] = None
 
 
 @panels(
-    Data=("data", "columns", "split"),
-    Target=("target",),
-    Point=("target_name", "default"),
-    Measurement=("runtime", "seconds", "seed"),
-    Results=("compare_rules", "json", "wide"),
+    Data=("data", "columns", "selection_split"),
+    Target=("target", "selection_method", "selection_rule"),
+    Point=("target_name", "selection_default"),
+    Measurement=("runtime", "selection_seconds", "selection_seed"),
+    Results=("selection_compare_rules", "json", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("target", Target)
-@expand("runtime", Runtime)
+@expand("selection", Selection)
+@expand("runtime", Runtime, annotations=RUNTIME_HELP)
 def command(
     model: ModelFolder,
     data: Annotated[str, typer.Option(help=f"Texts the model has not seen, with or without labels: {SOURCE}.")],
     columns: Columns,
     target: Target,
+    selection: Selection,
     runtime: Runtime,
-    default: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Point to use from now on where nothing else is asked for.")
-    ] = None,
-    split: Annotated[
-        bool, typer.Option("--split", help="Refit the temperatures on one half of the rows, choose on the other.")
-    ] = False,
-    compare_rules: Annotated[
-        bool, typer.Option("--compare-rules", help="Also compare the accuracy of all rules at equal cost.")
-    ] = False,
-    seconds: Annotated[float, typer.Option(help="About how long the timed runs may take.")] = 10.0,
-    seed: Annotated[int, typer.Option(help="Seed of random halves and resamples.")] = 0,
     json: JsonFile = None,
     wide: Wide = False,
 ) -> None:
@@ -106,12 +76,8 @@ def command(
             data,
             columns=columns,
             **asdict(target),
-            default=default,
-            split=split,
-            compare=compare_rules,
-            **asdict(runtime),
-            seconds=seconds,
-            seed=seed,
+            selection=selection,
+            runtime=runtime,
             on_progress=update,
         )
     if json is not None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from offramp.engine.loading import load as load
     from offramp.engine.loading import open_export as open_export
     from offramp.engine.loading import torch_classifier as torch_classifier
+    from offramp.engine.predict_file import Elsewhere as Elsewhere
     from offramp.engine.predict_file import Scored as Scored
-    from offramp.engine.predict_file import Scorer as Scorer
     from offramp.engine.predict_file import Window as Window
     from offramp.engine.predict_file import check_columns as check_columns
     from offramp.engine.predict_file import columns_of as columns_of
@@ -52,7 +52,7 @@ _HOMES = {
     "open_export": "loading",
     "torch_classifier": "loading",
     "Scored": "predict_file",
-    "Scorer": "predict_file",
+    "Elsewhere": "predict_file",
     "Window": "predict_file",
     "check_columns": "predict_file",
     "columns_of": "predict_file",

@@ -3,11 +3,12 @@
 PyTorch takes seconds to import, and what a user mistyped shall not take seconds to be told.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp import environment
-from offramp.backends import AUTO, TORCH, Engine, backend_names, backends, precisions_of
+from offramp.backends import AUTO, AUTOMATIC, TORCH, Engine, Runtime, backend_names, backends, precisions_of
 from offramp.engine.exports import Export, exports_of, not_exported, read_export
 from offramp.errors import OptionError
 from offramp.extras import check_installed
@@ -25,16 +26,16 @@ DEFAULT_TOKEN_BUDGET = 2048
 WINDOW = 8192
 
 
-def choose_engine(folder: Path, backend: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
-    """Gives the engine that a model folder runs in; the arguments are those of :func:`offramp.load`.
+def choose_engine(folder: Path, runtime: Runtime = AUTOMATIC) -> Engine:
+    """Gives the engine that a model folder runs in.
 
     Raises:
         ModelFolderError: the folder is not exported to the backend, or what is there is damaged or out of date.
         OptionError: the backend has no such precision, or a value is out of range.
         MissingExtraError: the backend is not installed.
     """
-    check_engine(backend, precision, threads)
-    engine = _choose(folder, backend, precision, threads)
+    check_engine(runtime.backend, runtime.precision, runtime.threads)
+    engine = _choose(folder, runtime.backend, runtime.precision, runtime.threads)
     if engine.exported:
         chosen = backends()[engine.backend]
         check_installed(f"the backend {chosen.name}", chosen.extra, *chosen.packages)
@@ -43,16 +44,14 @@ def choose_engine(folder: Path, backend: str = AUTO, precision: str = AUTO, thre
 
 def check_model(
     model: "str | Path | Classifier",
+    runtime: Runtime = AUTOMATIC,
     *,
-    backend: str = AUTO,
-    precision: str = AUTO,
-    threads: int | None = None,
     threshold: float | None = None,
     at: str | None = None,
 ) -> "Classifier | Described":
     """Makes sure that a model can run as asked, as far as that shows without loading it; tells what is known of it.
 
-    The arguments are those of :func:`offramp.load` and of :meth:`offramp.Classifier.predict`.
+    ``threshold`` and ``at`` are those of :meth:`offramp.Classifier.predict`.
 
     Raises:
         ModelFolderError, OptionError, MissingExtraError: as :func:`offramp.load`; threshold and at are both given, the
@@ -62,7 +61,7 @@ def check_model(
     check_one_given(threshold=threshold, at=at)
     if threshold is not None:
         check_threshold(threshold)
-    check_unloaded(model, backend=backend, precision=precision)
+    check_unloaded(model, backend=runtime.backend, precision=runtime.precision)
     if not isinstance(model, str | Path):
         return model
     folder = Path(model)
@@ -71,19 +70,14 @@ def check_model(
 
         folder = folder_of(model)
     described = check_folder(folder)
-    engine = choose_engine(folder, backend, precision, threads)
+    engine = choose_engine(folder, runtime)
     if at is not None:
         read_operating_points(folder).at(at, engine)
     return described
 
 
 def open_model(
-    model: "str | Path | Classifier",
-    *,
-    backend: str = AUTO,
-    precision: str = AUTO,
-    threads: int | None = None,
-    on_progress: OnProgress = unheard,
+    model: "str | Path | Classifier", runtime: Runtime = AUTOMATIC, on_progress: OnProgress = unheard
 ) -> "Classifier":
     """Loads a model folder as :func:`offramp.load` does; a classifier in memory is given back as it is."""
     if not isinstance(model, str | Path):
@@ -91,7 +85,22 @@ def open_model(
     on_progress("loading the model", 0, None)
     from offramp.engine.loading import load
 
-    return load(model, backend=backend, precision=precision, threads=threads)
+    return load(model, **asdict(runtime))
+
+
+def model_folder(model: "str | Path | Classifier", verb: str) -> Path:
+    """The folder of a model, for a verb that cannot do without.
+
+    Raises:
+        OptionError: a classifier in memory has none.
+    """
+    folder = Path(model) if isinstance(model, str | Path) else model.folder
+    if folder is None:
+        raise OptionError(
+            f"{verb} works on a model folder, and this classifier has none: it is in memory alone; give a folder, or "
+            "what offramp.load made of one"
+        )
+    return folder
 
 
 def processor_of(engine: Engine, device: str | None = None) -> str:

@@ -91,6 +91,12 @@ class Classifier:
         other.runner = replace(self.runner, token_budget=token_budget)
         return other
 
+    def recalibrate(self, calibration: Calibration) -> None:
+        """Takes other temperatures, in memory alone; operating points that were tuned for those of before are void."""
+        self.runner = replace(self.runner, cascade=replace(self.runner.cascade, temperatures=calibration.temperatures))
+        self.calibration = calibration
+        self.__dict__.pop("fingerprint", None)  # which was of the temperatures, too
+
     def with_first(self, stage: TextStage, temperature: float = 1.0) -> "Classifier":
         """The same classifier with one exit more, before its others: texts that leave there are never tokenized.
 

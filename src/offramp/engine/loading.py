@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from offramp.backends import AUTO, TORCH, Engine, backends, imported
+from offramp.backends import AUTO, TORCH, Engine, Runtime, backends, imported
 from offramp.calibration import Calibration, Problem
 from offramp.engine.cascade import Cascade, Encoder
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
@@ -60,7 +60,7 @@ def load(
     if device is not None and backend not in (AUTO, TORCH):
         raise OptionError(f"device is {device!r}, but {backend} takes none; leave it out, or run the model in {TORCH}")
     folder = folder_of(folder, revision=revision)
-    engine = choose_engine(folder, backend if device is None else TORCH, precision, threads)
+    engine = choose_engine(folder, Runtime(backend if device is None else TORCH, precision, threads))
     if token_budget is None:
         token_budget = tuned_budget(folder, processor_of(engine, device), engine, threads)
     if engine.exported:

@@ -7,12 +7,12 @@ from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.backends import AUTO
+from offramp.backends import AUTOMATIC, Runtime
 from offramp.data import (
     Columns,
     Progress,
@@ -55,7 +55,22 @@ class Window:
 
 
 # Classifies windows, in their order: here, or in other processes.
-Scorer = Callable[[ExitRule, Iterator[Window]], Iterator[tuple[Window, Predictions]]]
+_Score = Callable[[ExitRule, Iterator[Window]], Iterator[tuple[Window, Predictions]]]
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """Other processes that hold a model, such as those of :func:`offramp.scale.pool`.
+
+    Attributes:
+        classifier: the model, in this process.
+    """
+
+    @property
+    def classifier(self) -> "Classifier": ...
+
+    def score(self, rule: ExitRule, windows: Iterator[Window], /) -> Iterator[tuple[Window, Predictions]]:
+        """Classifies windows, in their order; it makes the predictions that the classifier would make of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +91,10 @@ class Scored:
 
 
 def predict(
-    model: "str | Path | Classifier",
+    model: "str | Path | Classifier | Elsewhere",
     *,
-    input: str,  # noqa: A002
-    output: str,
+    input: str | Path,  # noqa: A002
+    output: str | Path,
     columns: Columns | None = None,
     threshold: float | None = None,
     at: str | None = None,
@@ -87,12 +102,8 @@ def predict(
     probabilities: bool = False,
     keep: Sequence[str] | Mapping[str, str] = (),
     resume: bool = False,
-    backend: str = AUTO,
-    precision: str = AUTO,
-    threads: int | None = None,
-    on_rows: Callable[[int], None] = lambda rows: None,
+    runtime: Runtime = AUTOMATIC,
     on_progress: OnProgress = unheard,
-    score: Scorer | None = None,
 ) -> Scored:
     """Classifies every row of a source and writes one row for each, in the same order.
 
@@ -102,7 +113,7 @@ def predict(
     error or a kill, the rows so far lie beside it in ``OUTPUT.unfinished``.
 
     Args:
-        model: a model folder, or a classifier in memory.
+        model: a model folder, a classifier in memory, or processes that hold one, see :func:`offramp.scale.pool`.
         input: a csv, tsv, jsonl or parquet file, a folder, a hub id, or ``-`` for standard input.
         output: a csv, tsv, jsonl or parquet file, or ``-`` for jsonl on standard output.
         threshold, at, rule: when a row leaves; see :meth:`Classifier.exit_rule`.
@@ -110,12 +121,8 @@ def predict(
         keep: input columns to carry through; a mapping gives them other names in the output.
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
             Without it such a run is an error.
-        backend, precision, threads: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes
-            none of them.
-        on_rows: called with the number of rows written so far; those of a window are written together.
+        runtime: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes none.
         on_progress: is told what is being done, and how many rows have left so far.
-        score: what classifies the rows; by default the classifier, in this process. It makes the same predictions of
-            the same windows.
 
     Raises:
         DataError: the input cannot be read.
@@ -125,14 +132,16 @@ def predict(
             another one or has a stream for input or output.
         StorageError: the output cannot be written or the disk is full.
     """
-    columns = columns or Columns()
+    elsewhere = model if isinstance(model, Elsewhere) else None
+    model = model.classifier if isinstance(model, Elsewhere) else model
+    input, output, columns = str(input), str(output), columns or Columns()  # noqa: A001
     carried = keep if isinstance(keep, Mapping) else {name: name for name in keep}
     names = list(carried.values())
-    check_unloaded(model, threads=threads)
-    known = check_model(model, backend=backend, precision=precision, threads=threads, threshold=threshold, at=at)
+    check_unloaded(model, threads=runtime.threads)
+    known = check_model(model, runtime, threshold=threshold, at=at)
     check_columns(known, columns, names, probabilities)
     rows = open_rows(input, output, columns, list(carried), resume=resume)
-    classifier = open_model(model, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
+    classifier = open_model(model, runtime, on_progress)
     chosen = classifier.exit_rule(threshold, at, rule)
     options = {
         "exit rule": repr(chosen),
@@ -142,21 +151,21 @@ def predict(
     settings = _settings(classifier, input, output, columns, options)
     written = [*names, *column_names(classifier.labels, probabilities)]
     with result_writer(output, written, settings=settings, resume=resume) as writer:
-        if resume:
-            on_rows(writer.progress.rows)
         rows = islice(rows, writer.progress.rows, None)
-        streams = source_identity(input) is None and score is None
+        streams = source_identity(input) is None and elsewhere is None
         windows = _windows(classifier, arriving(rows, WINDOW) if streams else _whole(rows))
 
         def tell(rows: int) -> None:
             on_progress(_WHAT, writer.progress.rows + rows, None)
 
-        score = score or partial(_score, classifier, in_advance=not streams, on_rows=tell)
+        if resume:
+            tell(0)
+        here: _Score = partial(_score, classifier, in_advance=not streams, on_rows=tell)
+        score = here if elsewhere is None else elsewhere.score
         for window, predictions in score(chosen, windows):
             kept = zip(*(row.kept for row in window.rows), strict=True)
             chunk = dict(zip(names, kept, strict=True)) | columns_of(predictions, probabilities)
             writer.write(chunk, _counts(window.rows, predictions))
-            on_rows(writer.progress.rows)
             tell(0)
     return _scored(writer.progress, classifier.exit_names)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp import environment
-from offramp.backends import AUTO
+from offramp.backends import AUTO, AUTOMATIC, Runtime
 from offramp.data import Columns, Data, LabelledTexts, read_labelled, uses_for, uses_of
 from offramp.engine import answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
@@ -52,10 +52,8 @@ def evaluate(
     focus: float | str | None = None,
     show_texts: bool = False,
     seconds: float = 60.0,
-    backend: str = AUTO,
-    precision: str = AUTO,
-    threads: int | None = None,
     seed: int = 0,
+    runtime: Runtime = AUTOMATIC,
     on_progress: OnProgress = unheard,
 ) -> Evaluation:
     """Measures accuracy, calibration, exits and time.
@@ -74,9 +72,8 @@ def evaluate(
             :func:`offramp.evaluation.recommend` chooses.
         show_texts: put the texts of the worst disagreements into the result.
         seconds: about how long the timed runs may take; it decides the size of the sample.
-        backend, precision: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes neither.
-        threads: processor threads to use; by default the backend's choice.
         seed: of the sample.
+        runtime: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes threads alone.
         on_progress: called with what is being done, how many of how many parts.
 
     Raises:
@@ -84,12 +81,13 @@ def evaluate(
         ModelFolderError: the folder is not an offramp model, or damaged; or the operating point is out of date.
         OptionError: an option is out of range, or there is no such operating point.
     """
+    threads = runtime.threads
     _check_options(thresholds, seconds, threads, seed)
     at, threshold = (focus, None) if isinstance(focus, str) else (None, focus)
-    known = check_model(model, backend=backend, precision=precision, threads=threads, threshold=threshold, at=at)
+    known = check_model(model, runtime, threshold=threshold, at=at)
     rows = read_labelled(data, columns or Columns())
     check_rows(known, rows)
-    classifier = open_model(model, backend=backend, precision=precision, threads=threads, on_progress=on_progress)
+    classifier = open_model(model, runtime, on_progress)
     settings = _settings(classifier, thresholds, focus)
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
@@ -110,7 +108,7 @@ def evaluate(
         schema=SCHEMA,
         date=datetime.now(UTC).date().isoformat(),
         environment=machine,
-        model=_describe_model(classifier, model, automatic=(backend, precision) == (AUTO, AUTO)),
+        model=_describe_model(classifier, model, runtime),
         data=data_here,
         full=full,
         points=plain,
@@ -220,11 +218,12 @@ def _describe_data(
     )
 
 
-def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", *, automatic: bool) -> EvaluatedModel:
+def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", runtime: Runtime) -> EvaluatedModel:
     backbone = classifier.config.backbone_config.model_type
+    folder = model if isinstance(model, str | Path) else model.folder
     return EvaluatedModel(
-        name=Path(model).resolve().name if isinstance(model, str | Path) else backbone,
-        folder=str(model) if isinstance(model, str | Path) else None,
+        name=backbone if folder is None else Path(folder).resolve().name,
+        folder=None if folder is None else str(folder),
         fingerprint=classifier.fingerprint,
         backbone=backbone,
         exits=tuple(classifier.exits),
@@ -234,7 +233,7 @@ def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", 
         max_tokens=classifier.tokenizer.model_max_length,
         token_budget=classifier.token_budget,
         **asdict(classifier.stages.engine),
-        automatic=automatic,
+        automatic=isinstance(model, str | Path) and (runtime.backend, runtime.precision) == (AUTO, AUTO),
     )
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from offramp.backends import REFERENCE
+from offramp.backends import REFERENCE, Engine
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import (
     Columns,
@@ -20,6 +21,10 @@ from offramp.engine import answers_of, check_model, check_rows, exports_of, save
 from offramp.errors import DataError, ModelFolderError
 from offramp.files import check_folder_writable
 from offramp.policy import OperatingPoint, read_operating_points
+from offramp.progress import OnProgress, unheard
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,24 @@ class Recalibration:
     void: tuple[OperatingPoint, ...]
 
 
-def calibrate(model: str | Path, data: Data, *, columns: Columns | None = None) -> Recalibration:
-    """Fits one temperature per exit to labelled texts and writes them into the model folder, for its exports too.
+def calibrate(
+    model: "str | Path | Classifier",
+    data: Data,
+    *,
+    columns: Columns | None = None,
+    on_progress: OnProgress = unheard,
+) -> Recalibration:
+    """Fits one temperature per exit to labelled texts and stores them with the model, for its exports too.
 
     Use texts that the model was not trained on; with fewer than a few hundred rows the temperatures are uncertain.
 
     Args:
         model: a model folder; its ``calibration.json`` changes, the ``export.json`` of each export, and what
-            ``seen_rows.json`` says of the rows. Operating points of other temperatures lose their meaning: tune again.
+            ``seen_rows.json`` says of the rows. Or a classifier in memory, which changes with its folder if it has one.
+            Operating points of other temperatures lose their meaning: tune again.
         data: labelled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
         columns: names of their columns.
+        on_progress: is told what is being done, how many of how many parts.
 
     Raises:
         DataError: the data cannot be read, has too few different texts or labels the model does not know, or the model
@@ -54,21 +67,49 @@ def calibrate(model: str | Path, data: Data, *, columns: Columns | None = None) 
         ModelFolderError: the folder is not an offramp model, or damaged.
         StorageError: the folder cannot be written.
     """
-    folder = Path(model)
-    known = check_model(folder)
-    check_folder_writable(folder)
+    folder = Path(model) if isinstance(model, str | Path) else model.folder
+    known = check_model(folder or model)
+    if folder is not None:
+        check_folder_writable(folder)
     rows = read_labelled(data, columns or Columns())
     check_rows(known, rows)
     check_enough(rows)
+    classifier = None if isinstance(model, str | Path) else model
+    if folder is None:
+        assert classifier is not None
+        return _in_memory(classifier, rows, on_progress)
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
+    found, fitted = _in_folder(folder, rows, on_progress)
+    if classifier is not None:
+        engine = classifier.stages.engine
+        classifier.recalibrate(fitted[engine if engine.exported else REFERENCE])
+    return found
+
+
+def _in_memory(classifier: "Classifier", rows: LabelledTexts, on_progress: OnProgress) -> Recalibration:
+    on_progress("running all exits", 0, 1)
+    before, engine = classifier.calibration, classifier.stages.engine
+    classifier.recalibrate(answers_of(classifier, rows).calibration(rows.fingerprint))
+    points = classifier.points.of(engine).values()
+    void = tuple(point for point in points if point.model != classifier.fingerprint)
+    return Recalibration(before, classifier.calibration, void)
+
+
+def _in_folder(
+    folder: Path, rows: LabelledTexts, on_progress: OnProgress
+) -> tuple[Recalibration, dict[Engine, Calibration]]:
+    """What changed, and the new temperatures of every engine that the folder has some for."""
+    on_progress("loading the model", 0, None)
     from offramp.engine import open_export, torch_classifier
     from offramp.model import load
 
     loaded = load(folder)
     classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
-    before = {REFERENCE: classifier.calibration}
+    before, exports = {REFERENCE: classifier.calibration}, exports_of(folder)
+    on_progress("running all exits", 0, 1 + len(exports))
     fitted = {REFERENCE: answers_of(classifier, rows).calibration(rows.fingerprint)}
-    for export in exports_of(folder):
+    for number, export in enumerate(exports, start=1):
+        on_progress("running all exits", number, 1 + len(exports))
         before[export.engine] = export.calibration
         answers = answers_of(open_export(folder, export), rows)
         fitted[export.engine] = answers.calibration(rows.fingerprint)
@@ -79,7 +120,7 @@ def calibrate(model: str | Path, data: Data, *, columns: Columns | None = None) 
     # PyTorch's precisions share their temperatures.
     changed = {temperatures_of(one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
     void = tuple(point for point in points if temperatures_of(point.engine) in changed)
-    return Recalibration(classifier.calibration, fitted[REFERENCE], void)
+    return Recalibration(classifier.calibration, fitted[REFERENCE], void), fitted
 
 
 def check_enough(rows: LabelledTexts | Texts) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp import environment
-from offramp.backends import Backend, Engine, backends, imported
+from offramp.backends import Backend, Engine, Runtime, backends, imported
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import (
     Columns,
@@ -24,6 +24,7 @@ from offramp.data import (
     temperatures_of,
 )
 from offramp.engine import check_model, check_rows, targets_of
+from offramp.engine.choosing import model_folder
 from offramp.engine.exports import (
     Export,
     Speed,
@@ -75,11 +76,11 @@ class Exported:
 
 
 def export(
-    model: str | Path,
+    model: "str | Path | Classifier",
+    data: Data | None = None,
     *,
     backend: str,
     precision: str = "fp32",
-    data: Data | None = None,
     columns: Columns | None = None,
     threads: int | None = None,
     on_progress: OnProgress = unheard,
@@ -94,26 +95,27 @@ def export(
     PyTorch's.
 
     Args:
-        model: a model folder.
+        model: a model folder, or a classifier that was loaded from one.
+        data: texts that the model was not trained on, best with labels, such as the dev data, as a source or in memory,
+            see :func:`offramp.data.read_rows`; needed for int8 in openvino, whose ranges are taken from them. Without
+            them a few built-in sentences serve for the check.
         backend: ``onnxruntime``, ``openvino`` or another of :func:`offramp.backends.backends`.
         precision: ``fp32``, ``bf16`` (openvino) or ``int8``.
-        data: texts that the model was not trained on, best with labels, such as the dev data; needed for int8 in
-            openvino, whose ranges are taken from them. Without it a few built-in sentences serve for the check.
         columns: of the data.
         threads: processor threads to measure with; by default all.
         on_progress: is told what is being done, how many of how many parts.
 
     Raises:
-        OptionError: the backend has no such precision, or data is missing.
+        OptionError: the backend has no such precision, data is missing, or the classifier has no folder.
         MissingExtraError: the runtime or its tools are not installed.
         CheckFailed: the export's answers are too far from PyTorch's; nothing is written.
         ModelFolderError: the folder is not an offramp model, or damaged.
         DataError: the data cannot be read, has labels the model does not know, or the model was trained on it.
         StorageError: the folder cannot be written.
     """
-    folder = Path(model)
+    folder = model_folder(model, "export")
     to = _backend_for(backend, precision, data)
-    known = check_model(folder, backend="torch", threads=threads)
+    known = check_model(folder, Runtime("torch", threads=threads))
     check_folder_writable(folder)
     check_installed(f"exporting to {backend}", to.extra, *to.packages, *to.tools)
     rows = None if data is None else read_any(data, columns or Columns())

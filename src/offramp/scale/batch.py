@@ -78,7 +78,7 @@ def pool(
     """Puts a model on the processes of a cluster, for as long as the ``with`` block lasts.
 
         with offramp.scale.pool("model", Workers(workers=8)) as pool:
-            offramp.predict(pool.classifier, input="in.parquet", output="out.parquet", score=pool.score)
+            offramp.predict(pool, input="in.parquet", output="out.parquet")
 
     The file that comes out is that of one process: same rows, same order, same predictions, resumed the same way. The
     cluster is the one in ``RAY_ADDRESS``, or the one that this machine is in, or this machine alone.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from offramp import environment
-from offramp.backends import AUTO
+from offramp.backends import AUTO, Runtime
 from offramp.engine import check_model
 from offramp.errors import OptionError
 from offramp.extras import check_installed
@@ -43,10 +43,10 @@ def serve(
     check_installed("offramp serve", "serve", "fastapi", "prometheus_client", "uvicorn")
     keys = open_keys(settings)
     environment.check_threads(settings.compute_threads, "compute-threads")
-    check_model(model, backend=backend, precision=precision, threads=settings.threads, threshold=threshold, at=at)
+    check_model(model, Runtime(backend, precision, settings.threads), threshold=threshold, at=at)
     for name in (settings.degrade_to, settings.fall_back_to):
         if name is not None and not is_threshold(name):
-            check_model(model, backend=backend, precision=precision, at=name)
+            check_model(model, Runtime(backend, precision), at=name)
     with _bound(settings.host, settings.port) as listening:
         _allow_files()
         from offramp.serving.run import run_server, start_service  # with these comes PyTorch, which takes seconds

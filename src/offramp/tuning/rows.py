@@ -1,6 +1,7 @@
 """Calibration rows: whether the model has seen them before, new temperatures, and the time of each stage."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -67,10 +68,9 @@ def refit(classifier: "Classifier", rows: LabelledTexts | Texts, answers: ExitAn
 
 
 def _with_calibration(classifier: "Classifier", calibration: Calibration) -> "Classifier":
-    from offramp.engine import Classifier  # with it comes PyTorch, which takes seconds
-
-    cascade = replace(classifier.runner.cascade, temperatures=calibration.temperatures)
-    return Classifier(cascade, classifier.config, calibration, token_budget=classifier.token_budget)
+    other = copy(classifier)
+    other.recalibrate(calibration)
+    return other
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""Where operating points are kept: in the model folder, in the classifier in memory, or in both."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offramp.backends import Engine, Runtime
+from offramp.data import LabelledTexts, Texts, point_of, remember, temperatures_of, uses_of
+from offramp.engine import choose_engine, save_calibration
+from offramp.errors import OptionError
+from offramp.files import check_folder_writable
+from offramp.policy import OperatingPoint, OperatingPoints, read_operating_points, save_operating_points
+from offramp.tuning.rows import Refitted
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What keeps the points of a model.
+
+    Attributes:
+        folder: of the model; None where it is in memory alone.
+        classifier: in memory, if that was given.
+        engine: what runs the model.
+    """
+
+    folder: Path | None
+    classifier: "Classifier | None"
+    engine: Engine
+
+    @classmethod
+    def of(cls, model: "Path | Classifier", runtime: Runtime) -> "Store":
+        """The store of a model that has been checked.
+
+        Raises:
+            StorageError: its folder cannot be written.
+        """
+        if isinstance(model, Path):
+            store = cls(model, None, choose_engine(model, runtime))
+        else:
+            store = cls(model.folder, model, model.stages.engine)
+        if store.folder is not None:
+            check_folder_writable(store.folder)
+        return store
+
+    def points(self) -> OperatingPoints:
+        """The points that are kept there.
+
+        Raises:
+            ModelFolderError: ``operating_points.json`` is damaged.
+        """
+        if self.folder is not None:
+            return read_operating_points(self.folder)
+        return OperatingPoints() if self.classifier is None else self.classifier.points
+
+    def uses_of(self, rows: LabelledTexts | Texts) -> dict[str, float]:
+        """What rows were used for before, as far as a folder tells."""
+        return {} if self.folder is None else uses_of(self.folder, rows)
+
+    def check_default(self, default: str | None, new: Iterable[str]) -> None:
+        """Refuses a default that is no point and will be none.
+
+        Raises:
+            OptionError: it is not.
+        """
+        names = list(dict.fromkeys([*new, *self.points().of(self.engine)]))
+        if default is not None and default not in names:
+            raise OptionError(f"the default {default!r} is no operating point; it can be one of {', '.join(names)}")
+
+    def keep(
+        self,
+        points: tuple[OperatingPoint, ...],
+        default: str | None,
+        rows: LabelledTexts | Texts,
+        refitted: Refitted | None,
+    ) -> tuple[str, ...]:
+        """Keeps new points, and drops those of this engine that no longer hold.
+
+        Args:
+            points: at least one, all of the model as it is now.
+            default: name of the point to use where nothing else is asked for, if it changes.
+            rows: what they were chosen on.
+            refitted: new temperatures, if there are any.
+
+        Returns:
+            The names of the points that are gone.
+        """
+        there = self.points()
+        void = [point for point in there.of(self.engine).values() if point.model != points[0].model]
+        now = OperatingPoints(tuple(point for point in there.points if point not in void)).with_points(points)
+        names = [name for name in (default, there.default) if name is not None and now.named(name)]
+        now = OperatingPoints(now.points, names[0] if names else None)
+        if self.folder is not None:
+            if refitted is not None:
+                save_calibration(self.folder, self.engine, refitted.classifier.calibration)
+                remember(self.folder, refitted.fitted, temperatures_of(self.engine))
+            save_operating_points(self.folder, now)
+            remember(self.folder, rows, *(point_of(point.name, self.engine) for point in points))
+        if self.classifier is not None:
+            if refitted is not None:
+                self.classifier.recalibrate(refitted.classifier.calibration)
+            self.classifier.points = now
+        return tuple(point.name for point in void if point.name not in now.of(self.engine))
