@@ -10,6 +10,7 @@ from typing import Any
 
 from conftest import tiny_model
 from offramp.backends import Runtime
+from offramp.benchmark import Contenders
 from offramp.calibration import Calibration
 from offramp.model import save
 from offramp.training import Architecture, Recipe, Regime
@@ -32,6 +33,11 @@ def grouped(**options: Any) -> dict[str, Any]:
 def quick(**options: Any) -> dict[str, Any]:
     """Arguments of ``tune`` from single options, each put into the dataclass that has it; it times next to nothing."""
     return _grouped({"selection": Selection(), "runtime": Runtime()}, {"seconds": 0.01, "threads": 1, **options})
+
+
+def quick_bench(**options: Any) -> dict[str, Any]:
+    """Arguments of ``bench`` from single options, each put into the dataclass that has it; it times next to nothing."""
+    return _grouped({"contenders": Contenders()}, {"threads": (1,), "token_budgets": (64,), "seconds": 0.01, **options})
 
 
 def _grouped(groups: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

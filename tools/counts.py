@@ -15,8 +15,8 @@ from pathlib import Path
 
 # A function whose body is longer than this, docstring, comments and blank lines aside, is long; so many may be.
 LONG, MOST_LONG = 60, 3
-# No function should take more parameters than the first number, and none may take more than the second.
-PARAMETERS, MOST_PARAMETERS = 12, 20
+# No function may take more parameters than this.
+PARAMETERS = 12
 # Public classes of one name that mean the same thing in every module.
 SAME_MEANING: frozenset[str] = frozenset()
 # So many names of public classes may mean two things; the aim is 0, and until it is near they are only told.
@@ -79,7 +79,6 @@ def counts(modules: list[Module], package: str) -> list[Count]:
     long = long_functions(modules)
     many = sorted(((number, name) for name, number in parameters(modules)), reverse=True)
     above = tuple(f"{name}: {number}" for number, name in many if number > PARAMETERS)
-    widest = many[0][0] if many else 0
     return [
         Count("lines", sum(len(module.text.splitlines()) for module in modules)),
         Count("modules", len(modules)),
@@ -88,8 +87,7 @@ def counts(modules: list[Module], package: str) -> list[Count]:
         Count("circles of rooms", len(circle), 0, circle),
         Count("names that several modules have for public classes", len(doubles), MOST_DOUBLE_NAMES, doubles),
         Count(f"functions with more than {LONG} lines of code", len(long), MOST_LONG, long),
-        Count(f"functions with more than {PARAMETERS} parameters, still", len(above), None, above),
-        Count("most parameters of a function", widest, MOST_PARAMETERS),
+        Count(f"functions with more than {PARAMETERS} parameters", len(above), 0, above),
     ]
 
 

@@ -17,6 +17,8 @@ from offramp import _auto
 from offramp._lazy import lazy
 
 if TYPE_CHECKING:
+    from offramp.backends import Runtime as Runtime
+    from offramp.benchmark import Contenders as Contenders
     from offramp.benchmark import bench as bench
     from offramp.data import Columns as Columns
     from offramp.data import LabelledTexts as LabelledTexts
@@ -39,12 +41,14 @@ if TYPE_CHECKING:
     from offramp.training import Regime as Regime
     from offramp.training import attach as attach
     from offramp.training import train as train
+    from offramp.tuning import Selection as Selection
     from offramp.tuning import tune as tune
 
 _HOMES = {
     "Architecture": "training",
     "Classifier": "engine",
     "Columns": "data",
+    "Contenders": "benchmark",
     "EarlyExitConfig": "model",
     "EarlyExitForSequenceClassification": "model",
     "LabelledTexts": "data",
@@ -53,6 +57,8 @@ _HOMES = {
     "Predictions": "engine",
     "Recipe": "training",
     "Regime": "training",
+    "Runtime": "backends",
+    "Selection": "tuning",
     "Texts": "data",
     "attach": "training",
     "bench": "benchmark",

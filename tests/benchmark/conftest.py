@@ -1,7 +1,7 @@
 import pytest
 
 from offramp.backends import REFERENCE
-from offramp.benchmark.contenders import contenders
+from offramp.benchmark.contenders import entries
 from offramp.benchmark.measuring import Task
 from offramp.calibration import Problem
 from offramp.evaluation import Request
@@ -22,7 +22,7 @@ def task(folder):
     """A small task in PyTorch with two thresholds and two token budgets."""
     return Task(
         model=str(folder),
-        contenders=tuple(contenders([REFERENCE], EXITS, RULES, {})),
+        contenders=tuple(entries([REFERENCE], EXITS, RULES, {})),
         threads=1,
         token_budgets=(16, 4096),
         offline=Request(TEXTS, None),

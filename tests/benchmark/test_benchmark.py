@@ -19,7 +19,7 @@ from offramp.errors import DataError, ModelFolderError, OptionError, StorageErro
 from offramp.files import write_json
 from offramp.folder import TUNING
 from offramp.policy import OperatingPoint, OperatingPoints, Patience, Seen, Threshold, save_operating_points
-from toys import names, pairs, single, write_csv, write_jsonl, write_model
+from toys import names, pairs, quick_bench, single, write_csv, write_jsonl, write_model
 
 BUDGETS = (16, 64)
 
@@ -46,7 +46,7 @@ def data(tmp_path):
 
 
 def short(folder, data, **options):
-    return bench(folder, data, **{"threads": (1,), "token_budgets": (64,), "seconds": 0.01} | options)
+    return bench(folder, data, **quick_bench(**options))
 
 
 def test_rows_of_the_training_are_told(tmp_path, data, tasks):
@@ -103,7 +103,7 @@ def test_json_has_the_documented_keys(folder, data, tasks):
 
 def test_texts_without_labels_have_no_accuracy(folder, tmp_path, tasks):
     data = write_jsonl(tmp_path / "texts.jsonl", [{"text": row["text"]} for row in single(20)])
-    for result in (short(folder, data), short(folder, data, labelled=False)):
+    for result in (short(folder, data), short(folder, data, columns=Columns(label=None))):
         assert {(row.accuracy, row.agreement) for row in result.rows} == {(None, 1.0)}
         assert result.data["labelled"] is False
     with pytest.raises(DataError, match="has no column 'topic'"):

@@ -2,7 +2,7 @@ import pytest
 
 from offramp import environment
 from offramp.backends import REFERENCE, Engine
-from offramp.benchmark.contenders import Contender, Kind, contenders, engines_of
+from offramp.benchmark.contenders import Contender, Kind, engines_of, entries
 from offramp.calibration import Problem
 from offramp.errors import ModelFolderError, OptionError
 from offramp.policy import Confidence, Threshold
@@ -13,7 +13,7 @@ OTHER = Engine("openvino", "int8")
 
 def test_every_engine_runs_at_full_depth_cut_and_with_exits():
     rules = [Threshold(threshold, CONFIDENCE) for threshold in (0.8, 0.9, 0.8)]
-    entered = contenders([REFERENCE, OTHER], (1, 2, 4), rules, {OTHER: {"safe": Threshold(0.8, CONFIDENCE)}})
+    entered = entries([REFERENCE, OTHER], (1, 2, 4), rules, {OTHER: {"safe": Threshold(0.8, CONFIDENCE)}})
     assert [contender.name for contender in entered] == [
         "transformers.pipeline",
         "torch fp32, full depth",
@@ -35,7 +35,7 @@ def test_every_engine_runs_at_full_depth_cut_and_with_exits():
 
 
 def test_the_pipeline_is_always_held_against_its_own_full_depth():
-    names = [one.name for one in contenders([OTHER], (1, 4), [Threshold(0.9, CONFIDENCE)], {})]
+    names = [one.name for one in entries([OTHER], (1, 4), [Threshold(0.9, CONFIDENCE)], {})]
     assert names[:3] == ["transformers.pipeline", "torch fp32, full depth", "openvino int8, full depth"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from offramp.backends import REFERENCE, Engine
 from offramp.benchmark import measuring
-from offramp.benchmark.contenders import Kind, contenders
+from offramp.benchmark.contenders import Kind, entries
 from offramp.benchmark.measuring import REPEATS, measure, one_by_one
 from offramp.benchmark.running import Entrant, entrants, open_engine
 from offramp.evaluation import Request
@@ -48,7 +48,7 @@ def test_other_engines_run_beside_the_reference(task, monkeypatch):
         "offramp.benchmark.running.open_engine", lambda model, engine, threads: open_engine(model, REFERENCE, threads)
     )
     rule = next(one.rule for one in task.contenders if one.rule is not None)
-    entered = tuple(contenders([REFERENCE, Engine("openvino", "int8")], EXITS, [rule], {}))
+    entered = tuple(entries([REFERENCE, Engine("openvino", "int8")], EXITS, [rule], {}))
     timings = measure(replace(task, contenders=entered, token_budgets=(64,)), lambda *_: None)
     assert len(timings) == len(entered) == 9
 

@@ -48,7 +48,7 @@ def test_texts_of_the_training_are_told(offramp, tmp_path):
 
 def test_texts_without_labels(offramp, place):
     data = write_jsonl(place / "texts.jsonl", [{"text": row["text"]} for row in single(12)])
-    result = bench(offramp, "--unlabeled", data=data)
+    result = bench(offramp, "--ignore-labels", data=data)
     assert result.exit_code == 0
     assert "%" in result.stdout  # agreement is there all the same
 

@@ -157,3 +157,12 @@ def test_what_cannot_be_read_is_told(data, message):
 def test_columns_of_a_list_cannot_be_named(data):
     with pytest.raises(OptionError, match="a list has none"):
         read_texts(data, Columns(text="body"))
+
+
+def test_without_a_column_of_labels_there_are_none(tmp_path):
+    source, columns = write_jsonl(tmp_path / "data.jsonl", ROWS), Columns(label=None)
+    for data in (source, pd.DataFrame(ROWS), ROWS):
+        assert isinstance(read_any(data, columns), Texts)
+        assert isinstance(read_any(data, Columns()), LabelledTexts)
+        with pytest.raises(OptionError, match="the columns have no label"):
+            read_labelled(data, columns)

@@ -5,17 +5,23 @@ rows to time; ``worker.py`` starts a process for each number of threads, in whic
 (``contenders.py``, ``running.py``) run in turn; ``result.py`` makes rows of it, ``baseline.py`` compares two results.
 """
 
-from offramp.benchmark.baseline import Baseline, check, read_baseline
-from offramp.benchmark.benchmark import SECONDS, TOKEN_BUDGETS, bench
-from offramp.benchmark.contenders import Kind
-from offramp.benchmark.result import SCHEMA, Benchmark, Offline, Row, SingleStream, Spread
+from typing import TYPE_CHECKING
+
+from offramp._lazy import lazy
+from offramp.benchmark.options import Contenders
+
+if TYPE_CHECKING:
+    from offramp.benchmark.baseline import Baseline, check, read_baseline
+    from offramp.benchmark.benchmark import SECONDS, bench
+    from offramp.benchmark.contenders import Kind
+    from offramp.benchmark.result import SCHEMA, Benchmark, Offline, Row, SingleStream, Spread
 
 __all__ = [
     "SCHEMA",
     "SECONDS",
-    "TOKEN_BUDGETS",
     "Baseline",
     "Benchmark",
+    "Contenders",
     "Kind",
     "Offline",
     "Row",
@@ -25,3 +31,19 @@ __all__ = [
     "check",
     "read_baseline",
 ]
+
+_HOMES = {
+    "SCHEMA": "result",
+    "SECONDS": "benchmark",
+    "Baseline": "baseline",
+    "Benchmark": "result",
+    "Kind": "contenders",
+    "Offline": "result",
+    "Row": "result",
+    "SingleStream": "result",
+    "Spread": "result",
+    "bench": "benchmark",
+    "check": "baseline",
+    "read_baseline": "baseline",
+}
+__getattr__ = lazy(__name__, _HOMES)

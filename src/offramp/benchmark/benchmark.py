@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from offramp import environment
 from offramp.backends import AUTO, REFERENCE, Engine, Runtime
 from offramp.benchmark.baseline import Baseline, check_comparable
-from offramp.benchmark.contenders import Contender, Kind, contenders, engines_of
+from offramp.benchmark.contenders import Contender, Kind, engines_of, entries
 from offramp.benchmark.doubts import doubts_of
 from offramp.benchmark.measuring import REPEATS, Task
+from offramp.benchmark.options import EVERYTHING, Contenders, Options
 from offramp.benchmark.quality import Judge
 from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
-from offramp.data import Columns, Data, LabelledTexts, Texts, read_any, read_texts, uses_of
+from offramp.data import Columns, Data, LabelledTexts, Texts, read_any, uses_of
 from offramp.data.wording import count
-from offramp.engine import DEFAULT_THRESHOLD, Tuning, check_model, check_rows, save_tunings, targets_of
+from offramp.engine import Tuning, check_model, check_rows, save_tunings, targets_of
 from offramp.engine.choosing import check_engine, model_folder, processor_of
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
@@ -31,41 +32,11 @@ from offramp.progress import OnProgress, unheard
 if TYPE_CHECKING:
     from offramp.engine import Classifier
 
-TOKEN_BUDGETS = (512, 1024, 2048, 4096, 8192, 16384)
 SECONDS = 300.0
 
 # Shares of the time that rows are chosen for, in each scenario; the rest is for a guess that was too low.
 _OFFLINE_SHARE, _SINGLE_SHARE = 0.6, 0.15
 _LEAST_OFFLINE, _LEAST_SINGLE = 4, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is measured; two benchmarks with the same options can be compared.
-
-    Raises:
-        OptionError: a value is out of range.
-    """
-
-    thresholds: tuple[float, ...]
-    points: tuple[str, ...]
-    threads: tuple[int, ...]
-    token_budgets: tuple[int, ...]
-    seconds: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        cores = environment.cores()
-        if not self.thresholds and not self.points:
-            raise OptionError("there are no thresholds; give at least one, such as 0.9, or an operating point")
-        if not self.threads or not all(1 <= number <= cores for number in self.threads):
-            raise OptionError(f"threads are {list(self.threads)}; use numbers from 1 to {cores}, this machine's cores")
-        if not self.token_budgets or min(self.token_budgets) < 1:
-            raise OptionError(f"token budgets are {list(self.token_budgets)}; use numbers from 1 on")
-        if not self.seconds > 0:
-            raise OptionError(f"seconds is {self.seconds}; it must be above 0")
-        if self.seed < 0:
-            raise OptionError(f"seed is {self.seed}; use a whole number from 0 on")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,13 +56,7 @@ def bench(
     data: Data,
     *,
     columns: Columns | None = None,
-    labelled: bool = True,
-    thresholds: Sequence[float] = (DEFAULT_THRESHOLD,),
-    points: Sequence[str] = (),
-    threads: Sequence[int] | str | None = None,
-    backends: Sequence[str] = (),
-    precisions: Sequence[str] = (),
-    token_budgets: Sequence[int] = TOKEN_BUDGETS,
+    contenders: Contenders = EVERYTHING,
     seconds: float = SECONDS,
     seed: int = 0,
     autotune: bool = False,
@@ -107,14 +72,8 @@ def bench(
     Args:
         model: a model folder, or a classifier that was loaded from one.
         data: texts, as a source or in memory; see :func:`offramp.data.read_rows`.
-        columns: names of their columns.
-        labelled: whether to look for labels, for accuracy; texts without any are measured, too.
-        thresholds: of early exit.
-        points: names of operating points for early exit, in the backends and precisions that have them.
-        threads: numbers of processor threads, or the same as text (``"1,2"``); by default 1 and 2, as far as there
-            are cores.
-        backends, precisions: measure only these; by default all in which the folder can run.
-        token_budgets: tokens of a batch to choose from, for each contender on its own.
+        columns: names of their columns. Texts without labels are measured, too, without accuracy.
+        contenders: what runs against what.
         seconds: how long everything that is timed may take together; it decides the number of rows, and where it gets
             short there are fewer rounds, one at least. Loading comes on top, and accuracy: one pass over all rows in
             each backend and precision.
@@ -133,22 +92,22 @@ def bench(
         OfframpError: a process that measures died.
     """
     folder = model_folder(model, "bench")
-    options = _options(thresholds, points, threads, token_budgets, seconds, seed)
+    options = Options.of(contenders, seconds, seed)
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
     known = check_model(folder, Runtime(**asdict(REFERENCE)))
     if autotune:
         check_folder_writable(folder)
-    _check_names(folder, backends, precisions, options.points)
-    source = read_any(data, columns or Columns()) if labelled else read_texts(data, columns or Columns())
+    _check_names(folder, contenders)
+    source = read_any(data, columns or Columns())
     check_rows(known, source)
     on_progress("loading the model", 0, None)
-    engines = engines_of(folder, backends, precisions)
+    engines = engines_of(folder, contenders.backends, contenders.precisions)
     named = _rules_of_points(read_operating_points(folder), engines, options.points)
     reference = open_engine(folder, REFERENCE)
     texts = _encoded(folder, source, reference)
     rules = [Threshold(threshold, Confidence(reference.problem)) for threshold in options.thresholds]
-    entered = contenders(engines, reference.exits, rules, named)
+    entered = entries(engines, reference.exits, rules, named)
     described = _describe(folder, reference, texts, options)
     if baseline is not None:
         check_comparable(baseline, described, {(one.name, number) for one in entered for number in options.threads})
@@ -161,28 +120,6 @@ def bench(
     rounds = min(len(row.offline.texts_per_second.rounds) for row in rows)
     described["data"] |= {"timed_rows": len(samples.offline), "single_rows": len(samples.single), "repeats": rounds}
     return Benchmark(schema=SCHEMA, **described, rows=tuple(rows), doubts=doubts)
-
-
-def _options(
-    thresholds: Sequence[float],
-    points: Sequence[str],
-    threads: Sequence[int] | str | None,
-    token_budgets: Sequence[int],
-    seconds: float,
-    seed: int,
-) -> Options:
-    if threads is None:
-        threads = [number for number in (1, 2) if number <= environment.cores()]
-    elif isinstance(threads, str):
-        threads = _numbers(threads)
-    return Options(
-        tuple(dict.fromkeys(thresholds)),
-        tuple(dict.fromkeys(points)),
-        tuple(dict.fromkeys(threads)),
-        tuple(sorted(set(token_budgets))),
-        seconds,
-        seed,
-    )
 
 
 def _rules_of_points(
@@ -199,21 +136,14 @@ def _rules_of_points(
     return {engine: {name: points[name].rule for name in names if name in points} for engine, points in there.items()}
 
 
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise OptionError(f"threads {text!r} are not numbers; write them as 1,2") from None
-
-
-def _check_names(folder: Path, backends: Sequence[str], precisions: Sequence[str], points: Sequence[str]) -> None:
+def _check_names(folder: Path, contenders: Contenders) -> None:
     """Refuses backends, precisions and operating points that the folder cannot have on any machine."""
-    for backend in backends:
+    for backend in contenders.backends:
         check_engine(backend, AUTO, None)
-    for precision in precisions:
+    for precision in contenders.precisions:
         check_engine(AUTO, precision, None)
     there = read_operating_points(folder)
-    for name in points:
+    for name in contenders.points:
         if not there.named(name):
             known = ", ".join(sorted({point.name for point in there.points})) or "none"
             raise OptionError(f"there is no operating point {name!r} for {folder}; there are: {known}")

@@ -92,7 +92,7 @@ def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[s
     return taken
 
 
-def contenders(
+def entries(
     engines: Sequence[Engine],
     layers: Sequence[int],
     rules: Sequence[Threshold],

@@ -1,12 +1,22 @@
 """``offramp bench``."""
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, Wide, expand, panels
+from offramp.benchmark.options import Contenders
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    SOURCE,
+    IgnoreLabels,
+    JsonFile,
+    ModelFolder,
+    Wide,
+    expand,
+    panels,
+    without_labels,
+)
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
@@ -21,23 +31,6 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Contenders:
-    """What is measured."""
-
-    thresholds: Annotated[tuple[float, ...], "threshold of early exit; may be given several times; default: 0.9"] = ()
-    points: Annotated[tuple[str, ...], "operating point of early exit; may be given several times", "NAME"] = ()
-    threads: Annotated[str | None, "numbers of processor threads; default: 1,2", "N,N,..."] = None
-    backends: Annotated[tuple[str, ...], "only this backend; may be given several times", "BACKEND"] = ()
-    precisions: Annotated[tuple[str, ...], "only this precision; may be given several times", "PRECISION"] = ()
-    token_budgets: Annotated[tuple[int, ...], "tokens of a batch to choose from; default: 512 to 16384"] = ()
-
-    def chosen(self) -> dict[str, Any]:
-        """As :func:`offramp.bench` takes them, whose defaults hold where nothing is chosen."""
-        thresholds = {} if self.thresholds or not self.points else {"thresholds": ()}
-        return {name: value for name, value in asdict(self).items() if value not in (None, ())} | thresholds
-
-
 CONTENDERS = {
     "thresholds": "threshold",
     "points": "at",
@@ -48,21 +41,19 @@ CONTENDERS = {
 
 
 @panels(
-    Data=("data", "columns", "unlabeled"),
+    Data=("data", "columns", "ignore_labels"),
     Contenders=("contenders",),
     Measurement=("seconds", "seed"),
     Results=("autotune", "json", "picture", "check", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
-@expand("contenders", Contenders, names=CONTENDERS)
+@expand("contenders", Contenders, optional=True, names=CONTENDERS)
 def command(
     model: ModelFolder,
     data: Annotated[str, typer.Option(help=f"Texts, with or without labels; accuracy takes labels: {SOURCE}.")],
     columns: Columns,
-    contenders: Contenders,
-    unlabeled: Annotated[
-        bool, typer.Option("--unlabeled", help="Leave labels alone, also where there are any.")
-    ] = False,
+    contenders: dict[str, Any],
+    ignore_labels: IgnoreLabels = False,
     seconds: Annotated[
         float, typer.Option(help="How long the timed runs may take; sets the sample and the rounds.")
     ] = 300.0,
@@ -98,9 +89,8 @@ def command(
         result = bench(
             model,
             data,
-            columns=columns,
-            labelled=not unlabeled,
-            **contenders.chosen(),
+            columns=without_labels(columns) if ignore_labels else columns,
+            contenders=Contenders(**contenders),
             seconds=seconds,
             seed=seed,
             autotune=autotune,

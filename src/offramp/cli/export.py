@@ -10,11 +10,13 @@ from offramp.cli.options import (
     SOURCE,
     ExportBackend,
     ExportPrecision,
+    IgnoreLabels,
     JsonFile,
     ModelFolder,
     either,
     expand,
     panels,
+    without_labels,
 )
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
@@ -36,7 +38,7 @@ def _only_in(precision: str) -> str:
     return "" if len(having) == len(backends()) else f" ({', '.join(having)})"
 
 
-@panels(Data=("data", "columns"))
+@panels(Data=("data", "columns", "ignore_labels"))
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,
@@ -53,6 +55,7 @@ def command(
         str | None,
         typer.Option(help=f"Texts to check and calibrate with, best with labels, such as the dev data: {SOURCE}."),
     ] = None,
+    ignore_labels: IgnoreLabels = False,
     threads: Annotated[int | None, typer.Option(help="Processor threads to measure with; default: all.")] = None,
     json: JsonFile = None,
 ) -> None:
@@ -72,7 +75,7 @@ def command(
             data,
             backend=backend,
             precision=precision,
-            columns=columns,
+            columns=without_labels(columns) if ignore_labels else columns,
             threads=threads,
             on_progress=update,
         )

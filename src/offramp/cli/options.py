@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get
 import typer
 
 from offramp.backends import AUTO, TORCH, backend_names, backends, precisions_of
+from offramp.data.columns import Columns
+from offramp.errors import OptionError
 
 
 def either(names: Sequence[object]) -> str:
@@ -59,7 +61,19 @@ Seed = Annotated[int, typer.Option(help="Makes everything random repeatable.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Show all columns of tables, also beyond 100 characters.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]
+IgnoreLabels = Annotated[bool, typer.Option("--ignore-labels", help="Leave labels alone, also where there are any.")]
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
+
+
+def without_labels(columns: Columns) -> Columns:
+    """The columns without that of the labels.
+
+    Raises:
+        OptionError: it was named.
+    """
+    if columns.label != Columns().label:
+        raise OptionError(f"the labels in column {columns.label!r} are named and to be ignored; do one of the two")
+    return replace(columns, label=None)
 
 
 _Command = Callable[..., None]

@@ -3,12 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from offramp.backends import Runtime
-from offramp.cli.options import COLUMN_OPTIONS, RUNTIME_HELP, SOURCE, JsonFile, ModelFolder, Wide, expand, panels
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    RUNTIME_HELP,
+    SOURCE,
+    IgnoreLabels,
+    JsonFile,
+    ModelFolder,
+    Wide,
+    expand,
+    panels,
+    without_labels,
+)
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
@@ -23,6 +34,26 @@ EXAMPLES = (
     "offramp tune reviews-model --data texts.csv",
     "offramp tune reviews-model --data labelled.csv --max-accuracy-drop 0.01 --name one-point",
 )
+
+
+# Those of the library; a rule of one's own is registered in Python, and tuned there.
+RULE = Annotated[
+    Literal[
+        "confidence",
+        "certainty",
+        "lead",
+        "patience",
+        "patient-certainty",
+        "geometric-mean",
+        "agreement",
+        "gate",
+        "per-exit",
+    ]
+    | None,
+    "what is compared with thresholds: per-exit (confidence, with a threshold for each exit; the default), "
+    "confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, agreement or "
+    "gate",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +71,7 @@ class Target:
 
 
 @panels(
-    Data=("data", "columns", "selection_split"),
+    Data=("data", "columns", "ignore_labels", "selection_split"),
     Target=("target", "selection_method", "selection_rule"),
     Point=("target_name", "selection_default"),
     Measurement=("runtime", "selection_seconds", "selection_seed"),
@@ -48,7 +79,7 @@ class Target:
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("target", Target)
-@expand("selection", Selection)
+@expand("selection", Selection, annotations={"rule": RULE})
 @expand("runtime", Runtime, annotations=RUNTIME_HELP)
 def command(
     model: ModelFolder,
@@ -57,6 +88,7 @@ def command(
     target: Target,
     selection: Selection,
     runtime: Runtime,
+    ignore_labels: IgnoreLabels = False,
     json: JsonFile = None,
     wide: Wide = False,
 ) -> None:
@@ -74,7 +106,7 @@ def command(
         tuned = tune(
             model,
             data,
-            columns=columns,
+            columns=without_labels(columns) if ignore_labels else columns,
             **asdict(target),
             selection=selection,
             runtime=runtime,

@@ -12,6 +12,8 @@ Quoting = Literal["auto", "minimal", "none"]
 class Columns:
     """Names of the input columns; the command line turns every field into an option with the help text beside it.
 
+    Without a ``label`` no labels are looked for, also where there are any.
+
     ``quoting`` is of csv and tsv files: with ``"minimal"`` quotes hold together a field that has delimiters or line
     ends inside; with ``"none"`` they are part of the texts (as ``csv.QUOTE_MINIMAL`` and ``csv.QUOTE_NONE`` are in
     pandas). With ``"auto"`` a csv file has the former; a tsv file has the latter unless every row of it looks as a
@@ -23,7 +25,7 @@ class Columns:
 
     text: Annotated[str, "column that holds the text"] = "text"
     text_pair: Annotated[str | None, "column that holds the second text of a pair"] = None
-    label: Annotated[str, "column that holds the label, or the list of labels"] = "label"
+    label: Annotated[str | None, "column that holds the label, or the list of labels"] = "label"
     label_separator: Annotated[str | None, "text between the labels of a row, for several labels in one field"] = None
     quoting: Annotated[
         Quoting, "quotes in csv and tsv: minimal = they hold fields together, none = they are text; auto = by the file"

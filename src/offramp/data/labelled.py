@@ -105,6 +105,8 @@ def read_labelled(data: Data, columns: Columns) -> LabelledTexts:
     if isinstance(data, LabelledTexts):
         check_unnamed(columns)
         return data
+    if columns.label is None:
+        raise OptionError("the columns have no label, but labels are needed here; name the column that holds them")
     rows, source = list(read_rows(data, columns, labelled=True)), name_of(data)
     labels = [row.label for row in rows]
     several = isinstance(labels[0], tuple)

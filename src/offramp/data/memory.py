@@ -80,7 +80,7 @@ def held(data: object, columns: Columns) -> tuple[Held, Columns]:
     if texts and isinstance(texts[0], Mapping) and not labels:
         return Held(_of_rows(texts), name), columns
     check_unnamed(columns)
-    table = _of_texts(texts) | dict.fromkeys([columns.label][: len(labels)], *labels)
+    table = _of_texts(texts) | dict.fromkeys(["label"][: len(labels)], *labels)
     return Held(table, name), Columns(text_pair="text_pair" if "text_pair" in table else None)
 
 

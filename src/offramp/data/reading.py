@@ -80,7 +80,7 @@ def begun(rows: Iterator[Row], number: int) -> Iterator[Row]:
 
 
 def _check_apart(columns: Columns) -> None:
-    if columns.label in (columns.text, columns.text_pair):
+    if columns.label is not None and columns.label in (columns.text, columns.text_pair):
         raise OptionError(
             f"the column {columns.label!r} is named for a text and for the label; name another one for either"
         )
@@ -88,7 +88,7 @@ def _check_apart(columns: Columns) -> None:
 
 def _rows(found: Source | Held, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
     pair = () if columns.text_pair is None else (columns.text_pair,)
-    label = (columns.label,) if labelled else ()
+    label = (columns.label,) if labelled and columns.label is not None else ()
     record = None
     for record in _records(found, (columns.text, *pair, *label, *keep), columns.quoting):
         yield _row(record, columns, labelled)
@@ -119,7 +119,9 @@ def _row(record: Record, columns: Columns, labelled: bool) -> Row:
     values = iter(record.values)
     text = _text(next(values), columns.text, record)
     pair = None if columns.text_pair is None else _text(next(values), columns.text_pair, record)
-    label = label_of(plain(next(values)), columns.label_separator, columns.label, record.place) if labelled else None
+    label = None
+    if labelled and columns.label is not None:
+        label = label_of(plain(next(values)), columns.label_separator, columns.label, record.place)
     return Row(text=text, text_pair=pair, label=label, blank=not text, kept=tuple(values))
 
 

@@ -79,7 +79,8 @@ def read_any(data: Data, columns: Columns) -> LabelledTexts | Texts:
         As :func:`read_labelled`.
     """
     usual = columns.label == Columns().label
-    if isinstance(data, Texts) or (usual and columns.label in (columns.text, columns.text_pair)):
+    taken = (None, columns.text, columns.text_pair) if usual else (None,)
+    if isinstance(data, Texts) or columns.label in taken:
         return read_texts(data, columns)
     try:
         return read_labelled(data, columns)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
+import torch
 import uvicorn
 
 from offramp import environment
@@ -58,7 +59,7 @@ def run_server(
 
 
 def start_service(
-    model: str | Path,
+    model: str | Path | Classifier,
     settings: Settings,
     *,
     threshold: float | None,
@@ -70,18 +71,24 @@ def start_service(
 
     The arguments and errors are those of :func:`offramp.serve`.
     """
-    threads = settings.threads or max(1, (environment.cores() - 1) // settings.compute_threads)
-    open_one = partial(
-        load,
-        model,
-        backend=backend,
-        precision=precision,
-        token_budget=settings.token_budget,
-        threads=threads,
-        few_shapes=True,
-    )
-    classifiers = [open_one() for _ in range(settings.compute_threads)]
-    service = make_service(Path(model).resolve().name, classifiers, settings, threshold=threshold, at=at)
+    if isinstance(model, Classifier):
+        threads, folder = torch.get_num_threads(), model.folder
+        classifiers = [model if settings.token_budget is None else model.with_token_budget(settings.token_budget)]
+    else:
+        folder = Path(model)
+        threads = settings.threads or max(1, (environment.cores() - 1) // settings.compute_threads)
+        open_one = partial(
+            load,
+            model,
+            backend=backend,
+            precision=precision,
+            token_budget=settings.token_budget,
+            threads=threads,
+            few_shapes=True,
+        )
+        classifiers = [open_one() for _ in range(settings.compute_threads)]
+    name = classifiers[0].config.backbone_config.model_type if folder is None else folder.resolve().name
+    service = make_service(name, classifiers, settings, threshold=threshold, at=at)
     service.core.warm_up(settings.warm_up_seconds)
     service.core.start()
     logger.info("%s", started_in_words(service, threads))

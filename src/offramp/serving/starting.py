@@ -3,21 +3,26 @@
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from offramp import environment
 from offramp.backends import AUTO, Runtime
 from offramp.engine import check_model
+from offramp.engine.choosing import check_unloaded
 from offramp.errors import OptionError
 from offramp.extras import check_installed
 from offramp.serving.keys import Keys
 from offramp.serving.settings import Settings, is_threshold
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 # Files and connections that a process may have open, if the system allows it.
 _FILES = 65_536
 
 
 def serve(
-    model: str | Path,
+    model: "str | Path | Classifier",
     settings: Settings | None = None,
     *,
     threshold: float | None = None,
@@ -29,7 +34,8 @@ def serve(
     """Serves a model over HTTP until SIGTERM or SIGINT, and then lets open requests end.
 
     Args:
-        model: the model folder.
+        model: the model folder, or a classifier in memory, which then takes no options of loading and one thread that
+            computes.
         settings: see there.
         threshold, at: where texts leave that ask for nothing; as for :meth:`offramp.Classifier.predict`.
         backend, precision: as for :func:`offramp.load`.
@@ -43,6 +49,8 @@ def serve(
     check_installed("offramp serve", "serve", "fastapi", "prometheus_client", "uvicorn")
     keys = open_keys(settings)
     environment.check_threads(settings.compute_threads, "compute-threads")
+    several = settings.compute_threads if settings.compute_threads > 1 else None
+    check_unloaded(model, compute_threads=several, threads=settings.threads)
     check_model(model, Runtime(backend, precision, settings.threads), threshold=threshold, at=at)
     for name in (settings.degrade_to, settings.fall_back_to):
         if name is not None and not is_threshold(name):

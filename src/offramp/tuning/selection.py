@@ -28,12 +28,7 @@ class Selection:
         OptionError: seconds or seed is out of range.
     """
 
-    rule: Annotated[
-        str | None,
-        "what is compared with thresholds: per-exit (confidence, with a threshold for each exit; the default), "
-        "confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, agreement or "
-        "gate",
-    ] = None
+    rule: Annotated[str | None, "what is compared with thresholds"] = None
     method: Annotated[
         Literal["empirical", "crc", "ltt", "ucb"] | None,
         "empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop",
