@@ -12,6 +12,7 @@ from offramp.records import RecordFile
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+WORDS = "words.safetensors"
 TOKENIZER = "tokenizer_config.json"
 CARD = "README.md"
 CURVE = "curve.svg"
