@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from offramp.calibration import Problem
+from offramp.exit_names import layer_name
 from offramp.policy import ExitAnswers, StageCosts
 
 
@@ -21,5 +22,6 @@ def read_logits(path: Path) -> ExitAnswers:
         tokens=cached["lengths"],
         truncated=np.zeros(len(cached["lengths"]), np.bool_),
         layers=tuple(layers.tolist()),
+        names=tuple(map(layer_name, layers.tolist())),
         costs=StageCosts(tuple(np.diff(layers, prepend=0).tolist()), float(layers[-1])),
     )

@@ -22,7 +22,7 @@ def benchmark_row(
         kind=kind,
         backend="torch",
         precision="fp32",
-        layers=None,
+        end=None,
         threshold=None,
         at=None,
         threads=threads,

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from offramp.calibration import Problem
+from offramp.exit_names import layer_name
 from offramp.policy import (
     Agreement,
     Certainty,
@@ -81,5 +82,6 @@ def exit_answers(
         tokens=np.array(tokens or [10] * n_rows),
         truncated=np.zeros(n_rows, bool),
         layers=tuple(range(1, n_exits + 1)),
+        names=tuple(map(layer_name, range(1, n_exits + 1))),
         costs=StageCosts(stage_costs, full_cost or sum(stage_costs)),
     )

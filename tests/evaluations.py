@@ -19,6 +19,7 @@ from offramp.evaluation.figures import (
 )
 from offramp.evaluation.result import SCHEMA
 from offramp.evaluation.speed import Speed
+from offramp.exit_names import layer_name
 from offramp.policy import Confidence, ExitAnswers, Method, Promise, Risk, Seen, Threshold, replay
 
 ENVIRONMENT = {
@@ -45,7 +46,7 @@ def benchmark(fingerprint="sha256:m") -> Benchmark:
     """A benchmark of full depth alone."""
     spread = Spread(50.0, 49.0, 51.0, (49.0, 50.0, 51.0))
     return Benchmark(
-        schema=1,
+        schema=2,
         environment={"cpu": "A", "gpu": None},
         model={"fingerprint": fingerprint},
         data={
@@ -61,7 +62,7 @@ def benchmark(fingerprint="sha256:m") -> Benchmark:
 
 
 def answers_of(
-    layers=(1, 2, 4, 6), rows=400, labels=("a", "b", "c"), problem=Problem.SINGLE_LABEL, seed=0
+    layers=(1, 2, 4, 6), rows=400, labels=("a", "b", "c"), problem=Problem.SINGLE_LABEL, seed=0, names=None
 ) -> ExitAnswers:
     """Logits that are right more often, and surer, the later the exit."""
     random = np.random.default_rng(seed)
@@ -83,6 +84,7 @@ def answers_of(
         tokens=random.integers(3, 60, size=rows),
         truncated=np.zeros(rows, bool),
         layers=tuple(layers),
+        names=names or tuple(map(layer_name, layers)),
     )
 
 
@@ -97,21 +99,23 @@ def evaluation(
     focus=0,
     name="model",
     seed=0,
+    names=None,
 ) -> Evaluation:
     """An evaluation of a network that takes time for layers and a little more.
 
     Args:
         promises: of operating points, by name.
         texts: a text that all rows have, to be shown.
+        names: of the exits, by default those of their layers.
         focus: place of the setting in focus: thresholds, operating points, cut networks, full depth.
     """
-    known = answers_of(layers, rows, labels, problem, seed)
+    known = answers_of(layers, rows, labels, problem, seed, names)
     rules = [Threshold(value, Confidence(problem)) for value in (*thresholds, *([0.8] * len(promises)))]
-    names = [*([None] * len(thresholds)), *(name for name, _ in promises)]
+    named = [*([None] * len(thresholds)), *(name for name, _ in promises)]
     replays = [replay(known.probabilities, rule) for rule in rules]
     points = [
         early_exit(known, rule, taken, _speed(layers, taken.exits), name)
-        for rule, taken, name in zip(rules, replays, names, strict=True)
+        for rule, taken, name in zip(rules, replays, named, strict=True)
     ]
     *truncated, full = (
         ending_after(known, index, _speed(layers, np.full(rows, index), 1.0 if run == layers[-1] else 0.9))
@@ -133,6 +137,7 @@ def evaluation(
             fingerprint="sha256:m",
             backbone="bert",
             exits=tuple(layers),
+            exit_names=known.names,
             labels=len(labels),
             problem_type=str(problem),
             calibrated_on="sha256:c",
@@ -150,7 +155,7 @@ def evaluation(
             for index, (point, (_, promise)) in enumerate(zip(points[len(thresholds) :], promises, strict=True))
         ),
         truncated=tuple(truncated),
-        overthinking=overthinking(known.right(known.probabilities), layers),
+        overthinking=overthinking(known.right(known.probabilities), known.names, layers),
         calibration=calibration_of(known),
         reliability=reliability_of(known),
         focus=focus_on(known, labels, *ways[focus], shown),

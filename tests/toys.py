@@ -12,12 +12,14 @@ from conftest import tiny_model
 from offramp.backends import Runtime
 from offramp.benchmark import Contenders
 from offramp.calibration import Calibration
+from offramp.exit_names import layer_name
 from offramp.model import save
 from offramp.training import Architecture, Recipe, Regime
 from offramp.tuning import Selection
 
 LABELS = ("a", "b", "c")
 EXITS = (1, 2, 4)
+EXIT_NAMES = tuple(map(layer_name, EXITS))
 
 # Enough for the toy problems: about a second.
 QUICK = Recipe(

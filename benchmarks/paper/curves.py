@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.paper.times import Array, Lot
 from offramp.calibration import Problem
+from offramp.exit_names import layer_name
 from offramp.policy import (
     CRITERIA,
     Confidence,
@@ -51,6 +52,7 @@ def read_answers(file: Path, part: str, *, calibrated: bool = True) -> ExitAnswe
             tokens=kept[f"{part}_tokens"].astype(np.int64),
             truncated=kept[f"{part}_truncated"],
             layers=tuple(kept["layers"].tolist()),
+            names=tuple(map(layer_name, kept["layers"].tolist())),
         )
 
 

@@ -6,7 +6,7 @@ from offramp.benchmark.measuring import Task
 from offramp.calibration import Problem
 from offramp.evaluation import Request
 from offramp.policy import Confidence, Threshold
-from toys import EXITS, single, write_model
+from toys import EXIT_NAMES, single, write_model
 
 RULES = [Threshold(threshold, Confidence(Problem.SINGLE_LABEL)) for threshold in (0.5, 0.9)]
 TEXTS = [row["text"] for row in single(12)]
@@ -22,7 +22,7 @@ def task(folder):
     """A small task in PyTorch with two thresholds and two token budgets."""
     return Task(
         model=str(folder),
-        contenders=tuple(entries([REFERENCE], EXITS, RULES, {})),
+        contenders=tuple(entries([REFERENCE], EXIT_NAMES, RULES, {})),
         threads=1,
         token_budgets=(16, 4096),
         offline=Request(TEXTS, None),

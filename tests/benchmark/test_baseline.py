@@ -18,7 +18,7 @@ def row(name="a", speed=100.0, latency=10.0, spread=0.1):
 
 
 RESULT = Benchmark(
-    schema=1,
+    schema=2,
     environment={"cpu": "A CPU", "cores": 2, "gpu": None, "torch": "3"},
     model={"fingerprint": "sha256:1", "folder": "model"},
     data={"fingerprint": "sha256:2", "timed_rows": 32, "single_rows": 8},
@@ -89,7 +89,7 @@ def test_what_is_gone_is_named(baseline):
         check_comparable(baseline, described(), {("a", 1)})
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "environment": {}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 1}', '{"schema": 2, "environment": {}}'])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "baseline.json"
     path.write_text(content)

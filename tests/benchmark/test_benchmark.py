@@ -93,7 +93,7 @@ def test_rows_tell_cost_and_worth(folder, data, tasks):
 def test_json_has_the_documented_keys(folder, data, tasks):
     content = json.loads(json.dumps(short(folder, data).to_dict(), allow_nan=False))
     assert set(content) == {"schema", "environment", "model", "data", "options", "rows", "doubts"}
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     assert {"cpu", "gpu", "cores", "torch", "onnxruntime", "openvino"} <= set(content["environment"])
     assert content["model"]["fingerprint"] == load(folder, backend="torch", precision="fp32").fingerprint
     assert content["data"]["rows"] == 60

@@ -13,7 +13,9 @@ OTHER = Engine("openvino", "int8")
 
 def test_every_engine_runs_at_full_depth_cut_and_with_exits():
     rules = [Threshold(threshold, CONFIDENCE) for threshold in (0.8, 0.9, 0.8)]
-    entered = entries([REFERENCE, OTHER], (1, 2, 4), rules, {OTHER: {"safe": Threshold(0.8, CONFIDENCE)}})
+    entered = entries(
+        [REFERENCE, OTHER], ("layer 1", "layer 2", "layer 4"), rules, {OTHER: {"safe": Threshold(0.8, CONFIDENCE)}}
+    )
     assert [contender.name for contender in entered] == [
         "transformers.pipeline",
         "torch fp32, full depth",
@@ -29,13 +31,13 @@ def test_every_engine_runs_at_full_depth_cut_and_with_exits():
         "openvino int8, exits at safe",
     ]
     assert len(set(entered)) == len(entered)
-    assert entered[2] == Contender(Kind.TRUNCATED, REFERENCE, layers=1)
+    assert entered[2] == Contender(Kind.TRUNCATED, REFERENCE, end="layer 1")
     assert entered[-2] == Contender(Kind.EARLY_EXIT, OTHER, rule=Threshold(0.9, CONFIDENCE))
     assert entered[-1].at == "safe"
 
 
 def test_the_pipeline_is_always_held_against_its_own_full_depth():
-    names = [one.name for one in entries([OTHER], (1, 4), [Threshold(0.9, CONFIDENCE)], {})]
+    names = [one.name for one in entries([OTHER], ("layer 1", "layer 4"), [Threshold(0.9, CONFIDENCE)], {})]
     assert names[:3] == ["transformers.pipeline", "torch fp32, full depth", "openvino int8, full depth"]
 
 

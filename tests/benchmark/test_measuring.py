@@ -12,7 +12,7 @@ from offramp.benchmark.measuring import REPEATS, measure, one_by_one
 from offramp.benchmark.running import Entrant, entrants, open_engine
 from offramp.evaluation import Request
 from offramp.policy import StageCosts
-from toys import EXITS
+from toys import EXIT_NAMES
 
 
 def test_every_contender_is_timed_in_both_scenarios(task):
@@ -48,7 +48,7 @@ def test_other_engines_run_beside_the_reference(task, monkeypatch):
         "offramp.benchmark.running.open_engine", lambda model, engine, threads: open_engine(model, REFERENCE, threads)
     )
     rule = next(one.rule for one in task.contenders if one.rule is not None)
-    entered = tuple(entries([REFERENCE, Engine("openvino", "int8")], EXITS, [rule], {}))
+    entered = tuple(entries([REFERENCE, Engine("openvino", "int8")], EXIT_NAMES, [rule], {}))
     timings = measure(replace(task, contenders=entered, token_budgets=(64,)), lambda *_: None)
     assert len(timings) == len(entered) == 9
 

@@ -36,7 +36,8 @@ def answers(probabilities, targets, seconds):
         targets=targets,
         tokens=np.array([5, 5, 5, 5]),
         truncated=np.zeros(4, bool),
-        layers=(3, 6),
+        layers=(0, 0),
+        names=("words", "layer 6"),
         costs=StageCosts((seconds / 2, seconds / 2), seconds),
     )
 
@@ -46,8 +47,8 @@ def answers(probabilities, targets, seconds):
     [
         (Contender(Kind.PIPELINE, REFERENCE), 1, 1),
         (Contender(Kind.FULL, OTHER), 0.75, 0.75),
-        (Contender(Kind.TRUNCATED, REFERENCE, layers=3), 0.25, 1),
-        (Contender(Kind.TRUNCATED, OTHER, layers=3), 0.25, 1),
+        (Contender(Kind.TRUNCATED, REFERENCE, end="words"), 0.25, 1),
+        (Contender(Kind.TRUNCATED, OTHER, end="words"), 0.25, 1),
         (Contender(Kind.EARLY_EXIT, REFERENCE, rule=RULE), 0.75, 1),
         (Contender(Kind.EARLY_EXIT, OTHER, rule=RULE), 0.5, 0.75),
     ],
@@ -64,7 +65,7 @@ def test_without_labels_there_is_agreement_only():
 
 def test_the_guess_of_time_follows_the_stages():
     assert judge().seconds_per_text(Contender(Kind.FULL, OTHER)) == pytest.approx(1)
-    assert judge().seconds_per_text(Contender(Kind.TRUNCATED, REFERENCE, layers=3)) == pytest.approx(1)
+    assert judge().seconds_per_text(Contender(Kind.TRUNCATED, REFERENCE, end="words")) == pytest.approx(1)
     assert judge().seconds_per_text(Contender(Kind.EARLY_EXIT, OTHER, rule=RULE)) == pytest.approx(0.75)
 
 

@@ -11,7 +11,7 @@ from offramp.calibration import Problem
 from offramp.evaluation import Request
 from offramp.files import read_json, write_json
 from offramp.policy import Confidence, Threshold
-from toys import EXITS, multi, pairs, single, write_model
+from toys import EXIT_NAMES, multi, pairs, single, write_model
 
 ROWS = single(50)
 
@@ -55,7 +55,7 @@ def test_the_pipeline_cuts_long_texts(folder):
 
 def test_contenders_answer_in_their_way(folder):
     request = requests_of("single")
-    entered = entrants(folder, entries([REFERENCE], EXITS, rules(0.5, 1.01), {}), 1)
+    entered = entrants(folder, entries([REFERENCE], EXIT_NAMES, rules(0.5, 1.01), {}), 1)
     found = {contender.name: entrant.predict(entrant.classifier, request) for contender, entrant in entered.items()}
     assert found.pop("transformers.pipeline")[0]["label"] == found["torch fp32, full depth"][0].label
     layers = {name: set(predictions.layers.tolist()) for name, predictions in found.items()}
@@ -70,7 +70,7 @@ def test_contenders_answer_in_their_way(folder):
 
 
 def test_a_token_budget_holds_for_one_run(folder):
-    entered = entrants(folder, entries([REFERENCE], EXITS, rules(0.5), {}), 1)
+    entered = entrants(folder, entries([REFERENCE], EXIT_NAMES, rules(0.5), {}), 1)
     *_, entrant = entered.values()
     budgets, own = [], entrant.classifier.token_budget
     watched = replace(entrant, predict=lambda classifier, request: budgets.append(classifier.token_budget))

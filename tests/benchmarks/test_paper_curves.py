@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.paper import curves
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp.calibration import Problem
+from offramp.exit_names import layer_name
 from offramp.policy import ExitAnswers, Outcomes
 from offramp.records import from_json, to_json
 
@@ -40,6 +41,7 @@ def answers(rows=400, seed=0):
         tokens=random.integers(5, 50, size=rows),
         truncated=np.zeros(rows, bool),
         layers=LAYERS,
+        names=tuple(map(layer_name, LAYERS)),
     )
 
 

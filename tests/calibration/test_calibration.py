@@ -129,7 +129,7 @@ def test_missing_key(key):
 @pytest.mark.parametrize("value", ["1", True, float("nan"), []])
 def test_bad_value_in_an_exit(key, value):
     content = CALIBRATION.content(fitted()[0])
-    content["exits"][1][key] = value
+    content["exits"][1][key] = 1 if key == "name" and value == "1" else value
     with pytest.raises(ModelFolderError, match=rf"damaged \(exits\[1\].{key} is "):
         read(content)
     del content["exits"][1][key]
@@ -140,7 +140,7 @@ def test_bad_value_in_an_exit(key, value):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("schema", 2),
+        ("schema", 3),
         ("schema", "1"),
         ("temperatures", 1.0),
         ("temperatures", []),

@@ -121,7 +121,7 @@ def test_measure_exit(problem):
     if problem is Problem.MULTI_LABEL:
         targets = np.eye(3, dtype=int)[targets]
     temperature = fit_temperature(logits, targets, problem)
-    measured = measure_exit(logits, targets, temperature, problem, exit=2, layers=6)
+    measured = measure_exit(logits, targets, temperature, problem, exit=2, name="layer 6", layers=6)
     probabilities = problem.probabilities(logits, temperature)
     right = problem.right(probabilities, targets)
     assert (measured.exit, measured.layers, measured.rows) == (2, 6, 300)
@@ -138,8 +138,8 @@ def test_measure_exit(problem):
 def test_before_is_measured_at_temperature_one(metric):
     rng = np.random.default_rng(6)
     logits, targets = rng.normal(scale=5, size=(100, 3)), rng.integers(3, size=100)
-    plain = measure_exit(logits, targets, 1.0, Problem.SINGLE_LABEL, exit=0, layers=1)
-    scaled = measure_exit(logits, targets, 4.0, Problem.SINGLE_LABEL, exit=0, layers=1)
+    plain = measure_exit(logits, targets, 1.0, Problem.SINGLE_LABEL, exit=0, name="layer 1", layers=1)
+    scaled = measure_exit(logits, targets, 4.0, Problem.SINGLE_LABEL, exit=0, name="layer 1", layers=1)
     before = getattr(plain, f"{metric}_before")
     assert getattr(plain, f"{metric}_after") == before
     assert getattr(scaled, f"{metric}_before") == before

@@ -18,6 +18,7 @@ from offramp.evaluation.breakdown import (
 )
 
 LAYERS = (1, 2, 6)
+NAMES = ("layer 1", "layer 2", "layer 6")
 
 
 @st.composite
@@ -46,7 +47,8 @@ def test_groups_add_up_to_the_whole(outcome, data):
 
 @given(outcomes())
 def test_exits_count_each_row_once(outcome):
-    counts = exit_counts(outcome, LAYERS)
+    counts = exit_counts(outcome, NAMES, LAYERS)
+    assert [one.name for one in counts] == list(NAMES)
     assert [one.layers for one in counts] == list(LAYERS)
     assert sum(one.right for one in counts) == outcome.right.sum()
     assert [one.right + one.wrong for one in counts] == np.bincount(outcome.exits, minlength=3).tolist()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,14 +11,17 @@ FULL = np.array([[0.4, 0.6], [0.1, 0.9], [0.1, 0.9], [0.3, 0.7]])
 
 
 def answers(problem=Problem.SINGLE_LABEL, targets=(1, 1, 1, 0)):
-    return BothAnswers(EARLY, FULL, np.array([1, 2, 6, 1]), np.array(targets), ("a", "b"), problem)
+    exits, names = np.array([0, 1, 2, 0]), ("words", "layer 2", "layer 6")
+    return BothAnswers(EARLY, FULL, exits, names, (0, 2, 6), np.array(targets), ("a", "b"), problem)
 
 
 def test_the_surest_of_full_depth_come_first():
     found = worst_disagreements(answers())
     assert [one.row for one in found] == [2, 4, 1]
     second = found[0]
-    assert (second.layers, second.early.labels, second.full.labels, second.truth) == (2, ("a",), ("b",), ("b",))
+    assert (second.exit_name, second.layers) == ("layer 2", 2)
+    assert (second.early.labels, second.full.labels, second.truth) == (("a",), ("b",), ("b",))
+    assert [(one.exit_name, one.layers) for one in found[1:]] == [("words", 0), ("words", 0)]
     assert (second.early.confidence, second.full.confidence) == (0.6, 0.9)
     assert second.text is None
     assert [one.row for one in worst_disagreements(answers(), number=2)] == [2, 4]
@@ -40,5 +45,4 @@ def test_sets_of_labels_may_be_empty():
 
 
 def test_where_all_agree_there_is_none():
-    same = BothAnswers(FULL, FULL, np.ones(4, int), np.zeros(4, int), ("a", "b"), Problem.SINGLE_LABEL)
-    assert worst_disagreements(same) == ()
+    assert worst_disagreements(replace(answers(), early=FULL)) == ()

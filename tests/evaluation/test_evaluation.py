@@ -31,6 +31,7 @@ POINT = {
     "name",
     "rule",
     "threshold",
+    "end",
     "accuracy",
     "macro_f1",
     "agreement",

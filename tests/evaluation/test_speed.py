@@ -22,6 +22,7 @@ def answers(stages=(0.0005, 0.0005, 0.001), rows=1000):
         tokens=np.full(rows, 10),
         truncated=np.zeros(rows, bool),
         layers=(1, 2, 4),
+        names=("layer 1", "layer 2", "layer 4"),
         costs=StageCosts(stages, sum(stages)),
     )
 

@@ -1,19 +1,66 @@
-"""An exit before tokenizing is evaluated as the others are."""
+"""An exit before tokenizing is evaluated as the others are, and called by its name."""
+
+import pytest
 
 import offramp
 from conftest import tiny_model
 from keywords import Keywords
 from offramp.calibration import Calibration
-from offramp.engine import torch_classifier
+from offramp.cli.evaluate import print_report
+from offramp.data import LabelledTexts
+from offramp.engine import answers_of, torch_classifier
+from offramp.report import make_report, render
 from toys import single, write_csv
 
 
-def test_a_text_stage_is_evaluated(tmp_path):
+@pytest.fixture(scope="module")
+def classifier():
     model = tiny_model()
-    classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits)).with_first(Keywords())
-    data = write_csv(tmp_path / "rows.csv", single(60))
-    found = offramp.evaluate(classifier, str(data), thresholds=[0.5, 0.9], seconds=0.01)
+    return torch_classifier(model, Calibration.neutral(model.network.config.exits)).with_first(Keywords())
+
+
+@pytest.fixture(scope="module")
+def found(classifier, tmp_path_factory):
+    data = write_csv(tmp_path_factory.mktemp("data") / "rows.csv", single(60))
+    return offramp.evaluate(classifier, str(data), thresholds=[0.5, 0.9], seconds=0.01)
+
+
+def test_a_text_stage_is_evaluated(classifier, found):
     assert found.model.exits == (0, 1, 2, 4)
+    assert found.model.exit_names == ("keywords", "layer 1", "layer 2", "layer 4")
     early = next(point for point in found.points if point.threshold == 0.9)
     taken = classifier.predict([row["text"] for row in single(60)], threshold=0.9).exits
     assert early.exits[0] == (taken == 0).mean() > 0
+
+
+def test_a_network_cut_off_there_runs_no_layer(found):
+    first, second = found.truncated[:2]
+    assert (first.setting, first.rule, first.mean_layers) == ("cut after keywords", "all after keywords", 0)
+    assert (second.setting, second.mean_layers) == ("cut after layer 1", 1)
+    assert first.bound_speedup > second.bound_speedup > 0
+
+
+def test_its_report_calls_it_by_its_name(found):
+    page = render(make_report(found))
+    assert "After keywords" in page
+    assert "after keywords" in page
+    assert "layer 0" not in page.lower()
+    assert "Left after 0" not in page
+
+
+def test_its_tables_call_it_by_its_name(found, capsys):
+    print_report(make_report(found), wide=True)
+    printed = capsys.readouterr().out
+    for words in ("cut after keywords", "exit keywords", "exit layer 4", "exit after  "):
+        assert words in printed
+    assert "layer 0" not in printed
+    assert "exit after layer" not in printed
+
+
+def test_a_doubt_about_its_temperature_names_it(classifier):
+    texts = [row["text"] for row in single(60)]
+    rows = LabelledTexts(texts, None, [row["label"] for row in single(60)], 0, "toy")
+    calibration = answers_of(classifier, rows).calibration(rows.fingerprint)
+    assert [one.name for one in calibration.exits] == ["keywords", "layer 1", "layer 2", "layer 4"]
+    assert calibration.doubt is not None
+    assert "layer 0" not in calibration.doubt

@@ -37,7 +37,7 @@ def test_a_benchmark_is_read(tmp_path, folder, content):
     "damage",
     [
         lambda content: content.pop("rows"),
-        lambda content: content.update(schema=2),
+        lambda content: content.update(schema=1),
         lambda content: content["rows"][0].update(kind="nothing known"),
         lambda content: content["rows"][0].pop("single_stream"),
         lambda content: content["rows"][0]["single_stream"].update(p50="fast"),

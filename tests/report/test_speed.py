@@ -18,7 +18,7 @@ def row(name, kind, speed, threads=1):
 
 
 BENCHMARK = Benchmark(
-    schema=1,
+    schema=2,
     environment={"cpu": "A <fast> & cheap $CPU_1$", "gpu": None},
     model={},
     data={"timed_rows": 1000, "mean_tokens": 20.0},

@@ -298,8 +298,8 @@ def test_metrics(classifier, serve):
     predict(client, 3)
     lines = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if not line.startswith("#"))
     exits = classifier.predict(TEXTS, threshold=0.7).exits
-    for index, layers in enumerate(classifier.exits):
-        assert float(lines[f'offramp_exits_total{{layers="{layers}"}}']) == np.count_nonzero(exits == index)
+    for index, name in enumerate(classifier.exit_names):
+        assert float(lines[f'offramp_exits_total{{exit="{name}"}}']) == np.count_nonzero(exits == index)
     assert float(lines['offramp_requests_total{route="/predict",status="200"}']) == 1
     assert float(lines['offramp_requests_total{route="/predict",status="422"}']) == 1
     assert float(lines["offramp_queue_depth"]) == 0

@@ -53,3 +53,11 @@ def test_audits_begin_with_the_text_again(words_first, serve):
         if client.get("/info").json()["drift"]["audits"] > 5:
             break
     assert client.get("/info").json()["drift"]["audits"] > 0
+
+
+def test_its_exit_is_counted_and_told_by_its_name(words_first, serve):
+    client = serve(words_first, threshold=0.8)
+    client.post("/predict", json={"texts": TEXTS})
+    early = int((words_first.predict(TEXTS, threshold=0.8).exits == 0).sum())
+    assert f'offramp_exits_total{{exit="keywords"}} {float(early)}' in client.get("/metrics").text.splitlines()
+    assert client.get("/info").json()["exit_names"] == ["keywords", "layer 1", "layer 2", "layer 4"]

@@ -40,7 +40,11 @@ class Running:
         self.world = World(stages, budget=2000, step=10.0)
         self.changed = threading.Condition()
         self.threads = ComputeThreads(
-            [self.world.computer], self.world.desk, self.changed, Metrics(stages.layers), clock=lambda: 0.0
+            [self.world.computer],
+            self.world.desk,
+            self.changed,
+            Metrics([str(layers) for layers in stages.layers]),
+            clock=lambda: 0.0,
         )
         self.ended = {}
         self.all_ended = threading.Event()

@@ -107,7 +107,7 @@ def bench(
     reference = open_engine(folder, REFERENCE)
     texts = _encoded(folder, source, reference)
     rules = [Threshold(threshold, Confidence(reference.problem)) for threshold in options.thresholds]
-    entered = entries(engines, reference.exits, rules, named)
+    entered = entries(engines, reference.exit_names, rules, named)
     described = _describe(folder, reference, texts, options)
     if baseline is not None:
         check_comparable(baseline, described, {(one.name, number) for one in entered for number in options.threads})

@@ -33,14 +33,14 @@ class Contender:
             it: fp32, 32 texts a batch, in the order in which they come. It runs the network at full depth with every
             exit's head; those cost a thousandth of a layer.
         engine: what computes it.
-        layers: where a truncated network ends.
+        end: name of the exit that a truncated network ends after.
         rule: of early exit.
         at: the operating point that the rule comes from, if any.
     """
 
     kind: Kind
     engine: Engine
-    layers: int | None = None
+    end: str | None = None
     rule: Threshold | None = None
     at: str | None = None
 
@@ -53,7 +53,7 @@ class Contender:
             case Kind.FULL:
                 return f"{self.engine}, full depth"
             case Kind.TRUNCATED:
-                return f"{self.engine}, cut after layer {self.layers}"
+                return f"{self.engine}, cut after {self.end}"
             case Kind.EARLY_EXIT:
                 assert self.rule is not None
                 return f"{self.engine}, exits at {self.at or f'{self.rule.threshold:g}'}"
@@ -94,7 +94,7 @@ def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[s
 
 def entries(
     engines: Sequence[Engine],
-    layers: Sequence[int],
+    exits: Sequence[str],
     rules: Sequence[Threshold],
     points: Mapping[Engine, Mapping[str, Threshold]],
 ) -> list[Contender]:
@@ -102,7 +102,7 @@ def entries(
 
     Args:
         engines: what computes, each in its turn.
-        layers: layers run before each exit, (exits,).
+        exits: their names, (exits,).
         rules: of early exit, in all engines.
         points: the rules of operating points by name, for the engines that have them.
     """
@@ -111,7 +111,7 @@ def entries(
         entered.append(Contender(Kind.FULL, REFERENCE))  # what the pipeline is held against
     for engine in engines:
         entered.append(Contender(Kind.FULL, engine))
-        entered += [Contender(Kind.TRUNCATED, engine, layers=depth) for depth in layers[:-1]]
+        entered += [Contender(Kind.TRUNCATED, engine, end=name) for name in exits[:-1]]
         entered += [Contender(Kind.EARLY_EXIT, engine, rule=rule) for rule in dict.fromkeys(rules)]
         named = points.get(engine, {})
         entered += [Contender(Kind.EARLY_EXIT, engine, rule=rule, at=name) for name, rule in named.items()]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.backends import REFERENCE, Engine
-from offramp.benchmark.contenders import Contender, Kind
+from offramp.benchmark.contenders import Contender
 from offramp.policy import ExitAnswers, replay
 
 
@@ -57,5 +57,5 @@ class Judge:
         return np.full(len(self.reference), self._last(contender))
 
     def _last(self, contender: Contender) -> int:
-        layers = self.reference.layers
-        return layers.index(contender.layers) if contender.kind is Kind.TRUNCATED else len(layers) - 1
+        names = self.reference.names
+        return len(names) - 1 if contender.end is None else names.index(contender.end)

@@ -17,7 +17,7 @@ from offramp.errors import DataError
 from offramp.evaluation import Ratio, ratio
 from offramp.records import from_json
 
-SCHEMA = 1
+SCHEMA = 2
 
 T = TypeVar("T")
 
@@ -94,6 +94,7 @@ class Row:
     """One contender with one number of threads: what it costs, and what it gives.
 
     Attributes:
+        end: name of the exit that a truncated network ends after.
         threshold, at: of early exit: a threshold of confidence, or the name of an operating point.
         accuracy: on all rows; None where they have no labels.
         agreement: share of all rows that get the label that PyTorch in fp32 gives them when used in the same way.
@@ -103,7 +104,7 @@ class Row:
     kind: Kind
     backend: str
     precision: str
-    layers: int | None
+    end: str | None
     threshold: float | None
     at: str | None
     threads: int
@@ -170,7 +171,7 @@ def rows_of(
             name=contender.name,
             kind=contender.kind,
             **asdict(contender.engine),
-            layers=contender.layers,
+            end=contender.end,
             threshold=contender.rule.threshold if contender.rule is not None and contender.at is None else None,
             at=contender.at,
             threads=threads,

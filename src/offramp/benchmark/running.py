@@ -58,8 +58,8 @@ def _predict(contender: Contender, model: Path) -> "Callable[[Classifier, Reques
             case Kind.FULL:
                 return classifier.predict_full(texts, pairs)
             case Kind.TRUNCATED:
-                assert contender.layers is not None
-                place = classifier.exits.index(contender.layers)
+                assert contender.end is not None
+                place = classifier.exit_names.index(contender.end)
                 return classifier.predict_truncated(texts, pairs, exit_index=place)
         return classifier.predict(texts, pairs, rule=contender.rule)
 

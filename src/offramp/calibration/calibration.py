@@ -9,6 +9,7 @@ from offramp.calibration.metrics import ExitCalibration, measure_exit
 from offramp.calibration.problem import Floats, Labels, Problem
 from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, fit_temperatures
 from offramp.errors import DataError
+from offramp.exit_names import in_column, layer_name
 from offramp.folder import CALIBRATION
 
 FEW_ROWS = 200
@@ -68,11 +69,12 @@ class Calibration:
     @property
     def doubt(self) -> str | None:
         """Why the temperatures may be far off, in one sentence with what to do; None where nothing speaks for it."""
-        ended = [str(one.layers) for one in self.exits if one.temperature in (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)]
+        ended = [one.name for one in self.exits if one.temperature in (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)]
         reasons = [f"they were fitted to {self.rows} rows"] if self.exits and self.rows < FEW_ROWS else []
         if ended:
+            after, exits = in_column(ended)
             reasons.append(
-                f"after layer {', '.join(ended)} the fit ended at a limit ({LOWEST_TEMPERATURE:g} or "
+                f"{after} {', '.join(exits)} the fit ended at a limit ({LOWEST_TEMPERATURE:g} or "
                 f"{HIGHEST_TEMPERATURE:g})"
             )
         if not reasons:
@@ -90,6 +92,7 @@ def fit_calibration(
     layers: Sequence[int],
     fingerprint: str,
     otherwise: Sequence[float] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Calibration:
     """Fits and measures the temperature of every exit.
 
@@ -101,6 +104,7 @@ def fit_calibration(
         fingerprint: identifies the rows.
         otherwise: temperatures of exits for which these rows have no best one, (exits,); by default the limit at which
             the search for it ended, see :func:`fit_temperature`.
+        names: what the exits are called, (exits,); by default by their layers.
 
     Raises:
         DataError: there are no rows, shapes do not match, a logit is not finite or a target is no label.
@@ -109,7 +113,7 @@ def fit_calibration(
     """
     _check_shape(exit_logits, layers)
     temperatures = _within(fit_temperatures(exit_logits, targets, problem).tolist(), otherwise)
-    exits = _measured(exit_logits, targets, problem, layers, temperatures)
+    exits = _measured(exit_logits, targets, problem, layers, names, temperatures)
     return Calibration(temperatures=temperatures, fitted_on=fingerprint, rows=exit_logits.shape[1], exits=exits)
 
 
@@ -119,6 +123,7 @@ def fit_agreement(
     layers: Sequence[int],
     fingerprint: str,
     otherwise: Sequence[float] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Calibration:
     """Fits temperatures without labels: an exit's confidence then says how likely the last exit is to agree.
 
@@ -126,7 +131,7 @@ def fit_agreement(
 
     Args:
         exit_logits: (exits, rows, labels), from one full-depth pass over held-out rows.
-        problem, layers, fingerprint, otherwise: as for :func:`fit_calibration`.
+        problem, layers, fingerprint, otherwise, names: as for :func:`fit_calibration`.
 
     Raises:
         DataError: there are no rows, shapes do not match or a logit is not finite.
@@ -135,7 +140,7 @@ def fit_agreement(
     believed = problem.predicted(problem.probabilities(exit_logits[-1]))
     fitted = fit_temperatures(exit_logits[:-1], believed, problem).tolist()
     temperatures = (*_within(fitted, None if otherwise is None else otherwise[:-1]), 1.0)
-    exits = _measured(exit_logits, believed, problem, layers, temperatures)
+    exits = _measured(exit_logits, believed, problem, layers, names, temperatures)
     return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, against="model")
 
 
@@ -151,9 +156,17 @@ def _check_shape(exit_logits: Floats, layers: Sequence[int]) -> None:
 
 
 def _measured(
-    exit_logits: Floats, targets: Labels, problem: Problem, layers: Sequence[int], temperatures: Sequence[float]
+    exit_logits: Floats,
+    targets: Labels,
+    problem: Problem,
+    layers: Sequence[int],
+    names: Sequence[str] | None,
+    temperatures: Sequence[float],
 ) -> tuple[ExitCalibration, ...]:
+    named = list(map(layer_name, layers)) if names is None else names
     return tuple(
-        measure_exit(logits, targets, temperature, problem, exit=index, layers=depth)
-        for index, (logits, temperature, depth) in enumerate(zip(exit_logits, temperatures, layers, strict=True))
+        measure_exit(logits, targets, temperature, problem, exit=index, name=name, layers=depth)
+        for index, (logits, temperature, name, depth) in enumerate(
+            zip(exit_logits, temperatures, named, layers, strict=True)
+        )
     )

@@ -112,11 +112,12 @@ def auroc(confidence: Floats, right: NDArray[np.bool_]) -> float | None:
 class ExitCalibration:
     """One exit's quality on labelled rows, before (temperature 1) and after calibration.
 
-    ``exit`` counts from 0, ``layers`` is the number of layers run before it; losses are in nats; ``auroc`` is that of
-    the calibrated confidence and ``None`` if all rows are right or all wrong.
+    ``exit`` counts from 0, ``name`` is what it is called and ``layers`` the number of layers run before it; losses are
+    in nats; ``auroc`` is that of the calibrated confidence and ``None`` if all rows are right or all wrong.
     """
 
     exit: int
+    name: str
     layers: int
     temperature: float
     rows: int
@@ -145,6 +146,7 @@ def measure_exit(
     problem: Problem,
     *,
     exit: int,  # noqa: A002
+    name: str,
     layers: int,
 ) -> ExitCalibration:
     """Measures one exit with and without its temperature.
@@ -155,6 +157,7 @@ def measure_exit(
         temperature: positive.
         problem: one label or a set of labels.
         exit: the exit's index, from 0.
+        name: what it is called.
         layers: number of layers run before the exit.
 
     Raises:
@@ -166,6 +169,7 @@ def measure_exit(
     right = problem.right(after, targets)
     return ExitCalibration(
         exit=exit,
+        name=name,
         layers=layers,
         temperature=temperature,
         rows=len(logits),

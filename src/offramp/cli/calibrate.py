@@ -9,6 +9,7 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.exit_names import in_column
 
 EXAMPLES = (
     "offramp calibrate reviews-model --data fresh-labels.csv",
@@ -38,9 +39,10 @@ def command(
         result = calibrate(model, data, columns=columns, on_progress=update)
     if json is not None:
         write_json(Path(json), CALIBRATION.content(result.after))
+    after, exits = in_column([one.name for one in result.after.exits])
     rows = [
         [
-            str(one.layers),
+            name,
             f"{before:.3f}",
             f"{one.temperature:.3f}",
             f"{one.nll_before:.4f}",
@@ -48,9 +50,9 @@ def command(
             f"{one.ece_before:.4f}",
             f"{one.ece_after:.4f}",
         ]
-        for before, one in zip(result.before.temperatures, result.after.exits, strict=True)
+        for name, before, one in zip(exits, result.before.temperatures, result.after.exits, strict=True)
     ]
-    header = ["exit after layer", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
+    header = [f"exit {after}", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
     say(table(header, rows))
     say(f"\nfitted on {count(result.after.rows, 'row')}; wrote {Path(model) / CALIBRATION.name}")
     if doubt := result.after.doubt:

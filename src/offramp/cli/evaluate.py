@@ -12,6 +12,7 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.exit_names import in_column
 
 if TYPE_CHECKING:
     from offramp.evaluation import Evaluation, Point
@@ -188,7 +189,7 @@ def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
         [one.setting.replace("layer ", ""), *_quality(one), "", *_speed(one), *[""] * (1 + len(evaluation.model.exits))]
         for one in reversed(evaluation.truncated)
     ]
-    exits = [f"exit {layers}" for layers in evaluation.model.exits]
+    exits = [f"exit {name}" for name in in_column(evaluation.model.exit_names)[1]]
     first = ["setting", "accuracy", "agreement", "measured", "quartiles", "bound", *exits]
     return table([*header, *exits], [*early, *cut], first=first, wide=wide)
 
@@ -202,10 +203,11 @@ def _speed(one: "Point") -> list[str]:
 
 
 def _exits_table(evaluation: "Evaluation") -> str:
-    header = ["exit after layer", "accuracy", "T", "NLL at T=1", "NLL", "ECE at T=1", "ECE", "AUROC of right"]
+    after, exits = in_column(evaluation.model.exit_names)
+    header = [f"exit {after}", "accuracy", "T", "NLL at T=1", "NLL", "ECE at T=1", "ECE", "AUROC of right"]
     rows = [
         [
-            str(one.layers),
+            exits[one.exit],
             f"{one.accuracy:.2%}",
             f"{one.temperature:.3f}",
             f"{one.nll_before:.4f}",

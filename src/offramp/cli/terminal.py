@@ -15,6 +15,7 @@ import typer
 from offramp.data.wording import DataWarning, count
 from offramp.environment import is_main_process
 from offramp.errors import OfframpError
+from offramp.exit_names import in_column
 from offramp.files import storage_errors
 
 if TYPE_CHECKING:
@@ -126,17 +127,18 @@ def _fitting(widths: Sequence[int]) -> int:
 def exit_table(calibration: "Calibration") -> str:
     """What was measured of every exit when it was calibrated."""
     right = "accuracy" if calibration.against == "labels" else "agrees with full depth"
+    after, exits = in_column([one.name for one in calibration.exits])
     return table(
-        ["exit after layer", right, "temperature", "ECE before", "ECE after"],
+        [f"exit {after}", right, "temperature", "ECE before", "ECE after"],
         [
             [
-                str(one.layers),
+                name,
                 f"{one.accuracy:.2%}" if calibration.judges(one) else "-",
                 f"{one.temperature:.3f}",
                 f"{one.ece_before:.4f}" if calibration.judges(one) else "-",
                 f"{one.ece_after:.4f}" if calibration.judges(one) else "-",
             ]
-            for one in calibration.exits
+            for name, one in zip(exits, calibration.exits, strict=True)
         ],
     )
 

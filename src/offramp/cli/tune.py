@@ -24,6 +24,7 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.exit_names import in_column
 from offramp.tuning.selection import Selection
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
         show(f"\n{tuned.doubt}")
     if tuned.points:
         header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
-        exits = [f"exit {layer}" for layer in model["exits"]]
+        exits = [f"exit {name}" for name in in_column(model["exit_names"])[1]]
         first = ["point", "promise", "seen", "at most", "speed-up", "accuracy", "full depth"]
         show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points], first=first, wide=wide)}")
     if tuned.one_threshold:

@@ -4,6 +4,7 @@ An exit need not come after layers. Anything that says what the answer is, at a 
 two exits is a stage. Members of a cascade differ in what they read, and nothing outside of them asks what that is.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from offramp.engine.batching import batches
 from offramp.engine.stages import StageOutput, Stages, State
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
+from offramp.exit_names import layer_name
 from offramp.model.encoding import Encoded, encode, joined
 from offramp.model.padding import Batch, batch_of, padding_id_of
 
@@ -43,7 +45,7 @@ class Encoder:
     @property
     def names(self) -> tuple[str, ...]:
         """What its exits are called."""
-        return tuple(f"layer {layers}" for layers in self.layers)
+        return tuple(map(layer_name, self.layers))
 
     def fingerprint(self) -> str:
         """Names the weights and how they are computed with."""
@@ -150,8 +152,10 @@ class Cascade:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What each exit is called."""
-        return tuple(name for member in self.members for name in member.names)
+        """What each exit is called; no two alike."""
+        names = [(name, number) for number, member in enumerate(self.members, 1) for name in member.names]
+        times = Counter(name for name, _ in names)
+        return tuple(name if times[name] == 1 else f"{name} of member {number}" for name, number in names)
 
     def full_depth(self, exit_index: int) -> bool:
         """Whether an exit is the last."""

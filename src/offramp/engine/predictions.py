@@ -28,7 +28,7 @@ class Prediction:
     Attributes:
         labels: the predicted label; for a multi-label model every label that holds, perhaps none.
         confidence: calibrated probability that ``labels`` is right, from 0 to 1.
-        exit: index of the exit taken, from 0.
+        exit: index of the exit taken, from 0; the classifier's ``exit_names`` has what it is called.
         layers: number of layers that were run.
         truncated: whether the text was longer than the model takes, so that its end was not read.
         probabilities: calibrated probability by label, the most probable first; as many as ``top_k`` asked for.

@@ -98,6 +98,7 @@ class Runner:
             tokens=tokens,
             truncated=truncated,
             layers=cascade.layers,
+            names=cascade.names,
             costs=StageCosts(stages, sum(stages)),
         )
 

@@ -14,8 +14,9 @@ NO_LABEL = "(no label)"
 
 @dataclass(frozen=True, slots=True)
 class ExitCount:
-    """Rows that took the exit after some layers: how many were right there and how many wrong."""
+    """Rows that took an exit: how many were right there and how many wrong; ``layers`` are those run before it."""
 
+    name: str
     layers: int
     right: int
     wrong: int
@@ -82,10 +83,10 @@ class Outcome:
         return int((self.full_right & ~self.right).sum())
 
 
-def exit_counts(outcome: Outcome, layers: Sequence[int]) -> tuple[ExitCount, ...]:
+def exit_counts(outcome: Outcome, names: Sequence[str], layers: Sequence[int]) -> tuple[ExitCount, ...]:
     """Counts right and wrong rows at each exit; ``layers`` are those run before each exit."""
     right, wrong = (np.bincount(outcome.exits[mask], minlength=len(layers)) for mask in (outcome.right, ~outcome.right))
-    return tuple(ExitCount(*counts) for counts in zip(layers, right.tolist(), wrong.tolist(), strict=True))
+    return tuple(ExitCount(*counts) for counts in zip(names, layers, right.tolist(), wrong.tolist(), strict=True))
 
 
 def group_rows(outcome: Outcome, members: Mapping[str, NDArray[np.bool_]], n_exits: int) -> tuple[Group, ...]:

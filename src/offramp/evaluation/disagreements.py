@@ -27,6 +27,7 @@ class Disagreement:
 
     Attributes:
         row: its place in the data, from 1.
+        exit_name: of the exit it took early.
         layers: run before it left.
         early, full: the two answers.
         truth: the row's labels.
@@ -34,6 +35,7 @@ class Disagreement:
     """
 
     row: int
+    exit_name: str
     layers: int
     early: Answer
     full: Answer
@@ -48,14 +50,18 @@ class BothAnswers:
 
     Attributes:
         early, full: calibrated probabilities, (rows, labels).
-        layers: run before each row left, (rows,).
+        exits: index of the exit that each row took early, (rows,).
+        exit_names: what each exit is called, (exits,).
+        layers: run before each exit, (exits,).
         targets: int (rows,) or 0/1 (rows, labels).
         labels: their names.
     """
 
     early: NDArray[np.float64]
     full: NDArray[np.float64]
-    layers: NDArray[np.int64]
+    exits: NDArray[np.int64]
+    exit_names: Sequence[str]
+    layers: Sequence[int]
     targets: NDArray[Any]
     labels: Sequence[str]
     problem: Problem
@@ -81,7 +87,8 @@ def worst_disagreements(
     return tuple(
         Disagreement(
             row=row + 1,
-            layers=int(answers.layers[row]),
+            exit_name=answers.exit_names[answers.exits[row]],
+            layers=answers.layers[answers.exits[row]],
             early=_answer(answers.early[row], answers),
             full=_answer(answers.full[row], answers),
             truth=_names(truth[row].astype(np.bool_), answers.labels),

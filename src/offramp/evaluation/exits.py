@@ -13,14 +13,16 @@ class ExitAgainstLast:
 
     Attributes:
         exit: index, from 0.
+        name: what it is called.
         layers: run before it.
         both_right: right here and at the last exit.
         only_here: right here, wrong at the last: the network thinks too long.
-        only_last: wrong here, right at the last: what the layers in between are for.
+        only_last: wrong here, right at the last: what the stages in between are for.
         both_wrong: wrong at both.
     """
 
     exit: int
+    name: str
     layers: int
     both_right: float
     only_here: float
@@ -50,24 +52,26 @@ class Overthinking:
     ceiling: float
 
 
-def overthinking(right: NDArray[np.bool_], layers: Sequence[int]) -> Overthinking:
+def overthinking(right: NDArray[np.bool_], names: Sequence[str], layers: Sequence[int]) -> Overthinking:
     """Compares every exit with the last.
 
     Args:
         right: whether each exit answers each row right, (exits, rows), at least one row.
+        names: of the exits, (exits,).
         layers: run before each exit, (exits,).
     """
     last = np.asarray(right[-1])
     exits = tuple(
         ExitAgainstLast(
             exit=index,
+            name=name,
             layers=depth,
             both_right=_share(here & last),
             only_here=_share(here & ~last),
             only_last=_share(~here & last),
             both_wrong=_share(~here & ~last),
         )
-        for index, (here, depth) in enumerate(zip(right, layers, strict=True))
+        for index, (here, name, depth) in enumerate(zip(right, names, layers, strict=True))
     )
     anywhere = np.asarray(right.any(axis=0))
     return Overthinking(exits, overthought=_share(anywhere & ~last), ceiling=_share(anywhere))

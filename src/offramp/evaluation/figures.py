@@ -33,8 +33,8 @@ def early_exit(answers: ExitAnswers, rule: Threshold, taken: Replay, speed: Spee
 
 def ending_after(answers: ExitAnswers, index: int, speed: Speed) -> Point:
     """The figures of the network that ends after an exit; after the last one that is full depth."""
-    way, rule = Way.FULL if index == len(answers.layers) - 1 else Way.CUT, f"all after layer {answers.layers[index]}"
-    return _point(answers, way, leaving_at(answers, index), speed, rule=rule)
+    way, end = Way.FULL if index == len(answers.names) - 1 else Way.CUT, answers.names[index]
+    return _point(answers, way, leaving_at(answers, index), speed, rule=f"all after {end}", end=end)
 
 
 def _point(
@@ -45,6 +45,7 @@ def _point(
     *,
     rule: str,
     threshold: float | None = None,
+    end: str | None = None,
     name: str | None = None,
 ) -> Point:
     outcome = outcome_of(answers, taken.exits, taken.probabilities)
@@ -54,6 +55,7 @@ def _point(
         name=name,
         rule=rule,
         threshold=threshold,
+        end=end,
         accuracy=float(outcome.right.mean()),
         macro_f1=answers.macro_f1(taken.probabilities),
         agreement=float(outcome.agree.mean()),
@@ -71,10 +73,10 @@ def _point(
 
 def calibration_of(answers: ExitAnswers) -> tuple[ExitCalibration, ...]:
     """Each exit's quality before and after calibration."""
-    exits = zip(answers.logits, answers.temperatures, answers.layers, strict=True)
+    exits = zip(answers.logits, answers.temperatures, answers.names, answers.layers, strict=True)
     return tuple(
-        measure_exit(logits, answers.truth, temperature, answers.problem, exit=index, layers=layers)
-        for index, (logits, temperature, layers) in enumerate(exits)
+        measure_exit(logits, answers.truth, temperature, answers.problem, exit=index, name=name, layers=layers)
+        for index, (logits, temperature, name, layers) in enumerate(exits)
     )
 
 
@@ -85,11 +87,12 @@ def reliability_of(answers: ExitAnswers) -> tuple[ExitReliability, ...]:
     return tuple(
         ExitReliability(
             exit=index,
+            name=name,
             layers=layers,
             before=reliability(answers.problem.confidence(before[index]), right[index]),
             after=reliability(answers.problem.confidence(answers.probabilities[index]), right[index]),
         )
-        for index, layers in enumerate(answers.layers)
+        for index, (name, layers) in enumerate(zip(answers.names, answers.layers, strict=True))
     )
 
 
@@ -102,14 +105,16 @@ def focus_on(
     both = BothAnswers(
         early=taken.probabilities,
         full=answers.full,
-        layers=np.array(answers.layers)[taken.exits],
+        exits=taken.exits,
+        exit_names=answers.names,
+        layers=answers.layers,
         targets=answers.truth,
         labels=labels,
         problem=answers.problem,
     )
     return Focus(
         point=point,
-        exits=exit_counts(outcome, answers.layers),
+        exits=exit_counts(outcome, answers.names, answers.layers),
         classes=group_rows(outcome, class_members(answers.truth, labels, answers.problem), n_exits),
         lengths=group_rows(outcome, length_members(answers.tokens), n_exits),
         disagreeing=int((~outcome.agree).sum()),

@@ -23,6 +23,7 @@ class EvaluatedModel:
         folder: None for a classifier in memory.
         fingerprint: of the model as the backend runs it.
         exits: layers run before each exit.
+        exit_names: what each exit is called.
         labels: their number.
         calibrated_on: fingerprint of the data that the temperatures were fitted to; empty if there were none.
         automatic: whether backend and precision are those that the folder is loaded in where none are asked for.
@@ -33,6 +34,7 @@ class EvaluatedModel:
     fingerprint: str
     backbone: str
     exits: tuple[int, ...]
+    exit_names: tuple[str, ...]
     labels: int
     problem_type: str
     calibrated_on: str
@@ -76,7 +78,7 @@ class Way(StrEnum):
         THRESHOLD: early exit, as soon as an exit is so confident.
         OPERATING_POINT: early exit by the rule of an operating point of the model folder.
         CUT: the network ends after an exit that is not the last: the simplest way to be faster.
-        FULL: all layers, in one go.
+        FULL: all layers of the last encoder, in one go.
     """
 
     THRESHOLD = "threshold"
@@ -94,6 +96,7 @@ class Point:
         name: of the operating point.
         rule: when a text leaves, in words.
         threshold: of the rule; None where all texts leave at the same place.
+        end: name of the exit that the network ends after; None for early exit.
         accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
         accuracy_difference: to full depth, with its 95 % interval.
         mean_layers: layers run, mean over tokens.
@@ -110,6 +113,7 @@ class Point:
     name: str | None
     rule: str
     threshold: float | None
+    end: str | None
     accuracy: float
     macro_f1: float
     agreement: float
@@ -131,7 +135,7 @@ class Point:
             case Way.OPERATING_POINT:
                 return f"operating point {self.name!r}"
             case Way.CUT:
-                return f"cut after layer {self.mean_layers:g}"
+                return f"cut after {self.end}"
             case Way.FULL:
                 return str(self.way)
             case _:
@@ -165,6 +169,7 @@ class ExitReliability:
     """One exit's confidence against its accuracy, at temperature 1 and as calibrated."""
 
     exit: int
+    name: str
     layers: int
     before: tuple[ReliabilityBin, ...]
     after: tuple[ReliabilityBin, ...]

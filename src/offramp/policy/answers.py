@@ -41,7 +41,8 @@ class ExitAnswers:
         targets: the rows' labels, int (rows,) or 0/1 (rows, labels); None where they have none.
         tokens: length of each row, (rows,).
         truncated: whether the row was longer than the model reads, (rows,).
-        layers: number of layers run before each exit, (exits,).
+        layers: number of layers run before each exit, (exits,); several exits may have the same, and 0.
+        names: what each exit is called, (exits,).
         costs: of the stages: a rough guess from the pass itself until they are measured; None where nothing is known.
     """
 
@@ -52,6 +53,7 @@ class ExitAnswers:
     tokens: NDArray[np.int64]
     truncated: NDArray[np.bool_]
     layers: tuple[int, ...]
+    names: tuple[str, ...]
     costs: StageCosts | None = None
 
     def __len__(self) -> int:
@@ -186,8 +188,9 @@ class ExitAnswers:
             DataError: there are no rows, or a logit is not finite.
         """
         if self.targets is None:
-            return fit_agreement(self.logits, self.problem, self.layers, fingerprint, otherwise)
-        return fit_calibration(self.logits, self.targets, self.problem, self.layers, fingerprint, otherwise)
+            return fit_agreement(self.logits, self.problem, self.layers, fingerprint, otherwise, self.names)
+        targets, layers = self.targets, self.layers
+        return fit_calibration(self.logits, targets, self.problem, layers, fingerprint, otherwise, self.names)
 
     def subset(self, rows: NDArray[np.int64]) -> "ExitAnswers":
         """The rows at some places, in that order."""

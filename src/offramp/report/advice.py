@@ -116,7 +116,7 @@ def _miscalibrated(evaluation: Evaluation) -> Finding:
     return Finding(
         rule=f"An exit's calibration error (ECE) is above {_MISCALIBRATED:g}, on {FEW_ROWS} texts or more; on fewer "
         "chance alone makes one.",
-        figures=f"{worst.ece_after:.3f} at the exit after layer {worst.layers}, on {count(rows, 'text')}",
+        figures=f"{worst.ece_after:.3f} at the exit after {worst.name}, on {count(rows, 'text')}",
         applies=worst.ece_after > _MISCALIBRATED and rows >= FEW_ROWS,
         advice="Confidence is not the chance of being right here: run 'offramp calibrate' on other texts like these.",
     )

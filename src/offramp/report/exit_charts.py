@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from offramp.data.wording import count
 from offramp.evaluation import ExitCount, Overthinking
+from offramp.exit_names import in_column, layer_of
 from offramp.report.frame import Axis, Frame
 from offramp.report.svg import CIRCLE, hint, line, picture, polyline, rectangle, text
 from offramp.report.words import percent
@@ -27,12 +28,12 @@ def draw_leaving(exits: Sequence[ExitCount], name: str) -> Markup:
     bars = []
     for index, (one, share) in enumerate(zip(exits, shares, strict=True)):
         right = 100 * one.right / total
-        told = f"after layer {one.layers}: {count(one.right, 'text')} right, {one.wrong:,} wrong"
+        told = f"after {one.name}: {count(one.right, 'text')} right, {one.wrong:,} wrong"
         bars += [_bar(frame, index, 0, right, "right", told), _bar(frame, index, right, share, "wrong", told)]
         if _width(frame) >= _LEAST_FOR_FIGURE:
             bars.append(text(f"{share:.1f}", frame.x(index), frame.y(share) - 5, anchor="middle", class_="name"))
     described = "; ".join(
-        f"after layer {one.layers} {percent(share / 100, 1)} leave, {one.right:,} right and {one.wrong:,} wrong"
+        f"after {one.name} {percent(share / 100, 1)} leave, {one.right:,} right and {one.wrong:,} wrong"
         for one, share in zip(exits, shares, strict=True)
     )
     return picture(
@@ -49,7 +50,7 @@ def draw_accuracies(found: Overthinking, name: str) -> Markup:
     frame = _frame(found.exits, Axis("Accuracy if all texts left here (%)", max(0.0, low - room), high + 1.6 * room))
     places = [(frame.x(index), frame.y(accuracy)) for index, accuracy in enumerate(accuracies)]
     marks = [
-        CIRCLE.at(x, y, f"after layer {one.layers}: {percent(one.accuracy)}")
+        CIRCLE.at(x, y, f"after {one.name}: {percent(one.accuracy)}")
         for (x, y), one in zip(places, found.exits, strict=True)
     ]
     field = frame.field
@@ -57,7 +58,7 @@ def draw_accuracies(found: Overthinking, name: str) -> Markup:
         WIDTH,
         HEIGHT,
         "Accuracy of each exit on all texts",
-        "; ".join(f"after layer {one.layers} {percent(one.accuracy)}" for one in found.exits)
+        "; ".join(f"after {one.name} {percent(one.accuracy)}" for one in found.exits)
         + f"; any exit right {percent(found.ceiling)}",
         frame.draw(_categories(found.exits)),
         line(field.left, frame.y(ceiling), field.right, frame.y(ceiling), "ceiling"),
@@ -77,7 +78,7 @@ def draw_overthinking(found: Overthinking, name: str) -> Markup:
     bars = []
     for index, one in enumerate(early):
         up, down = 100 * one.only_here, 100 * one.only_last
-        where = f"after layer {one.layers}"
+        where = f"after {one.name}"
         bars.append(_bar(frame, index, 0, up, "gain", f"{where} {up:.2f} % are right that are wrong at the end"))
         bars.append(_bar(frame, index, -down, 0, "loss", f"{where} {down:.2f} % are wrong that are right at the end"))
     return picture(
@@ -85,7 +86,7 @@ def draw_overthinking(found: Overthinking, name: str) -> Markup:
         HEIGHT,
         "Overthinking: texts on which an exit and the last one differ in being right",
         "; ".join(
-            f"after layer {one.layers} {percent(one.only_here)} right only here, {percent(one.only_last)} only last"
+            f"after {one.name} {percent(one.only_here)} right only here, {percent(one.only_last)} only last"
             for one in early
         ),
         frame.draw(_categories(early)),
@@ -95,17 +96,18 @@ def draw_overthinking(found: Overthinking, name: str) -> Markup:
     )
 
 
-class _HasLayers(Protocol):
+class _Named(Protocol):
     @property
-    def layers(self) -> int: ...
+    def name(self) -> str: ...
 
 
-def _frame(exits: Sequence[_HasLayers], y: Axis) -> Frame:
-    return Frame(WIDTH, HEIGHT, Axis("Exit (layers run)", -0.6, len(exits) - 0.4), y)
+def _frame(exits: Sequence[_Named], y: Axis) -> Frame:
+    of_layers = all(layer_of(one.name) is not None for one in exits)
+    return Frame(WIDTH, HEIGHT, Axis("Exit (layers run)" if of_layers else "Exit", -0.6, len(exits) - 0.4), y)
 
 
-def _categories(exits: Sequence[_HasLayers]) -> dict[float, str]:
-    return {index: str(one.layers) for index, one in enumerate(exits)}
+def _categories(exits: Sequence[_Named]) -> dict[float, str]:
+    return dict(enumerate(in_column([one.name for one in exits])[1]))
 
 
 def _width(frame: Frame) -> float:

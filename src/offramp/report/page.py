@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from offramp.calibration import Problem
 from offramp.data.wording import count
 from offramp.evaluation import Evaluation
+from offramp.exit_names import in_column
 from offramp.report import accuracy_chart, words
 from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
@@ -33,6 +34,7 @@ def render(report: Report) -> str:
     """Makes the page; everything in it comes from the report."""
     evaluation, speeds = report.evaluation, report.speeds
     clock = accuracy_chart.by_clock(evaluation)
+    after, exits = in_column(evaluation.model.exit_names)
     template = _environment().get_template("page.html")
     page = template.render(
         title=evaluation.model.name,
@@ -42,6 +44,8 @@ def render(report: Report) -> str:
         evaluation=evaluation,
         multi_label=evaluation.model.problem_type == Problem.MULTI_LABEL,
         processor=words.processor(evaluation),
+        after=after,
+        exits=exits,
         exit_style=exit_style(len(evaluation.model.exits)),
         shapes={name: shape.swatch for name, shape in _SHAPES.items()},
         charts=_charts(evaluation, clock),

@@ -26,7 +26,7 @@ def draw_reliability(one: ExitReliability, name: str) -> Markup:
     return picture(
         WIDTH,
         HEIGHT,
-        f"Reliability of the exit after layer {one.layers}",
+        f"Reliability of the exit after {one.name}",
         "; ".join(_told(here) for here in one.after if here.rows),
         text("Accuracy (%)", 0, 11, class_="axis"),
         *_grid(),

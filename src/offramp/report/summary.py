@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from offramp.data.wording import count
 from offramp.evaluation import Evaluation, OperatingPointHere, Point, Standing, Way, risk_here, standings
+from offramp.exit_names import layer_of
 from offramp.report import words
 from offramp.report.verdict import recommended, too_few, useless
 
@@ -94,7 +95,7 @@ def kept_here(evaluation: Evaluation) -> dict[Point, Kept]:
 def _heading(point: Point) -> str:
     match point.way:
         case Way.CUT:
-            return f"End the network after layer {point.mean_layers:g}"
+            return f"End the network after {point.end}"
         case Way.FULL:
             return "Stay at full depth"
         case _:
@@ -152,7 +153,9 @@ def _command(point: Point, evaluation: Evaluation) -> str | None:
     if model.folder is None:
         return None
     if point.way is Way.CUT:
-        layers = f"{point.mean_layers:g}"
+        layers = layer_of(point.end or "")
+        if layers is None:
+            return None
         return f"offramp train TRAIN --model BACKBONE --layers {layers} --exits {layers} --output DIR"
     engine = "" if model.automatic else f" --backend {model.backend} --precision {model.precision}"
     return f"offramp predict {shlex.quote(model.folder)} --input FILE --output FILE {_option(point)}{engine}"

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from offramp import environment
 from offramp.benchmark import Kind
 from offramp.data.wording import count
-from offramp.evaluation import LOSSES, Evaluation, Group, OperatingPointHere, Point, add_up, fastest_within, risk_here
+from offramp.evaluation import (
+    LOSSES,
+    EvaluatedModel,
+    Evaluation,
+    Group,
+    OperatingPointHere,
+    Point,
+    add_up,
+    fastest_within,
+    risk_here,
+)
+from offramp.exit_names import in_column
 from offramp.policy import Method
 from offramp.report import words
 from offramp.report.bench_file import Speed, Speeds
@@ -127,7 +138,7 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     threads = count(machine["threads"], "thread")
     return [
         ("Model", f"{model.folder or 'in memory'} ({model.backbone}), {model.fingerprint}"),
-        ("Exits after layers", ", ".join(map(str, model.exits))),
+        _exits(model),
         ("Labels", f"{model.labels:,}, {model.problem_type.replace('_', ' ')}"),
         ("Temperatures fitted to", model.calibrated_on or "nothing"),
         ("Reads at most", count(model.max_tokens, "token")),
@@ -140,6 +151,11 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Versions", ", ".join(f"{name} {machine[name]}" for name in versions if machine.get(name))),
         ("Seed", str(machine["seed"])),
     ]
+
+
+def _exits(model: EvaluatedModel) -> tuple[str, str]:
+    after, exits = in_column(model.exit_names)
+    return "Exits after layers" if after == "after layer" else f"Exits {after}", ", ".join(exits)
 
 
 def _shown(rows: Sequence[Speed]) -> list[Speed]:

@@ -156,7 +156,7 @@ def _cut_the_model(found: Recommendation) -> Finding:
         figures=f"At most {loss_of(found.loss)} lost: {_told(found.point)}; {rival}.{_left_out(found)}",
         applies=True,
         advice=(
-            f"Just cut the model: end it after layer {found.point.mean_layers:g} and let every text leave there. "
+            f"Just cut the model: end it after {found.point.end} and let every text leave there. "
             "No early exit here that loses so little is clearly faster, and a cut network is simpler. A smaller "
             "encoder trained for this is worth a try, too."
         ),

@@ -32,6 +32,7 @@ def information(service: Service) -> Info:
         problem=str(classifier.problem),
         text_pairs=classifier.takes_pairs,
         exits=list(classifier.exits),
+        exit_names=list(classifier.exit_names),
         costs=_shares(core.desk.costs, len(classifier.exits), service.settings.step_ms / 1000),
         point=core.desk.in_force.point.name,
         rule=core.desk.in_force.point.words,
@@ -131,12 +132,12 @@ def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
     metrics.gauge("threshold", "The threshold in force.", partial(_threshold, core))
     tuned = core.desk.in_force.point.tuned
     if tuned is not None:
-        shares = dict(zip(core.classifier.exits, tuned.seen.exits, strict=True))
+        shares = zip(core.classifier.exit_names, tuned.seen.exits, strict=True)
         metrics.gauges(
             "expected_exit_share",
-            "Share of calibration texts that left behind so many layers.",
-            "layers",
-            {str(layers): partial(float, share) for layers, share in shares.items()},
+            "Share of calibration texts that left after an exit.",
+            "exit",
+            {name: partial(float, share) for name, share in shares},
         )
         if tuned.seen.accuracy is not None:
             accuracy = tuned.seen.accuracy

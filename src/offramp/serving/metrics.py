@@ -1,6 +1,6 @@
 """What the server counts, for Prometheus."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
@@ -15,10 +15,10 @@ class Metrics:
     """Counters, histograms and gauges of one server, in a registry of their own.
 
     Args:
-        layers: layers run before each exit.
+        exits: what each exit is called; their metrics are labelled so.
     """
 
-    def __init__(self, layers: tuple[int, ...]) -> None:
+    def __init__(self, exits: Sequence[str]) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter("offramp_requests", "Requests answered.", ("route", "status"), registry=self.registry)
@@ -34,20 +34,18 @@ class Metrics:
         )
         self._batch_tokens = Histogram(
             "offramp_batch_tokens",
-            "Tokens of a batch, padding included.",
-            ("layers",),
+            "Tokens of a batch that ran up to an exit, padding included.",
+            ("exit",),
             buckets=_TOKENS,
             registry=self.registry,
         )
-        self._exits = Counter(
-            "offramp_exits", "Texts that left behind so many layers.", ("layers",), registry=self.registry
-        )
+        self._exits = Counter("offramp_exits", "Texts that left after an exit.", ("exit",), registry=self.registry)
         self._degraded = Counter("offramp_degraded", "Texts answered at the degraded point.", registry=self.registry)
         self._texts = Counter("offramp_texts", "Texts answered.", registry=self.registry)
         self._truncated = Counter("offramp_truncated", "Texts whose end was cut.", registry=self.registry)
         # Looking a label up costs more than counting.
-        self._exit_counters = [self._exits.labels(str(number)) for number in layers]
-        self._batch_histograms = [self._batch_tokens.labels(str(number)) for number in layers]
+        self._exit_counters = [self._exits.labels(name) for name in exits]
+        self._batch_histograms = [self._batch_tokens.labels(name) for name in exits]
 
     def step(self, step: Step, computed: Computed) -> None:
         """Counts a step."""

@@ -128,7 +128,7 @@ def make_service(
         settings.audit_share,
         expected_disagreement(normal) if expected is None else expected,
     )
-    metrics = Metrics(classifier.exits)
+    metrics = Metrics(classifier.exit_names)
     in_force = InForce(normal, degraded, settings.degrade_above_ms / 1000, safe)
     core = Core(classifiers, settings, in_force, auditor, metrics)
     add_gauges(metrics, name, core)

@@ -78,7 +78,7 @@ class PredictedText(BaseModel):
     label: str | None = Field(description="The label; null where a multi-label model predicts none or several.")
     labels: list[str] = Field(description="All labels predicted.")
     score: float = Field(description="Calibrated probability that this is right.")
-    exit: int = Field(description="Index of the exit taken.")
+    exit: int = Field(description="Index of the exit taken, among the exit_names of /info.")
     exit_layer: int = Field(description="Layers that were run.")
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
     probabilities: dict[str, float] = Field(description="Calibrated probability by label, the most probable first.")
@@ -133,6 +133,7 @@ class Info(BaseModel):
     problem: str
     text_pairs: bool = Field(description="Whether the model takes pairs of texts.")
     exits: list[int] = Field(description="Layers run before each exit.")
+    exit_names: list[str] = Field(description="What each exit is called.")
     costs: list[float] = Field(description="Time to each exit as a share of full depth, as measured in this server.")
     point: str
     rule: str

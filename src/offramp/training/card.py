@@ -7,6 +7,7 @@ from huggingface_hub import ModelCardData
 
 from offramp.calibration import Calibration
 from offramp.data import hub_dataset
+from offramp.exit_names import in_column
 from offramp.model import EarlyExitConfig
 from offramp.model.origin import origin_of
 
@@ -33,7 +34,7 @@ classifier.predict([{example}])[0]                # or with threshold=0.9, or at
 _TABLE = """
 ## When it was made, on the dev data ({rows} rows)
 
-| exit after layer | {right} | temperature | ECE before | ECE after |
+| exit {after} | {right} | temperature | ECE before | ECE after |
 |---|---|---|---|---|
 {table}
 
@@ -116,11 +117,12 @@ def _named(labels: Sequence[str]) -> str:
 
 
 def _table(calibration: Calibration) -> str:
+    after, exits = in_column([one.name for one in calibration.exits])
     lines = [
-        f"| {one.layers} | {one.accuracy:.2%} | {one.temperature:.3f} | {one.ece_before:.3f} | {one.ece_after:.3f} |"
+        f"| {name} | {one.accuracy:.2%} | {one.temperature:.3f} | {one.ece_before:.3f} | {one.ece_after:.3f} |"
         if calibration.judges(one)
-        else f"| {one.layers} | – | {one.temperature:.3f} | – | – |"
-        for one in calibration.exits
+        else f"| {name} | – | {one.temperature:.3f} | – | – |"
+        for name, one in zip(exits, calibration.exits, strict=True)
     ]
     right = "accuracy" if calibration.against == "labels" else "agrees with full depth"
-    return _TABLE.format(rows=calibration.rows, right=right, table="\n".join(lines))
+    return _TABLE.format(rows=calibration.rows, after=after, right=right, table="\n".join(lines))
