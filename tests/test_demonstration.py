@@ -8,7 +8,7 @@ from offramp import demonstration
 from offramp.errors import DataError
 from offramp.evaluation import speed
 from offramp.training import Listener, train
-from toys import QUICK, names, single
+from toys import QUICK, at_steps, names, single
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, mon
             if len(steps) == 10:
                 raise KeyboardInterrupt
 
-        return train(*arguments, listener=Listener(on_step=on_step), **options)
+        return train(*arguments, listener=Listener(on_progress=at_steps(on_step)), **options)
 
     monkeypatch.setattr(demonstration, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):

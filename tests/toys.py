@@ -3,7 +3,7 @@
 import csv
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from offramp.benchmark import Contenders
 from offramp.calibration import Calibration
 from offramp.exit_names import layer_name
 from offramp.model import save
+from offramp.progress import OnProgress
 from offramp.training import Architecture, Recipe, Regime
+from offramp.training.listening import TRAINING
 from offramp.tuning import Selection
 
 LABELS = ("a", "b", "c")
@@ -35,6 +37,11 @@ def grouped(**options: Any) -> dict[str, Any]:
 def quick(**options: Any) -> dict[str, Any]:
     """Arguments of ``tune`` from single options, each put into the dataclass that has it; it times next to nothing."""
     return _grouped({"selection": Selection(), "runtime": Runtime()}, {"seconds": 0.01, "threads": 1, **options})
+
+
+def at_steps(tell: Callable[[int, int], None]) -> OnProgress:
+    """What hears of steps of training alone: of those done, and of all."""
+    return lambda what, done, total: tell(done, total or 0) if what == TRAINING else None
 
 
 def quick_bench(**options: Any) -> dict[str, Any]:

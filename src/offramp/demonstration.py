@@ -5,7 +5,6 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +93,7 @@ def demo(
         recipe=RECIPE,
         resume=True,
         overwrite=True,
-        listener=Listener(on_progress=on_progress, on_step=partial(on_progress, "training"), on_epoch=on_epoch),
+        listener=Listener(on_progress=on_progress, on_epoch=on_epoch),
     )
     say("choosing operating points on texts set aside for that")
     tuned = tune(training.folder, str(folder / "r8-tune.csv"), on_progress=on_progress)

@@ -157,7 +157,7 @@ def table(source):
 def test_a_dataset_gets_columns(folder, classifier, table, probabilities):
     dataset = ray.data.from_arrow([table.slice(0, 300), table.slice(300)])
     scored = predict_dataset(
-        dataset, folder, threshold=THRESHOLD, probabilities=probabilities, workers=Workers(workers=1)
+        folder, dataset, threshold=THRESHOLD, probabilities=probabilities, workers=Workers(workers=1)
     )
     rows = sorted(scored.take_all(), key=lambda row: row["id"])
     assert [row["id"] for row in rows] == list(range(ROWS))
@@ -180,7 +180,7 @@ def test_a_dataset_of_files_goes_on_from_its_checkpoint(folder, table, tmp_path)
 
     def go(source):
         dataset = ray.data.read_parquet(str(source))
-        predict_dataset(dataset, folder, workers=Workers(workers=1)).write_parquet(str(tmp_path / "out"))
+        predict_dataset(folder, dataset, workers=Workers(workers=1)).write_parquet(str(tmp_path / "out"))
         return sorted(parquet.read_table(tmp_path / "out")["id"].to_pylist())
 
     try:
@@ -192,10 +192,10 @@ def test_a_dataset_of_files_goes_on_from_its_checkpoint(folder, table, tmp_path)
 
 def test_what_does_not_fit_is_refused_at_once(folder, table):
     with pytest.raises(DataError, match=r"no column 'body'; its columns are id, text"):
-        predict_dataset(ray.data.from_arrow(table), folder, columns=Columns(text="body"))
+        predict_dataset(folder, ray.data.from_arrow(table), columns=Columns(text="body"))
     labelled = table.append_column("label", pa.array(["a"] * ROWS))
     with pytest.raises(OptionError, match="cannot keep the column 'label'"):
-        predict_dataset(ray.data.from_arrow(labelled), folder)
+        predict_dataset(folder, ray.data.from_arrow(labelled))
 
 
 def kinds(rows):
@@ -229,7 +229,7 @@ def test_kept_columns_are_as_they_were(folder, tmp_path):
 
 def test_columns_of_a_dataset_are_as_they_were(folder):
     table = kinds(200)
-    written = pa.concat_tables(ray.get(predict_dataset(ray.data.from_arrow(table), folder).to_arrow_refs()))
+    written = pa.concat_tables(ray.get(predict_dataset(folder, ray.data.from_arrow(table)).to_arrow_refs()))
     written = written.select(table.column_names).sort_by("time")
     assert written.schema.types == table.schema.types
     assert written.equals(table)

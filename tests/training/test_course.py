@@ -14,7 +14,7 @@ from offramp.data.seen import FITTING
 from offramp.errors import OptionError
 from offramp.training import Listener, Regime, course, train
 from offramp.training.trainer import fit
-from toys import EXITS, QUICK, grouped, names, single, write_jsonl
+from toys import EXITS, QUICK, at_steps, grouped, names, single, write_jsonl
 
 ONE_EPOCH = replace(QUICK, epochs=1)
 REGIMES = ["weighted", "frozen", "mixed", "sweet", "alternating"]
@@ -80,7 +80,7 @@ def steps_until(phase_steps, stop):
         if len(seen) == phase_steps and done == stop:
             raise KeyboardInterrupt
 
-    return Listener(on_step=on_step)
+    return Listener(on_progress=at_steps(on_step))
 
 
 @pytest.mark.parametrize("name", ["mixed", "frozen"])
@@ -90,7 +90,7 @@ def test_a_run_broken_off_in_its_second_phase_is_resumed_there(stage, tmp_path, 
         stage.train(tmp_path / "broken", name, recipe=recipe, listener=steps_until(2, 6))
     first = load_file(tmp_path / "broken.checkpoints" / "trial-0" / "phase-0" / "weights.safetensors")
     totals = []
-    listener = Listener(on_step=lambda done, total: totals.append(total))
+    listener = Listener(on_progress=at_steps(lambda done, total: totals.append(total)))
     resumed = stage.train(tmp_path / "broken", name, recipe=recipe, resume=True, listener=listener)
     assert len(set(totals)) == 1  # of the second phase alone
     whole = stage.train(tmp_path / "whole", name, recipe=recipe)
@@ -104,7 +104,7 @@ def test_a_run_broken_off_in_its_second_phase_is_resumed_there(stage, tmp_path, 
 @pytest.mark.parametrize("name", ["joint", "frozen"])
 def test_texts_without_labels_teach_the_early_exits(stage, tmp_path, name):
     lengths = []
-    listener = Listener(on_step=lambda done, total: lengths.append(total))
+    listener = Listener(on_progress=at_steps(lambda done, total: lengths.append(total)))
     with_more = stage.train(tmp_path / "more", name, distill=1.0, unlabeled=stage.more, listener=listener)
     assert max(lengths) == ((160 + 96) // 16 if name == "joint" else 20 * 4)
     assert uses_of(with_more.folder, read_texts(stage.more, Columns()))[FITTING] == 1

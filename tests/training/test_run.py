@@ -19,7 +19,7 @@ from offramp.data.seen import FITTING
 from offramp.errors import BackboneError, DataError, OptionError, StorageError
 from offramp.training import Listener, Regime, train
 from offramp.training import trainer as trainer_module
-from toys import EXITS, QUICK, grouped, multi, names, pairs, single, write_csv, write_jsonl
+from toys import EXITS, QUICK, at_steps, grouped, multi, names, pairs, single, write_csv, write_jsonl
 
 ONE_EPOCH = replace(QUICK, epochs=1)
 
@@ -69,7 +69,7 @@ def finished(stage):
         steps.append((done, total))
         seen.append((stage.folder / "finished").exists())
 
-    listener = Listener(on_step=on_step, on_epoch=epochs.append)
+    listener = Listener(on_progress=at_steps(on_step), on_epoch=epochs.append)
     summary = stage.train("finished", listener=listener)
     return summary, steps, epochs, seen
 
@@ -242,7 +242,7 @@ def interrupt_at(step):
         if done == step:
             raise KeyboardInterrupt
 
-    return Listener(on_step=on_step)
+    return Listener(on_progress=at_steps(on_step))
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +281,9 @@ def test_a_resumed_run_ends_like_an_unbroken_one(stage, broken_off, finished):
     (half / "model.safetensors").write_bytes(b"half")
     (half / "trainer_state.json").write_text('{"epoch": ')
     steps = []
-    summary = stage.train("broken", resume=True, listener=Listener(on_step=lambda done, total: steps.append(done)))
+    summary = stage.train(
+        "broken", resume=True, listener=Listener(on_progress=at_steps(lambda done, total: steps.append(done)))
+    )
     assert steps == list(range(16, 61))
     assert same_weights(summary.folder, finished[0].folder)
     assert [epoch.accuracies for epoch in summary.epochs] == [epoch.accuracies for epoch in finished[0].epochs]
@@ -299,7 +301,7 @@ def test_finished_trials_are_not_run_again(stage, tmp_path):
     rates, again = [], []
     listener = Listener(
         on_trial=lambda number, of, rate: rates.append(number),
-        on_step=lambda done, total: interrupt_at(3).on_step(done, total) if rates == [0, 1] else None,
+        on_progress=lambda *told: interrupt_at(3).on_progress(*told) if rates == [0, 1] else None,
     )
     with pytest.raises(KeyboardInterrupt):
         stage.train(tmp_path / "model", recipe=ONE_EPOCH, trials=2, listener=listener)
@@ -314,7 +316,7 @@ def test_checkpoints_are_also_written_by_time(stage, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         stage.train(tmp_path / "model", recipe=ONE_EPOCH, listener=interrupt_at(4))
     steps = []
-    listener = Listener(on_step=lambda done, total: steps.append(done))
+    listener = Listener(on_progress=at_steps(lambda done, total: steps.append(done)))
     stage.train(tmp_path / "model", recipe=ONE_EPOCH, resume=True, listener=listener)
     assert steps[0] == 4
 

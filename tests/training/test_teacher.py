@@ -181,14 +181,13 @@ def test_a_pupil_can_start_where_its_teacher_ended(school, tmp_path):
 def test_a_resumed_run_does_not_ask_again(school, tmp_path):
     options = {"unlabeled": school.more, "trials": 2, "recipe": replace(QUICK, epochs=1)}
 
-    def stop(done, total):
-        if done == 5:
+    def hear(what, done, total):
+        if (what, done) == ("training", 5):
             raise KeyboardInterrupt
+        if what == "asking the teacher":
+            asked.append((done, total))
 
-    asked = []
-    listener = Listener(
-        on_step=stop, on_progress=lambda what, *rows: asked.append(rows) if what == "asking the teacher" else None
-    )
+    asked, listener = [], Listener(on_progress=hear)
     with pytest.raises(KeyboardInterrupt):
         school.train(tmp_path / "broken", listener=listener, **options)
     assert asked[-1] == (540, 540)

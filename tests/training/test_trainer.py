@@ -15,7 +15,7 @@ from offramp.training import Listener, Recipe, Regime, train
 from offramp.training.job import Trial
 from offramp.training.phases import phases_of
 from offramp.training.trainer import _attention_for_training, _optimizer, _set_dropout
-from toys import single, write_jsonl
+from toys import at_steps, single, write_jsonl
 
 TRIAL = Trial(0, 1e-4, 0)
 
@@ -32,7 +32,13 @@ def test_a_run_resumed_inside_an_epoch_equals_an_unbroken_one(tmp_path, encoder_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(str(encoder_folder), data, output=tmp_path / "broken", listener=Listener(on_step=stop), **options)
+        train(
+            str(encoder_folder),
+            data,
+            output=tmp_path / "broken",
+            listener=Listener(on_progress=at_steps(stop)),
+            **options,
+        )
     train(str(encoder_folder), data, output=tmp_path / "broken", resume=True, **options)
     whole, broken = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "broken"))
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
@@ -58,7 +64,12 @@ def test_a_run_broken_off_behind_its_last_step_takes_no_more(tmp_path, encoder_f
         with pytest.raises(KeyboardInterrupt):
             train(str(encoder_folder), data, output=tmp_path / "broken", **options)
     resumed = train(
-        str(encoder_folder), data, output=tmp_path / "broken", resume=True, listener=Listener(on_step=stop), **options
+        str(encoder_folder),
+        data,
+        output=tmp_path / "broken",
+        resume=True,
+        listener=Listener(on_progress=at_steps(stop)),
+        **options,
     )
     assert [epoch.number for epoch in whole.epochs] == epochs
     _assert_equal(resumed, whole)

@@ -1,6 +1,5 @@
 """``offramp train``."""
 
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -81,7 +80,6 @@ def command(
             listener=Listener(
                 on_labels=_say_labels,
                 on_trial=_say_trial,
-                on_step=partial(update, "training"),
                 on_epoch=EpochTable(),
                 on_progress=update,
                 report_to=report_to,

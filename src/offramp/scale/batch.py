@@ -133,8 +133,8 @@ class _Worker:
 
 
 def predict_dataset(
-    dataset: ray.data.Dataset,
     model: str | Path,
+    dataset: ray.data.Dataset,
     *,
     columns: Columns | None = None,
     threshold: float | None = None,
@@ -148,15 +148,15 @@ def predict_dataset(
     """Adds the columns of predictions to a dataset of Ray Data, which reads and writes on all machines at once.
 
         dataset = ray.data.read_parquet("s3://bucket/texts")
-        offramp.scale.predict_dataset(dataset, "model").write_parquet("s3://bucket/labels")
+        offramp.scale.predict_dataset("model", dataset).write_parquet("s3://bucket/labels")
 
     Nothing is run before the result is read or written. Every row of the dataset is one of the result; rows keep their
     columns, and come in any order unless Ray Data is told to preserve it. With a checkpoint
     (``ray.data.checkpoint.CheckpointConfig``) in its context a run that was broken off goes on.
 
     Args:
-        dataset: has a column of texts.
         model: the model folder; it is sent along, so that other machines need not have it.
+        dataset: has a column of texts.
         columns: names of the columns with the texts.
         threshold, at, rule: when a row leaves; see :meth:`Classifier.exit_rule`.
         probabilities: add every label's probability.

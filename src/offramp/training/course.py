@@ -14,7 +14,7 @@ from offramp.model import LoadedModel
 from offramp.records import RecordFile
 from offramp.training.frozen import fit_on_states
 from offramp.training.job import TrainingJob, Trial
-from offramp.training.listening import Epoch
+from offramp.training.listening import TRAINING, Epoch
 from offramp.training.phases import Phase
 from offramp.training.recipe import ExitFit
 from offramp.training.rows import Rows
@@ -97,7 +97,7 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
         EXIT_FIT,
         seed=course.trial.seed,
         folder=folder,
-        on_step=listener.on_step,
+        on_step=partial(listener.on_progress, TRAINING),
     )
     targets = course.dev.targets
     accuracies = accuracies_of(found.dev_logits, targets, Problem(network.problem_type))

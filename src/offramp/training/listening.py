@@ -27,15 +27,18 @@ class Epoch:
         return sum(self.accuracies) / len(self.accuracies)
 
 
+TRAINING = "training"
+"""What is being done while steps are taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """What a caller wants to hear while a model trains.
 
     Attributes:
         on_labels: how many rows each label has, once.
-        on_progress: what is being done before and between the steps of training, as of all verbs.
+        on_progress: what is being done, as of all verbs; of :data:`TRAINING` the parts are steps.
         on_trial: number of a trial that begins, how many there are, its learning rate.
-        on_step: steps done, and steps in all.
         on_epoch: dev accuracies after each epoch.
         report_to: experiment trackers that hear of it, too, as ``TrainingArguments.report_to`` names them.
     """
@@ -43,6 +46,5 @@ class Listener:
     on_labels: Callable[[dict[str, int]], None] = lambda rows_of_each: None
     on_progress: OnProgress = unheard
     on_trial: Callable[[int, int, float], None] = lambda number, trials, learning_rate: None
-    on_step: Callable[[int, int], None] = lambda done, total: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     report_to: str = "none"

@@ -32,7 +32,7 @@ from offramp.model import LoadedModel
 from offramp.model.loading import quiet
 from offramp.model.padding import padding_id_of
 from offramp.training.job import TrainingJob, Trial
-from offramp.training.listening import Epoch, Listener
+from offramp.training.listening import TRAINING, Epoch, Listener
 from offramp.training.phases import Phase, phase_loss
 from offramp.training.recipe import Recipe
 from offramp.training.rows import LengthGrouped, Rows, RowSet, collate
@@ -289,7 +289,7 @@ class _Reporter(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
-            self._listener.on_step(state.global_step, state.max_steps)
+            self._listener.on_progress(TRAINING, state.global_step, state.max_steps)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
