@@ -110,5 +110,5 @@ def test_many_times_more_threads_than_cores_are_a_mistake(monkeypatch, cores, mo
     for threads in (-1, 0, most + 1, 10_000):
         with pytest.raises(OptionError, match=rf"^threads is {threads}; .* at most {most}; .* {cores} cores"):
             environment.check_threads(threads)
-    with pytest.raises(OptionError, match=r"^compute-threads is 0"):
-        environment.check_threads(0, "compute-threads")
+    with pytest.raises(OptionError, match=r"^compute_threads is 0"):
+        environment.check_threads(0, "compute_threads")

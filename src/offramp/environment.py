@@ -61,7 +61,9 @@ def check_threads(threads: int | None, name: str = "threads") -> None:
     if threads is not None and not 1 <= threads <= most:
         raise OptionError(
             f"{name} is {threads}; use at least 1 and at most {most}; this machine has {cores()} cores, and more "
-            "threads than these make nothing faster"
+            "threads than these make nothing faster",
+            option=name,
+            value=threads,
         )
 
 

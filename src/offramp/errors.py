@@ -13,13 +13,43 @@
 
 A message says what is wrong, the value seen, what is valid and what to do. The command line prints it as one line and
 ends with the class's ``exit_code``; nobody sees a traceback for bad input.
+
+Options have their Python names in messages: at the beginning, where the error is about that option, and elsewhere in
+backquotes, as in "choose another output or add `overwrite`". The command line shows the flags in their place.
 """
+
+from pathlib import Path
+from typing import Any
 
 
 class OfframpError(Exception):
-    """Base of all errors raised by offramp."""
+    """Base of all errors raised by offramp.
+
+    Attributes:
+        option: the Python name of the argument that is wrong, such as ``max_disagreement``.
+        value: what cannot be used: the argument's value, or the column, label or text in the data.
+        path: the file or folder that is wrong, or the source of the data as it was named.
+        row: the number of the row, as the message counts it: of a file from 1, of a list from 0.
+
+    Each of them is None where it has no meaning.
+    """
 
     exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        option: str | None = None,
+        value: object = None,
+        path: str | Path | None = None,
+        row: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.option = option
+        self.value = value
+        self.path = path
+        self.row = row
 
 
 class InputError(OfframpError):
@@ -53,6 +83,11 @@ class MissingExtraError(OfframpError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs an optional dependency: run  pip install 'offramp[{extra}]'")
+        self.feature = feature
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.feature, self.extra), self.__dict__
 
 
 class StorageError(OfframpError):

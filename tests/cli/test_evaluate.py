@@ -108,7 +108,7 @@ def test_a_report_with_a_benchmark_and_an_operating_point(offramp, place, own_mo
         (["--seed", "-1"], "seed is -1"),
         (["--text-pair-column", "text"], "this model was trained on single texts; leave --text-pair-column out"),
         (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?)"),
-        (["--label-separator", ""], "label_separator is empty"),
+        (["--label-separator", ""], "--label-separator is empty"),
         (["--label-separator", ";"], "a list of labels in each row, but the model gives one label"),
         (["--picture", "curve.pdf"], "the picture curve.pdf does not end in .svg"),
     ],
@@ -120,7 +120,7 @@ def test_bad_options_are_refused(refused, place, options, message):
 
 def test_pairs_have_to_be_named(refused, place):
     message = evaluate(refused, "--text-column", "first", data="../pairs.csv", model="../pair-model")
-    assert message.startswith("this model was trained on pairs of texts; name the column")
+    assert message.startswith("this model was trained on pairs of texts; add --text-pair-column")
 
 
 @pytest.mark.parametrize("option", ["--json", "--picture"])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from offramp.backends import backend_names, backends
 from offramp.cli.app import VERBS, app
-from offramp.cli.options import COLUMN_OPTIONS, expand, panels, without_labels
+from offramp.cli.options import COLUMN_OPTIONS, expand, flags_of, panels, without_labels
 from offramp.data import Columns
 from offramp.errors import OptionError
 from offramp.model.config import HEADS, POOLINGS
@@ -167,7 +167,4 @@ def test_help_fits_a_terminal_and_ends_with_the_examples(offramp, verb):
     assert max(map(len, shown.splitlines())) <= 100
 
 
-def test_labels_are_left_alone_or_named():
-    assert without_labels(Columns(text="body")) == Columns(text="body", label=None)
-    with pytest.raises(OptionError, match="the labels in column 'topic' are named and to be ignored"):
-        without_labels(Columns(label="topic"))
+from offramp.cli.options import COLUMN_OPTIONS, expand, flags_of, panels, without_labels

@@ -197,7 +197,7 @@ def test_what_is_interrupted_says_how_to_go_on(server, offramp, refused, place):
     )
     message = refused(*arguments, "--output", "out.jsonl", "--resume", "--threshold", "0.5")
     assert message == (
-        "out.jsonl.unfinished holds a run with another exit rule; resume with the same options and input, "
+        "out.jsonl.unfinished holds a run with another `exit rule`; resume with the same options and input, "
         "or delete that folder to start anew"
     )
     assert "holds an unfinished run; add --resume to go on with it" in refused(*arguments, "--output", "out.jsonl")
@@ -233,7 +233,7 @@ def test_a_threshold_that_is_no_number_is_refused(offramp, place):
         (b"", "holds no rows"),
         (b"text,label\n", "holds no rows"),
         (b"txet\nw1\n", "line 1, has no column 'text' (did you mean 'txet'?); its columns are 'txet'"),
-        (b"text;id\nw1;1\n", "name one of them, as with --text-column or --label-column; if ';' divides them, convert"),
+        (b"text;id\nw1;1\n", "name one of them; if ';' divides them, convert"),
         (b"text\tid\nw1\t1\n", r"if '\t' divides them, convert the file to ',', or call it .tsv"),
         (b"text,id\nw1,1\nw2\n", "line 3: 1 fields, but the header has 2"),
         (b"text,id\nw1,1\nw2,2,3\n", "line 3: 3 fields, but the header has 2"),
@@ -293,9 +293,9 @@ def test_a_column_is_kept_under_another_name(offramp, refused, place):
 
 def test_pairs_for_single_texts_and_the_reverse_are_refused(refused, place):
     message = predict(refused, "--text-pair-column", "label")
-    assert message.startswith("this model was trained on single texts; do not name")
+    assert message.startswith("this model was trained on single texts; leave --text-pair-column out")
     message = refused("predict", "../pair-model", "--input", "../pairs.csv", "--output", "out.csv")
-    assert message.startswith("this model was trained on pairs of texts; name the column")
+    assert message.startswith("this model was trained on pairs of texts; add --text-pair-column")
     assert names(place) == []
 
 

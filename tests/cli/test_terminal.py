@@ -2,12 +2,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import typer
 
 from offramp.cli.terminal import guarded, say, table
-from offramp.errors import CheckFailed, DataError, MissingExtraError, StorageError
+from offramp.errors import CheckFailed, DataError, MissingExtraError, OptionError, StorageError
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,31 @@ def test_what_can_be_done_about_it_stands_in_the_same_line(capsys, error):
     with pytest.raises(typer.Exit):
         command()
     assert capsys.readouterr().err in ("error: disk full; 5 rows are done\n", "interrupted; 5 rows are done\n")
+
+
+def test_names_of_options_become_the_flags_of_the_command(capsys):
+    @guarded
+    def command(text_pair: Annotated[str, typer.Option("--text-pair-column")] = "") -> None:
+        error = OptionError("text_pair is '' and `text` 'a'; add `text_pair` or `text_pairs`", option="text_pair")
+        error.add_note("or leave `text_pair` out")
+        raise error
+
+    with pytest.raises(typer.Exit):
+        command()
+    assert capsys.readouterr().err == (
+        "error: --text-pair-column is '' and `text` 'a'; add --text-pair-column or `text_pairs`; "
+        "or leave --text-pair-column out\n"
+    )
+
+
+def test_a_message_that_begins_with_a_longer_word_than_the_option_stays(capsys):
+    @guarded
+    def command(text: Annotated[str, typer.Option()] = "") -> None:
+        raise OptionError("texts are missing", option="text")
+
+    with pytest.raises(typer.Exit):
+        command()
+    assert capsys.readouterr().err == "error: texts are missing\n"
 
 
 def test_bugs_stay_visible():

@@ -125,8 +125,8 @@ def test_no_labels(offramp, refused, model, place):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--threshold", "0.5", "--speedup", "2"], "threshold and speedup are given; choose one target at a time"),
-        (["--max-disagreement", "2"], "max-disagreement is 2.0; use a share above 0 and below 1"),
+        (["--threshold", "0.5", "--speedup", "2"], "--threshold and --speedup are given; choose one target at a time"),
+        (["--max-disagreement", "2"], "--max-disagreement is 2.0; use a share above 0 and below 1"),
         (["--confidence", "95"], "confidence is 95.0; use a number above 0 and below 1"),
         (["--name", "safe"], "the name 'safe' goes with no target"),
         (["--default", "fine"], "the default 'fine' is no operating point"),
@@ -144,7 +144,7 @@ def test_a_point_that_is_not_there(refused, model, place):
     arguments = ("predict", "model", "--input", "../data.csv", "--output", "out.jsonl")
     assert "there is no operating point 'safe' for torch fp32; there are: none" in refused(*arguments, "--at", "safe")
     message = refused(*arguments, "--at", "safe", "--threshold", "0.5")
-    assert message == "threshold 0.5 and at 'safe' are given; give only one of them"
+    assert message == "--threshold 0.5 and --at 'safe' are given; give only one of them"
     assert names(place) == ["model"]
 
 

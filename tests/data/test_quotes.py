@@ -101,9 +101,9 @@ def test_a_csv_row_over_several_lines_is_no_news(content):
 
 
 def test_an_unbalanced_quote_has_a_way_out():
-    with pytest.raises(DataError, match=r"a\.csv, line 2: .* if quotes are text in this file, .* quoting 'none'"):
+    with pytest.raises(DataError, match=r"a\.csv, line 2: .* if quotes are text in this file, .* `quoting` 'none'"):
         read("a.csv", 'text,label\n"never closed,b\nother,a\n')
-    with pytest.raises(DataError, match=r"a\.tsv, line 2: 3 fields, but the header has 2; .* quoting 'minimal'"):
+    with pytest.raises(DataError, match=r"a\.tsv, line 2: 3 fields, but the header has 2; .* `quoting` 'minimal'"):
         read("a.tsv", 'text\tlabel\n"one\ttab"\ta\nand "text"\tb\n')
 
 

@@ -125,7 +125,7 @@ def test_long_fields_and_half_emojis():
         ("a.csv", "text,label\na,x\n\nb,c,y\n", r"a\.csv, line 4: 3 fields, but the header has 2"),
         ("a.csv", 'text,label\n"a\nb",x\nb\n', r"a\.csv, line 4: 1 fields"),
         ("a.csv", 'text,label\na,x\n"b,y\nc,z\n', r"a\.csv, line 3: 'unexpected end of data"),
-        ("a.csv", 'text,label\n"Well" he said,x\n', r"a\.csv, line 2: .* expected.*quoting 'none'"),
+        ("a.csv", 'text,label\n"Well" he said,x\n', r"a\.csv, line 2: .* expected.*`quoting` 'none'"),
         ("a.csv", "text,text,label\na,b,x\n", "repeats the columns 'text'"),
         ("a.csv", b"text,label\na,x\ncaf\xe9,y\n", r"a\.csv, line 3: byte 4 \(0xe9\) is not UTF-8; .*iconv"),
         ("a.jsonl", '{"text": "a", "label": 1}\n{oops\n', r"a\.jsonl, line 2 is not JSON"),

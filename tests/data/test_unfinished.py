@@ -53,7 +53,7 @@ def test_what_is_whole_leaves_nothing_else():
 
 def test_what_is_broken_off_is_kept_and_told():
     error = break_off((b"abc", ONE), (b"def", TWO))
-    assert error.__notes__ == ["2 rows are done: with --resume the same command on the same input goes on from there"]
+    assert error.__notes__ == ["2 rows are done: with `resume` the same command on the same input goes on from there"]
     assert resumed() == (b"abcdef", TWO)
     assert names(Path()) == []
 
@@ -87,7 +87,7 @@ def test_without_resume_nothing_is_lost(settings):
     break_off((b"abc", ONE))
     error = break_off((b"x", Progress(1, 1, {})), settings=settings, error=OptionError)
     assert str(error) == (
-        "a.csv.unfinished holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+        "a.csv.unfinished holds an unfinished run; add `resume` to go on with it, or delete that folder to start anew"
     )
     assert resumed() == (b"abc", ONE)
 
@@ -108,9 +108,9 @@ def test_rows_without_a_note_are_dropped():
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        (SETTINGS | {"threshold": "0.8"}, "threshold"),
-        (SETTINGS | {"threshold": "0.8", "keep": []}, "threshold, keep"),
-        (SETTINGS | {"new": 1}, "new"),
+        (SETTINGS | {"threshold": "0.8"}, "`threshold`"),
+        (SETTINGS | {"threshold": "0.8", "keep": []}, "`threshold`, `keep`"),
+        (SETTINGS | {"new": 1}, "`new`"),
     ],
 )
 def test_other_settings_are_refused_and_nothing_is_lost(settings, named):

@@ -336,7 +336,7 @@ def test_what_has_no_length_or_no_order_is_no_list(wrong, bert, pairs):
 @pytest.mark.parametrize(
     ("texts", "text_pairs", "message"),
     [
-        (["a"], None, "this model was trained on pairs of texts; give the second texts as text_pairs"),
+        (["a"], None, "this model was trained on pairs of texts; add `text_pairs` for the second"),
         (["a", "b"], ["c"], "there are 2 texts but 1 text_pairs; give one for each"),
         (["a"], [], "there are 1 texts but 0 text_pairs"),
         (["a"], [None], r"text_pairs\[0\] is None, not a string"),
@@ -350,7 +350,7 @@ def test_not_pairs(texts, text_pairs, message, pairs):
 
 
 def test_pairs_for_a_model_of_single_texts(bert):
-    with pytest.raises(DataError, match="this model was trained on single texts; leave text_pairs out"):
+    with pytest.raises(DataError, match="this model was trained on single texts; leave `text_pairs` out"):
         bert.predict(["a"], ["b"])
 
 

@@ -259,7 +259,7 @@ def test_lone_surrogates(classifier):
         (
             {"columns": Columns(text_pair="second")},
             DataError,
-            "trained on single texts; do not name the column of the s",
+            "trained on single texts; leave `text_pair` out",
         ),
         ({"keep": ["nothing"]}, DataError, "nothing"),
         ({"keep": ["label"]}, OptionError, "cannot keep the column 'label': predictions have a column of that name"),
@@ -277,9 +277,7 @@ def test_what_cannot_be_done_leaves_nothing_behind(options, kind, message, class
 
 
 def test_a_model_of_pairs_needs_the_second_column(source):
-    with pytest.raises(
-        DataError, match="trained on pairs of texts; name the column of the second with --text-pair-col"
-    ):
+    with pytest.raises(DataError, match="trained on pairs of texts; add `text_pair`"):
         predict(classifier_of(text_pair=True), input=source, output="out.jsonl")
     with pytest.raises(DataError, match="third"):
         predict(classifier_of(text_pair=True), input=source, output="out.jsonl", columns=Columns(text_pair="third"))
@@ -317,7 +315,7 @@ def broken_off(classifier, source, monkeypatch):
 def test_an_error_in_the_middle_leaves_the_old_file_and_what_is_done(output, error, broken_off, tmp_path):
     (tmp_path / output).write_text("what was there before")
     caught = broken_off(output, error)
-    assert caught.__notes__ == ["14 rows are done: with --resume the same command on the same input goes on from there"]
+    assert caught.__notes__ == ["14 rows are done: with `resume` the same command on the same input goes on from there"]
     assert (tmp_path / output).read_text() == "what was there before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output, f"{output}.unfinished"]
 
@@ -360,7 +358,7 @@ def test_inputs_of_other_kinds_are_resumed_too(kind, broken_off, classifier, tex
 
 def test_an_unfinished_run_is_not_started_anew_unasked(broken_off, classifier, source, tmp_path):
     broken_off("out.jsonl")
-    with pytest.raises(OptionError, match=r"out\.jsonl\.unfinished holds an unfinished run; add --resume to go on"):
+    with pytest.raises(OptionError, match=r"out\.jsonl\.unfinished holds an unfinished run; add `resume` to go on"):
         predict(classifier, input=source, output="out.jsonl", threshold=2)
     predict(classifier, input=source, output="out.jsonl", resume=True, **OPTIONS)
     assert len(read("out.jsonl")) == ROWS
@@ -378,7 +376,7 @@ def test_nothing_to_resume_is_a_start(classifier, source):
         ({"threshold": float("inf")}, "exit rule"),
         ({"probabilities": False}, "probabilities"),
         ({"keep": ["id", "second"]}, "keep"),
-        ({"columns": Columns(text="second")}, "text-column"),
+        ({"columns": Columns(text="second")}, "`text`"),
         ({"input": "other.csv"}, "input"),
         ({"keep": [], "threshold": 0}, "exit rule, keep"),
     ],
@@ -414,7 +412,7 @@ def test_a_changed_world_is_not_resumed(broken_off, classifier, source, monkeypa
 @pytest.mark.parametrize(("stream", "output"), [("-", "out.jsonl"), ("in.csv", "-"), ("pipe.csv", "out.jsonl")])
 def test_streams_are_not_resumed(stream, output, classifier, source, tmp_path):
     os.mkfifo("pipe.csv")
-    with pytest.raises(OptionError, match="cannot be resumed; leave out --resume, or name files"):
+    with pytest.raises(OptionError, match="cannot be resumed; leave out `resume`, or name files"):
         predict(classifier, input=stream, output=output, resume=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "pipe.csv"]
 

@@ -332,9 +332,9 @@ def test_options_of_loading_are_refused_for_a_classifier_in_memory(rows, options
 
 
 def test_data_that_do_not_fit_the_model_are_refused(rows):
-    with pytest.raises(DataError, match="name the column of the second with --text-pair-column"):
+    with pytest.raises(DataError, match="add `text_pair` for the second ones"):
         evaluate(classifier(text_pair=True), rows)
-    with pytest.raises(DataError, match="leave --text-pair-column out"):
+    with pytest.raises(DataError, match="leave `text_pair` out"):
         evaluate(classifier(), labelled(pairs(5), "first", "second"))
     with pytest.raises(DataError, match="row 1: the model has no label 'd'"):
         evaluate(classifier(), labelled([{"text": "w1", "label": "d"}]))

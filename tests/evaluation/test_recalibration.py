@@ -93,7 +93,7 @@ def test_what_cannot_be_used_changes_nothing(folder, data, tmp_path):
     unknown = write_jsonl(tmp_path / "unknown.jsonl", [*single(5), {"text": "w1", "label": "bb"}])
     with pytest.raises(DataError, match=r"row 6: the model has no label 'bb' \(did you mean 'b'\?\)"):
         calibrate(folder, unknown)
-    with pytest.raises(DataError, match="leave --text-pair-column out"):
+    with pytest.raises(DataError, match="leave `text_pair` out"):
         calibrate(folder, data, columns=Columns(text_pair="text"))
     with pytest.raises(ModelFolderError, match="there is no folder"):
         calibrate(tmp_path / "none", data)
@@ -104,7 +104,7 @@ def test_outputs_without_names_have_a_cure(folder, data, tmp_path):
     numbered = write_model(tmp_path / "numbered", labels=("LABEL_0", "LABEL_1", "LABEL_2"))
     with pytest.raises(DataError, match="the model has no label") as caught:
         calibrate(numbered, data)
-    assert caught.value.__notes__ == ["or attach the exits again with --labels, which names the outputs in their order"]
+    assert caught.value.__notes__ == ["or run  offramp attach  again with labels that name the outputs in their order"]
 
 
 def test_rows_of_the_training_are_refused(folder, data, tmp_path):

@@ -254,7 +254,7 @@ def test_a_damaged_export(exported, model, tmp_path, content, reason):
         ({"backend": "tensorrt"}, "cannot be exported to 'tensorrt'; valid: onnxruntime, openvino"),
         ({"backend": "torch"}, "cannot be exported to 'torch'"),
         ({"backend": "onnxruntime", "precision": "bf16"}, "onnxruntime has no 'bf16'; valid: fp32, int8"),
-        ({"backend": "openvino", "precision": "int8"}, "give some with --data"),
+        ({"backend": "openvino", "precision": "int8"}, "give some as `data`"),
     ],
 )
 def test_wrong_options(model, options, reason):

@@ -56,14 +56,12 @@ def test_places_are_checked_before_the_work(tmp_path):
 
 def test_a_card_that_cannot_take_a_section_is_refused_before_the_work(tmp_path):
     (tmp_path / "README.md").write_text("<!-- offramp report: start -->")
-    with pytest.raises(ModelFolderError, match="remove the marks") as caught:
+    with pytest.raises(ModelFolderError, match="remove the marks"):
         check_report(tmp_path / "report", tmp_path)
-    assert caught.value.__notes__ == ["or leave the model card alone with --no-card"]
     assert names(tmp_path) == ["README.md"]
 
 
 def test_what_stands_in_the_way_of_the_cards_picture_is_told_before_the_work(tmp_path):
     (tmp_path / "curve.svg").mkdir()
-    with pytest.raises(OptionError, match=r"curve\.svg is not a file") as caught:
+    with pytest.raises(OptionError, match=r"curve\.svg is not a file"):
         check_report(tmp_path / "report", tmp_path)
-    assert caught.value.__notes__ == ["or leave the model card alone with --no-card"]

@@ -111,14 +111,14 @@ def test_other_backends_take_any_shape():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"compute_threads": 0}, "compute-threads is 0; use a whole number from 1 on"),
+        ({"compute_threads": 0}, "compute_threads is 0; use a whole number from 1 on"),
         ({"port": 70000}, "port is 70000"),
-        ({"audit_share": 1.5}, "audit-share is 1.5; use a share from 0 to 1"),
-        ({"timeout_ms": -1}, "timeout-ms is -1; use a number from 0 on"),
-        ({"allow_origin": ("https://a.org", "foo")}, "allow-origin is 'foo'; use one such as https://example.org"),
-        ({"allow_origin": ("https://a.org/",)}, "allow-origin is 'https://a.org/'"),
-        ({"max_queue_ms": 0}, "max-queue-ms is 0; use a number from 1 on"),
-        ({"step_ms": float("nan")}, "step-ms is nan"),
+        ({"audit_share": 1.5}, "audit_share is 1.5; use a share from 0 to 1"),
+        ({"timeout_ms": -1}, "timeout_ms is -1; use a number from 0 on"),
+        ({"allow_origin": ("https://a.org", "foo")}, "allow_origin is 'foo'; use one such as https://example.org"),
+        ({"allow_origin": ("https://a.org/",)}, "allow_origin is 'https://a.org/'"),
+        ({"max_queue_ms": 0}, "max_queue_ms is 0; use a number from 1 on"),
+        ({"step_ms": float("nan")}, "step_ms is nan"),
         ({"max_texts": 10, "max_queue": 5}, "a request must fit into the queue"),
     ],
 )

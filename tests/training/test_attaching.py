@@ -170,7 +170,7 @@ def test_labels_can_be_named(tmp_path):
     options = {"data": write_jsonl(tmp_path / "data.jsonl", single(60)), "targets": "labels", "fit": ExitFit(epochs=1)}
     with pytest.raises(DataError, match="the model has no label") as caught:
         offramp.attach(classifier, output=tmp_path / "model", **options)
-    assert caught.value.__notes__ == ["or name the classifier's outputs as the data do, with --labels"]
+    assert caught.value.__notes__ == ["or name the classifier's outputs as the data do, in `labels`"]
     summary = offramp.attach(classifier, output=tmp_path / "model", labels=LABELS, **options)
     assert offramp.load(summary.folder).labels == LABELS
 
@@ -183,7 +183,7 @@ def test_labels_can_be_named(tmp_path):
         ({"exits": (9,)}, OptionError, "no exit fits after layer 9"),
         ({"head": "deep"}, OptionError, "head 'deep' is not known"),
         ({"pooling": "max"}, OptionError, "pooling 'max' is not known"),
-        ({"dev": 0.0}, OptionError, "dev-fraction is 0"),
+        ({"dev": 0.0}, OptionError, "the dev fraction is 0"),
         ({"seed": -1}, OptionError, "seed is -1"),
         ({"targets": "labels"}, DataError, "has no column 'label'"),
         ({"labels": ["a"]}, OptionError, "the classifier has 3 outputs"),

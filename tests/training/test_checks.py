@@ -18,7 +18,7 @@ def test_the_trackers_are_those_of_transformers():
 def test_a_tracker_that_any_of_its_packages_brings_is_installed(monkeypatch):
     monkeypatch.setattr(checks, "find_spec", lambda package: True if package == "tensorboardX" else None)
     checks.check_trackers("tensorboard")
-    with pytest.raises(OptionError, match=r"report-to is 'wandb', .* valid here: none, all, tensorboard$"):
+    with pytest.raises(OptionError, match=r"report_to is 'wandb', .* valid here: none, all, tensorboard$"):
         checks.check_trackers("wandb")
 
 

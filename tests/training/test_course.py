@@ -135,7 +135,7 @@ def test_the_first_half_of_mixed_teaches_the_second(stage, tmp_path, monkeypatch
 
 
 def test_texts_without_labels_need_distillation(stage, tmp_path):
-    with pytest.raises(OptionError, match="texts without labels teach through distillation alone; give distill a wei"):
+    with pytest.raises(OptionError, match="texts without labels teach through distillation alone; give `distill` a w"):
         stage.train(tmp_path / "model", unlabeled=stage.more)
     assert names(tmp_path) == []
 

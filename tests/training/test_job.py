@@ -60,7 +60,7 @@ def test_exits_are_the_same_however_they_are_listed(exits):
 def test_an_encoder_that_is_cut_off_has_one_exit_unless_others_are_given():
     assert Architecture(layers=3).exits == (3,)
     assert Architecture(layers=3, exits="all").exits == "all"
-    with pytest.raises(OptionError, match="max-length is 7; use at least 8 tokens"):
+    with pytest.raises(OptionError, match="max_length is 7; use at least 8 tokens"):
         Architecture(max_length=7)
 
 

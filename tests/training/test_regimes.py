@@ -96,7 +96,7 @@ def test_one_exit_has_no_other_to_learn_from():
         ({"name": "best"}, "regime 'best' is not known; valid: joint, weighted, frozen, mixed, sweet, alternating"),
         ({"distill": -1}, "distill is -1; it is a weight beside the labels' 1, so use 0 to 100"),
         ({"distill": float("nan")}, "distill is nan"),
-        ({"teacher": "classifier"}, "a teacher teaches through distillation; give distill a weight, such as 1"),
+        ({"teacher": "classifier"}, "a teacher teaches through distillation; give `distill` a weight, such as 1"),
         ({"unlabeled": "more.csv"}, "texts without labels teach through distillation alone"),
         ({"name": "frozen", "distill": 1, "teacher": "classifier"}, "in regime 'frozen' the exits learn what the last"),
         ({"name": "sweet", "equilibrium": True}, "in regime 'sweet' no exit shares layers with a later one; leave one"),

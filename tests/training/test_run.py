@@ -255,7 +255,7 @@ def broken_off(stage):
 
 def test_an_unfinished_run_is_not_started_anew_unasked(stage, broken_off):
     assert not broken_off.exists()
-    with pytest.raises(OptionError, match=r"broken\.checkpoints holds an unfinished run; add --resume"):
+    with pytest.raises(OptionError, match=r"broken\.checkpoints holds an unfinished run; add `resume`"):
         stage.train("broken")
 
 
@@ -328,7 +328,7 @@ def test_an_output_that_is_taken_is_refused_and_left_alone(stage, tmp_path):
     (folder / "thesis.txt").write_text("mine")
     with pytest.raises(OptionError, match=r"file is a file; give a folder"):
         stage.train(file)
-    with pytest.raises(OptionError, match=r"folder exists and is not empty; choose another output or add --overwrite"):
+    with pytest.raises(OptionError, match=r"exists and is not empty; choose another output or add `overwrite`"):
         stage.train(folder)
     with pytest.raises(OptionError, match=r"folder holds something other than an offramp model"):
         stage.train(folder, overwrite=True)
@@ -383,11 +383,11 @@ def test_a_model_is_written_where_a_link_leads(stage, tmp_path):
     ("options", "error", "message"),
     [
         ({"trials": 0}, OptionError, "trials is 0"),
-        ({"max_length": 1}, OptionError, "max-length is 1; use at least 8 tokens"),
-        ({"dev": 1.5}, OptionError, r"dev-fraction is 1\.5"),
+        ({"max_length": 1}, OptionError, "max_length is 1; use at least 8 tokens"),
+        ({"dev": 1.5}, OptionError, r"the dev fraction is 1\.5"),
         ({"seed": -1}, OptionError, "seed is -1; use a whole number from 0"),
         ({"seed": 2**32}, OptionError, "seed is 4294967296"),
-        ({"listener": Listener(report_to="paper")}, OptionError, "report-to is 'paper', .* valid here: none, all"),
+        ({"listener": Listener(report_to="paper")}, OptionError, "report_to is 'paper', .* valid here: none, all"),
         ({"exits": (1, 9)}, OptionError, "no exit fits after layer 9: this encoder has 4 layers"),
         ({"exits": "one"}, OptionError, "exits 'one' are not layer numbers"),
         ({"pooling": "max"}, OptionError, "pooling 'max' is not known; valid: pooler, cls, mean"),

@@ -218,7 +218,7 @@ def test_who_cannot_teach_is_refused_and_leaves_nothing(school, tmp_path):
         ),
         ({"teacher": school.encoder}, BackboneError, "is not a whole fine-tuned classifier"),
         ({"teacher": str(tmp_path / "no")}, BackboneError, "cannot load the classifier"),
-        ({"regime": None}, OptionError, "a teacher teaches through distillation; give distill a weight, such as 1"),
+        ({"regime": None}, OptionError, "a teacher teaches through distillation; give `distill` a weight, such as 1"),
         ({"regime": Regime(name="frozen", distill=1.0)}, OptionError, "in regime 'frozen' the exits learn what"),
     ):
         with pytest.raises(error, match=message):

@@ -330,7 +330,7 @@ def test_pairs(tmp_path):
     columns = Columns(text="first", text_pair="second")
     (point,) = tune(folder, data, columns=columns, **quick(threshold=0.6)).points
     assert point.seen.rows == 80
-    with pytest.raises(DataError, match="trained on pairs of texts; name the column"):
+    with pytest.raises(DataError, match="trained on pairs of texts; add `text_pair`"):
         tune(folder, data, columns=Columns(text="first"), threshold=0.6)
 
 
@@ -341,8 +341,8 @@ def test_pairs(tmp_path):
         ({"seconds": 0.0}, "seconds is 0.0"),
         ({"seed": -1}, "seed is -1"),
         ({"threshold": -0.5}, "threshold is -0.5"),
-        ({"max_disagreement": 0.0}, "max-disagreement is 0.0; use a share above 0 and below 1"),
-        ({"max_disagreement": 1}, "max-disagreement is 1;"),
+        ({"max_disagreement": 0.0}, "max_disagreement is 0.0; use a share above 0 and below 1"),
+        ({"max_disagreement": 1}, "max_disagreement is 1;"),
         ({"confidence": 1.0}, "confidence is 1.0"),
         ({"threads": 0}, "threads is 0"),
     ],

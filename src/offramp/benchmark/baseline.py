@@ -19,7 +19,7 @@ _SAME = {
     "data": ("fingerprint",),
     "options": ("thresholds", "points", "threads", "token_budgets", "seed"),
 }
-_CURE = "measure a baseline anew with --json"
+_CURE = "measure a baseline anew with  offramp bench MODEL --data FILE --json BASELINE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def check_comparable(
     if gone:
         raise OptionError(
             f"the baseline {baseline.path} has {gone[0]!r}, which is not measured now; "
-            f"export it again, leave --backend and --precision out, or {_CURE}"
+            f"export it again, leave `backends` and `precisions` out, or {_CURE}"
         )
 
 

@@ -103,6 +103,7 @@ class _Outputs:
 
     def check(self) -> None:
         """Makes sure, before anything is measured, that they can be written."""
+        from offramp.errors import OfframpError
         from offramp.files import check_writable
         from offramp.report import check_picture, check_report
 
@@ -111,8 +112,14 @@ class _Outputs:
         for target in (self.json, self.picture):
             if target is not None:
                 check_writable(target)
-        if self.report is not None:
+        if self.report is None:
+            return
+        check_report(self.report, None)
+        try:
             check_report(self.report, self.model)
+        except OfframpError as error:
+            error.add_note("or leave the model card alone with --no-card")
+            raise
 
     def write(self, found: "Report") -> list[Path]:
         """Writes them; gives their names."""

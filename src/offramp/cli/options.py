@@ -9,6 +9,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from offramp.backends import AUTO, TORCH, backend_names, backends, precisions_of
 from offramp.data.columns import Columns
@@ -93,10 +94,10 @@ def panels(**groups: Sequence[str]) -> Callable[[_Command], _Command]:
         title = next((titles[part] for part in (name, name.partition("_")[0]) if part in titles), None)
         if title is None:
             return parameter
-        kind, option = get_args(parameter.annotation)
+        kind, option, *field = get_args(parameter.annotation)
         option = copy.copy(option)  # other commands have it, too
         option.rich_help_panel = title
-        return parameter.replace(annotation=Annotated[kind, option])
+        return parameter.replace(annotation=Annotated[kind, option, *field])
 
     def decorate(command: _Command) -> _Command:
         signature = inspect.signature(command)
@@ -115,10 +116,30 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _option(parameter: str, flag: str, annotation: Any, default: Any, *, optional: bool) -> inspect.Parameter:
+def flags_of(command: _Command) -> dict[str, str]:
+    """How the options of a command are written, by their names in Python.
+
+    What a field or parameter and its flag are called apart from dashes may differ; both names are known.
+    """
+    flags: dict[str, str] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        match get_args(parameter.annotation):
+            case (_, OptionInfo() as option, *field):
+                # In Annotated the first of an option's flags stands where its default would.
+                given = option.default if isinstance(option.default, str) else "--" + parameter.name.replace("_", "-")
+                flag = given.partition("/")[0]
+                names = field or [parameter.name]
+                flags |= dict.fromkeys((*names, flag.removeprefix("--").replace("-", "_")), flag)
+    return flags
+
+
+def _option(
+    parameter: str, flag: str, annotation: Any, default: Any, *, optional: bool, field: str
+) -> inspect.Parameter:
     """A field as a command-line option; one that is ``optional`` is None where it is left out.
 
     Args:
+        field: its name, by which :func:`flags_of` knows the option.
         annotation: ``Annotated[type, "help"]``, perhaps with what stands for the value in the help.
     """
     kind, text, *shown = get_args(annotation)
@@ -138,7 +159,7 @@ def _option(parameter: str, flag: str, annotation: Any, default: Any, *, optiona
         parameter,
         inspect.Parameter.KEYWORD_ONLY,
         default=None if optional else default,
-        annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text, metavar=metavar)],
+        annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text, metavar=metavar), field],
     )
 
 
@@ -199,6 +220,7 @@ def expand(
             hints[field.name],
             field.default,
             optional=optional or presets is not None,
+            field=field.name,
         )
         for field in shown
     ]
@@ -208,7 +230,8 @@ def expand(
 
     if presets is not None:
         chosen, text = next(iter(presets)), f"{parameter} to start from: {either(tuple(presets))}"
-        choice = _option(parameter, f"--{parameter}", Annotated[Literal[*presets], text], chosen, optional=False)
+        choices = Annotated[Literal[*presets], text]  # type: ignore[valid-type]
+        choice = _option(parameter, f"--{parameter}", choices, chosen, optional=False, field=parameter)
         return lambda command: _with_options(
             command, parameter, [choice, *options], lambda values: replace(presets[values[0]], **given(values[1:]))
         )

@@ -3,15 +3,17 @@
 import functools
 import io
 import os
+import re
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from offramp.cli.options import flags_of
 from offramp.data.wording import DataWarning, count
 from offramp.environment import is_main_process
 from offramp.errors import OfframpError
@@ -35,11 +37,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except OfframpError as error:
-            say(_in_one_line(f"error: {error}", error))
+            say(f"error: {_in_one_line(str(error), error, flags_of(command))}")
             _drop_unwritten()
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as error:
-            say(_in_one_line("interrupted", error))
+            say(_in_one_line("interrupted", error, flags_of(command)))
             raise typer.Exit(130) from None
         except BrokenPipeError:
             _drop_unwritten()  # the reader has gone
@@ -62,9 +64,13 @@ def _drop_unwritten() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _in_one_line(message: str, error: BaseException) -> str:
+def _in_one_line(message: str, error: BaseException, flags: Mapping[str, str]) -> str:
     """The message and the notes that the error got on its way, such as what can be done about it."""
-    return "; ".join([message, *getattr(error, "__notes__", [])])
+    option = error.option if isinstance(error, OfframpError) else None
+    if option is not None and option in flags:  # a message about an option begins with its name
+        message = re.sub(rf"^{option}\b", flags[option], message)
+    line = "; ".join([message, *getattr(error, "__notes__", [])])
+    return re.sub(r"`(\w+)`", lambda name: flags.get(name[1], name[0]), line)
 
 
 def say(message: str) -> None:

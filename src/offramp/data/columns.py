@@ -33,6 +33,14 @@ class Columns:
 
     def __post_init__(self) -> None:
         if self.label_separator == "":
-            raise OptionError("label_separator is empty; give the text that stands between two labels, such as ';'")
+            raise OptionError(
+                "label_separator is empty; give the text that stands between two labels, such as ';'",
+                option="label_separator",
+                value="",
+            )
         if self.quoting not in get_args(Quoting):
-            raise OptionError(f"quoting is {self.quoting!r}; use one of {', '.join(get_args(Quoting))}")
+            raise OptionError(
+                f"quoting is {self.quoting!r}; use one of {', '.join(get_args(Quoting))}",
+                option="quoting",
+                value=self.quoting,
+            )

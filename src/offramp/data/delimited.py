@@ -41,13 +41,15 @@ def delimited_records(
         require_columns(wanted, header, f"{file}, line 1,")
     except MissingColumn as missing:
         hint = _other_delimiter(header, delimiter) or _no_header(header, rows, wanted, delimiter)
-        raise MissingColumn(f"{missing}{hint}", missing.column) from None
+        raise MissingColumn(f"{missing}{hint}", value=missing.value, path=file) from None
     places = [header.index(name) for name in wanted]
     for line, fields in rows:
         if len(fields) != len(header):
             cure = "quote the texts that hold the delimiter, and fill up short rows"
             if not quoted and any(field.startswith('"') for field in fields):
-                cure = f"if quotes hold together fields with {delimiter!r} inside, read the file with quoting 'minimal'"
+                cure = (
+                    f"if quotes hold together fields with {delimiter!r} inside, read the file with `quoting` 'minimal'"
+                )
             raise DataError(f"{file}, line {line}: {len(fields)} fields, but the header has {len(header)}; {cure}")
         yield Record(tuple(fields[place] for place in places), file, "line", line)
 
@@ -78,7 +80,7 @@ def _quoted(lines: Iterable[str], delimiter: str, file: str, certain: bool) -> I
         except csv.Error as error:
             raise DataError(
                 f"{file}, line {start}: {str(error)!r}; a field with quotes, line ends or {delimiter!r} inside must be "
-                f"quoted, and a quote inside it doubled; if quotes are text in this file, read it with quoting 'none'"
+                f"quoted, and a quote inside it doubled; if quotes are text in this file, read it with `quoting` 'none'"
             ) from None
         if fields is None:
             return

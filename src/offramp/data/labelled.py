@@ -176,7 +176,11 @@ def check_dev_fraction(fraction: float) -> None:
         OptionError: it is not between 0 and 1.
     """
     if not 0 < fraction < 1:
-        raise OptionError(f"dev-fraction is {fraction}; it is a share of the training rows, between 0 and 1")
+        raise OptionError(
+            f"the dev fraction is {fraction}; it is a share of the training rows, between 0 and 1",
+            option="dev",
+            value=fraction,
+        )
 
 
 def split_off_dev(data: LabelledTexts, fraction: float, seed: int) -> Split:

@@ -11,7 +11,7 @@ from offramp.data.cells import label_of, text_of
 from offramp.data.columns import Columns, Quoting
 from offramp.data.hub import folder_records, hub_records, saved_records
 from offramp.data.memory import Data, Held, held, held_records
-from offramp.data.records import Record
+from offramp.data.records import MissingColumn, Record
 from offramp.data.sources import Files, HubDataset, HubFolder, Piped, SavedFolder, Source, find_source
 from offramp.data.tables import file_records, piped_records
 from offramp.errors import DataError, OptionError
@@ -90,8 +90,14 @@ def _rows(found: Source | Held, source: str, columns: Columns, labelled: bool, k
     pair = () if columns.text_pair is None else (columns.text_pair,)
     label = (columns.label,) if labelled and columns.label is not None else ()
     record = None
-    for record in _records(found, (columns.text, *pair, *label, *keep), columns.quoting):
-        yield _row(record, columns, labelled)
+    try:
+        for record in _records(found, (columns.text, *pair, *label, *keep), columns.quoting):
+            yield _row(record, columns, labelled)
+    except MissingColumn as missing:
+        named = (("text", columns.text), ("text_pair", columns.text_pair), ("label", columns.label))
+        missing.option = next((name for name, column in named if column == missing.value), "keep")
+        missing.add_note(f"`{missing.option}` says which it is")
+        raise
     if record is None:
         raise DataError(f"{source} holds no rows; check that it is the right one and was written to its end")
 

@@ -30,11 +30,7 @@ class Record:
 
 
 class MissingColumn(DataError):
-    """The data have no ``column``."""
-
-    def __init__(self, message: str, column: str) -> None:
-        super().__init__(message)
-        self.column = column
+    """The data at ``path`` have no column called ``value``."""
 
 
 def require_columns(wanted: Sequence[str], there: Sequence[str], place: str, hint: str = "") -> None:
@@ -53,6 +49,7 @@ def require_columns(wanted: Sequence[str], there: Sequence[str], place: str, hin
             named = list(dict.fromkeys(filter(None, there)))
             raise MissingColumn(
                 f"{place} has no column {name!r}{did_you_mean(name, named)}; its columns are "
-                f"{listing(named, most=30)}: name one of them, as with --text-column or --label-column{hint}",
-                name,
+                f"{listing(named, most=30)}: name one of them{hint}",
+                value=name,
+                path=place,
             )

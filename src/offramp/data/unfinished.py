@@ -101,7 +101,7 @@ def unfinished(path: Path, settings: Mapping[str, Any] | None, *, resume: bool) 
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 error.add_note(
-                    f"{begun.progress.rows} rows are done: with --resume the same command on the same input goes on "
+                    f"{begun.progress.rows} rows are done: with `resume` the same command on the same input goes on "
                     "from there"
                 )
             raise
@@ -117,7 +117,9 @@ def check_new(path: Path) -> None:
     folder = _folder(path)
     if (folder / PROGRESS).is_file():
         raise OptionError(
-            f"{folder} holds an unfinished run; add --resume to go on with it, or delete that folder to start anew"
+            f"{folder} holds an unfinished run; add `resume` to go on with it, or delete that folder to start anew",
+            option="resume",
+            path=folder,
         )
 
 
@@ -137,7 +139,7 @@ def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:
     changed = [name for name in settings if noted.settings.get(name) != settings[name]]
     if changed:
         raise OptionError(
-            f"{folder} holds a run with another {', '.join(changed)}; "
+            f"{folder} holds a run with another {', '.join(f'`{name}`' for name in changed)}; "
             "resume with the same options and input, or delete that folder to start anew"
         )
     there = rows.stat().st_size if rows.is_file() else 0

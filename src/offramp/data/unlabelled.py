@@ -85,7 +85,7 @@ def read_any(data: Data, columns: Columns) -> LabelledTexts | Texts:
     try:
         return read_labelled(data, columns)
     except MissingColumn as missing:
-        if missing.column != columns.label or not usual or _is_stream(data):
+        if missing.value != columns.label or not usual or _is_stream(data):
             raise
     return read_texts(data, columns)
 

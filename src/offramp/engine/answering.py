@@ -1,7 +1,6 @@
 """Rows and a classifier: whether they fit, what is true of the rows, and what every exit answers to them."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ def answers_of(classifier: "Classifier", rows: LabelledTexts | Texts) -> ExitAns
     Raises:
         DataError: the rows do not fit the model, see :func:`targets_of`.
     """
-    _check_pairs(classifier, rows.text_pairs)
+    check_pairs(classifier, rows.text_pairs, option="text_pair")
     targets = targets_of(classifier, rows) if isinstance(rows, LabelledTexts) else None
     return replace(classifier.exit_answers(rows.texts, rows.text_pairs), targets=targets)
 
@@ -36,7 +35,7 @@ def check_rows(model: "Classifier | Described", rows: LabelledTexts | Texts) -> 
     Raises:
         DataError: a label is not the model's, or second texts are missing or there without need.
     """
-    _check_pairs(model, rows.text_pairs)
+    check_pairs(model, rows.text_pairs, option="text_pair")
     if isinstance(rows, LabelledTexts) and model.labels:
         targets_of(model, rows)
 
@@ -51,19 +50,21 @@ def targets_of(model: "Classifier | Described", rows: LabelledTexts) -> NDArray[
         return encode_labels(rows, model.labels, multi_label=model.multi_label)
     except DataError as error:
         if all(_NUMBERED.fullmatch(label) for label in model.labels):
-            error.add_note("or attach the exits again with --labels, which names the outputs in their order")
+            error.add_note("or run  offramp attach  again with labels that name the outputs in their order")
         raise
 
 
-def _check_pairs(model: "Classifier | Described", text_pairs: Sequence[str] | None) -> None:
-    """Makes sure that there are second texts for a model of pairs, and none for others.
+def check_pairs(model: "Classifier | Described", given: object, *, option: str) -> None:
+    """Makes sure that second texts are given to a model of pairs, and to no other.
+
+    Args:
+        given: the second texts, or the name of their column; None where there are none.
+        option: the argument that takes them.
 
     Raises:
         DataError: they are missing or there without need.
     """
-    if model.takes_pairs and text_pairs is None:
-        raise DataError(
-            "this model was trained on pairs of texts; name the column of the second with --text-pair-column"
-        )
-    if not model.takes_pairs and text_pairs is not None:
-        raise DataError("this model was trained on single texts; leave --text-pair-column out")
+    if model.takes_pairs and given is None:
+        raise DataError(f"this model was trained on pairs of texts; add `{option}` for the second ones", option=option)
+    if not model.takes_pairs and given is not None:
+        raise DataError(f"this model was trained on single texts; leave `{option}` out", option=option)

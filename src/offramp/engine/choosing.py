@@ -111,10 +111,15 @@ def processor_of(engine: Engine, device: str | None = None) -> str:
 def check_engine(backend: str, precision: str, threads: int | None) -> None:
     """Refuses backends, precisions and numbers of threads that no model has."""
     if backend not in (AUTO, *backend_names()):
-        raise OptionError(f"backend {backend!r} is not known; valid: {', '.join((AUTO, *backend_names()))}")
+        valid = ", ".join((AUTO, *backend_names()))
+        raise OptionError(f"backend {backend!r} is not known; valid: {valid}", option="backend", value=backend)
     known = precisions_of(backend)
     if precision not in (AUTO, *known):
-        raise OptionError(f"precision {precision!r} is not one of {backend}'s; valid: {', '.join((AUTO, *known))}")
+        raise OptionError(
+            f"precision {precision!r} is not one of {backend}'s; valid: {', '.join((AUTO, *known))}",
+            option="precision",
+            value=precision,
+        )
     environment.check_threads(threads)
 
 
@@ -138,9 +143,11 @@ def check_one_given(**options: object) -> None:
     Raises:
         OptionError: more than one of the options is not None.
     """
-    given = [f"{name} {value!r:.60}" for name, value in options.items() if value is not None]
+    given = {name: value for name, value in options.items() if value is not None}
     if len(given) > 1:
-        raise OptionError(f"{' and '.join(given)} are given; give only one of them")
+        named = " and ".join(f"`{name}` {value!r:.60}" for name, value in given.items())
+        last = list(given)[-1]
+        raise OptionError(f"{named} are given; give only one of them", option=last, value=given[last])
 
 
 def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> Engine:

@@ -13,6 +13,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
+from offramp.engine.answering import check_pairs
 from offramp.engine.cascade import Cascade
 from offramp.engine.choosing import DEFAULT_THRESHOLD, DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given
 from offramp.engine.predictions import Prediction, Predictions
@@ -264,11 +265,13 @@ class Classifier:
             DataError: something is not a string, or not a pair of them; when its window is read.
         """
         if isinstance(texts, str):
-            raise DataError(_ONE_STRING)
+            raise DataError(_ONE_STRING, option="texts", value=texts)
         if not isinstance(texts, Iterable):
-            raise DataError(f"texts is {texts!r:.60}, not a list or a stream of strings; give one")
+            raise DataError(
+                f"texts is {texts!r:.60}, not a list or a stream of strings; give one", option="texts", value=texts
+            )
         if window < 1:
-            raise OptionError(f"window is {window}; it must be at least 1")
+            raise OptionError(f"window is {window}; it must be at least 1", option="window", value=window)
         self.check_top_k(top_k)
         return self._stream(iter(texts), self.exit_rule(threshold, at, rule), top_k, window)
 
@@ -334,7 +337,11 @@ class Classifier:
             OptionError: there is no such exit.
         """
         if not 0 <= exit_index < len(self.exits):
-            raise OptionError(f"exit_index is {exit_index}; this model's exits go from 0 to {len(self.exits) - 1}")
+            raise OptionError(
+                f"exit_index is {exit_index}; this model's exits go from 0 to {len(self.exits) - 1}",
+                option="exit_index",
+                value=exit_index,
+            )
         self.check(texts, text_pairs)
         return self.runner.predict_at(exit_index, texts, text_pairs)
 
@@ -353,7 +360,11 @@ class Classifier:
             OptionError: it is.
         """
         if top_k is not None and top_k < 1:
-            raise OptionError(f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels")
+            raise OptionError(
+                f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels",
+                option="top_k",
+                value=top_k,
+            )
 
     def check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
         """Refuses what cannot be classified; ``start`` is the number of the first text.
@@ -364,29 +375,40 @@ class Classifier:
         _check_listed("texts", texts)
         if text_pairs is not None:
             _check_listed("text_pairs", text_pairs)
-        if self.takes_pairs and text_pairs is None:
-            raise DataError("this model was trained on pairs of texts; give the second texts as text_pairs")
-        if not self.takes_pairs and text_pairs is not None:
-            raise DataError("this model was trained on single texts; leave text_pairs out")
+        check_pairs(self, text_pairs, option="text_pairs")
         if text_pairs is not None and len(text_pairs) != len(texts):
-            raise DataError(f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each")
+            raise DataError(
+                f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each", option="text_pairs"
+            )
         for name, column in (("texts", texts), ("text_pairs", () if text_pairs is None else text_pairs)):
             for row, text in enumerate(column, start):
                 if not isinstance(text, str):
-                    raise DataError(f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first")
+                    raise DataError(
+                        f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first",
+                        option=name,
+                        value=text,
+                        row=row,
+                    )
 
 
 def _check_listed(name: str, texts: object) -> None:
     if isinstance(texts, str):
-        raise DataError(_ONE_STRING)
+        raise DataError(_ONE_STRING, option=name, value=texts)
     if not isinstance(texts, Sized) or isinstance(texts, Mapping | Set):
         raise DataError(
-            f"{name} is {texts!r:.60}, not a list of strings; turn it into one, or read a stream with predict_iter"
+            f"{name} is {texts!r:.60}, not a list of strings; turn it into one, or read a stream with predict_iter",
+            option=name,
+            value=texts,
         )
 
 
 def _unzip(pairs: Sequence[Any], start: int) -> tuple[list[Any], list[Any]]:
     for row, pair in enumerate(pairs, start):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise DataError(f"texts[{row}] is {pair!r:.60}, not a pair; this model takes tuples of two texts")
+            raise DataError(
+                f"texts[{row}] is {pair!r:.60}, not a pair; this model takes tuples of two texts",
+                option="texts",
+                value=pair,
+                row=row,
+            )
     return [first for first, _ in pairs], [second for _, second in pairs]

@@ -25,10 +25,11 @@ from offramp.data import (
     source_identity,
 )
 from offramp.engine.ahead import ahead
+from offramp.engine.answering import check_pairs
 from offramp.engine.arriving import arriving
 from offramp.engine.choosing import WINDOW, check_model, check_unloaded, open_model
 from offramp.engine.predictions import Predictions, column_names
-from offramp.errors import DataError, OptionError
+from offramp.errors import OptionError
 from offramp.model.folder import Described
 from offramp.policy import ExitRule
 from offramp.progress import OnProgress, unheard
@@ -182,7 +183,8 @@ def open_rows(source: str, target: str, columns: Columns, keep: Sequence[str], *
     if resume and (streams or target == "-"):
         raise OptionError(
             "a run from standard input or another stream, or to standard output, cannot be resumed; "
-            "leave out --resume, or name files"
+            "leave out `resume`, or name files",
+            option="resume",
         )
     # Nobody knows when a stream begins, and the model can be loaded meanwhile.
     return rows if streams else begun(rows, WINDOW)
@@ -208,15 +210,15 @@ def check_columns(model: "Classifier | Described", columns: Columns, keep: Seque
         DataError: it takes pairs of texts and one is named, or the other way round.
         OptionError: two columns of the output would have one name.
     """
-    if model.takes_pairs != (columns.text_pair is not None):
-        wants = "pairs of texts; name" if model.takes_pairs else "single texts; do not name"
-        raise DataError(f"this model was trained on {wants} the column of the second with --text-pair-column")
+    check_pairs(model, columns.text_pair, option="text_pair")
     own = column_names(model.labels, probabilities)
     doubled = [name for name, number in Counter([*keep, *own]).items() if number > 1]
     if doubled:
         raise OptionError(
             f"cannot keep the column {doubled[0]!r}: predictions have a column of that name; give it another, as "
-            f"--keep {doubled[0]}=old_{doubled[0]}"
+            f"`keep` {doubled[0]}=old_{doubled[0]}",
+            option="keep",
+            value=doubled[0],
         )
 
 
@@ -231,8 +233,8 @@ def _settings(
         "input": identity,
         "model": classifier.fingerprint,
         "offramp": version("offramp"),
-        "text-column": columns.text,
-        "text-pair-column": columns.text_pair,
+        "text": columns.text,
+        "text_pair": columns.text_pair,
         "quoting": columns.quoting,
         **options,
         # Rows are sorted and batched within a window: other ones round differently in the last digit.

@@ -242,10 +242,10 @@ def _check_options(thresholds: Sequence[float], seconds: float, threads: int | N
     if not thresholds:
         raise OptionError("there are no thresholds; give at least one, such as 0.9")
     if not seconds > 0:
-        raise OptionError(f"seconds is {seconds}; it must be above 0")
+        raise OptionError(f"seconds is {seconds}; it must be above 0", option="seconds", value=seconds)
     environment.check_threads(threads)
     if seed < 0:
-        raise OptionError(f"seed is {seed}; use a whole number from 0 on")
+        raise OptionError(f"seed is {seed}; use a whole number from 0 on", option="seed", value=seed)
 
 
 @contextlib.contextmanager

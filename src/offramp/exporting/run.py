@@ -192,7 +192,8 @@ def _backend_for(name: str, precision: str, data: Data | None) -> Backend:
         raise OptionError(f"{name} has no {precision!r}; valid: {', '.join(backend.precisions)}")
     if precision in backend.needs_texts and data is None:
         raise OptionError(
-            f"{precision} in {name} takes its ranges from texts; give some with --data, such as the dev data"
+            f"{precision} in {name} takes its ranges from texts; give some as `data`, such as the dev data",
+            option="data",
         )
     return backend
 

@@ -34,7 +34,11 @@ def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, .
     wrong = sorted(layer for layer in layers if not 1 <= layer <= depth)
     if wrong:
         listed = ", ".join(map(str, wrong))
-        raise OptionError(f"no exit fits after layer {listed}: this encoder has {depth} layers, so use 1 to {depth}")
+        raise OptionError(
+            f"no exit fits after layer {listed}: this encoder has {depth} layers, so use 1 to {depth}",
+            option="exits",
+            value=exits,
+        )
     return tuple(sorted(layers | {depth}))
 
 
@@ -49,7 +53,9 @@ def numbers_of(exits: Sequence[int] | str) -> set[int] | None:
     try:
         return set(map(int, exits.split(",")) if isinstance(exits, str) else map(operator.index, exits))
     except (TypeError, ValueError):
-        raise OptionError(f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all'") from None
+        raise OptionError(
+            f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all'", option="exits", value=exits
+        ) from None
 
 
 def check_cut(layers: int, depth: int) -> None:
@@ -59,7 +65,9 @@ def check_cut(layers: int, depth: int) -> None:
         OptionError: it has not as many, or none would be left.
     """
     if not 1 <= layers <= depth:
-        raise OptionError(f"layers is {layers}: this encoder has {depth} layers, so use 1 to {depth}")
+        raise OptionError(
+            f"layers is {layers}: this encoder has {depth} layers, so use 1 to {depth}", option="layers", value=layers
+        )
 
 
 def check_new_exits(exits: Sequence[int]) -> None:

@@ -29,7 +29,7 @@ class AtMost:
     confidence: float
 
     def __post_init__(self) -> None:
-        check_shares(self.target, self.confidence, what=f"max-{self.risk.replace(' ', '-')}")
+        check_shares(self.target, self.confidence, what=f"max_{self.risk.replace(' ', '_')}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,11 @@ class AtLeast:
 
     def __post_init__(self) -> None:
         if not 1 < self.speedup < np.inf:
-            raise OptionError(f"speedup is {self.speedup}; use a number above 1, such as 2 for twice as fast")
+            raise OptionError(
+                f"speedup is {self.speedup}; use a number above 1, such as 2 for twice as fast",
+                option="speedup",
+                value=self.speedup,
+            )
 
 
 @dataclass(frozen=True, slots=True)

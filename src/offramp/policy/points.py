@@ -152,11 +152,15 @@ class OperatingPoints:
             tuned = ", ".join(str(one.engine) for one in others)
             raise OptionError(
                 f"the operating point {name!r} was tuned for {tuned}, and the model runs in {engine}, whose "
-                "confidences differ; tune it for this backend and precision, or load the model in the other"
+                "confidences differ; tune it for this backend and precision, or load the model in the other",
+                option="at",
+                value=name,
             )
         raise OptionError(
             f"there is no operating point {name!r} for {engine}; there are: {', '.join(here) or 'none'}. Name one "
-            "of them, or choose it with  offramp tune"
+            "of them, or choose it with  offramp tune",
+            option="at",
+            value=name,
         )
 
     def names_without(self, engine: Engine, model: str) -> list[str]:

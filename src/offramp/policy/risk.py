@@ -223,6 +223,12 @@ def check_shares(target: float, confidence: float, what: str = "target") -> None
         OptionError: one is not between 0 and 1.
     """
     if not 0 < target < 1:
-        raise OptionError(f"{what} is {target}; use a share above 0 and below 1, such as 0.01 for 1 %")
+        raise OptionError(
+            f"{what} is {target}; use a share above 0 and below 1, such as 0.01 for 1 %", option=what, value=target
+        )
     if not 0 < confidence < 1:
-        raise OptionError(f"confidence is {confidence}; use a number above 0 and below 1, such as 0.95")
+        raise OptionError(
+            f"confidence is {confidence}; use a number above 0 and below 1, such as 0.95",
+            option="confidence",
+            value=confidence,
+        )

@@ -80,5 +80,7 @@ def check_threshold(threshold: float) -> None:
     """
     if not threshold >= 0:  # also refuses NaN
         raise OptionError(
-            f"threshold is {threshold}; use a number from 0 (leave at the first exit) to 1, or above 1 for full depth"
+            f"threshold is {threshold}; use a number from 0 (leave at the first exit) to 1, or above 1 for full depth",
+            option="threshold",
+            value=threshold,
         )

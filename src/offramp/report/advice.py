@@ -197,7 +197,7 @@ def _noisy(evaluation: Evaluation) -> Finding:
         figures=f"quartiles {span(times(low, 2), times(high, 2))}, {percent(width, 0)} apart; "
         f"{count(data.timed_rows, 'text')} timed",
         applies=width > _NOISY or few,
-        advice="The speed-ups are rough: measure again on a quiet machine, with a larger --seconds.",
+        advice="The speed-ups are rough: measure again on a quiet machine, and for more seconds.",
     )
 
 
@@ -207,7 +207,7 @@ def _long_texts(evaluation: Evaluation) -> Finding:
         rule=f"More than {percent(_TRUNCATED_TEXTS, 0)} of texts are longer than the model reads.",
         figures=f"{percent(share, 1)} are longer than {evaluation.model.max_tokens} tokens",
         applies=share > _TRUNCATED_TEXTS,
-        advice="Their ends are not read: train with a larger --max-length if what is there matters.",
+        advice="Their ends are not read: train with a larger maximal length if what is there matters.",
     )
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from offramp.errors import OfframpError
 from offramp.files import check_writable, replacing, write_json
 from offramp.folder import CARD, CURVE
 from offramp.report.card import check_card, read_card, write_card
@@ -28,13 +27,9 @@ def check_report(folder: Path, model: Path | None) -> None:
         check_writable(folder / name)
     if model is None:
         return
-    try:
-        check_card(read_card(model))
-        for name in (CARD, CURVE):
-            check_writable(model / name)
-    except OfframpError as error:
-        error.add_note("or leave the model card alone with --no-card")
-        raise
+    check_card(read_card(model))
+    for name in (CARD, CURVE):
+        check_writable(model / name)
 
 
 def write_report(report: Report, folder: Path, model: Path | None) -> list[Path]:

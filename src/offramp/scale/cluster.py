@@ -69,7 +69,9 @@ def number_of(workers: Workers) -> int:
         if not places:
             raise ClusterError(
                 f"no machine of the cluster has a GPU to spare (asked for {workers.worker_gpus:g} a worker); "
-                "leave out --worker-gpus, or name the number of --workers that machines still to come will have"
+                "leave out `worker_gpus`, or name the number of `workers` that machines still to come will have",
+                option="worker_gpus",
+                value=workers.worker_gpus,
             )
     return max(1, int(places))
 

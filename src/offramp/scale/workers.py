@@ -15,14 +15,18 @@ class Workers:
     """
 
     workers: Annotated[
-        int | None, "with --ray: processes that classify; by default as many as the cluster has processors for"
+        int | None, "processes of the cluster that classify; by default as many as the cluster has processors for"
     ] = None
-    worker_threads: Annotated[int, "with --ray: processor threads of each process"] = 1
-    worker_gpus: Annotated[float, "with --ray: GPUs of each process; 0.5 lets two share one"] = 0.0
+    worker_threads: Annotated[int, "processor threads of each process on the cluster"] = 1
+    worker_gpus: Annotated[float, "GPUs of each process on the cluster; 0.5 lets two share one"] = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in (("workers", self.workers), ("worker-threads", self.worker_threads)):
+        for name, value in (("workers", self.workers), ("worker_threads", self.worker_threads)):
             if value is not None and value < 1:
-                raise OptionError(f"{name} is {value}; use a whole number from 1 on")
+                raise OptionError(f"{name} is {value}; use a whole number from 1 on", option=name, value=value)
         if not 0 <= self.worker_gpus < float("inf"):
-            raise OptionError(f"worker-gpus is {self.worker_gpus}; use a number from 0 on")
+            raise OptionError(
+                f"worker_gpus is {self.worker_gpus}; use a number from 0 on",
+                option="worker_gpus",
+                value=self.worker_gpus,
+            )

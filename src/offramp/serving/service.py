@@ -112,7 +112,7 @@ class Service:
         try:
             return default_point(self.core.classifier, knobs.threshold, knobs.at)
         except InputError as error:
-            raise invalid(str(error), "at" if knobs.threshold is None else "threshold") from None
+            raise invalid(str(error), error.option) from None
 
     def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, field: str) -> None:
         most = self.settings.max_texts
@@ -126,7 +126,7 @@ class Service:
         try:
             self.core.classifier.check(texts, text_pairs)
         except InputError as error:
-            raise invalid(str(error), "text_pairs") from None
+            raise invalid(str(error), field if error.option == "texts" else error.option) from None
 
 
 def service_of(request: Request) -> Service:

@@ -65,17 +65,21 @@ class Settings:
         for origin in self.allow_origin:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise OptionError(
-                    f"allow-origin is {origin!r}; use one such as https://example.org, or * for every one"
+                    f"allow_origin is {origin!r}; use one such as https://example.org, or * for every one",
+                    option="allow_origin",
+                    value=origin,
                 )
         if self.max_texts > self.max_queue:
             raise OptionError(
-                f"max-texts is {self.max_texts} and max-queue {self.max_queue}; a request must fit into the queue"
+                f"max_texts is {self.max_texts} and `max_queue` {self.max_queue}; a request must fit into the queue",
+                option="max_texts",
+                value=self.max_texts,
             )
 
     def _check(self, name: str, valid: Callable[[Any], bool], wanted: str) -> None:
         value = getattr(self, name)
         if value is not None and not valid(value):
-            raise OptionError(f"{name.replace('_', '-')} is {value}; use {wanted}")
+            raise OptionError(f"{name} is {value}; use {wanted}", option=name, value=value)
 
 
 def is_threshold(name: str) -> bool:

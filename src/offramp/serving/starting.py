@@ -48,7 +48,7 @@ def serve(
     settings = settings or Settings()
     check_installed("offramp serve", "serve", "fastapi", "prometheus_client", "uvicorn")
     keys = open_keys(settings)
-    environment.check_threads(settings.compute_threads, "compute-threads")
+    environment.check_threads(settings.compute_threads, "compute_threads")
     several = settings.compute_threads if settings.compute_threads > 1 else None
     check_unloaded(model, compute_threads=several, threads=settings.threads)
     check_model(model, Runtime(backend, precision, settings.threads), threshold=threshold, at=at)
@@ -91,7 +91,9 @@ def _bound(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         reason = error.strerror or error
-        raise OptionError(f"cannot listen on {host}:{port}: {reason}; name another --host or --port") from None
+        raise OptionError(
+            f"cannot listen on {host}:{port}: {reason}; name another `host` or `port`", option="port", value=port
+        ) from None
     return bound
 
 

@@ -50,5 +50,5 @@ def _rows(model: LoadedModel, texts: LabelledTexts | Texts) -> Rows:
     try:
         return rows_of(model, texts)
     except DataError as error:
-        error.add_note("or name the classifier's outputs as the data do, with --labels")
+        error.add_note("or name the classifier's outputs as the data do, in `labels`")
         raise

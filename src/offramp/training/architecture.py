@@ -33,7 +33,9 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.max_length is not None and self.max_length < 8:
-            raise OptionError(f"max-length is {self.max_length}; use at least 8 tokens")
+            raise OptionError(
+                f"max_length is {self.max_length}; use at least 8 tokens", option="max_length", value=self.max_length
+            )
         exits = (self.layers,) if self.exits is None and self.layers is not None else self.exits
         # One spelling of each: architectures are compared, and written as JSON.
         object.__setattr__(self, "exits", exits if isinstance(exits, str | None) else tuple(exits))

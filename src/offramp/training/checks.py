@@ -41,24 +41,40 @@ def check_numbers(dev: Data | float, seed: int, trials: int = 1) -> None:
     if isinstance(dev, float | int):
         check_dev_fraction(dev)
     if not 0 <= seed < 2**32:
-        raise OptionError(f"seed is {seed}; use a whole number from 0 to {2**32 - 1}")
+        raise OptionError(f"seed is {seed}; use a whole number from 0 to {2**32 - 1}", option="seed", value=seed)
     if trials > 2**32 - seed:
-        raise OptionError(f"trials is {trials}; use a whole number from 1 to {2**32 - seed}")
+        raise OptionError(
+            f"trials is {trials}; use a whole number from 1 to {2**32 - seed}", option="trials", value=trials
+        )
 
 
 def check_output(folder: Path, overwrite: bool) -> None:
     """Refuses to write a model over something else."""
     if folder.name in ("", ".."):
-        raise OptionError(f"the output {folder} has no name of its own; give the name of a folder to write")
+        raise OptionError(
+            f"the output {folder} has no name of its own; give the name of a folder to write",
+            option="output",
+            path=folder,
+        )
     if is_there(folder):
         if not folder.is_dir():
-            raise OptionError(f"{folder} is a file; give a folder to write the model into")
+            raise OptionError(
+                f"{folder} is a file; give a folder to write the model into", option="output", path=folder
+            )
         check_folder_readable(folder)
         if any(folder.iterdir()):
             if not overwrite:
-                raise OptionError(f"{folder} exists and is not empty; choose another output or add --overwrite")
+                raise OptionError(
+                    f"{folder} exists and is not empty; choose another output or add `overwrite`",
+                    option="overwrite",
+                    path=folder,
+                )
             if not (folder / TRAINING.name).is_file():
-                raise OptionError(f"{folder} holds something other than an offramp model; choose another output")
+                raise OptionError(
+                    f"{folder} holds something other than an offramp model; choose another output",
+                    option="output",
+                    path=folder,
+                )
     check_replaceable(folder)
 
 
@@ -67,7 +83,9 @@ def check_trackers(report_to: str) -> None:
     installed = ["none", "all", *(name for name, packages in TRACKERS.items() if any(map(find_spec, packages)))]
     if report_to not in installed:
         raise OptionError(
-            f"report-to is {report_to!r}, which is not known or not installed; valid here: {', '.join(installed)}"
+            f"report_to is {report_to!r}, which is not known or not installed; valid here: {', '.join(installed)}",
+            option="report_to",
+            value=report_to,
         )
 
 
@@ -92,7 +110,7 @@ def fitted_before(
     before = fitted_rows(Path(name))
     # What stands among the training rows, too, simply repeats.
     if before and (share := share_among(before, dev, beside=train)) > MOST_REPEATED:
-        again = "use the data, seed and dev-fraction of that training again, or " if same_split else ""
+        again = "use the data, seed and dev fraction of that training again, or " if same_split else ""
         raise DataError(
             f"about {share:.0%} of the {len(dev)} dev rows are among those that {name} was trained on: figures "
             f"taken on them would look better than they are; {again}give other rows as dev"

@@ -15,7 +15,7 @@ Targets = Literal["labels", "model", "both"]
 
 def _at_least(name: str, value: float, least: float) -> None:
     if not least <= value < math.inf:
-        raise OptionError(f"{name} is {value}; it must be a number of at least {least:g}")
+        raise OptionError(f"{name} is {value}; it must be a number of at least {least:g}", option=name, value=value)
 
 
 def _check_rate(rate: float) -> None:
@@ -25,7 +25,9 @@ def _check_rate(rate: float) -> None:
 
 def _one_of(name: str, value: str, valid: Any) -> None:
     if value not in get_args(valid):
-        raise OptionError(f"{name} {value!r} is not known; valid: {', '.join(get_args(valid))}")
+        raise OptionError(
+            f"{name} {value!r} is not known; valid: {', '.join(get_args(valid))}", option=name, value=value
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +55,27 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 0.001)
-        _at_least("batch-size", self.batch_size, 1)
+        _at_least("batch_size", self.batch_size, 1)
         _at_least("patience", self.patience, 1)
         _at_least("trials", self.trials, 1)
-        _at_least("weight-decay", self.weight_decay, 0)
-        _at_least("max-grad-norm", self.max_grad_norm, 0)
+        _at_least("weight_decay", self.weight_decay, 0)
+        _at_least("max_grad_norm", self.max_grad_norm, 0)
         if not self.learning_rates:
             raise OptionError("there is no learning rate; give at least one, such as 5e-5")
         for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):
             _check_rate(rate)
         if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise OptionError(f"dropout is {self.dropout}; it is a probability, at least 0 and below 1")
+            raise OptionError(
+                f"dropout is {self.dropout}; it is a probability, at least 0 and below 1",
+                option="dropout",
+                value=self.dropout,
+            )
         if not 0 <= self.warmup < 1:
-            raise OptionError(f"warmup is {self.warmup}; it is a share of the steps, at least 0 and below 1")
+            raise OptionError(
+                f"warmup is {self.warmup}; it is a share of the steps, at least 0 and below 1",
+                option="warmup",
+                value=self.warmup,
+            )
         _one_of("schedule", self.schedule, Schedule)
         _one_of("precision", self.precision, Precision)
 
@@ -90,8 +100,8 @@ class ExitFit:
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
-        _at_least("batch-size", self.batch_size, 1)
-        _at_least("weight-decay", self.weight_decay, 0)
+        _at_least("batch_size", self.batch_size, 1)
+        _at_least("weight_decay", self.weight_decay, 0)
         _check_rate(self.learning_rate)
 
 

@@ -60,17 +60,35 @@ class Regime:
 
     def __post_init__(self) -> None:
         if self.name not in get_args(Name):
-            raise OptionError(f"regime {self.name!r} is not known; valid: {', '.join(get_args(Name))}")
+            raise OptionError(
+                f"regime {self.name!r} is not known; valid: {', '.join(get_args(Name))}",
+                option="regime",
+                value=self.name,
+            )
         if not 0 <= self.distill <= 100:
-            raise OptionError(f"distill is {self.distill}; it is a weight beside the labels' 1, so use 0 to 100")
+            raise OptionError(
+                f"distill is {self.distill}; it is a weight beside the labels' 1, so use 0 to 100",
+                option="distill",
+                value=self.distill,
+            )
         if not self.distill and self.unlabeled is not None:
-            raise OptionError("texts without labels teach through distillation alone; give distill a weight, such as 1")
+            raise OptionError(
+                "texts without labels teach through distillation alone; give `distill` a weight, such as 1",
+                option="distill",
+                value=self.distill,
+            )
         if not self.distill and self.teacher is not None:
-            raise OptionError("a teacher teaches through distillation; give distill a weight, such as 1")
+            raise OptionError(
+                "a teacher teaches through distillation; give `distill` a weight, such as 1",
+                option="distill",
+                value=self.distill,
+            )
         if self.teacher is not None and self.name == "frozen":
             raise OptionError(
                 "in regime 'frozen' the exits learn what the last exit made of the encoder; choose another, leave the "
-                "teacher out, or put exits on the teacher itself with 'offramp attach'"
+                "teacher out, or put exits on the teacher itself with 'offramp attach'",
+                option="teacher",
+                value=self.teacher,
             )
         if self.equilibrium and self.name in _ALONE:
             raise OptionError(

@@ -28,8 +28,10 @@ def check_workplace(workplace: Path, resume: bool) -> None:
     if (workplace / SETTINGS).is_file():
         if not resume:
             raise OptionError(
-                f"{workplace} holds an unfinished run; add --resume to go on with it, or delete that folder to start "
-                "anew"
+                f"{workplace} holds an unfinished run; add `resume` to go on with it, or delete that folder to start "
+                "anew",
+                option="resume",
+                path=workplace,
             )
     elif _holds_anything(workplace):
         # At the end the folder is deleted.
@@ -83,5 +85,5 @@ def kept(workplace: Path) -> Iterator[None]:
         yield
     except BaseException as error:
         if (workplace / SETTINGS).is_file():
-            error.add_note(f"what is done lies in {workplace}: with --resume the same command goes on from there")
+            error.add_note(f"what is done lies in {workplace}: with `resume` the same command goes on from there")
         raise

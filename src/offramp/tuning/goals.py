@@ -29,16 +29,21 @@ def goals_of(
     targets = {
         "threshold": threshold,
         "speedup": speedup,
-        "max-accuracy-drop": max_accuracy_drop,
-        "max-disagreement": max_disagreement,
+        "max_accuracy_drop": max_accuracy_drop,
+        "max_disagreement": max_disagreement,
     }
     given = [target for target, value in targets.items() if value is not None]
     if len(given) > 1:
-        raise OptionError(f"{' and '.join(given)} are given; choose one target at a time")
+        names = " and ".join(f"`{target}`" for target in given)
+        raise OptionError(f"{names} are given; choose one target at a time", option=given[1], value=targets[given[1]])
     if name is not None and not name.strip():
-        raise OptionError("the name is empty; give one such as 'safe'")
+        raise OptionError("the name is empty; give one such as 'safe'", option="name", value=name)
     if name is not None and _is_number(name):
-        raise OptionError(f"the name {name!r} looks like a threshold; give one that is not a number, such as 'safe'")
+        raise OptionError(
+            f"the name {name!r} looks like a threshold; give one that is not a number, such as 'safe'",
+            option="name",
+            value=name,
+        )
 
     def at_most(risk: Risk, target: float) -> AtMost:
         return AtMost(risk, target, risk.best_method if method is None else _method(method), confidence)
@@ -52,7 +57,11 @@ def goals_of(
     if max_disagreement is not None:
         return {name or NAME: at_most(Risk.DISAGREEMENT, max_disagreement)}
     if name is not None:
-        raise OptionError(f"the name {name!r} goes with no target; add one of {', '.join(targets)}")
+        raise OptionError(
+            f"the name {name!r} goes with no target; add one of {', '.join(f'`{target}`' for target in targets)}",
+            option="name",
+            value=name,
+        )
     return {point: at_most(Risk.DISAGREEMENT, target) for point, target in DEFAULT_POINTS.items()}
 
 
@@ -66,7 +75,7 @@ def check_labels(goals: dict[str, Goal], rows: LabelledTexts | Texts) -> None:
     if needed and isinstance(rows, Texts):
         raise DataError(
             f"{rows.source} has no labels, without which a drop in accuracy cannot be seen; name their column with "
-            "--label-column, or bound the disagreement with full depth instead, which needs none"
+            "`label`, or bound the disagreement with full depth instead, which needs none"
         )
 
 
@@ -82,4 +91,6 @@ def _method(method: str) -> Method:
     try:
         return Method(method)
     except ValueError:
-        raise OptionError(f"method {method!r} is not known; valid: {', '.join(Method)}") from None
+        raise OptionError(
+            f"method {method!r} is not known; valid: {', '.join(Method)}", option="method", value=method
+        ) from None

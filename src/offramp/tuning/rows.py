@@ -33,7 +33,7 @@ def check_unused(rows: LabelledTexts | Texts, uses: Mapping[str, float], *, spli
         DataError: it was.
     """
     counting = {use: share for use, share in uses.items() if use == FITTING or not (split or is_point(use))}
-    refit = ", or --split to fit the temperatures anew to one half of these and choose on the other"
+    refit = ", or `split` to fit the temperatures anew to one half of these and choose on the other"
     trained = max(counting, key=lambda one: counting[one], default=FITTING) == FITTING
     harm = "a threshold chosen on them would look better than it is"
     check_unseen(rows, counting, harm, "use other rows" + ("" if trained else refit))

@@ -207,9 +207,13 @@ def check(tuned: Tuned) -> None:
 
 def _check_rule(rule: str | None, threshold: float | None) -> None:
     if rule is not None and rule not in CRITERIA:
-        raise OptionError(f"rule {rule!r} is not known; valid: {', '.join(CRITERIA)}")
+        raise OptionError(f"rule {rule!r} is not known; valid: {', '.join(CRITERIA)}", option="rule", value=rule)
     if rule == "per-exit" and threshold is not None:
-        raise OptionError(f"threshold is {threshold}, but the rule 'per-exit' has one for each exit; leave one out")
+        raise OptionError(
+            f"threshold is {threshold}, but the rule 'per-exit' has one for each exit; leave one out",
+            option="threshold",
+            value=threshold,
+        )
 
 
 def _default_rule(goal: Goal, rows: int) -> str:
