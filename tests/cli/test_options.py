@@ -167,4 +167,40 @@ def test_help_fits_a_terminal_and_ends_with_the_examples(offramp, verb):
     assert max(map(len, shown.splitlines())) <= 100
 
 
-from offramp.cli.options import COLUMN_OPTIONS, expand, flags_of, panels, without_labels
+def test_labels_are_left_alone_or_named():
+    assert without_labels(Columns(text="body")) == Columns(text="body", label=None)
+    with pytest.raises(OptionError, match="the labels in column 'topic' are named and to be ignored"):
+        without_labels(Columns(label="topic"))
+
+
+def test_the_flag_of_an_option_is_known_by_its_names():
+    presets = {"usual": Group(rate=2)}
+
+    @panels(Odds=("group", "flag"))
+    @expand("group", Group, presets=presets, names={"name_of_it": "called", "rate": "rate/--no-rate"})
+    def command(
+        what: str,
+        group: Group,
+        flag: Annotated[bool, typer.Option("--a-flag")] = False,
+        more_of_it: Annotated[int, typer.Option(help="More.")] = 0,
+    ) -> None:
+        """Does it."""
+
+    assert flags_of(command) == {
+        "flag": "--a-flag",
+        "a_flag": "--a-flag",
+        "more_of_it": "--more-of-it",
+        "group": "--group",
+        "rate": "--rate",
+        "sizes": "--sizes",
+        "name_of_it": "--called",
+        "called": "--called",
+    }
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_flag_of_a_verb_is_known(verb):
+    command = importlib.import_module(f"offramp.cli.{verb}").command
+    shown = typer.main.get_command(app).commands[verb].params
+    options = {param.opts[0] for param in shown if param.param_type_name == "option" and param.name != "help"}
+    assert set(flags_of(command).values()) == options

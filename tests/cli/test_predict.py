@@ -197,7 +197,7 @@ def test_what_is_interrupted_says_how_to_go_on(server, offramp, refused, place):
     )
     message = refused(*arguments, "--output", "out.jsonl", "--resume", "--threshold", "0.5")
     assert message == (
-        "out.jsonl.unfinished holds a run with another `exit rule`; resume with the same options and input, "
+        "out.jsonl.unfinished holds a run with another exit rule; resume with the same options and input, "
         "or delete that folder to start anew"
     )
     assert "holds an unfinished run; add --resume to go on with it" in refused(*arguments, "--output", "out.jsonl")

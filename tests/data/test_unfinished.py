@@ -108,9 +108,9 @@ def test_rows_without_a_note_are_dropped():
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        (SETTINGS | {"threshold": "0.8"}, "`threshold`"),
-        (SETTINGS | {"threshold": "0.8", "keep": []}, "`threshold`, `keep`"),
-        (SETTINGS | {"new": 1}, "`new`"),
+        (SETTINGS | {"threshold": "0.8"}, "threshold"),
+        (SETTINGS | {"threshold": "0.8", "keep": []}, "threshold, keep"),
+        (SETTINGS | {"new": 1}, "new"),
     ],
 )
 def test_other_settings_are_refused_and_nothing_is_lost(settings, named):

@@ -376,7 +376,7 @@ def test_nothing_to_resume_is_a_start(classifier, source):
         ({"threshold": float("inf")}, "exit rule"),
         ({"probabilities": False}, "probabilities"),
         ({"keep": ["id", "second"]}, "keep"),
-        ({"columns": Columns(text="second")}, "`text`"),
+        ({"columns": Columns(text="second")}, "text column"),
         ({"input": "other.csv"}, "input"),
         ({"keep": [], "threshold": 0}, "exit rule, keep"),
     ],

@@ -139,7 +139,7 @@ def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:
     changed = [name for name in settings if noted.settings.get(name) != settings[name]]
     if changed:
         raise OptionError(
-            f"{folder} holds a run with another {', '.join(f'`{name}`' for name in changed)}; "
+            f"{folder} holds a run with another {', '.join(changed)}; "
             "resume with the same options and input, or delete that folder to start anew"
         )
     there = rows.stat().st_size if rows.is_file() else 0

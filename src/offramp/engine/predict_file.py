@@ -233,8 +233,8 @@ def _settings(
         "input": identity,
         "model": classifier.fingerprint,
         "offramp": version("offramp"),
-        "text": columns.text,
-        "text_pair": columns.text_pair,
+        "text column": columns.text,
+        "text pair column": columns.text_pair,
         "quoting": columns.quoting,
         **options,
         # Rows are sorted and batched within a window: other ones round differently in the last digit.
