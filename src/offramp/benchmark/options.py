@@ -79,9 +79,9 @@ class Options:
         if not self.token_budgets or min(self.token_budgets) < 1:
             raise OptionError(f"token budgets are {list(self.token_budgets)}; use numbers from 1 on")
         if not self.seconds > 0:
-            raise OptionError(f"seconds is {self.seconds}; it must be above 0")
+            raise OptionError(f"seconds is {self.seconds}; it must be above 0", option="seconds", value=self.seconds)
         if self.seed < 0:
-            raise OptionError(f"seed is {self.seed}; use a whole number from 0 on")
+            raise OptionError(f"seed is {self.seed}; use a whole number from 0 on", option="seed", value=self.seed)
 
 
 def _numbers(text: str) -> list[int]:

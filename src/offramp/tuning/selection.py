@@ -41,9 +41,9 @@ class Selection:
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
-            raise OptionError(f"seconds is {self.seconds}; it must be above 0")
+            raise OptionError(f"seconds is {self.seconds}; it must be above 0", option="seconds", value=self.seconds)
         if self.seed < 0:
-            raise OptionError(f"seed is {self.seed}; use a whole number from 0 on")
+            raise OptionError(f"seed is {self.seed}; use a whole number from 0 on", option="seed", value=self.seed)
 
 
 DEFAULT_SELECTION = Selection()

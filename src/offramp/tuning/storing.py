@@ -68,7 +68,11 @@ class Store:
         """
         names = list(dict.fromkeys([*new, *self.points().of(self.engine)]))
         if default is not None and default not in names:
-            raise OptionError(f"the default {default!r} is no operating point; it can be one of {', '.join(names)}")
+            raise OptionError(
+                f"the default {default!r} is no operating point; it can be one of {', '.join(names)}",
+                option="default",
+                value=default,
+            )
 
     def keep(
         self,
