@@ -6,7 +6,7 @@ import pytest
 from benchmark_rows import benchmark_row
 from offramp.benchmark import Benchmark, check, read_baseline
 from offramp.benchmark.baseline import check_comparable
-from offramp.benchmark.result import Spread
+from offramp.benchmark.result import SCHEMA, Spread
 from offramp.errors import CheckFailed, DataError, OptionError
 
 
@@ -110,3 +110,10 @@ def test_rough_results_are_not_compared(tmp_path, baseline):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"cannot read the baseline .*none.json: No such file"):
         read_baseline(tmp_path / "none.json")
+
+
+def test_a_key_that_is_missing_is_called_that(tmp_path):
+    parts = {name: {} for name in ("environment", "model", "data", "options")}
+    (tmp_path / "other.json").write_text(json.dumps({"schema": SCHEMA, **parts, "rows": [], "doubts": []}))
+    with pytest.raises(DataError, match=r"writes \('cpu' is missing\); measure"):
+        read_baseline(tmp_path / "other.json")

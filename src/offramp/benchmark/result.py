@@ -159,7 +159,8 @@ def read_benchmark(path: Path, take: Callable[[Benchmark], T], what: str, cure: 
     except OSError as error:
         raise DataError(f"cannot read the {what} {path}: {error.strerror or error}; {cure}") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not what 'offramp bench --json' writes ({error!s:.80}); {cure}") from None
+        flaw = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise DataError(f"{path} is not what 'offramp bench --json' writes ({flaw!s:.80}); {cure}") from None
 
 
 def rows_of(
