@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from offramp import environment
-from offramp.data import Columns, read_labelled
+from offramp.data import Columns, read_labeled
 from offramp.engine import Classifier, load
 from offramp.evaluation import THRESHOLDS, Request, interleave, measure_stages, ratio
 from offramp.files import write_json
@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
 
 def request(data: str, text_pair: str | None, rows: int) -> Request:
     """Some of the texts, in their order; always the same ones."""
-    texts = read_labelled(data, Columns(text_pair=text_pair))
+    texts = read_labeled(data, Columns(text_pair=text_pair))
     chosen = texts.subset(np.sort(np.random.default_rng(0).permutation(len(texts))[:rows]))
     return Request(chosen.texts, chosen.text_pairs)
 

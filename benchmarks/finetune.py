@@ -21,15 +21,15 @@ from transformers import (
     set_seed,
 )
 
-from offramp.data import Columns, LabelledTexts, encode_labels, read_labelled
+from offramp.data import Columns, LabeledTexts, encode_labels, read_labeled
 from offramp.model.encoding import encode
 from offramp.training import Recipe, recipe_named
 from offramp.training.rows import Rows, RowSet
 
 
 def fine_tune(
-    train: LabelledTexts,
-    dev: LabelledTexts,
+    train: LabeledTexts,
+    dev: LabeledTexts,
     encoder: str,
     output: Path,
     *,
@@ -55,7 +55,7 @@ def fine_tune(
         label2id={name: index for index, name in enumerate(names)},
     )
 
-    def rows(part: LabelledTexts) -> RowSet:
+    def rows(part: LabeledTexts) -> RowSet:
         """The part as Trainer wants it."""
         encoded = encode(tokenizer, part.texts, part.text_pairs)
         return RowSet(Rows(encoded, encode_labels(part, names, multi_label=False)))
@@ -119,8 +119,8 @@ def main() -> None:
     options = parser.parse_args()
     columns = Columns(text_pair=options.text_pair_column)
     fine_tune(
-        read_labelled(options.train, columns),
-        read_labelled(options.dev, columns),
+        read_labeled(options.train, columns),
+        read_labeled(options.dev, columns),
         options.encoder,
         Path(options.output),
         recipe=recipe_named("default", learning_rates=(options.learning_rate,), epochs=options.epochs),

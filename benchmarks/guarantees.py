@@ -136,7 +136,7 @@ def check(name: str, rows: ExitAnswers, risk: Risk, drawing: str, size: int, rep
                     outcome = Outcome(float(risks[chosen]), float(speedups[chosen]), oracles[target], index is None)
                     outcomes.setdefault((rule, target, method), []).append(outcome)
     return [
-        summarise(Line(name, len(rows), size, drawing, rule, str(risk), target, str(method), *[0.0] * 6), found)
+        summarize(Line(name, len(rows), size, drawing, rule, str(risk), target, str(method), *[0.0] * 6), found)
         for (rule, target, method), found in outcomes.items()
     ]
 
@@ -146,7 +146,7 @@ def _held_out(knobs: Knobs, draw: Draw, full: float) -> tuple[np.ndarray, np.nda
     return np.append(full / (knobs.costs @ draw.weights), 1.0), np.append(knobs.losses @ draw.weights, 0.0)
 
 
-def summarise(line: Line, found: list[Outcome]) -> Line:
+def summarize(line: Line, found: list[Outcome]) -> Line:
     """The line with its figures."""
     risks, speedups = np.array([one.risk for one in found]), np.array([one.speedup for one in found])
     oracles = np.array([one.oracle_speedup for one in found])

@@ -55,7 +55,7 @@ def mixed(texts: list[str], rows: int) -> Iterator[dict[str, Any]]:
 
 def write_input(source: str, column: str, rows: int, path: Path) -> None:
     """Writes the rows that are to be classified."""
-    texts = [row.text for row in read_rows(source, Columns(text=column), labelled=False)]
+    texts = [row.text for row in read_rows(source, Columns(text=column), labeled=False)]
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(f"{json.dumps(row)}\n" for row in mixed(texts, rows))
 

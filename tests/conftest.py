@@ -34,11 +34,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from helpers.toy_backend import TOY
 from offramp.backends import backends, register_backend
 from offramp.exporting.graphs import write_graphs
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.heads import ExitHead
-from toy_backend import TOY
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.toy_backend import TOY, ToyStages, write_toy
 from offramp.backends import AUTO, TORCH, Engine, backend_names, backends, imported, precisions_of, register_backend
 from offramp.errors import OptionError
-from toy_backend import TOY, ToyStages, write_toy
 
 
 def test_an_engine_is_a_backend_in_a_precision():

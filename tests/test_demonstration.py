@@ -4,11 +4,11 @@ import pytest
 
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
+from helpers.toys import QUICK, at_steps, names, single
 from offramp import demonstration
 from offramp.errors import DataError
 from offramp.evaluation import speed
 from offramp.training import Listener, train
-from toys import QUICK, at_steps, names, single
 
 
 @pytest.fixture

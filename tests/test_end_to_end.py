@@ -1,4 +1,4 @@
-"""A real encoder on real texts, from labelled data to predictions, in small."""
+"""A real encoder on real texts, from labeled data to predictions, in small."""
 
 import json
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import offramp
+from helpers.toys import write_csv
 from offramp.data import Columns
 from offramp.demonstration import r8_rows
 from offramp.errors import DataError
-from toys import write_csv
 
 pytestmark = pytest.mark.encoder
 
@@ -25,7 +25,7 @@ def newswires():
     return {"train": chosen["train"][:400], "test": chosen["test"][:100]}
 
 
-def test_from_labelled_texts_to_predictions(minilm, newswires, tmp_path):
+def test_from_labeled_texts_to_predictions(minilm, newswires, tmp_path):
     files = {
         part: write_csv(tmp_path / f"{part}.csv", [{"text": text, "label": label} for label, text in rows])
         for part, rows in newswires.items()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from offramp.backends import Engine
 from offramp.calibration import Calibration, Problem, fit_calibration
 from offramp.data import Texts, remember, uses_of
-from offramp.engine.exports import Export, Speed
+from offramp.engine.exports import Export, ExportSpeed
 from offramp.engine.tuning import Tuning, read_tunings, save_tunings
 from offramp.errors import ModelFolderError
 from offramp.folder import CALIBRATION, EXPORT, POINTS, SEEN, TUNING, export_folder
@@ -60,7 +60,7 @@ FILES = {
     TUNING: (lambda folder: save_tunings(folder, [Tuning("a CPU", ENGINE, 2, 4096)]), read_tunings),
     SEEN: (lambda folder: remember(folder, TEXTS, "training"), lambda folder: uses_of(folder, TEXTS)),
     EXPORT: (
-        Export(ENGINE, "sha256:4", 64, CALIBRATED, 10, 1.0, 0.1, (Speed("a CPU", 2, 9.0, 3.0),), "few texts").save,
+        Export(ENGINE, "sha256:4", 64, CALIBRATED, 10, 1.0, 0.1, (ExportSpeed("a CPU", 2, 9.0, 3.0),), "few").save,
         lambda folder: EXPORT.read(folder, Export),
     ),
 }

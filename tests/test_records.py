@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.toys import names
 from offramp.errors import ModelFolderError, OptionError
 from offramp.records import Flaw, RecordFile, family, from_json, member_name, to_json
-from toys import names
 
 
 class Color(StrEnum):

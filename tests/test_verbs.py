@@ -9,12 +9,12 @@ import pytest
 
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
-from offramp.data import LabelledTexts, Texts, uses_of
+from helpers.toys import QUICK, quick, single, write_jsonl
+from offramp.data import LabeledTexts, Texts, uses_of
 from offramp.data.seen import FITTING
 from offramp.errors import DataError
 from offramp.folder import TRAINING
 from offramp.training import Architecture, Regime
-from toys import QUICK, quick, single, write_jsonl
 
 TRAIN, DEV, CAL = single(240, 1), single(60, 2), single(400, 3)
 
@@ -63,7 +63,7 @@ def test_texts_without_labels_teach_from_memory(encoder, tmp_path):
     folder = trained(
         encoder, tmp_path / "m", (texts(TRAIN), labels(TRAIN)), 0.2, regime=Regime(distill=1, unlabeled=more)
     )
-    assert TRAINING.read(folder, dict[str, Any])["data"]["unlabelled"] == more.fingerprint
+    assert TRAINING.read(folder, dict[str, Any])["data"]["unlabeled"] == more.fingerprint
 
 
 def test_verbs_take_what_users_hold(model, tmp_path):
@@ -72,14 +72,14 @@ def test_verbs_take_what_users_hold(model, tmp_path):
     for file in model.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     fresh, rows = datasets.Dataset.from_list(single(100, 7)), (texts(CAL), labels(CAL))
-    known = LabelledTexts.of(*rows)
+    known = LabeledTexts.of(*rows)
     found = offramp.calibrate(folder, fresh).after
-    assert found.fitted_on == LabelledTexts.of(fresh["text"], fresh["label"]).fingerprint
+    assert found.fitted_on == LabeledTexts.of(fresh["text"], fresh["label"]).fingerprint
     tuned = offramp.tune(folder, rows, **quick(max_disagreement=0.05))
     assert tuned.data["fingerprint"] == known.fingerprint
-    assert tuned.data["labelled"]
+    assert tuned.data["labeled"]
     other = offramp.tune(folder, texts(single(300, 8)), **quick(threshold=0.9, name="other"))
-    assert not other.data["labelled"]
+    assert not other.data["labeled"]
     evaluation = offramp.evaluate(folder, pd.DataFrame(CAL), thresholds=[0.9], seconds=0.01)
     assert evaluation.data.fingerprint == known.fingerprint
     assert evaluation.data.used_before["operating point tuned of torch fp32"] == 1

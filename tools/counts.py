@@ -20,7 +20,7 @@ PARAMETERS = 12
 # Public classes of one name that mean the same thing in every module.
 SAME_MEANING: frozenset[str] = frozenset()
 # So many names of public classes may mean two things; the aim is 0, and until it is near they are only told.
-MOST_DOUBLE_NAMES: int | None = None
+MOST_DOUBLE_NAMES = 0
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -128,7 +128,7 @@ def fastest(outcomes: Outcomes) -> float:
 
 
 def accuracy_at(outcomes: Outcomes, speedups: Sequence[float] | Array) -> list[float | None]:
-    """Mean accuracy at speed-ups, on the line between neighbouring knobs; None out of reach."""
+    """Mean accuracy at speed-ups, on the line between neighboring knobs; None out of reach."""
     costs, values = outcomes.costs.mean(axis=1), outcomes.values.mean(axis=1)
     order = np.argsort(costs, kind="stable")
     found = np.interp(1 / np.asarray(speedups), costs[order], values[order])

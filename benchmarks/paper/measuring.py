@@ -16,7 +16,7 @@ from benchmarks.paper.place import Place
 from benchmarks.paper.plan import Run
 from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp import environment
-from offramp.data import LabelledTexts
+from offramp.data import LabeledTexts
 from offramp.engine import Classifier, answers_of
 from offramp.evaluation import Request, interleave, measure_stages, ratio
 from offramp.files import read_json, replacing, write_json
@@ -99,11 +99,11 @@ def _load() -> float | None:
     return os.getloadavg()[1] if hasattr(os, "getloadavg") else None
 
 
-def _request(rows: LabelledTexts, places: NDArray[np.int64]) -> Request:
+def _request(rows: LabeledTexts, places: NDArray[np.int64]) -> Request:
     return Request(rows.texts, rows.text_pairs).subset(np.sort(places))
 
 
-def _lot_size(classifier: Classifier, rows: LabelledTexts, order: NDArray[np.int64]) -> int:
+def _lot_size(classifier: Classifier, rows: LabeledTexts, order: NDArray[np.int64]) -> int:
     trial = _request(rows, order[:64])
     full = interleave({"full": lambda: classifier.predict_full(trial.texts, trial.text_pairs)}, 1)["full"][0]
     return int(np.clip(_SECONDS * len(trial.texts) / full, _LEAST, _MOST))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paper.plan import UNLABELLED, Plan, Run
-from offramp.data import Columns, LabelledTexts, Texts, read_labelled, read_texts
+from offramp.data import Columns, LabeledTexts, Texts, read_labeled, read_texts
 from offramp.files import read_json
 
 PARTS = ("train", "dev", "test")
@@ -39,9 +39,9 @@ class Place:
         """Rows as they are used."""
         return self.work / "data" / data / f"{part}.jsonl"
 
-    def rows(self, data: str, part: str) -> LabelledTexts:
+    def rows(self, data: str, part: str) -> LabeledTexts:
         """The same, read."""
-        return read_labelled(str(self.data_file(data, part)), self.plan.data_sets[data].columns)
+        return read_labeled(str(self.data_file(data, part)), self.plan.data_sets[data].columns)
 
     def unlabelled_file(self, data: str) -> Path:
         """Texts without labels, for runs that take such."""
@@ -137,7 +137,7 @@ class Place:
     def fingerprints(self, data: str) -> dict[str, str]:
         """Of every part of a data set that is prepared."""
         columns = self.plan.data_sets[data].columns
-        return {part: _fingerprint(self.data_file(data, part), columns, read_labelled) for part in PARTS}
+        return {part: _fingerprint(self.data_file(data, part), columns, read_labeled) for part in PARTS}
 
     @cached_property
     def encoder_identities(self) -> dict[str, str]:
@@ -163,7 +163,7 @@ class Place:
 
 
 @cache
-def _fingerprint(file: Path, columns: Columns, read: Callable[[str, Columns], LabelledTexts | Texts]) -> str:
+def _fingerprint(file: Path, columns: Columns, read: Callable[[str, Columns], LabeledTexts | Texts]) -> str:
     return read(str(file), columns).fingerprint
 
 

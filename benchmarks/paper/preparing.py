@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.paper.place import PARTS, Place
 from benchmarks.paper.plan import UNLABELLED, DataSet, Run
-from offramp.data import LabelledTexts, read_labelled, split_off_dev
+from offramp.data import LabeledTexts, read_labeled, split_off_dev
 from offramp.files import replacing, write_json
 
 _DEV_SHARE = 0.1
@@ -73,7 +73,7 @@ def _sentences(texts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(piece for piece in pieces if _WORDS[0] <= len(piece.split()) <= _WORDS[1]))
 
 
-def _without_labels(rows: LabelledTexts) -> list[dict[str, str]]:
+def _without_labels(rows: LabeledTexts) -> list[dict[str, str]]:
     if rows.text_pairs is None:
         return [{"text": text} for text in rows.texts]
     return [{"text": text, "text_pair": pair} for text, pair in zip(rows.texts, rows.text_pairs, strict=True)]
@@ -83,7 +83,7 @@ def _key(row: dict[str, str]) -> tuple[str, ...]:
     return tuple(row.values())
 
 
-def write_rows(file: Path, rows: LabelledTexts) -> None:
+def write_rows(file: Path, rows: LabeledTexts) -> None:
     """Writes rows as JSON lines."""
     _write(file, ({**row, "label": label} for row, label in zip(_without_labels(rows), rows.labels, strict=True)))
 
@@ -93,7 +93,7 @@ def _write(file: Path, rows: Iterable[dict[str, Any]]) -> None:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _drawn(rows: LabelledTexts, most: int | None) -> LabelledTexts:
+def _drawn(rows: LabeledTexts, most: int | None) -> LabeledTexts:
     return rows if most is None or len(rows) <= most else rows.subset(_places(len(rows), most))
 
 
@@ -102,13 +102,13 @@ def _places(number: int, most: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).permutation(number)[:most])
 
 
-def _parts(place: Place, data: DataSet) -> dict[str, LabelledTexts]:
+def _parts(place: Place, data: DataSet) -> dict[str, LabeledTexts]:
     if place.source is None:
         return _from_hub(data)
-    return {part: read_labelled(str(place.source_file(data.name, part)), data.columns) for part in PARTS}
+    return {part: read_labeled(str(place.source_file(data.name, part)), data.columns) for part in PARTS}
 
 
-def _from_hub(data: DataSet) -> dict[str, LabelledTexts]:
+def _from_hub(data: DataSet) -> dict[str, LabeledTexts]:
     train, test = _hub_rows(data, "train"), _hub_rows(data, data.hub.test)
     if data.hub.dev is not None:
         return {"train": train, "dev": _hub_rows(data, data.hub.dev), "test": test}
@@ -116,7 +116,7 @@ def _from_hub(data: DataSet) -> dict[str, LabelledTexts]:
     return {"train": split.train, "dev": split.dev, "test": test}
 
 
-def _hub_rows(data: DataSet, split: str) -> LabelledTexts:
+def _hub_rows(data: DataSet, split: str) -> LabeledTexts:
     """One split; rows that the annotators did not agree on (label -1 in SNLI) are left out."""
     import datasets
 
@@ -124,7 +124,7 @@ def _hub_rows(data: DataSet, split: str) -> LabelledTexts:
     table = datasets.load_dataset(hub.name, split=split)
     names = table.features["label"].names
     rows = [row for row in _records(table) if row["label"] >= 0]
-    return LabelledTexts(
+    return LabeledTexts(
         texts=[row[hub.text] for row in rows],
         text_pairs=None if hub.text_pair is None else [row[hub.text_pair] for row in rows],
         labels=[names[row["label"]] for row in rows],

@@ -2,7 +2,7 @@
 
     python -m benchmarks.serving.chaos MODEL TEXTS --connections 1000 --json FILE
 
-Each kind of misbehaviour goes on for some seconds: connections that say nothing, send half a head, or a body byte by
+Each kind of misbehavior goes on for some seconds: connections that say nothing, send half a head, or a body byte by
 byte; noise; bodies that are too large; clients that leave before the answer. Meanwhile ordinary requests come at random
 times.
 """
@@ -111,7 +111,7 @@ async def misbehave(url: str, bad: Bad, connections: int) -> None:
 
 
 async def go(url: str, texts: str, connections: int) -> dict[str, Measured]:
-    """Ordinary requests without and with every kind of misbehaviour."""
+    """Ordinary requests without and with every kind of misbehavior."""
     bodies = bodies_of(texts, "text", 1, {}, "texts")
     large = bodies_of(texts, "text", 500, {"full_depth": True}, "texts")[0]
     # Kinds that make the server work are fewer: what is to be shown is that they do not block it.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from offramp.benchmark import Contenders as Contenders
     from offramp.benchmark import bench as bench
     from offramp.data import Columns as Columns
-    from offramp.data import LabelledTexts as LabelledTexts
+    from offramp.data import LabeledTexts as LabeledTexts
     from offramp.data import Texts as Texts
     from offramp.demonstration import demo as demo
     from offramp.engine import Classifier as Classifier
@@ -51,7 +51,7 @@ _HOMES = {
     "Contenders": "benchmark",
     "EarlyExitConfig": "model",
     "EarlyExitForSequenceClassification": "model",
-    "LabelledTexts": "data",
+    "LabeledTexts": "data",
     "OfframpError": "errors",
     "Prediction": "engine",
     "Predictions": "engine",

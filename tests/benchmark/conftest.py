@@ -1,12 +1,12 @@
 import pytest
 
+from helpers.toys import EXIT_NAMES, single, write_model
 from offramp.backends import REFERENCE
 from offramp.benchmark.contenders import entries
 from offramp.benchmark.measuring import Task
 from offramp.calibration import Problem
 from offramp.evaluation import Request
 from offramp.policy import Confidence, Threshold
-from toys import EXIT_NAMES, single, write_model
 
 RULES = [Threshold(threshold, Confidence(Problem.SINGLE_LABEL)) for threshold in (0.5, 0.9)]
 TEXTS = [row["text"] for row in single(12)]

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark_rows import benchmark_row
+from helpers.benchmark_rows import benchmark_row
 from offramp.benchmark import Benchmark, check, read_baseline
 from offramp.benchmark.baseline import check_comparable
 from offramp.benchmark.result import SCHEMA, Spread

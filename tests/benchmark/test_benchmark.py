@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from damage import forbid_writing
+from helpers.damage import forbid_writing
+from helpers.toys import names, pairs, quick_bench, single, write_csv, write_jsonl, write_model
 from offramp import environment
 from offramp.backends import REFERENCE
 from offramp.benchmark import bench, check, read_baseline
@@ -11,7 +12,7 @@ from offramp.benchmark import benchmark as module
 from offramp.benchmark.doubts import doubts_of
 from offramp.benchmark.measuring import Timing, measure
 from offramp.calibration import Problem
-from offramp.data import Columns, read_labelled, remember
+from offramp.data import Columns, read_labeled, remember
 from offramp.data.seen import FITTING
 from offramp.engine import Classifier, load
 from offramp.engine.tuning import read_tunings
@@ -19,7 +20,6 @@ from offramp.errors import DataError, ModelFolderError, OptionError, StorageErro
 from offramp.files import write_json
 from offramp.folder import TUNING
 from offramp.policy import OperatingPoint, OperatingPoints, Patience, Seen, Threshold, save_operating_points
-from toys import names, pairs, quick_bench, single, write_csv, write_jsonl, write_model
 
 BUDGETS = (16, 64)
 
@@ -52,7 +52,7 @@ def short(folder, data, **options):
 def test_rows_of_the_training_are_told(tmp_path, data, tasks):
     folder = write_model(tmp_path / "own")
     assert short(folder, data).data["used_before"] == {}
-    remember(folder, read_labelled(data, Columns()), FITTING)
+    remember(folder, read_labeled(data, Columns()), FITTING)
     assert short(folder, data).data["used_before"] == {"training": 1.0}
 
 
@@ -105,7 +105,7 @@ def test_texts_without_labels_have_no_accuracy(folder, tmp_path, tasks):
     data = write_jsonl(tmp_path / "texts.jsonl", [{"text": row["text"]} for row in single(20)])
     for result in (short(folder, data), short(folder, data, columns=Columns(label=None))):
         assert {(row.accuracy, row.agreement) for row in result.rows} == {(None, 1.0)}
-        assert result.data["labelled"] is False
+        assert result.data["labeled"] is False
     with pytest.raises(DataError, match="has no column 'topic'"):
         short(folder, data, columns=module.Columns(label="topic"))
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark_rows import benchmark_row
+from helpers.benchmark_rows import benchmark_row
 from offramp.benchmark import Kind, Spread
 from offramp.benchmark.doubts import HIGHEST_EFFICIENCY, WIDEST, doubts_of
 from offramp.benchmark.result import Budget

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from helpers.toys import EXIT_NAMES
 from offramp.backends import REFERENCE, Engine
 from offramp.benchmark import measuring
 from offramp.benchmark.contenders import Kind, entries
@@ -12,7 +13,6 @@ from offramp.benchmark.measuring import REPEATS, measure, one_by_one
 from offramp.benchmark.running import Entrant, entrants, open_engine
 from offramp.evaluation import Request
 from offramp.policy import StageCosts
-from toys import EXIT_NAMES
 
 
 def test_every_contender_is_timed_in_both_scenarios(task):

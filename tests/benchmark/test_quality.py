@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from helpers.toys import single
 from offramp.backends import REFERENCE, Engine
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.quality import Judge
 from offramp.benchmark.running import open_engine
 from offramp.calibration import Problem
 from offramp.policy import Confidence, ExitAnswers, StageCosts, Threshold
-from toys import single
 
 OTHER = Engine("openvino", "int8")
 RULE = Threshold(0.8, Confidence(Problem.SINGLE_LABEL))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import tiny_tokenizer
+from helpers.toys import EXIT_NAMES, multi, pairs, single, write_model
 from offramp.backends import REFERENCE
 from offramp.benchmark.contenders import entries
 from offramp.benchmark.running import PIPELINE_BATCH, entrants, open_engine, pipeline
@@ -11,7 +12,6 @@ from offramp.calibration import Problem
 from offramp.evaluation import Request
 from offramp.files import read_json, write_json
 from offramp.policy import Confidence, Threshold
-from toys import EXIT_NAMES, multi, pairs, single, write_model
 
 ROWS = single(50)
 

@@ -4,11 +4,11 @@ import threading
 import pytest
 from typer.testing import CliRunner
 
-from commands import Server
 from conftest import tiny_backbone, tiny_tokenizer
+from helpers.commands import Server
+from helpers.toys import pairs, single, write_csv, write_jsonl, write_model
 from offramp.cli import progress
 from offramp.cli.app import app
-from toys import pairs, single, write_csv, write_jsonl, write_model
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 
 import offramp as package
 from conftest import write_classifier
-from toys import names, single, write_csv, write_jsonl
+from helpers.toys import names, single, write_csv, write_jsonl
 
 SETTINGS = ["--exits", "1,2", "--epochs", "2"]
 

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
+from helpers.toys import names, single, write_jsonl, write_model
 from offramp import environment
 from offramp.benchmark import benchmark as module
 from offramp.benchmark.measuring import measure
-from offramp.data import Columns, read_labelled, remember
+from offramp.data import Columns, read_labeled, remember
 from offramp.data.seen import FITTING
-from toys import names, single, write_jsonl, write_model
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_table_json_and_picture(offramp, place):
 def test_texts_of_the_training_are_told(offramp, tmp_path):
     data = write_jsonl(tmp_path / "texts.jsonl", single(12, seed=5))
     folder = write_model(tmp_path / "own")
-    remember(folder, read_labelled(data, Columns()), FITTING)
+    remember(folder, read_labeled(data, Columns()), FITTING)
     assert (
         "100.0% of the texts were used to make this model (for training)\n"
         in bench(offramp, data=data, model=folder).stdout

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from toys import names, single, write_csv, write_jsonl, write_model
+from helpers.toys import names, single, write_csv, write_jsonl, write_model
 
 
 @pytest.fixture

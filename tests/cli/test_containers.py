@@ -3,8 +3,8 @@ import json
 import datasets
 import pytest
 
-from offramp.data import Columns, read_labelled
-from toys import single, write_csv, write_model
+from helpers.toys import single, write_csv, write_model
+from offramp.data import Columns, read_labeled
 
 NAMES = ["a", "b", "c"]
 FEATURES = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)})
@@ -24,7 +24,7 @@ def sources(place):
     [("calibrate", []), ("evaluate", ["--seconds", "1"]), ("tune", ["--max-accuracy-drop", "0.5", "--name", "one"])],
 )
 def test_verbs_see_the_same_data_whatever_holds_them(verb, options, offramp, place, sources):
-    (fingerprint,) = {read_labelled(str(source), Columns()).fingerprint for source in sources}
+    (fingerprint,) = {read_labeled(str(source), Columns()).fingerprint for source in sources}
     for number, source in enumerate(sources):
         model = write_model(place / f"model-{number}")  # calibrate and tune remember the rows
         result = offramp(verb, model, "--data", source, *options, "--json", "out.json")

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from conftest import tiny_backbone, tiny_tokenizer
+from helpers.toys import QUICK, names, single
 from offramp import demonstration
 from offramp.evaluation import evaluation, speed
-from toys import QUICK, names, single
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@ import shutil
 
 import pytest
 
-from commands import CLOSED_PIPE
-from evaluations import SEEN, benchmark
+from helpers.commands import CLOSED_PIPE
+from helpers.evaluations import SEEN, benchmark
+from helpers.toys import names, single, write_jsonl
 from offramp.backends import REFERENCE
 from offramp.calibration import Problem
 from offramp.engine import load
 from offramp.evaluation import THRESHOLDS
 from offramp.files import write_json
 from offramp.policy import Confidence, OperatingPoint, OperatingPoints, Threshold, save_operating_points
-from toys import names, single, write_jsonl
 
 
 @pytest.fixture

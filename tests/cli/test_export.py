@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from helpers.toys import names, write_csv, write_model
 from offramp.exporting import run
-from toys import names, write_csv, write_model
 
 pytestmark = pytest.mark.usefixtures("graphs_once")
 

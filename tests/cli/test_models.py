@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from toys import names
+from helpers.toys import names
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_a_value_of_the_wrong_type_is_refused():
 
 
 @pytest.mark.parametrize("verb", ["train", "evaluate", "calibrate", "bench"])
-def test_labelled_verbs_take_every_column(offramp, verb):
+def test_labeled_verbs_take_every_column(offramp, verb):
     shown = offramp(verb, "--help").stdout
     assert set(COLUMN_OPTIONS) == set(Columns.__dataclass_fields__)
     for name in COLUMN_OPTIONS.values():

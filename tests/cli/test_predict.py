@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import offramp as package
-from toys import names, single, write_csv, write_jsonl
+from helpers.toys import names, single, write_csv, write_jsonl
 
 
 def predict(offramp, *more, data="../data.csv", output="out.jsonl"):

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 import offramp as package
+from helpers.toys import names, single, write_csv, write_jsonl
 from offramp.training import ExitFit
-from toys import names, single, write_csv, write_jsonl
 
 SETTINGS = ["--exits", "1,2,4", "--pooling", "mean", "--precision", "fp32", "--dropout", "0", "--batch-size", "16"]
 
@@ -185,7 +185,7 @@ def test_what_is_broken_off_is_resumed(server, offramp, refused, place, number, 
 
 @pytest.mark.parametrize("size", ["100k", "400k"])
 def test_a_full_disk_is_one_line_and_the_run_is_resumed(server, offramp, place, small_disk, size):
-    # The smaller disk is full while the weights are written, the larger one while the optimiser is.
+    # The smaller disk is full while the weights are written, the larger one while the optimizer is.
     disk = small_disk(size)
     arguments = [
         "train",

@@ -3,9 +3,9 @@ import json
 import pytest
 
 import offramp as package
+from helpers.toys import names, single, write_csv, write_jsonl, write_model
 from offramp.policy import StageCosts
 from offramp.tuning.rows import Measured
-from toys import names, single, write_csv, write_jsonl, write_model
 
 
 @pytest.fixture

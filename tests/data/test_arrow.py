@@ -8,7 +8,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from pyarrow import parquet
 
-from offramp.data import Columns, read_any, read_labelled, read_rows
+from offramp.data import Columns, read_any, read_labeled, read_rows
 from offramp.errors import DataError
 
 NAMES = ["entailment", "neutral"]
@@ -94,15 +94,15 @@ CONTAINERS = ["hub folder", "described", "parquet", "shards", "arrow", "feather"
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_one_data_set_is_the_same_in_every_container(container):
     source = store(container)
-    whole = read_labelled(source, Columns())
+    whole = read_labeled(source, Columns())
     assert whole.texts == ["a", "b", "", "d"]
     assert whole.labels == ["neutral", "entailment", "neutral", "entailment"]
     assert whole.label_names() == NAMES
     assert read_any(source, Columns()).labels == whole.labels
-    streamed = list(read_rows(source, Columns(), labelled=False, keep=["label", "tags", "id"]))
+    streamed = list(read_rows(source, Columns(), labeled=False, keep=["label", "tags", "id"]))
     assert [row.text for row in streamed] == whole.texts
     assert streamed[0].kept == ("neutral", NAMES, 1)
-    several = read_labelled(source, Columns(label="tags"))
+    several = read_labeled(source, Columns(label="tags"))
     assert several.labels == [tuple(NAMES), (), ("neutral",), ("entailment",)]
 
 
@@ -110,7 +110,7 @@ def test_one_data_set_is_the_same_in_every_container(container):
 def test_a_missing_text_is_refused_with_its_place_in_every_container(container):
     source = store(container, ROWS | {"text": ["a", "b", None, "d"]})
     place = "(row 3|line 3|row 1)"  # of the second shard
-    for read in (read_any, read_labelled):
+    for read in (read_any, read_labeled):
         with pytest.raises(DataError, match=f"{place}: the text in column 'text' is missing; fill it in"):
             read(source, Columns())
 
@@ -121,7 +121,7 @@ def test_an_empty_field_of_csv_stays_an_empty_text_when_datasets_reads_it(saved)
     Path("data/data/train.csv").write_text("text,note\na,x\n,y\nb,\n")
     if saved:
         datasets.load_dataset("data").save_to_disk("saved")
-    rows = list(read_rows("saved" if saved else "data", Columns(), labelled=False, keep=["note"]))
+    rows = list(read_rows("saved" if saved else "data", Columns(), labeled=False, keep=["note"]))
     assert [(row.text, row.blank, *row.kept) for row in rows] == [
         ("a", False, "x"),
         ("", True, "y"),
@@ -135,10 +135,10 @@ def test_missing_labels_are_missing_in_every_container(container, missing):
     source = store(container, ROWS | {"label": [1, 0, missing, 0], "tags": [[0], [1, missing], [], []]})
     place = "(row 3|line 3|row 1)"  # of the second shard
     with pytest.raises(DataError, match=f"{place}: the label in column 'label' is missing"):
-        read_labelled(source, Columns())
+        read_labeled(source, Columns())
     with pytest.raises(DataError, match="2: the label in column 'tags' is missing"):
-        read_labelled(source, Columns(label="tags"))
-    kept = [row.kept for row in read_rows(source, Columns(), labelled=False, keep=["label"])]
+        read_labeled(source, Columns(label="tags"))
+    kept = [row.kept for row in read_rows(source, Columns(), labeled=False, keep=["label"])]
     assert kept == [("neutral",), ("entailment",), (None,), ("entailment",)]
 
 
@@ -152,16 +152,16 @@ def test_configurations_and_splits_of_a_folder_like_those_on_the_hub():
             Path("data", name, f"{split}.jsonl").write_text(json.dumps({"text": f"{name} {split}"}))
     Path("data", "README.md").write_text(f"{card}---\n")
     for source, text in (("data:small:test", "small test"), ("data:large:train", "large train")):
-        assert [row.text for row in read_rows(source, Columns(), labelled=False)] == [text]
+        assert [row.text for row in read_rows(source, Columns(), labeled=False)] == [text]
     for source, message in (("data", "no whole data set"), ("data:small:dev", "no split 'dev'")):
         with pytest.raises(DataError, match=message):
-            list(read_rows(source, Columns(), labelled=False))
+            list(read_rows(source, Columns(), labeled=False))
 
 
 def write(features, **columns):
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), "data.parquet")
-    return [row.label for row in read_rows("data.parquet", Columns(), labelled=True)]
+    return [row.label for row in read_rows("data.parquet", Columns(), labeled=True)]
 
 
 def test_a_class_number_without_a_name_is_refused():
@@ -191,7 +191,7 @@ def test_metadata_of_other_versions(feature, labels, expected):
 def test_damaged_metadata_say_nothing(metadata):
     table = pa.table({"text": ["a"], "label": [1]}).replace_schema_metadata({"huggingface": metadata})
     parquet.write_table(table, "data.parquet")
-    assert read_labelled("data.parquet", Columns()).labels == ["1"]
+    assert read_labeled("data.parquet", Columns()).labels == ["1"]
 
 
 @pytest.mark.parametrize("container", ["parquet", "arrow"])
@@ -203,15 +203,15 @@ def test_only_the_columns_asked_for_have_to_be_unique(container):
         with pa.ipc.new_file("data.arrow", table.schema) as writer:
             writer.write_table(table)
     source = f"data.{container}"
-    assert read_labelled(source, Columns()).texts == ["a"]
+    assert read_labeled(source, Columns()).texts == ["a"]
     with pytest.raises(DataError, match=rf"data\.{container} repeats the columns 'id'"):
-        list(read_rows(source, Columns(text="id"), labelled=False))
+        list(read_rows(source, Columns(text="id"), labeled=False))
 
 
 def test_categories_of_pandas_are_names():
     table = pa.table({"text": ["a", "b", "c"], "label": pa.array(["x", "y", "x"]).dictionary_encode()})
     parquet.write_table(table, "data.parquet")
-    assert read_labelled("data.parquet", Columns()).labels == ["x", "y", "x"]
+    assert read_labeled("data.parquet", Columns()).labels == ["x", "y", "x"]
 
 
 def test_times_that_python_cannot_hold_are_text():
@@ -220,7 +220,7 @@ def test_times_that_python_cannot_hold_are_text():
         writer.write_table(pa.table({"text": ["a", "b"], "time": far}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        kept = [row.kept[0].plain for row in read_rows("data.arrow", Columns(), labelled=False, keep=["time"])]
+        kept = [row.kept[0].plain for row in read_rows("data.arrow", Columns(), labeled=False, keep=["time"])]
     assert isinstance(kept[0], str)
     assert kept[1].isoformat() == "1970-01-01T00:00:01"
 
@@ -228,4 +228,4 @@ def test_times_that_python_cannot_hold_are_text():
 def test_a_damaged_arrow_file_is_told_as_such():
     Path("data.arrow").write_bytes(b"ARROW1\0\0 nothing")
     with pytest.raises(DataError, match=r"data\.arrow is not a whole Arrow file"):
-        list(read_rows("data.arrow", Columns(), labelled=False))
+        list(read_rows("data.arrow", Columns(), labeled=False))

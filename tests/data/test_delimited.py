@@ -13,7 +13,7 @@ def _here(tmp_path, monkeypatch):
 
 def read(name, content, keep=(), **options):
     Path(name).write_text(content, encoding="utf-8")
-    return [(row.text, row.label, *row.kept) for row in read_rows(name, Columns(**options), labelled=True, keep=keep)]
+    return [(row.text, row.label, *row.kept) for row in read_rows(name, Columns(**options), labeled=True, keep=keep)]
 
 
 def test_only_the_columns_asked_for_have_to_be_unique():

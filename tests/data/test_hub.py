@@ -29,7 +29,7 @@ def saved(tmp_path):
 
 
 def read(source, **options):
-    return [(row.text, row.label) for row in read_rows(source, Columns(**options), labelled=True)]
+    return [(row.text, row.label) for row in read_rows(source, Columns(**options), labeled=True)]
 
 
 def test_saved_splits_with_class_names(saved):
@@ -53,12 +53,12 @@ def test_saved_without_splits(tmp_path):
         read(f"{folder}:test")
 
 
-def test_unlabelled_rows_are_marked_by_minus_one(tmp_path):
+def test_unlabeled_rows_are_marked_by_minus_one(tmp_path):
     folder = str(tmp_path / "saved")
     table("a", "b", labels=(0, -1)).save_to_disk(folder)
     with pytest.raises(DataError, match="row 2: the label in column 'label' is missing"):
         read(folder)
-    kept = [row.kept for row in read_rows(folder, Columns(), labelled=False, keep=["label", "text"])]
+    kept = [row.kept for row in read_rows(folder, Columns(), labeled=False, keep=["label", "text"])]
     assert kept == [("neg", "a"), (None, "b")]
 
 

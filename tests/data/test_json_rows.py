@@ -24,7 +24,7 @@ def _here(tmp_path, monkeypatch):
 
 def read(content, keep=()):
     Path("a.json").write_text(content, encoding="utf-8")
-    return [(row.text, *row.kept) for row in read_rows("a.json", Columns(), labelled=False, keep=keep)]
+    return [(row.text, *row.kept) for row in read_rows("a.json", Columns(), labeled=False, keep=keep)]
 
 
 @given(st.lists(VALUES, min_size=1, max_size=5), st.integers(1, 9), st.sampled_from([None, 2]), st.booleans())
@@ -80,9 +80,9 @@ def test_half_emojis_in_a_list():
 
 def test_memory_does_not_grow_with_the_list():
     Path("a.json").write_text(json.dumps([{"text": "some words " * 20}] * 30_000))
-    next(read_rows("a.json", Columns(), labelled=False))  # imports
+    next(read_rows("a.json", Columns(), labeled=False))  # imports
     tracemalloc.start()
-    rows = sum(1 for _ in read_rows("a.json", Columns(), labelled=False))
+    rows = sum(1 for _ in read_rows("a.json", Columns(), labeled=False))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert rows == 30_000
@@ -93,5 +93,5 @@ def test_memory_does_not_grow_with_the_list():
 def test_numbers_of_any_length_are_names_and_values(frame):
     digits = "9" * 5000
     Path("a.json").write_text(frame % f'{{"text": "a", "label": {digits}, "id": -{digits}}}')
-    (row,) = read_rows("a.json", Columns(), labelled=True, keep=["id"])
+    (row,) = read_rows("a.json", Columns(), labeled=True, keep=["id"])
     assert (row.label, row.kept) == (digits, (f"-{digits}",))

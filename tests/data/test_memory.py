@@ -6,9 +6,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from offramp.data import Columns, LabelledTexts, Texts, read_any, read_labelled, read_rows, read_texts
+from helpers.toys import pairs, single, write_jsonl
+from offramp.data import Columns, LabeledTexts, Texts, read_any, read_labeled, read_rows, read_texts
 from offramp.errors import DataError, OptionError
-from toys import pairs, single, write_jsonl
 
 ROWS = single(6)
 TEXTS, LABELS = [row["text"] for row in ROWS], [row["label"] for row in ROWS]
@@ -49,8 +49,8 @@ LISTS = {
 
 @pytest.mark.parametrize("data", [*TABLES.values(), *LISTS.values()], ids=[*TABLES, *LISTS])
 def test_every_form_gives_the_rows_of_the_file(data, tmp_path):
-    file = read_labelled(write_jsonl(tmp_path / "data.jsonl", ROWS), Columns())
-    found = read_labelled(data, Columns())
+    file = read_labeled(write_jsonl(tmp_path / "data.jsonl", ROWS), Columns())
+    found = read_labeled(data, Columns())
     assert (found.texts, found.labels, found.text_pairs) == (file.texts, file.labels, None)
     assert found.fingerprint == file.fingerprint
     assert read_any(data, Columns()).fingerprint == file.fingerprint
@@ -59,7 +59,7 @@ def test_every_form_gives_the_rows_of_the_file(data, tmp_path):
 
 def test_a_path_is_a_source(tmp_path):
     source = write_jsonl(tmp_path / "data.jsonl", ROWS)
-    assert read_labelled(tmp_path / "data.jsonl", Columns()) == read_labelled(source, Columns())
+    assert read_labeled(tmp_path / "data.jsonl", Columns()) == read_labeled(source, Columns())
     assert read_any(tmp_path / "data.jsonl", Columns()) == read_any(source, Columns())
 
 
@@ -67,12 +67,12 @@ def test_a_path_is_a_source(tmp_path):
 def test_columns_are_found_by_their_names(make):
     data = make({"first": ["a", "b"], "second": ["c", "d"], "topics": ["x;y", "z"]})
     columns = Columns(text="first", text_pair="second", label="topics", label_separator=";")
-    found = read_labelled(data, columns)
+    found = read_labeled(data, columns)
     assert (found.texts, found.text_pairs, found.labels) == (["a", "b"], ["c", "d"], [("x", "y"), ("z",)])
     with pytest.raises(
         DataError, match=r"in memory has no column 'text'.* its columns are 'first', 'second', 'topics'"
     ):
-        read_labelled(data, Columns())
+        read_labeled(data, Columns())
     with pytest.raises(DataError, match="in memory has no column 'topic'"):
         read_any(data, Columns(text="first", label="topic"))
 
@@ -84,39 +84,39 @@ def test_without_labels_texts_are_texts(data):
     assert found.texts == TEXTS
 
 
-def test_without_labels_nothing_is_labelled():
+def test_without_labels_nothing_is_labeled():
     for data in (TEXTS, pd.DataFrame({"text": TEXTS}), Texts.of(TEXTS)):
         with pytest.raises(DataError, match=r"label"):
-            read_labelled(data, Columns())
+            read_labeled(data, Columns())
 
 
 def test_pairs_are_pairs_without_a_column_to_name():
     rows = pairs(4)
     both = [(row["first"], row["second"]) for row in rows]
     names = [row["label"] for row in rows]
-    plain, labelled = read_any(both, Columns()), read_any((both, names), Columns())
+    plain, labeled = read_any(both, Columns()), read_any((both, names), Columns())
     assert plain == Texts.of([first for first, _ in both], [second for _, second in both])
-    assert labelled == LabelledTexts.of(plain.texts, names, plain.text_pairs)
-    assert labelled.text_pairs == plain.text_pairs == [second for _, second in both]
+    assert labeled == LabeledTexts.of(plain.texts, names, plain.text_pairs)
+    assert labeled.text_pairs == plain.text_pairs == [second for _, second in both]
 
 
 def test_texts_with_labels_are_read_as_they_are():
-    rows = LabelledTexts.of(TEXTS, LABELS)
-    assert read_labelled(rows, Columns()) is rows
+    rows = LabeledTexts.of(TEXTS, LABELS)
+    assert read_labeled(rows, Columns()) is rows
     assert read_any(rows, Columns()) is rows
     assert read_texts(rows, Columns()).texts == TEXTS
 
 
 def test_what_a_cell_means_is_what_it_means_in_files():
-    found = LabelledTexts.of(["a", " ", "c"], np.array([2, 0, 1]))
+    found = LabeledTexts.of(["a", " ", "c"], np.array([2, 0, 1]))
     assert (found.texts, found.blank, found.labels) == (["a", "", "c"], 1, ["2", "0", "1"])
-    assert LabelledTexts.of(["a", "b"], [["x", "y"], []]).labels == [("x", "y"), ()]
-    assert LabelledTexts.of(["a"], pd.Series([1.0])).labels == ["1"]
+    assert LabeledTexts.of(["a", "b"], [["x", "y"], []]).labels == [("x", "y"), ()]
+    assert LabeledTexts.of(["a"], pd.Series([1.0])).labels == ["1"]
 
 
 def test_other_columns_may_hold_anything(monkeypatch):
     frame = pd.DataFrame({"text": TEXTS, "label": LABELS, "other": [1, "a", None, {}, [], object()]})
-    assert read_labelled(frame, Columns()).labels == LABELS
+    assert read_labeled(frame, Columns()).labels == LABELS
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_other_columns_may_hold_anything(monkeypatch):
 )
 def test_what_cannot_be_read_is_told(data, message):
     with pytest.raises(DataError, match=message):
-        list(read_rows(data, Columns(), labelled=isinstance(data, tuple | dict)))
+        list(read_rows(data, Columns(), labeled=isinstance(data, tuple | dict)))
 
 
-@pytest.mark.parametrize("data", [TEXTS, (TEXTS, LABELS), Texts.of(TEXTS), LabelledTexts.of(TEXTS, LABELS)])
+@pytest.mark.parametrize("data", [TEXTS, (TEXTS, LABELS), Texts.of(TEXTS), LabeledTexts.of(TEXTS, LABELS)])
 def test_columns_of_a_list_cannot_be_named(data):
     with pytest.raises(OptionError, match="a list has none"):
         read_texts(data, Columns(text="body"))
@@ -163,6 +163,6 @@ def test_without_a_column_of_labels_there_are_none(tmp_path):
     source, columns = write_jsonl(tmp_path / "data.jsonl", ROWS), Columns(label=None)
     for data in (source, pd.DataFrame(ROWS), ROWS):
         assert isinstance(read_any(data, columns), Texts)
-        assert isinstance(read_any(data, Columns()), LabelledTexts)
+        assert isinstance(read_any(data, Columns()), LabeledTexts)
         with pytest.raises(OptionError, match="the columns have no label"):
-            read_labelled(data, columns)
+            read_labeled(data, columns)

@@ -26,7 +26,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def read(source):
-    return [(row.text, row.label) for row in read_rows(source, Columns(), labelled=True)]
+    return [(row.text, row.label) for row in read_rows(source, Columns(), labeled=True)]
 
 
 def pipe(monkeypatch, content):

@@ -23,7 +23,7 @@ def _here(tmp_path, monkeypatch):
 def carry(source, target, names, window=3, resume_after=None):
     """Writes the columns ``names`` of ``source`` as ``predict`` does; with ``resume_after`` in two runs."""
     for stop in [resume_after, None] if resume_after is not None else [None]:
-        rows = read_rows(source, Columns(), labelled=False, keep=list(names))
+        rows = read_rows(source, Columns(), labeled=False, keep=list(names))
         try:
             with result_writer(target, list(names.values()), settings={}, resume=True) as writer:
                 kept = [row.kept for row in rows][writer.progress.rows : stop]
@@ -164,7 +164,7 @@ def test_class_numbers_keep_the_names_of_their_classes():
         "was": {"names": ["no", "yes"], "_type": "ClassLabel"}
     }
     assert datasets.Features.from_arrow_schema(written.schema)["was"] == FEATURES["gold"]
-    rows = list(read_rows("out.parquet", Columns(), labelled=False, keep=["was"]))
+    rows = list(read_rows("out.parquet", Columns(), labeled=False, keep=["was"]))
     assert [row.kept for row in rows] == [("yes",), (None,), ("no",)]
     carry("in.parquet", "out.csv", {"gold": "gold"})
     assert Path("out.csv").read_text() == "gold\nyes\n\nno\n".replace("\n\n", '\n""\n')
@@ -192,7 +192,7 @@ def test_what_parquet_cannot_hold_is_refused_with_the_first_rows():
     table = pa.table({"text": ["a"], "span": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
     with pa.ipc.new_file("in.arrow", table.schema) as writer:
         writer.write_table(table)
-    (row,) = read_rows("in.arrow", Columns(), labelled=False, keep=["span"])
+    (row,) = read_rows("in.arrow", Columns(), labeled=False, keep=["span"])
     with (
         result_writer("out.parquet", ["span"]) as writer,
         pytest.raises(DataError, match=r"the column 'span' does not fit into parquet .*write \.jsonl"),

@@ -25,7 +25,7 @@ def _here(tmp_path, monkeypatch):
 
 def read(name, content, **options):
     Path(name).write_text(content, newline="")
-    return [(row.text, row.label) for row in read_rows(name, Columns(**options), labelled=True)]
+    return [(row.text, row.label) for row in read_rows(name, Columns(**options), labeled=True)]
 
 
 @pytest.mark.parametrize("content", [MERGE, INSIDE])
@@ -78,7 +78,7 @@ def test_what_programs_write_that_quote_is_read_as_they_meant_it(quoting):
 def test_what_we_write_is_read_again_without_a_doubt(name, rows):
     with result_writer(name, ["text", "k"]) as writer:
         writer.write({"text": [text for text, _ in rows], "k": [kept for _, kept in rows]})
-    back = read_rows(name, Columns(), labelled=False, keep=["k"])
+    back = read_rows(name, Columns(), labeled=False, keep=["k"])
     assert [(row.text, *row.kept) for row in back] == rows
 
 

@@ -33,8 +33,8 @@ def write_parquet(name, **columns):
     return name
 
 
-def read(source, *, labelled=True, keep=(), **options):
-    return list(read_rows(source, Columns(**options), labelled=labelled, keep=keep))
+def read(source, *, labeled=True, keep=(), **options):
+    return list(read_rows(source, Columns(**options), labeled=labeled, keep=keep))
 
 
 def pipe(monkeypatch, content):
@@ -73,15 +73,15 @@ def test_a_later_object_without_a_text_is_refused_with_its_line(name, form, seco
     content = form.format('{"text": "a"}', second)
     message = "line 2: the text in column 'text' is missing; fill it in .* or remove the row"
     with pytest.raises(DataError, match=message):
-        read(write(name, content), labelled=False)
+        read(write(name, content), labeled=False)
     pipe(monkeypatch, content.encode())
     with pytest.raises(DataError, match=message):
-        read("-", labelled=False)
+        read("-", labeled=False)
 
 
 def test_a_missing_second_text_is_refused_with_its_line():
     with pytest.raises(DataError, match=r"a\.jsonl, line 2: the text in column 'p' is missing"):
-        read(write("a.jsonl", '{"text": "a", "p": "b"}\n{"text": "a"}\n'), labelled=False, text_pair="p")
+        read(write("a.jsonl", '{"text": "a", "p": "b"}\n{"text": "a"}\n'), labeled=False, text_pair="p")
 
 
 def test_pairs_labels_and_kept_columns():
@@ -90,8 +90,8 @@ def test_pairs_labels_and_kept_columns():
     assert read(name, text="q", text_pair="p", label="y", keep=["id", "q"]) == expected
 
 
-def test_unlabelled_rows_need_no_label_column():
-    assert read(write("a.csv", "text\nhello\n"), labelled=False) == [Row("hello", None, None, False, ())]
+def test_unlabeled_rows_need_no_label_column():
+    assert read(write("a.csv", "text\nhello\n"), labeled=False) == [Row("hello", None, None, False, ())]
 
 
 def test_labels_split_by_a_separator():
@@ -104,13 +104,13 @@ def test_shards_follow_each_other():
     write("d/2.csv.gz", "text\nc\n")
     write("d/1.csv", "text\na\nb\n")
     write("d/3.csv", "text\n")
-    assert [row.text for row in read("d", labelled=False)] == ["a", "b", "c"]
+    assert [row.text for row in read("d", labeled=False)] == ["a", "b", "c"]
 
 
 def test_long_fields_and_half_emojis():
-    assert len(read(write("a.csv", "text\n" + "x" * 300_000), labelled=False)[0].text) == 300_000
+    assert len(read(write("a.csv", "text\n" + "x" * 300_000), labeled=False)[0].text) == 300_000
     name = write("a.jsonl", r'{"text": "a \ud83d"}' + "\n" + r'{"text": "\uD83D\uDE00"}')
-    assert [row.text for row in read(name, labelled=False)] == ["a \ufffd", "😀"]
+    assert [row.text for row in read(name, labeled=False)] == ["a \ufffd", "😀"]
 
 
 @pytest.mark.parametrize(
@@ -162,14 +162,14 @@ def test_bad_parquet():
     whole = Path(name).read_bytes()
     write(name, whole[:200] + b"\0" * 2000 + whole[2200:])
     with pytest.raises(DataError, match="not a whole parquet file"):
-        read(name, labelled=False)
+        read(name, labeled=False)
     with pytest.raises(DataError, match="row 2: the label"):
         read(write_parquet("b.parquet", text=["a", "b"], label=["x", None]))
 
 
 def test_dots_in_parquet_columns():
     name = write_parquet("a.parquet", **{"a.text": ["b"], "a": ["c"]})
-    assert read(name, text="a.text", keep=["a"], labelled=False) == [Row("b", None, None, False, ("c",))]
+    assert read(name, text="a.text", keep=["a"], labeled=False) == [Row("b", None, None, False, ("c",))]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -187,7 +187,7 @@ def test_unreadable_files_are_storage_errors():
 
 def test_missing_sources_fail_before_the_first_row_is_asked_for():
     with pytest.raises(DataError, match="does not exist"):
-        read_rows("missing.csv", Columns(), labelled=False)
+        read_rows("missing.csv", Columns(), labeled=False)
 
 
 @pytest.mark.parametrize(("line", "text"), [('{"text": "%d"}\n', "0"), ('"text"\n%d\n', "0")])
@@ -203,7 +203,7 @@ def test_a_pipe_gives_its_first_row_before_it_ends(line, text):
 
     feeder = threading.Thread(target=feed)
     feeder.start()
-    rows = read_rows("fifo", Columns(), labelled=False)
+    rows = read_rows("fifo", Columns(), labeled=False)
     assert next(rows).text == text
     assert not go_on.is_set()
     go_on.set()
@@ -221,9 +221,9 @@ def test_memory_does_not_grow_with_the_file(name):
     else:
         write(name, "\n".join(["text", *texts]))
     del texts
-    next(read_rows(name, Columns(), labelled=False))  # imports
+    next(read_rows(name, Columns(), labeled=False))  # imports
     tracemalloc.start()
-    rows = sum(1 for _ in read_rows(name, Columns(), labelled=False))
+    rows = sum(1 for _ in read_rows(name, Columns(), labeled=False))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert rows == 30_000
@@ -243,7 +243,7 @@ def test_nothing_is_read_ahead_of_what_is_asked(monkeypatch):
             return len(line)
 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
-    rows = itertools.islice(read_rows("-", Columns(), labelled=False), 3)
+    rows = itertools.islice(read_rows("-", Columns(), labeled=False), 3)
     assert [row.text for row in rows] == ["row 0", "row 1", "row 2"]
     assert next(Endless.lines) < 10
 
@@ -252,5 +252,5 @@ def test_nothing_is_read_ahead_of_what_is_asked(monkeypatch):
 def test_one_column_is_not_both_a_text_and_the_label(columns):
     write("a.csv", "text,label\na,b\n")
     with pytest.raises(OptionError, match="is named for a text and for the label; name another one for either"):
-        read_rows("a.csv", columns, labelled=True)
-    assert len(list(read_rows("a.csv", columns, labelled=False))) == 1
+        read_rows("a.csv", columns, labeled=True)
+    assert len(list(read_rows("a.csv", columns, labeled=False))) == 1

@@ -3,9 +3,10 @@ import random
 
 import pytest
 
+from helpers.toys import names
 from offramp.backends import REFERENCE, Engine
 from offramp.data import (
-    LabelledTexts,
+    LabeledTexts,
     Texts,
     check_disjoint,
     check_unseen,
@@ -21,14 +22,13 @@ from offramp.data import (
 )
 from offramp.data.seen import FITTING, fitted_rows, share_among
 from offramp.errors import DataError, ModelFolderError
-from toys import names
 
 
 def rows_of(numbers, labels=True, pairs=False):
     texts = [f"text {number}" for number in numbers]
     seconds = [f"pair {number}" for number in numbers] if pairs else None
     if labels:
-        return LabelledTexts(texts, seconds, ["a"] * len(texts), 0, "here")
+        return LabeledTexts(texts, seconds, ["a"] * len(texts), 0, "here")
     return Texts(texts, seconds, 0, "there")
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.toys import names
 from offramp.data import unfinished as module
 from offramp.data.unfinished import Progress, unfinished
 from offramp.errors import DataError, OptionError, StorageError
-from toys import names
 
 SETTINGS = {"threshold": "0.9", "keep": ["id"]}
 FOLDER = Path("a.csv.unfinished")

@@ -41,7 +41,7 @@ def test_any_text_comes_back(target, rows):
     half = len(rows) // 2
     chunks = [{"te,xt": [row[0] for row in part], "k": [row[1] for row in part]} for part in (rows[:half], rows[half:])]
     write(target, *chunks)
-    back = [(row.text, row.kept[0]) for row in read_rows(target, Columns(text="te,xt"), labelled=False, keep=["k"])]
+    back = [(row.text, row.kept[0]) for row in read_rows(target, Columns(text="te,xt"), labeled=False, keep=["k"])]
     assert back == rows
 
 

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 import offramp
 from conftest import tiny_model
-from keywords import Keywords
+from helpers.keywords import Keywords
+from helpers.serving_models import TEXTS
+from helpers.toys import single, write_csv
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.engine.cascade import Cascade, Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
 from offramp.policy import Confidence, Patience, Threshold, replay
-from serving_models import TEXTS
-from toys import single, write_csv
 
 LABELS = "abc"
 CALIBRATION = Calibration((2.5, 0.8, 1.3), "", 0, ())

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cached import every_criterion
-from cascades import cascade_of, leaving, logits_of
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
+from helpers.cached import every_criterion
+from helpers.cascades import cascade_of, leaving, logits_of
+from helpers.toy_backend import write_toy
 from offramp.backends import Engine
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
@@ -18,7 +19,6 @@ from offramp.engine.torch_stages import TorchStages
 from offramp.exporting.graphs import write_graphs
 from offramp.model.encoding import Encoded
 from offramp.policy import Confidence, Threshold, replay, score_exits
-from toy_backend import write_toy
 
 pytestmark = pytest.mark.usefixtures("toy_backend")
 

@@ -1,11 +1,11 @@
 import pytest
 
+from helpers.toys import write_model
 from offramp.backends import Engine
 from offramp.calibration import Calibration
 from offramp.engine import save_calibration
 from offramp.engine.exports import Export, export_folder, read_export, weights_fingerprint
 from offramp.errors import ModelFolderError
-from toys import write_model
 
 INT8 = Engine("openvino", "int8")
 NEW = Calibration((1.0, 2.0, 3.0), "sha256:00", 0, ())

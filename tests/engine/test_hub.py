@@ -7,9 +7,9 @@ import pytest
 from huggingface_hub.errors import HTTPError
 
 import offramp
+from helpers.toys import single, write_model
 from offramp.engine import Classifier, hub
 from offramp.errors import ModelFolderError, OptionError, StorageError
-from toys import single, write_model
 
 TEXTS = [row["text"] for row in single(20)]
 COMMIT = "0" * 40

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import offramp
-from cached import every_criterion
 from conftest import LAYERS, WORDS, tiny_model
+from helpers.cached import every_criterion
+from helpers.toys import single, write_jsonl, write_model
 from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Calibration, Problem
 from offramp.engine import predict, torch_classifier
@@ -29,7 +30,6 @@ from offramp.policy import (
     replay,
     save_operating_points,
 )
-from toys import single, write_jsonl, write_model
 
 SINGLE = Problem.SINGLE_LABEL
 TEXTS = [row["text"] for row in single(40)]

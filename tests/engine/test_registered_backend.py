@@ -5,16 +5,16 @@ import pytest
 
 import offramp
 from conftest import tiny_model
+from helpers.toys import LABELS, quick, single, write_jsonl, write_model
 from offramp import environment
 from offramp.backends import REFERENCE, Engine
 from offramp.benchmark.contenders import engines_of
 from offramp.calibration import Calibration
-from offramp.engine.exports import Speed, read_export
+from offramp.engine.exports import ExportSpeed, read_export
 from offramp.errors import ModelFolderError, OptionError
 from offramp.folder import export_folder
 from offramp.model import save
 from offramp.policy import read_operating_points
-from toys import LABELS, quick, single, write_jsonl, write_model
 
 pytestmark = pytest.mark.usefixtures("toy_backend")
 
@@ -53,7 +53,7 @@ def test_it_predicts_what_pytorch_predicts(model):
 def test_it_runs_unasked_where_it_was_fastest(model):
     written = read_export(model, TOY)
     for faster, expected in ((2.0, "toy"), (0.5, "torch")):
-        object.__setattr__(written, "speeds", (Speed(environment.cpu_name(), 1, 10 * faster, 10.0),))
+        object.__setattr__(written, "speeds", (ExportSpeed(environment.cpu_name(), 1, 10 * faster, 10.0),))
         written.save(export_folder(model, TOY))
         assert offramp.load(model).stages.engine.backend == expected
 

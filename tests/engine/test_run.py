@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascades import cascade_of, leaving, logits_of
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
+from helpers.cascades import cascade_of, leaving, logits_of
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
 from offramp.engine.stages import StageOutput

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from helpers.toys import names, write_model
 from offramp import environment
 from offramp.backends import REFERENCE, Engine
 from offramp.engine import load
@@ -9,7 +10,6 @@ from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
 from offramp.engine.tuning import Tuning, read_tunings, save_tunings, tuned_budget
 from offramp.errors import ModelFolderError, OptionError
 from offramp.folder import TUNING
-from toys import names, write_model
 
 INT8 = Engine("openvino", "int8")
 HERE = Tuning("A CPU", INT8, 1, 512)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cached import exit_answers
+from helpers.cached import exit_answers
 from offramp.calibration import Problem
 from offramp.errors import DataError
 from offramp.evaluation import ConstantAnswer, answers_alike, constant_answer, learned_nothing
@@ -27,7 +27,7 @@ def test_the_most_frequent_set_of_labels_is_the_constant_answer():
 
 def test_without_labels_there_is_none():
     with pytest.raises(DataError):
-        constant_answer(exit_answers(labelled=False), "abc")
+        constant_answer(exit_answers(labeled=False), "abc")
 
 
 def test_a_model_has_to_be_right_more_often_than_a_constant_answer():

@@ -7,10 +7,11 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from conftest import LAYERS, tiny_model
-from evaluations import SEEN
+from helpers.evaluations import SEEN
+from helpers.toys import multi, pairs, single, write_jsonl, write_model
 from offramp.backends import REFERENCE, Runtime
 from offramp.calibration import Calibration, Problem
-from offramp.data import Columns, LabelledTexts, remember
+from offramp.data import Columns, LabeledTexts, remember
 from offramp.engine import load, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.evaluation import THRESHOLDS, evaluate, evaluation, fastest_within, recommend, speed
@@ -24,7 +25,6 @@ from offramp.policy import (
     Threshold,
     save_operating_points,
 )
-from toys import multi, pairs, single, write_jsonl, write_model
 
 POINT = {
     "way",
@@ -57,9 +57,9 @@ def classifier(temperatures=(0.5, 2.0, 1.5), **config):
     return torch_classifier(model, replace(Calibration.neutral(model.network.config.exits), temperatures=temperatures))
 
 
-def labelled(rows, first="text", second=None):
+def labeled(rows, first="text", second=None):
     labels = [tuple(row["label"]) if isinstance(row["label"], list) else row["label"] for row in rows]
-    return LabelledTexts(
+    return LabeledTexts(
         texts=[row[first] for row in rows],
         text_pairs=None if second is None else [row[second] for row in rows],
         labels=labels,
@@ -70,7 +70,7 @@ def labelled(rows, first="text", second=None):
 
 @pytest.fixture(scope="module")
 def rows():
-    return labelled(single(80))
+    return labeled(single(80))
 
 
 def test_the_report_has_the_documented_keys(rows):
@@ -105,11 +105,11 @@ def test_the_report_has_the_documented_keys(rows):
 @pytest.mark.parametrize("kind", ["single", "multi", "pairs"])
 def test_accuracies_are_those_of_predict(kind):
     if kind == "multi":
-        model, data = classifier(problem_type="multi_label_classification"), labelled(multi(80))
+        model, data = classifier(problem_type="multi_label_classification"), labeled(multi(80))
     elif kind == "pairs":
-        model, data = classifier(text_pair=True), labelled(pairs(80), "first", "second")
+        model, data = classifier(text_pair=True), labeled(pairs(80), "first", "second")
     else:
-        model, data = classifier(), labelled(single(80))
+        model, data = classifier(), labeled(single(80))
     result = evaluate(model, data, thresholds=CHOSEN)
     full = model.predict_full(data.texts, data.text_pairs)
 
@@ -250,14 +250,14 @@ def test_times_hang_together(rows):
 
 def test_a_report_is_json_even_where_a_figure_is_missing():
     # One row: right or wrong, there is no ranking of right over wrong rows, and two classes never occur.
-    result = evaluate(classifier(), labelled(single(1)), thresholds=(0.9,))
+    result = evaluate(classifier(), labeled(single(1)), thresholds=(0.9,))
     assert [one.auroc for one in result.calibration] == [None, None, None]
     json.dumps(result.to_dict(), allow_nan=False)
 
 
 def test_a_model_with_a_single_label_of_many_is_measured():
     model = classifier(labels=("a",), problem_type="multi_label_classification")
-    data = labelled([row | {"label": [name for name in row["label"] if name == "a"]} for row in multi(40)])
+    data = labeled([row | {"label": [name for name in row["label"] if name == "a"]} for row in multi(40)])
     result = evaluate(model, data, thresholds=(0.6,))
     right = [
         row == truth for row, truth in zip(model.predict(data.texts, threshold=0.6).labels, data.labels, strict=True)
@@ -272,7 +272,7 @@ def test_blank_and_long_texts_are_counted(tmp_path):
 
 
 def test_few_seconds_time_fewer_rows():
-    many = labelled(single(400))
+    many = labeled(single(400))
     assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e-6).data.timed_rows == 32
     assert evaluate(classifier(), many, thresholds=(0.9,), seconds=1e9).data.timed_rows == 400
 
@@ -335,11 +335,11 @@ def test_data_that_do_not_fit_the_model_are_refused(rows):
     with pytest.raises(DataError, match="add `text_pair` for the second ones"):
         evaluate(classifier(text_pair=True), rows)
     with pytest.raises(DataError, match="leave `text_pair` out"):
-        evaluate(classifier(), labelled(pairs(5), "first", "second"))
+        evaluate(classifier(), labeled(pairs(5), "first", "second"))
     with pytest.raises(DataError, match="row 1: the model has no label 'd'"):
-        evaluate(classifier(), labelled([{"text": "w1", "label": "d"}]))
+        evaluate(classifier(), labeled([{"text": "w1", "label": "d"}]))
     with pytest.raises(DataError, match="a list of labels in each row, but the model gives one label"):
-        evaluate(classifier(), labelled(multi(5)))
+        evaluate(classifier(), labeled(multi(5)))
 
 
 def test_the_fastest_point_within_a_loss(rows):

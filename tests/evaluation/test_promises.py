@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.evaluation import Standing, risk_here, standings
 from offramp.policy import Interval, Risk
 

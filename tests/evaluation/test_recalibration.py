@@ -3,15 +3,15 @@ import json
 import pytest
 
 import offramp
-from damage import forbid_writing
+from helpers.damage import forbid_writing
+from helpers.toys import multi, names, pairs, quick, single, write_jsonl, write_model
 from offramp.calibration import Calibration, fit_temperatures
-from offramp.data import Columns, encode_labels, read_labelled, remember
+from offramp.data import Columns, encode_labels, read_labeled, remember
 from offramp.data.seen import EPOCH, FITTING
 from offramp.errors import DataError, ModelFolderError, StorageError
 from offramp.evaluation import calibrate
 from offramp.policy import read_operating_points
 from offramp.tuning import tune
-from toys import multi, names, pairs, quick, single, write_jsonl, write_model
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def content(folder):
 
 
 def test_temperatures_are_refitted(folder, data):
-    classifier, rows = offramp.load(folder), read_labelled(data, Columns())
+    classifier, rows = offramp.load(folder), read_labeled(data, Columns())
     targets = encode_labels(rows, classifier.labels, multi_label=False)
     result = calibrate(folder, data)
     assert result.before.temperatures == (1, 1, 1)
@@ -108,7 +108,7 @@ def test_outputs_without_names_have_a_cure(folder, data, tmp_path):
 
 
 def test_rows_of_the_training_are_refused(folder, data, tmp_path):
-    remember(folder, read_labelled(data, Columns()), FITTING)
+    remember(folder, read_labeled(data, Columns()), FITTING)
     before = content(folder)
     with pytest.raises(
         DataError,
@@ -117,7 +117,7 @@ def test_rows_of_the_training_are_refused(folder, data, tmp_path):
         calibrate(folder, data)
     assert content(folder) == before
     dev = write_jsonl(tmp_path / "dev.jsonl", single(60, seed=1))
-    remember(folder, read_labelled(dev, Columns()), EPOCH)
+    remember(folder, read_labeled(dev, Columns()), EPOCH)
     assert calibrate(folder, dev).after.rows == 60
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluations import SAFE, SEEN, evaluation
+from helpers.evaluations import SAFE, SEEN, evaluation
 from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, OperatingPointHere, Way, recommend
 from offramp.policy import Interval, Method, Promise, Risk
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from conftest import tiny_model
+from helpers.toys import single
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.evaluation import Request, speed
 from offramp.evaluation.speed import measure_speeds, rows_within, speed_of
 from offramp.evaluation.timing import Ratio
 from offramp.policy import Confidence, ExitAnswers, Lead, Replay, StageCosts, Threshold
-from toys import single
 
 FIRST = Replay(np.zeros(1000, np.int64), np.zeros((1000, 2)))
 

@@ -4,13 +4,13 @@ import pytest
 
 import offramp
 from conftest import tiny_model
-from keywords import Keywords
+from helpers.keywords import Keywords
+from helpers.toys import single, write_csv
 from offramp.calibration import Calibration
 from offramp.cli.evaluate import print_report
-from offramp.data import LabelledTexts
+from offramp.data import LabeledTexts
 from offramp.engine import answers_of, torch_classifier
 from offramp.report import make_report, render
-from toys import single, write_csv
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_its_tables_call_it_by_its_name(found, capsys):
 
 def test_a_doubt_about_its_temperature_names_it(classifier):
     texts = [row["text"] for row in single(60)]
-    rows = LabelledTexts(texts, None, [row["label"] for row in single(60)], 0, "toy")
+    rows = LabeledTexts(texts, None, [row["label"] for row in single(60)], 0, "toy")
     calibration = answers_of(classifier, rows).calibration(rows.fingerprint)
     assert [one.name for one in calibration.exits] == ["keywords", "layer 1", "layer 2", "layer 4"]
     assert calibration.doubt is not None

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 from conftest import tiny_model
-from damage import forbid_writing
+from helpers.damage import forbid_writing
+from helpers.toys import EXITS, LABELS, names, single, write_jsonl, write_model
 from offramp import environment
 from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, read_texts, remember, uses_of
 from offramp.data.seen import FITTING
 from offramp.engine import load
-from offramp.engine.exports import Speed, read_export
+from offramp.engine.exports import ExportSpeed, read_export
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError, StorageError
 from offramp.evaluation import calibrate
 from offramp.exporting import export
 from offramp.exporting import run as module
 from offramp.folder import EXPORT
 from offramp.model import save
-from toys import EXITS, LABELS, names, single, write_jsonl, write_model
 
 ONNX = Engine("onnxruntime", "fp32")
 
@@ -125,7 +125,7 @@ def warm(tmp_path, monkeypatch):
     """A model of other temperatures than 1, all of whose exports are faster than PyTorch."""
     folder = write_model(tmp_path / "model", labels=LABELS)
     replace(Calibration.load(folder), temperatures=(1.5, 1.4, 1.3)).save(folder)
-    monkeypatch.setattr(module, "_measure", lambda *_: Speed(environment.cpu_name(), 1, 100.0, 1.0))
+    monkeypatch.setattr(module, "_measure", lambda *_: ExportSpeed(environment.cpu_name(), 1, 100.0, 1.0))
     return folder
 
 

@@ -5,7 +5,16 @@ import torch
 from transformers import AutoModel, GPT2Config, T5Config, XLMConfig
 
 from conftest import FAMILIES, LAYERS, tiny_model, tiny_tokenizer
-from damage import TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, assert_plain, change_json, declare_pooling, drop_tensors, halve
+from helpers.damage import (
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    assert_plain,
+    change_json,
+    declare_pooling,
+    drop_tensors,
+    halve,
+)
 from offramp.errors import BackboneError, OptionError
 from offramp.model import adopt, build, save
 
@@ -93,7 +102,7 @@ def test_a_shortened_encoder_ends_where_the_whole_one_passes(family, tmp_path):
     ids = torch.tensor([[2, 9, 8, 7, 3]])
     whole = AutoModel.from_pretrained(folder).eval()(ids, output_hidden_states=True).hidden_states[3]
     last = network.backbone(ids, output_hidden_states=True).hidden_states[-1]
-    if family == "modernbert":  # whose last state of all is given normalised
+    if family == "modernbert":  # whose last state of all is given normalized
         whole = network.backbone.final_norm(whole)
     torch.testing.assert_close(last, whole)
 

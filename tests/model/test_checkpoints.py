@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from conftest import VOCABULARY, tiny_backbone, tiny_model, tiny_tokenizer, write_classifier
-from damage import TOKENIZER_CONFIG, WEIGHTS, assert_plain, change_json
+from helpers.damage import TOKENIZER_CONFIG, WEIGHTS, assert_plain, change_json
 from offramp.calibration import Calibration
 from offramp.engine import load as load_classifier
 from offramp.errors import BackboneError, ModelFolderError, OptionError

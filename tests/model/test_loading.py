@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conftest import tiny_model
-from damage import TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, assert_plain, change_json, drop_tensors, halve
+from helpers.damage import TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, assert_plain, change_json, drop_tensors, halve
 from offramp.calibration import Calibration
 from offramp.engine import load as load_classifier
 from offramp.errors import InputError, ModelFolderError, StorageError

@@ -94,7 +94,7 @@ def test_distillation_is_the_divergence_of_softened_probabilities():
 
 def test_the_teacher_learns_nothing_from_its_pupils():
     values = logits(5, 4, 3).requires_grad_()
-    loss = training_loss(values, KNOWN, SINGLE, weights=(1, 1, 1, 1), labelled=0, distill=1)
+    loss = training_loss(values, KNOWN, SINGLE, weights=(1, 1, 1, 1), labeled=0, distill=1)
     moved = gradient(loss, values).abs().amax((0, 2))
     assert (moved[:3] > 0).all()
     assert moved[3] == 0
@@ -103,7 +103,7 @@ def test_the_teacher_learns_nothing_from_its_pupils():
 @PROBLEMS
 def test_a_teacher_teaches_every_exit(problem_type, labels):
     values, teacher = logits(5, 3, 3), logits(5, 3).flip(0)
-    found = training_loss(values, labels, problem_type, weights=(1, 0, 2), labelled=0, distill=0.5, teacher=teacher)
+    found = training_loss(values, labels, problem_type, weights=(1, 0, 2), labeled=0, distill=0.5, teacher=teacher)
     first, _, last = (distillation_loss(one, teacher, problem_type) for one in values.unbind(1))
     torch.testing.assert_close(found, 0.5 * first + last)
 
@@ -135,7 +135,7 @@ def test_an_exit_without_weight_is_no_part_of_the_loss():
 def test_labels_and_distillation_add_up(problem_type, labels):
     values = logits(5, 3, 3)
     both, hard, soft = (
-        training_loss(values, labels, problem_type, weights=(1, 2, 3), labelled=a, distill=b)
+        training_loss(values, labels, problem_type, weights=(1, 2, 3), labeled=a, distill=b)
         for a, b in ((1, 0.5), (1, 0), (0, 0.5))
     )
     torch.testing.assert_close(both, hard + soft)
@@ -148,9 +148,9 @@ def test_rows_without_a_label_count_in_the_distillation_only(problem_type, label
     known = [0, 2, 3]
     hard = training_loss(values, some, problem_type, weights=(1, 1, 1))
     torch.testing.assert_close(hard, joint_loss(values[known], labels[known], problem_type))
-    soft = training_loss(values, some, problem_type, weights=(1, 1, 1), labelled=0, distill=1)
+    soft = training_loss(values, some, problem_type, weights=(1, 1, 1), labeled=0, distill=1)
     torch.testing.assert_close(
-        soft, training_loss(values, labels, problem_type, weights=(1, 1, 1), labelled=0, distill=1)
+        soft, training_loss(values, labels, problem_type, weights=(1, 1, 1), labeled=0, distill=1)
     )
     nothing = values.clone().requires_grad_()
     loss = training_loss(nothing, torch.full_like(labels, UNLABELLED), problem_type, weights=(1, 1, 1))

@@ -143,12 +143,12 @@ def test_all_parameters_learn():
     """The mixing weights too: in the code released with the paper they kept their first values."""
     network = tiny_network(pooling="pooler").train()
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     network(**batch(), labels=torch.tensor([0, 2, 1])).loss.backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
     assert [bool(head.mix.grad.abs().max() > 0) for head in network.heads] == [False, True, True]  # one layer: weight 1
-    optimiser.step()
+    optimizer.step()
     for index, head in enumerate(network.heads):
         # Adam moves every weight that has a gradient by about the learning rate.
         moved = (head.mix - before[f"heads.{index}.mix"]).abs()

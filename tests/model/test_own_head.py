@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
 from conftest import FAMILIES, LAYERS, tiny_backbone, tiny_network, tiny_tokenizer, write_classifier
-from damage import TOKENIZER_CONFIG, change_json
+from helpers.damage import TOKENIZER_CONFIG, change_json
 from offramp.errors import BackboneError, OptionError
 from offramp.model import EarlyExitConfig, adopt, build, load, save
 from offramp.model.heads import ExitHead, OwnHead

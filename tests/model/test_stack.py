@@ -54,7 +54,7 @@ def run(stack, inputs):
     state = stack.embed(inputs)
     for index in range(stack.depth):
         state = stack.layer(state, index)
-    return stack.normalise(state.hidden)
+    return stack.normalize(state.hidden)
 
 
 def difference(stack, inputs):
@@ -247,7 +247,7 @@ def assert_survivors_unchanged(family, lengths, steps, masked=True):
                 state = stack.resume(hidden, mask if min(kept) < max(kept) else None)
             if layer < LAYERS:
                 state = stack.layer(state, layer)
-        hidden = stack.normalise(state.hidden)
+        hidden = stack.normalize(state.hidden)
     for position, row in enumerate(here):
         deviation = hidden[position, : lengths[row]] - expected[row, : lengths[row]]
         assert deviation.abs().max().item() <= 5e-5

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cached import exit_answers
+from helpers.cached import exit_answers
 from offramp.errors import DataError
 from offramp.policy import Risk, accuracy_drop, disagreement
 
@@ -27,7 +27,7 @@ def test_losses_and_right_answers(multi_label):
 
 
 def test_without_labels_only_disagreement_shows():
-    rows = exit_answers(n_rows=5, labelled=False)
+    rows = exit_answers(n_rows=5, labeled=False)
     assert rows.best_risk is Risk.DISAGREEMENT
     assert rows.good(rows.probabilities, Risk.DISAGREEMENT)[-1].all()
     for ask in (rows.losses, rows.good):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cached import exit_answers
+from helpers.cached import exit_answers
 from offramp.errors import DataError
 from offramp.policy import (
     CRITERIA,
@@ -48,7 +48,7 @@ def test_what_is_fitted_depends_on_the_rows_and_on_the_risk(name):
 
 def test_a_risk_that_needs_labels():
     with pytest.raises(DataError, match="only on rows with labels"):
-        make_criterion("per-exit", exit_answers(labelled=False), Risk.ACCURACY_DROP)
+        make_criterion("per-exit", exit_answers(labeled=False), Risk.ACCURACY_DROP)
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -67,13 +67,13 @@ def test_a_sweep_goes_from_full_depth_to_the_first_exit(name):
     np.testing.assert_array_equal(taken, expected.probabilities)
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_all_rules_are_compared_at_costs_that_can_be_reached(labelled):
-    lines = compare_rules(exit_answers(labelled=labelled), speedups=(1.25, 2.0, 100.0))
+@pytest.mark.parametrize("labeled", [True, False])
+def test_all_rules_are_compared_at_costs_that_can_be_reached(labeled):
+    lines = compare_rules(exit_answers(labeled=labeled), speedups=(1.25, 2.0, 100.0))
     assert [(line.rule, line.cost) for line in lines] == [(rule, cost) for rule in CRITERIA for cost in (0.8, 0.5)]
     assert all(line.gain.low <= line.gain.value <= line.gain.high for line in lines)
     assert all((line.gain.value, line.gain.low, line.gain.high) == (0, 0, 0) for line in lines[:2])
-    if not labelled:
+    if not labeled:
         assert all(line.value.value > 0.7 for line in lines)
 
 

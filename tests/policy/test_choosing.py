@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cached import exit_answers
+from helpers.cached import exit_answers
 from offramp.errors import DataError, OptionError
 from offramp.policy import (
     FITTING_SHARE,
@@ -74,7 +74,7 @@ def test_a_speed_is_reached_with_the_best_accuracy():
 
 
 def test_without_labels_a_speed_is_reached_with_least_disagreement():
-    rows = exit_answers(n_rows=1000, labelled=False)
+    rows = exit_answers(n_rows=1000, labeled=False)
     chosen = choose_rule(AtLeast(2.0), sweep(rows, Confidence(rows.problem)), rows)
     assert cost_of(chosen.rule, rows) <= 0.5
 
@@ -97,7 +97,7 @@ def test_a_threshold_that_is_none():
 
 
 def test_a_risk_that_needs_labels():
-    rows = exit_answers(labelled=False)
+    rows = exit_answers(labeled=False)
     with pytest.raises(DataError, match="only on rows with labels"):
         choose_rule(AtMost(Risk.ACCURACY_DROP, 0.1, Method.UCB, 0.9), sweep(rows, Confidence(rows.problem)), rows)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from cached import cached_exits
+from helpers.cached import cached_exits
 from offramp.calibration import Problem
 from offramp.errors import OptionError
 from offramp.policy import Agreement, GeometricMean, Threshold, replay

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cached import cached_exits
+from helpers.cached import cached_exits
 from offramp.calibration import Problem
 from offramp.errors import DataError, OptionError
 from offramp.policy import (

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cached import every_criterion
+from helpers.cached import every_criterion
+from helpers.toys import names
 from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Problem
 from offramp.errors import ModelFolderError
@@ -23,7 +24,6 @@ from offramp.policy import (
     save_operating_points,
 )
 from offramp.records import from_json, to_json
-from toys import names
 
 SEEN = Seen(
     data="sha256:00",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cached import cached_exits, every_criterion
+from helpers.cached import cached_exits, every_criterion
 from offramp.calibration import Problem
 from offramp.errors import OptionError
 from offramp.policy import (

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from cached import cached_exits, every_criterion
+from helpers.cached import cached_exits, every_criterion
 from offramp.calibration import Problem
 from offramp.errors import DataError
 from offramp.policy import (

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from evaluations import SAFE, SEEN, evaluation
+from helpers.evaluations import SAFE, SEEN, evaluation
 from offramp.benchmark import Kind
 from offramp.evaluation import Group, Overthinking, risk_here
 from offramp.policy import Interval, Risk
 from offramp.report.advice import advise
-from offramp.report.bench_file import Speed, Speeds
+from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 
 QUIET = evaluation(rows=4000)
 
@@ -120,11 +120,11 @@ def test_risks_are_those_that_were_promised():
 
 def speed(kind, texts, accuracy=0.9, threads=1, precision="fp32"):
     name, spread = f"{kind} {texts}", (texts, 0.98 * texts, 1.02 * texts)
-    return Speed(name, kind, "torch", precision, threads, accuracy, *spread, 100, 1.0, 2.0, None)
+    return BenchSpeed(name, kind, "torch", precision, threads, accuracy, *spread, 100, 1.0, 2.0, None)
 
 
 def bench(*rows):
-    return Speeds("A", "toy", "sha256:b", 20.0, 100, 10, rows)
+    return BenchSpeeds("A", "toy", "sha256:b", 20.0, 100, 10, rows)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ import json
 import pytest
 
 import offramp
-from evaluations import benchmark
+from helpers.evaluations import benchmark
+from helpers.toys import write_model
 from offramp.benchmark import Kind
 from offramp.errors import DataError, OptionError
 from offramp.report import read_speeds
-from toys import write_model
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.errors import ModelFolderError
 from offramp.report import card_section, make_report
 from offramp.report.card import splice, with_results, write_card

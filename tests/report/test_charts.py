@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.report import accuracy_chart
 from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.errors import OptionError, StorageError
 from offramp.report import curve_picture
 

@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.benchmark import Kind
 from offramp.calibration import Problem
 from offramp.report import Report, make_report, render
 from offramp.report.accuracy_chart import by_clock
-from offramp.report.bench_file import Speed, Speeds
+from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.page import exit_style
 
 VOID = {"meta", "br", "wbr"}
 NASTY = "<script>alert('x')</script>&amp;\"\x00\x0b\ud800\u202e"
-BENCH = Speeds(
+BENCH = BenchSpeeds(
     "A <fast> GPU",
     "texts & more.csv",
     "sha256:b",
@@ -26,8 +26,10 @@ BENCH = Speeds(
     100,
     10,
     (
-        Speed("torch fp32, full depth", Kind.FULL, "torch", "fp32", 1, 0.9, 50.0, 49.0, 51.0, 100, 20.0, 30.0, None),
-        Speed(
+        BenchSpeed(
+            "torch fp32, full depth", Kind.FULL, "torch", "fp32", 1, 0.9, 50.0, 49.0, 51.0, 100, 20.0, 30.0, None
+        ),
+        BenchSpeed(
             "torch fp32, exits at 0.9",
             Kind.EARLY_EXIT,
             "torch",
@@ -61,7 +63,7 @@ class Checker(HTMLParser):
         attributes = dict(attrs)
         assert len(attributes) == len(attrs), attrs
         self.names += [attributes["id"]] if "id" in attributes else []
-        self.references += attributes.get("aria-labelledby", "").split()
+        self.references += attributes.get("aria-labeledby", "").split()
         self.references += [attributes["href"].removeprefix("#")] if "href" in attributes else []
         self.references += re.findall(r"url\(#([^)]+)\)", attributes.get("clip-path", ""))
         assert not {"src", "onclick", "onload"} & attributes.keys()

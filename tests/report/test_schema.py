@@ -3,16 +3,16 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
+from helpers.report_schema import SCHEMA, schema
 from offramp.calibration import Problem
 from offramp.report import make_report
-from report_schema import SCHEMA, schema
 
 WRITTEN = json.loads(SCHEMA.read_text())
 
 
 def test_the_schema_is_up_to_date():
-    assert schema() == WRITTEN, "run  python tests/report_schema.py"
+    assert schema() == WRITTEN, "run  python tests/helpers/report_schema.py"
 
 
 @pytest.mark.parametrize(

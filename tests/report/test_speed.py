@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmark_rows import benchmark_row
+from helpers.benchmark_rows import benchmark_row
 from offramp.benchmark import Benchmark, Kind, Spread
 from offramp.report import speed_picture
 from offramp.report.speed import by_speed

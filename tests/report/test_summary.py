@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.evaluation import ConstantAnswer, Standing
 from offramp.report import make_report
 from offramp.report.summary import summarize

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.benchmark import Kind
 from offramp.evaluation import Group, Standing, fastest_within
-from offramp.report.bench_file import Speed, Speeds
+from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 counts = st.integers(0, 50)
@@ -76,7 +76,7 @@ def test_promises_stand_beside_what_is_seen():
 
 
 def speed(name, kind, texts, accuracy, threads=1):
-    return Speed(name, kind, "torch", "fp32", threads, accuracy, texts, texts, texts, 100, 1.0, 2.0, None)
+    return BenchSpeed(name, kind, "torch", "fp32", threads, accuracy, texts, texts, texts, 100, 1.0, 2.0, None)
 
 
 def test_benchmarks_come_by_threads_and_speed_without_cut_networks_that_are_worse():
@@ -88,11 +88,11 @@ def test_benchmarks_come_by_threads_and_speed_without_cut_networks_that_are_wors
         speed("early", Kind.EARLY_EXIT, 30.0, 0.89),
         speed("full", Kind.FULL, 15.0, 0.9, threads=2),
     )
-    one, two = speed_groups(Speeds("A", "toy", "sha256:b", 20.0, 100, 10, rows))
+    one, two = speed_groups(BenchSpeeds("A", "toy", "sha256:b", 20.0, 100, 10, rows))
     assert (one[0], [row.name for row in one[1]]) == (1, ["early", "good cut", "full", "pipeline"])
     assert (two[0], [row.name for row in two[1]]) == (2, ["full"])
-    unlabelled = tuple(replace(row, accuracy=None) for row in rows)
-    assert len(speed_groups(Speeds("A", "toy", "sha256:b", 20.0, 100, 10, unlabelled))[0][1]) == 5
+    unlabeled = tuple(replace(row, accuracy=None) for row in rows)
+    assert len(speed_groups(BenchSpeeds("A", "toy", "sha256:b", 20.0, 100, 10, unlabeled))[0][1]) == 5
 
 
 def test_facts_name_model_data_and_machine():

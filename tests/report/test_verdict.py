@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation
 from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, Way
 from offramp.policy import Interval
 from offramp.report.verdict import decide
@@ -171,5 +171,5 @@ def test_on_few_texts_the_verdict_is_a_guess():
     said = decide(few).advice
     assert said.startswith("200 texts cannot settle this")
     assert "lose up to 1.8 points" in said
-    assert "Evaluate on 368 labelled texts or more. As far as it can be seen: Use early exit at threshold 0.5." in said
+    assert "Evaluate on 368 labeled texts or more. As far as it can be seen: Use early exit at threshold 0.5." in said
     assert decide(replace(few, data=replace(few.data, rows=1))).advice.startswith("1 text cannot settle this")

@@ -1,6 +1,6 @@
 import pytest
 
-from evaluations import SAFE
+from helpers.evaluations import SAFE
 from offramp.policy import Interval
 from offramp.report import words
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from evaluations import evaluation
+from helpers.evaluations import evaluation
+from helpers.toys import names
 from offramp.errors import ModelFolderError, OptionError, StorageError
 from offramp.report import check_report, make_report, render, write_report
-from toys import names
 
 REPORT = make_report(evaluation())
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from toys import write_model
+from helpers.toys import write_model
 
 
 @pytest.fixture(scope="session")

@@ -193,9 +193,9 @@ def test_a_dataset_of_files_goes_on_from_its_checkpoint(folder, table, tmp_path)
 def test_what_does_not_fit_is_refused_at_once(folder, table):
     with pytest.raises(DataError, match=r"no column 'body'; its columns are id, text"):
         predict_dataset(folder, ray.data.from_arrow(table), columns=Columns(text="body"))
-    labelled = table.append_column("label", pa.array(["a"] * ROWS))
+    labeled = table.append_column("label", pa.array(["a"] * ROWS))
     with pytest.raises(OptionError, match="cannot keep the column 'label'"):
-        predict_dataset(folder, ray.data.from_arrow(labelled))
+        predict_dataset(folder, ray.data.from_arrow(labeled))
 
 
 def kinds(rows):

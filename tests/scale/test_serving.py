@@ -7,9 +7,9 @@ import urllib.request
 
 import pytest
 
+from helpers.serving_models import TEXTS
 from offramp.engine import load
 from offramp.serving import Settings
-from serving_models import TEXTS
 
 ray = pytest.importorskip("ray")
 pytestmark = [

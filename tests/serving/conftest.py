@@ -1,9 +1,9 @@
 import pytest
 from starlette.testclient import TestClient
 
+from helpers.serving_models import classifier_of
 from offramp.serving import Settings, make_service
 from offramp.serving.app import create_app
-from serving_models import classifier_of
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from serving_models import TEXTS, classifier_of
+from helpers.serving_models import TEXTS, classifier_of
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from helpers.serving_models import TEXTS, classifier_of, tuned
 from offramp.serving.app import create_app
 from offramp.serving.keys import Keys
-from serving_models import TEXTS, classifier_of, tuned
 
 JSON = {"content-type": "application/json"}
 PROBLEMS = {400, 401, 404, 405, 413, 422, 429, 503}

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import uvicorn
 
+from helpers.serving_models import TEXTS, tuned
 from offramp.serving import Settings, make_service
 from offramp.serving.app import create_app
 from offramp.serving.keys import Keys
-from serving_models import TEXTS, tuned
 
 KEY = "schlüssel"
 

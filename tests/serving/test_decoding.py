@@ -5,9 +5,9 @@ import zlib
 
 import pytest
 
+from helpers.serving_models import TEXTS
 from offramp.serving.decoding import decoded
 from offramp.serving.refusals import Refusal
-from serving_models import TEXTS
 
 JSON = {"content-type": "application/json"}
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.simulated import FIXED, PER_TOKEN, PROBLEM, Table, World, point, table
 from offramp.policy import replay
 from offramp.serving.shapes import Shapes
-from simulated import FIXED, PER_TOKEN, PROBLEM, Table, World, point, table
 
 ROWS = 40
 THRESHOLDS = [None, point(0.0), point(0.5), point(0.95), point(1.01)]

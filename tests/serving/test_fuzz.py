@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.serving.fuzz import fuzz
 from benchmarks.serving.fuzz_cases import draw
-from serving_process import Server
-from toys import write_model
+from helpers.serving_process import Server
+from helpers.toys import write_model
 
 CASES = 400
 

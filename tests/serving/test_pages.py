@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.serving_models import classifier_of, tuned
 from offramp.policy import OperatingPoints
 from offramp.policy.points import Promise, Risk
 from offramp.policy.risk import Method
 from offramp.serving.keys import Keys
-from serving_models import classifier_of, tuned
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
+from helpers.serving_models import TEXTS
+from helpers.serving_process import Server
+from helpers.toys import write_model
 from offramp.engine import load
-from serving_models import TEXTS
-from serving_process import Server
-from toys import write_model
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from pathlib import Path
 import h11
 import pytest
 
+from helpers.serving_process import Server
+from helpers.toys import write_model
 from offramp.serving import Settings, run, serve
-from serving_process import Server
-from toys import write_model
 
 KIB = 1024
 BODY = b'{"texts": "w0"}'

@@ -3,10 +3,10 @@
 import pytest
 
 import offramp
-from keywords import Keywords
+from helpers.keywords import Keywords
+from helpers.serving_models import TEXTS, classifier_of
 from offramp.errors import OptionError
 from offramp.serving import Settings, run
-from serving_models import TEXTS, classifier_of
 
 QUIET = {"port": 0, "warm_up_seconds": 0.0}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from keywords import Keywords
+from helpers.keywords import Keywords
+from helpers.serving_models import TEXTS, classifier_of
 from offramp.engine.cascade import Encoder
-from serving_models import TEXTS, classifier_of
 
 
 @pytest.fixture

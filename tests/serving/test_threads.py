@@ -7,11 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.simulated import LABELS, PROBLEM, Table, World, encoded_of, table
 from offramp.policy import replay
 from offramp.serving.jobs import Job
 from offramp.serving.metrics import Metrics
 from offramp.serving.threads import ComputeThreads
-from simulated import LABELS, PROBLEM, Table, World, encoded_of, table
 
 ROWS = 40
 

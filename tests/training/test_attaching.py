@@ -10,12 +10,12 @@ from transformers import AutoModelForSequenceClassification
 
 import offramp
 from conftest import tiny_classifier, tiny_tokenizer
+from helpers.toys import LABELS, grouped, multi, names, pairs, single, write_jsonl
 from offramp.calibration import Calibration
 from offramp.data import Columns, read_texts, uses_of
 from offramp.data.seen import fitted_rows
 from offramp.errors import BackboneError, DataError, OptionError
 from offramp.training import ExitFit
-from toys import LABELS, grouped, multi, names, pairs, single, write_jsonl
 
 FIT = ExitFit(epochs=12, learning_rate=1e-2)
 
@@ -47,7 +47,7 @@ class Stage:
         self.folder = folder
         self.classifier = fine_tuned(folder / "classifier", single(240, seed=1))
         self.fresh = single(300, seed=2)
-        self.labelled = write_jsonl(folder / "labelled.jsonl", self.fresh)
+        self.labeled = write_jsonl(folder / "labeled.jsonl", self.fresh)
         self.texts = write_jsonl(folder / "texts.jsonl", [{"text": row["text"]} for row in self.fresh])
 
     def attach(self, output, **options):
@@ -93,7 +93,7 @@ def test_the_exits_learn_without_labels(stage, finished):
 
 @pytest.mark.parametrize(("targets", "head"), [("labels", "linear"), ("both", "mlp")])
 def test_the_exits_learn_from_labels(stage, tmp_path, targets, head):
-    summary = stage.attach(tmp_path / "model", data=stage.labelled, targets=targets, head=head)
+    summary = stage.attach(tmp_path / "model", data=stage.labeled, targets=targets, head=head)
     assert summary.calibration.against == "labels"
     assert min(one.accuracy for one in summary.calibration.exits) > 0.75
     assert offramp.load(summary.folder).config.head == head
@@ -135,9 +135,9 @@ def test_several_labels(tmp_path):
     options = {"data": write_jsonl(tmp_path / "data.jsonl", multi(200, seed=4)), "fit": FIT}
     options["architecture"] = offramp.Architecture(exits=(3,))
     without = offramp.attach(classifier, output=tmp_path / "without", **options).calibration
-    labelled = offramp.attach(classifier, output=tmp_path / "with", targets="both", **options).calibration
+    labeled = offramp.attach(classifier, output=tmp_path / "with", targets="both", **options).calibration
     assert without.exits[0].accuracy > 0.4  # all three labels at once; chance is 1 in 8
-    assert labelled.against == "labels"
+    assert labeled.against == "labels"
     assert offramp.load(tmp_path / "with").problem == kind
 
 

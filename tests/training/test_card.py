@@ -57,9 +57,9 @@ def test_braces_in_a_name_do_no_harm():
 
 
 def test_a_card_of_a_classifier_that_got_exits():
-    network, (_, labelled) = tiny_network(), card()
+    network, (_, labeled) = tiny_network(), card()
     record = {"attached_to": "some/where/classifier", "targets": "both", "rows": {"train": 123, "dev": 45}}
-    text = model_card(network.config, labelled, record)
+    text = model_card(network.config, labeled, record)
     assert "`classifier`" in text
     assert "its own head is the last exit" in text
     assert "fitted to labels and what the classifier believes at full depth on 123 texts" in text

@@ -4,7 +4,7 @@ import pytest
 from transformers.integrations import get_available_reporting_integrations
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
-from damage import forbid_writing
+from helpers.damage import forbid_writing
 from offramp.errors import OptionError, StorageError
 from offramp.training import checks
 

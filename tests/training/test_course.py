@@ -9,12 +9,12 @@ from safetensors.torch import load_file
 
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
-from offramp.data import Columns, read_labelled, read_texts, uses_of
+from helpers.toys import EXITS, QUICK, at_steps, grouped, names, single, write_jsonl
+from offramp.data import Columns, read_labeled, read_texts, uses_of
 from offramp.data.seen import FITTING
 from offramp.errors import OptionError
 from offramp.training import Listener, Regime, course, train
 from offramp.training.trainer import fit
-from toys import EXITS, QUICK, at_steps, grouped, names, single, write_jsonl
 
 ONE_EPOCH = replace(QUICK, epochs=1)
 REGIMES = ["weighted", "frozen", "mixed", "sweet", "alternating"]
@@ -108,7 +108,7 @@ def test_texts_without_labels_teach_the_early_exits(stage, tmp_path, name):
     with_more = stage.train(tmp_path / "more", name, distill=1.0, unlabeled=stage.more, listener=listener)
     assert max(lengths) == ((160 + 96) // 16 if name == "joint" else 20 * 4)
     assert uses_of(with_more.folder, read_texts(stage.more, Columns()))[FITTING] == 1
-    assert uses_of(with_more.folder, read_labelled(stage.data, Columns()))[FITTING] == 1
+    assert uses_of(with_more.folder, read_labeled(stage.data, Columns()))[FITTING] == 1
     without = stage.train(tmp_path / "without", name, distill=1.0)
     assert not same(weights(with_more.folder), weights(without.folder))
     assert with_more.calibration.rows == 60

@@ -81,7 +81,7 @@ def before_and_after(model, folder, phase, **options):
 @pytest.mark.parametrize("targets", [None, UNLABELLED])
 def test_exits_learn_what_the_last_one_says(tmp_path, head, targets):
     model = tiny_model(pooling="mean", head=head)
-    phase = exits_alone(3, labelled=0, distill=1) if targets else exits_alone(3)
+    phase = exits_alone(3, labeled=0, distill=1) if targets else exits_alone(3)
     _, logits, _ = before_and_after(model, tmp_path, phase, targets=targets)
     agree = (logits.argmax(-1) == logits[-1].argmax(-1)).mean(1)
     assert agree[:-1].min() > 0.55
@@ -122,7 +122,7 @@ def test_every_exit_keeps_its_best_epoch(tmp_path):
 
 def test_what_runs_away_keeps_what_it_had(tmp_path):
     model = tiny_model(pooling="mean")
-    dev, _ = fitted(model, tmp_path, exits_alone(3, labelled=float("inf")), fit=ExitFit(epochs=1))
+    dev, _ = fitted(model, tmp_path, exits_alone(3, labeled=float("inf")), fit=ExitFit(epochs=1))
     assert np.isfinite(exit_logits_of(model.network, dev)).all()
 
 

@@ -10,11 +10,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer, write_classifier
-from damage import TOKENIZER, TOKENIZER_CONFIG, change_json
+from helpers.damage import TOKENIZER, TOKENIZER_CONFIG, change_json
+from helpers.toys import LABELS, pairs, single, write_jsonl
 from offramp.data import Columns
 from offramp.model import LayerStack
 from offramp.training import Architecture, ExitFit, Recipe, Regime, train
-from toys import LABELS, pairs, single, write_jsonl
 
 RECIPE = Recipe(epochs=1, batch_size=8, head_learning_rate=5e-2, learning_rates=(1e-2,), dropout=0, precision="fp32")
 FIT = ExitFit(epochs=1)

@@ -5,18 +5,18 @@ from dataclasses import fields, replace
 
 import pytest
 
-from offramp.data import Columns, read_labelled, read_texts
+from helpers.toys import single, write_jsonl
+from offramp.data import Columns, read_labeled, read_texts
 from offramp.errors import DataError, OptionError
 from offramp.training import Architecture, Recipe, Regime
 from offramp.training.job import TrainingJob, gathered
-from toys import single, write_jsonl
 
 
 @pytest.fixture
 def job(tmp_path):
-    rows = read_labelled(write_jsonl(tmp_path / "train.jsonl", single(40, seed=1)), Columns())
+    rows = read_labeled(write_jsonl(tmp_path / "train.jsonl", single(40, seed=1)), Columns())
     more = write_jsonl(tmp_path / "more.jsonl", single(9, seed=3))
-    data = gathered(rows, 0.25, None, 0, models=[], unlabelled=read_texts(more, Columns()), same_split=True)
+    data = gathered(rows, 0.25, None, 0, models=[], unlabeled=read_texts(more, Columns()), same_split=True)
     return TrainingJob(
         model="encoder",
         data=data,
@@ -35,13 +35,13 @@ def test_all_options_are_compared_when_a_run_is_resumed(job):
     assert {field.name for field in fields(Recipe)} == told["recipe"].keys()
     assert {field.name for field in fields(Regime)} - {"unlabeled"} == told["regime"].keys()
     assert (told["backbone"], told["seed"]) == ("encoder", 5)
-    assert {name: len(rows) for name, rows in job.data.parts.items()} == {"train": 30, "unlabelled": 9, "dev": 10}
-    assert told["data"].keys() == {"train", "unlabelled", "dev"}
+    assert {name: len(rows) for name, rows in job.data.parts.items()} == {"train": 30, "unlabeled": 9, "dev": 10}
+    assert told["data"].keys() == {"train", "unlabeled", "dev"}
 
 
 def test_the_same_texts_elsewhere_and_resuming_make_no_other_job(job, tmp_path):
     other = write_jsonl(tmp_path / "moved.jsonl", single(9, seed=3))
-    data = replace(job.data, unlabelled=read_texts(other, Columns()))
+    data = replace(job.data, unlabeled=read_texts(other, Columns()))
     moved = replace(job, data=data, regime=replace(job.regime, unlabeled=other), resume=True)
     assert moved.to_dict() == job.to_dict()
 
@@ -66,6 +66,6 @@ def test_an_encoder_that_is_cut_off_has_one_exit_unless_others_are_given():
 
 def test_dev_rows_of_their_own_are_kept_apart(tmp_path):
     source = write_jsonl(tmp_path / "rows.jsonl", single(20))
-    rows = read_labelled(source, Columns())
+    rows = read_labeled(source, Columns())
     with pytest.raises(DataError, match="100% of the dev rows"):
-        gathered(rows, source, lambda name: read_labelled(name, Columns()), 0, models=[], same_split=True)
+        gathered(rows, source, lambda name: read_labeled(name, Columns()), 0, models=[], same_split=True)

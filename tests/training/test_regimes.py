@@ -21,7 +21,7 @@ def test_by_default_all_exits_are_taught_alike():
     (phase,) = phases_of(Regime(), LAYERS)
     assert phase.weights == (EVERY,)
     assert phase.flow == FULL
-    assert (phase.share, phase.labelled, phase.distill, phase.consistent) == (1, 1, 0, False)
+    assert (phase.share, phase.labeled, phase.distill, phase.consistent) == (1, 1, 0, False)
     assert phase.trained == (0, 1, 2, 3)
 
 

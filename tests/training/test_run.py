@@ -13,13 +13,13 @@ from transformers import AutoTokenizer
 
 import offramp
 from conftest import tiny_backbone, tiny_tokenizer
+from helpers.toys import EXITS, QUICK, at_steps, grouped, multi, names, pairs, single, write_csv, write_jsonl
 from offramp.calibration import Calibration, fit_calibration
-from offramp.data import Columns, encode_labels, read_labelled, uses_of
+from offramp.data import Columns, encode_labels, read_labeled, uses_of
 from offramp.data.seen import FITTING
 from offramp.errors import BackboneError, DataError, OptionError, StorageError
 from offramp.training import Listener, Regime, train
 from offramp.training import trainer as trainer_module
-from toys import EXITS, QUICK, at_steps, grouped, multi, names, pairs, single, write_csv, write_jsonl
 
 ONE_EPOCH = replace(QUICK, epochs=1)
 
@@ -102,7 +102,7 @@ def test_the_listener_hears_every_step_and_epoch(finished):
 def test_the_best_epoch_is_kept(stage, finished):
     summary, *_ = finished
     assert summary.best.mean_accuracy == max(epoch.mean_accuracy for epoch in summary.epochs)
-    classifier, rows = offramp.load(summary.folder), read_labelled(stage.dev, Columns())
+    classifier, rows = offramp.load(summary.folder), read_labeled(stage.dev, Columns())
     targets = encode_labels(rows, classifier.labels, multi_label=False)
     right = (classifier.exit_answers(rows.texts).logits.argmax(-1) == targets).mean(1)
     assert right == pytest.approx(summary.best.accuracies)
@@ -113,7 +113,7 @@ def test_temperatures_are_those_of_the_saved_model(stage, finished, precision, t
     folder = finished[0].folder
     if precision == "bf16":
         folder = stage.train(tmp_path / "bf16", recipe=replace(ONE_EPOCH, precision="bf16")).folder
-    classifier, rows = offramp.load(folder), read_labelled(stage.dev, Columns())
+    classifier, rows = offramp.load(folder), read_labeled(stage.dev, Columns())
     targets = encode_labels(rows, classifier.labels, multi_label=False)
     again = fit_calibration(
         classifier.exit_answers(rows.texts).logits, targets, classifier.problem, classifier.exits, ""
@@ -440,7 +440,7 @@ def test_processes_share_the_work(stage, tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("wrote model") == 1
     assert names(tmp_path) == ["model"]
-    classifier, rows = offramp.load(tmp_path / "model"), read_labelled(stage.dev, Columns())
+    classifier, rows = offramp.load(tmp_path / "model"), read_labeled(stage.dev, Columns())
     targets = encode_labels(rows, classifier.labels, multi_label=False)
     again = fit_calibration(
         classifier.exit_answers(rows.texts).logits, targets, classifier.problem, classifier.exits, ""
@@ -483,13 +483,13 @@ def test_dev_rows_that_were_trained_on_before_are_refused(second, tmp_path, role
 
 @pytest.mark.parametrize("role", ["model", "teacher"])
 def test_a_second_training_remembers_the_rows_of_the_first(second, stage, tmp_path, role):
-    rows = read_labelled(stage.data, Columns())
+    rows = read_labeled(stage.data, Columns())
     same = second.train(tmp_path / "same", role).folder
     assert uses_of(same, rows)[FITTING] == pytest.approx(0.8, abs=0.03)
     fresh = write_jsonl(tmp_path / "fresh.jsonl", single(200, seed=8))
     other = second.train(tmp_path / "other", role, data=fresh, dev=stage.dev).folder
     assert uses_of(other, rows)[FITTING] == pytest.approx(0.8, abs=0.03)
-    assert uses_of(other, read_labelled(fresh, Columns()))[FITTING] == 1
+    assert uses_of(other, read_labeled(fresh, Columns()))[FITTING] == 1
 
 
 def test_dev_rows_are_kept_apart_from_all_rows_of_the_training(stage, tmp_path):

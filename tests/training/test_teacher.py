@@ -12,12 +12,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, GPT2
 
 import offramp
 from conftest import FAMILIES, VOCABULARY, tiny_backbone, tiny_tokenizer, write_classifier
-from damage import TOKENIZER_CONFIG, change_json
+from helpers.damage import TOKENIZER_CONFIG, change_json
+from helpers.toys import EXITS, LABELS, QUICK, grouped, multi, names, single, write_jsonl, write_model
 from offramp.calibration import Problem
 from offramp.errors import BackboneError, OptionError
 from offramp.training import Listener, Regime, train
 from offramp.training.teacher import Teacher
-from toys import EXITS, LABELS, QUICK, grouped, multi, names, single, write_jsonl, write_model
 
 TEXTS = ["w1 w2", "w3 w30 w31 w7 w12", "", "w5", " ".join(f"w{number}" for number in range(60))]
 PAIRS = ["w3", "w9 w8", "w2 w1 w0", "", "w4 w5"]

@@ -10,12 +10,12 @@ from transformers import TrainingArguments
 
 import offramp.training.trainer as trainer
 from conftest import tiny_backbone, tiny_network
+from helpers.toys import at_steps, single, write_jsonl
 from offramp.calibration import Problem
 from offramp.training import Listener, Recipe, Regime, train
 from offramp.training.job import Trial
 from offramp.training.phases import phases_of
 from offramp.training.trainer import _attention_for_training, _optimizer, _set_dropout
-from toys import at_steps, single, write_jsonl
 
 TRIAL = Trial(0, 1e-4, 0)
 

@@ -11,12 +11,12 @@ from offramp.training.unfinished import SETTINGS, check_unfinished, discard
 
 @pytest.mark.parametrize(
     ("before", "now"),
-    [({"train": "a", "unlabelled": "b"}, {"train": "a"}), ({"train": "a"}, {"train": "a", "more": "b"})],
+    [({"train": "a", "unlabeled": "b"}, {"train": "a"}), ({"train": "a"}, {"train": "a", "more": "b"})],
 )
 def test_what_is_new_or_left_out_is_another_run(tmp_path, before, now):
     (tmp_path / SETTINGS).write_text(json.dumps({"seed": 0, "data": before}))
     check_unfinished(tmp_path, {"seed": 0, "data": before}, resume=True)
-    with pytest.raises(OptionError, match=r"another data (unlabelled \(b, now None\)|more \(None, now b\)); resume"):
+    with pytest.raises(OptionError, match=r"another data (unlabeled \(b, now None\)|more \(None, now b\)); resume"):
         check_unfinished(tmp_path, {"seed": 0, "data": now}, resume=True)
 
 

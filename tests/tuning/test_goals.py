@@ -1,6 +1,6 @@
 import pytest
 
-from offramp.data import LabelledTexts, Texts
+from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Method, Risk
 from offramp.tuning.goals import check_labels, goals_of
@@ -59,9 +59,9 @@ def test_what_cannot_be_meant(given, message):
 
 
 def test_only_a_drop_in_accuracy_needs_labels():
-    plain, labelled = Texts(["a"], None, 0, "here.csv"), LabelledTexts(["a"], None, ["b"], 0, "here.csv")
+    plain, labeled = Texts(["a"], None, 0, "here.csv"), LabeledTexts(["a"], None, ["b"], 0, "here.csv")
     for wanted in (goals(), goals(speedup=2), goals(threshold=0.5), goals(max_disagreement=0.1)):
         check_labels(wanted, plain)
-    check_labels(goals(max_accuracy_drop=0.1), labelled)
+    check_labels(goals(max_accuracy_drop=0.1), labeled)
     with pytest.raises(DataError, match=r"here.csv has no labels, .*bound the disagreement"):
         check_labels(goals(max_accuracy_drop=0.1), plain)

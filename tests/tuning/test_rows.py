@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 
 from conftest import tiny_model
+from helpers.toys import LABELS, single
 from offramp.backends import REFERENCE
 from offramp.calibration import Calibration, fit_temperatures
-from offramp.data import LabelledTexts, Texts, point_of, temperatures_of
+from offramp.data import LabeledTexts, Texts, point_of, temperatures_of
 from offramp.data.seen import FITTING
 from offramp.engine import answers_of, torch_classifier
 from offramp.errors import DataError
 from offramp.tuning.rows import check_unused, measure, refit
-from toys import LABELS, single
 
 TOY = single(81)
-ROWS = LabelledTexts([row["text"] for row in TOY], None, [row["label"] for row in TOY], 0, "toy.csv")
+ROWS = LabeledTexts([row["text"] for row in TOY], None, [row["label"] for row in TOY], 0, "toy.csv")
 
 
 @pytest.fixture(scope="module")

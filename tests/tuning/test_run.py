@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import offramp
-from damage import forbid_writing
+from helpers.damage import forbid_writing
+from helpers.toys import LABELS, QUICK, multi, names, pairs, quick, single, write_jsonl, write_model
 from offramp.backends import REFERENCE
 from offramp.calibration import Calibration, Problem
-from offramp.data import Columns, point_of, read_labelled, uses_of
+from offramp.data import Columns, point_of, read_labeled, uses_of
 from offramp.errors import CheckFailed, DataError, ModelFolderError, OptionError, StorageError
 from offramp.evaluation import calibrate
 from offramp.policy import (
@@ -26,7 +27,6 @@ from offramp.policy import (
 from offramp.training import Architecture, train
 from offramp.tuning import check, tune
 from offramp.tuning.rows import Measured
-from toys import LABELS, QUICK, multi, names, pairs, quick, single, write_jsonl, write_model
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def points_in(place):
     return {point.name: point for point in read_operating_points(place / "model").points}
 
 
-def unlabelled(place, number=400):
+def unlabeled(place, number=400):
     rows = [{"text": row["text"]} for row in single(number, seed=3)]
-    return Path(write_jsonl(place / "unlabelled.jsonl", rows)).stem
+    return Path(write_jsonl(place / "unlabeled.jsonl", rows)).stem
 
 
 def test_three_points_with_what_was_promised_and_seen(place):
@@ -90,7 +90,7 @@ def test_three_points_with_what_was_promised_and_seen(place):
     assert [point.name for point in result.points] == ["fast", "balanced", "safe"]
     assert [point.promise.target for point in result.points] == [0.05, 0.02, 0.01]
     assert points_in(place) == {point.name: point for point in result.points}
-    classifier, rows = offramp.load(place / "model"), read_labelled(str(place / "cal.jsonl"), Columns())
+    classifier, rows = offramp.load(place / "model"), read_labeled(str(place / "cal.jsonl"), Columns())
     full = classifier.predict_full(rows.texts)
     for point in result.points:
         found, seen = classifier.predict(rows.texts, at=point.name), point.seen
@@ -115,15 +115,15 @@ def test_three_points_with_what_was_promised_and_seen(place):
 
 
 def test_texts_without_labels_do(place):
-    result = tuned(place, unlabelled(place), max_disagreement=0.02, name="mine")
+    result = tuned(place, unlabeled(place), max_disagreement=0.02, name="mine")
     (point,) = result.points
     assert (point.seen.accuracy, point.seen.full_accuracy) == (None, None)
     assert point.promise.risk is Risk.DISAGREEMENT
     assert point.rule == tuned(place, max_disagreement=0.02).points[0].rule  # labels change nothing
     assert set(points_in(place)) == {"mine", "tuned"}
-    assert tuned(place, "unlabelled", speedup=1.5).points[0].seen.speedup >= 1.5
+    assert tuned(place, "unlabeled", speedup=1.5).points[0].seen.speedup >= 1.5
     with pytest.raises(DataError, match="has no labels"):
-        tuned(place, "unlabelled", max_accuracy_drop=0.02)
+        tuned(place, "unlabeled", max_accuracy_drop=0.02)
 
 
 def test_an_accuracy_drop_is_kept(place):
@@ -265,7 +265,7 @@ def test_rows_of_the_temperatures_can_be_split(place):
     with pytest.raises(DataError, match=r"were used to make this model \(for training\): .*; use other rows$"):
         tuned(place, "train", split=True)
     with pytest.raises(OptionError, match=r"split fits temperatures, which takes labels, and .* has none"):
-        tuned(place, unlabelled(place), split=True)
+        tuned(place, unlabeled(place), split=True)
 
 
 def test_all_rules_are_compared(place):
@@ -296,7 +296,7 @@ def test_a_rule_of_ones_own_is_tuned_stored_and_loaded(place, squared):
     (point,) = tuned(place, max_disagreement=0.2, rule="squared").points
     assert isinstance(point.rule.criterion, Squared)
     assert points_in(place)["tuned"].rule == point.rule
-    classifier, rows = offramp.load(place / "model"), read_labelled(str(place / "cal.jsonl"), Columns())
+    classifier, rows = offramp.load(place / "model"), read_labeled(str(place / "cal.jsonl"), Columns())
     found = classifier.predict(rows.texts, at="tuned")
     expected = replay(classifier.exit_answers(rows.texts).probabilities, point.rule)
     assert found.exits.tolist() == expected.exits.tolist()

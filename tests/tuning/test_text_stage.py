@@ -5,14 +5,14 @@ import pytest
 
 import offramp
 from conftest import tiny_model
-from keywords import Keywords
+from helpers.keywords import Keywords
+from helpers.toys import LABELS, quick, single, write_model
 from offramp.calibration import Calibration
 from offramp.engine import torch_classifier
 from offramp.errors import OptionError
 from offramp.policy import StageCosts, read_operating_points, replay
 from offramp.tuning import check
 from offramp.tuning.rows import Measured
-from toys import LABELS, quick, single, write_model
 
 ROWS = single(400)
 TEXTS, NAMES = [row["text"] for row in ROWS], [row["label"] for row in ROWS]

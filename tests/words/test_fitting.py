@@ -5,14 +5,14 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 
+from helpers.slow_words import grams_of
+from helpers.toys import LABELS, multi, single
 from offramp.calibration import Problem
 from offramp.errors import DataError
 from offramp.words import fit
 from offramp.words import fitting as module
 from offramp.words.grams import BUCKETS
 from offramp.words.linear import fit_layer, loss_of
-from slow_words import grams_of
-from toys import LABELS, multi, single
 
 
 def texts_and_targets(rows):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from helpers.slow_words import grams_of, is_word_character, words_of
 from offramp.words import grams as module
 from offramp.words.characters import symbols
 from offramp.words.grams import BUCKETS, grams, parts
-from slow_words import grams_of, is_word_character, words_of
 
 # Any character at all, lone surrogates too, and those of a few scripts and signs more often.
 CHARACTERS = st.one_of(

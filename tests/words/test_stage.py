@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 import offramp
 from conftest import tiny_model
+from helpers.toys import LABELS, single, write_csv
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.engine.cascade import Encoder
 from offramp.policy import Confidence, Patience, Threshold, replay
 from offramp.words import fit
-from toys import LABELS, single, write_csv
 
 TEXTS = [row["text"] for row in single(40, seed=5)]
 CALIBRATION = Calibration((2.5, 0.8, 1.3), "", 0, ())

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from damage import halve
+from helpers.damage import halve
+from helpers.slow_words import logits_of
+from helpers.toys import LABELS, single
 from offramp.calibration import Problem
 from offramp.errors import ModelFolderError
 from offramp.folder import WORDS
 from offramp.words import Words, fit
 from offramp.words.linear import Layer
 from offramp.words.words import MOST_BYTES, AboutWords, most_features
-from slow_words import logits_of
-from toys import LABELS, single
 
 TEXTS = [row["text"] for row in single(60)]
 TARGETS = np.array([LABELS.index(row["label"]) for row in single(60)])

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from offramp.benchmark.baseline import Baseline, check, read_baseline
     from offramp.benchmark.benchmark import SECONDS, bench
     from offramp.benchmark.contenders import Kind
-    from offramp.benchmark.result import SCHEMA, Benchmark, Offline, Row, SingleStream, Spread
+    from offramp.benchmark.result import SCHEMA, Benchmark, BenchmarkRow, Offline, SingleStream, Spread
 
 __all__ = [
     "SCHEMA",
     "SECONDS",
     "Baseline",
     "Benchmark",
+    "BenchmarkRow",
     "Contenders",
     "Kind",
     "Offline",
-    "Row",
     "SingleStream",
     "Spread",
     "bench",
@@ -39,7 +39,7 @@ _HOMES = {
     "Benchmark": "result",
     "Kind": "contenders",
     "Offline": "result",
-    "Row": "result",
+    "BenchmarkRow": "result",
     "SingleStream": "result",
     "Spread": "result",
     "bench": "benchmark",

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from offramp.benchmark.result import Benchmark, Row, read_benchmark
+from offramp.benchmark.result import Benchmark, BenchmarkRow, read_benchmark
 from offramp.data.wording import count
 from offramp.errors import CheckFailed, DataError, OptionError
 from offramp.records import from_json
@@ -36,7 +36,7 @@ class Baseline:
     content: Mapping[str, Any]
     timed_rows: int
     single_rows: int
-    rows: Mapping[tuple[str, int], Row]
+    rows: Mapping[tuple[str, int], BenchmarkRow]
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -16,10 +16,10 @@ from offramp.benchmark.doubts import doubts_of
 from offramp.benchmark.measuring import REPEATS, Task
 from offramp.benchmark.options import EVERYTHING, Contenders, Options
 from offramp.benchmark.quality import Judge
-from offramp.benchmark.result import SCHEMA, Benchmark, Row, rows_of
+from offramp.benchmark.result import SCHEMA, Benchmark, BenchmarkRow, rows_of
 from offramp.benchmark.running import open_engine
 from offramp.benchmark.worker import measure_apart
-from offramp.data import Columns, Data, LabelledTexts, Texts, read_any, uses_of
+from offramp.data import Columns, Data, LabeledTexts, Texts, read_any, uses_of
 from offramp.data.wording import count
 from offramp.engine import Tuning, check_model, check_rows, save_tunings, targets_of
 from offramp.engine.choosing import check_engine, model_folder, processor_of
@@ -149,8 +149,8 @@ def _check_names(folder: Path, contenders: Contenders) -> None:
             raise OptionError(f"there is no operating point {name!r} for {folder}; there are: {known}")
 
 
-def _encoded(folder: Path, rows: LabelledTexts | Texts, reference: "Classifier") -> _Data:
-    targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
+def _encoded(folder: Path, rows: LabeledTexts | Texts, reference: "Classifier") -> _Data:
+    targets = targets_of(reference, rows) if isinstance(rows, LabeledTexts) else None
     lengths = reference.runner.tokens(rows.texts, rows.text_pairs)
     request, used_before = Request(rows.texts, rows.text_pairs), uses_of(folder, rows)
     return _Data(request, targets, rows.source, rows.fingerprint, lengths, used_before)
@@ -172,7 +172,7 @@ def _describe(folder: Path, reference: "Classifier", texts: _Data, options: Opti
             "source": texts.source,
             "rows": len(texts.tokens),
             "fingerprint": texts.fingerprint,
-            "labelled": texts.targets is not None,
+            "labeled": texts.targets is not None,
             "mean_tokens": float(texts.tokens.mean()),
             "used_before": texts.used_before,
         },
@@ -256,7 +256,7 @@ def _measure(
     samples: _Samples,
     options: Options,
     on_progress: OnProgress,
-) -> list[Row]:
+) -> list[BenchmarkRow]:
     qualities = {contender: judge.quality(contender) for contender in entered}
     rows = []
     for threads in options.threads:
@@ -278,9 +278,9 @@ def _measure(
     return rows
 
 
-def _tunings(rows: Sequence[Row]) -> list[Tuning]:
+def _tunings(rows: Sequence[BenchmarkRow]) -> list[Tuning]:
     """The budgets of early exit at each engine's first setting."""
-    first: dict[tuple[Engine, int], Row] = {}
+    first: dict[tuple[Engine, int], BenchmarkRow] = {}
     for row in rows:
         if row.kind is Kind.EARLY_EXIT:
             first.setdefault((row.engine, row.threads), row)

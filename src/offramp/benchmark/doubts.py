@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from offramp.benchmark.contenders import Kind
-from offramp.benchmark.result import Row, Spread
+from offramp.benchmark.result import BenchmarkRow, Spread
 from offramp.data.wording import count
 
 # Fewer rounds have no quartiles to speak of.
@@ -17,7 +17,7 @@ WIDEST = 1.5
 HIGHEST_EFFICIENCY = 1.1
 
 
-def doubts_of(rows: Sequence[Row], timed_texts: int, texts: int, token_budgets: int) -> tuple[str, ...]:
+def doubts_of(rows: Sequence[BenchmarkRow], timed_texts: int, texts: int, token_budgets: int) -> tuple[str, ...]:
     """Gives each reason why figures are too rough to build on, as a clause; nothing where they are not.
 
     Args:
@@ -47,11 +47,11 @@ def doubts_of(rows: Sequence[Row], timed_texts: int, texts: int, token_budgets: 
     return tuple(doubts)
 
 
-def _name(row: Row) -> str:
+def _name(row: BenchmarkRow) -> str:
     return f"{row.name} ({count(row.threads, 'thread')})"
 
 
-def _width(row: Row) -> float:
+def _width(row: BenchmarkRow) -> float:
     """The larger factor between the quartiles of both scenarios."""
     return max(_factor(row.offline.texts_per_second), _factor(row.single_stream.p50_of_rounds))
 
@@ -60,6 +60,6 @@ def _factor(spread: Spread) -> float:
     return spread.high / spread.low
 
 
-def _efficiency(row: Row) -> float:
+def _efficiency(row: BenchmarkRow) -> float:
     """The larger of both scenarios; 0 where there is none."""
     return max(row.offline.efficiency or 0.0, row.single_stream.efficiency or 0.0)

@@ -90,7 +90,7 @@ class SingleStream:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BenchmarkRow:
     """One contender with one number of threads: what it costs, and what it gives.
 
     Attributes:
@@ -132,7 +132,7 @@ class Benchmark:
     model: dict[str, Any]
     data: dict[str, Any]
     options: dict[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[BenchmarkRow, ...]
     doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -165,10 +165,10 @@ def read_benchmark(path: Path, take: Callable[[Benchmark], T], what: str, cure: 
 
 def rows_of(
     timings: Mapping[Contender, Timing], qualities: Mapping[Contender, Quality], threads: int, tokens: NDArray[np.int64]
-) -> list[Row]:
+) -> list[BenchmarkRow]:
     """Puts together what was found for each contender; ``tokens`` are those of each offline text, (texts,)."""
     return [
-        Row(
+        BenchmarkRow(
             name=contender.name,
             kind=contender.kind,
             **asdict(contender.engine),
@@ -186,7 +186,7 @@ def rows_of(
 
 
 def spread(values: NDArray[np.float64]) -> Spread:
-    """Summarises the figures of several rounds, (rounds,)."""
+    """Summarizes the figures of several rounds, (rounds,)."""
     low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
     return Spread(float(median), float(low), float(high), tuple(values.tolist()))
 

@@ -81,7 +81,7 @@ class Calibration:
             return None
         return (
             f"the temperatures are uncertain, and with them the confidences: {' and '.join(reasons)}; run  offramp "
-            f"calibrate  with {FEW_ROWS} labelled texts or more that the model was not trained on"
+            f"calibrate  with {FEW_ROWS} labeled texts or more that the model was not trained on"
         )
 
 
@@ -97,7 +97,7 @@ def fit_calibration(
     """Fits and measures the temperature of every exit.
 
     Args:
-        exit_logits: (exits, rows, labels), from one full-depth pass over held-out labelled rows.
+        exit_logits: (exits, rows, labels), from one full-depth pass over held-out labeled rows.
         targets: int (rows,) or 0/1 (rows, labels).
         problem: one label or a set of labels.
         layers: number of layers run before each exit, (exits,).

@@ -110,7 +110,7 @@ def auroc(confidence: Floats, right: NDArray[np.bool_]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class ExitCalibration:
-    """One exit's quality on labelled rows, before (temperature 1) and after calibration.
+    """One exit's quality on labeled rows, before (temperature 1) and after calibration.
 
     ``exit`` counts from 0, ``name`` is what it is called and ``layers`` the number of layers run before it; losses are
     in nats; ``auroc`` is that of the calibrated confidence and ``None`` if all rows are right or all wrong.

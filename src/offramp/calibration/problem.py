@@ -187,7 +187,7 @@ class Problem(StrEnum):
         return values - np.take_along_axis(values, targets[:, None], axis=-1)
 
     def check(self, logits: Floats, targets: Labels) -> None:
-        """Makes sure that labelled logits can be measured.
+        """Makes sure that labeled logits can be measured.
 
         Args:
             logits: (rows, labels), finite, at least one row.
@@ -197,7 +197,7 @@ class Problem(StrEnum):
             DataError: there are no rows, shapes do not match, a logit is not finite or a target is no label.
         """
         if logits.ndim != 2 or logits.size == 0:
-            raise DataError(f"need logits for at least one labelled row, got shape {logits.shape}; hand in more data")
+            raise DataError(f"need logits for at least one labeled row, got shape {logits.shape}; hand in more data")
         expected = logits.shape if self is Problem.MULTI_LABEL else logits.shape[:1]
         if targets.shape != expected:
             raise DataError(

@@ -11,7 +11,7 @@ HIGHEST_TEMPERATURE = 20.0
 
 
 def fit_temperature(logits: Floats, targets: Labels, problem: Problem) -> float:
-    """Finds the temperature that minimises the negative log-likelihood.
+    """Finds the temperature that minimizes the negative log-likelihood.
 
     The loss is convex in the inverse temperature, so its minimum is the root of a rising slope and is found exactly.
     Where there is no minimum to find, the answer is a limit:

@@ -14,7 +14,7 @@ from offramp.training.recipe import ExitFit
 
 EXAMPLES = (
     "offramp attach my-classifier --data texts.csv --output my-model",
-    "offramp attach my-classifier --data labelled.csv --targets both --labels no,yes --output my-model",
+    "offramp attach my-classifier --data labeled.csv --targets both --labels no,yes --output my-model",
 )
 
 

@@ -21,7 +21,7 @@ EXAMPLES = (
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
     model: ModelFolder,
-    data: Annotated[str, typer.Option(help=f"Labelled texts the model was not trained on: {SOURCE}.")],
+    data: Annotated[str, typer.Option(help=f"Labeled texts the model was not trained on: {SOURCE}.")],
     columns: Columns,
     json: JsonFile = None,
 ) -> None:

@@ -47,7 +47,7 @@ class Results:
 @expand("results", Results, names={"card": "card/--no-card"})
 def command(
     model: ModelFolder,
-    data: Annotated[str, typer.Option(help=f"Labelled texts: {SOURCE}.")],
+    data: Annotated[str, typer.Option(help=f"Labeled texts: {SOURCE}.")],
     columns: Columns,
     runtime: Runtime,
     results: Results,
@@ -57,7 +57,7 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
     wide: Wide = False,
 ) -> None:
-    """Measure accuracy, calibration, exits and time on labelled texts, at every threshold."""
+    """Measure accuracy, calibration, exits and time on labeled texts, at every threshold."""
     quiet_libraries()
     from offramp.errors import OptionError
     from offramp.evaluation import THRESHOLDS, evaluate

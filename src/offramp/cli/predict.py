@@ -16,10 +16,10 @@ from offramp.errors import OptionError
 from offramp.scale.workers import Workers
 
 if TYPE_CHECKING:
-    from offramp.scale.batch import Pool
+    from offramp.scale.batch import WorkerPool
 
 EXAMPLES = (
-    "offramp predict reviews-model --input new.jsonl --output labelled.parquet --at safe --keep text",
+    "offramp predict reviews-model --input new.jsonl --output labeled.parquet --at safe --keep text",
     "tail -f log.jsonl | offramp predict reviews-model --input - --output -",
 )
 
@@ -102,7 +102,7 @@ def _renamed(columns: Sequence[str]) -> dict[str, str]:
     return {old: new or old for old, _, new in halves}
 
 
-def _pool(model: str, workers: Workers, runtime: Runtime) -> "AbstractContextManager[Pool]":
+def _pool(model: str, workers: Workers, runtime: Runtime) -> "AbstractContextManager[WorkerPool]":
     """The processes that classify with a model."""
     from offramp.scale import pool
 

@@ -36,7 +36,7 @@ def command(
     at: At = None,
 ) -> None:
     """Serve a model over HTTP: rows leave and join batches while they run, and answers go out as rows leave."""
-    # The server computes in threads of its own; tokenising in several more would only be in their way.
+    # The server computes in threads of its own; tokenizing in several more would only be in their way.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet_libraries()
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")

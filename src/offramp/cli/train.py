@@ -43,7 +43,7 @@ EXAMPLES = (
 @expand("regime", Regime, names={"name": "regime"})
 @expand("recipe", Recipe, presets=RECIPES, names={"learning_rates": "learning-rate"})
 def command(
-    data: Annotated[str, typer.Argument(metavar="TRAIN", help=f"Labelled texts: {SOURCE}.")],
+    data: Annotated[str, typer.Argument(metavar="TRAIN", help=f"Labeled texts: {SOURCE}.")],
     model: Annotated[str, typer.Option(help="The encoder, or a model to take it from: a folder or a hub id.")],
     output: OutputFolder,
     dev: Dev,
@@ -56,7 +56,7 @@ def command(
     overwrite: Overwrite = False,
     report_to: Annotated[str, typer.Option(help="Experiment trackers, as in transformers' Trainer.")] = "none",
 ) -> None:
-    """Fine-tune an encoder with exits on labelled texts, and calibrate it.
+    """Fine-tune an encoder with exits on labeled texts, and calibrate it.
 
     The options --epochs to --precision change single values of the recipe; the defaults given there are those of the
     recipe 'default'. In regime frozen they apply to the encoder alone, not to the exits fitted after it.

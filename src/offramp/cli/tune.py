@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "offramp tune reviews-model --data texts.csv",
-    "offramp tune reviews-model --data labelled.csv --max-accuracy-drop 0.01 --name one-point",
+    "offramp tune reviews-model --data labeled.csv --max-accuracy-drop 0.01 --name one-point",
 )
 
 
@@ -164,7 +164,7 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
             "and to judge them"
         )
     if tuned.comparison:
-        what = "accuracy" if data["labelled"] else "agreement with full depth"
+        what = "accuracy" if data["labeled"] else "agreement with full depth"
         show(f"\n{_comparison(tuned.comparison, what, wide)}")
 
 

@@ -1,15 +1,15 @@
-"""Reading labelled and unlabelled text from anywhere, and writing results."""
+"""Reading labeled and unlabeled text from anywhere, and writing results."""
 
 from offramp.data.cells import text_of
 from offramp.data.columns import Columns
-from offramp.data.labelled import (
-    LabelledTexts,
+from offramp.data.labeled import (
+    LabeledTexts,
     Split,
     check_dev_fraction,
     check_trainable,
     encode_labels,
     fingerprint,
-    read_labelled,
+    read_labeled,
     split_off_dev,
 )
 from offramp.data.memory import Data
@@ -28,7 +28,7 @@ from offramp.data.seen import (
 )
 from offramp.data.sources import check_apart, hub_dataset, source_identity
 from offramp.data.unfinished import Progress
-from offramp.data.unlabelled import Texts, read_any, read_texts
+from offramp.data.unlabeled import Texts, read_any, read_texts
 from offramp.data.wording import DataWarning
 from offramp.data.writing import Writer, check_target, result_writer
 
@@ -36,7 +36,7 @@ __all__ = [
     "Columns",
     "Data",
     "DataWarning",
-    "LabelledTexts",
+    "LabeledTexts",
     "Progress",
     "Row",
     "Split",
@@ -57,7 +57,7 @@ __all__ = [
     "is_point",
     "point_of",
     "read_any",
-    "read_labelled",
+    "read_labeled",
     "read_rows",
     "read_texts",
     "remember",

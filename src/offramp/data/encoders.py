@@ -1,4 +1,4 @@
-"""Rows as the bytes of a file, chunk by chunk; a file may be cut behind every chunk and go on from there."""
+"""Rows as the bytes of a file, chunk by chunk; a file may be cut after every chunk and go on from there."""
 
 import csv
 import gzip
@@ -18,7 +18,7 @@ from offramp.data.parquet import ParquetEncoder
 Chunk = Mapping[str, Sequence[object]]
 
 
-class Encoder(Protocol):
+class RowEncoder(Protocol):
     """Turns rows into bytes, which the caller gathers in a file."""
 
     def head(self) -> bytes:
@@ -35,8 +35,8 @@ class Encoder(Protocol):
         """Moves or copies what was gathered to ``target``, in its final form."""
 
 
-def encoder(found: Format, columns: Sequence[str], begun: Path | None = None) -> Encoder:
-    """The encoder of a format for rows with the given columns; ``begun`` holds the rows that these come behind."""
+def encoder(found: Format, columns: Sequence[str], begun: Path | None = None) -> RowEncoder:
+    """The encoder of a format for rows with the given columns; ``begun`` holds the rows that these come after."""
     if found.kind == "parquet":
         return ParquetEncoder(columns, begun)
     if found.kind == "jsonl":

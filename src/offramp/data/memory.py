@@ -18,8 +18,8 @@ from offramp.errors import DataError, OptionError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from offramp.data.labelled import LabelledTexts
-    from offramp.data.unlabelled import Texts
+    from offramp.data.labeled import LabeledTexts
+    from offramp.data.unlabeled import Texts
 
 _FORMS = (
     "a path, a list of texts or of pairs of texts, (texts, labels), a data frame, an Arrow table, a mapping of columns "
@@ -34,9 +34,9 @@ class ArrowStream(Protocol):
 
 
 Data: TypeAlias = Union[
-    str, Path, "LabelledTexts", "Texts", Sequence[Any], Mapping[str, Sequence[Any]], ArrowStream, "Dataset"
+    str, Path, "LabeledTexts", "Texts", Sequence[Any], Mapping[str, Sequence[Any]], ArrowStream, "Dataset"
 ]
-"""What verbs take for data: see :func:`offramp.data.read_rows`, and :class:`LabelledTexts` and :class:`Texts`."""
+"""What verbs take for data: see :func:`offramp.data.read_rows`, and :class:`LabeledTexts` and :class:`Texts`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,7 +32,7 @@ class Row:
     kept: tuple[object, ...]
 
 
-def read_rows(source: Data, columns: Columns, *, labelled: bool, keep: Sequence[str] = ()) -> Iterator[Row]:
+def read_rows(source: Data, columns: Columns, *, labeled: bool, keep: Sequence[str] = ()) -> Iterator[Row]:
     """Reads rows one after the other, in constant memory.
 
     ``source`` is a file (``.csv``, ``.tsv``; ``.jsonl``, ``.ndjson``, ``.json`` with an object a line or one list of
@@ -57,12 +57,12 @@ def read_rows(source: Data, columns: Columns, *, labelled: bool, keep: Sequence[
             there is no row at all.
         StorageError: the source cannot be read.
     """
-    if labelled:
+    if labeled:
         _check_apart(columns)
     if isinstance(source, str | Path):
-        return _rows(find_source(str(source)), str(source), columns, labelled, tuple(keep))
+        return _rows(find_source(str(source)), str(source), columns, labeled, tuple(keep))
     table, columns = held(source, columns)
-    return _rows(table, table.name, columns, labelled, tuple(keep))
+    return _rows(table, table.name, columns, labeled, tuple(keep))
 
 
 def second_texts(rows: Sequence[Row]) -> list[str] | None:
@@ -86,13 +86,13 @@ def _check_apart(columns: Columns) -> None:
         )
 
 
-def _rows(found: Source | Held, source: str, columns: Columns, labelled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
+def _rows(found: Source | Held, source: str, columns: Columns, labeled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
     pair = () if columns.text_pair is None else (columns.text_pair,)
-    label = (columns.label,) if labelled and columns.label is not None else ()
+    label = (columns.label,) if labeled and columns.label is not None else ()
     record = None
     try:
         for record in _records(found, (columns.text, *pair, *label, *keep), columns.quoting):
-            yield _row(record, columns, labelled)
+            yield _row(record, columns, labeled)
     except MissingColumn as missing:
         named = (("text", columns.text), ("text_pair", columns.text_pair), ("label", columns.label))
         missing.option = next((name for name, column in named if column == missing.value), "keep")
@@ -121,12 +121,12 @@ def _records(source: Source | Held, wanted: Sequence[str], quoting: Quoting) -> 
             assert_never(source)
 
 
-def _row(record: Record, columns: Columns, labelled: bool) -> Row:
+def _row(record: Record, columns: Columns, labeled: bool) -> Row:
     values = iter(record.values)
     text = _text(next(values), columns.text, record)
     pair = None if columns.text_pair is None else _text(next(values), columns.text_pair, record)
     label = None
-    if labelled and columns.label is not None:
+    if labeled and columns.label is not None:
         label = label_of(plain(next(values)), columns.label_separator, columns.label, record.place)
     return Row(text=text, text_pair=pair, label=label, blank=not text, kept=tuple(values))
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.backends import Engine
-from offramp.data.labelled import LabelledTexts
-from offramp.data.unlabelled import Texts
+from offramp.data.labeled import LabeledTexts
+from offramp.data.unlabeled import Texts
 from offramp.errors import DataError
 from offramp.folder import SEEN
 
@@ -82,7 +82,7 @@ class SeenRows:
 
         0 where too few can be compared.
         """
-        if self.rows > len(self.hashes):  # nothing is known of hashes behind the last
+        if self.rows > len(self.hashes):  # nothing is known of hashes after the last
             others = others[others <= self.hashes[-1]]
             if len(others) < _LEAST:
                 return 0.0
@@ -118,7 +118,7 @@ class _Record:
     data: tuple[_Stored, ...] = ()
 
 
-def remember(folder: Path, rows: LabelledTexts | Texts | SeenRows, *uses: str) -> None:
+def remember(folder: Path, rows: LabeledTexts | Texts | SeenRows, *uses: str) -> None:
     """Notes in a model folder what rows were used for; what was used for the same before is forgotten.
 
     Not so with rows that the model was fitted to: those stay.
@@ -138,7 +138,7 @@ def remember(folder: Path, rows: LabelledTexts | Texts | SeenRows, *uses: str) -
     SEEN.write(folder, _Record(tuple(_Stored.of(one) for one in (*others, this) if one.uses)))
 
 
-def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
+def uses_of(folder: Path, rows: LabeledTexts | Texts) -> dict[str, float]:
     """Tells what rows were used for before.
 
     Returns:
@@ -153,7 +153,7 @@ def uses_of(folder: Path, rows: LabelledTexts | Texts) -> dict[str, float]:
     return {use: share for use, share in shares.items() if share > 0}
 
 
-def distinct(rows: LabelledTexts | Texts) -> NDArray[np.int64]:
+def distinct(rows: LabeledTexts | Texts) -> NDArray[np.int64]:
     """Gives the places of rows that differ in their texts, the first of each kind, rising: (distinct rows,)."""
     pairs: Sequence[str] = rows.text_pairs or [""] * len(rows)
     first: dict[tuple[str, str], int] = {}
@@ -162,7 +162,7 @@ def distinct(rows: LabelledTexts | Texts) -> NDArray[np.int64]:
     return np.array(list(first.values()), dtype=np.int64)
 
 
-def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], harm: str, cure: str) -> None:
+def check_unseen(rows: LabeledTexts | Texts, uses: Mapping[str, float], harm: str, cure: str) -> None:
     """Makes sure that rows, apart from a few, were not used for what would make the result look better now.
 
     Args:
@@ -181,7 +181,7 @@ def check_unseen(rows: LabelledTexts | Texts, uses: Mapping[str, float], harm: s
         )
 
 
-def check_untrained(folder: Path, rows: LabelledTexts | Texts, harm: str) -> None:
+def check_untrained(folder: Path, rows: LabeledTexts | Texts, harm: str) -> None:
     """Makes sure that a model was not fitted to rows, apart from a few; see :func:`check_unseen`.
 
     Raises:
@@ -192,7 +192,7 @@ def check_untrained(folder: Path, rows: LabelledTexts | Texts, harm: str) -> Non
     check_unseen(rows, fitted, harm, "use other rows, such as the dev data")
 
 
-def check_disjoint(dev: LabelledTexts | Texts, fitted: Sequence[LabelledTexts | Texts]) -> None:
+def check_disjoint(dev: LabeledTexts | Texts, fitted: Sequence[LabeledTexts | Texts]) -> None:
     """Makes sure that dev rows, apart from a few, are not among those that a model is about to be fitted to.
 
     Raises:
@@ -217,7 +217,7 @@ def fitted_rows(folder: Path) -> list[SeenRows]:
     return [one for one in _read(folder) if FITTING in one.uses]
 
 
-def share_among(seen: Sequence[SeenRows], rows: LabelledTexts | Texts, beside: LabelledTexts | Texts) -> float:
+def share_among(seen: Sequence[SeenRows], rows: LabeledTexts | Texts, beside: LabeledTexts | Texts) -> float:
     """The share of the distinct rows that are in any of several data sets and not among those beside them."""
     hashes = _hashes(rows)
     others = np.setdiff1d(hashes, _hashes(beside))
@@ -233,12 +233,12 @@ def _share(seen: Sequence[SeenRows], rows: Hashes) -> float:
     return min(share, 1.0)
 
 
-def _noted(rows: LabelledTexts | Texts) -> SeenRows:
+def _noted(rows: LabeledTexts | Texts) -> SeenRows:
     hashes = _hashes(rows)
     return SeenRows(rows.fingerprint, (), len(hashes), hashes[:KEPT])
 
 
-def _hashes(rows: LabelledTexts | Texts) -> Hashes:
+def _hashes(rows: LabeledTexts | Texts) -> Hashes:
     """Of the distinct rows, rising."""
     pairs: Sequence[str] = rows.text_pairs or [""] * len(rows)
     digests = {

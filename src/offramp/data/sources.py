@@ -92,7 +92,7 @@ def find_source(source: str) -> Source:
             return _on_disk(*here)
         match = _HUB_ID.fullmatch(source)
         if match is None or format_of(Path(match["name"]), READABLE) is not None:
-            raise DataError(f"{source} does not exist{_neighbours(_local(source))}; check the path")
+            raise DataError(f"{source} does not exist{_neighbors(_local(source))}; check the path")
     return HubDataset(match["name"], match["config"], match["split"])
 
 
@@ -178,7 +178,7 @@ def choose_split(asked: str | None, there: list[str], name: str) -> str:
 
 
 def _here(source: str) -> tuple[Path, list[str]] | None:
-    """The path on this disk that ``source`` names, and up to two parts behind it; None where there is nothing."""
+    """The path on this disk that ``source`` names, and up to two parts after it; None where there is nothing."""
     name, parts = source, list[str]()
     while not _local(name).exists():
         name, _, part = name.rpartition(":")
@@ -257,7 +257,7 @@ def _shards_of_split(paths: list[Path], folder: Path, split: str | None) -> list
     return by_split[choose_split(split, [name for name in by_split if name], str(folder))]
 
 
-def _neighbours(path: Path) -> str:
+def _neighbors(path: Path) -> str:
     if not path.parent.is_dir():
         return f" (nor does the folder {path.parent})"
     close = get_close_matches(path.name, [other.name for other in path.parent.iterdir()])

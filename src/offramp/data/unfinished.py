@@ -152,7 +152,7 @@ def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:
 
 
 def _cut(folder: Path, size: int) -> BinaryIO:
-    """Opens the rows behind the first ``size`` bytes; what a crash left behind these is dropped."""
+    """Opens the rows after the first ``size`` bytes; what a crash left after these is dropped."""
     if not size:
         (folder / PROGRESS).unlink(missing_ok=True)
     stream = (folder / ROWS).open("ab")

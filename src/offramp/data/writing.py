@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from offramp.data.encoders import Chunk, Encoder, encoder
+from offramp.data.encoders import Chunk, RowEncoder, encoder
 from offramp.data.formats import WRITABLE, Format, format_of, suffixes_in_words
 from offramp.data.unfinished import Progress, check_new, unfinished
 from offramp.errors import OptionError
@@ -24,7 +24,7 @@ class Writer:
         progress: what is written so far, also by the run that this one goes on from.
     """
 
-    def __init__(self, encoder: Encoder, append: Callable[[bytes, Progress], None], progress: Progress) -> None:
+    def __init__(self, encoder: RowEncoder, append: Callable[[bytes, Progress], None], progress: Progress) -> None:
         self.progress = progress
         self._encoder = encoder
         self._append = append

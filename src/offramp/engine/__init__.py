@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from offramp.engine.loading import open_export as open_export
     from offramp.engine.loading import torch_classifier as torch_classifier
     from offramp.engine.predict_file import Elsewhere as Elsewhere
-    from offramp.engine.predict_file import Scored as Scored
+    from offramp.engine.predict_file import ScoredFile as ScoredFile
     from offramp.engine.predict_file import Window as Window
     from offramp.engine.predict_file import check_columns as check_columns
     from offramp.engine.predict_file import columns_of as columns_of
@@ -51,7 +51,7 @@ _HOMES = {
     "load": "loading",
     "open_export": "loading",
     "torch_classifier": "loading",
-    "Scored": "predict_file",
+    "ScoredFile": "predict_file",
     "Elsewhere": "predict_file",
     "Window": "predict_file",
     "check_columns": "predict_file",

@@ -10,7 +10,7 @@ _Item = TypeVar("_Item")
 def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
     """Gives the same items in the same order; each is made in a thread while the caller works on the one before.
 
-    Reading and tokenising leave the interpreter to others most of the time, and so do the runtimes: the two go on side
+    Reading and tokenizing leave the interpreter to others most of the time, and so do the runtimes: the two go on side
     by side. What making an item raises is raised where that item would have come.
     """
     end = object()

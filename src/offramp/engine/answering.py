@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from offramp.data import LabelledTexts, Texts, encode_labels
+from offramp.data import LabeledTexts, Texts, encode_labels
 from offramp.errors import DataError
-from offramp.model.folder import Described
+from offramp.model.folder import ModelFacts
 from offramp.policy import ExitAnswers
 
 if TYPE_CHECKING:
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 _NUMBERED = re.compile(r"LABEL_\d+")
 
 
-def answers_of(classifier: "Classifier", rows: LabelledTexts | Texts) -> ExitAnswers:
+def answers_of(classifier: "Classifier", rows: LabeledTexts | Texts) -> ExitAnswers:
     """Runs every row to full depth; where the rows have labels, the answers know them.
 
     Raises:
         DataError: the rows do not fit the model, see :func:`targets_of`.
     """
     check_pairs(classifier, rows.text_pairs, option="text_pair")
-    targets = targets_of(classifier, rows) if isinstance(rows, LabelledTexts) else None
+    targets = targets_of(classifier, rows) if isinstance(rows, LabeledTexts) else None
     return replace(classifier.exit_answers(rows.texts, rows.text_pairs), targets=targets)
 
 
-def check_rows(model: "Classifier | Described", rows: LabelledTexts | Texts) -> None:
+def check_rows(model: "Classifier | ModelFacts", rows: LabeledTexts | Texts) -> None:
     """Makes sure, before a model is loaded, that rows fit it.
 
     Raises:
         DataError: a label is not the model's, or second texts are missing or there without need.
     """
     check_pairs(model, rows.text_pairs, option="text_pair")
-    if isinstance(rows, LabelledTexts) and model.labels:
+    if isinstance(rows, LabeledTexts) and model.labels:
         targets_of(model, rows)
 
 
-def targets_of(model: "Classifier | Described", rows: LabelledTexts) -> NDArray[Any]:
+def targets_of(model: "Classifier | ModelFacts", rows: LabeledTexts) -> NDArray[Any]:
     """The rows' labels as the model counts them: int (rows,), or 0/1 (rows, labels) for a multi-label model.
 
     Raises:
@@ -54,7 +54,7 @@ def targets_of(model: "Classifier | Described", rows: LabelledTexts) -> NDArray[
         raise
 
 
-def check_pairs(model: "Classifier | Described", given: object, *, option: str) -> None:
+def check_pairs(model: "Classifier | ModelFacts", given: object, *, option: str) -> None:
     """Makes sure that second texts are given to a model of pairs, and to no other.
 
     Args:

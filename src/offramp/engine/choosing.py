@@ -13,7 +13,7 @@ from offramp.engine.exports import Export, exports_of, not_exported, read_export
 from offramp.errors import OptionError
 from offramp.extras import check_installed
 from offramp.files import is_there
-from offramp.model.folder import Described, check_folder
+from offramp.model.folder import ModelFacts, check_folder
 from offramp.policy import check_threshold, read_operating_points
 from offramp.progress import OnProgress, unheard
 
@@ -48,7 +48,7 @@ def check_model(
     *,
     threshold: float | None = None,
     at: str | None = None,
-) -> "Classifier | Described":
+) -> "Classifier | ModelFacts":
     """Makes sure that a model can run as asked, as far as that shows without loading it; tells what is known of it.
 
     ``threshold`` and ``at`` are those of :meth:`offramp.Classifier.predict`.

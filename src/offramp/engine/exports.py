@@ -16,7 +16,7 @@ FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class ExportSpeed:
     """Texts a second at full depth, in the backend and in PyTorch fp32, on one processor with some threads."""
 
     cpu: str
@@ -48,7 +48,7 @@ class Export:
     rows: int
     agreement: float
     difference: float
-    speeds: tuple[Speed, ...]
+    speeds: tuple[ExportSpeed, ...]
     doubt: str | None = None
 
     def save(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ def stage_name(stage: int) -> str:
 
 
 def graph_file(folder: Path, name: str) -> Path:
-    """The file of a graph: ONNX, or OpenVINO's own format where it was quantised by OpenVINO's tools.
+    """The file of a graph: ONNX, or OpenVINO's own format where it was quantized by OpenVINO's tools.
 
     Raises:
         ModelFolderError: there is none.

@@ -30,7 +30,7 @@ from offramp.engine.arriving import arriving
 from offramp.engine.choosing import WINDOW, check_model, check_unloaded, open_model
 from offramp.engine.predictions import Predictions, column_names
 from offramp.errors import OptionError
-from offramp.model.folder import Described
+from offramp.model.folder import ModelFacts
 from offramp.policy import ExitRule
 from offramp.progress import OnProgress, unheard
 
@@ -75,7 +75,7 @@ class Elsewhere(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredFile:
     """What went through.
 
     Attributes:
@@ -105,11 +105,11 @@ def predict(
     resume: bool = False,
     runtime: Runtime = AUTOMATIC,
     on_progress: OnProgress = unheard,
-) -> Scored:
+) -> ScoredFile:
     """Classifies every row of a source and writes one row for each, in the same order.
 
     The output has the columns ``label`` (for multi-label models a list), ``confidence``, ``exit_layer`` and
-    ``truncated``; before them the columns in ``keep`` as they were read, and behind them, if wanted, one
+    ``truncated``; before them the columns in ``keep`` as they were read, and after them, if wanted, one
     ``probability_LABEL`` for every label. It gets its name when the last row is written. Until then, also after an
     error or a kill, the rows so far lie beside it in ``OUTPUT.unfinished``.
 
@@ -176,7 +176,7 @@ def open_rows(source: str, target: str, columns: Columns, keep: Sequence[str], *
 
     The arguments and errors are those of :func:`predict`.
     """
-    rows = read_rows(source, columns, labelled=False, keep=keep)
+    rows = read_rows(source, columns, labeled=False, keep=keep)
     check_apart(target, source)
     check_target(target, resume=resume)
     streams = source_identity(source) is None
@@ -200,7 +200,7 @@ def _plain(values: NDArray[Any]) -> list[object]:
     return (values.round(6) if np.issubdtype(values.dtype, np.floating) else values).tolist()
 
 
-def check_columns(model: "Classifier | Described", columns: Columns, keep: Sequence[str], probabilities: bool) -> None:
+def check_columns(model: "Classifier | ModelFacts", columns: Columns, keep: Sequence[str], probabilities: bool) -> None:
     """Raises if a model cannot make of some columns what was asked for.
 
     Args:
@@ -277,9 +277,9 @@ def _counts(rows: Sequence[Row], predictions: Predictions) -> Counter[str]:
     )
 
 
-def _scored(progress: Progress, names: Sequence[str]) -> Scored:
+def _scored(progress: Progress, names: Sequence[str]) -> ScoredFile:
     counts = Counter(progress.counts)
-    return Scored(
+    return ScoredFile(
         progress.rows,
         counts["blank"],
         counts["truncated"],

@@ -28,7 +28,7 @@ class TextStage(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class RawTexts:
     """Raw texts, as a :class:`TextStage` reads them."""
 
     texts: Sequence[str]
@@ -37,10 +37,10 @@ class Texts:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def alone(self, row: int) -> "Texts":
+    def alone(self, row: int) -> "RawTexts":
         """One of the rows."""
         here, pairs = slice(row, row + 1), self.text_pairs
-        return Texts(self.texts[here], None if pairs is None else pairs[here])
+        return RawTexts(self.texts[here], None if pairs is None else pairs[here])
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -82,31 +82,31 @@ class TextMember:
         """Names all that its answers depend on."""
         return f"{self._stage.name} {self._stage.fingerprint()}"
 
-    def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Texts:
+    def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> RawTexts:
         """Takes the texts as they are."""
-        return Texts(texts, text_pairs)
+        return RawTexts(texts, text_pairs)
 
-    def joined(self, parts: Sequence[Texts]) -> Texts:
+    def joined(self, parts: Sequence[RawTexts]) -> RawTexts:
         """The rows of all readings, one after the other."""
         pairs = [text for part in parts for text in part.text_pairs or ()]
-        return Texts([text for part in parts for text in part.texts], pairs or None)
+        return RawTexts([text for part in parts for text in part.texts], pairs or None)
 
-    def batches(self, read: Texts, token_budget: int) -> Iterator[Texts]:
+    def batches(self, read: RawTexts, token_budget: int) -> Iterator[RawTexts]:
         """All rows at once: nothing is padded, so nothing is gained by sorting."""
         if len(read):
             yield read
 
-    def batch(self, parts: Sequence[tuple[Texts, int]], length: int) -> Texts:
+    def batch(self, parts: Sequence[tuple[RawTexts, int]], length: int) -> RawTexts:
         """Rows from several readings, each named by its reading and its place there."""
         pairs = [read.text_pairs[row] for read, row in parts if read.text_pairs is not None]
-        return Texts([read.texts[row] for read, row in parts], pairs or None)
+        return RawTexts([read.texts[row] for read, row in parts], pairs or None)
 
-    def blank(self, rows: int, length: int, *, pairs: bool) -> Texts:
+    def blank(self, rows: int, length: int, *, pairs: bool) -> RawTexts:
         """Rows of some length that mean nothing."""
         texts = [" " * _CHARACTERS_A_TOKEN * length] * rows
-        return Texts(texts, texts if pairs else None)
+        return RawTexts(texts, texts if pairs else None)
 
-    def run(self, stage: int, state: Texts, lengths: NDArray[np.int64]) -> StageOutput:
+    def run(self, stage: int, state: RawTexts, lengths: NDArray[np.int64]) -> StageOutput:
         """Asks the stage; nobody goes on from what it has worked out."""
         logits = np.asarray(self._stage.logits(state.texts, state.text_pairs), np.float32)
         return StageOutput(None, logits)

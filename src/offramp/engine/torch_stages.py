@@ -10,8 +10,7 @@ from torch import Tensor
 from offramp.backends import TORCH, Engine
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import HiddenState, TensorStages
-from offramp.model import EarlyExitForSequenceClassification
-from offramp.model import State as LayersState
+from offramp.model import EarlyExitForSequenceClassification, LayersState
 from offramp.model.padding import Batch, mask_of
 
 

@@ -1,4 +1,4 @@
-"""A finished model against labelled data: the ``evaluate`` and ``calibrate`` verbs."""
+"""A finished model against labeled data: the ``evaluate`` and ``calibrate`` verbs."""
 
 from offramp.evaluation.bound import Request, measure_stages
 from offramp.evaluation.breakdown import ExitCount, Group, add_up

@@ -1,4 +1,4 @@
-"""What a model costs and is worth on labelled data, at every threshold: the ``evaluate`` verb."""
+"""What a model costs and is worth on labeled data, at every threshold: the ``evaluate`` verb."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from offramp import environment
 from offramp.backends import AUTO, AUTOMATIC, Runtime
-from offramp.data import Columns, Data, LabelledTexts, read_labelled, uses_for, uses_of
+from offramp.data import Columns, Data, LabeledTexts, read_labeled, uses_for, uses_of
 from offramp.engine import answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
@@ -65,7 +65,7 @@ def evaluate(
 
     Args:
         model: a model folder, or a classifier in memory.
-        data: labelled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
+        data: labeled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
         columns: names of their columns.
         thresholds: of confidence, to measure.
         focus: the setting to look at in detail, a threshold or the name of an operating point; by default the one that
@@ -85,7 +85,7 @@ def evaluate(
     _check_options(thresholds, seconds, threads, seed)
     at, threshold = (focus, None) if isinstance(focus, str) else (None, focus)
     known = check_model(model, runtime, threshold=threshold, at=at)
-    rows = read_labelled(data, columns or Columns())
+    rows = read_labeled(data, columns or Columns())
     check_rows(known, rows)
     classifier = open_model(model, runtime, on_progress)
     settings = _settings(classifier, thresholds, focus)
@@ -133,7 +133,7 @@ class _Measured:
 
 def _measure(
     classifier: "Classifier",
-    rows: LabelledTexts,
+    rows: LabeledTexts,
     rules: Sequence[Threshold],
     seconds: float,
     seed: int,
@@ -191,9 +191,7 @@ def _asked(points: Sequence[Point], focus: float | str) -> Point:
     return next(point for point in points if point.name is None and point.threshold == focus)
 
 
-def _used_before(
-    classifier: "Classifier", rows: LabelledTexts, named: Sequence[OperatingPointHere]
-) -> dict[str, float]:
+def _used_before(classifier: "Classifier", rows: LabeledTexts, named: Sequence[OperatingPointHere]) -> dict[str, float]:
     """What the rows were used for of all that is evaluated: not for other engines, nor for points that are gone."""
     if classifier.folder is None:
         return {}
@@ -202,7 +200,7 @@ def _used_before(
 
 
 def _describe_data(
-    classifier: "Classifier", rows: LabelledTexts, measured: _Measured, named: Sequence[OperatingPointHere]
+    classifier: "Classifier", rows: LabeledTexts, measured: _Measured, named: Sequence[OperatingPointHere]
 ) -> EvaluatedData:
     return EvaluatedData(
         source=rows.source,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import ExitCalibration, measure_exit, reliability
-from offramp.data import LabelledTexts
+from offramp.data import LabeledTexts
 from offramp.evaluation.breakdown import Outcome, class_members, exit_counts, group_rows, length_members
 from offramp.evaluation.disagreements import BothAnswers, worst_disagreements
 from offramp.evaluation.intervals import accuracy_difference
@@ -97,7 +97,7 @@ def reliability_of(answers: ExitAnswers) -> tuple[ExitReliability, ...]:
 
 
 def focus_on(
-    answers: ExitAnswers, labels: Sequence[str], point: Point, taken: Replay, rows: LabelledTexts | None
+    answers: ExitAnswers, labels: Sequence[str], point: Point, taken: Replay, rows: LabeledTexts | None
 ) -> Focus:
     """A setting in detail; ``rows`` hold the texts of disagreements, if those may be shown."""
     outcome = outcome_of(answers, taken.exits, taken.probabilities)

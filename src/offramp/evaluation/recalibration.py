@@ -9,11 +9,11 @@ from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import (
     Columns,
     Data,
-    LabelledTexts,
+    LabeledTexts,
     Texts,
     check_untrained,
     distinct,
-    read_labelled,
+    read_labeled,
     remember,
     temperatures_of,
 )
@@ -49,7 +49,7 @@ def calibrate(
     columns: Columns | None = None,
     on_progress: OnProgress = unheard,
 ) -> Recalibration:
-    """Fits one temperature per exit to labelled texts and stores them with the model, for its exports too.
+    """Fits one temperature per exit to labeled texts and stores them with the model, for its exports too.
 
     Use texts that the model was not trained on; with fewer than a few hundred rows the temperatures are uncertain.
 
@@ -57,7 +57,7 @@ def calibrate(
         model: a model folder; its ``calibration.json`` changes, the ``export.json`` of each export, and what
             ``seen_rows.json`` says of the rows. Or a classifier in memory, which changes with its folder if it has one.
             Operating points of other temperatures lose their meaning: tune again.
-        data: labelled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
+        data: labeled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
         columns: names of their columns.
         on_progress: is told what is being done, how many of how many parts.
 
@@ -71,7 +71,7 @@ def calibrate(
     known = check_model(folder or model)
     if folder is not None:
         check_folder_writable(folder)
-    rows = read_labelled(data, columns or Columns())
+    rows = read_labeled(data, columns or Columns())
     check_rows(known, rows)
     check_enough(rows)
     classifier = None if isinstance(model, str | Path) else model
@@ -86,7 +86,7 @@ def calibrate(
     return found
 
 
-def _in_memory(classifier: "Classifier", rows: LabelledTexts, on_progress: OnProgress) -> Recalibration:
+def _in_memory(classifier: "Classifier", rows: LabeledTexts, on_progress: OnProgress) -> Recalibration:
     on_progress("running all exits", 0, 1)
     before, engine = classifier.calibration, classifier.stages.engine
     classifier.recalibrate(answers_of(classifier, rows).calibration(rows.fingerprint))
@@ -96,7 +96,7 @@ def _in_memory(classifier: "Classifier", rows: LabelledTexts, on_progress: OnPro
 
 
 def _in_folder(
-    folder: Path, rows: LabelledTexts, on_progress: OnProgress
+    folder: Path, rows: LabeledTexts, on_progress: OnProgress
 ) -> tuple[Recalibration, dict[Engine, Calibration]]:
     """What changed, and the new temperatures of every engine that the folder has some for."""
     on_progress("loading the model", 0, None)
@@ -123,7 +123,7 @@ def _in_folder(
     return Recalibration(classifier.calibration, fitted[REFERENCE], void), fitted
 
 
-def check_enough(rows: LabelledTexts | Texts) -> None:
+def check_enough(rows: LabeledTexts | Texts) -> None:
     """Makes sure that temperatures can be fitted to rows.
 
     Raises:

@@ -30,7 +30,7 @@ def interleave(
 ) -> dict[K, NDArray[np.float64]]:
     """Runs every action once to warm up, then all of them in turn, ``repeats`` times.
 
-    A slow moment of the machine falls on neighbours in the same round, so ratios within a round stay fair.
+    A slow moment of the machine falls on neighbors in the same round, so ratios within a round stay fair.
 
     Args:
         actions: by name.

@@ -15,7 +15,7 @@ from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.data import (
     Columns,
     Data,
-    LabelledTexts,
+    LabeledTexts,
     Texts,
     check_untrained,
     distinct,
@@ -27,7 +27,7 @@ from offramp.engine import check_model, check_rows, targets_of
 from offramp.engine.choosing import model_folder
 from offramp.engine.exports import (
     Export,
-    Speed,
+    ExportSpeed,
     weights_fingerprint,
 )
 from offramp.errors import CheckFailed, MissingExtraError, OptionError
@@ -87,7 +87,7 @@ def export(
 ) -> Exported:
     """Writes a model for another backend into its folder, checks it against PyTorch and measures it.
 
-    With labelled data the temperatures are fitted anew, since another precision moves confidences; with texts alone
+    With labeled data the temperatures are fitted anew, since another precision moves confidences; with texts alone
     only where those of the model were fitted to what its last exit says. An exit keeps that of PyTorch where the data
     have no best one for it, and all do where there are no such data, or too few. In fp32 that is right, since the
     logits are those of PyTorch. In bf16 and int8 it is not known to be, so the export says so (``export.doubt``) and
@@ -129,7 +129,7 @@ def export(
     on_progress("loading the model", 0, None)
     loaded = load(folder)
     reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
-    targets = targets_of(reference, rows) if isinstance(rows, LabelledTexts) else None
+    targets = targets_of(reference, rows) if isinstance(rows, LabeledTexts) else None
     engine = Engine(backend, precision)
     target = export_folder(folder, engine)
     with replacing(target) as new:
@@ -199,17 +199,17 @@ def _backend_for(name: str, precision: str, data: Data | None) -> Backend:
 
 
 def _refitted(
-    reference: "Classifier", rows: LabelledTexts | Texts | None, found: ExitAnswers, different: int
+    reference: "Classifier", rows: LabeledTexts | Texts | None, found: ExitAnswers, different: int
 ) -> Calibration:
     """Temperatures for the answers of the export: fitted to labels, or as those of the model to its last exit."""
     # What the answers of the model itself can be fitted to needs no labels.
-    fits = isinstance(rows, LabelledTexts) or reference.calibration.against == "model"
+    fits = isinstance(rows, LabeledTexts) or reference.calibration.against == "model"
     if rows is None or different < LEAST_ROWS or not fits:
         return reference.calibration
     return found.calibration(rows.fingerprint, otherwise=reference.calibration.temperatures)
 
 
-def _doubt_of_temperatures(precision: str, rows: LabelledTexts | Texts | None, different: int) -> str | None:
+def _doubt_of_temperatures(precision: str, rows: LabeledTexts | Texts | None, different: int) -> str | None:
     """Why temperatures that were fitted to PyTorch's logits may be wrong for these; in fp32 the logits are the same."""
     if precision == "fp32":
         return None
@@ -239,7 +239,7 @@ def _doubt(agreement: float, precision: str, different: int) -> str | None:
     )
 
 
-def _texts(rows: LabelledTexts | Texts | None, *, takes_pairs: bool) -> tuple[list[str], list[str] | None]:
+def _texts(rows: LabeledTexts | Texts | None, *, takes_pairs: bool) -> tuple[list[str], list[str] | None]:
     if rows is not None:
         return rows.texts, rows.text_pairs
     return list(SENTENCES), list(SENTENCES[::-1]) if takes_pairs else None
@@ -272,7 +272,7 @@ def _measure(
     texts: Sequence[str],
     pairs: Sequence[str] | None,
     threads: int | None,
-) -> Speed:
+) -> ExportSpeed:
     import torch
 
     some = np.random.default_rng(0).permutation(len(texts))[:_TIMED_TEXTS]
@@ -290,4 +290,4 @@ def _measure(
     finally:
         torch.set_num_threads(before)
     rates = {name: len(some) / float(np.median(values)) for name, values in seconds.items()}
-    return Speed(environment.cpu_name(), used, rates["exported"], rates["torch"])
+    return ExportSpeed(environment.cpu_name(), used, rates["exported"], rates["torch"])

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from offramp.exporting import graphs
-from offramp.exporting.quantisation import quantise_for_onnxruntime, quantise_for_openvino
+from offramp.exporting.quantization import quantize_for_onnxruntime, quantize_for_openvino
 from offramp.model import EarlyExitForSequenceClassification
 from offramp.model.padding import Batch
 
-Quantise = Callable[[Path], None]
+Quantize = Callable[[Path], None]
 
 
 def write_for_onnxruntime(
@@ -17,10 +17,10 @@ def write_for_onnxruntime(
 ) -> None:
     """Writes graphs for ONNX Runtime; in int8 it finds ranges as texts come, and needs no batches for them."""
 
-    def quantise(plain: Path) -> None:
-        quantise_for_onnxruntime(plain, folder, tuple(network.config.exits))
+    def quantize(plain: Path) -> None:
+        quantize_for_onnxruntime(plain, folder, tuple(network.config.exits))
 
-    _write(network, folder, "sdpa", quantise if precision == "int8" else None)
+    _write(network, folder, "sdpa", quantize if precision == "int8" else None)
 
 
 def write_for_openvino(
@@ -28,18 +28,18 @@ def write_for_openvino(
 ) -> None:
     """Writes graphs for OpenVINO, which computes in bf16 from those in fp32; in int8 with ranges from the batches."""
 
-    def quantise(plain: Path) -> None:
-        quantise_for_openvino(plain, folder, tuple(network.config.exits), batches)
+    def quantize(plain: Path) -> None:
+        quantize_for_openvino(plain, folder, tuple(network.config.exits), batches)
 
-    _write(network, folder, "eager", quantise if precision == "int8" else None)
+    _write(network, folder, "eager", quantize if precision == "int8" else None)
 
 
 def _write(
-    network: EarlyExitForSequenceClassification, folder: Path, attention: str, quantise: Quantise | None
+    network: EarlyExitForSequenceClassification, folder: Path, attention: str, quantize: Quantize | None
 ) -> None:
-    if quantise is None:
+    if quantize is None:
         graphs.write_graphs(network, folder, attention=attention)
         return
     with tempfile.TemporaryDirectory(dir=folder) as plain:
         graphs.write_graphs(network, Path(plain), attention=attention)
-        quantise(Path(plain))
+        quantize(Path(plain))

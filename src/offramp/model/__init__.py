@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from offramp.model.loading import save as save
     from offramp.model.network import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
     from offramp.model.network import EarlyExitOutput as EarlyExitOutput
+    from offramp.model.stack import LayersState as LayersState
     from offramp.model.stack import LayerStack as LayerStack
-    from offramp.model.stack import State as State
 
 _HOMES = {
     "EarlyExitConfig": "config",
@@ -31,7 +31,7 @@ _HOMES = {
     "FineTuned": "checkpoints",
     "LayerStack": "stack",
     "LoadedModel": "loading",
-    "State": "stack",
+    "LayersState": "stack",
     "adopt": "building",
     "build": "building",
     "default_exits": "exits",

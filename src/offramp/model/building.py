@@ -170,7 +170,7 @@ def _check_own_head(network: EarlyExitForSequenceClassification, classifier: Pre
 
 
 def _cut(config: PreTrainedConfig, layers: int) -> None:
-    """Shortens an encoder before it is loaded; the weights of the layers behind are then left where they are."""
+    """Shortens an encoder before it is loaded; the weights of the layers after it are then left where they are."""
     depth = getattr(config, "num_hidden_layers", None)
     if depth is None:
         return  # no encoder with layers: the check that follows says so

@@ -12,7 +12,7 @@ from offramp.model.shortening import shortened
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Tokenised texts, not padded.
+    """Tokenized texts, not padded.
 
     Attributes:
         input_ids: token ids of each row, at least one.
@@ -51,7 +51,7 @@ def joined(*parts: Encoded) -> Encoded:
 def encode(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], text_pairs: Sequence[str] | None = None
 ) -> Encoded:
-    """Tokenises texts or pairs of texts, cutting what is longer than ``tokenizer.model_max_length``.
+    """Tokenizes texts or pairs of texts, cutting what is longer than ``tokenizer.model_max_length``.
 
     Of a pair the longer text is cut first. A text without any token, as an empty one is to a tokenizer that adds no
     special tokens, is read as one unknown word: an encoder cannot run on nothing.

@@ -13,7 +13,7 @@ class GradientFlow:
 
     Attributes:
         to_exit: on what comes back from each exit into the layers before it, (exits,).
-        onward: on what comes back there from everything behind that exit, (exits,).
+        onward: on what comes back there from everything after that exit, (exits,).
     """
 
     to_exit: tuple[float, ...]
@@ -34,7 +34,7 @@ class GradientFlow:
 
     @classmethod
     def balanced(cls, exits: int) -> Self:
-        """Each exit's share in a layer's gradient is one over the number of exits behind it.
+        """Each exit's share in a layer's gradient is one over the number of exits after it.
 
         So the sum does not grow with the number of exits: gradient equilibrium (Li et al., "Improved Techniques for
         Training Adaptive Deep Networks", ICCV 2019, §3.1).

@@ -12,7 +12,7 @@ MODEL_TYPE = "offramp"
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ModelFacts:
     """What the configuration of a model folder says of the model.
 
     Attributes:
@@ -26,7 +26,7 @@ class Described:
     multi_label: bool
 
 
-def check_folder(folder: Path) -> Described:
+def check_folder(folder: Path) -> ModelFacts:
     """Makes sure that a folder is a model of ours with all its files; what is in them shows when they are loaded.
 
     Raises:
@@ -51,4 +51,4 @@ def check_folder(folder: Path) -> Described:
     check_readable(folder / WEIGHTS)
     names = config.get("id2label")
     labels = tuple(map(str, names.values())) if isinstance(names, dict) else ()
-    return Described(labels, bool(config.get("text_pair")), config.get("problem_type") == MULTI_LABEL)
+    return ModelFacts(labels, bool(config.get("text_pair")), config.get("problem_type") == MULTI_LABEL)

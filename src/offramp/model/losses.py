@@ -66,7 +66,7 @@ def training_loss(
     problem_type: str,
     *,
     weights: Sequence[float],
-    labelled: float = 1.0,
+    labeled: float = 1.0,
     distill: float = 0.0,
     row_weights: Tensor | None = None,
     teacher: Tensor | None = None,
@@ -77,7 +77,7 @@ def training_loss(
         exit_logits: (rows, exits, labels).
         labels: as for :func:`exit_loss`; :data:`UNLABELLED` stands for no label.
         weights: of the exits, (exits,). An exit of weight 0 is left out: nothing that only it uses gets a gradient.
-        labelled: weight of the loss on labels, taken over the rows that have one.
+        labeled: weight of the loss on labels, taken over the rows that have one.
         distill: weight of the distillation, taken over all rows: from a teacher into all exits, or else from the last
             exit into the others.
         row_weights: (rows, exits).
@@ -90,9 +90,9 @@ def training_loss(
     losses = []
     for index, (weight, logits) in enumerate(zip(weights, exit_logits.unbind(1), strict=True)):
         by_row = None if row_weights is None else row_weights[:, index]
-        if weight and labelled and known.any():
+        if weight and labeled and known.any():
             counts = None if by_row is None else by_row[rows]
-            losses.append(weight * labelled * exit_loss(logits[rows], labels[rows], problem_type, counts))
+            losses.append(weight * labeled * exit_loss(logits[rows], labels[rows], problem_type, counts))
         if weight and distill and index < pupils:
             losses.append(weight * distill * distillation_loss(logits, believed, problem_type, by_row))
     return sum(losses[1:], start=losses[0]) if losses else exit_logits.sum() * 0

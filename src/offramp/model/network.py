@@ -12,7 +12,7 @@ from offramp.model.config import EarlyExitConfig
 from offramp.model.flow import GradientFlow, scale_gradient
 from offramp.model.heads import MLP_WIDTH, ExitHead, OwnHead, Pooling
 from offramp.model.losses import joint_loss
-from offramp.model.stack import LayerStack, State
+from offramp.model.stack import LayersState, LayerStack
 
 
 @dataclass
@@ -94,7 +94,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         ends = self.config.exits
         return tuple(range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
 
-    def run_layers(self, state: State, history: Tensor | None, layers: range) -> tuple[State, Tensor]:
+    def run_layers(self, state: LayersState, history: Tensor | None, layers: range) -> tuple[LayersState, Tensor]:
         """Runs some layers and appends their pooled states to the history.
 
         Args:
@@ -107,17 +107,17 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         here = torch.stack(pooled, 1)
         return state, here if history is None else torch.cat([history, here], 1)
 
-    def _pooled(self, state: State) -> Tensor:
+    def _pooled(self, state: LayersState) -> Tensor:
         if self.pooling.kind == "mean":
-            return self.pooling.gather(self.stack.normalise(state.hidden), state.mask)
-        # Normalisation works token by token, so one token a row is enough where only that one is looked at.
-        return self.pooling.transform(self.stack.normalise(self.pooling.gather(state.hidden, None)))
+            return self.pooling.gather(self.stack.normalize(state.hidden), state.mask)
+        # Normalization works token by token, so one token a row is enough where only that one is looked at.
+        return self.pooling.transform(self.stack.normalize(self.pooling.gather(state.hidden, None)))
 
-    def exit_logits(self, state: State, history: Tensor, exit_index: int) -> Tensor:
+    def exit_logits(self, state: LayersState, history: Tensor, exit_index: int) -> Tensor:
         """Logits (rows, labels) of one exit, from what :meth:`run_layers` gave for the layers up to it."""
         head = self.heads[exit_index]
         if isinstance(head, OwnHead):
-            return head(self.stack.normalise(state.hidden), state.mask)
+            return head(self.stack.normalize(state.hidden), state.mask)
         return head(history)
 
     def forward(
@@ -173,7 +173,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             module.reset_parameters()
 
 
-def _scaled(state: State, history: Tensor, factor: float) -> tuple[State, Tensor]:
+def _scaled(state: LayersState, history: Tensor, factor: float) -> tuple[LayersState, Tensor]:
     """The same values, through which gradients come back times ``factor``."""
     return replace(state, hidden=scale_gradient(state.hidden, factor)), scale_gradient(history, factor)
 

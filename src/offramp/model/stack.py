@@ -39,7 +39,7 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LayersState:
     """A batch on its way through the layers.
 
     Attributes:
@@ -80,7 +80,7 @@ class _Tap(nn.Module):
 
 
 class LayerStack:
-    """An encoder seen as ``embed``, then one ``layer`` after another, then ``normalise``.
+    """An encoder seen as ``embed``, then one ``layer`` after another, then ``normalize``.
 
     It holds the encoder's modules but does not own them: parameters stay where Hugging Face put them.
 
@@ -106,7 +106,7 @@ class LayerStack:
         """Whether some layers are the same parameters, as all of ALBERT's are."""
         return len({id(next(layer.parameters())) for layer in self._layers}) < self.depth
 
-    def embed(self, inputs: Mapping[str, Tensor]) -> State:
+    def embed(self, inputs: Mapping[str, Tensor]) -> LayersState:
         """Runs everything before the first layer.
 
         Args:
@@ -115,9 +115,9 @@ class LayerStack:
                 is padded: attention is faster without one. What the encoder does not take is dropped.
         """
         calls = self._record(inputs)
-        return State(calls[0].leaves[0], inputs.get("attention_mask"), calls)
+        return LayersState(calls[0].leaves[0], inputs.get("attention_mask"), calls)
 
-    def resume(self, hidden: Tensor, mask: Tensor | None) -> State:
+    def resume(self, hidden: Tensor, mask: Tensor | None) -> LayersState:
         """Takes up rows that have run some layers, perhaps in another company: only mask and length matter to layers.
 
         Args:
@@ -128,17 +128,17 @@ class LayerStack:
         # Without a mask the arguments are the same for all rows, so those of one row serve them all.
         ids = torch.zeros((1 if mask is None else rows, length), dtype=torch.long, device=hidden.device)
         inputs = {"input_ids": ids} if mask is None else {"input_ids": ids, "attention_mask": mask}
-        return State(hidden, mask, self._record(inputs))
+        return LayersState(hidden, mask, self._record(inputs))
 
-    def layer(self, state: State, index: int) -> State:
+    def layer(self, state: LayersState, index: int) -> LayersState:
         """Runs one layer (0-based)."""
         call = state.calls[index]
         args, kwargs = tree_unflatten([state.hidden, *call.leaves[1:]], call.form)
         output = self._layers[call.layer](*args, **kwargs)
         return replace(state, hidden=output if isinstance(output, Tensor) else output[0])
 
-    def normalise(self, hidden: Tensor) -> Tensor:
-        """The encoder's last normalisation, for encoders that have one after their last layer."""
+    def normalize(self, hidden: Tensor) -> Tensor:
+        """The encoder's last normalization, for encoders that have one after their last layer."""
         return hidden if self._final_norm is None else self._final_norm(hidden)
 
     @torch.no_grad()
@@ -177,9 +177,9 @@ class LayerStack:
                 alone = self.resume(whole.hidden[[2, 2], :shortest], None)
             whole, padded, alone = (self.layer(state, index) for state in (whole, padded, alone))
         deviations = (
-            (self.normalise(whole.hidden) - expected)[mask.bool()],
-            (self.normalise(padded.hidden) - expected[1:, :6])[mask[1:, :6].bool()],
-            (self.normalise(alone.hidden) - expected[[2, 2], :shortest]).flatten(0, 1),
+            (self.normalize(whole.hidden) - expected)[mask.bool()],
+            (self.normalize(padded.hidden) - expected[1:, :6])[mask[1:, :6].bool()],
+            (self.normalize(alone.hidden) - expected[[2, 2], :shortest]).flatten(0, 1),
         )
         largest = torch.stack([deviation.abs().max() for deviation in deviations]).max()
         return float(largest / expected.abs().max().clamp(min=1))

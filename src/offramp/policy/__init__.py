@@ -30,7 +30,7 @@ from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, Threshold, check_threshold
 from offramp.policy.stored import CRITERIA, criterion_name, register, rule_in_words
-from offramp.policy.sweep import Scored, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
+from offramp.policy.sweep import ExitScores, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
 __all__ = [
     "CRITERIA",
@@ -49,6 +49,7 @@ __all__ = [
     "Exactly",
     "ExitAnswers",
     "ExitRule",
+    "ExitScores",
     "Gate",
     "GeometricMean",
     "Goal",
@@ -68,7 +69,6 @@ __all__ = [
     "Promise",
     "Replay",
     "Risk",
-    "Scored",
     "Seen",
     "StageCosts",
     "Swept",

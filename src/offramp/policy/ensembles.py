@@ -13,7 +13,7 @@ from offramp.policy.criteria import Array, Criterion
 
 @dataclass(frozen=True, slots=True)
 class GeometricMean(Criterion):
-    """The confidence of the exits' joint verdict: the normalised geometric mean of their probabilities.
+    """The confidence of the exits' joint verdict: the normalized geometric mean of their probabilities.
 
     A row that leaves is answered with that verdict, because it is what the criterion was sure of.
 

@@ -78,7 +78,7 @@ def search_thresholds(
 ) -> PerExit:
     """Searches the thresholds that lose least at each cost.
 
-    For a rising price of cost the thresholds minimise mean loss + price * mean cost. With the others held, an exit's
+    For a rising price of cost the thresholds minimize mean loss + price * mean cost. With the others held, an exit's
     best threshold is found exactly among quantiles of its scores: rows sorted by score, the sum of what each gains by
     leaving is taken over every threshold at once. This goes round the exits until nothing changes. No threshold may
     rise as the price does, which nests the family. The path is then cut into steps of equal mean cost.

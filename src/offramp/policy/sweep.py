@@ -12,7 +12,7 @@ from offramp.policy.criteria import Array, Criterion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ExitScores:
     """What a criterion makes of cached probabilities.
 
     Attributes:
@@ -25,7 +25,7 @@ class Scored:
     answers: Array
 
 
-def score_exits(exit_probabilities: Array, criterion: Criterion) -> Scored:
+def score_exits(exit_probabilities: Array, criterion: Criterion) -> ExitScores:
     """Scores every row at every exit, as if it had got there.
 
     Args:
@@ -40,7 +40,7 @@ def score_exits(exit_probabilities: Array, criterion: Criterion) -> Scored:
     early = range(len(exits) - 1)
     scores = [criterion.score(exits[index], exits[:index]) for index in early]
     answers = [criterion.answer(exits[index], exits[:index]) for index in early]
-    return Scored(
+    return ExitScores(
         scores=np.array(scores, dtype=np.float64).reshape(len(early), exits.shape[1]),
         answers=np.stack([*answers, exits[-1]]),
     )
@@ -121,7 +121,7 @@ def row_costs(
 
     Args:
         stage_costs: (exits,), of each stage with its exit, in seconds or any unit; not cumulated. Put what no row can
-            skip, such as tokenisation, into the first.
+            skip, such as tokenization, into the first.
         tokens: (rows,), if a row's cost is proportional to its tokens; by default all rows cost the same.
         full: cost of full depth, in the same unit, if it is not the sum over the stages: in one go it may be cheaper.
 

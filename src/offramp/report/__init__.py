@@ -7,7 +7,7 @@ A report is made in three steps. ``report.py`` puts an evaluation, a benchmark a
 """
 
 from offramp.report.advice import warning
-from offramp.report.bench_file import Speeds, read_speeds
+from offramp.report.bench_file import BenchSpeeds, read_speeds
 from offramp.report.card import card_section
 from offramp.report.curve import curve_picture
 from offramp.report.page import render
@@ -18,8 +18,8 @@ from offramp.report.verdict import useless
 from offramp.report.writing import check_report, write_report
 
 __all__ = [
+    "BenchSpeeds",
     "Report",
-    "Speeds",
     "card_section",
     "check_picture",
     "check_report",

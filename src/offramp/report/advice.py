@@ -9,7 +9,7 @@ from offramp.benchmark import Kind
 from offramp.calibration import FEW_ROWS
 from offramp.data.wording import count
 from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way, risk_here, standings
-from offramp.report.bench_file import Speed, Speeds
+from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.verdict import Finding, decide
 from offramp.report.words import loss_of, percent, points, possible, promise, short, signed, span, times, whole
 
@@ -37,7 +37,7 @@ class Advice:
     remarks: tuple[Finding, ...]
 
 
-def advise(evaluation: Evaluation, speeds: Speeds | None) -> Advice:
+def advise(evaluation: Evaluation, speeds: BenchSpeeds | None) -> Advice:
     """Applies every rule to the figures."""
     rules: list[Callable[[Evaluation], Finding]] = [
         _costly,
@@ -107,7 +107,7 @@ def _uncertain(evaluation: Evaluation) -> Finding:
         rule=f"The difference to full depth is known less well than to ±{loss_of(_WIDE)}.",
         figures=f"±{100 * half:.2f} points on {count(evaluation.data.rows, 'text')}",
         applies=half > _WIDE,
-        advice=f"Evaluate on more labelled texts: about {whole(round(needed, -2))} would do.",
+        advice=f"Evaluate on more labeled texts: about {whole(round(needed, -2))} would do.",
     )
 
 
@@ -211,7 +211,7 @@ def _long_texts(evaluation: Evaluation) -> Finding:
     )
 
 
-def _other_engines(evaluation: Evaluation, speeds: Speeds) -> Finding:
+def _other_engines(evaluation: Evaluation, speeds: BenchSpeeds) -> Finding:
     model = evaluation.model
     early = [row for row in speeds.rows if row.kind is Kind.EARLY_EXIT]
     here = _quickest(row for row in early if (row.backend, row.precision) == (model.backend, model.precision))
@@ -226,7 +226,7 @@ def _other_engines(evaluation: Evaluation, speeds: Speeds) -> Finding:
     )
 
 
-def _other_ways(speeds: Speeds) -> Finding:
+def _other_ways(speeds: BenchSpeeds) -> Finding:
     best = _quickest(row for row in speeds.rows if row.kind is Kind.EARLY_EXIT)
     rival = _quickest(row for row in speeds.rows if best is not None and _rivals(row, best))
     return Finding(
@@ -237,16 +237,16 @@ def _other_ways(speeds: Speeds) -> Finding:
     )
 
 
-def _quickest(rows: Iterable[Speed]) -> Speed | None:
+def _quickest(rows: Iterable[BenchSpeed]) -> BenchSpeed | None:
     return max(rows, key=lambda row: row.texts_per_second, default=None)
 
 
-def _rivals(row: Speed, best: Speed) -> bool:
+def _rivals(row: BenchSpeed, best: BenchSpeed) -> bool:
     """Whether a row may be compared with the best early exit: as many threads, no less accurate."""
     accurate = best.accuracy is None or (row.accuracy is not None and row.accuracy >= best.accuracy)
     return row.kind is not Kind.EARLY_EXIT and row.threads == best.threads and accurate
 
 
-def _fast(row: Speed) -> str:
+def _fast(row: BenchSpeed) -> str:
     accuracy = "" if row.accuracy is None else f", {percent(row.accuracy)}"
     return f"{row.name}, {count(row.threads, 'thread')}: {whole(row.texts_per_second)} texts a second{accuracy}"

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from offramp.backends import REFERENCE
-from offramp.benchmark import Benchmark, Kind, Row
+from offramp.benchmark import Benchmark, BenchmarkRow, Kind
 from offramp.benchmark.result import read_benchmark
 from offramp.errors import OptionError
 from offramp.records import from_json
@@ -13,7 +13,7 @@ _CURE = "run  offramp bench MODEL --data FILE --json BENCH"
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class BenchSpeed:
     """One way to run the model.
 
     Attributes:
@@ -38,7 +38,7 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Speeds:
+class BenchSpeeds:
     """A benchmark.
 
     Attributes:
@@ -54,10 +54,10 @@ class Speeds:
     mean_tokens: float
     timed_rows: int
     single_rows: int
-    rows: tuple[Speed, ...]
+    rows: tuple[BenchSpeed, ...]
 
 
-def read_speeds(path: Path, model: Path) -> Speeds:
+def read_speeds(path: Path, model: Path) -> BenchSpeeds:
     """Reads a benchmark of a model.
 
     Raises:
@@ -77,10 +77,10 @@ def read_speeds(path: Path, model: Path) -> Speeds:
     return speeds
 
 
-def _speeds(found: Benchmark) -> tuple[str, Speeds]:
+def _speeds(found: Benchmark) -> tuple[str, BenchSpeeds]:
     """The model's fingerprint, and what is shown."""
     data, environment = found.data, found.environment
-    speeds = Speeds(
+    speeds = BenchSpeeds(
         processor=from_json(str, environment["gpu"] or environment["cpu"]),
         data=from_json(str, data["source"]),
         fingerprint=from_json(str, data["fingerprint"]),
@@ -92,9 +92,9 @@ def _speeds(found: Benchmark) -> tuple[str, Speeds]:
     return from_json(str, found.model["fingerprint"]), speeds
 
 
-def _speed(row: Row) -> Speed:
+def _speed(row: BenchmarkRow) -> BenchSpeed:
     speed, single = row.offline.texts_per_second, row.single_stream
-    return Speed(
+    return BenchSpeed(
         name=row.name,
         kind=row.kind,
         backend=row.backend,

@@ -19,7 +19,7 @@ from offramp.report import words
 from offramp.report.advice import warning
 from offramp.report.curve import curve_picture
 from offramp.report.report import Report
-from offramp.report.tables import Choice, Promised, choices, promises
+from offramp.report.tables import ChoiceRow, Promised, choices, promises
 
 _CHOICES = (
     "setting",
@@ -185,7 +185,7 @@ def _first(report: Report) -> list[str]:
     return [*(_plain(line) for line in lines if line), *code]
 
 
-def _choice(one: Choice) -> tuple[str, ...]:
+def _choice(one: ChoiceRow) -> tuple[str, ...]:
     point = one.point
     full = point.way is Way.FULL
     quartiles = "" if full else f" ({words.quartiles(point.measured_speedup_spread)})"

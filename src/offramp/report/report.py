@@ -5,7 +5,7 @@ from typing import Any
 
 from offramp.evaluation import Evaluation
 from offramp.report.advice import Advice, advise
-from offramp.report.bench_file import Speeds
+from offramp.report.bench_file import BenchSpeeds
 from offramp.report.summary import Summary, summarize
 
 SCHEMA = 3
@@ -25,7 +25,7 @@ class Report:
     schema: int
     summary: Summary
     evaluation: Evaluation
-    speeds: Speeds | None
+    speeds: BenchSpeeds | None
     advice: Advice
 
     def to_dict(self) -> dict[str, Any]:
@@ -33,6 +33,6 @@ class Report:
         return asdict(self)
 
 
-def make_report(evaluation: Evaluation, speeds: Speeds | None = None) -> Report:
+def make_report(evaluation: Evaluation, speeds: BenchSpeeds | None = None) -> Report:
     """Draws the conclusions from an evaluation, and from a benchmark if there is one."""
     return Report(SCHEMA, summarize(evaluation), evaluation, speeds, advise(evaluation, speeds))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from offramp.benchmark import Benchmark, Kind, Row, Spread
+from offramp.benchmark import Benchmark, BenchmarkRow, Kind, Spread
 from offramp.data.wording import count
 from offramp.report import words
 from offramp.report.pictures import Key, Panel, Picture, width_of, write_picture
@@ -39,12 +39,12 @@ def speed_picture(benchmark: Benchmark, path: Path) -> None:
     write_picture(path, picture)
 
 
-def by_speed(rows: Sequence[Row]) -> list[Row]:
+def by_speed(rows: Sequence[BenchmarkRow]) -> list[BenchmarkRow]:
     """The fastest first."""
     return sorted(rows, key=lambda row: -row.offline.texts_per_second.median)
 
 
-def _panels(rows: Sequence[Row]) -> list[Panel]:
+def _panels(rows: Sequence[BenchmarkRow]) -> list[Panel]:
     """Throughput, with names, and latency, of rows that were measured with the same number of threads."""
     names = [_name(row) for row in rows]
     left = max(map(width_of, names)) + 6
@@ -59,7 +59,7 @@ def _panels(rows: Sequence[Row]) -> list[Panel]:
 
 
 def _bars(
-    rows: Sequence[Row],
+    rows: Sequence[BenchmarkRow],
     figures: Sequence[Spread],
     left: float,
     named: Sequence[Markup],
@@ -106,14 +106,14 @@ def _key(class_: str, meaning: str) -> Key:
 _P90 = Key("90th percentile", element("g", _p90(0, 0)))
 
 
-def _latency(row: Row) -> Spread:
+def _latency(row: BenchmarkRow) -> Spread:
     return row.single_stream.p50_of_rounds
 
 
-def _name(row: Row) -> str:
+def _name(row: BenchmarkRow) -> str:
     return row.name if row.accuracy is None else f"{row.name} ({row.accuracy:.1%})"
 
 
-def _told(row: Row) -> str:
+def _told(row: BenchmarkRow) -> str:
     speed = words.rate(row.offline.texts_per_second.median)
     return f"{_name(row)}: {speed} texts a second, {_latency(row).median:.2f} ms a text"

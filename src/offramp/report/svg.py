@@ -42,7 +42,7 @@ def picture(
         *content,
         viewBox=f"0 0 {_value(width)} {_value(height)}",
         role="img",
-        aria_labelledby=f"{name}-title {name}-desc",
+        aria_labeledby=f"{name}-title {name}-desc",
         class_=class_,
     )
 
@@ -55,7 +55,7 @@ def text(words: str, x: float, y: float, *, anchor: str = "start", class_: str |
         x=x,
         y=y,
         text_anchor=None if anchor == "start" else anchor,
-        paint_order="stroke",  # a halo in the page's colour stays behind the letters
+        paint_order="stroke",  # a halo in the page's color stays behind the letters
         class_=class_,
     )
 
@@ -82,7 +82,7 @@ def hint(words: str) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A marker of about 10 pixels, told from others by form as well as by colour."""
+    """A marker of about 10 pixels, told from others by form as well as by color."""
 
     path: str
     class_: str

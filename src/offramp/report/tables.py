@@ -20,7 +20,7 @@ from offramp.evaluation import (
 from offramp.exit_names import in_column
 from offramp.policy import Method
 from offramp.report import words
-from offramp.report.bench_file import Speed, Speeds
+from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.summary import Kept, described, kept_here
 
 # More classes than this are folded into one row.
@@ -35,7 +35,7 @@ _METHODS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceRow:
     """A way to run the model.
 
     Attributes:
@@ -72,7 +72,7 @@ class Promised:
     risk: float
 
 
-def choices(evaluation: Evaluation) -> list[Choice]:
+def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     """Full depth, operating points, the setting in focus, the fastest within some losses, and all cut networks."""
     full, focus, kept = evaluation.full, evaluation.focus.point, kept_here(evaluation)
     asides: dict[Point, list[str]] = {
@@ -87,7 +87,7 @@ def choices(evaluation: Evaluation) -> list[Choice]:
     others = (full, *evaluation.truncated)
     early = sorted((point for point in asides if point not in others), key=lambda point: point.measured_speedup)
     return [
-        Choice(point, point.name or point.setting, "; ".join(asides.get(point, ())), kept.get(point), point == focus)
+        ChoiceRow(point, point.name or point.setting, "; ".join(asides.get(point, ())), kept.get(point), point == focus)
         for point in (full, *early, *reversed(evaluation.truncated))
     ]
 
@@ -123,7 +123,7 @@ def fold(groups: Sequence[Group], layers: Sequence[int], most: int = MOST_CLASSE
     return [*shown, add_up(others, f"{len(others)} other classes")]
 
 
-def speed_groups(speeds: Speeds) -> list[tuple[int, list[Speed]]]:
+def speed_groups(speeds: BenchSpeeds) -> list[tuple[int, list[BenchSpeed]]]:
     """The rows by number of threads, the fastest first; of the cut networks only those as accurate as early exit."""
     return [
         (threads, _shown([row for row in speeds.rows if row.threads == threads]))
@@ -158,7 +158,7 @@ def _exits(model: EvaluatedModel) -> tuple[str, str]:
     return "Exits after layers" if after == "after layer" else f"Exits {after}", ", ".join(exits)
 
 
-def _shown(rows: Sequence[Speed]) -> list[Speed]:
+def _shown(rows: Sequence[BenchSpeed]) -> list[BenchSpeed]:
     least = min((row.accuracy for row in rows if row.kind is Kind.EARLY_EXIT and row.accuracy is not None), default=0.0)
     kept = [row for row in rows if row.kind is not Kind.TRUNCATED or (row.accuracy or 0.0) >= least]
     return sorted(kept, key=lambda row: -row.texts_per_second)

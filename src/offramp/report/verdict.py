@@ -98,7 +98,7 @@ def too_few(evaluation: Evaluation) -> str | None:
     _, unseen = exact_interval(0, rows)
     return (
         f"{count(rows, 'text')} cannot settle this: a setting that changes no answer on them may still lose up to "
-        f"{100 * unseen:.1f} points of accuracy on others (95 % confidence). Evaluate on {LEAST_ROWS} labelled texts "
+        f"{100 * unseen:.1f} points of accuracy on others (95 % confidence). Evaluate on {LEAST_ROWS} labeled texts "
         "or more."
     )
 

@@ -9,12 +9,12 @@ from offramp._lazy import lazy
 from offramp.scale.workers import Workers
 
 if TYPE_CHECKING:
-    from offramp.scale.batch import Pool, pool, predict_dataset
+    from offramp.scale.batch import WorkerPool, pool, predict_dataset
     from offramp.scale.serving import Application, app
 
-__all__ = ["Application", "Pool", "Workers", "app", "pool", "predict_dataset"]
+__all__ = ["Application", "WorkerPool", "Workers", "app", "pool", "predict_dataset"]
 
 __getattr__ = lazy(
     __name__,
-    {"Application": "serving", "Pool": "batch", "app": "serving", "pool": "batch", "predict_dataset": "batch"},
+    {"Application": "serving", "WorkerPool": "batch", "app": "serving", "pool": "batch", "predict_dataset": "batch"},
 )

@@ -28,7 +28,7 @@ _TYPES = {"confidence": pa.float64(), "exit_layer": pa.int64(), "truncated": pa.
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class WorkerPool:
     """Processes of a cluster that hold a model.
 
     Attributes:
@@ -74,7 +74,7 @@ def _next(waiting: deque[tuple[Window, Any]]) -> tuple[Window, Predictions]:
 @contextmanager
 def pool(
     model: str | Path, workers: Workers | None = None, *, backend: str = AUTO, precision: str = AUTO
-) -> Iterator[Pool]:
+) -> Iterator[WorkerPool]:
     """Puts a model on the processes of a cluster, for as long as the ``with`` block lasts.
 
         with offramp.scale.pool("model", Workers(workers=8)) as pool:
@@ -104,7 +104,7 @@ def pool(
         )
         actors = [actor.remote() for _ in range(number_of(workers))]
         try:
-            yield Pool(classifier, shipped, actors)
+            yield WorkerPool(classifier, shipped, actors)
         finally:
             for one in actors:
                 ray.kill(one)

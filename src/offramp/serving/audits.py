@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from offramp.calibration import Problem
 from offramp.policy import Risk
-from offramp.serving.computing import Answer
+from offramp.serving.computing import RowAnswer
 from offramp.serving.drift import ALPHA, Drift, share
 from offramp.serving.jobs import Job
-from offramp.serving.operating import Point, full_depth
+from offramp.serving.operating import NamedRule, full_depth
 
 logger = logging.getLogger("offramp.serving")
 
@@ -21,7 +21,7 @@ _WAITING = 256
 _RECENT = 1000
 
 
-def expected_disagreement(point: Point) -> float | None:
+def expected_disagreement(point: NamedRule) -> float | None:
     """How often answers may differ from full depth: as promised, or else as seen when the point was tuned.
 
     None for a threshold nobody has tuned.
@@ -67,7 +67,7 @@ class Auditor:
         """Forgets what was found, the alarm included."""
         self.drift = Drift(self._expected)
 
-    def sample(self, answer: Answer) -> Job | None:
+    def sample(self, answer: RowAnswer) -> Job | None:
         """Takes an answer; gives the job that audits it, if it was given at the ordinary point and is drawn."""
         if not answer.row.in_force:
             return None

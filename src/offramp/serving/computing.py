@@ -13,7 +13,7 @@ from offramp.engine.stages import Stages, State, gathered
 from offramp.engine.steps import InFlight, Parted
 from offramp.engine.steps import step as run_step
 from offramp.policy import ExitRule
-from offramp.serving.jobs import Row
+from offramp.serving.jobs import TextRow
 from offramp.serving.scheduler import Step
 
 # Tokens of a row that means nothing.
@@ -21,10 +21,10 @@ _SHORTEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RowAnswer:
     """The answer of one row: the exit it took, and its calibrated probabilities (labels,)."""
 
-    row: Row
+    row: TextRow
     exit: int
     probabilities: NDArray[np.float64]
 
@@ -33,8 +33,8 @@ class Answer:
 class Computed:
     """A step's rows: those that left, and those that go on."""
 
-    answers: Sequence[Answer]
-    staying: Sequence[Row]
+    answers: Sequence[RowAnswer]
+    staying: Sequence[TextRow]
 
 
 class Computer:
@@ -58,7 +58,7 @@ class Computer:
         rows, in_flight = self._begin(step) if step.stage in self._cascade.first_exits else self._gather(step)
         parted = run_step(self._cascade, step.stage, in_flight, _by_rule(rows))
         answers = [
-            Answer(rows[position], leaving.exit, probabilities)
+            RowAnswer(rows[position], leaving.exit, probabilities)
             for leaving in parted.leaving
             for position, probabilities in zip(leaving.ids.tolist(), leaving.probabilities, strict=True)
         ]
@@ -94,7 +94,7 @@ class Computer:
                 state = member.run(stage, state, lengths).state
                 yield time.perf_counter() - began
 
-    def _begin(self, step: Step) -> tuple[Sequence[Row], InFlight]:
+    def _begin(self, step: Step) -> tuple[Sequence[TextRow], InFlight]:
         """Puts rows together that are to begin a member's first stage."""
         member, _ = self._cascade.places[step.stage]
         block = self._cascade.members[member].batch([row.read for row in step.rows], step.length)
@@ -103,12 +103,12 @@ class Computer:
             passed = np.stack([_passed(row) for row in step.rows], axis=1)
         return step.rows, InFlight(np.arange(len(step.rows)), block.lengths, passed, block)
 
-    def _gather(self, step: Step) -> tuple[Sequence[Row], InFlight]:
+    def _gather(self, step: Step) -> tuple[Sequence[TextRow], InFlight]:
         """Puts the rows of a step together, which may come from several steps before; gives them in their new order.
 
         Rows that were kept together and are all there, in their order and at this length, are not copied again.
         """
-        sources: dict[int, list[Row]] = {}
+        sources: dict[int, list[TextRow]] = {}
         for row in step.rows:
             sources.setdefault(id(_kept(row)[0]), []).append(row)
         ordered = [row for rows in sources.values() for row in rows]
@@ -125,7 +125,7 @@ class Computer:
             gathered(stages, [(kept.state, chosen) for kept, chosen in parts], step.length),
         )
 
-    def _keep(self, stage: int, rows: Sequence[Row], parted: Parted) -> Sequence[Row]:
+    def _keep(self, stage: int, rows: Sequence[TextRow], parted: Parted) -> Sequence[TextRow]:
         """Copies what the rows that go on need, away from the backend's memory, and notes in each where it lies."""
         staying, onward = parted.staying, parted.rows
         if not len(staying):
@@ -134,7 +134,7 @@ class Computer:
         state = gathered(stages, [(onward.state, staying)], stages.length(onward.state))
         return _noted(rows, parted, state)
 
-    def _hand_on(self, stage: int, rows: Sequence[Row], parted: Parted) -> Sequence[Row]:
+    def _hand_on(self, stage: int, rows: Sequence[TextRow], parted: Parted) -> Sequence[TextRow]:
         """Has the texts of the rows that go on read by the next member."""
         member, _ = self._cascade.places[stage]
         going = [rows[position] for position in parted.staying.tolist()]
@@ -155,7 +155,7 @@ class Computer:
         return member.stages
 
 
-def _noted(rows: Sequence[Row], parted: Parted, state: State) -> Sequence[Row]:
+def _noted(rows: Sequence[TextRow], parted: Parted, state: State) -> Sequence[TextRow]:
     """The rows that go on; in each is noted where it lies, with a state that holds them and no others."""
     staying, onward = parted.staying, parted.rows
     passed = onward.passed.take(staying, axis=1)
@@ -166,7 +166,7 @@ def _noted(rows: Sequence[Row], parted: Parted, state: State) -> Sequence[Row]:
     return staying_rows
 
 
-def _by_rule(rows: Sequence[Row]) -> list[tuple[ExitRule, NDArray[np.int64]]]:
+def _by_rule(rows: Sequence[TextRow]) -> list[tuple[ExitRule, NDArray[np.int64]]]:
     """The rules of a batch's rows, each with the positions of the rows that it decides on."""
     rules: dict[int, ExitRule] = {}
     positions: dict[int, list[int]] = {}
@@ -177,12 +177,12 @@ def _by_rule(rows: Sequence[Row]) -> list[tuple[ExitRule, NDArray[np.int64]]]:
     return [(rule, np.array(positions[key], np.int64)) for key, rule in rules.items()]
 
 
-def _kept(row: Row) -> tuple[InFlight, int]:
+def _kept(row: TextRow) -> tuple[InFlight, int]:
     assert row.kept is not None
     return row.kept
 
 
-def _passed(row: Row) -> NDArray[np.float64]:
+def _passed(row: TextRow) -> NDArray[np.float64]:
     """What the exits that a row has passed said of it, (exits, labels)."""
     kept, place = _kept(row)
     return kept.passed[:, place]

@@ -1,4 +1,4 @@
-"""The server without HTTP: admits requests, tokenises, hands rows to the threads that compute, and answers."""
+"""The server without HTTP: admits requests, tokenizes, hands rows to the threads that compute, and answers."""
 
 import asyncio
 import logging
@@ -15,10 +15,10 @@ from offramp.serving import refusals
 from offramp.serving.audits import Auditor
 from offramp.serving.computing import Computer
 from offramp.serving.costs import costs_of
-from offramp.serving.desk import TOKENISED, Desk, Waiting
+from offramp.serving.desk import TOKENIZED, Desk, Waiting
 from offramp.serving.jobs import Job
 from offramp.serving.metrics import Metrics
-from offramp.serving.operating import InForce, Point
+from offramp.serving.operating import InForce, NamedRule
 from offramp.serving.pace import Pace
 from offramp.serving.scheduler import Limits, Scheduler
 from offramp.serving.settings import Settings
@@ -45,7 +45,7 @@ class Ask:
 
     texts: Sequence[str]
     text_pairs: Sequence[str] | None
-    point: Point | None
+    point: NamedRule | None
     top_k: int | None
     timeout: float
 
@@ -58,13 +58,13 @@ class Answered:
         predictions: one for each text, in order.
         point: where the texts left.
         degraded: some left earlier than they would have without load.
-        tokenising, queued, computed, total: seconds.
+        tokenizing, queued, computed, total: seconds.
     """
 
     predictions: Predictions
-    point: Point
+    point: NamedRule
     degraded: bool
-    tokenising: float
+    tokenizing: float
     queued: float
     computed: float
     total: float
@@ -107,7 +107,7 @@ class Core:
         self._changed = threading.Condition()
         self._threads = ComputeThreads(self._computers, self.desk, self._changed, metrics, clock)
         self._open: set[asyncio.Future[Job]] = set()
-        self._tokeniser = ThreadPoolExecutor(1, "tokeniser")
+        self._tokenizer = ThreadPoolExecutor(1, "tokenizer")
 
     @property
     def alive(self) -> bool:
@@ -140,7 +140,7 @@ class Core:
     def stop(self) -> None:
         """Ends the threads; requests that are still open get a refusal."""
         self._threads.stop()
-        self._tokeniser.shutdown(cancel_futures=True)
+        self._tokenizer.shutdown(cancel_futures=True)
         for future in self._open:
             if not future.done():
                 future.set_exception(refusals.stopping())
@@ -185,16 +185,16 @@ class Core:
         return ticket
 
     async def _job_done(self, ask: Ask, ticket: "_Ticket", began: float) -> Job:
-        """Has a request tokenised, in parts, and waits for its job to be done."""
+        """Has a request tokenized, in parts, and waits for its job to be done."""
         loop = asyncio.get_running_loop()
-        starts = range(0, ticket.texts, TOKENISED)
-        parts = [await loop.run_in_executor(self._tokeniser, self._read, ask, start) for start in starts[:-1]]
-        self._tokeniser.submit(self._hand_over, ask, ticket, parts, starts[-1], began, loop)
+        starts = range(0, ticket.texts, TOKENIZED)
+        parts = [await loop.run_in_executor(self._tokenizer, self._read, ask, start) for start in starts[:-1]]
+        self._tokenizer.submit(self._hand_over, ask, ticket, parts, starts[-1], began, loop)
         return await ticket.future
 
     def _read(self, ask: Ask, start: int) -> Any:
-        """Tokenises some of the texts; in the tokeniser's thread, where it holds up nobody else."""
-        stop = start + TOKENISED
+        """Tokenizes some of the texts; in the tokenizer's thread, where it holds up nobody else."""
+        stop = start + TOKENIZED
         return self._first.read(ask.texts[start:stop], None if ask.text_pairs is None else ask.text_pairs[start:stop])
 
     def _hand_over(
@@ -206,7 +206,7 @@ class Core:
         began: float,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Tokenises the last texts of a request and lets its rows wait; in the tokeniser's thread."""
+        """Tokenizes the last texts of a request and lets its rows wait; in the tokenizer's thread."""
 
         def done(job: Job | None, error: Exception | None) -> None:
             loop.call_soon_threadsafe(_resolve, ticket.future, job, error)
@@ -217,12 +217,12 @@ class Core:
         try:
             job = self._job(ask, self._first.joined([*parts, self._read(ask, start)]), began, done)
         except Exception as error:
-            logger.exception("tokenising failed")
+            logger.exception("tokenizing failed")
             done(None, error)
             return
         with self._changed:
             now = self._clock()
-            self.desk.pace.tokenised_in(ticket.texts - start, now - began_last)
+            self.desk.pace.tokenized_in(ticket.texts - start, now - began_last)
             if not ticket.gone:
                 ticket.job = job
                 self.desk.add(job, now)
@@ -256,7 +256,7 @@ class Core:
             ),
             point=job.point or self.desk.in_force.point,
             degraded=job.degraded,
-            tokenising=max(0.0, job.arrived - began),
+            tokenizing=max(0.0, job.arrived - began),
             queued=0.0 if job.begun is None else job.begun - job.arrived,
             computed=job.computed,
             total=now - began,
@@ -270,7 +270,7 @@ class _Ticket:
     Attributes:
         texts: how many it has.
         future: gets its job when that is done.
-        job: once its texts are tokenised.
+        job: once its texts are tokenized.
         gone: nobody waits any more.
     """
 

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from offramp.serving.audits import Auditor
-from offramp.serving.computing import Answer, Computed
+from offramp.serving.computing import Computed, RowAnswer
 from offramp.serving.costs import Costs
-from offramp.serving.jobs import Job, Row
+from offramp.serving.jobs import Job, TextRow
 from offramp.serving.operating import InForce
 from offramp.serving.pace import Pace
 from offramp.serving.scheduler import Scheduler, Step
 
-# Texts that are tokenised in one go, so that a small request does not wait for all of a large one.
-TOKENISED = 32
+# Texts that are tokenized in one go, so that a small request does not wait for all of a large one.
+TOKENIZED = 32
 # Waits from this share of the limit on say how well a wait of the limit's size is estimated.
 _NEAR = 0.25
 
@@ -54,7 +54,7 @@ class Desk:
         self.pace = pace
         self._scheduler = scheduler
         self._limit = limit
-        # Requests that are being tokenised, by their number of texts.
+        # Requests that are being tokenized, by their number of texts.
         self._coming: Counter[int] = Counter()
         # What each thread runs.
         self._running: dict[int, Step] = {}
@@ -64,16 +64,16 @@ class Desk:
     def wait(self, texts: int) -> float:
         """How long a new request of so many texts would wait until its last is begun, its own work not counted.
 
-        Requests that are being tokenised come before it, but no more of their texts than it has: the order is fair.
+        Requests that are being tokenized come before it, but no more of their texts than it has: the order is fair.
         """
         tokens = self._scheduler.ahead(texts * self.pace.tokens_a_row)
         tokens[0] += round(self._before(texts) * self.pace.tokens_a_row)
         for step in self._running.values():
             tokens[step.stage] += _tokens(step.rows)
-        return max(self.pace.seconds(tokens), self._before(max(texts, TOKENISED)) * self.pace.tokenising)
+        return max(self.pace.seconds(tokens), self._before(max(texts, TOKENIZED)) * self.pace.tokenizing)
 
     def _before(self, texts: int) -> int:
-        """Texts that are being tokenised, of each request as many as the given number at most."""
+        """Texts that are being tokenized, of each request as many as the given number at most."""
         return sum(requests * min(size, texts) for size, requests in self._coming.items())
 
     def admit(self, texts: int) -> float | None:
@@ -97,7 +97,7 @@ class Desk:
         self.withdraw(len(job.texts))
         job.arrived, job.begin_by = now, now + self._limit
         job.expected = self.wait(1)
-        self.pace.tokenised(len(job.texts), int(job.tokens.sum()))
+        self.pace.tokenized(len(job.texts), int(job.tokens.sum()))
         self._scheduler.add(job, job.rows(), now)
 
     def overdue(self, now: float) -> Sequence[Job]:
@@ -153,11 +153,11 @@ class Desk:
         return Waiting(self._scheduler.depth(), self._scheduler.oldest(now), self._scheduler.audits())
 
 
-def _tokens(rows: Iterable[Row]) -> int:
+def _tokens(rows: Iterable[TextRow]) -> int:
     """Tokens of rows, padding not included."""
     return sum(row.length for row in rows)
 
 
-def _answer(answer: Answer) -> bool:
+def _answer(answer: RowAnswer) -> bool:
     """Notes an answer; tells whether it was its job's last."""
     return answer.row.job.answer(answer.row.position, answer.exit, answer.probabilities)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offramp.engine.steps import InFlight
 from offramp.policy import ExitRule
-from offramp.serving.operating import Mode, Point
+from offramp.serving.operating import Mode, NamedRule
 
 
 @dataclass(eq=False, slots=True)
@@ -39,7 +39,7 @@ class Job:
     text_pairs: Sequence[str] | None
     read: Any
     labels: int
-    point: Point | None
+    point: NamedRule | None
     deadline: float
     done: Callable[["Job", Exception | None], None]
     begin_by: float = float("inf")
@@ -64,7 +64,7 @@ class Job:
         self.open = len(self.texts)
         self.asked = self.point is not None
 
-    def begin(self, row: "Row", in_force: Point, mode: Mode, now: float) -> None:
+    def begin(self, row: "TextRow", in_force: NamedRule, mode: Mode, now: float) -> None:
         """Settles where a row leaves, when its first stage is begun."""
         if self.begun is None:
             self.begun = now
@@ -78,11 +78,11 @@ class Job:
         """Whether it has waited for longer than allowed to be begun."""
         return self.begun is None and self.begin_by <= now
 
-    def rows(self) -> list["Row"]:
+    def rows(self) -> list["TextRow"]:
         """Its texts, ready to be scheduled."""
-        return [Row(self, place, length, (self.read, place)) for place, length in enumerate(self.tokens.tolist())]
+        return [TextRow(self, place, length, (self.read, place)) for place, length in enumerate(self.tokens.tolist())]
 
-    def alone(self, position: int, point: Point, done: Callable[["Job", Exception | None], None]) -> "Job":
+    def alone(self, position: int, point: NamedRule, done: Callable[["Job", Exception | None], None]) -> "Job":
         """A job for one of its texts, that leaves at a point of its own; nobody waits for it."""
         here = slice(position, position + 1)
         pairs = None if self.text_pairs is None else self.text_pairs[here]
@@ -97,7 +97,7 @@ class Job:
 
 
 @dataclass(eq=False, slots=True)
-class Row:
+class TextRow:
     """A text on its way.
 
     Attributes:

@@ -28,7 +28,7 @@ def _trim() -> Callable[[int], int] | None:
 
 
 class Memory:
-    """Gives memory back to the system that batches of ever other sizes have left behind."""
+    """Gives memory back to the system that batches of ever other sizes have left unused."""
 
     def __init__(self) -> None:
         self._trim = _trim()

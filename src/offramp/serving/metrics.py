@@ -15,7 +15,7 @@ class Metrics:
     """Counters, histograms and gauges of one server, in a registry of their own.
 
     Args:
-        exits: what each exit is called; their metrics are labelled so.
+        exits: what each exit is called; their metrics are labeled so.
     """
 
     def __init__(self, exits: Sequence[str]) -> None:

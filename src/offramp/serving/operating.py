@@ -28,7 +28,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Point:
+class NamedRule:
     """A rule with a name to show.
 
     Attributes:
@@ -44,7 +44,7 @@ class Point:
     tuned: OperatingPoint | None = None
 
 
-def default_point(classifier: Classifier, threshold: float | None, at: str | None) -> Point:
+def default_point(classifier: Classifier, threshold: float | None, at: str | None) -> NamedRule:
     """The point that a server uses where nothing else is asked for; as :meth:`Classifier.exit_rule` chooses it.
 
     Raises:
@@ -54,12 +54,12 @@ def default_point(classifier: Classifier, threshold: float | None, at: str | Non
     name = classifier.points.default if at is None and threshold is None else at
     if name is not None:
         tuned = classifier.operating_point(name)
-        return Point(name, tuned.rule, rule_in_words(tuned.rule), tuned)
+        return NamedRule(name, tuned.rule, rule_in_words(tuned.rule), tuned)
     value = DEFAULT_THRESHOLD if threshold is None else threshold
-    return Point(f"{value:g}", rule, f"confidence at least {value:.4g}")
+    return NamedRule(f"{value:g}", rule, f"confidence at least {value:.4g}")
 
 
-def named_point(classifier: Classifier, name: str) -> Point:
+def named_point(classifier: Classifier, name: str) -> NamedRule:
     """The point that an option means: the name of an operating point, or a threshold.
 
     Raises:
@@ -71,10 +71,10 @@ def named_point(classifier: Classifier, name: str) -> Point:
     return default_point(classifier, None, name)
 
 
-def full_depth(problem: Problem) -> Point:
+def full_depth(problem: Problem) -> NamedRule:
     """Where no text leaves early."""
     criterion = Confidence(problem)
-    return Point("full depth", Threshold(criterion.knob(1).full_depth, criterion), "full depth")
+    return NamedRule("full depth", Threshold(criterion.knob(1).full_depth, criterion), "full depth")
 
 
 class InForce:
@@ -87,7 +87,7 @@ class InForce:
         safe: after an alarm, and then load changes nothing any more; None to go on.
     """
 
-    def __init__(self, normal: Point, degraded: Point | None, above: float, safe: Point | None) -> None:
+    def __init__(self, normal: NamedRule, degraded: NamedRule | None, above: float, safe: NamedRule | None) -> None:
         self._points = {Mode.NORMAL: normal}
         if degraded is not None:
             self._points[Mode.DEGRADED] = degraded
@@ -97,7 +97,7 @@ class InForce:
         self.mode = Mode.NORMAL
 
     @property
-    def point(self) -> Point:
+    def point(self) -> NamedRule:
         """The point in force now."""
         return self._points[self.mode]
 
@@ -113,7 +113,7 @@ class InForce:
         return self.mode
 
 
-def check_floor(normal: Point, degraded: Point | None) -> None:
+def check_floor(normal: NamedRule, degraded: NamedRule | None) -> None:
     """Refuses to degrade to where the server is already.
 
     Raises:

@@ -41,7 +41,7 @@ class Pace:
         # Until something is known, every row goes to the end.
         self._came, self._stayed = [_TOKENS] * stages, [_TOKENS] * stages
         self._rows, self._tokens = 1.0, 30.0
-        self._tokenising = 0.0
+        self._tokenizing = 0.0
         self._caution = _CAUTION
 
     @property
@@ -50,18 +50,18 @@ class Pace:
         return self._tokens / self._rows
 
     @property
-    def tokenising(self) -> float:
-        """Seconds that the tokeniser takes for a text."""
-        return self._tokenising
+    def tokenizing(self) -> float:
+        """Seconds that the tokenizer takes for a text."""
+        return self._tokenizing
 
-    def tokenised(self, rows: int, tokens: int) -> None:
+    def tokenized(self, rows: int, tokens: int) -> None:
         """Takes the size of a request."""
         self._rows = _FORGET * self._rows + rows
         self._tokens = _FORGET * self._tokens + tokens
 
-    def tokenised_in(self, rows: int, seconds: float) -> None:
-        """Takes the time of the tokeniser."""
-        self._tokenising += (1 - _FORGET) * (seconds / rows - self._tokenising)
+    def tokenized_in(self, rows: int, seconds: float) -> None:
+        """Takes the time of the tokenizer."""
+        self._tokenizing += (1 - _FORGET) * (seconds / rows - self._tokenizing)
 
     def stayed(self, stage: int, tokens: int, staying: int) -> None:
         """Takes how many of the tokens of a step go on to the next stage."""

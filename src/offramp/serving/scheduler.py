@@ -1,6 +1,6 @@
 """What to compute next: a state machine without threads, clocks or tensors, so that every case can be tested.
 
-Rows join at the first stage whenever a batch is made up, leave at any exit, and in between wait behind it for the next
+Rows join at the first stage whenever a batch is made up, leave at any exit, and in between wait after it for the next
 stage. The server is never idle while a row waits. Where several stages have rows, the deepest goes first, so that what
 was begun is ended; unless it pays to let its rows wait for company (:meth:`Lane._waits`).
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.serving.costs import Costs
-from offramp.serving.jobs import Job, Row
+from offramp.serving.jobs import Job, TextRow
 from offramp.serving.shapes import Shapes
 
 # Rows looked at to make up a batch of similar lengths.
@@ -34,7 +34,7 @@ class Step:
     """
 
     stage: int
-    rows: Sequence[Row]
+    rows: Sequence[TextRow]
     length: int
     audit: bool = False
 
@@ -64,15 +64,15 @@ class Lane:
         self._shapes = shapes
         self._costs = costs
         self._limits = limits
-        self._waiting: list[list[Row]] = [[] for _ in range(stages)]
+        self._waiting: list[list[TextRow]] = [[] for _ in range(stages)]
 
-    def add(self, stage: int, rows: Iterable[Row], now: float) -> None:
+    def add(self, stage: int, rows: Iterable[TextRow], now: float) -> None:
         """Lets rows wait for a stage."""
         for row in rows:
             row.since = now
             insort(self._waiting[stage], row, key=_tag)
 
-    def waiting(self, stage: int = 0) -> Sequence[Row]:
+    def waiting(self, stage: int = 0) -> Sequence[TextRow]:
         """Rows that wait for a stage."""
         return self._waiting[stage]
 
@@ -85,7 +85,7 @@ class Lane:
         """Jobs that have waited too long to be begun."""
         return {row.job for row in self._waiting[0][:_WINDOW] if row.job.overdue(now)}
 
-    def stages(self) -> Sequence[Sequence[Row]]:
+    def stages(self) -> Sequence[Sequence[TextRow]]:
         """Rows that wait for each stage."""
         return self._waiting
 
@@ -109,9 +109,9 @@ class Lane:
                 self._waiting[stage] = [row for row in rows if row.job.deadline > now]
 
     def _waits(self, stage: int, now: float) -> bool:
-        """Whether the rows behind an exit should wait for company.
+        """Whether the rows after an exit should wait for company.
 
-        To run them later with others saves the fixed cost of one step, and everybody behind them gains that; it costs
+        To run them later with others saves the fixed cost of one step, and everybody after them gains that; it costs
         each of them the time of the step that goes first. Rows that fill a batch, or have waited for long, do not wait.
 
         Source: the idea of a profit test is that of DREX (2025); here it weighs summed waiting times.
@@ -179,7 +179,7 @@ class Scheduler:
     own request has before it.
 
     Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996, §2, with another virtual time: theirs, the
-    tag of what is begun, would stand still while new requests keep coming, and rows behind it would wait for ever.
+    tag of what is begun, would stand still while new requests keep coming, and rows after it would wait for ever.
     """
 
     def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: Limits) -> None:
@@ -187,7 +187,7 @@ class Scheduler:
         self._audits = Lane(stages, shapes, costs, Limits(limits.seconds / 4, limits.wait))
         self._virtual = 0.0
 
-    def add(self, job: Job, rows: Iterable[Row], now: float, *, audit: bool = False) -> None:
+    def add(self, job: Job, rows: Iterable[TextRow], now: float, *, audit: bool = False) -> None:
         """Lets new rows wait for the first stage."""
         job.tag = max(job.tag, self._virtual)
         tagged = list(rows)
@@ -209,8 +209,8 @@ class Scheduler:
         step = self._audits.next(now)
         return None if step is None else replace(step, audit=True)
 
-    def stay(self, step: Step, rows: Iterable[Row], now: float) -> None:
-        """Lets rows that did not leave behind a step wait for the next stage."""
+    def stay(self, step: Step, rows: Iterable[TextRow], now: float) -> None:
+        """Lets rows that did not leave after a step wait for the next stage."""
         self._lane(step.audit).add(step.stage + 1, [row for row in rows if not row.job.gone], now)
 
     def ahead(self, tokens: float) -> list[int]:
@@ -244,5 +244,5 @@ class Scheduler:
         return self._audits if audit else self._requests
 
 
-def _tag(row: Row) -> float:
+def _tag(row: TextRow) -> float:
     return row.tag

@@ -68,7 +68,7 @@ class PredictRequest(Knobs):
         default=1, description="How many labels' probabilities each prediction holds; null for all."
     )
     timeout_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="Answer within this time or not at all; the server's own limit still holds."
+        default=None, description="RowAnswer within this time or not at all; the server's own limit still holds."
     )
 
 

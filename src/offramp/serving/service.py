@@ -14,7 +14,7 @@ from offramp.engine import Predictions
 from offramp.errors import InputError
 from offramp.serving.core import Answered, Ask, Core
 from offramp.serving.metrics import Metrics
-from offramp.serving.operating import Point, default_point, full_depth
+from offramp.serving.operating import NamedRule, default_point, full_depth
 from offramp.serving.refusals import gone, invalid, too_large
 from offramp.serving.schemas import Knobs
 from offramp.serving.settings import Settings
@@ -40,7 +40,7 @@ class Service:
     core: Core
     settings: Settings
     metrics: Metrics
-    _points: dict[float | str | None, Point] = field(default_factory=dict)
+    _points: dict[float | str | None, NamedRule] = field(default_factory=dict)
 
     async def answer(
         self,
@@ -87,7 +87,7 @@ class Service:
                 f"texts are cut to the {longest} tokens that the model reads, not to fewer; leave it out", field
             )
 
-    def point(self, knobs: Knobs) -> Point | None:
+    def point(self, knobs: Knobs) -> NamedRule | None:
         """Where a request wants its texts to leave; None for the operating point in force.
 
         Raises:
@@ -106,7 +106,7 @@ class Service:
             self._points[key] = self._find(knobs)
         return self._points[key]
 
-    def _find(self, knobs: Knobs) -> Point:
+    def _find(self, knobs: Knobs) -> NamedRule:
         if knobs.full_depth:
             return full_depth(self.core.classifier.problem)
         try:
@@ -173,7 +173,7 @@ def times(answered: Answered) -> Mapping[str, str]:
     """How long an answer took in milliseconds, in the headers that text-embeddings-inference has."""
     return {
         "x-total-time": f"{1000 * answered.total:.1f}",
-        "x-tokenization-time": f"{1000 * answered.tokenising:.1f}",
+        "x-tokenization-time": f"{1000 * answered.tokenizing:.1f}",
         "x-queue-time": f"{1000 * answered.queued:.1f}",
         "x-inference-time": f"{1000 * answered.computed:.1f}",
         "x-compute-tokens": str(int(answered.predictions.tokens.sum())),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from offramp.data import LabelledTexts, Texts
+from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError
 from offramp.files import replacing
 from offramp.model import LoadedModel, adopt
@@ -27,7 +27,7 @@ def run(job: AttachJob, folder: Path) -> None:
     check_new_exits(network.config.exits)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     train, dev = (_rows(model, texts) for texts in (job.data.train, job.data.dev))
-    weights = {"labelled": float(job.targets != "model"), "distill": float(job.targets != "labels")}
+    weights = {"labeled": float(job.targets != "model"), "distill": float(job.targets != "labels")}
     with replacing(folder) as new:
         new.mkdir()
         found = fit_on_states(
@@ -46,7 +46,7 @@ def run(job: AttachJob, folder: Path) -> None:
         write_folder(new, model, job, calibration, train, heads=network.heads[:-1], told=told)
 
 
-def _rows(model: LoadedModel, texts: LabelledTexts | Texts) -> Rows:
+def _rows(model: LoadedModel, texts: LabeledTexts | Texts) -> Rows:
     try:
         return rows_of(model, texts)
     except DataError as error:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from offramp.data import Columns, Data, LabelledTexts, Texts, read_labelled, read_texts
+from offramp.data import Columns, Data, LabeledTexts, Texts, read_labeled, read_texts
 from offramp.errors import OptionError
 from offramp.model.finding import check_classifier, check_exits
 from offramp.progress import OnProgress, unheard
@@ -27,7 +27,7 @@ class AttachJob:
     """
 
     model: str
-    data: TrainingData[LabelledTexts | Texts]
+    data: TrainingData[LabeledTexts | Texts]
     labels: tuple[str, ...] | None
     architecture: Architecture
     targets: Targets
@@ -84,7 +84,7 @@ def attach(
             (self-distillation: FastBERT, Liu et al., ACL 2020); ``labels``; or ``both``.
         labels: label names in the order of the classifier's outputs; by default those of its configuration.
         architecture: where exits sit, and what they are; the last is always the classifier's own head.
-        fit: optimisation settings.
+        fit: optimization settings.
         seed: makes everything random repeatable.
         overwrite: replace an existing model folder.
         on_progress: is told what is being done, how many of how many parts.
@@ -105,8 +105,8 @@ def attach(
         raise OptionError(f"layers is {architecture.layers}, but a classifier keeps all of its layers; leave that out")
     check_output(folder, overwrite)
     check_exits(check_classifier(model, labels), architecture.exits, own_head=True)
-    read: Callable[[Data], LabelledTexts | Texts]
-    read = partial(read_texts if targets == "model" else read_labelled, columns=columns)
+    read: Callable[[Data], LabeledTexts | Texts]
+    read = partial(read_texts if targets == "model" else read_labeled, columns=columns)
     job = AttachJob(
         model=model,
         data=gathered(read(data), dev, read, seed, models=[model], same_split=targets != "model"),

@@ -59,7 +59,7 @@ _TARGETS = {
     "both": "labels and what the classifier believes at full depth",
 }
 _MEANING = """
-There were no labels: an exit's confidence says how likely the classifier at full depth is to agree. On labelled texts,
+There were no labels: an exit's confidence says how likely the classifier at full depth is to agree. On labeled texts,
 `offramp calibrate` makes it say how likely the prediction is to be right.
 """
 

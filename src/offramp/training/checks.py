@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offramp.data import Data, LabelledTexts, Texts, check_dev_fraction
+from offramp.data import Data, LabeledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
 from offramp.errors import DataError, OptionError
 from offramp.files import check_folder_readable, check_replaceable, is_there
@@ -100,7 +100,7 @@ def check_layers(model: "LoadedModel", regime: Regime) -> None:
 
 
 def fitted_before(
-    name: str, train: LabelledTexts | Texts, dev: LabelledTexts | Texts, *, same_split: bool
+    name: str, train: LabeledTexts | Texts, dev: LabeledTexts | Texts, *, same_split: bool
 ) -> list[SeenRows]:
     """What a model that teaches or is where training starts was fitted to; the dev rows must not be.
 

@@ -43,7 +43,7 @@ class Course:
 
     Attributes:
         train: rows with their labels; so are those of ``dev``.
-        taught: rows of the phases that distill: those of ``train``, unlabelled ones, and what a teacher believes.
+        taught: rows of the phases that distill: those of ``train``, unlabeled ones, and what a teacher believes.
         place: folder for what a resumed run needs.
     """
 

@@ -7,17 +7,17 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from offramp.calibration import Problem
-from offramp.data import Data, LabelledTexts, Texts, check_disjoint, split_off_dev
+from offramp.data import Data, LabeledTexts, Texts, check_disjoint, split_off_dev
 from offramp.data.seen import SeenRows
-from offramp.data.unlabelled import split_off_texts
+from offramp.data.unlabeled import split_off_texts
 from offramp.training.architecture import Architecture
 from offramp.training.checks import fitted_before
 from offramp.training.listening import Listener
 from offramp.training.recipe import Recipe
 from offramp.training.regimes import Regime
 
-AnyTexts = TypeVar("AnyTexts", bound=LabelledTexts | Texts)
-AnyTexts_co = TypeVar("AnyTexts_co", bound=LabelledTexts | Texts, covariant=True)
+AnyTexts = TypeVar("AnyTexts", bound=LabeledTexts | Texts)
+AnyTexts_co = TypeVar("AnyTexts_co", bound=LabeledTexts | Texts, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,24 +27,24 @@ class TrainingData(Generic[AnyTexts_co]):
     Attributes:
         train: what the network is fitted to.
         dev: what chooses the epoch and the temperatures.
-        unlabelled: what it is fitted to beside ``train``.
+        unlabeled: what it is fitted to beside ``train``.
         before: what the models that it starts from or learns from were fitted to.
     """
 
     train: AnyTexts_co
     dev: AnyTexts_co
-    unlabelled: Texts | None = None
+    unlabeled: Texts | None = None
     before: tuple[SeenRows, ...] = ()
 
     @property
-    def fitted(self) -> list[LabelledTexts | Texts]:
+    def fitted(self) -> list[LabeledTexts | Texts]:
         """All that the network is fitted to: the rows of ``train``, and then those without labels."""
-        return [self.train, *([] if self.unlabelled is None else [self.unlabelled])]
+        return [self.train, *([] if self.unlabeled is None else [self.unlabeled])]
 
     @property
-    def parts(self) -> dict[str, LabelledTexts | Texts]:
+    def parts(self) -> dict[str, LabeledTexts | Texts]:
         """All there are, by name."""
-        named = {"train": self.train, "unlabelled": self.unlabelled, "dev": self.dev}
+        named = {"train": self.train, "unlabeled": self.unlabeled, "dev": self.dev}
         return {name: rows for name, rows in named.items() if rows is not None}
 
     @property
@@ -78,7 +78,7 @@ class TrainingJob:
     """
 
     model: str
-    data: TrainingData[LabelledTexts]
+    data: TrainingData[LabeledTexts]
     labels: tuple[str, ...]
     architecture: Architecture
     regime: Regime
@@ -119,7 +119,7 @@ def gathered(
     seed: int,
     *,
     models: Sequence[str],
-    unlabelled: Texts | None = None,
+    unlabeled: Texts | None = None,
     same_split: bool,
 ) -> TrainingData[AnyTexts]:
     """The texts of a training, with dev rows that nothing else is or was fitted to.
@@ -137,12 +137,12 @@ def gathered(
     before = [seen for name in models for seen in fitted_before(name, train, held_out, same_split=same_split)]
     # Rows that were split off may repeat what is left: that is how such texts come.
     apart = [] if isinstance(dev, float | int) else [train]
-    check_disjoint(held_out, [*apart, *([] if unlabelled is None else [unlabelled])])
-    return TrainingData(train=train, dev=held_out, unlabelled=unlabelled, before=tuple(before))
+    check_disjoint(held_out, [*apart, *([] if unlabeled is None else [unlabeled])])
+    return TrainingData(train=train, dev=held_out, unlabeled=unlabeled, before=tuple(before))
 
 
 def _split(rows: AnyTexts, fraction: float, seed: int) -> tuple[AnyTexts, AnyTexts]:
     if isinstance(rows, Texts):
         return cast("tuple[AnyTexts, AnyTexts]", split_off_texts(rows, fraction, seed))
-    split = split_off_dev(cast("LabelledTexts", rows), fraction, seed)
+    split = split_off_dev(cast("LabeledTexts", rows), fraction, seed)
     return cast("tuple[AnyTexts, AnyTexts]", (split.train, split.dev))

@@ -26,7 +26,7 @@ class Phase:
         weights: of the exits' losses, taken in turn from step to step, (turns, exits). 0 leaves an exit out.
         flow: how gradients flow back through the layers; None leaves the encoder as it is and trains the exits alone.
         share: of the epochs.
-        labelled: weight of the labels.
+        labeled: weight of the labels.
         distill: weight of the distillation, from a teacher or the last exit.
         consistent: whether rows are weighted by where they are likely to leave.
     """
@@ -34,7 +34,7 @@ class Phase:
     weights: tuple[tuple[float, ...], ...]
     flow: GradientFlow | None
     share: float = 1.0
-    labelled: float = 1.0
+    labeled: float = 1.0
     distill: float = 0.0
     consistent: bool = False
 
@@ -103,13 +103,13 @@ def phase_loss(
     progress: float,
     teacher: Tensor | None = None,
 ) -> Tensor:
-    """What one step of a phase minimises.
+    """What one step of a phase minimizes.
 
     Args:
         exit_logits: (rows, exits, labels).
         labels: class indices (rows,), or 0/1 (rows, labels); ``UNLABELLED`` where there is none.
         step: number of the step, from 0.
-        progress: share of the phase that is behind it.
+        progress: share of the phase that is over.
         teacher: what a teacher says of the rows, (rows, labels) of logits.
     """
     row_weights = None
@@ -120,7 +120,7 @@ def phase_loss(
         labels,
         problem_type,
         weights=phase.turn(step),
-        labelled=phase.labelled,
+        labeled=phase.labeled,
         distill=phase.distill,
         row_weights=row_weights,
         teacher=teacher,

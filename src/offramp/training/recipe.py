@@ -32,7 +32,7 @@ def _one_of(name: str, value: str, valid: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Optimisation settings. ``None`` as ``head_learning_rate`` or ``dropout`` is the encoder's own.
+    """Optimization settings. ``None`` as ``head_learning_rate`` or ``dropout`` is the encoder's own.
 
     Raises:
         OptionError: a value is out of range.

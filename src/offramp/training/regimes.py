@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from offramp.data import LabelledTexts, Texts
+from offramp.data import LabeledTexts, Texts
 from offramp.errors import OptionError
 
 Name = Literal["joint", "weighted", "frozen", "mixed", "sweet", "alternating"]
@@ -52,7 +52,7 @@ class Regime:
     distill: Annotated[float, "weight of what a teacher or the last exit believes as a target; 0 = labels alone"] = 0.0
     teacher: Annotated[str | None, "fine-tuned classifier that teaches through distill: folder or hub id"] = None
     unlabeled: Annotated[
-        str | Path | LabelledTexts | Texts | None,
+        str | Path | LabeledTexts | Texts | None,
         "more texts, which teach through distill: a source as that of the others",
     ] = None
     consistent: Annotated[bool, "weigh a row most at the exit where it is likely to leave (COSEE)"] = False

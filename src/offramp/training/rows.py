@@ -1,4 +1,4 @@
-"""Tokenised rows to learn from, and the order in which they come."""
+"""Tokenized rows to learn from, and the order in which they come."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from offramp.calibration import Problem
-from offramp.data import LabelledTexts, Texts, encode_labels
+from offramp.data import LabeledTexts, Texts, encode_labels
 from offramp.model import LoadedModel
 from offramp.model.encoding import Encoded, encode, joined
 from offramp.model.losses import UNLABELLED
@@ -22,7 +22,7 @@ _BATCHES_IN_POOL = 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Tokenised rows and what they teach.
+    """Tokenized rows and what they teach.
 
     Attributes:
         targets: class indices (rows,) or 0/1 (rows, labels); ``UNLABELLED`` where there is none.
@@ -34,7 +34,7 @@ class Rows:
     beliefs: NDArray[np.float32] | None = None
 
 
-def rows_of(model: LoadedModel, texts: LabelledTexts | Texts) -> Rows:
+def rows_of(model: LoadedModel, texts: LabeledTexts | Texts) -> Rows:
     """Texts as a model reads them, with their labels if they have any.
 
     Raises:
@@ -47,8 +47,8 @@ def rows_of(model: LoadedModel, texts: LabelledTexts | Texts) -> Rows:
     return Rows(encoded, encode_labels(texts, config.labels, multi_label=several))
 
 
-def with_unlabelled(train: Rows, more: Encoded) -> Rows:
-    """The labelled rows, and behind them others."""
+def with_unlabeled(train: Rows, more: Encoded) -> Rows:
+    """The labeled rows, and after them others."""
     unknown = np.full((len(more), *train.targets.shape[1:]), UNLABELLED, train.targets.dtype)
     return Rows(joined(train.encoded, more), np.concatenate([train.targets, unknown]))
 

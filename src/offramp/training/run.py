@@ -1,9 +1,9 @@
-"""From labelled text to a calibrated model folder."""
+"""From labeled text to a calibrated model folder."""
 
 from functools import partial
 from pathlib import Path
 
-from offramp.data import Columns, Data, check_trainable, encode_labels, read_labelled, read_texts
+from offramp.data import Columns, Data, check_trainable, encode_labels, read_labeled, read_texts
 from offramp.model.finding import check_checkpoint, check_classifier, check_exits
 from offramp.training.architecture import Architecture
 from offramp.training.checks import check_numbers, check_output, check_trackers
@@ -30,7 +30,7 @@ def train(
     overwrite: bool = False,
     listener: Listener | None = None,
 ) -> TrainingSummary:
-    """Fine-tunes an encoder with exits on labelled texts, calibrates it on dev data and writes the model folder.
+    """Fine-tunes an encoder with exits on labeled texts, calibrates it on dev data and writes the model folder.
 
     By default all exits are trained jointly (Schwartz et al. 2020, §3). The epoch and the trial with the best dev
     accuracy, mean over exits, are kept. Until the folder is complete, everything needed to go on after an interruption
@@ -38,15 +38,15 @@ def train(
 
     Args:
         model: the encoder, or a model whose encoder training starts from: a folder or a hub id.
-        data: labelled texts: a csv, tsv, jsonl or parquet file, a folder, a hub id, or data in memory; see
+        data: labeled texts: a csv, tsv, jsonl or parquet file, a folder, a hub id, or data in memory; see
             :func:`offramp.data.read_rows`.
         output: the model folder to write.
-        dev: labelled texts, as ``data``, to choose the best epoch and fit temperatures on; or the share of ``data``
+        dev: labeled texts, as ``data``, to choose the best epoch and fit temperatures on; or the share of ``data``
             that is split off for that, stratified and seeded.
         columns: names of the columns of all texts that have any.
         architecture: where exits sit, and what they are; by default four linear ones.
         regime: how the exits are taught; by default jointly, by the labels alone.
-        recipe: optimisation settings; in regime ``frozen`` those of the encoder and its last exit, while the others are
+        recipe: optimization settings; in regime ``frozen`` those of the encoder and its last exit, while the others are
             fitted by an :class:`~offramp.training.ExitFit`.
         seed: makes everything random repeatable.
         resume: go on with the unfinished run of the same command.
@@ -73,15 +73,15 @@ def train(
     workplace = workplace_of(folder)
     check_workplace(workplace, resume)
     listener.on_progress("reading texts", 0, None)
-    rows = read_labelled(data, columns)
+    rows = read_labeled(data, columns)
     check_trainable(rows)
     texts = gathered(
         rows,
         dev,
-        partial(read_labelled, columns=columns),
+        partial(read_labeled, columns=columns),
         seed,
         models=[model, *([] if regime.teacher in (None, model) else [regime.teacher])],
-        unlabelled=None if regime.unlabeled is None else read_texts(regime.unlabeled, columns),
+        unlabeled=None if regime.unlabeled is None else read_texts(regime.unlabeled, columns),
         same_split=True,
     )
     labels = rows.label_names()

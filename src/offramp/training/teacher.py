@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from offramp import environment
 from offramp.calibration import Problem
-from offramp.data import LabelledTexts, Texts
+from offramp.data import LabeledTexts, Texts
 from offramp.errors import BackboneError, OptionError, first_line
 from offramp.files import replacing
 from offramp.model import FineTuned, open_classifier
@@ -59,7 +59,7 @@ class Teacher:
             )
         return cls(classifier, tuple(known.index(label) for label in labels))
 
-    def check(self, rows: LabelledTexts) -> None:
+    def check(self, rows: LabeledTexts) -> None:
         """Asks about the first rows, so that what fails at all fails at once.
 
         Raises:
@@ -89,9 +89,9 @@ class Teacher:
         return found[:, list(self.order)]
 
     def kept_logits(
-        self, parts: Sequence[LabelledTexts | Texts], file: Path, *, bf16: bool, on_rows: Callable[[int, int], None]
+        self, parts: Sequence[LabeledTexts | Texts], file: Path, *, bf16: bool, on_rows: Callable[[int, int], None]
     ) -> NDArray[np.float32]:
-        """What it says of the texts of all parts, one behind the other, from a file; asked for if there is none.
+        """What it says of the texts of all parts, one after the other, from a file; asked for if there is none.
 
         Args:
             parts: all of single texts, or all of pairs.

@@ -304,7 +304,7 @@ class _CheckpointByTime(TrainerCallback):
         self._saved = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        # Behind an epoch's last step a checkpoint comes anyway, with the dev accuracy. From one without it Trainer
+        # After an epoch's last step a checkpoint comes anyway, with the dev accuracy. From one without it Trainer
         # would go on to the next epoch, and this one would never be looked at.
         ends = state.global_step == state.max_steps or (state.epoch or 0.0) % 1 == 0
         # Processes whose clocks differ would disagree on when to save and wait for each other for ever.

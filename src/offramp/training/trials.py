@@ -21,7 +21,7 @@ from offramp.training.folder import calibrated, write_folder
 from offramp.training.job import TrainingJob, Trial
 from offramp.training.listening import Epoch
 from offramp.training.phases import phases_of
-from offramp.training.rows import rows_of, with_unlabelled
+from offramp.training.rows import rows_of, with_unlabeled
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Fit
 from offramp.training.unfinished import SETTINGS, discard, kept
@@ -102,16 +102,16 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
             new.mkdir()
             told = _told(trial, job, result)
             write_folder(new, model, job, calibration, course.train, heads=model.network.heads, told=told)
-        # With the optimiser's state they are several times as large as the model.
+        # With the optimizer's state they are several times as large as the model.
         for phase in place.glob("phase-*"):
             shutil.rmtree(phase, ignore_errors=True)
 
 
 def _course(trial: Trial, job: TrainingJob, model: LoadedModel, place: Path) -> Course:
     """What a trial trains on, as token ids."""
-    data, more = job.data, job.data.unlabelled
+    data, more = job.data, job.data.unlabeled
     train = rows_of(model, data.train)
-    taught = train if more is None else with_unlabelled(train, rows_of(model, more).encoded)
+    taught = train if more is None else with_unlabeled(train, rows_of(model, more).encoded)
     return Course(job=job, trial=trial, train=train, dev=rows_of(model, data.dev), taught=taught, place=place)
 
 

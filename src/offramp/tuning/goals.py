@@ -1,6 +1,6 @@
 """What a user asks for, as goals with names."""
 
-from offramp.data import LabelledTexts, Texts
+from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Goal, Method, Risk
 
@@ -65,7 +65,7 @@ def goals_of(
     return {point: at_most(Risk.DISAGREEMENT, target) for point, target in DEFAULT_POINTS.items()}
 
 
-def check_labels(goals: dict[str, Goal], rows: LabelledTexts | Texts) -> None:
+def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:
     """Makes sure that there are labels where a goal needs them.
 
     Raises:

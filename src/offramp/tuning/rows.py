@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from offramp.calibration import Calibration
-from offramp.data import LabelledTexts, Texts, check_unseen, is_point
+from offramp.data import LabeledTexts, Texts, check_unseen, is_point
 from offramp.data.seen import FITTING
 from offramp.errors import OptionError
 from offramp.evaluation import Request, check_enough, measure_stages
@@ -21,7 +21,7 @@ REPEATS = 5
 _LEAST_TIMED = 32
 
 
-def check_unused(rows: LabelledTexts | Texts, uses: Mapping[str, float], *, split: bool) -> None:
+def check_unused(rows: LabeledTexts | Texts, uses: Mapping[str, float], *, split: bool) -> None:
     """Makes sure that the model was neither trained nor calibrated on the rows.
 
     Args:
@@ -44,12 +44,12 @@ class Refitted:
     """A classifier with new temperatures, the rows they were fitted to, and the other rows with their answers."""
 
     classifier: "Classifier"
-    fitted: LabelledTexts | Texts
-    rest: LabelledTexts | Texts
+    fitted: LabeledTexts | Texts
+    rest: LabeledTexts | Texts
     answers: ExitAnswers
 
 
-def refit(classifier: "Classifier", rows: LabelledTexts | Texts, answers: ExitAnswers, seed: int) -> Refitted:
+def refit(classifier: "Classifier", rows: LabeledTexts | Texts, answers: ExitAnswers, seed: int) -> Refitted:
     """Fits the temperatures anew to one random half of the rows, as they were fitted: to labels or to the last exit.
 
     Raises:
@@ -81,7 +81,7 @@ class Measured:
     rows: int
 
 
-def measure(classifier: "Classifier", rows: LabelledTexts | Texts, answers: ExitAnswers, seconds: float) -> Measured:
+def measure(classifier: "Classifier", rows: LabeledTexts | Texts, answers: ExitAnswers, seconds: float) -> Measured:
     """Measures the stages on rows at even distances from the shortest to the longest, for about some seconds."""
     tokens = answers.tokens
     everyone_to_the_end = np.full(len(tokens), len(answers.layers) - 1)

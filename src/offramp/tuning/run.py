@@ -10,7 +10,7 @@ import numpy as np
 
 from offramp import environment
 from offramp.backends import AUTOMATIC, Engine, Runtime
-from offramp.data import Columns, Data, LabelledTexts, Texts, read_any
+from offramp.data import Columns, Data, LabeledTexts, Texts, read_any
 from offramp.engine import answers_of, check_model, check_rows, open_model
 from offramp.engine.choosing import check_unloaded, processor_of
 from offramp.errors import CheckFailed, OptionError
@@ -304,12 +304,12 @@ def _describe_model(folder: Path | None, classifier: "Classifier") -> dict[str, 
     }
 
 
-def _describe_data(rows: LabelledTexts | Texts, answers: ExitAnswers, uses: Mapping[str, float]) -> dict[str, Any]:
+def _describe_data(rows: LabeledTexts | Texts, answers: ExitAnswers, uses: Mapping[str, float]) -> dict[str, Any]:
     return {
         "source": rows.source,
         "rows": len(rows),
         "fingerprint": rows.fingerprint,
-        "labelled": answers.targets is not None,
+        "labeled": answers.targets is not None,
         "blank": rows.blank,
         "truncated": int(answers.truncated.sum()),
         "mean_tokens": float(answers.tokens.mean()),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp.backends import Engine, Runtime
-from offramp.data import LabelledTexts, Texts, point_of, remember, temperatures_of, uses_of
+from offramp.data import LabeledTexts, Texts, point_of, remember, temperatures_of, uses_of
 from offramp.engine import choose_engine, save_calibration
 from offramp.errors import OptionError
 from offramp.files import check_folder_writable
@@ -56,7 +56,7 @@ class Store:
             return read_operating_points(self.folder)
         return OperatingPoints() if self.classifier is None else self.classifier.points
 
-    def uses_of(self, rows: LabelledTexts | Texts) -> dict[str, float]:
+    def uses_of(self, rows: LabeledTexts | Texts) -> dict[str, float]:
         """What rows were used for before, as far as a folder tells."""
         return {} if self.folder is None else uses_of(self.folder, rows)
 
@@ -78,7 +78,7 @@ class Store:
         self,
         points: tuple[OperatingPoint, ...],
         default: str | None,
-        rows: LabelledTexts | Texts,
+        rows: LabeledTexts | Texts,
         refitted: Refitted | None,
     ) -> tuple[str, ...]:
         """Keeps new points, and drops those of this engine that no longer hold.

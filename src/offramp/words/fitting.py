@@ -1,4 +1,4 @@
-"""Fits a model of words to labelled texts, or to what another model says of texts."""
+"""Fits a model of words to labeled texts, or to what another model says of texts."""
 
 from collections.abc import Sequence
 

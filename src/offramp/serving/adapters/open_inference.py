@@ -70,7 +70,7 @@ class InferParameters(Knobs):
     """When a text leaves, and what Triton's and KServe's clients send besides."""
 
     binary_data_output: bool = Field(default=False, description="Whether outputs come in binary, after the JSON.")
-    timeout: Natural | None = Field(default=None, description="Answer within so many microseconds; 0 for no limit.")
+    timeout: Natural | None = Field(default=None, description="RowAnswer within so many microseconds; 0 for no limit.")
     priority: int | str | None = Field(default=None, description="Of no effect.")
     sequence_id: int | str | None = Field(default=None, description="Of no effect.")
     sequence_start: bool | None = Field(default=None, description="Of no effect.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from cascades import cascade_of
+from helpers.cascades import cascade_of
 from offramp.backends import Engine
 from offramp.calibration import Problem
 from offramp.engine.stages import StageOutput
@@ -18,7 +18,7 @@ from offramp.serving.computing import Computer
 from offramp.serving.costs import costs_of
 from offramp.serving.desk import Desk
 from offramp.serving.jobs import Job
-from offramp.serving.operating import InForce, Point
+from offramp.serving.operating import InForce, NamedRule
 from offramp.serving.pace import Pace
 from offramp.serving.scheduler import Limits, Scheduler
 from offramp.serving.shapes import Shapes
@@ -29,7 +29,8 @@ FIXED, PER_TOKEN = 0.002, 0.0001
 
 
 def point(threshold, name=None):
-    return Point(name or f"{threshold}", Threshold(threshold, Confidence(PROBLEM)), f"confidence at least {threshold}")
+    rule = Threshold(threshold, Confidence(PROBLEM))
+    return NamedRule(name or f"{threshold}", rule, f"confidence at least {threshold}")
 
 
 class Table(TensorStages):
@@ -72,9 +73,9 @@ class World:
     """Runs a desk. ``at(time, action)`` plans something; :meth:`run` goes on until nothing is left to do."""
 
     stages: Table
-    normal: Point = field(default_factory=lambda: point(0.7))
-    degraded: Point | None = None
-    safe: Point | None = None
+    normal: NamedRule = field(default_factory=lambda: point(0.7))
+    degraded: NamedRule | None = None
+    safe: NamedRule | None = None
     above: float = 0.05
     audit_share: float = 0.0
     expected: float | None = 0.1

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from benchmark_rows import benchmark_row
+from helpers.benchmark_rows import benchmark_row
 from offramp.benchmark import Benchmark, Spread
 from offramp.calibration import Problem
-from offramp.data import LabelledTexts
+from offramp.data import LabeledTexts
 from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
 from offramp.evaluation.constant import constant_answer
 from offramp.evaluation.exits import overthinking
@@ -126,7 +126,7 @@ def evaluation(
         *((point, leaving_at(known, index)) for index, point in enumerate((*truncated, full))),
     ]
     constant = constant_answer(known, labels)
-    shown = None if texts is None else LabelledTexts([texts] * rows, [texts] * rows, ["a"] * rows, 0, "toy")
+    shown = None if texts is None else LabeledTexts([texts] * rows, [texts] * rows, ["a"] * rows, 0, "toy")
     return Evaluation(
         schema=SCHEMA,
         date="2026-01-31",

@@ -18,15 +18,15 @@ from offramp.model.padding import Batch
 Feed = dict[str, NDArray[Any]]
 
 
-def quantise_for_openvino(graphs: Path, target: Path, layers: tuple[int, ...], batches: Sequence[Batch]) -> None:
-    """Quantises every graph that has layers with NNCF, as suits transformers, and writes it in OpenVINO's format.
+def quantize_for_openvino(graphs: Path, target: Path, layers: tuple[int, ...], batches: Sequence[Batch]) -> None:
+    """Quantizes every graph that has layers with NNCF, as suits transformers, and writes it in OpenVINO's format.
 
     An exit's own pooling and head stay as they are: they cost next to nothing, and what they say is compared with a
     threshold.
 
     Args:
         graphs: folder of the graphs in fp32.
-        target: folder for the quantised ones.
+        target: folder for the quantized ones.
         layers: number of layers run before each exit.
         batches: calibration texts.
 
@@ -42,7 +42,7 @@ def quantise_for_openvino(graphs: Path, target: Path, layers: tuple[int, ...], b
     for name, feeds in _feeds(OpenVinoStages(graphs, layers, precision="fp32", threads=None), batches).items():
         model = core.read_model(graphs / f"{name}.onnx")
         with _silent():
-            quantised = nncf.quantize(
+            quantized = nncf.quantize(
                 model,
                 nncf.Dataset(feeds),
                 subset_size=len(feeds),
@@ -50,7 +50,7 @@ def quantise_for_openvino(graphs: Path, target: Path, layers: tuple[int, ...], b
                 preset=nncf.QuantizationPreset.MIXED,
                 ignored_scope=None if name == FULL else _head_of(model, nncf),
             )
-        openvino.save_model(quantised, target / f"{name}.xml", compress_to_fp16=False)
+        openvino.save_model(quantized, target / f"{name}.xml", compress_to_fp16=False)
 
 
 def _head_of(model: Any, nncf: Any) -> Any:
@@ -75,14 +75,14 @@ def _feeds(stages: OpenVinoStages, batches: Sequence[Batch]) -> dict[str, list[F
     return feeds | {FULL: feeds[stage_name(0)]}
 
 
-def quantise_for_onnxruntime(graphs: Path, target: Path, layers: tuple[int, ...]) -> None:
-    """Quantises every graph that has layers: weights beforehand, activations row by row as they come.
+def quantize_for_onnxruntime(graphs: Path, target: Path, layers: tuple[int, ...]) -> None:
+    """Quantizes every graph that has layers: weights beforehand, activations row by row as they come.
 
     An exit's head stays as it is. Needs no calibration texts.
 
     Args:
         graphs: folder of the graphs in fp32.
-        target: folder for the quantised ones.
+        target: folder for the quantized ones.
         layers: number of layers run before each exit.
 
     Raises:

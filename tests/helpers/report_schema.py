@@ -1,6 +1,6 @@
 """The JSON schema of ``report.json``, made from the dataclasses and what their docstrings say.
 
-``python tests/report_schema.py`` writes it anew.
+``python tests/helpers/report_schema.py`` writes it anew.
 """
 
 import json
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from offramp.report import Report
 
-SCHEMA = Path(__file__).parents[1] / "docs" / "report.schema.json"
+SCHEMA = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
 
 def schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Labelled texts in memory: reading, encoding, checking and splitting them."""
+"""Labeled texts in memory: reading, encoding, checking and splitting them."""
 
 import hashlib
 import unicodedata
@@ -19,7 +19,7 @@ from offramp.errors import DataError, OptionError
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledTexts:
+class LabeledTexts:
     """Texts, perhaps with second texts, and one label (``str``) or several (``tuple``) for each.
 
     All lists have one entry a row. ``blank`` counts the rows without a text; ``source`` says where they come from.
@@ -32,9 +32,7 @@ class LabelledTexts:
     source: str
 
     @classmethod
-    def of(
-        cls, texts: Sequence[str], labels: Sequence[Any], text_pairs: Sequence[str] | None = None
-    ) -> "LabelledTexts":
+    def of(cls, texts: Sequence[str], labels: Sequence[Any], text_pairs: Sequence[str] | None = None) -> "LabeledTexts":
         """Makes them of lists, arrays or columns of one length.
 
         Args:
@@ -47,8 +45,8 @@ class LabelledTexts:
         """
         table = {"text": texts, "label": labels}
         if text_pairs is None:
-            return read_labelled(table, Columns())
-        return read_labelled(table | {"text_pair": text_pairs}, Columns(text_pair="text_pair"))
+            return read_labeled(table, Columns())
+        return read_labeled(table | {"text_pair": text_pairs}, Columns(text_pair="text_pair"))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -63,11 +61,11 @@ class LabelledTexts:
         """See :func:`fingerprint`."""
         return fingerprint(self.texts, self.text_pairs, self.labels)
 
-    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "LabelledTexts":
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "LabeledTexts":
         """The rows at ``indices``, in that order."""
         places = [int(index) for index in indices]
         texts = [self.texts[place] for place in places]
-        return LabelledTexts(
+        return LabeledTexts(
             texts=texts,
             text_pairs=None if self.text_pairs is None else [self.text_pairs[place] for place in places],
             labels=cast("list[str] | list[tuple[str, ...]]", [self.labels[place] for place in places]),
@@ -90,11 +88,11 @@ class LabelledTexts:
 class Split:
     """The two parts of one data set; every row is in exactly one, in its old order."""
 
-    train: LabelledTexts
-    dev: LabelledTexts
+    train: LabeledTexts
+    dev: LabeledTexts
 
 
-def read_labelled(data: Data, columns: Columns) -> LabelledTexts:
+def read_labeled(data: Data, columns: Columns) -> LabeledTexts:
     """Reads all rows of ``data`` with their labels; for what that may be see :func:`read_rows`.
 
     Raises:
@@ -102,12 +100,12 @@ def read_labelled(data: Data, columns: Columns) -> LabelledTexts:
         OptionError: as :func:`read_rows`.
         StorageError: the source cannot be read.
     """
-    if isinstance(data, LabelledTexts):
+    if isinstance(data, LabeledTexts):
         check_unnamed(columns)
         return data
     if columns.label is None:
         raise OptionError("the columns have no label, but labels are needed here; name the column that holds them")
-    rows, source = list(read_rows(data, columns, labelled=True)), name_of(data)
+    rows, source = list(read_rows(data, columns, labeled=True)), name_of(data)
     labels = [row.label for row in rows]
     several = isinstance(labels[0], tuple)
     for number, label in enumerate(labels, start=1):
@@ -116,7 +114,7 @@ def read_labelled(data: Data, columns: Columns) -> LabelledTexts:
                 f"{source}: row 1 has {_kind(several)} and row {number} {_kind(not several)} in column "
                 f"{columns.label!r}; make all rows alike"
             )
-    return LabelledTexts(
+    return LabeledTexts(
         texts=[row.text for row in rows],
         text_pairs=second_texts(rows),
         labels=cast("list[str] | list[tuple[str, ...]]", labels),
@@ -126,7 +124,7 @@ def read_labelled(data: Data, columns: Columns) -> LabelledTexts:
 
 
 def encode_labels(
-    data: LabelledTexts, names: Sequence[str], *, multi_label: bool
+    data: LabeledTexts, names: Sequence[str], *, multi_label: bool
 ) -> NDArray[np.int64] | NDArray[np.float32]:
     """The labels as a model that knows the classes ``names`` wants them.
 
@@ -151,7 +149,7 @@ def encode_labels(
     return encoded
 
 
-def check_trainable(data: LabelledTexts) -> None:
+def check_trainable(data: LabeledTexts) -> None:
     """Checks that there is something to tell apart, and warns of labels that nobody can tell apart by their looks.
 
     Raises:
@@ -183,7 +181,7 @@ def check_dev_fraction(fraction: float) -> None:
         )
 
 
-def split_off_dev(data: LabelledTexts, fraction: float, seed: int) -> Split:
+def split_off_dev(data: LabeledTexts, fraction: float, seed: int) -> Split:
     """Moves a random ``fraction`` of the rows, at least one, into a dev part; the same rows for the same ``seed``.
 
     Of each label the dev part holds ``fraction`` of the rows, to within one row, and the train part at least one row;
@@ -254,7 +252,7 @@ def _dev_counts(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]
     return np.minimum(whole, counts - 1)
 
 
-def _check_known(data: LabelledTexts, names: Sequence[str]) -> None:
+def _check_known(data: LabeledTexts, names: Sequence[str]) -> None:
     known = set(names)
     for number, label in enumerate(data.labels, start=1):
         for name in _names(label):

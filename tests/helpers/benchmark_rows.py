@@ -1,6 +1,6 @@
 """Rows of a benchmark that nobody has run."""
 
-from offramp.benchmark import Kind, Offline, Row, SingleStream, Spread
+from offramp.benchmark import BenchmarkRow, Kind, Offline, SingleStream, Spread
 from offramp.evaluation import Ratio
 
 ONE = Ratio(1.0, 1.0, 1.0)
@@ -15,9 +15,9 @@ def benchmark_row(
     threads: int = 1,
     accuracy: float | None = 0.9,
     p90: float = 3.0,
-) -> Row:
+) -> BenchmarkRow:
     """A row of PyTorch in fp32, as fast as full depth."""
-    return Row(
+    return BenchmarkRow(
         name=name,
         kind=kind,
         backend="torch",

@@ -23,4 +23,4 @@ def write_toy(network, folder, precision, batches):
     network.save_pretrained(folder)
 
 
-TOY = Backend("toy", ("fp32", "fp8"), open="toy_backend:ToyStages", write=write_toy, needs_texts=("fp8",))
+TOY = Backend("toy", ("fp32", "fp8"), open="helpers.toy_backend:ToyStages", write=write_toy, needs_texts=("fp8",))

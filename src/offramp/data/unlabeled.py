@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
-from offramp.data.labelled import LabelledTexts, fingerprint, read_labelled
+from offramp.data.labeled import LabeledTexts, fingerprint, read_labeled
 from offramp.data.memory import Data, check_unnamed, name_of
 from offramp.data.reading import read_rows, second_texts
 from offramp.data.records import MissingColumn
@@ -58,10 +58,10 @@ def read_texts(data: Data, columns: Columns) -> Texts:
     Raises:
         As :func:`read_rows`.
     """
-    if isinstance(data, Texts | LabelledTexts):
+    if isinstance(data, Texts | LabeledTexts):
         check_unnamed(columns)
         return Texts(data.texts, data.text_pairs, data.blank, data.source)
-    rows = list(read_rows(data, columns, labelled=False))
+    rows = list(read_rows(data, columns, labeled=False))
     return Texts(
         texts=[row.text for row in rows],
         text_pairs=second_texts(rows),
@@ -70,20 +70,20 @@ def read_texts(data: Data, columns: Columns) -> Texts:
     )
 
 
-def read_any(data: Data, columns: Columns) -> LabelledTexts | Texts:
+def read_any(data: Data, columns: Columns) -> LabeledTexts | Texts:
     """Reads all rows of ``data``, with their labels if it has a column ``label`` that is not the one of the texts.
 
     A label column of another name must be there: it was asked for. So must that of a stream, which is read only once.
 
     Raises:
-        As :func:`read_labelled`.
+        As :func:`read_labeled`.
     """
     usual = columns.label == Columns().label
     taken = (None, columns.text, columns.text_pair) if usual else (None,)
     if isinstance(data, Texts) or columns.label in taken:
         return read_texts(data, columns)
     try:
-        return read_labelled(data, columns)
+        return read_labeled(data, columns)
     except MissingColumn as missing:
         if missing.value != columns.label or not usual or _is_stream(data):
             raise

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp.data import Columns, LabelledTexts, Texts, read_any, read_labelled, read_texts
-from offramp.data.unlabelled import split_off_texts
+from helpers.toys import pairs, single, write_csv, write_jsonl
+from offramp.data import Columns, LabeledTexts, Texts, read_any, read_labeled, read_texts
+from offramp.data.unlabeled import split_off_texts
 from offramp.errors import DataError, OptionError
-from toys import pairs, single, write_csv, write_jsonl
 
 LABELLED = single(5)
 PLAIN = [{"text": row["text"]} for row in LABELLED]
@@ -39,8 +39,8 @@ def test_pairs_blanks_and_subsets(tmp_path):
 @pytest.mark.parametrize("write", [write_csv, write_jsonl])
 def test_labels_are_read_where_there_are_any(tmp_path, write):
     suffix = write.__name__.removeprefix("write_")
-    labelled, plain = write(tmp_path / f"a.{suffix}", LABELLED), write(tmp_path / f"b.{suffix}", PLAIN)
-    assert read_any(labelled, Columns()) == read_labelled(labelled, Columns())
+    labeled, plain = write(tmp_path / f"a.{suffix}", LABELLED), write(tmp_path / f"b.{suffix}", PLAIN)
+    assert read_any(labeled, Columns()) == read_labeled(labeled, Columns())
     assert read_any(plain, Columns()) == read_texts(plain, Columns())
 
 
@@ -48,7 +48,7 @@ def test_a_label_column_that_was_named_has_to_be_there(tmp_path):
     plain = write_jsonl(tmp_path / "data.jsonl", PLAIN)
     with pytest.raises(DataError, match="no column 'topic'"):
         read_any(plain, Columns(label="topic"))
-    assert isinstance(read_any(write_jsonl(tmp_path / "b.jsonl", LABELLED), Columns(label="label")), LabelledTexts)
+    assert isinstance(read_any(write_jsonl(tmp_path / "b.jsonl", LABELLED), Columns(label="label")), LabeledTexts)
 
 
 def test_a_column_of_texts_is_not_one_of_labels(tmp_path):

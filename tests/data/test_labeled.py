@@ -10,26 +10,26 @@ from hypothesis import strategies as st
 from offramp.data import (
     Columns,
     DataWarning,
-    LabelledTexts,
+    LabeledTexts,
     check_trainable,
     encode_labels,
     fingerprint,
-    read_labelled,
+    read_labeled,
     split_off_dev,
 )
 from offramp.errors import DataError, OptionError
 
 
-def labelled(*labels, pairs=False):
+def labeled(*labels, pairs=False):
     texts = [f"text {number}" for number in range(len(labels))]
-    return LabelledTexts(texts, texts[::-1] if pairs else None, list(labels), 0, "memory")
+    return LabeledTexts(texts, texts[::-1] if pairs else None, list(labels), 0, "memory")
 
 
 def test_reading(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,other,label\na,,x\n,d,y\n")
-    data = read_labelled(str(path), Columns(text_pair="other"))
-    assert data == LabelledTexts(["a", ""], ["", "d"], ["x", "y"], 1, str(path))
+    data = read_labeled(str(path), Columns(text_pair="other"))
+    assert data == LabeledTexts(["a", ""], ["", "d"], ["x", "y"], 1, str(path))
     assert len(data) == 2
     assert not data.multi_label
 
@@ -38,7 +38,7 @@ def test_one_label_and_lists_do_not_mix(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": ["x"]}\n')
     with pytest.raises(DataError, match="row 1 has one label and row 2 a list of labels in column 'label'"):
-        read_labelled(str(path), Columns())
+        read_labeled(str(path), Columns())
 
 
 @pytest.mark.parametrize(
@@ -52,23 +52,23 @@ def test_one_label_and_lists_do_not_mix(tmp_path):
     ],
 )
 def test_label_names(labels, names):
-    assert labelled(*labels).label_names() == names
+    assert labeled(*labels).label_names() == names
 
 
 def test_subset_keeps_rows_together():
-    data = LabelledTexts(["a", "", "c"], ["x", "y", "z"], [("1",), (), ("2",)], 1, "memory")
-    assert data.subset([2, 1]) == LabelledTexts(["c", ""], ["z", "y"], [("2",), ()], 1, "memory")
+    data = LabeledTexts(["a", "", "c"], ["x", "y", "z"], [("1",), (), ("2",)], 1, "memory")
+    assert data.subset([2, 1]) == LabeledTexts(["c", ""], ["z", "y"], [("2",), ()], 1, "memory")
     assert data.subset(np.array([0])).blank == 0
 
 
 def test_encoding_one_label():
-    encoded = encode_labels(labelled("b", "a"), ["a", "b"], multi_label=False)
+    encoded = encode_labels(labeled("b", "a"), ["a", "b"], multi_label=False)
     assert encoded.dtype == np.int64
     assert encoded.tolist() == [1, 0]
 
 
 def test_encoding_several_labels():
-    encoded = encode_labels(labelled(("b", "a"), (), ("c",)), ["a", "b", "c"], multi_label=True)
+    encoded = encode_labels(labeled(("b", "a"), (), ("c",)), ["a", "b", "c"], multi_label=True)
     assert encoded.dtype == np.float32
     assert encoded.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
 
@@ -77,27 +77,27 @@ def test_unknown_labels_are_named():
     with pytest.raises(
         DataError, match=r"memory, row 2: .* 'spma' \(did you mean 'spam'\?\); its labels are 'ham', 'spam'"
     ):
-        encode_labels(labelled("ham", "spma"), ["ham", "spam"], multi_label=False)
+        encode_labels(labeled("ham", "spma"), ["ham", "spam"], multi_label=False)
     with pytest.raises(DataError, match=r"'name 9', \.\.\. \(12 in all\)"):
-        encode_labels(labelled(("q",)), [f"name {number}" for number in range(12)], multi_label=True)
+        encode_labels(labeled(("q",)), [f"name {number}" for number in range(12)], multi_label=True)
 
 
 def test_the_kind_of_labels_must_fit_the_model():
     with pytest.raises(DataError, match="has one label in each row, but the model gives a list of labels"):
-        encode_labels(labelled("a"), ["a"], multi_label=True)
+        encode_labels(labeled("a"), ["a"], multi_label=True)
     with pytest.raises(DataError, match="has a list of labels in each row, but the model gives one label"):
-        encode_labels(labelled(("a",)), ["a"], multi_label=False)
+        encode_labels(labeled(("a",)), ["a"], multi_label=False)
 
 
 @pytest.mark.parametrize("labels", [["a", "a"], [("a", "b"), ("b", "a")], [(), ()]])
 def test_nothing_to_tell_apart(labels):
     with pytest.raises(DataError, match="all 2 rows have the same label"):
-        check_trainable(labelled(*labels))
+        check_trainable(labeled(*labels))
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], [("a",), ()]])
 def test_something_to_tell_apart(labels):
-    check_trainable(labelled(*labels))
+    check_trainable(labeled(*labels))
 
 
 LABELS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=60)
@@ -107,7 +107,7 @@ FRACTIONS = st.floats(0.01, 0.99)
 @given(LABELS, FRACTIONS, st.integers(0, 3))
 @settings(deadline=None)
 def test_a_split_is_a_stratified_partition(labels, fraction, seed):
-    data = labelled(*labels, pairs=True)
+    data = labeled(*labels, pairs=True)
     counts = Counter(labels)
     if max(counts.values()) < 2:
         with pytest.raises(DataError, match="no label has two rows"):
@@ -129,14 +129,14 @@ def test_a_split_is_a_stratified_partition(labels, fraction, seed):
 @given(st.integers(2, 200), FRACTIONS)
 @settings(deadline=None)
 def test_the_size_of_the_dev_part(rows, fraction):
-    split = split_off_dev(labelled(*[("a",)] * rows), fraction, 0)
+    split = split_off_dev(labeled(*[("a",)] * rows), fraction, 0)
     assert len(split.dev) == min(max(round(rows * fraction), 1), rows - 1)
 
 
 def test_rows_of_each_label_are_counted():
-    assert labelled("b", "a", "b").label_counts() == {"a": 1, "b": 2}
-    assert list(labelled("10", "9", "10").label_counts().items()) == [("9", 1), ("10", 2)]
-    assert labelled(("a", "b", "a"), (), ("b",)).label_counts() == {"a": 1, "b": 2}
+    assert labeled("b", "a", "b").label_counts() == {"a": 1, "b": 2}
+    assert list(labeled("10", "9", "10").label_counts().items()) == [("9", 1), ("10", 2)]
+    assert labeled(("a", "b", "a"), (), ("b",)).label_counts() == {"a": 1, "b": 2}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_rows_of_each_label_are_counted():
 )
 def test_labels_that_look_the_same_are_warned_of(names):
     with pytest.warns(DataWarning, match="memory: the labels .* look the same") as caught:
-        check_trainable(labelled(*names, "other"))
+        check_trainable(labeled(*names, "other"))
     (warning,) = caught
     for name in names:
         assert ascii(name) in str(warning.message)
@@ -159,27 +159,27 @@ def test_labels_that_look_the_same_are_warned_of(names):
 
 @pytest.mark.parametrize("names", [("Spam", "spam"), ("e", "\u00e9"), ("2", "\u00b2"), ("a b", "ab")])
 def test_labels_that_look_different_are_not(names):
-    check_trainable(labelled(*names))
+    check_trainable(labeled(*names))
 
 
 def test_whole_numbers_of_any_length_are_sorted_by_value(tmp_path):
     names = ["-" + "9" * 5000, "-1", "7", "9" * 4301, "1" + "0" * 5000]
     path = tmp_path / "a.csv"
     path.write_text("text,label\n" + "".join(f"a,{name}\n" for name in names[::-1]))
-    data = read_labelled(str(path), Columns())
+    data = read_labeled(str(path), Columns())
     assert data.label_names() == names
     assert encode_labels(data, names, multi_label=False).tolist() == [4, 3, 2, 1, 0]
 
 
 def test_seeds_differ():
-    data = labelled(*"ab" * 50)
+    data = labeled(*"ab" * 50)
     assert split_off_dev(data, 0.2, 1) != split_off_dev(data, 0.2, 2)
 
 
 def test_the_split_is_the_same_in_every_process():
     code = (
-        "from offramp.data import LabelledTexts, split_off_dev\n"
-        "data = LabelledTexts([str(n) for n in range(40)], None, list('abcd') * 10, 0, '')\n"
+        "from offramp.data import LabeledTexts, split_off_dev\n"
+        "data = LabeledTexts([str(n) for n in range(40)], None, list('abcd') * 10, 0, '')\n"
         "print(split_off_dev(data, 0.3, 7).dev.fingerprint)"
     )
     prints = {
@@ -197,12 +197,12 @@ def test_the_split_is_the_same_in_every_process():
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 2, float("nan")])
 def test_bad_fractions(fraction):
     with pytest.raises(OptionError, match="between 0 and 1"):
-        split_off_dev(labelled("a", "a"), fraction, 0)
+        split_off_dev(labeled("a", "a"), fraction, 0)
 
 
 def test_an_empty_set_cannot_be_split():
     with pytest.raises(DataError, match="no label has two rows"):
-        split_off_dev(labelled(), 0.5, 0)
+        split_off_dev(labeled(), 0.5, 0)
 
 
 TEXTS = st.lists(st.text(max_size=4), max_size=4)
@@ -221,7 +221,7 @@ def test_rows_do_not_run_into_each_other(texts, pairs):
 
 
 def test_the_form_of_a_fingerprint():
-    data = labelled("a", "b", pairs=True)
+    data = labeled("a", "b", pairs=True)
     assert data.fingerprint == fingerprint(data.texts, data.text_pairs, data.labels)
     assert fingerprint(["ab", "c"]) != fingerprint(["a", "bc"])
     assert fingerprint(["a"], labels=["b"]) != fingerprint(["a"], labels=[("b",)])
