@@ -63,7 +63,7 @@ class Checker(HTMLParser):
         attributes = dict(attrs)
         assert len(attributes) == len(attrs), attrs
         self.names += [attributes["id"]] if "id" in attributes else []
-        self.references += attributes.get("aria-labeledby", "").split()
+        self.references += attributes.get("aria-labelledby", "").split()
         self.references += [attributes["href"].removeprefix("#")] if "href" in attributes else []
         self.references += re.findall(r"url\(#([^)]+)\)", attributes.get("clip-path", ""))
         assert not {"src", "onclick", "onload"} & attributes.keys()

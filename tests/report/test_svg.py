@@ -25,7 +25,7 @@ def test_a_picture_names_and_describes_itself():
     assert made.get("viewBox") == "0 0 10 20"
     assert made.get("role") == "img"
     named = {one.get("id"): one.text for one in made if one.get("id")}
-    assert [named[name] for name in made.get("aria-labeledby").split()] == ["a <title>", "b & c"]
+    assert [named[name] for name in made.get("aria-labelledby").split()] == ["a <title>", "b & c"]
     assert made.find("text").get("text-anchor") == "end"
 
 

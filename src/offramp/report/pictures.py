@@ -92,7 +92,7 @@ class Picture:
             width=_ENLARGED * full_width,
             height=_ENLARGED * full_height,
             role="img",
-            aria_labeledby="title description",
+            aria_labelledby="title description",
         )
 
     def _parts(self, width: float) -> Iterable[tuple[float, Markup]]:

@@ -42,7 +42,7 @@ def picture(
         *content,
         viewBox=f"0 0 {_value(width)} {_value(height)}",
         role="img",
-        aria_labeledby=f"{name}-title {name}-desc",
+        aria_labelledby=f"{name}-title {name}-desc",
         class_=class_,
     )
 
