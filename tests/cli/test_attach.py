@@ -50,7 +50,7 @@ def test_labels(offramp, place, classifier):
         (["--learning-rate", "2"], "a learning rate of 2.0 cannot work"),
         (["--exits", "4"], "exits are [4]: the classifier itself"),
         (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?)"),
-        (["--targets", "labels", "--labels", "x,y,z"], "with --labels"),
+        (["--targets", "labels", "--labels", "x,y,z"], "in --labels"),
         (["--output", "../data.csv"], "../data.csv is a file; give a folder"),
     ],
 )

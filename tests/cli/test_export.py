@@ -81,7 +81,7 @@ def test_points_that_do_not_hold_in_the_export_are_told(offramp, model):
     ("options", "message"),
     [
         (("--backend", "onnxruntime", "--precision", "bf16"), "onnxruntime has no 'bf16'; valid: fp32, int8"),
-        (("--backend", "openvino", "--precision", "int8"), "give some with --data"),
+        (("--backend", "openvino", "--precision", "int8"), "give some as --data"),
         (("--backend", "openvino", "--data", "missing.csv"), "missing.csv"),
     ],
 )
