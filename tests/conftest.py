@@ -9,7 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import importlib.util
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -54,9 +54,9 @@ WIDTH = 32
 VOCABULARY = len(SPECIAL) + len(WORDS)
 
 
-def tiny_tokenizer(max_length: int = 48) -> PreTrainedTokenizerFast:
-    """A word-level tokenizer that knows ``w0`` to ``w59`` and frames texts as BERT does."""
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(SPECIAL + WORDS)}, "[UNK]"))
+def tiny_tokenizer(max_length: int = 48, words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer that knows some words, ``w0`` to ``w59``, and frames texts as BERT does."""
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate([*SPECIAL, *words])}, "[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -42,6 +42,13 @@ class LabeledTexts:
 
         Raises:
             DataError: the lengths differ, a text or a label is missing or of another type, or there are none.
+
+        Example:
+            >>> rows = offramp.LabeledTexts.of(["a joy", "dull", "so dull"], ["good", "bad", "bad"])
+            >>> len(rows), rows.label_counts()
+            (3, {'bad': 2, 'good': 1})
+            >>> offramp.LabeledTexts.of(["a joy"], [["good", "short"]]).multi_label
+            True
         """
         table = {"text": texts, "label": labels}
         if text_pairs is None:

@@ -31,6 +31,10 @@ class Texts:
 
         Raises:
             DataError: the lengths differ, a text is missing or something else, or there are none.
+
+        Example:
+            >>> offramp.Texts.of(["a joy", ""])
+            Texts(texts=['a joy', ''], text_pairs=None, blank=1, source='data in memory')
         """
         if text_pairs is None:
             return read_texts({"text": texts}, Columns())

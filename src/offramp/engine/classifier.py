@@ -106,6 +106,20 @@ class Classifier:
         Args:
             stage: reads raw texts.
             temperature: of its exit, which divides its logits.
+
+        Example:
+            >>> import numpy as np
+            >>> class Keyword:
+            ...     name = "keyword"
+            ...     def fingerprint(self):
+            ...         return "joy"
+            ...     def logits(self, texts, text_pairs):
+            ...         return np.array([[0, 9 * ("joy" in text)] for text in texts], np.float32)
+            >>> longer = offramp.load("model").with_first(Keyword())
+            >>> longer.labels, longer.exit_names
+            (('bad', 'good'), ('keyword', 'layer 1', 'layer 2', 'layer 3', 'layer 4'))
+            >>> [prediction.exit > 0 for prediction in longer.predict(["a joy", "a dull film"])]
+            [False, True]
         """
         cascade = self.runner.cascade
         members = (TextMember(stage), *cascade.members)
@@ -237,6 +251,16 @@ class Classifier:
             OptionError: see :meth:`exit_rule`; or ``top_k`` is below 1.
             ModelFolderError: the operating point is out of date.
             DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
+
+        Example:
+            >>> classifier = offramp.load("model")
+            >>> predictions = classifier.predict(["a wonderful story", "the plot was dull"], threshold=0, top_k=None)
+            >>> [(one.label, one.layers) for one in predictions]
+            [('good', 1), ('bad', 1)]
+            >>> predictions[0].probabilities
+            {'good': 0..., 'bad': 0...}
+            >>> classifier.predict(["a wonderful story"], threshold=1.01)[0].layers
+            4
         """
         chosen = self.exit_rule(threshold, at, rule)
         self.check_top_k(top_k)
@@ -263,6 +287,14 @@ class Classifier:
         Raises:
             OptionError, ModelFolderError: as :meth:`predict`, or ``window`` is below 1; at once.
             DataError: something is not a string, or not a pair of them; when its window is read.
+
+        Example:
+            >>> classifier = offramp.load("model")
+            >>> lines = iter(["a wonderful story", "the plot was dull"])  # a file or a socket, say
+            >>> for prediction in classifier.predict_iter(lines, threshold=0.8):
+            ...     print(prediction.label)
+            good
+            bad
         """
         if isinstance(texts, str):
             raise DataError(_ONE_STRING, option="texts", value=texts)
@@ -291,6 +323,11 @@ class Classifier:
             OptionError: several are given, the threshold is negative or not a number, or there is no such point for
                 this backend and precision.
             ModelFolderError: the point was tuned for other weights or temperatures.
+
+        Example:
+            >>> rule = offramp.load("model").exit_rule(0.8)
+            >>> rule.threshold, rule.criterion
+            (0.8, Confidence(problem=<Problem.SINGLE_LABEL: 'single_label_classification'>))
         """
         check_one_given(threshold=threshold, at=at, rule=rule)
         if rule is not None:

@@ -56,6 +56,13 @@ def load(
         OptionError: the backend has no such precision, or a value is out of range.
         MissingExtraError: the backend is not installed.
         StorageError: a file cannot be read, or what the hub gives not be kept.
+
+    Example:
+        >>> classifier = offramp.load("model")
+        >>> classifier
+        <Classifier: bert, 2 labels, exits after layer 1, layer 2, layer 3, layer 4; torch fp32>
+        >>> classifier.predict(["a wonderful story", "the plot was dull"]).label
+        ['good', 'bad']
     """
     if device is not None and backend not in (AUTO, TORCH):
         raise OptionError(f"device is {device!r}, but {backend} takes none; leave it out, or run the model in {TORCH}")

@@ -132,6 +132,13 @@ def predict(
             the input or lies in its folder, an unfinished run is there and not to be resumed, or the run to resume is
             another one or has a stream for input or output.
         StorageError: the output cannot be written or the disk is full.
+
+    Example:
+        >>> offramp.predict("model", input="test.csv", output="labels.csv", threshold=0, keep=["text"])
+        ScoredFile(rows=240, blank=0, truncated=0, exits={'layer 1': 240, 'layer 2': 0, 'layer 3': 0, 'layer 4': 0})
+        >>> from pathlib import Path
+        >>> Path("labels.csv").read_text().splitlines()[0]
+        'text,label,confidence,exit_layer,truncated'
     """
     elsewhere = model if isinstance(model, Elsewhere) else None
     model = model.classifier if isinstance(model, Elsewhere) else model

@@ -66,6 +66,15 @@ class Predictions(Sequence[Prediction]):
         truncated: (rows,).
         tokens: tokens read, (rows,).
         top_k: labels in each prediction's ``probabilities``; None for all.
+
+    Example:
+        >>> predictions = offramp.load("model").predict(["a wonderful story", "the plot was dull"])
+        >>> predictions
+        <2 predictions>
+        >>> predictions[1].label, [prediction.label for prediction in predictions]
+        ('bad', ['good', 'bad'])
+        >>> predictions.probabilities.shape
+        (2, 2)
     """
 
     names: tuple[str, ...]
@@ -102,6 +111,10 @@ class Predictions(Sequence[Prediction]):
 
         Raises:
             ValueError: the model is multi-label.
+
+        Example:
+            >>> offramp.load("model").predict(["a wonderful story", "the plot was dull"]).label
+            ['good', 'bad']
         """
         if self.multi_label:
             raise ValueError("the model is multi-label, a row has any number of labels; read .labels instead of .label")
@@ -115,6 +128,12 @@ class Predictions(Sequence[Prediction]):
 
         Returns:
             ``label`` (lists for multi-label models), ``confidence``, ``exit_layer`` and ``truncated``; (rows,) each.
+
+        Example:
+            >>> predictions = offramp.load("model").predict(["a wonderful story"], threshold=0)
+            >>> predictions.columns(probabilities=True)
+            {'label': ['good'], 'confidence': array([0...]), 'exit_layer': array([1]), 'truncated': array([False]),
+             'probability_bad': array([0...]), 'probability_good': array([0...])}
         """
         columns = (
             list(map(list, self.labels)) if self.multi_label else self.label,
@@ -130,6 +149,13 @@ class Predictions(Sequence[Prediction]):
 
         Raises:
             MissingExtraError: pandas is not installed.
+
+        Example:
+            >>> predictions = offramp.load("model").predict(["a wonderful story", "the plot was dull"], threshold=0)
+            >>> predictions.to_pandas()
+              label  confidence  exit_layer  truncated
+            0  good    0...           1      False
+            1   bad    0...           1      False
         """
         try:
             import pandas

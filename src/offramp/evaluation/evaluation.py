@@ -80,6 +80,12 @@ def evaluate(
         DataError: the data cannot be read, has labels the model does not know, or lacks pairs the model needs.
         ModelFolderError: the folder is not an offramp model, or damaged; or the operating point is out of date.
         OptionError: an option is out of range, or there is no such operating point.
+
+    Example:
+        >>> evaluation = offramp.evaluate("model", "test.csv", thresholds=[0.8], seconds=0.1)
+        >>> point = evaluation.points[0]
+        >>> point.rule, point.accuracy > 0.8, point.measured_speedup
+        ('confidence at least 0.8', True, ...)
     """
     threads = runtime.threads
     _check_options(thresholds, seconds, threads, seed)

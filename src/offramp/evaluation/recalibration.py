@@ -66,6 +66,13 @@ def calibrate(
             was trained on it.
         ModelFolderError: the folder is not an offramp model, or damaged.
         StorageError: the folder cannot be written.
+
+    Example:
+        >>> found = offramp.calibrate("model", "fresh.csv")
+        >>> found.after.rows, found.after.temperatures
+        (240, (..., ..., ..., ...))
+        >>> found.before == found.after
+        False
     """
     folder = Path(model) if isinstance(model, str | Path) else model.folder
     known = check_model(folder or model)

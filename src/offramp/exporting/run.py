@@ -112,6 +112,11 @@ def export(
         ModelFolderError: the folder is not an offramp model, or damaged.
         DataError: the data cannot be read, has labels the model does not know, or the model was trained on it.
         StorageError: the folder cannot be written.
+
+    Example::
+
+        exported = offramp.export("model", "fresh.csv", backend="openvino", precision="int8")
+        offramp.load("model", backend="openvino", precision="int8").predict(["a wonderful story"])
     """
     folder = model_folder(model, "export")
     to = _backend_for(backend, precision, data)

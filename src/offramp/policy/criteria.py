@@ -109,6 +109,13 @@ class Confidence(Criterion):
     """The probability of the predicted outcome.
 
     Source: Schwartz et al., ACL 2020, §3.
+
+    Example:
+        >>> import numpy as np
+        >>> from offramp.calibration import Problem
+        >>> from offramp.policy import Confidence
+        >>> Confidence(Problem.SINGLE_LABEL).score(np.array([[0.9, 0.1], [0.4, 0.6]]), np.empty((0, 2, 2)))
+        array([0.9, 0.6])
     """
 
     problem: Problem

@@ -33,6 +33,14 @@ def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
 
     Raises:
         DataError: the array does not have three dimensions or holds no exit.
+
+    Example:
+        >>> import numpy as np
+        >>> from offramp.calibration import Problem
+        >>> from offramp.policy import Confidence, Threshold, replay
+        >>> two_exits = np.array([[[0.9, 0.1], [0.4, 0.6]], [[0.7, 0.3], [0.2, 0.8]]])
+        >>> replay(two_exits, Threshold(0.8, Confidence(Problem.SINGLE_LABEL)))
+        Replay(exits=array([0, 1]), probabilities=array([[0.9, 0.1], [0.2, 0.8]]))
     """
     check_probabilities(exit_probabilities)
     cached = np.ascontiguousarray(exit_probabilities)

@@ -55,6 +55,14 @@ class Threshold:
 
     Raises:
         OptionError: the threshold is negative or NaN.
+
+    Example:
+        >>> import numpy as np
+        >>> from offramp.calibration import Problem
+        >>> from offramp.policy import Confidence, Threshold
+        >>> rule = Threshold(0.8, Confidence(Problem.SINGLE_LABEL))
+        >>> rule.decide(np.array([[0.9, 0.1], [0.4, 0.6]]), np.empty((0, 2, 2)))
+        array([ True, False])
     """
 
     threshold: float

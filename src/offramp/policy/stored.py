@@ -39,13 +39,15 @@ def register(name: str, criterion: type[Criterion]) -> None:
     Example:
         >>> from dataclasses import dataclass
         >>> from offramp.calibration import Problem
-        >>> from offramp.policy import Criterion, register
+        >>> from offramp.policy import Criterion, Threshold, register, rule_in_words
         >>> @dataclass(frozen=True)
         ... class Squared(Criterion):
         ...     problem: Problem
         ...     def score(self, probabilities, history):
         ...         return self.problem.confidence(probabilities) ** 2
         >>> register("squared", Squared)
+        >>> rule_in_words(Threshold(0.81, Squared(Problem.SINGLE_LABEL)))
+        'squared at least 0.81'
     """
     if CRITERIA.get(name, criterion) is not criterion:
         raise OptionError(f"the name {name!r} is that of {CRITERIA[name].__name__}; choose another")

@@ -44,6 +44,12 @@ def serve(
     Raises:
         OptionError: a value is out of range, the API keys cannot be read, or the address cannot be used.
         ModelFolderError: as :func:`offramp.load`.
+
+    Example::
+
+        from offramp.serving import Settings
+
+        offramp.serve("model", Settings(port=8000), threshold=0.9)
     """
     settings = settings or Settings()
     check_installed("offramp serve", "serve", "fastapi", "prometheus_client", "uvicorn")

@@ -95,6 +95,12 @@ def attach(
             others or, as the classifier's folder says, among those that it was trained on.
         OptionError: an option is out of range, or the output exists.
         StorageError: the disk is full.
+
+    Example:
+        >>> architecture = offramp.Architecture(exits=(1, 2, 4))
+        >>> summary = offramp.attach("classifier", "reviews.csv", output="new-model", architecture=architecture)
+        >>> summary.exits, summary.targets, summary.rows, summary.dev_rows
+        ((1, 2, 4), 'model', 432, 48)
     """
     folder, model = Path(output), str(model)
     columns, architecture = columns or Columns(), architecture or Architecture()

@@ -61,6 +61,14 @@ def train(
         BackboneError: the encoder cannot be found, read or given exits; or there is no such teacher, or it cannot
             classify the texts.
         StorageError: the disk is full.
+
+    Example:
+        >>> recipe = offramp.Recipe(epochs=2, batch_size=16)
+        >>> summary = offramp.train("encoder", "reviews.csv", output="new-model", recipe=recipe)
+        >>> summary.exits, summary.epochs[-1].number
+        ((1, 2, 3, 4), 2.0)
+        >>> offramp.load("new-model").labels
+        ('bad', 'good')
     """
     folder, columns, listener, model = Path(output), columns or Columns(), listener or Listener(), str(model)
     architecture, regime = architecture or Architecture(), regime or Regime()

@@ -145,6 +145,13 @@ def tune(
         ModelFolderError: the folder is not an offramp model, or damaged.
         OptionError: an option is out of range.
         StorageError: the folder cannot be written.
+
+    Example:
+        >>> tuned = offramp.tune("model", "fresh.csv", threshold=0.8, name="mine")
+        >>> [point.name for point in tuned.points]
+        ['mine']
+        >>> offramp.load("model").predict(["a wonderful story"], at="mine").label
+        ['good']
     """
     goals = goals_of(
         threshold=threshold,

@@ -1,0 +1,74 @@
+"""The examples in the docstrings of what a user calls first say what happens, in a folder with the files they name."""
+
+import doctest
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+import offramp
+from conftest import tiny_backbone, tiny_classifier, tiny_tokenizer
+from helpers.toys import QUICK, write_csv
+from offramp import policy
+from offramp.policy import CRITERIA
+
+GOOD = ("wonderful", "joy", "moving", "clever")
+BAD = ("dull", "boring", "awful", "flat")
+FILLERS = ("a", "the", "film", "plot", "was", "and", "from", "start", "to", "end", "it", "story")
+LONGER = replace(QUICK, epochs=8)
+
+
+def _reviews(size: int, seed: int) -> list[dict[str, str]]:
+    """Rows of random words, with one or two that decide the label; one row in 25 is labeled wrong, as in real data."""
+    randomly = random.Random(seed)
+    rows = []
+    for number in range(size):
+        label, other, words = randomly.choice((("good", "bad", GOOD), ("bad", "good", BAD)))
+        text = [*randomly.choices(words, k=randomly.randint(1, 2)), *randomly.choices(FILLERS, k=4)]
+        randomly.shuffle(text)
+        rows.append({"text": " ".join(text), "label": label if number % 25 else other})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that examples name: labeled reviews, an encoder, a classifier that is fine-tuned already, and a model."""
+    folder = tmp_path_factory.mktemp("files")
+    for seed, (name, rows) in enumerate({"reviews.csv": 480, "fresh.csv": 240, "test.csv": 240}.items()):
+        write_csv(folder / name, _reviews(rows, seed))
+    networks = {"encoder": tiny_backbone(), "classifier": tiny_classifier(labels=("bad", "good"))}
+    for name, network in networks.items():
+        network.save_pretrained(folder / name)
+        tiny_tokenizer(words=(*GOOD, *BAD, *FILLERS)).save_pretrained(folder / name)
+    offramp.train(folder / "encoder", str(folder / "reviews.csv"), output=folder / "model", dev=0.25, recipe=LONGER)
+    return folder
+
+
+def _examples() -> list[doctest.DocTest]:
+    """Those of all that ``offramp`` and the rules offer by name, and of their methods."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    offered = [getattr(room, name) for room in (offramp, policy) for name in room.__all__]
+    named = [one for one in offered if hasattr(one, "__qualname__")]
+    globs = {"offramp": offramp, "__name__": "__main__"}
+    found = {one.name: one for thing in named for one in finder.find(thing, globs=globs) if one.examples}
+    return list(found.values())
+
+
+@pytest.mark.parametrize("example", _examples(), ids=lambda example: example.name)
+def test_an_example_in_a_docstring_prints_what_it_says(
+    example: doctest.DocTest, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(files, tmp_path / "files"))
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    said: list[str] = []
+    with mock.patch.dict(CRITERIA):
+        runner.run(example, out=said.append)
+    assert not runner.failures, "".join(said)
+
+
+def test_every_verb_that_takes_a_moment_has_an_example() -> None:
+    verbs = {"load", "train", "attach", "calibrate", "tune", "evaluate", "predict"}
+    assert verbs <= {example.name for example in _examples()}
