@@ -247,7 +247,7 @@ def test_operating_points_alone(tuned, data, tasks):
 
 
 def test_operating_points_that_are_none(tuned, data, tasks):
-    with pytest.raises(OptionError, match=r"no operating point 'safe' for \S+; there are: old, patient"):
+    with pytest.raises(OptionError, match=r"no operating point 'safe' for \S+; the model has old, patient"):
         short(tuned, data, points=("safe",))
     with pytest.raises(ModelFolderError, match="'old' was tuned for other weights"):
         short(tuned, data, points=("old",))

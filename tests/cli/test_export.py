@@ -93,4 +93,4 @@ def test_what_cannot_be_exported_leaves_nothing(refused, model, options, message
 
 def test_a_backend_that_was_not_exported(refused, model):
     message = refused("predict", "model", "--input", "../data.csv", "--output", "o.csv", "--backend", "openvino")
-    assert "has no export for openvino in fp32 (exported is nothing); run  offramp export model" in message
+    assert "has no export for openvino in fp32 (it has nothing); run  offramp export model" in message

@@ -310,7 +310,7 @@ def test_standard_input_may_be_empty(offramp, place):
 def test_workers_without_ray_are_refused(offramp, place):
     result = predict(offramp, "--worker-threads", 2)
     assert result.exit_code == 2
-    assert "--worker-threads says something of --ray; give that, too" in result.stderr
+    assert "--worker-threads is an option of --ray; give that, too" in result.stderr
 
 
 def test_threads(offramp, refused, place):

@@ -142,7 +142,9 @@ def test_bad_options_are_refused(refused, model, options, message):
 
 def test_a_point_that_is_not_there(refused, model, place):
     arguments = ("predict", "model", "--input", "../data.csv", "--output", "out.jsonl")
-    assert "there is no operating point 'safe' for torch fp32; there are: none" in refused(*arguments, "--at", "safe")
+    assert "there is no operating point 'safe' for torch fp32; the model has none" in refused(
+        *arguments, "--at", "safe"
+    )
     message = refused(*arguments, "--at", "safe", "--threshold", "0.5")
     assert message == "--threshold 0.5 and --at 'safe' are given; give only one of them"
     assert names(place) == ["model"]

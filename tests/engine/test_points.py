@@ -114,10 +114,11 @@ def test_the_default_point_is_used_where_nothing_else_is_asked_for(folder):
 
 def test_a_name_that_is_not_there(folder):
     with pytest.raises(
-        OptionError, match=r"no operating point 'safe' for torch fp32; there are: half, patient. Name one of them, or"
+        OptionError,
+        match=r"no operating point 'safe' for torch fp32; the model has half, patient. Name one of them, or",
     ):
         offramp.load(folder).predict(TEXTS, at="safe")
-    with pytest.raises(OptionError, match="there are: none"):
+    with pytest.raises(OptionError, match="the model has none"):
         offramp.load(write_model(folder.parent / "other")).predict(TEXTS, at="safe")
 
 

@@ -137,7 +137,7 @@ def _rules_of_points(
         if not any(name in points for points in there.values()):
             known = ", ".join(sorted({name for points in there.values() for name in points})) or "none"
             raise OptionError(
-                f"there is no operating point {name!r} for {', '.join(map(str, engines))}; there are: {known}"
+                f"there is no operating point {name!r} for {', '.join(map(str, engines))}; the model has {known}"
             )
     return {engine: {name: points[name].rule for name in names if name in points} for engine, points in there.items()}
 
@@ -152,7 +152,7 @@ def _check_names(folder: Path, contenders: Contenders) -> None:
     for name in contenders.points:
         if not there.named(name):
             known = ", ".join(sorted({point.name for point in there.points})) or "none"
-            raise OptionError(f"there is no operating point {name!r} for {folder}; there are: {known}")
+            raise OptionError(f"there is no operating point {name!r} for {folder}; the model has {known}")
 
 
 def _encoded(folder: Path, rows: LabeledTexts | Texts, reference: "Classifier") -> _Data:

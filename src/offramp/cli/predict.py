@@ -58,7 +58,7 @@ def command(
     """
     quiet_libraries()
     if workers and not ray:
-        raise OptionError(f"--{next(iter(workers)).replace('_', '-')} says something of --ray; give that, too")
+        raise OptionError(f"--{next(iter(workers)).replace('_', '-')} is an option of --ray; give that, too")
     if ray and runtime.threads is not None:
         raise OptionError("--threads is for this process alone; with --ray give --worker-threads")
     from offramp.engine import check_model, open_rows, predict

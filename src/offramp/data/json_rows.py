@@ -18,7 +18,7 @@ def json_records(lines: Iterable[str], file: str, wanted: Sequence[str]) -> Iter
     """Reads the fields ``wanted`` of objects, one a line. The first must have them all; later ones may leave some out.
 
     Raises:
-        DataError: a line is no JSON or no object, or a field is missing in the first object.
+        DataError: a line is not valid JSON or not an object, or a field is missing in the first object.
     """
     return _records(_one_a_line(lines, file), file, wanted)
 

@@ -104,7 +104,7 @@ def not_exported(model: Path, *engines: Engine) -> ModelFolderError:
     wanted = " or ".join(f"{engine.backend} in {engine.precision}" for engine in engines)
     there = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
     return ModelFolderError(
-        f"{model} has no export for {wanted} (exported is {there}); "
+        f"{model} has no export for {wanted} (it has {there}); "
         f"run  offramp export {model} --backend {engines[0].backend} --precision {engines[0].precision}"
     )
 

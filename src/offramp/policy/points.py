@@ -157,7 +157,7 @@ class OperatingPoints:
                 value=name,
             )
         raise OptionError(
-            f"there is no operating point {name!r} for {engine}; there are: {', '.join(here) or 'none'}. Name one "
+            f"there is no operating point {name!r} for {engine}; the model has {', '.join(here) or 'none'}. Name one "
             "of them, or choose it with  offramp tune",
             option="at",
             value=name,

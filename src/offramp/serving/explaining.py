@@ -18,7 +18,7 @@ def wrong(error: RequestValidationError) -> Refusal:
     first = every[0]
     if first["type"] == "json_invalid":
         why = f"{first['ctx']['error']} (character {first['loc'][1]})"
-        return Refusal(400, "invalid_json", f"the body is no JSON: {why}")
+        return Refusal(400, "invalid_json", f"the body is not valid JSON: {why}")
     steps, deepest = max(((_steps(one, error.body), one) for one in every), key=lambda one: len(one[0]))
     message = deepest["msg"]
     if deepest["type"] == "missing":

@@ -59,7 +59,7 @@ async def predict(body: Either, request: Request) -> Response:
 
 @router.get("/health")
 async def health() -> State:
-    """Tells that the server lives."""
+    """Tells that the server is alive."""
     return State(status="ok")
 
 

@@ -158,7 +158,7 @@ class DriftInfo(BaseModel):
 
 
 class State(BaseModel):
-    """Whether the server lives, or takes requests."""
+    """Whether the server is alive, or takes requests."""
 
     status: str
 
@@ -166,7 +166,7 @@ class State(BaseModel):
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorReply, "description": description}
     for status, description in {
-        400: "The body is no JSON, or cannot be decoded.",
+        400: "The body is not valid JSON, or cannot be decoded.",
         401: "The key is missing or wrong.",
         408: "The body came too slowly.",
         413: "A limit is exceeded.",

@@ -139,7 +139,7 @@ class ServerMetadata(BaseModel):
 
 
 class Live(BaseModel):
-    """Whether the server lives."""
+    """Whether the server is alive."""
 
     live: bool
 
@@ -158,7 +158,7 @@ class ModelReady(Ready):
 
 @router.get("/health/live")
 async def server_live() -> Live:
-    """Tells that the server lives."""
+    """Tells that the server is alive."""
     return Live(live=True)
 
 
