@@ -18,6 +18,7 @@ Options have their Python names in messages: at the beginning, where the error i
 backquotes, as in "choose another output or add `overwrite`". The command line shows the flags in their place.
 """
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,31 @@ def first_line(error: Exception) -> str:
     """What an error of a library says, in one line."""
     text = str(error).strip().splitlines()
     return text[0].rstrip(".: ") if text else type(error).__name__
+
+
+def check_type(option: str, value: object, kind: type) -> None:
+    """Refuses an option that has to be of some type, and is neither left out.
+
+    Raises:
+        OptionError: it is of another.
+    """
+    if value is not None and not isinstance(value, kind):
+        raise OptionError(
+            f"{option} is {value!r:.60}, of type {type(value).__name__}; give an offramp.{kind.__name__}",
+            option=option,
+            value=value,
+        )
+
+
+def check_path(option: str, value: object) -> None:
+    """Refuses what names no folder and nothing on a hub, such as a classifier in memory.
+
+    Raises:
+        OptionError: it is neither a string nor a path.
+    """
+    if not isinstance(value, str | PathLike):
+        raise OptionError(
+            f"{option} is {value!r:.60}, of type {type(value).__name__}; give a folder or a name on the hub",
+            option=option,
+            value=value,
+        )

@@ -166,3 +166,16 @@ def test_without_a_column_of_labels_there_are_none(tmp_path):
         assert isinstance(read_any(data, Columns()), LabeledTexts)
         with pytest.raises(OptionError, match="the columns have no label"):
             read_labeled(data, columns)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (["a", "b"], "data in memory are texts without labels; give \\(texts, labels\\)"),
+        ([("a", "good"), ("b", "bad")], "data in memory are pairs of texts without labels; give \\(texts, labels\\)"),
+        ([], "holds no rows"),
+    ],
+)
+def test_lists_without_labels_are_told_as_such(data, message):
+    with pytest.raises(DataError, match=message):
+        read_labeled(data, Columns())

@@ -499,3 +499,23 @@ def test_dev_rows_are_kept_apart_from_all_rows_of_the_training(stage, tmp_path):
     with pytest.raises(DataError, match=message):
         stage.train(tmp_path / "model", unlabeled=stage.dev, regime=Regime(distill=1.0))
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"recipe": "paper"}, "recipe is 'paper', of type str; give an offramp.Recipe"),
+        ({"regime": "mixed"}, "regime is 'mixed', of type str; give an offramp.Regime"),
+        ({"architecture": {"exits": [1]}}, "architecture is .* of type dict; give an offramp.Architecture"),
+        ({"columns": "text"}, "columns is 'text', of type str; give an offramp.Columns"),
+    ],
+)
+def test_options_of_another_type_are_refused(tmp_path, options, message):
+    with pytest.raises(OptionError, match=message):
+        offramp.train("encoder", [{"text": "a", "label": "b"}], output=tmp_path / "new", **options)
+
+
+@pytest.mark.parametrize("verb", [offramp.train, offramp.attach])
+def test_what_is_no_path_is_no_encoder(tmp_path, verb):
+    with pytest.raises(OptionError, match=r"model is .*; give a folder or a name on the hub"):
+        verb(object(), [{"text": "a", "label": "b"}], output=tmp_path / "new")

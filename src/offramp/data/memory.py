@@ -11,7 +11,7 @@ import numpy as np
 from offramp.data.arrow import arrow_records
 from offramp.data.columns import Columns
 from offramp.data.hub import dataset_records
-from offramp.data.records import Record, require_columns
+from offramp.data.records import MissingColumn, Record, require_columns
 from offramp.data.wording import listing
 from offramp.errors import DataError, OptionError
 
@@ -46,10 +46,12 @@ class Held:
     Attributes:
         table: columns by name, a ``datasets.Dataset``, or something with an Arrow stream.
         name: for error messages.
+        unnamed: whether it was a list, whose columns nobody named.
     """
 
     table: Any
     name: str
+    unnamed: bool = False
 
 
 def name_of(data: object) -> str:
@@ -81,7 +83,7 @@ def held(data: object, columns: Columns) -> tuple[Held, Columns]:
         return Held(_of_rows(texts), name), columns
     check_unnamed(columns)
     table = _of_texts(texts) | dict.fromkeys(["label"][: len(labels)], *labels)
-    return Held(table, name), Columns(text_pair="text_pair" if "text_pair" in table else None)
+    return Held(table, name, unnamed=True), Columns(text_pair="text_pair" if "text_pair" in table else None)
 
 
 def held_records(source: Held, wanted: Sequence[str]) -> Iterator[Record]:
@@ -96,6 +98,11 @@ def held_records(source: Held, wanted: Sequence[str]) -> Iterator[Record]:
     elif _has_stream(table):
         yield from _stream_records(table, name, wanted)
     else:
+        if source.unnamed and not table["text"]:
+            return
+        if source.unnamed and "label" in wanted and "label" not in table:
+            rows = "pairs of texts" if "text_pair" in table else "texts"
+            raise MissingColumn(f"{name} are {rows} without labels; give (texts, labels)", value="label", path=name)
         require_columns(wanted, list(table), name)
         chosen = [table[column] for column in wanted]
         if len({len(values) for values in chosen}) > 1:

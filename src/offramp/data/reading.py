@@ -14,7 +14,7 @@ from offramp.data.memory import Data, Held, held, held_records
 from offramp.data.records import MissingColumn, Record
 from offramp.data.sources import Files, HubDataset, HubFolder, Piped, SavedFolder, Source, find_source
 from offramp.data.tables import file_records, piped_records
-from offramp.errors import DataError, OptionError
+from offramp.errors import DataError, OptionError, check_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def read_rows(source: Data, columns: Columns, *, labeled: bool, keep: Sequence[s
             there is no row at all.
         StorageError: the source cannot be read.
     """
+    check_type("columns", columns, Columns)
     if labeled:
         _check_apart(columns)
     if isinstance(source, str | Path):

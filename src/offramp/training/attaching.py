@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_labeled, read_texts
-from offramp.errors import OptionError
+from offramp.errors import OptionError, check_path, check_type
 from offramp.model.finding import check_classifier, check_exits
 from offramp.progress import OnProgress, unheard
 from offramp.training.architecture import Architecture
@@ -102,6 +102,9 @@ def attach(
         >>> summary.exits, summary.targets, summary.rows, summary.dev_rows
         ((1, 2, 4), 'model', 432, 48)
     """
+    check_path("model", model)
+    for option, value, kind in (("columns", columns, Columns), ("architecture", architecture, Architecture)):
+        check_type(option, value, kind)
     folder, model = Path(output), str(model)
     columns, architecture = columns or Columns(), architecture or Architecture()
     check_numbers(dev, seed)

@@ -14,12 +14,12 @@ Targets = Literal["labels", "model", "both"]
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if not least <= value < math.inf:
-        raise OptionError(f"{name} is {value}; it must be a number of at least {least:g}", option=name, value=value)
+    if not isinstance(value, int | float) or not least <= value < math.inf:
+        raise OptionError(f"{name} is {value!r}; it must be a number of at least {least:g}", option=name, value=value)
 
 
 def _check_rate(rate: float) -> None:
-    if not 0 < rate < 1:
+    if not isinstance(rate, int | float) or not 0 < rate < 1:
         raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5")
 
 
@@ -60,6 +60,12 @@ class Recipe:
         _at_least("trials", self.trials, 1)
         _at_least("weight_decay", self.weight_decay, 0)
         _at_least("max_grad_norm", self.max_grad_norm, 0)
+        if not isinstance(self.learning_rates, tuple | list):
+            raise OptionError(
+                f"learning_rates is {self.learning_rates!r}; give a sequence of numbers, such as (5e-5,)",
+                option="learning_rates",
+                value=self.learning_rates,
+            )
         if not self.learning_rates:
             raise OptionError("there is no learning rate; give at least one, such as 5e-5")
         for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):

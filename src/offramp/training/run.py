@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from offramp.data import Columns, Data, check_trainable, encode_labels, read_labeled, read_texts
+from offramp.errors import check_path, check_type
 from offramp.model.finding import check_checkpoint, check_classifier, check_exits
 from offramp.training.architecture import Architecture
 from offramp.training.checks import check_numbers, check_output, check_trackers
@@ -70,6 +71,14 @@ def train(
         >>> offramp.load("new-model").labels
         ('bad', 'good')
     """
+    check_path("model", model)
+    for option, value, kind in (
+        ("columns", columns, Columns),
+        ("architecture", architecture, Architecture),
+        ("regime", regime, Regime),
+        ("recipe", recipe, Recipe),
+    ):
+        check_type(option, value, kind)
     folder, columns, listener, model = Path(output), columns or Columns(), listener or Listener(), str(model)
     architecture, regime = architecture or Architecture(), regime or Regime()
     check_numbers(dev, seed, recipe.trials)
