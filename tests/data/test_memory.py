@@ -179,3 +179,9 @@ def test_without_a_column_of_labels_there_are_none(tmp_path):
 def test_lists_without_labels_are_told_as_such(data, message):
     with pytest.raises(DataError, match=message):
         read_labeled(data, Columns())
+
+
+@pytest.mark.parametrize("read", [read_any, read_labeled, read_texts])
+def test_columns_are_no_string(read):
+    with pytest.raises(OptionError, match=r"columns is 'text', of type str; give an offramp\.Columns"):
+        read(["a", "b"], "text")

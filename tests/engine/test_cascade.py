@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 import offramp
 from conftest import tiny_model
 from helpers.keywords import Keywords
+from helpers.replaying import assert_replayed, assert_replayed_at
 from helpers.serving_models import TEXTS
 from helpers.toys import single, write_csv
-from offramp.calibration import Calibration, Problem
+from offramp.calibration import Calibration
 from offramp.engine import torch_classifier
 from offramp.engine.cascade import Cascade, Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
-from offramp.policy import Confidence, Patience, Threshold, replay
+from offramp.policy import Confidence, Patience, Threshold
 
 LABELS = "abc"
 CALIBRATION = Calibration((2.5, 0.8, 1.3), "", 0, ())
@@ -45,15 +46,7 @@ def test_texts_that_leave_there_are_never_tokenized(classifier, monkeypatch):
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(TEXTS), max_size=12), st.floats(0.3, 1.1), st.integers(1, 100))
 def test_the_engine_does_what_replay_does(classifier, texts, threshold, budget):
-    answers = classifier.exit_answers(texts)
-    confidences = Confidence(Problem.SINGLE_LABEL).problem.confidence(answers.probabilities)
-    for rule in (Threshold(threshold, Confidence(classifier.problem)), Threshold(2, Patience(classifier.problem))):
-        if np.abs(confidences - threshold).min(initial=1) < 1e-5:
-            continue
-        found = classifier.with_token_budget(budget).predict(texts, rule=rule, top_k=None)
-        expected = replay(answers.probabilities, rule)
-        np.testing.assert_array_equal(found.exits, expected.exits)
-        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+    assert_replayed_at(classifier, texts, threshold, budget)
 
 
 def test_full_depth_is_that_of_the_encoder_alone(classifier):
@@ -86,11 +79,9 @@ def test_two_encoders_in_a_row(classifier):
     assert chain.names[:2] == ("keywords", "layer 1 of member 2")
     assert len(set(chain.names)) == 7
     longer = offramp.Classifier(chain, classifier.config, CALIBRATION, token_budget=50)
-    answers = longer.exit_answers(TEXTS)
+    probabilities = longer.exit_answers(TEXTS).probabilities
     for rule in (Threshold(0.8, Confidence(chain.problem)), Threshold(3, Patience(chain.problem))):
-        found, expected = longer.predict(TEXTS, rule=rule), replay(answers.probabilities, rule)
-        np.testing.assert_array_equal(found.exits, expected.exits)
-        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+        found = assert_replayed(longer, TEXTS, rule, probabilities)
     assert set(found.exits) - {0, 1, 2, 3}
 
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 import offramp
 from conftest import tiny_model
+from helpers.replaying import assert_replayed_at
 from helpers.toys import LABELS, single, write_csv
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.engine.cascade import Encoder
-from offramp.policy import Confidence, Patience, Threshold, replay
 from offramp.words import fit
 
 TEXTS = [row["text"] for row in single(40, seed=5)]
@@ -50,15 +50,7 @@ def test_texts_that_it_is_sure_of_are_never_tokenized(classifier, words, monkeyp
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(TEXTS), max_size=12), st.floats(0.3, 1.1), st.integers(1, 100))
 def test_the_engine_does_what_replay_does(classifier, texts, threshold, budget):
-    answers = classifier.exit_answers(texts)
-    confidences = classifier.problem.confidence(answers.probabilities)
-    for rule in (Threshold(threshold, Confidence(classifier.problem)), Threshold(2, Patience(classifier.problem))):
-        if np.abs(confidences - threshold).min(initial=1) < 1e-5:
-            continue
-        found = classifier.with_token_budget(budget).predict(texts, rule=rule, top_k=None)
-        expected = replay(answers.probabilities, rule)
-        np.testing.assert_array_equal(found.exits, expected.exits)
-        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+    assert_replayed_at(classifier, texts, threshold, budget)
 
 
 def test_full_depth_is_that_of_the_encoder_alone(classifier):

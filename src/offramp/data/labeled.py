@@ -15,7 +15,7 @@ from offramp.data.columns import Columns
 from offramp.data.memory import Data, check_unnamed, name_of
 from offramp.data.reading import read_rows, second_texts
 from offramp.data.wording import did_you_mean, doubt, listing
-from offramp.errors import DataError, OptionError
+from offramp.errors import DataError, OptionError, check_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ def read_labeled(data: Data, columns: Columns) -> LabeledTexts:
         OptionError: as :func:`read_rows`.
         StorageError: the source cannot be read.
     """
+    check_type("columns", columns, Columns)
     if isinstance(data, LabeledTexts):
         check_unnamed(columns)
         return data

@@ -13,7 +13,7 @@ from offramp.data.memory import Data, check_unnamed, name_of
 from offramp.data.reading import read_rows, second_texts
 from offramp.data.records import MissingColumn
 from offramp.data.sources import source_identity
-from offramp.errors import DataError
+from offramp.errors import DataError, check_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ def read_any(data: Data, columns: Columns) -> LabeledTexts | Texts:
     Raises:
         As :func:`read_labeled`.
     """
+    check_type("columns", columns, Columns)
     usual = columns.label == Columns().label
     taken = (None, columns.text, columns.text_pair) if usual else (None,)
     if isinstance(data, Texts) or columns.label in taken:

@@ -88,13 +88,18 @@ def open_model(
     return load(model, **asdict(runtime))
 
 
+def path_of(model: "str | Path | Classifier") -> Path | None:
+    """The folder of a model; None for a classifier that is in memory alone."""
+    return Path(model) if isinstance(model, str | Path) else model.folder
+
+
 def model_folder(model: "str | Path | Classifier", verb: str) -> Path:
     """The folder of a model, for a verb that cannot do without.
 
     Raises:
         OptionError: a classifier in memory has none.
     """
-    folder = Path(model) if isinstance(model, str | Path) else model.folder
+    folder = path_of(model)
     if folder is None:
         raise OptionError(
             f"{verb} works on a model folder, and this classifier has none: it is in memory alone; give a folder, or "

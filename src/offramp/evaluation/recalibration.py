@@ -18,6 +18,7 @@ from offramp.data import (
     temperatures_of,
 )
 from offramp.engine import answers_of, check_model, check_rows, exports_of, save_calibration
+from offramp.engine.choosing import path_of
 from offramp.errors import DataError, ModelFolderError
 from offramp.files import check_folder_writable
 from offramp.policy import OperatingPoint, read_operating_points
@@ -74,7 +75,7 @@ def calibrate(
         >>> found.before == found.after
         False
     """
-    folder = Path(model) if isinstance(model, str | Path) else model.folder
+    folder = path_of(model)
     known = check_model(folder or model)
     if folder is not None:
         check_folder_writable(folder)

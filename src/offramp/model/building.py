@@ -17,6 +17,7 @@ from offramp.model.checkpoints import (
     check_weights,
     file_of,
     open_classifier,
+    read_network,
 )
 from offramp.model.config import EarlyExitConfig
 from offramp.model.exits import check_cut, resolve_exits
@@ -69,15 +70,7 @@ def build(
     if layers is not None:
         _cut(encoder_config, layers)
     with backbone_errors(backbone_name):
-        backbone, found = AutoModel.from_pretrained(
-            backbone_name,
-            config=encoder_config,
-            key_mapping=renamed,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            trust_remote_code=False,
-        )
+        backbone, found = read_network(AutoModel, backbone_name, encoder_config, renamed)
         if any(name.startswith("pooler.") for name in found["missing_keys"]):
             backbone.pooler = None  # transformers would have made one up
         pooling = pooling or _sentence_pooling(backbone_name) or default_pooling(backbone)

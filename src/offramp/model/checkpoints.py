@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -61,15 +62,7 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
         tokenizer = read_tokenizer(name)
         # Asked for by itself: of a folder without one, transformers would load the base model of an adapter.
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        network, found = AutoModelForSequenceClassification.from_pretrained(
-            name,
-            config=config,
-            key_mapping=UNWRAPPED,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            trust_remote_code=False,
-        )
+        network, found = read_network(AutoModelForSequenceClassification, name, config, UNWRAPPED)
     if flaw := flaw_of(found):
         raise BackboneError(
             f"{name!r} is not a whole fine-tuned classifier: {flaw}; "
@@ -81,6 +74,27 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
     names = labels_of(network.config.id2label, name, labels)
     kind = problem_type_of(network.config.problem_type, network.config.num_labels, name)
     return FineTuned(network.eval(), tokenizer, kind, names)
+
+
+def read_network(
+    auto: type[Any], name: str, config: PreTrainedConfig, renamed: dict[str, str]
+) -> tuple[Any, dict[str, Any]]:
+    """Reads a network in fp32, and what transformers found of its weights: see :func:`~offramp.model.loading.flaw_of`.
+
+    Args:
+        auto: the class of transformers that knows what to make of the configuration.
+        renamed: patterns in the names of tensors, and what to put in their place.
+    """
+    network, found = auto.from_pretrained(
+        name,
+        config=config,
+        key_mapping=renamed,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        trust_remote_code=False,
+    )
+    return network, found
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, name: str) -> None:
