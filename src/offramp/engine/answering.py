@@ -1,6 +1,7 @@
-"""Rows and a classifier: whether they fit, what is true of the rows, and what every exit answers to them."""
+"""Rows or texts and a classifier: whether they fit, what is true of the rows, and what every exit answers to them."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence, Set, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # What transformers calls outputs that nobody named.
 _NUMBERED = re.compile(r"LABEL_\d+")
+_ONE_STRING = "one string was given where a list of texts is wanted; write predict([text])"
 
 
 def answers_of(classifier: "Classifier", rows: LabeledTexts | Texts) -> ExitAnswers:
@@ -68,3 +70,72 @@ def check_pairs(model: "Classifier | ModelFacts", given: object, *, option: str)
         raise DataError(f"this model was trained on pairs of texts; add `{option}` for the second ones", option=option)
     if not model.takes_pairs and given is not None:
         raise DataError(f"this model was trained on single texts; leave `{option}` out", option=option)
+
+
+def check_texts(
+    classifier: "Classifier", texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0
+) -> None:
+    """Refuses what cannot be classified; ``start`` is the number of the first text.
+
+    Raises:
+        DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
+    """
+    _check_listed("texts", texts)
+    if text_pairs is not None:
+        _check_listed("text_pairs", text_pairs)
+    check_pairs(classifier, text_pairs, option="text_pairs")
+    if text_pairs is not None and len(text_pairs) != len(texts):
+        raise DataError(
+            f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each", option="text_pairs"
+        )
+    for name, column in (("texts", texts), ("text_pairs", () if text_pairs is None else text_pairs)):
+        for row, text in enumerate(column, start):
+            if not isinstance(text, str):
+                raise DataError(
+                    f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first",
+                    option=name,
+                    value=text,
+                    row=row,
+                )
+
+
+def check_stream(texts: object) -> None:
+    """Refuses what is no stream of texts.
+
+    Raises:
+        DataError: it is one string, or cannot be iterated over.
+    """
+    if isinstance(texts, str):
+        raise DataError(_ONE_STRING, option="texts", value=texts)
+    if not isinstance(texts, Iterable):
+        raise DataError(
+            f"texts is {texts!r:.60}, not a list or a stream of strings; give one", option="texts", value=texts
+        )
+
+
+def _check_listed(name: str, texts: object) -> None:
+    if isinstance(texts, str):
+        raise DataError(_ONE_STRING, option=name, value=texts)
+    if not isinstance(texts, Sized) or isinstance(texts, Mapping | Set):
+        raise DataError(
+            f"{name} is {texts!r:.60}, not a list of strings; turn it into one, or read a stream with predict_iter",
+            option=name,
+            value=texts,
+        )
+
+
+def unzipped(pairs: Sequence[Any], start: int) -> tuple[list[Any], list[Any]]:
+    """The first and the second texts of pairs; ``start`` is the number of the first pair.
+
+    Raises:
+        DataError: something is no pair.
+    """
+    for row, pair in enumerate(pairs, start):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise DataError(
+                f"texts[{row}] is {pair!r:.60}, not a pair; this model takes tuples of two texts",
+                option="texts",
+                value=pair,
+                row=row,
+            )
+    return [first for first, _ in pairs], [second for _, second in pairs]

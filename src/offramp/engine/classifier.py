@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -13,18 +13,16 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
-from offramp.engine.answering import check_pairs
+from offramp.engine.answering import check_stream, check_texts, unzipped
 from offramp.engine.cascade import Cascade
 from offramp.engine.choosing import DEFAULT_THRESHOLD, DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.runner import Runner
 from offramp.engine.stages import Stages
 from offramp.engine.text_stages import TextMember, TextStage
-from offramp.errors import DataError, ModelFolderError, OptionError
+from offramp.errors import ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold
-
-_ONE_STRING = "one string was given where a list of texts is wanted; write predict([text])"
 
 
 class Classifier:
@@ -264,7 +262,7 @@ class Classifier:
         """
         chosen = self.exit_rule(threshold, at, rule)
         self.check_top_k(top_k)
-        self.check(texts, text_pairs)
+        check_texts(self, texts, text_pairs)
         return self.runner.predict(texts, text_pairs, chosen, top_k)
 
     def predict_iter(
@@ -296,12 +294,7 @@ class Classifier:
             good
             bad
         """
-        if isinstance(texts, str):
-            raise DataError(_ONE_STRING, option="texts", value=texts)
-        if not isinstance(texts, Iterable):
-            raise DataError(
-                f"texts is {texts!r:.60}, not a list or a stream of strings; give one", option="texts", value=texts
-            )
+        check_stream(texts)
         if window < 1:
             raise OptionError(f"window is {window}; it must be at least 1", option="window", value=window)
         self.check_top_k(top_k)
@@ -357,12 +350,12 @@ class Classifier:
 
     def exit_answers(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> ExitAnswers:
         """Runs every text to the end and gives what each exit answers, and what was read of each text."""
-        self.check(texts, text_pairs)
+        check_texts(self, texts, text_pairs)
         return self.runner.exit_answers(texts, text_pairs)
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
-        self.check(texts, text_pairs)
+        check_texts(self, texts, text_pairs)
         return self.runner.predict_full(texts, text_pairs)
 
     def predict_truncated(
@@ -379,14 +372,14 @@ class Classifier:
                 option="exit_index",
                 value=exit_index,
             )
-        self.check(texts, text_pairs)
+        check_texts(self, texts, text_pairs)
         return self.runner.predict_at(exit_index, texts, text_pairs)
 
     def _stream(self, stream: Iterator[Any], rule: ExitRule, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
         while chunk := list(islice(stream, window)):
-            first, second = _unzip(chunk, start) if self.takes_pairs else (chunk, None)
-            self.check(first, second, start)
+            first, second = unzipped(chunk, start) if self.takes_pairs else (chunk, None)
+            check_texts(self, first, second, start)
             yield from self.runner.predict(first, second, rule, top_k)
             start += len(chunk)
 
@@ -402,50 +395,3 @@ class Classifier:
                 option="top_k",
                 value=top_k,
             )
-
-    def check(self, texts: Sequence[str], text_pairs: Sequence[str] | None, start: int = 0) -> None:
-        """Refuses what cannot be classified; ``start`` is the number of the first text.
-
-        Raises:
-            DataError: pairs are missing, not wanted or not as many as texts; or something is not a string.
-        """
-        _check_listed("texts", texts)
-        if text_pairs is not None:
-            _check_listed("text_pairs", text_pairs)
-        check_pairs(self, text_pairs, option="text_pairs")
-        if text_pairs is not None and len(text_pairs) != len(texts):
-            raise DataError(
-                f"there are {len(texts)} texts but {len(text_pairs)} text_pairs; give one for each", option="text_pairs"
-            )
-        for name, column in (("texts", texts), ("text_pairs", () if text_pairs is None else text_pairs)):
-            for row, text in enumerate(column, start):
-                if not isinstance(text, str):
-                    raise DataError(
-                        f"{name}[{row}] is {text!r:.60}, not a string; turn it into one first",
-                        option=name,
-                        value=text,
-                        row=row,
-                    )
-
-
-def _check_listed(name: str, texts: object) -> None:
-    if isinstance(texts, str):
-        raise DataError(_ONE_STRING, option=name, value=texts)
-    if not isinstance(texts, Sized) or isinstance(texts, Mapping | Set):
-        raise DataError(
-            f"{name} is {texts!r:.60}, not a list of strings; turn it into one, or read a stream with predict_iter",
-            option=name,
-            value=texts,
-        )
-
-
-def _unzip(pairs: Sequence[Any], start: int) -> tuple[list[Any], list[Any]]:
-    for row, pair in enumerate(pairs, start):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise DataError(
-                f"texts[{row}] is {pair!r:.60}, not a pair; this model takes tuples of two texts",
-                option="texts",
-                value=pair,
-                row=row,
-            )
-    return [first for first, _ in pairs], [second for _, second in pairs]

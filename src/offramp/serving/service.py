@@ -11,6 +11,7 @@ import numpy as np
 from fastapi import Request, Response
 
 from offramp.engine import Predictions
+from offramp.engine.answering import check_texts
 from offramp.errors import InputError
 from offramp.serving.core import Answered, Ask, Core
 from offramp.serving.metrics import Metrics
@@ -124,7 +125,7 @@ class Service:
                     characters = f"{len(text)} characters, more than {self.settings.max_characters}"
                     raise too_large(f"the text has {characters}; shorten it", f"{name}[{row}]")
         try:
-            self.core.classifier.check(texts, text_pairs)
+            check_texts(self.core.classifier, texts, text_pairs)
         except InputError as error:
             raise invalid(str(error), field if error.option == "texts" else error.option) from None
 
