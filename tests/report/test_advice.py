@@ -51,7 +51,7 @@ CASES = [
     ("above its promise", named(SAFE, agreement=0.98), named(SAFE, agreement=0.9895)),
     ("above its promise", named(DROP, difference=Interval(-0.02, -0.03, -0.011)), named(DROP)),
     (
-        "known less well",
+        "uncertain by more than",
         point(QUIET, accuracy_difference=Interval(0.0, -0.02, 0.02)),
         point(QUIET, **KNOWN),
     ),
@@ -81,9 +81,9 @@ CASES = [
         replace(QUIET, overthinking=Overthinking((), overthought=0.03, ceiling=0.95)),
         replace(QUIET, overthinking=Overthinking((), overthought=0.01, ceiling=0.95)),
     ),
-    ("possible at most is reached", point(QUIET, **(CALM | {"efficiency": 0.7})), point(QUIET, **CALM)),
-    ("quartiles are more than", point(QUIET, **(CALM | {"measured_speedup_spread": (1.5, 2.5)})), point(QUIET, **CALM)),
-    ("quartiles are more than", data(point(QUIET, **CALM), timed_rows=99), data(point(QUIET, **CALM), timed_rows=100)),
+    ("highest possible speed-up is reached", point(QUIET, **(CALM | {"efficiency": 0.7})), point(QUIET, **CALM)),
+    ("quartiles are apart by", point(QUIET, **(CALM | {"measured_speedup_spread": (1.5, 2.5)})), point(QUIET, **CALM)),
+    ("quartiles are apart by", data(point(QUIET, **CALM), timed_rows=99), data(point(QUIET, **CALM), timed_rows=100)),
     ("longer than the model reads", data(QUIET, truncated=300), data(QUIET, truncated=100)),
 ]
 
@@ -107,7 +107,9 @@ def test_the_figures_are_told():
 
 
 def test_more_texts_are_asked_for_in_proportion():
-    found = remark(data(point(QUIET, accuracy_difference=Interval(0, -0.01, 0.01)), rows=1000), "known less well")
+    found = remark(
+        data(point(QUIET, accuracy_difference=Interval(0, -0.01, 0.01)), rows=1000), "uncertain by more than"
+    )
     assert "about 4,000" in found.advice
 
 

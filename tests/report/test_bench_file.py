@@ -64,5 +64,5 @@ def test_a_file_that_is_not_there(tmp_path, folder):
 
 def test_a_benchmark_of_another_model_is_refused(tmp_path, folder, content):
     content["model"]["fingerprint"] = "sha256:other"
-    with pytest.raises(OptionError, match=r"of another model \(sha256:other, .* is sha256:"):
+    with pytest.raises(OptionError, match=r"of another model \(sha256:other; .* is sha256:"):
         read_speeds(write(tmp_path / "bench.json", content), folder)

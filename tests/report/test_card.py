@@ -157,6 +157,6 @@ def test_a_card_without_front_matter_gets_none():
 @pytest.mark.parametrize("front", ["{broken", "- a list", "model-index: much", "model-index:\n- name: x"])
 def test_front_matter_that_the_hub_would_refuse_is_refused_before_the_work(front, tmp_path):
     (tmp_path / "README.md").write_text(f"---\n{front}\n---\n")
-    with pytest.raises(ModelFolderError, match=r"front matter of README\.md is not what the Hugging Face hub reads"):
+    with pytest.raises(ModelFolderError, match=r"cannot read the front matter of README\.md"):
         check_report(tmp_path / "report", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]

@@ -1,9 +1,9 @@
 """From numbers to pictures and pages.
 
 A report is made in three steps. ``report.py`` puts an evaluation, a benchmark and the advice that follows from both
-(``advice.py``) into one object: ``report.json``. ``tables.py`` and the charts say what is shown of it; charts stand on
-``frame.py``, ``labels.py`` and ``svg.py``. ``page.py`` fills the templates with it, and ``card.py`` the model card;
-``pictures.py`` makes charts to files of their own.
+(``advice.py``) into one object: ``report.json``. ``tables.py`` and the charts select what is shown; charts build on
+``frame.py``, ``labels.py`` and ``svg.py``. ``page.py`` fills the templates, and ``card.py`` the model card;
+``pictures.py`` writes charts to files of their own.
 """
 
 from offramp.report.advice import warning

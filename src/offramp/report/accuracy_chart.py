@@ -15,9 +15,9 @@ from offramp.report.words import span, times
 
 WIDTH, HEIGHT = 440.0, 340.0
 
-# What loses more accuracy than this, in points, is named below the chart instead of squeezing what matters.
+# Settings that lose more accuracy than this, in points, are listed below the chart, so that the rest has room.
 DEEPEST = 5.0
-# A sentence lists no more.
+# A sentence lists no more settings than this.
 _MOST_NAMED = 8
 
 _SHAPES = {Way.THRESHOLD: CIRCLE, Way.OPERATING_POINT: DIAMOND, Way.CUT: SQUARE, Way.FULL: CIRCLE}
@@ -25,13 +25,13 @@ _SHAPES = {Way.THRESHOLD: CIRCLE, Way.OPERATING_POINT: DIAMOND, Way.CUT: SQUARE,
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Something with a speed-up and an accuracy, and how sure both are.
+    """A setting's place in the chart, with its uncertainty.
 
     Attributes:
-        name: what it is, in full.
-        short: what stands beside it in the chart.
-        x, x_low, x_high: speed-up, and its quartiles.
-        y, y_low, y_high: accuracy in per cent, and full depth's plus the ends of the difference's 95 % interval.
+        name: the setting, in full.
+        short: the label beside it in the chart.
+        x, x_low, x_high: speed-up and its quartiles.
+        y, y_low, y_high: accuracy in percent; full depth's accuracy plus each end of the difference's 95 % interval.
     """
 
     name: str
@@ -46,21 +46,21 @@ class Spot:
 
     @property
     def hint(self) -> str:
-        """What it is and what it is worth."""
+        """The setting with its figures."""
         quartiles = "" if self.x_low == self.x_high else f" ({span(times(self.x_low, 2), times(self.x_high, 2))})"
         return f"{self.name}: {self.y:.2f} %, {times(self.x, 2)}{quartiles}"
 
 
 @dataclass(frozen=True, slots=True)
 class SpeedChart:
-    """What a chart shows.
+    """The settings that a chart shows.
 
     Attributes:
         early: thresholds, from the slowest to the fastest.
         named: operating points.
         cut: the network cut off at each exit but the last.
-        full_accuracy: in per cent.
-        unseen: what lies below the chart.
+        full_accuracy: in percent.
+        unseen: settings too inaccurate to be drawn.
     """
 
     early: tuple[Spot, ...]
@@ -71,7 +71,7 @@ class SpeedChart:
 
     @property
     def seen(self) -> list[Spot]:
-        """What lies in it."""
+        """The settings that are drawn."""
         return [spot for spot in (*self.named, *self.early, *self.cut) if spot not in self.unseen]
 
     @property
@@ -81,36 +81,36 @@ class SpeedChart:
 
 
 def by_clock(evaluation: Evaluation) -> SpeedChart:
-    """Against measured speed-up."""
+    """The chart of accuracy against measured speed-up."""
     return _chart(evaluation, _by_clock)
 
 
 def by_work(evaluation: Evaluation) -> SpeedChart:
-    """Against the speed-up possible at most: by the time of the stages that texts run."""
+    """The chart against the highest possible speed-up, from the time of the stages that texts run."""
     return _chart(evaluation, _by_work)
 
 
-def draw(chart: SpeedChart, name: str, what: str) -> Markup:
+def draw(chart: SpeedChart, name: str, speedup: str) -> Markup:
     """Draws a chart for the page; arguments as those of :func:`field`."""
-    title, inside = f"Accuracy against {what}", field(chart, name, what)
+    title, inside = f"Accuracy against {speedup}", field(chart, name, speedup)
     return picture(WIDTH, HEIGHT, title, chart.description, inside, name=name)
 
 
-def field(chart: SpeedChart, name: str, what: str) -> Markup:
-    """Draws what is inside a chart.
+def field(chart: SpeedChart, name: str, speedup: str) -> Markup:
+    """Draws the content of a chart.
 
     Args:
-        chart: what it shows.
-        name: unlike that of any other picture in the page.
-        what: kind of speed-up, the title of the horizontal axis.
+        chart: the settings it shows.
+        name: unique among the pictures of a page.
+        speedup: kind of speed-up, the title of the horizontal axis.
     """
-    frame = _frame(chart, what)
-    seen = chart.seen
+    frame = _frame(chart, speedup)
+    spots = chart.seen
     inside = element(
         "g",
         line(frame.field.left, frame.y(chart.full_accuracy), frame.field.right, frame.y(chart.full_accuracy), "full"),
         polyline([(frame.x(spot.x), frame.y(spot.y)) for spot in chart.early], "early"),
-        *(_whiskers(spot, frame) for spot in seen),
+        *(_whiskers(spot, frame) for spot in spots),
         clip_path=f"url(#{name}-field)",
     )
     return Markup("").join(
@@ -118,17 +118,17 @@ def field(chart: SpeedChart, name: str, what: str) -> Markup:
             frame.clip(f"{name}-field"),
             frame.draw(),
             inside,
-            *(spot.shape.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(seen)),
+            *(spot.shape.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(spots)),
             *(_name(placed) for placed in _labels(chart, frame)),
         ]
     )
 
 
 def named(spots: Sequence[Spot]) -> str:
-    """Points with their figures, in short, such as those below the chart; empty for none."""
-    first = [f"{spot.name} ({spot.y:.1f}\u202f%, {times(spot.x)})" for spot in spots[:_MOST_NAMED]]
-    more = len(spots) - len(first)
-    return ", ".join(first) + (f" and {more} more" if more else "")
+    """A list of settings with their figures, for a sentence; empty for none."""
+    listed = [f"{spot.name} ({spot.y:.1f}\u202f%, {times(spot.x)})" for spot in spots[:_MOST_NAMED]]
+    unnamed = len(spots) - len(listed)
+    return ", ".join(listed) + (f" and {unnamed} more" if unnamed else "")
 
 
 def _by_clock(point: Point) -> Ratio:
@@ -147,15 +147,15 @@ def _chart(evaluation: Evaluation, speedup: Callable[[Point], Ratio]) -> SpeedCh
         return Spot(point.setting, _short(point), x.median, x.low, x.high, y, low, high, shape)
 
     thresholds = [spot(point) for point in evaluation.points]
-    named = [spot(here.point) for here in evaluation.operating_points]
+    named = [spot(entry.point) for entry in evaluation.operating_points]
     cut = [spot(point) for point in evaluation.truncated]
     full = 100 * evaluation.full.accuracy
     return SpeedChart(
-        early=tuple(sorted(thresholds, key=lambda one: one.x)),
+        early=tuple(sorted(thresholds, key=lambda spot: spot.x)),
         named=tuple(named),
         cut=tuple(cut),
         full_accuracy=full,
-        unseen=tuple(one for one in (*thresholds, *named, *cut) if one.y < full - DEEPEST),
+        unseen=tuple(spot for spot in (*thresholds, *named, *cut) if spot.y < full - DEEPEST),
     )
 
 
@@ -165,19 +165,19 @@ def _short(point: Point) -> str:
     return point.name or point.setting.replace("layer ", "")
 
 
-def _frame(chart: SpeedChart, what: str) -> Frame:
-    seen = chart.seen
-    lowest = min([chart.full_accuracy, *(spot.y_low for spot in seen)])
-    highest = max([chart.full_accuracy, *(spot.y_high for spot in seen)])
+def _frame(chart: SpeedChart, speedup: str) -> Frame:
+    spots = chart.seen
+    lowest = min([chart.full_accuracy, *(spot.y_low for spot in spots)])
+    highest = max([chart.full_accuracy, *(spot.y_high for spot in spots)])
     lowest = max(lowest, chart.full_accuracy - DEEPEST - 1)
     room = max(0.1, 0.08 * (highest - lowest))
-    fastest = max([1.2, *(spot.x_high for spot in seen)])
-    slowest = min([1.0, *(spot.x_low for spot in seen)])
+    fastest = max([1.2, *(spot.x_high for spot in spots)])
+    slowest = min([1.0, *(spot.x_low for spot in spots)])
     aside = 0.06 * (fastest - slowest)
     return Frame(
         WIDTH,
         HEIGHT,
-        Axis(f"{what} (times)", slowest - aside, fastest + aside),
+        Axis(f"{speedup} (times)", slowest - aside, fastest + aside),
         Axis("Accuracy (%)", max(0.0, lowest - room), min(100.0, highest + room) if highest < 100 else 100 + room),
     )
 
@@ -190,20 +190,20 @@ def _whiskers(spot: Spot, frame: Frame) -> Markup:
 
 
 def _labels(chart: SpeedChart, frame: Frame) -> list[Placed]:
-    """Names of points, as far as there is room; those that matter most come first."""
-    seen = chart.seen
-    focus = [spot for spot in seen if spot.shape is FOCUS]
-    early = [spot for spot in seen if spot.shape is CIRCLE]
-    others = [spot for spot in seen if spot.shape in (DIAMOND, SQUARE)]
+    """Places as many labels as there is room for, the most important first."""
+    spots = chart.seen
+    focus = [spot for spot in spots if spot.shape is FOCUS]
+    early = [spot for spot in spots if spot.shape is CIRCLE]
+    settings = [spot for spot in spots if spot.shape in (DIAMOND, SQUARE)]
     labels = [
-        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=True) for spot in (*focus, *others)),
+        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=True) for spot in (*focus, *settings)),
         *(Label(spot.short, frame.x(spot.x), frame.y(spot.y)) for spot in reversed(early)),
     ]
     return place(labels, _obstacles(chart, frame), frame.field.around(-2))
 
 
 def _obstacles(chart: SpeedChart, frame: Frame) -> list[Box]:
-    """What labels must not cover: points, whiskers and lines."""
+    """The points, whiskers and lines that labels must not cover."""
     field, full = frame.field, frame.y(chart.full_accuracy)
     boxes = [Box(field.left, full, field.right, full).around(1)]
     for spot in chart.seen:
@@ -213,8 +213,11 @@ def _obstacles(chart: SpeedChart, frame: Frame) -> list[Box]:
             Box(frame.x(spot.x_low), y, frame.x(spot.x_high), y).around(1),
             Box(x, frame.y(spot.y_high), x, frame.y(spot.y_low)).around(1),
         ]
-    for one, other in pairwise(chart.early):
-        xs, ys = (np.linspace(frame.x(one.x), frame.x(other.x), 60), np.linspace(frame.y(one.y), frame.y(other.y), 60))
+    for left, right in pairwise(chart.early):
+        xs, ys = (
+            np.linspace(frame.x(left.x), frame.x(right.x), 60),
+            np.linspace(frame.y(left.y), frame.y(right.y), 60),
+        )
         boxes += [Box(x, y, x, y).around(1.5) for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
     return boxes
 

@@ -1,4 +1,4 @@
-"""Advice in words, each sentence from a rule over the figures; the rule and its figures are always told with it."""
+"""Advice in words: each piece comes from a rule over the figures, and is shown with that rule and those figures."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The verdict, and what else there is to say.
+    """The verdict and further remarks.
 
     Attributes:
         verdict: which way to run the model; its rule always applies.
@@ -62,7 +62,7 @@ def _costly(evaluation: Evaluation) -> Finding:
     point = evaluation.focus.point
     change = point.accuracy_difference
     return Finding(
-        rule=f"The setting in focus loses more than {loss_of(LOSSES[-1])} of accuracy, by the whole interval.",
+        rule=f"The setting in focus loses more than {loss_of(LOSSES[-1])} of accuracy, over the whole interval.",
         figures=f"{points(change.value)} (95 % interval {span(signed(change.low), signed(change.high))})",
         applies=change.high < -LOSSES[-1],
         advice=f"The {point.setting} costs much accuracy: see the table for a setting that loses less.",
@@ -70,15 +70,15 @@ def _costly(evaluation: Evaluation) -> Finding:
 
 
 def _untuned(evaluation: Evaluation) -> Finding:
-    found, chosen = len(evaluation.operating_points), evaluation.focus.point.way is Way.THRESHOLD
+    tuned, by_threshold = len(evaluation.operating_points), evaluation.focus.point.way is Way.THRESHOLD
     return Finding(
         rule="There is no operating point for this backend and precision, or none that is up to date.",
-        figures=count(found, "operating point"),
-        applies=not found,
+        figures=count(tuned, "operating point"),
+        applies=not tuned,
         advice="'offramp tune' picks thresholds on other texts, without labels, with a guarantee"
         + (
-            ": the one above was picked on the texts that it is measured on, and looks better there than elsewhere."
-            if chosen
+            ": the threshold above was picked on the texts it is measured on, and looks better there than elsewhere."
+            if by_threshold
             else "."
         ),
     )
@@ -86,12 +86,12 @@ def _untuned(evaluation: Evaluation) -> Finding:
 
 def _broken(evaluation: Evaluation) -> Finding:
     judged = standings(evaluation.operating_points, evaluation.data.rows)
-    promised = [here for here in evaluation.operating_points if here.promise is not None]
+    promised = [entry for entry in evaluation.operating_points if entry.promise is not None]
     return Finding(
         rule="An operating point's risk here is above its promise, by more than chance explains "
         f"({percent(1 - _SIGNIFICANT, 0)} confidence, over all points).",
         figures="; ".join(
-            f"{here.point.name}: {percent(risk_here(here))}, promised {promise(here.promise)}" for here in promised
+            f"{entry.point.name}: {percent(risk_here(entry))}, promised {promise(entry.promise)}" for entry in promised
         )
         or "no promises",
         applies=Standing.BROKEN in judged,
@@ -104,7 +104,7 @@ def _uncertain(evaluation: Evaluation) -> Finding:
     half = (change.high - change.low) / 2
     needed = evaluation.data.rows * (half / _WIDE) ** 2
     return Finding(
-        rule=f"The difference to full depth is known less well than to ±{loss_of(_WIDE)}.",
+        rule=f"The difference from full depth is uncertain by more than ±{loss_of(_WIDE)}.",
         figures=f"±{100 * half:.2f} points on {count(evaluation.data.rows, 'text')}",
         applies=half > _WIDE,
         advice=f"Evaluate on more labeled texts: about {whole(round(needed, -2))} would do.",
@@ -112,10 +112,10 @@ def _uncertain(evaluation: Evaluation) -> Finding:
 
 
 def _miscalibrated(evaluation: Evaluation) -> Finding:
-    worst, rows = max(evaluation.calibration, key=lambda one: one.ece_after), evaluation.data.rows
+    worst, rows = max(evaluation.calibration, key=lambda exit_: exit_.ece_after), evaluation.data.rows
     return Finding(
-        rule=f"An exit's calibration error (ECE) is above {_MISCALIBRATED:g}, on {FEW_ROWS} texts or more; on fewer "
-        "chance alone makes one.",
+        rule=f"An exit's calibration error (ECE) is above {_MISCALIBRATED:g}, on {FEW_ROWS} texts or more; on fewer, "
+        "chance alone can cause that.",
         figures=f"{worst.ece_after:.3f} at the exit after {worst.name}, on {count(rows, 'text')}",
         applies=worst.ece_after > _MISCALIBRATED and rows >= FEW_ROWS,
         advice="Confidence is not the chance of being right here: run 'offramp calibrate' on other texts like these.",
@@ -128,7 +128,7 @@ def _used_before(evaluation: Evaluation) -> Finding:
         rule=f"More than {percent(_USED, 0)} of these texts were used to make the model, its temperatures or its "
         "operating points.",
         figures="; ".join(f"{percent(share, 0)} for {use}" for use, share in uses.items())
-        or "no more, as far as known",
+        or "none, as far as is known",
         applies=bool(uses),
         advice="These figures look better than they would on new texts: evaluate on texts that were not used to make "
         "the model.",
@@ -136,9 +136,9 @@ def _used_before(evaluation: Evaluation) -> Finding:
 
 
 def warning(evaluation: Evaluation) -> str | None:
-    """What to know before any figure is read: that the texts were used to make the model. None if they were not."""
-    found = _used_before(evaluation)
-    return f"{found.advice} Used before: {found.figures}." if found.applies else None
+    """A warning to read before any figure, if the texts were used to make the model."""
+    finding = _used_before(evaluation)
+    return f"{finding.advice} Used before: {finding.figures}." if finding.applies else None
 
 
 def _unfair(evaluation: Evaluation) -> Finding:
@@ -148,7 +148,7 @@ def _unfair(evaluation: Evaluation) -> Finding:
     name = short(worst.name)
     accuracies = f"{percent(worst.full_accuracy)} to {percent(worst.accuracy)}"
     return Finding(
-        rule="A class loses accuracy by early exit, and chance alone would do that in less than "
+        rule="A class loses accuracy through early exit, and chance alone would cause that in less than "
         f"{percent(_SIGNIFICANT, 0)} of cases (sign test on texts won and lost, times the number of classes).",
         figures=f"{name}: {accuracies} on {count(worst.rows, 'text')}, {worst.lost} lost and {worst.won} won, "
         f"chance {percent(chance, 1)}",
@@ -158,7 +158,7 @@ def _unfair(evaluation: Evaluation) -> Finding:
 
 
 def _chance(group: Group) -> float:
-    """Of so many rows lost if won and lost were equally likely."""
+    """The p-value of a group's losses if winning and losing a row were equally likely."""
     discordant = group.won + group.lost
     return float(scipy.stats.binomtest(group.lost, discordant, alternative="greater").pvalue) if discordant else 1.0
 
@@ -169,7 +169,7 @@ def _overthinking(evaluation: Evaluation) -> Finding:
     return Finding(
         rule=f"An earlier exit is right and the last one wrong on more than {percent(_OVERTHOUGHT, 0)} of texts, by "
         f"more than chance explains ({percent(1 - _SIGNIFICANT, 0)} confidence).",
-        figures=f"{percent(share)} of {count(rows, 'text')}; a rule that always knew would be right on "
+        figures=f"{percent(share)} of {count(rows, 'text')}; a perfect rule would be right on "
         f"{percent(evaluation.overthinking.ceiling)}",
         applies=bool(chance < _SIGNIFICANT),
         advice="A rule that uses several exits may be better than full depth: try 'offramp tune --compare-rules'.",
@@ -179,10 +179,10 @@ def _overthinking(evaluation: Evaluation) -> Finding:
 def _inefficient(evaluation: Evaluation) -> Finding:
     point = evaluation.focus.point
     return Finding(
-        rule=f"Less than {percent(_INEFFICIENT, 0)} of the speed-up possible at most is reached.",
+        rule=f"Less than {percent(_INEFFICIENT, 0)} of the highest possible speed-up is reached.",
         figures=f"{times(point.measured_speedup, 2)}; {possible(point)}",
         applies=point.efficiency < _INEFFICIENT,
-        advice="Hand in more texts at once, and let 'offramp bench --autotune' find the best batches.",
+        advice="Pass more texts at once, and let 'offramp bench --autotune' find the best batch size.",
     )
 
 
@@ -192,7 +192,7 @@ def _noisy(evaluation: Evaluation) -> Finding:
     width = (high - low) / point.measured_speedup
     few = data.timed_rows < min(_FEW_TIMED, data.rows)
     return Finding(
-        rule=f"The speed-up's quartiles are more than {percent(_NOISY, 0)} of it apart, or fewer than {_FEW_TIMED} "
+        rule=f"The speed-up's quartiles are apart by more than {percent(_NOISY, 0)} of it, or fewer than {_FEW_TIMED} "
         "texts were timed.",
         figures=f"quartiles {span(times(low, 2), times(high, 2))}, {percent(width, 0)} apart; "
         f"{count(data.timed_rows, 'text')} timed",
@@ -207,19 +207,19 @@ def _long_texts(evaluation: Evaluation) -> Finding:
         rule=f"More than {percent(_TRUNCATED_TEXTS, 0)} of texts are longer than the model reads.",
         figures=f"{percent(share, 1)} are longer than {evaluation.model.max_tokens} tokens",
         applies=share > _TRUNCATED_TEXTS,
-        advice="Their ends are not read: train with a larger maximal length if what is there matters.",
+        advice="Their ends are not read: train with a larger maximum length if their ends matter.",
     )
 
 
 def _other_engines(evaluation: Evaluation, speeds: BenchSpeeds) -> Finding:
     model = evaluation.model
     early = [row for row in speeds.rows if row.kind is Kind.EARLY_EXIT]
-    here = _quickest(row for row in early if (row.backend, row.precision) == (model.backend, model.precision))
-    best = _quickest(row for row in early if here is not None and row.threads == here.threads)
+    current = _quickest(row for row in early if (row.backend, row.precision) == (model.backend, model.precision))
+    best = _quickest(row for row in early if current is not None and row.threads == current.threads)
     return Finding(
         rule="In the benchmark, early exit is faster in another backend or precision than here (quartiles apart).",
-        figures="; ".join(_fast(row) for row in (here, best) if row is not None) or "nothing to compare",
-        applies=here is not None and best is not None and best.low > here.high,
+        figures="; ".join(_fast(row) for row in (current, best) if row is not None) or "nothing to compare",
+        applies=current is not None and best is not None and best.low > current.high,
         advice=""
         if best is None
         else f"Run early exit in {best.backend} {best.precision}: evaluate and tune it there.",

@@ -1,4 +1,4 @@
-"""What ``offramp bench --json`` measured, as far as a report shows it."""
+"""The figures from ``offramp bench --json`` that a report shows."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,9 +43,10 @@ class BenchSpeeds:
 
     Attributes:
         processor: the GPU's name, or the CPU's where there is none.
-        data, fingerprint: what was classified.
-        mean_tokens: of a text.
-        timed_rows: texts handed in at once; ``single_rows`` are those handed in one by one.
+        data, fingerprint: the texts that were classified.
+        mean_tokens: tokens of a text, on average.
+        timed_rows: texts passed all at once.
+        single_rows: texts passed one by one.
     """
 
     processor: str
@@ -61,25 +62,25 @@ def read_speeds(path: Path, model: Path) -> BenchSpeeds:
     """Reads a benchmark of a model.
 
     Raises:
-        DataError: the file is missing, or something else.
+        DataError: the file is missing or not a benchmark.
         OptionError: the benchmark is of another model.
         ModelFolderError: the model folder is damaged.
     """
     fingerprint, speeds = read_benchmark(path, _speeds, "benchmark", _CURE)
     from offramp.engine import load  # with it comes PyTorch, which takes seconds
 
-    found = load(model, **asdict(REFERENCE)).fingerprint
-    if fingerprint != found:
+    expected = load(model, **asdict(REFERENCE)).fingerprint
+    if fingerprint != expected:
         raise OptionError(
-            f"the benchmark {path} is of another model ({fingerprint}, {model} is {found}), or of this one before it "
-            f"was calibrated anew; {_CURE}"
+            f"the benchmark {path} is of another model ({fingerprint}; {model} is {expected}), or of this one "
+            f"before it was recalibrated; {_CURE}"
         )
     return speeds
 
 
-def _speeds(found: Benchmark) -> tuple[str, BenchSpeeds]:
-    """The model's fingerprint, and what is shown."""
-    data, environment = found.data, found.environment
+def _speeds(benchmark: Benchmark) -> tuple[str, BenchSpeeds]:
+    """The model's fingerprint, and the figures that are shown."""
+    data, environment = benchmark.data, benchmark.environment
     speeds = BenchSpeeds(
         processor=from_json(str, environment["gpu"] or environment["cpu"]),
         data=from_json(str, data["source"]),
@@ -87,9 +88,9 @@ def _speeds(found: Benchmark) -> tuple[str, BenchSpeeds]:
         mean_tokens=from_json(float, data["mean_tokens"]),
         timed_rows=from_json(int, data["timed_rows"]),
         single_rows=from_json(int, data["single_rows"]),
-        rows=tuple(map(_speed, found.rows)),
+        rows=tuple(map(_speed, benchmark.rows)),
     )
-    return from_json(str, found.model["fingerprint"]), speeds
+    return from_json(str, benchmark.model["fingerprint"]), speeds
 
 
 def _speed(row: BenchmarkRow) -> BenchSpeed:

@@ -30,9 +30,9 @@ _CHOICES = (
     "texts a second",
 )
 _PROMISES = ("operating point", "rule", "promise", "method", "calibration texts", "seen there", "bound", "seen here")
-# How results of ours are called; the setting follows.
+# Names of our results begin so; the setting follows.
 _OURS = ("Accuracy, ", "Macro-F1, ")
-# A top-level key with all lines that are indented or listed under it, and what lies between these.
+# A top-level key with all lines that are indented or listed under it, and comments and blank lines between them.
 _INDEX = re.compile(r"^model-index:.*(\r?\n|$)((#.*\r?\n|\r?\n)*[ \t\-].*(\r?\n|$))*", re.MULTILINE)
 _START, _END = "<!-- offramp report: start -->", "<!-- offramp report: end -->"
 
@@ -43,21 +43,21 @@ def card_section(report: Report) -> str:
     return "\n\n".join(
         [
             "## Speed and accuracy",
-            *([_plain(told)] if (told := warning(evaluation)) else []),
+            *([_plain(text)] if (text := warning(evaluation)) else []),
             *_first(report),
             f"![accuracy against measured speed-up]({CURVE})",
-            _table(_CHOICES, [_choice(one) for one in choices(evaluation)]),
-            *([_table(_PROMISES, [_kept(one) for one in promises(evaluation)])] if evaluation.operating_points else []),
+            _table(_CHOICES, [_choice(row) for row in choices(evaluation)]),
+            *([_table(_PROMISES, [_kept(row) for row in promises(evaluation)])] if evaluation.operating_points else []),
             _measured_on(evaluation),
         ]
     )
 
 
 def splice(card: str, section: str) -> str:
-    """Puts the section into a card: in the place of the one that is there, or at the end.
+    """Puts the section into a card, in place of an earlier one or at the end.
 
     Raises:
-        ModelFolderError: only one of the two marks of a section is there, or one of them twice.
+        ModelFolderError: a mark of the section is missing, or there more than once.
     """
     marked = f"{_START}\n{section}\n{_END}\n"
     marks = card.count(_START), card.count(_END)
@@ -67,30 +67,30 @@ def splice(card: str, section: str) -> str:
     _, closed, after = rest.partition(_END)
     if marks != (1, 1) or not closed:
         raise ModelFolderError(
-            f"{CARD} has {marks[0]} times the mark {_START!r} and {marks[1]} times {_END!r}, not one before the other; "
-            "remove the marks"
+            f"{CARD} has the mark {_START!r} {marks[0]} times and {_END!r} {marks[1]} times; it should have each once, "
+            "in this order, or neither: remove the marks"
         )
     return f"{before}{marked}{after.removeprefix(chr(10))}"
 
 
 def with_results(card: str, evaluation: Evaluation) -> str:
-    """Puts the results into the front matter of a card, where the hub reads them; a card without one stays as it is.
+    """Puts the results into the front matter of a card, where the hub reads them.
 
-    Those of an earlier report are replaced, all others stay, and so does every other line.
+    Results of an earlier report are replaced; everything else stays, as does a card without front matter.
 
     Raises:
-        ModelFolderError: the front matter is not as the hub has it.
+        ModelFolderError: the hub cannot read the front matter.
     """
-    match, there = REGEX_YAML_BLOCK.search(card), _front_matter(card)
-    if match is None or there is None:
+    match, metadata = REGEX_YAML_BLOCK.search(card), _front_matter(card)
+    if match is None or metadata is None:
         return card
     block, (start, end) = match.group(2), match.span(2)
-    others = [one for one in there.eval_results or () if not (one.metric_name or "").startswith(_OURS)]
-    name = there.model_name if others else evaluation.model.name
-    index = ModelCardData(model_name=name or evaluation.model.name, eval_results=[*others, *_results(evaluation)])
+    kept = [result for result in metadata.eval_results or () if not (result.metric_name or "").startswith(_OURS)]
+    name = metadata.model_name if kept else evaluation.model.name
+    index = ModelCardData(model_name=name or evaluation.model.name, eval_results=[*kept, *_results(evaluation)])
     newline = "\r\n" if "\r\n" in block else "\n"
-    kept = _INDEX.sub("", f"{block}{newline}").rstrip("\r\n")
-    return f"{card[:start]}{kept}{newline}{index.to_yaml(line_break=newline).rstrip()}{card[end:]}"
+    unindexed = _INDEX.sub("", f"{block}{newline}").rstrip("\r\n")
+    return f"{card[:start]}{unindexed}{newline}{index.to_yaml(line_break=newline).rstrip()}{card[end:]}"
 
 
 def check_card(card: str) -> None:
@@ -104,15 +104,14 @@ def check_card(card: str) -> None:
 
 
 def _front_matter(card: str) -> ModelCardData | None:
-    """What the hub reads of a card; None where there is nothing to read."""
+    """The metadata that the hub reads; None for a card without any."""
     if REGEX_YAML_BLOCK.search(card) is None:
         return None
     try:
         return cast("ModelCardData", ModelCard(card).data)
     except Exception as error:  # YAML has errors of its own, and results may be anything
         raise ModelFolderError(
-            f"the front matter of {CARD} is not what the Hugging Face hub reads ({first_line(error)}); mend it, or "
-            "remove it"
+            f"the Hugging Face hub cannot read the front matter of {CARD} ({first_line(error)}); mend it, or remove it"
         ) from None
 
 
@@ -141,7 +140,7 @@ def read_card(folder: Path) -> str:
     """The card of a model folder; empty where there is none.
 
     Raises:
-        ModelFolderError: it is no text.
+        ModelFolderError: it is not text.
         StorageError: it cannot be read.
     """
     path = folder / CARD
@@ -158,11 +157,11 @@ def read_card(folder: Path) -> str:
 def write_card(folder: Path, report: Report) -> None:
     """Puts the report's section into a model folder's card, and its results into the front matter; the rest stays.
 
-    The section's picture is written first, so that the card never names one that is not there.
+    The picture is written first, so that the card never links to a missing one.
 
     Raises:
         ModelFolderError: see :func:`splice`, :func:`with_results` and :func:`read_card`.
-        StorageError: the card cannot be read or written, or the picture.
+        StorageError: the card cannot be read, or the card or the picture cannot be written.
     """
     text = with_results(splice(read_card(folder), card_section(report)), report.evaluation)
     curve_picture(report.evaluation, folder / CURVE)
@@ -171,13 +170,11 @@ def write_card(folder: Path, report: Report) -> None:
 
 
 def _first(report: Report) -> list[str]:
-    """What stands first in the page, too."""
-    summary = report.summary
-    kept = summary.kept
-    told = "" if kept is None else f"{kept.mark} {kept.promise}: {words.percent(kept.risk)} here ({kept.standing})."
+    """The summary, which also opens the page."""
+    summary, kept = report.summary, report.summary.kept
     lines = [
         f"{summary.heading}. {summary.sentence}",
-        told,
+        "" if kept is None else f"{kept.mark} {kept.promise}: {words.percent(kept.risk)} here ({kept.standing}).",
         summary.caveat or "",
         "" if summary.otherwise is None else f"Recommended instead: {summary.otherwise}",
     ]
@@ -185,12 +182,12 @@ def _first(report: Report) -> list[str]:
     return [*(_plain(line) for line in lines if line), *code]
 
 
-def _choice(one: ChoiceRow) -> tuple[str, ...]:
-    point = one.point
+def _choice(row: ChoiceRow) -> tuple[str, ...]:
+    point = row.point
     full = point.way is Way.FULL
     quartiles = "" if full else f" ({words.quartiles(point.measured_speedup_spread)})"
     return (
-        f"{one.name} ({one.aside})" if one.aside else one.name,
+        f"{row.name} ({row.aside})" if row.aside else row.name,
         words.percent(point.accuracy),
         "" if full else words.interval(point.accuracy_difference),
         words.percent(point.agreement),
@@ -199,17 +196,17 @@ def _choice(one: ChoiceRow) -> tuple[str, ...]:
     )
 
 
-def _kept(one: Promised) -> tuple[str, ...]:
-    promise, mark = one.here.promise, "" if one.kept is None else f" {one.kept.mark}"
+def _kept(row: Promised) -> tuple[str, ...]:
+    promise, mark = row.operating_point.promise, "" if row.kept is None else f" {row.kept.mark}"
     return (
-        one.name,
-        one.here.point.rule,
-        one.promise,
-        one.method,
-        f"{one.here.seen.rows:,}",
+        row.name,
+        row.operating_point.point.rule,
+        row.promise,
+        row.method,
+        f"{row.operating_point.seen.rows:,}",
         "" if promise is None else words.percent(promise.seen),
         "" if promise is None else words.percent(promise.bound),
-        f"{words.percent(one.risk)}{mark}",
+        f"{words.percent(row.risk)}{mark}",
     )
 
 
@@ -219,7 +216,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown takes as it is, also in a table: names may hold anything."""
+    """Escapes text for Markdown, including its tables: names may hold anything."""
     return " ".join(html.escape(text, quote=False).replace("|", "\\|").split())
 
 

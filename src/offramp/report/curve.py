@@ -33,7 +33,7 @@ def curve_picture(evaluation: Evaluation, path: Path) -> None:
 
 def draw_curve(chart: accuracy_chart.SpeedChart, measured_on: str) -> Picture:
     """Puts a chart of speed and accuracy into a picture, with a legend and where it was measured."""
-    seen = {spot.shape for spot in chart.seen}
+    shapes = {spot.shape for spot in chart.seen}
     below = accuracy_chart.named(chart.unseen)
     return Picture(
         title="Accuracy against measured speed-up",
@@ -41,7 +41,7 @@ def draw_curve(chart: accuracy_chart.SpeedChart, measured_on: str) -> Picture:
         rows=[[Panel(accuracy_chart.WIDTH, accuracy_chart.HEIGHT, accuracy_chart.field(chart, "curve", "Speed-up"))]],
         keys=[
             Key.line("full", f"full depth: {chart.full_accuracy:.2f} %"),
-            *(Key.shape(shape, meaning) for shape, meaning in _KEYS if shape in seen),
+            *(Key.shape(shape, meaning) for shape, meaning in _KEYS if shape in shapes),
         ],
         heading=measured_on,
         note=f"Below the chart: {below}." if below else "",

@@ -22,45 +22,47 @@ _LEAST_FOR_FIGURE = 34.0
 
 def draw_leaving(exits: Sequence[ExitCount], name: str) -> Markup:
     """Draws how many texts leave at each exit, and how many of them are right."""
-    total = sum(one.right + one.wrong for one in exits)
-    shares = [100 * (one.right + one.wrong) / total for one in exits]
+    total = sum(exit_.right + exit_.wrong for exit_ in exits)
+    shares = [100 * (exit_.right + exit_.wrong) / total for exit_ in exits]
     frame = _frame(exits, Axis("Texts that leave (%)", 0, min(100.0, max(shares)) * 1.14))
     bars = []
-    for index, (one, share) in enumerate(zip(exits, shares, strict=True)):
-        right = 100 * one.right / total
-        told = f"after {one.name}: {count(one.right, 'text')} right, {one.wrong:,} wrong"
-        bars += [_bar(frame, index, 0, right, "right", told), _bar(frame, index, right, share, "wrong", told)]
+    for index, (exit_, share) in enumerate(zip(exits, shares, strict=True)):
+        right = 100 * exit_.right / total
+        label = f"after {exit_.name}: {count(exit_.right, 'text')} right, {exit_.wrong:,} wrong"
+        bars += [_bar(frame, index, 0, right, "right", label), _bar(frame, index, right, share, "wrong", label)]
         if _width(frame) >= _LEAST_FOR_FIGURE:
             bars.append(text(f"{share:.1f}", frame.x(index), frame.y(share) - 5, anchor="middle", class_="name"))
     described = "; ".join(
-        f"after {one.name} {percent(share / 100, 1)} leave, {one.right:,} right and {one.wrong:,} wrong"
-        for one, share in zip(exits, shares, strict=True)
+        f"after {exit_.name} {percent(share / 100, 1)} leave, {exit_.right:,} right and {exit_.wrong:,} wrong"
+        for exit_, share in zip(exits, shares, strict=True)
     )
     return picture(
         WIDTH, HEIGHT, "Texts that leave at each exit", described, frame.draw(_categories(exits)), *bars, name=name
     )
 
 
-def draw_accuracies(found: Overthinking, name: str) -> Markup:
-    """Draws each exit's accuracy if all texts left there, below what any exit gets right."""
-    accuracies = [100 * one.accuracy for one in found.exits]
-    ceiling = 100 * found.ceiling
+def draw_accuracies(overthinking: Overthinking, name: str) -> Markup:
+    """Draws each exit's accuracy if all texts left there, and above it the share that any exit gets right."""
+    accuracies = [100 * exit_.accuracy for exit_ in overthinking.exits]
+    ceiling = 100 * overthinking.ceiling
     low, high = min(accuracies), max(ceiling, *accuracies)
     room = max(0.5, 0.1 * (high - low))
-    frame = _frame(found.exits, Axis("Accuracy if all texts left here (%)", max(0.0, low - room), high + 1.6 * room))
+    frame = _frame(
+        overthinking.exits, Axis("Accuracy if all texts left here (%)", max(0.0, low - room), high + 1.6 * room)
+    )
     places = [(frame.x(index), frame.y(accuracy)) for index, accuracy in enumerate(accuracies)]
     marks = [
-        CIRCLE.at(x, y, f"after {one.name}: {percent(one.accuracy)}")
-        for (x, y), one in zip(places, found.exits, strict=True)
+        CIRCLE.at(x, y, f"after {exit_.name}: {percent(exit_.accuracy)}")
+        for (x, y), exit_ in zip(places, overthinking.exits, strict=True)
     ]
     field = frame.field
     return picture(
         WIDTH,
         HEIGHT,
         "Accuracy of each exit on all texts",
-        "; ".join(f"after {one.name} {percent(one.accuracy)}" for one in found.exits)
-        + f"; any exit right {percent(found.ceiling)}",
-        frame.draw(_categories(found.exits)),
+        "; ".join(f"after {exit_.name} {percent(exit_.accuracy)}" for exit_ in overthinking.exits)
+        + f"; any exit right {percent(overthinking.ceiling)}",
+        frame.draw(_categories(overthinking.exits)),
         line(field.left, frame.y(ceiling), field.right, frame.y(ceiling), "ceiling"),
         text(f"right at any exit: {ceiling:.2f}", field.left + 4, frame.y(ceiling) - 5, class_="name"),
         polyline(places, "early"),
@@ -69,25 +71,25 @@ def draw_accuracies(found: Overthinking, name: str) -> Markup:
     )
 
 
-def draw_overthinking(found: Overthinking, name: str) -> Markup:
-    """Draws what each exit gets right that the last does not (up), and the other way round (down)."""
-    early = found.exits[:-1] or found.exits
-    highest = max([100 * one.only_here for one in early] + [0.5])
-    lowest = max([100 * one.only_last for one in early] + [0.5])
+def draw_overthinking(overthinking: Overthinking, name: str) -> Markup:
+    """Draws the texts that each exit gets right and the last gets wrong (up), and the reverse (down)."""
+    early = overthinking.exits[:-1] or overthinking.exits
+    highest = max([100 * exit_.only_here for exit_ in early] + [0.5])
+    lowest = max([100 * exit_.only_last for exit_ in early] + [0.5])
     frame = _frame(early, Axis("Texts (%)", -1.12 * lowest, 1.12 * highest, unsigned=True))
     bars = []
-    for index, one in enumerate(early):
-        up, down = 100 * one.only_here, 100 * one.only_last
-        where = f"after {one.name}"
+    for index, exit_ in enumerate(early):
+        up, down = 100 * exit_.only_here, 100 * exit_.only_last
+        where = f"after {exit_.name}"
         bars.append(_bar(frame, index, 0, up, "gain", f"{where} {up:.2f} % are right that are wrong at the end"))
         bars.append(_bar(frame, index, -down, 0, "loss", f"{where} {down:.2f} % are wrong that are right at the end"))
     return picture(
         WIDTH,
         HEIGHT,
-        "Overthinking: texts on which an exit and the last one differ in being right",
+        "Overthinking: texts on which only one of an exit and the last exit is right",
         "; ".join(
-            f"after {one.name} {percent(one.only_here)} right only here, {percent(one.only_last)} only last"
-            for one in early
+            f"after {exit_.name} {percent(exit_.only_here)} right only here, {percent(exit_.only_last)} only last"
+            for exit_ in early
         ),
         frame.draw(_categories(early)),
         *bars,
@@ -102,19 +104,19 @@ class _Named(Protocol):
 
 
 def _frame(exits: Sequence[_Named], y: Axis) -> Frame:
-    of_layers = all(layer_of(one.name) is not None for one in exits)
+    of_layers = all(layer_of(exit_.name) is not None for exit_ in exits)
     return Frame(WIDTH, HEIGHT, Axis("Exit (layers run)" if of_layers else "Exit", -0.6, len(exits) - 0.4), y)
 
 
 def _categories(exits: Sequence[_Named]) -> dict[float, str]:
-    return dict(enumerate(in_column([one.name for one in exits])[1]))
+    return dict(enumerate(in_column([exit_.name for exit_ in exits])[1]))
 
 
 def _width(frame: Frame) -> float:
     return _BAR * (frame.x(1) - frame.x(0))
 
 
-def _bar(frame: Frame, index: int, low: float, high: float, class_: str, told: str) -> Markup:
+def _bar(frame: Frame, index: int, low: float, high: float, class_: str, label: str) -> Markup:
     width = min(_width(frame), 64.0)
     top, bottom = frame.y(high), frame.y(low)
-    return rectangle(frame.x(index) - width / 2, top, width, bottom - top, f"bar {class_}", hint(told))
+    return rectangle(frame.x(index) - width / 2, top, width, bottom - top, f"bar {class_}", hint(label))

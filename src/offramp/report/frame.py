@@ -9,7 +9,7 @@ from offramp.report.labels import Box
 from offramp.report.scale import Scale, decimals, ticks
 from offramp.report.svg import element, line, text
 
-# More names do not fit side by side; every second is written then, or every third.
+# More names than this do not fit side by side: then only every second (or third...) is written.
 _MOST_CATEGORIES = 16
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 30.0, 46.0
@@ -17,7 +17,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 30.0, 46.0
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What an axis shows: its range, and a title with the unit; ``unsigned`` leaves the minus out."""
+    """An axis: its range, and a title with the unit; ``unsigned`` leaves out minus signs."""
 
     title: str
     low: float
@@ -27,7 +27,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The field of a chart with two axes; ``x`` and ``y`` put values into it."""
+    """A chart's two axes and the field between them; ``x`` and ``y`` map values to pixels."""
 
     width: float
     height: float
@@ -36,12 +36,12 @@ class Frame:
 
     @property
     def x(self) -> Scale:
-        """From left to right."""
+        """Maps values to pixels, from left to right."""
         return Scale(self.x_axis.low, self.x_axis.high, _LEFT, self.width - _RIGHT)
 
     @property
     def y(self) -> Scale:
-        """From the bottom up."""
+        """Maps values to pixels, from the bottom up."""
         return Scale(self.y_axis.low, self.y_axis.high, self.height - _BOTTOM, _TOP)
 
     @property
@@ -50,7 +50,7 @@ class Frame:
         return Box(_LEFT, _TOP, self.width - _RIGHT, self.height - _BOTTOM)
 
     def clip(self, name: str) -> Markup:
-        """Defines a clipping path around the field; what uses it is not drawn outside."""
+        """Defines a clipping path around the field; elements that use it are not drawn outside."""
         field = self.field
         inside = element(
             "rect", x=field.left, y=field.top, width=field.right - field.left, height=field.bottom - field.top
@@ -58,10 +58,10 @@ class Frame:
         return element("defs", element("clipPath", inside, id=name))
 
     def draw(self, categories: Mapping[float, str] | None = None) -> Markup:
-        """Draws grid, ticks and titles; the titles name the units.
+        """Draws grid, ticks and titles.
 
         Args:
-            categories: what to write below which value, for an axis without numbers of its own.
+            categories: for a horizontal axis without numbers, the name to write below each value.
         """
         bottom = self._numbers() if categories is None else self._categories(categories)
         return Markup("").join([bottom, self._horizontal(), self._titles()])
@@ -71,13 +71,14 @@ class Frame:
         values = ticks(self.x_axis.low, self.x_axis.high, most=9)
         digits = decimals(values)
         return Markup("").join(
-            line(self.x(one), field.top, self.x(one), field.bottom, "grid") + self._below(one, f"{one:.{digits}f}")
-            for one in values
+            line(self.x(value), field.top, self.x(value), field.bottom, "grid")
+            + self._below(value, f"{value:.{digits}f}")
+            for value in values
         )
 
     def _categories(self, categories: Mapping[float, str]) -> Markup:
         every = -(-len(categories) // _MOST_CATEGORIES)
-        return Markup("").join(self._below(*one) for one in list(categories.items())[::every])
+        return Markup("").join(self._below(*category) for category in list(categories.items())[::every])
 
     def _below(self, value: float, words: str) -> Markup:
         return text(words, self.x(value), self.field.bottom + 16, anchor="middle", class_="tick")
@@ -87,9 +88,9 @@ class Frame:
         values = ticks(self.y_axis.low, self.y_axis.high)
         digits = decimals(values)
         return Markup("").join(
-            line(field.left, self.y(one), field.right, self.y(one), "grid")
-            + text(self._number(one, digits), field.left - 6, self.y(one) + 4, anchor="end", class_="tick")
-            for one in values
+            line(field.left, self.y(value), field.right, self.y(value), "grid")
+            + text(self._number(value, digits), field.left - 6, self.y(value) + 4, anchor="end", class_="tick")
+            for value in values
         )
 
     def _number(self, value: float, digits: int) -> str:

@@ -1,13 +1,13 @@
-"""Where the names of points go, so that none covers another, a point or the edge."""
+"""Places the labels of points so that none covers another, a point or the edge."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# A letter's mean width over its height, of the fonts that pages use; rather too much than too little.
+# The mean width of a letter relative to its height, in the fonts that pages use; rather too wide than too narrow.
 _LETTER = 0.58
 
-# Ways to go from a point, best first, in degrees: right and left read best, then above and below, then aslant.
+# Directions from a point in degrees, best first: right and left read best, then above and below, then diagonals.
 _ANGLES = (0, 180, 90, 270, 30, 330, 150, 210, 60, 300, 120, 240)
 _NEAR = (8.0, 13.0)
 _DISTANCES = (*_NEAR, 20.0, 28.0, 38.0, 50.0, 66.0, 85.0, 110.0)
@@ -15,7 +15,7 @@ _DISTANCES = (*_NEAR, 20.0, 28.0, 38.0, 50.0, 66.0, 85.0, 110.0)
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels; ``top`` is above ``bottom``, so it is the smaller number."""
+    """A rectangle in pixels; y grows downwards, so ``top`` is less than ``bottom``."""
 
     left: float
     top: float
@@ -44,7 +44,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text that belongs to a point at ``x``, ``y``; one that is ``important`` may be far from it, with a line."""
+    """The text for a point at ``x``, ``y``; an ``important`` one may lie far from it, joined by a line."""
 
     words: str
     x: float
@@ -54,13 +54,13 @@ class Label:
 
     @property
     def width(self) -> float:
-        """Of the text, in pixels, roughly."""
+        """The approximate width of the text in pixels."""
         return _LETTER * self.size * len(self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A label with the room it takes; ``far`` from its point it needs a line that leads there."""
+    """A label and the room it takes; if it is ``far`` from its point, a line joins the two."""
 
     label: Label
     box: Box
@@ -73,23 +73,23 @@ class Placed:
 
 
 def place(labels: Sequence[Label], obstacles: Iterable[Box], bounds: Box) -> list[Placed]:
-    """Finds room for labels, one after the other, each as near to its point as it can be.
+    """Finds room for labels in turn, each as near to its point as possible.
 
     Args:
         labels: the most important first.
-        obstacles: what no label may cover.
-        bounds: what no label may leave.
+        obstacles: boxes that no label may cover.
+        bounds: the box that every label stays in.
 
     Returns:
-        Those that have room, in the same order; no two overlap.
+        The labels that found room, in the same order; no two overlap.
     """
     taken = list(obstacles)
     placed = []
     for label in labels:
-        found = next((one for one in _tries(label) if _free(one.box, taken, bounds)), None)
-        if found is not None:
-            placed.append(found)
-            taken.append(found.box)
+        position = next((candidate for candidate in _tries(label) if _free(candidate.box, taken, bounds)), None)
+        if position is not None:
+            placed.append(position)
+            taken.append(position.box)
     return placed
 
 
@@ -100,7 +100,7 @@ def _tries(label: Label) -> Iterable[Placed]:
 
 
 def _box(label: Label, distance: float, angle: float) -> Box:
-    """The label's room if its nearest edge is so far from the point, in that direction."""
+    """The label's room when its nearest edge is ``distance`` from the point in the direction ``angle``."""
     across, down = math.cos(angle), -math.sin(angle)
     height = 1.15 * label.size
     middle_x = label.x + across * (distance + label.width / 2)

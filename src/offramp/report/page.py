@@ -1,4 +1,4 @@
-"""A report as one page of HTML: no script, nothing from elsewhere, light and dark."""
+"""A report as one self-contained HTML page, without scripts, in light and dark."""
 
 import functools
 import re
@@ -20,18 +20,18 @@ from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 _SHAPES = {"early": CIRCLE, "focus": FOCUS, "named": DIAMOND, "cut": SQUARE, "before": RING}
 
-# Colors of the exits: one hue from light (early) to dark (late), so that order shows without naming colors. Both ends
-# are told from white pages as well as from black ones.
+# Colors of the exits: one hue from light (early) to dark (late), so that their order shows. Both ends stand out from
+# white pages as well as from black ones.
 _EARLY, _LATE = (0xA9, 0xD6, 0xF0), (0x1A, 0x56, 0x8C)
-# Up to here white can be read with a contrast of at least 4.5, and from here on black.
+# Below this luminance white text has a contrast of at least 4.5, above it black text has.
 _BRIGHTEST_FOR_WHITE = 0.179
 
-# What HTML must not hold, and texts may.
+# Characters that texts may hold but HTML must not.
 _UNREADABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\ufffd")
 
 
 def render(report: Report) -> str:
-    """Makes the page; everything in it comes from the report."""
+    """Renders the report as HTML."""
     evaluation, speeds = report.evaluation, report.speeds
     clock = accuracy_chart.by_clock(evaluation)
     after, exits = in_column(evaluation.model.exit_names)
@@ -62,7 +62,7 @@ def render(report: Report) -> str:
 
 
 def exit_style(n_exits: int) -> Markup:
-    """Gives style rules ``.x0`` to ``.xN`` that color the exits' parts of bars and the ink in them."""
+    """Style rules ``.x0`` to ``.xN``: for each exit the color of its parts of bars, and of the text in them."""
     rules = []
     for index in range(n_exits):
         share = index / max(1, n_exits - 1)
@@ -76,7 +76,7 @@ def _luminance(color: tuple[int, ...]) -> float:
     """Relative luminance, from 0 (black) to 1 (white), of an sRGB color (WCAG 2.2)."""
     red, green, blue = (
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in (one / 255 for one in color)
+        for value in (channel / 255 for channel in color)
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -88,7 +88,7 @@ def _charts(evaluation: Evaluation, clock: accuracy_chart.SpeedChart) -> dict[st
         "leaving": draw_leaving(evaluation.focus.exits, "leaving"),
         "accuracies": draw_accuracies(evaluation.overthinking, "accuracies"),
         "overthinking": draw_overthinking(evaluation.overthinking, "against-last"),
-        "reliability": [draw_reliability(one, f"reliability-{one.exit}") for one in evaluation.reliability],
+        "reliability": [draw_reliability(curve, f"reliability-{curve.exit}") for curve in evaluation.reliability],
     }
 
 
@@ -122,7 +122,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _flags(text: str) -> Markup:
-    """Prose or a command in which no line breaks within an option such as ``--output``."""
+    """Escapes prose or a command, and keeps options such as ``--output`` from breaking across lines."""
     return Markup(re.sub(r"(--\w[\w-]*)", r'<span class="flag">\1</span>', str(escape(text))))
 
 
@@ -131,5 +131,5 @@ def _labels(names: Sequence[str]) -> Markup:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may go on in the next line after a joint; of a very long one, the beginning."""
+    """A name, shortened if very long, that may wrap after punctuation."""
     return Markup(re.sub(r"([_/:.-])", r"\1<wbr>", str(escape(words.short(name)))))

@@ -1,4 +1,4 @@
-"""Pictures as files: charts in rows, with what stands around them and the style sheet that gives them their colors."""
+"""Pictures as files: rows of charts with a heading, a legend, a note and the style sheet."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,9 @@ from offramp.report.labels import Label
 from offramp.report.svg import Shape, element, line, rectangle, text
 
 _MARGIN, _GAP, _LINE = 12.0, 20.0, 16.0
-# In a legend from a mark to its words, and from these to the next mark.
+# In a legend, the space from a mark to its words, and from there to the next mark.
 _TO_WORDS, _TO_NEXT = 5.0, 18.0
-# An SVG file says how large it would like to be: letters of 12 are small in a README.
+# Scales an SVG file's natural size: at 12 pixels, its text would look small in a README.
 _ENLARGED = 1.25
 
 
@@ -26,7 +26,7 @@ class Panel:
 
     Attributes:
         content: in coordinates from 0, 0 to ``width``, ``height``.
-        title: stands above it.
+        title: written above it.
     """
 
     width: float
@@ -37,7 +37,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a mark means; it is drawn around 0, 0."""
+    """A legend entry: a mark, drawn around 0, 0, and its meaning."""
 
     words: str
     mark: Markup
@@ -59,9 +59,9 @@ class Picture:
     """Rows of charts, with words above and a legend and words below.
 
     Attributes:
-        title, description: what it shows, for those who cannot see it.
-        heading, note: above and below everything.
-        style: rules of its own, after those of all charts.
+        title, description: what it shows, for screen readers.
+        heading, note: text above and below everything else.
+        style: additional style rules.
     """
 
     title: str
@@ -96,7 +96,7 @@ class Picture:
         )
 
     def _parts(self, width: float) -> Iterable[tuple[float, Markup]]:
-        """Height and content of what stands one below the other."""
+        """Height and content of each part, from top to bottom."""
         if self.heading:
             yield _paragraph(self.heading, width)
         for row in self.rows:
@@ -108,7 +108,7 @@ class Picture:
 
 
 def check_picture(path: Path) -> None:
-    """Makes sure, before anything is computed, that the name is that of a picture.
+    """Makes sure, before anything is computed, that the path names an SVG file.
 
     Raises:
         OptionError: it does not end in ``.svg``.
@@ -130,7 +130,7 @@ def write_picture(path: Path, picture: Picture) -> None:
 
 
 def width_of(words: str, size: float = 12.0) -> float:
-    """Of a text in pixels, roughly; rather too much than too little."""
+    """The approximate width of a text in pixels; rather too much than too little."""
     return Label(words, 0, 0, size=size).width
 
 
@@ -140,7 +140,7 @@ def _style_sheet() -> str:
 
 def _paragraph(words: str, width: float) -> tuple[float, Markup]:
     lines = textwrap.wrap(words, int(width / width_of("n", 11)))
-    drawn = [text(one, 0, _LINE * number + 11, class_="soft") for number, one in enumerate(lines)]
+    drawn = [text(wrapped, 0, _LINE * number + 11, class_="soft") for number, wrapped in enumerate(lines)]
     return _LINE * len(lines) + 6, Markup("").join(drawn)
 
 
@@ -161,7 +161,7 @@ def _legend(keys: Sequence[Key], width: float) -> tuple[float, Markup]:
         needed = key.width + _TO_WORDS + width_of(key.words)
         if x > 0 and x + needed > width:
             x, y = 0.0, y + _LINE
-        told = text(key.words, key.width / 2 + _TO_WORDS, 4)
-        drawn.append(element("g", key.mark, told, transform=f"translate({x + key.width / 2:g} {y:g})"))
+        label = text(key.words, key.width / 2 + _TO_WORDS, 4)
+        drawn.append(element("g", key.mark, label, transform=f"translate({x + key.width / 2:g} {y:g})"))
         x += needed + _TO_NEXT
     return y + 14, Markup("").join(drawn)

@@ -13,7 +13,7 @@ from offramp.report.words import percent
 
 WIDTH, HEIGHT = 200.0, 262.0
 
-# The share that is right of fewer texts is mostly chance: faint points, and no line to them.
+# With fewer texts, a bin's accuracy is mostly chance: its point is faint and not on the line.
 _FEW = 10
 
 _X = Scale(0, 1, 34, 182)
@@ -21,19 +21,19 @@ _Y = Scale(0, 1, 168, 20)
 _BARS_TOP, _BARS_BOTTOM = 184.0, 222.0
 
 
-def draw_reliability(one: ExitReliability, name: str) -> Markup:
-    """Draws one exit: on the diagonal its confidence is the chance of being right."""
+def draw_reliability(reliability: ExitReliability, name: str) -> Markup:
+    """Draws one exit's reliability; on the diagonal, confidence equals accuracy."""
     return picture(
         WIDTH,
         HEIGHT,
-        f"Reliability of the exit after {one.name}",
-        "; ".join(_told(here) for here in one.after if here.rows),
+        f"Reliability of the exit after {reliability.name}",
+        "; ".join(_description(bin_) for bin_ in reliability.after if bin_.rows),
         text("Accuracy (%)", 0, 11, class_="axis"),
         *_grid(),
         line(_X(0), _Y(0), _X(1), _Y(1), "diagonal"),
-        *_curve(one.before, RING, "before"),
-        *_curve(one.after, CIRCLE, "early"),
-        *_histogram(one.after),
+        *_curve(reliability.before, RING, "before"),
+        *_curve(reliability.after, CIRCLE, "early"),
+        *_histogram(reliability.after),
         text("Confidence (%)", (_X(0) + _X(1)) / 2, HEIGHT - 6, anchor="middle", class_="axis"),
         name=name,
         class_="chart small",
@@ -54,33 +54,33 @@ def _grid() -> list[Markup]:
 
 def _curve(bins: Sequence[ReliabilityBin], shape: Shape, class_: str) -> list[Markup]:
     places = [
-        (_X(one.confidence), _Y(one.accuracy), one)
-        for one in bins
-        if one.confidence is not None and one.accuracy is not None
+        (_X(bin_.confidence), _Y(bin_.accuracy), bin_)
+        for bin_ in bins
+        if bin_.confidence is not None and bin_.accuracy is not None
     ]
-    faint = [shape.at(x, y, _told(one)) for x, y, one in places if one.rows < _FEW]
+    faint = [shape.at(x, y, _description(bin_)) for x, y, bin_ in places if bin_.rows < _FEW]
     return [
         element("g", *faint, class_="faint"),
-        polyline([(x, y) for x, y, one in places if one.rows >= _FEW], class_),
-        *(shape.at(x, y, _told(one)) for x, y, one in places if one.rows >= _FEW),
+        polyline([(x, y) for x, y, bin_ in places if bin_.rows >= _FEW], class_),
+        *(shape.at(x, y, _description(bin_)) for x, y, bin_ in places if bin_.rows >= _FEW),
     ]
 
 
 def _histogram(bins: Sequence[ReliabilityBin]) -> list[Markup]:
-    """Rows in each bin after calibration; the tallest bar's number stands at its side."""
-    most = max(one.rows for one in bins)
+    """Rows in each bin after calibration, with the tallest bar's number on the axis."""
+    most = max(bin_.rows for bin_ in bins)
     height = Scale(0, most, 0, _BARS_BOTTOM - _BARS_TOP)
     bars = [
         rectangle(
-            _X(one.low) + 0.5,
-            _BARS_BOTTOM - height(one.rows),
-            _X(one.high) - _X(one.low) - 1,
-            height(one.rows),
+            _X(bin_.low) + 0.5,
+            _BARS_BOTTOM - height(bin_.rows),
+            _X(bin_.high) - _X(bin_.low) - 1,
+            height(bin_.rows),
             "bar count",
-            hint(_told(one)),
+            hint(_description(bin_)),
         )
-        for one in bins
-        if one.rows
+        for bin_ in bins
+        if bin_.rows
     ]
     return [
         line(_X(0), _BARS_BOTTOM, _X(1), _BARS_BOTTOM, "grid"),
@@ -95,6 +95,6 @@ def _short(rows: int) -> str:
     return f"{rows}" if rows < 10_000 else f"{rows / 1000:.0f}k" if rows < 1_000_000 else f"{rows / 1e6:.0f}M"
 
 
-def _told(one: ReliabilityBin) -> str:
-    where = f"confidence {percent(one.low, 0)} to {percent(one.high, 0)}: {count(one.rows, 'text')}"
-    return where if one.accuracy is None else f"{where}, {percent(one.accuracy, 1)} right"
+def _description(bin_: ReliabilityBin) -> str:
+    where = f"confidence {percent(bin_.low, 0)} to {percent(bin_.high, 0)}: {count(bin_.rows, 'text')}"
+    return where if bin_.accuracy is None else f"{where}, {percent(bin_.accuracy, 1)} right"

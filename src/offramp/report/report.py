@@ -1,4 +1,4 @@
-"""A report: all its figures, from which page and model card are made."""
+"""A report: all figures that the page and the model card are made from."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,10 +16,10 @@ class Report:
     """Everything in ``report.json``; the page shows nothing else.
 
     Attributes:
-        summary: what stands first, of the setting in focus.
-        evaluation: what was measured.
-        speeds: of a benchmark, if there was one.
-        advice: by rules from the two.
+        summary: the setting in focus in short.
+        evaluation: the measurements.
+        speeds: the figures of a benchmark; None without one.
+        advice: conclusions drawn from both by rules.
     """
 
     schema: int

@@ -1,4 +1,4 @@
-"""From values to places on paper."""
+"""From values to positions in a picture."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Puts values from ``low`` to ``high`` at places from ``start`` to ``end``, in pixels."""
+    """Maps values from ``low`` to ``high`` to positions from ``start`` to ``end``, in pixels."""
 
     low: float
     high: float
@@ -17,7 +17,7 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """The place of a value; values outside lie outside."""
+        """The position of a value; values outside the range lie outside."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def holds(self, value: float) -> bool:
@@ -26,7 +26,7 @@ class Scale:
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Gives round values within a range, evenly spaced: at least one, at most ``most``.
+    """Round, evenly spaced values within a range: at least one, at most ``most``.
 
     Args:
         low, high: the range, ``low`` below ``high``.
@@ -39,8 +39,8 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def decimals(values: list[float]) -> int:
-    """The least number of decimals with which all values read as they are, at most 4."""
-    return next((digits for digits in range(4) if all(abs(round(one, digits) - one) < 1e-9 for one in values)), 4)
+    """The number of decimals needed to write all values exactly, at most 4."""
+    return next((digits for digits in range(4) if all(abs(round(value, digits) - value) < 1e-9 for value in values)), 4)
 
 
 def _step(least: float) -> float:

@@ -12,14 +12,14 @@ from offramp.report.pictures import Key, Panel, Picture, width_of, write_picture
 from offramp.report.scale import Scale, decimals, ticks
 from offramp.report.svg import element, hint, line, rectangle, text
 
-# What stands out: early exit, and what it is compared with.
+# Early exit and the baseline it is compared with stand out.
 _CLASSES = {Kind.EARLY_EXIT: "early-exit", Kind.FULL: "full-depth"}
 
 _FIELD, _PITCH, _BAR, _RIGHT = 260.0, 18.0, 12.0, 12.0
 
 
 def speed_picture(benchmark: Benchmark, path: Path) -> None:
-    """Draws bars into an SVG file: for each number of threads throughput on the left, latency on the right.
+    """Draws bars into an SVG file: for each number of threads, throughput on the left and latency on the right.
 
     Raises:
         OptionError: see :func:`offramp.report.check_picture`.
@@ -30,7 +30,7 @@ def speed_picture(benchmark: Benchmark, path: Path) -> None:
     groups = [by_speed([row for row in benchmark.rows if row.threads == number]) for number in threads]
     picture = Picture(
         title="Throughput and latency",
-        description="; ".join(_told(row) for rows in groups for row in rows),
+        description="; ".join(_description(row) for rows in groups for row in rows),
         rows=[_panels(rows) for rows in groups],
         keys=[_key("early-exit", "early exit"), _key("full-depth", "full depth"), _key("other", "others"), _P90],
         heading=f"{data['timed_rows']:,} texts of {data['mean_tokens']:.0f} tokens; {machine['gpu'] or machine['cpu']}",
@@ -40,12 +40,12 @@ def speed_picture(benchmark: Benchmark, path: Path) -> None:
 
 
 def by_speed(rows: Sequence[BenchmarkRow]) -> list[BenchmarkRow]:
-    """The fastest first."""
+    """Sorts rows, the fastest first."""
     return sorted(rows, key=lambda row: -row.offline.texts_per_second.median)
 
 
 def _panels(rows: Sequence[BenchmarkRow]) -> list[Panel]:
-    """Throughput, with names, and latency, of rows that were measured with the same number of threads."""
+    """Throughput, with names, and latency of rows measured with the same number of threads."""
     names = [_name(row) for row in rows]
     left = max(map(width_of, names)) + 6
     named = [text(name, left - 6, _middle(place) + 4, anchor="end") for place, name in enumerate(names)]
@@ -66,15 +66,15 @@ def _bars(
     title: str,
     marks: Sequence[float] = (),
 ) -> Panel:
-    """One bar a row, with its quartiles, and a mark where there is one."""
+    """One bar per row with its quartiles, and a mark if it has one."""
     bottom = _PITCH * len(rows)
-    across = Scale(0, 1.04 * max(*(one.high for one in figures), *marks, 1e-9), left, left + _FIELD)
+    across = Scale(0, 1.04 * max(*(spread.high for spread in figures), *marks, 1e-9), left, left + _FIELD)
     drawn = [*named, *_grid(across, bottom)]
     for place, (row, figure) in enumerate(zip(rows, figures, strict=True)):
         middle, class_ = _middle(place), _CLASSES.get(row.kind, "other")
         length = across(figure.median) - left
         drawn += [
-            rectangle(left, middle - _BAR / 2, length, _BAR, f"bar {class_}", hint(_told(row))),
+            rectangle(left, middle - _BAR / 2, length, _BAR, f"bar {class_}", hint(_description(row))),
             line(across(figure.low), middle, across(figure.high), middle, "spread"),
         ]
     drawn += [_p90(across(mark), _middle(place)) for place, mark in enumerate(marks)]
@@ -114,6 +114,6 @@ def _name(row: BenchmarkRow) -> str:
     return row.name if row.accuracy is None else f"{row.name} ({row.accuracy:.1%})"
 
 
-def _told(row: BenchmarkRow) -> str:
+def _description(row: BenchmarkRow) -> str:
     speed = words.rate(row.offline.texts_per_second.median)
     return f"{_name(row)}: {speed} texts a second, {_latency(row).median:.2f} ms a text"

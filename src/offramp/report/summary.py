@@ -1,4 +1,4 @@
-"""What stands first: one setting, what it brings, what it promises, and the command to use it."""
+"""The summary that opens a report: one setting, its gains, its promise, and the command to use it."""
 
 import shlex
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Kept:
 
     Attributes:
         promise: in words.
-        risk: what is seen of it here, a share.
+        risk: the risk seen here, a share.
         standing: whether that keeps the promise.
     """
 
@@ -37,13 +37,14 @@ class Summary:
     """One setting: the recommended one, or the one that was asked for.
 
     Attributes:
-        recommended: whether it is the recommended one; ``otherwise`` says what is recommended if not.
+        recommended: whether it is the recommended one.
+        otherwise: what is recommended instead; None if this one is.
         heading: what to do.
-        speed: texts a second, here and at full depth.
-        accuracy: here and at full depth, and how sure the difference is.
-        kept: its promise; None where it makes none.
-        caveat: what takes from the figures' worth; None if nothing.
-        command: how to use it; None for a classifier in memory.
+        speed: texts a second, at this setting and at full depth.
+        accuracy: at this setting and at full depth, with the interval of their difference.
+        kept: its promise; None if it makes none.
+        caveat: why the figures may mislead; None if nothing suggests so.
+        command: the command to use it; None for a classifier in memory.
         python: the same in Python.
     """
 
@@ -64,7 +65,7 @@ class Summary:
 
 
 def summarize(evaluation: Evaluation) -> Summary:
-    """Says what matters of the setting in focus."""
+    """Sums up the setting in focus."""
     point, best, nothing = evaluation.focus.point, recommended(evaluation).point, useless(evaluation)
     otherwise = f"{_heading(best)}: {_speed(best, evaluation)} {_accuracy(best, evaluation)}"
     if nothing is not None:
@@ -83,11 +84,11 @@ def summarize(evaluation: Evaluation) -> Summary:
 
 
 def kept_here(evaluation: Evaluation) -> dict[Point, Kept]:
-    """What became of each promise."""
+    """Each operating point's promise, and whether it is kept on the evaluated rows."""
     points = evaluation.operating_points
     return {
-        here.point: Kept(words.promise(here.promise), risk_here(here), standing)
-        for here, standing in zip(points, standings(points, evaluation.data.rows), strict=True)
+        entry.point: Kept(words.promise(entry.promise), risk_here(entry), standing)
+        for entry, standing in zip(points, standings(points, evaluation.data.rows), strict=True)
         if standing is not None
     }
 
@@ -104,20 +105,20 @@ def _heading(point: Point) -> str:
 
 def _speed(point: Point, evaluation: Evaluation) -> str:
     full = evaluation.full
-    here = f"{words.rate(point.texts_per_second)} texts a second"
+    rate = f"{words.rate(point.texts_per_second)} texts a second"
     if point.way is Way.FULL:
-        return f"{here}."
-    return f"{here} instead of {words.rate(full.texts_per_second)}: {words.times(point.measured_speedup)} as fast."
+        return f"{rate}."
+    return f"{rate} instead of {words.rate(full.texts_per_second)}: {words.times(point.measured_speedup)} as fast."
 
 
 def _accuracy(point: Point, evaluation: Evaluation) -> str:
     change = point.accuracy_difference
-    here = f"Right on {words.percent(point.accuracy)} of {count(evaluation.data.rows, 'text')}"
+    right = f"Right on {words.percent(point.accuracy)} of {count(evaluation.data.rows, 'text')}"
     if point.way is Way.FULL:
-        return f"{here}."
+        return f"{right}."
     sure = words.span(words.signed(change.low), words.signed(change.high))
     return (
-        f"{here} instead of {words.percent(evaluation.full.accuracy)}: {words.points(change.value)} "
+        f"{right} instead of {words.percent(evaluation.full.accuracy)}: {words.points(change.value)} "
         f"(95\u202f% interval {sure})."
     )
 
@@ -128,7 +129,7 @@ def _caveat(point: Point, evaluation: Evaluation) -> str | None:
         return few
     sure = recommended(evaluation).promised
     picked = (
-        "A threshold promises nothing for other texts, and one that was picked by these figures looks better on "
+        "A threshold promises nothing for other texts, and one picked by these figures looks better on "
         f"{words.data_name(evaluation.data.source)} than elsewhere: "
     ) + (
         "'offramp tune' chooses operating points on other texts, without labels, with a guarantee."
@@ -144,7 +145,7 @@ def _option(point: Point) -> str:
 
 
 def _threshold(point: Point) -> float:
-    """What leads to a setting without a name; one above 1 leads to full depth."""
+    """The threshold of a setting without a name; above 1 for full depth."""
     return 1.01 if point.threshold is None else point.threshold
 
 
@@ -171,6 +172,6 @@ def _python(point: Point, evaluation: Evaluation) -> str | None:
     return f"{loaded}.predict(texts, {asked})"
 
 
-def described(here: OperatingPointHere) -> str:
-    """An operating point's name, and whether it is the default."""
-    return f"{here.point.name} (default)" if here.default else str(here.point.name)
+def described(entry: OperatingPointHere) -> str:
+    """An operating point's name, marked if it is the default."""
+    return f"{entry.point.name} (default)" if entry.default else str(entry.point.name)

@@ -1,4 +1,4 @@
-"""Markup of pictures: escaped, themed by a style sheet, readable by screen readers."""
+"""SVG markup: escaped, themed by a style sheet, readable by screen readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,33 +7,33 @@ from markupsafe import Markup, escape
 
 
 def element(name: str, *content: str, **attributes: str | float | None) -> Markup:
-    """Makes one element; what is not :class:`~markupsafe.Markup` is escaped.
+    """Makes one element; content that is not :class:`~markupsafe.Markup` is escaped.
 
     Args:
         name: of the element.
-        content: elements and text within.
-        attributes: ``_`` in a name stands for ``-``, but for one at its end, which Python's own words need
-            (``class_``); None leaves one out. Numbers are pixels: two decimals are plenty.
+        content: elements and text inside.
+        attributes: ``_`` in a name becomes ``-``, except at its end, where Python's keywords need it (``class_``);
+            None leaves an attribute out. Numbers are rounded to two decimals.
     """
     written = Markup("").join(
         Markup(' {}="{}"').format(Markup(key.rstrip("_").replace("_", "-")), _value(value))
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), written, Markup("").join(escape(one) for one in content))
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), written, Markup("").join(escape(part) for part in content))
 
 
 def picture(
     width: float, height: float, title: str, description: str, *content: Markup, name: str, class_: str = "chart"
 ) -> Markup:
-    """Makes a whole picture that scales with its place.
+    """Makes a whole picture that scales to the space it is given.
 
     Args:
-        width, height: of the coordinates inside; text of 12 is as large as the page's small print.
-        title, description: what it shows, for those who cannot see it.
+        width, height: of the coordinates inside; text of size 12 is as large as the page's small print.
+        title, description: what it shows, for screen readers.
         content: elements.
-        name: unlike that of any other picture in the page.
-        class_: of the style sheet.
+        name: unique among the pictures of a page.
+        class_: class in the style sheet.
     """
     return element(
         "svg",
@@ -76,19 +76,19 @@ def rectangle(x: float, y: float, width: float, height: float, class_: str, *con
 
 
 def hint(words: str) -> Markup:
-    """What a mouse that rests on an element is told."""
+    """The tooltip of an element."""
     return element("title", words)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A marker of about 10 pixels, told from others by form as well as by color."""
+    """A marker of about 10 pixels, distinct in form as well as in color."""
 
     path: str
     class_: str
 
     def at(self, x: float, y: float, words: str) -> Markup:
-        """Draws it around a place, with a hint."""
+        """Draws it around a position, with a tooltip."""
         return element(
             "path", hint(words), d=self.path, transform=f"translate({_value(x)} {_value(y)})", class_=self.class_
         )

@@ -1,4 +1,4 @@
-"""What the rows of a report's tables hold."""
+"""The rows of a report's tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ _METHODS = {
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRow:
-    """A way to run the model.
+    """A setting that can be chosen.
 
     Attributes:
-        name: what to call it.
+        name: of the setting.
         aside: why it is in the table.
         kept: its promise, if it makes one.
         chosen: whether it is in focus.
@@ -54,17 +54,17 @@ class ChoiceRow:
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """An operating point's promise, on the calibration rows and here.
+    """An operating point's promise, on the calibration rows and on those of this evaluation.
 
     Attributes:
         name: of the point.
         promise: in words.
-        method: that it rests on.
-        kept: what became of it here; None without a promise.
+        method: the method behind the promise.
+        kept: whether the promise is kept here; None without a promise.
         risk: on the rows of this evaluation.
     """
 
-    here: OperatingPointHere
+    operating_point: OperatingPointHere
     name: str
     promise: str
     method: str
@@ -76,16 +76,16 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     """Full depth, operating points, the setting in focus, the fastest within some losses, and all cut networks."""
     full, focus, kept = evaluation.full, evaluation.focus.point, kept_here(evaluation)
     asides: dict[Point, list[str]] = {
-        here.point: ["operating point, default" if here.default else "operating point"]
-        for here in evaluation.operating_points
+        entry.point: ["operating point, default" if entry.default else "operating point"]
+        for entry in evaluation.operating_points
     }
     asides.setdefault(focus, []).append("in focus")
     for loss in LOSSES:
         point = fastest_within(evaluation.points, full, loss)
         if point is not None:
             asides.setdefault(point, []).append(f"fastest threshold within {words.loss_of(loss)}")
-    others = (full, *evaluation.truncated)
-    early = sorted((point for point in asides if point not in others), key=lambda point: point.measured_speedup)
+    ends = (full, *evaluation.truncated)
+    early = sorted((point for point in asides if point not in ends), key=lambda point: point.measured_speedup)
     return [
         ChoiceRow(point, point.name or point.setting, "; ".join(asides.get(point, ())), kept.get(point), point == focus)
         for point in (full, *early, *reversed(evaluation.truncated))
@@ -97,19 +97,19 @@ def promises(evaluation: Evaluation) -> list[Promised]:
     kept = kept_here(evaluation)
     return [
         Promised(
-            here=here,
-            name=described(here),
-            promise=words.promise(here.promise),
-            method="" if here.promise is None else _METHODS[here.promise.method],
-            kept=kept.get(here.point),
-            risk=risk_here(here),
+            operating_point=entry,
+            name=described(entry),
+            promise=words.promise(entry.promise),
+            method="" if entry.promise is None else _METHODS[entry.promise.method],
+            kept=kept.get(entry.point),
+            risk=risk_here(entry),
         )
-        for here in evaluation.operating_points
+        for entry in evaluation.operating_points
     ]
 
 
 def fold(groups: Sequence[Group], layers: Sequence[int], most: int = MOST_CLASSES) -> list[Group]:
-    """Sorts groups by size, those as large by layers run; where there are more than ``most``, the last make one.
+    """Sorts groups by size, then by layers run; beyond ``most``, the last ones are added up in one row.
 
     Args:
         groups: of texts.
@@ -119,12 +119,12 @@ def fold(groups: Sequence[Group], layers: Sequence[int], most: int = MOST_CLASSE
     by_size = sorted(groups, key=lambda group: (-group.rows, -group.mean_layers(layers)))
     if len(by_size) <= most:
         return by_size
-    shown, others = by_size[: most - 1], by_size[most - 1 :]
-    return [*shown, add_up(others, f"{len(others)} other classes")]
+    listed, rest = by_size[: most - 1], by_size[most - 1 :]
+    return [*listed, add_up(rest, f"{len(rest)} other classes")]
 
 
 def speed_groups(speeds: BenchSpeeds) -> list[tuple[int, list[BenchSpeed]]]:
-    """The rows by number of threads, the fastest first; of the cut networks only those as accurate as early exit."""
+    """The rows by number of threads, the fastest first; cut networks only if they are as accurate as early exit."""
     return [
         (threads, _shown([row for row in speeds.rows if row.threads == threads]))
         for threads in dict.fromkeys(row.threads for row in speeds.rows)
@@ -132,7 +132,7 @@ def speed_groups(speeds: BenchSpeeds) -> list[tuple[int, list[BenchSpeed]]]:
 
 
 def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Model, data and machine, as far as figures depend on them."""
+    """Everything about model, data and machine that the figures depend on."""
     model, data, machine = evaluation.model, evaluation.data, evaluation.environment
     versions = (*environment.packages(), "python")
     threads = count(machine["threads"], "thread")
@@ -160,5 +160,5 @@ def _exits(model: EvaluatedModel) -> tuple[str, str]:
 
 def _shown(rows: Sequence[BenchSpeed]) -> list[BenchSpeed]:
     least = min((row.accuracy for row in rows if row.kind is Kind.EARLY_EXIT and row.accuracy is not None), default=0.0)
-    kept = [row for row in rows if row.kind is not Kind.TRUNCATED or (row.accuracy or 0.0) >= least]
-    return sorted(kept, key=lambda row: -row.texts_per_second)
+    shown = [row for row in rows if row.kind is not Kind.TRUNCATED or (row.accuracy or 0.0) >= least]
+    return sorted(shown, key=lambda row: -row.texts_per_second)

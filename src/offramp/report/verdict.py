@@ -21,8 +21,8 @@ from offramp.report.words import loss_of, percent, span, times
 _LOSSES_IN_WORDS = " and ".join(map(loss_of, LOSSES))
 _LEAST_LOSS = f"at the least loss of accuracy out of {_LOSSES_IN_WORDS} that buys {LEAST_SPEEDUP:g}×"
 _COMPARED = (
-    "Early exits are all thresholds and operating points at which texts leave at different exits, but operating points "
-    "whose promise is broken here."
+    "Early exits are all thresholds and operating points at which texts leave at different exits, except operating "
+    "points whose promise is broken here."
 )
 _CUT_RULE = (
     f"A network cut off after one of its exits wins if it is, {_LEAST_LOSS}, clearly faster than every early exit "
@@ -47,9 +47,9 @@ class Finding:
 
     Attributes:
         rule: when it applies, in words.
-        figures: those that it looked at.
-        applies: whether it does.
-        advice: what to do if so.
+        figures: the figures it looked at.
+        applies: whether it applies.
+        advice: what to do if it applies.
     """
 
     rule: str
@@ -59,7 +59,7 @@ class Finding:
 
 
 def recommended(evaluation: Evaluation) -> Recommendation:
-    """The setting that the figures speak for."""
+    """The setting that the figures favor."""
     return recommend(
         evaluation.full,
         evaluation.points,
@@ -71,7 +71,7 @@ def recommended(evaluation: Evaluation) -> Recommendation:
 
 
 def useless(evaluation: Evaluation) -> str | None:
-    """That the model has learned nothing that shows on these texts; None if it has."""
+    """Says that the model has learned nothing, judging by these texts; None if it has."""
     return learned_nothing([point.accuracy for point in _exits(evaluation)], evaluation.data.constant)
 
 
@@ -80,18 +80,15 @@ def _exits(evaluation: Evaluation) -> tuple[Point, ...]:
 
 
 def decide(evaluation: Evaluation) -> Finding:
-    """What is recommended, the rule that decided and the figures that it looked at.
-
-    Too few texts make it a guess, which is what it then says.
-    """
+    """What is recommended, and why; on too few texts it is called a guess."""
     if (nothing := useless(evaluation)) is not None:
         return _use_none(evaluation, nothing)
-    found, few = _decided(evaluation), too_few(evaluation)
-    return found if few is None else replace(found, advice=f"{few} As far as it can be seen: {found.advice}")
+    finding, few = _decided(evaluation), too_few(evaluation)
+    return finding if few is None else replace(finding, advice=f"{few} As far as it can be seen: {finding.advice}")
 
 
 def too_few(evaluation: Evaluation) -> str | None:
-    """That the texts cannot settle what is best; None if they can."""
+    """Says that there are too few texts to settle what is best; None if there are enough."""
     rows = evaluation.data.rows
     if rows >= LEAST_ROWS:
         return None
@@ -104,13 +101,13 @@ def too_few(evaluation: Evaluation) -> str | None:
 
 
 def _decided(evaluation: Evaluation) -> Finding:
-    found = recommended(evaluation)
-    if found.point.way is Way.FULL:
-        return _stay_at_full_depth(evaluation, found)
-    return _cut_the_model(found) if found.point.way is Way.CUT else _use_early_exit(found)
+    choice = recommended(evaluation)
+    if choice.point.way is Way.FULL:
+        return _stay_at_full_depth(evaluation, choice)
+    return _cut_the_model(choice) if choice.point.way is Way.CUT else _use_early_exit(choice)
 
 
-def _told(point: Point) -> str:
+def _description(point: Point) -> str:
     low, high = point.measured_speedup_spread
     name = point.setting if point.way is Way.CUT else f"early exit at {point.setting}"
     quartiles = span(times(low), times(high))
@@ -128,49 +125,56 @@ def _use_none(evaluation: Evaluation, nothing: str) -> Finding:
     )
 
 
-def _left_out(found: Recommendation) -> str:
+def _left_out(choice: Recommendation) -> str:
     """The operating point that would be faster if it kept its promise; empty if there is none."""
-    faster = found.broken is not None and found.broken.measured_speedup > found.point.measured_speedup
-    return f" Left out, since its promise is broken here: {_told(found.broken)}." if found.broken and faster else ""
+    broken = choice.broken
+    if broken is None or broken.measured_speedup <= choice.point.measured_speedup:
+        return ""
+    return f" Left out, since its promise is broken here: {_description(broken)}."
 
 
-def _use_early_exit(found: Recommendation) -> Finding:
-    best, simpler = found.point, found.simpler
+def _use_early_exit(choice: Recommendation) -> Finding:
+    best, simpler = choice.point, choice.simpler
     close = simpler is not None and simpler.measured_speedup_spread[1] >= best.measured_speedup_spread[0]
-    aside = f" It is close: {_told(simpler)} is nearly as good, and simpler." if simpler is not None and close else ""
-    rival = "no cut network loses so little" if found.cut is None else _told(found.cut)
-    sure = found.promised if best.way is Way.THRESHOLD else None
-    guarded = "" if sure is None else f" Where you need a promise for other texts, use {_told(sure)}."
+    aside = (
+        f" It is close: {_description(simpler)} is nearly as good, and simpler."
+        if simpler is not None and close
+        else ""
+    )
+    rival = "no cut network loses so little" if choice.cut is None else _description(choice.cut)
+    sure = choice.promised if best.way is Way.THRESHOLD else None
+    guarded = "" if sure is None else f" Where you need a promise for other texts, use {_description(sure)}."
     return Finding(
         rule=_EARLY_RULE,
-        figures=f"At most {loss_of(found.loss)} lost: {_told(best)}; {rival}.{_left_out(found)}",
+        figures=f"At most {loss_of(choice.loss)} lost: {_description(best)}; {rival}.{_left_out(choice)}",
         applies=True,
         advice=f"Use early exit at {best.setting}.{guarded}{aside}",
     )
 
 
-def _cut_the_model(found: Recommendation) -> Finding:
-    rival = "no early exit loses so little" if found.early is None else _told(found.early)
+def _cut_the_model(choice: Recommendation) -> Finding:
+    rival = "no early exit loses so little" if choice.early is None else _description(choice.early)
     return Finding(
         rule=_CUT_RULE,
-        figures=f"At most {loss_of(found.loss)} lost: {_told(found.point)}; {rival}.{_left_out(found)}",
+        figures=f"At most {loss_of(choice.loss)} lost: {_description(choice.point)}; {rival}.{_left_out(choice)}",
         applies=True,
         advice=(
-            f"Just cut the model: end it after {found.point.end} and let every text leave there. "
+            f"Just cut the model: end it after {choice.point.end} and let every text leave there. "
             "No early exit here that loses so little is clearly faster, and a cut network is simpler. A smaller "
             "encoder trained for this is worth a try, too."
         ),
     )
 
 
-def _stay_at_full_depth(evaluation: Evaluation, found: Recommendation) -> Finding:
+def _stay_at_full_depth(evaluation: Evaluation, choice: Recommendation) -> Finding:
     full = evaluation.full
-    best = fastest_within([point for point in (found.early, found.cut) if point is not None], full, LOSSES[-1])
+    rivals = [point for point in (choice.early, choice.cut) if point is not None]
+    best = fastest_within(rivals, full, LOSSES[-1])
     nothing = f"No setting stays within {loss_of(LOSSES[-1])} of full depth ({percent(full.accuracy)})."
     return Finding(
         rule=_FULL_RULE,
-        figures=(nothing if best is None else f"Full depth {percent(full.accuracy)}; {_told(best)}.")
-        + _left_out(found),
+        figures=(nothing if best is None else f"Full depth {percent(full.accuracy)}; {_description(best)}.")
+        + _left_out(choice),
         applies=True,
         advice=(
             f"Do not use early exit here: none that loses at most {loss_of(LOSSES[-1])} is {LEAST_SPEEDUP:g}× as fast. "

@@ -10,7 +10,7 @@ from offramp.policy import Interval, Promise
 _NARROW = "\u202f"
 _MINUS = "\u2212"
 
-# From this share of the speed possible at most on, the rest is noise.
+# Beyond this share of the highest possible speed, the rest is noise.
 _ALL = 0.97
 
 
@@ -67,16 +67,16 @@ def quartiles(spread: tuple[float, float]) -> str:
     return span(*(f"{end:.2f}" for end in spread))
 
 
-def promise(made: Promise | None) -> str:
-    """What an operating point keeps low, in words."""
-    if made is None:
+def promise(promised: Promise | None) -> str:
+    """An operating point's promise in words."""
+    if promised is None:
         return "none"
-    sure = "" if made.confidence is None else f", with {percent(made.confidence, 0)} confidence"
-    return f"{made.risk} at most {percent(made.target, 1)}{sure}"
+    sure = "" if promised.confidence is None else f", with {percent(promised.confidence, 0)} confidence"
+    return f"{promised.risk} at most {percent(promised.target, 1)}{sure}"
 
 
 def processor(evaluation: Evaluation) -> str:
-    """What computed: the GPU's name, or the CPU's where there is none."""
+    """The GPU's name, or the CPU's where there is none."""
     return str(evaluation.environment["gpu"] or evaluation.environment["cpu"])
 
 
@@ -86,24 +86,24 @@ def rate(texts_per_second: float) -> str:
 
 
 def at(point: Point) -> str:
-    """Where figures are taken, as the beginning of a sentence: ``At threshold 0.9``."""
+    """A setting as the beginning of a sentence: ``At threshold 0.9``."""
     return f"With the network {point.setting}" if point.way is Way.CUT else f"At {point.setting}"
 
 
 def milliseconds(texts_per_second: float) -> str:
-    """The time of a text among many, such as ``0.81 ms``."""
+    """The mean time of a text, such as ``0.81 ms``."""
     value = 1000 / texts_per_second
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}{_NARROW}ms"
 
 
 def possible(point: Point) -> str:
-    """How much faster a setting could be at most; an estimate, which means little where the speed is nearly reached."""
+    """The highest possible speed-up, an estimate that means little once it is nearly reached."""
     reached = point.efficiency >= _ALL or point.measured_speedup_spread[1] >= point.bound_speedup
-    return "all that is possible, within the noise" if reached else f"{times(point.bound_speedup, 2)} possible at most"
+    return "all that is possible, within the noise" if reached else f"at most {times(point.bound_speedup, 2)} possible"
 
 
 def data_name(source: str) -> str:
-    """A source as people call it: all of a hub id, and of a path the last part."""
+    """A source's name: the whole id of a hub data set, the last part of a path."""
     return source if hub_dataset(source) else Path(source).name or source
 
 

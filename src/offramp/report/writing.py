@@ -19,7 +19,7 @@ def check_report(folder: Path, model: Path | None) -> None:
         model: the model folder whose card is to have a section; None for no card.
 
     Raises:
-        OptionError: there is something other than a file where one of the files goes.
+        OptionError: something other than a file is where one of the files goes.
         ModelFolderError: the card cannot take a section.
         StorageError: a place cannot be written.
     """
@@ -36,12 +36,12 @@ def write_report(report: Report, folder: Path, model: Path | None) -> list[Path]
     """Writes ``report.json`` and ``report.html`` into a folder, and the section of the model card with its picture.
 
     Args:
-        report: what they say.
-        folder: is made if it is not there.
+        report: the content.
+        folder: created if it does not exist.
         model: the model folder with the card; None for no card.
 
     Returns:
-        What was written.
+        The files that were written.
 
     Raises:
         ModelFolderError, StorageError: see :func:`check_report`.
