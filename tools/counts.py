@@ -6,6 +6,7 @@ SOURCE is the folder of the package, ``src/offramp`` by default. Nothing is impo
 """
 
 import ast
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ PARAMETERS = 12
 SAME_MEANING: frozenset[str] = frozenset()
 # So many names of public classes may mean two things; the aim is 0, and until it is near they are only told.
 MOST_DOUBLE_NAMES = 0
+# Lines of the files that CONTRIBUTING.md names for following one predict().
+MAIN_PATH = 1200
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -70,8 +73,12 @@ def read(source: Path) -> list[Module]:
     return modules
 
 
-def counts(modules: list[Module], package: str) -> list[Count]:
-    """Everything that is counted."""
+def counts(modules: list[Module], package: str, guide: str = "") -> list[Count]:
+    """Everything that is counted.
+
+    Args:
+        guide: the text whose paragraph "To follow one ``predict()``" names the files of the main path.
+    """
     imports = room_imports(modules, package)
     pairs = sorted((room, other) for room, others in imports.items() for other in others)
     mutual = tuple(f"{one} and {other}" for one, other in pairs if one < other and (other, one) in pairs)
@@ -88,7 +95,20 @@ def counts(modules: list[Module], package: str) -> list[Count]:
         Count("names that several modules have for public classes", len(doubles), MOST_DOUBLE_NAMES, doubles),
         Count(f"functions with more than {LONG} lines of code", len(long), MOST_LONG, long),
         Count(f"functions with more than {PARAMETERS} parameters", len(above), 0, above),
+        main_path(modules, guide),
     ]
+
+
+def main_path(modules: list[Module], guide: str) -> Count:
+    """Lines of the files that a guide names for following one ``predict()``."""
+    sentence = re.search(r"To follow one `predict\(\)`.*?\.(?=\s+`)", guide, re.DOTALL)
+    files = re.findall(r"`([\w/]+)\.py`", sentence[0] if sentence else "")
+    lengths = {module.name: len(module.text.splitlines()) for module in modules}
+    names = [name.replace("/", ".") for name in files]
+    if missing := [name for name in names if name not in lengths]:
+        sys.exit(f"the guide names files that are not there: {', '.join(missing)}")
+    told = tuple(f"{name}: {lengths[name]}" for name in names)
+    return Count("lines to read to follow one predict()", sum(lengths[name] for name in names), MAIN_PATH, told)
 
 
 def room_imports(modules: list[Module], package: str) -> dict[str, set[str]]:
@@ -181,7 +201,8 @@ def parameters(modules: list[Module]) -> Iterator[tuple[str, int]]:
 def main() -> None:
     """Prints everything; exit code 1 where a limit is not kept."""
     source = Path(*sys.argv[1:2] or ["src/offramp"])
-    told = counts(read(source), source.name)
+    guide = source.parent.parent / "CONTRIBUTING.md"
+    told = counts(read(source), source.name, guide.read_text(encoding="utf-8") if guide.is_file() else "")
     print("\n".join(map(str, told)))
     if not all(count.kept for count in told):
         sys.exit(1)

@@ -6,6 +6,7 @@ from conftest import tiny_tokenizer
 from offramp.engine import run
 from offramp.engine.batching import batches
 from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.full_pass import run_exits
 from offramp.engine.steps import InFlight
 
 
@@ -28,6 +29,6 @@ def logits_of(stages, encoded, budget=10**6, labels=3):
     """The logits of all exits, (exits, rows, labels)."""
     found = np.empty((len(stages.layers), len(encoded), labels), np.float32)
     for batch in batches(encoded, budget, 0):
-        for stage, logits in enumerate(run.run_exits(Encoder(stages, tiny_tokenizer()), batch)):
+        for stage, logits in enumerate(run_exits(Encoder(stages, tiny_tokenizer()), batch)):
             found[stage, batch.ids] = logits
     return found

@@ -66,6 +66,13 @@ def test_parameters_of_every_kind_count_but_not_the_object_itself(tmp_path):
     assert (above.found, above.kept) == (("a.above: 13",), False)
 
 
+def test_the_main_path_is_what_the_guide_names(tmp_path):
+    counted(tmp_path, a__one="x = 1\ny = 2\n", a__two="x = 1\n", a__three="x = 1\n")
+    guide = "To follow one `predict()`, read `a/one.py` (first)\nand `a/two.py` (then). `a/three.py` is aside."
+    path = counts(read(tmp_path / "package"), "package", guide)[-1]
+    assert (path.number, path.found) == (3, ("a.one: 2", "a.two: 1"))
+
+
 def test_what_is_over_its_limit_fails(tmp_path, monkeypatch, capsys):
     counted(tmp_path, a="import package.b", b="import package.a")
     monkeypatch.setattr("sys.argv", ["counts", str(tmp_path / "package")])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from offramp.data import LabeledTexts, Texts, encode_labels
-from offramp.errors import DataError
+from offramp.errors import DataError, OptionError
 from offramp.model.folder import ModelFacts
 from offramp.policy import ExitAnswers
 
@@ -97,6 +97,20 @@ def check_texts(
                     value=text,
                     row=row,
                 )
+
+
+def check_top_k(classifier: "Classifier", top_k: int | None) -> None:
+    """Refuses a number of labels below 1.
+
+    Raises:
+        OptionError: it is.
+    """
+    if top_k is not None and top_k < 1:
+        raise OptionError(
+            f"top_k is {top_k}; use a number from 1 to {len(classifier.labels)}, or None for all labels",
+            option="top_k",
+            value=top_k,
+        )
 
 
 def check_stream(texts: object) -> None:

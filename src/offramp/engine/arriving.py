@@ -22,9 +22,9 @@ def arriving(items: Iterator[_Item], most: int) -> Iterator[list[_Item]]:
     queue: Queue[_Item | _End] = Queue(maxsize=most)
     threading.Thread(target=_pass_on, args=(items, queue), name="arriving", daemon=True).start()
     while True:
-        found, end = _gather(queue, most)
-        if found:
-            yield found
+        gathered, end = _gather(queue, most)
+        if gathered:
+            yield gathered
         if end is not None:
             if end.error is not None:
                 raise end.error
@@ -50,16 +50,16 @@ def _pass_on(items: Iterator[_Item], queue: "Queue[_Item | _End]") -> None:
 
 def _gather(queue: "Queue[_Item | _End]", most: int) -> tuple[list[_Item], _End | None]:
     """Waits for an item, and for those that follow soon."""
-    found: list[_Item] = []
+    items: list[_Item] = []
     item = queue.get()
     until = time.monotonic() + LONGEST
     while not isinstance(item, _End):
-        found.append(item)
+        items.append(item)
         left = until - time.monotonic()
-        if len(found) == most or left <= 0:
-            return found, None
+        if len(items) == most or left <= 0:
+            return items, None
         try:
             item = queue.get(timeout=min(left, IDLE))
         except Empty:
-            return found, None
-    return found, item
+            return items, None
+    return items, item

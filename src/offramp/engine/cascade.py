@@ -134,7 +134,8 @@ class Cascade:
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Where each exit is."""
-        return tuple((member, stage) for member, one in enumerate(self.members) for stage in range(len(one.layers)))
+        members = enumerate(self.members)
+        return tuple((number, stage) for number, member in members for stage in range(len(member.layers)))
 
     @cached_property
     def first_exits(self) -> tuple[int, ...]:

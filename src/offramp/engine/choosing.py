@@ -181,6 +181,6 @@ def _choose(folder: Path, backend: str, precision: str, threads: int | None) -> 
 
 def _gain(export: Export, threads: int | None) -> float:
     """How many times faster than PyTorch an export was on this processor; 0 where that was not measured."""
-    here = [speed for speed in export.speeds if speed.cpu == environment.cpu_name()]
-    same = [speed for speed in here if speed.threads == threads] or here
+    speeds = [speed for speed in export.speeds if speed.cpu == environment.cpu_name()]
+    same = [speed for speed in speeds if speed.threads == threads] or speeds
     return max((speed.texts_per_second / speed.torch_texts_per_second for speed in same), default=0.0)

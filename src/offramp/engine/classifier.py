@@ -13,9 +13,11 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
-from offramp.engine.answering import check_stream, check_texts, unzipped
+from offramp.engine import full_pass
+from offramp.engine.answering import check_stream, check_texts, check_top_k, unzipped
 from offramp.engine.cascade import Cascade
 from offramp.engine.choosing import DEFAULT_THRESHOLD, DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given
+from offramp.engine.hub import from_pretrained, push_to_hub
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.runner import Runner
 from offramp.engine.stages import Stages
@@ -125,96 +127,18 @@ class Classifier:
         longer = replace(cascade, members=members, temperatures=calibration.temperatures)
         return Classifier(longer, self.config, calibration, token_budget=self.token_budget)
 
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str | Path,
-        *,
-        revision: str | None = None,
-        token: str | bool | None = None,
-        cache_dir: str | Path | None = None,
-        force_download: bool = False,
-        local_files_only: bool = False,
-        **options: Any,
-    ) -> "Classifier":
-        """Loads a model folder, or a model on the Hugging Face hub, as :func:`offramp.load` does.
-
-        Args:
-            name: a folder, or a hub id as ``owner/name`` if there is no folder of that name.
-            revision, token, cache_dir, force_download, local_files_only: how it is fetched; as everywhere at Hugging
-                Face's.
-            options: of :func:`offramp.load`.
-
-        Raises:
-            ModelFolderError, OptionError, MissingExtraError, StorageError: as :func:`offramp.load`.
-        """
-        from offramp.engine.hub import folder_of
-        from offramp.engine.loading import load
-
-        folder = folder_of(
-            name,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            force_download=force_download,
-            local_files_only=local_files_only,
-        )
-        return load(folder, **options)
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        commit_message: str = "Upload an early-exit classifier",
-        private: bool | None = None,
-        token: str | bool | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-    ) -> str:
-        """Uploads the model folder to the Hugging Face hub: with its card, its operating points and what was exported.
-
-        Args:
-            repo_id: ``owner/name``; is made if it is not there.
-            commit_message: what the upload is called.
-            private: whether a new repository is; by default as the owner has it.
-            token: of the hub; by default the one that ``hf auth login`` keeps.
-            revision: the branch that it goes to; by default the main one.
-            create_pr: offer it as a pull request.
-
-        Returns:
-            The address of the commit.
-
-        Raises:
-            OptionError: the classifier was not loaded from a folder, or that is no name on the hub.
-            StorageError: the hub does not take it.
-        """
-        from offramp.engine.hub import push_folder
-
-        if self.folder is None:
-            raise OptionError("this classifier is in memory alone; load it from its model folder, and push that")
-        return push_folder(
-            self.folder,
-            repo_id,
-            commit_message=commit_message,
-            private=private,
-            token=token,
-            revision=revision,
-            create_pr=create_pr,
-        )
+    from_pretrained = classmethod(from_pretrained)
+    push_to_hub = push_to_hub
 
     def __repr__(self) -> str:
         exits = ", ".join(self.exit_names)
-        points = [f"{name} (default)" if name == self.points.default else name for name in self._points_here]
+        offered = self.points.of(self.stages.engine)
+        points = [f"{name} (default)" if name == self.points.default else name for name in offered]
         named = f"; operating points {', '.join(points)}" if points else ""
         return (
             f"<Classifier: {self.config.backbone_config.model_type}, {len(self.labels)} labels, exits after "
             f"{exits}; {self.stages.engine}{named}>"
         )
-
-    @property
-    def _points_here(self) -> dict[str, OperatingPoint]:
-        """The operating points for this engine."""
-        return self.points.of(self.stages.engine)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -261,7 +185,7 @@ class Classifier:
             4
         """
         chosen = self.exit_rule(threshold, at, rule)
-        self.check_top_k(top_k)
+        check_top_k(self, top_k)
         check_texts(self, texts, text_pairs)
         return self.runner.predict(texts, text_pairs, chosen, top_k)
 
@@ -297,7 +221,7 @@ class Classifier:
         check_stream(texts)
         if window < 1:
             raise OptionError(f"window is {window}; it must be at least 1", option="window", value=window)
-        self.check_top_k(top_k)
+        check_top_k(self, top_k)
         return self._stream(iter(texts), self.exit_rule(threshold, at, rule), top_k, window)
 
     def exit_rule(
@@ -331,10 +255,7 @@ class Classifier:
         return Threshold(DEFAULT_THRESHOLD if threshold is None else threshold, Confidence(self.problem))
 
     def operating_point(self, name: str) -> OperatingPoint:
-        """Gives the operating point of a name, for this backend and precision.
-
-        What a point promises was seen on the confidences of one model in one backend and precision; for others there
-        is no promise, so there is no point.
+        """Gives the operating point of a name, for this backend and precision: for others it promises nothing.
 
         Raises:
             OptionError: there is none.
@@ -351,29 +272,23 @@ class Classifier:
     def exit_answers(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> ExitAnswers:
         """Runs every text to the end and gives what each exit answers, and what was read of each text."""
         check_texts(self, texts, text_pairs)
-        return self.runner.exit_answers(texts, text_pairs)
+        return full_pass.exit_answers(self.runner, texts, text_pairs)
 
     def predict_full(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classifies at full depth in one go, no exits in between: the baseline that early exit is measured against."""
         check_texts(self, texts, text_pairs)
-        return self.runner.predict_full(texts, text_pairs)
+        return full_pass.predict_full(self.runner, texts, text_pairs)
 
     def predict_truncated(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, exit_index: int
     ) -> Predictions:
-        """Classifies every text at one exit, as a model that ends there would: a baseline, too.
+        """Classifies every text at one exit, counted from 0, as a model that ends there would: a baseline, too.
 
         Raises:
             OptionError: there is no such exit.
         """
-        if not 0 <= exit_index < len(self.exits):
-            raise OptionError(
-                f"exit_index is {exit_index}; this model's exits go from 0 to {len(self.exits) - 1}",
-                option="exit_index",
-                value=exit_index,
-            )
         check_texts(self, texts, text_pairs)
-        return self.runner.predict_at(exit_index, texts, text_pairs)
+        return full_pass.predict_at(self.runner, exit_index, texts, text_pairs)
 
     def _stream(self, stream: Iterator[Any], rule: ExitRule, top_k: int | None, window: int) -> Iterator[Prediction]:
         start = 0
@@ -382,16 +297,3 @@ class Classifier:
             check_texts(self, first, second, start)
             yield from self.runner.predict(first, second, rule, top_k)
             start += len(chunk)
-
-    def check_top_k(self, top_k: int | None) -> None:
-        """Refuses a number of labels below 1.
-
-        Raises:
-            OptionError: it is.
-        """
-        if top_k is not None and top_k < 1:
-            raise OptionError(
-                f"top_k is {top_k}; use a number from 1 to {len(self.labels)}, or None for all labels",
-                option="top_k",
-                value=top_k,
-            )

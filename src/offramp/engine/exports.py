@@ -102,9 +102,9 @@ def read_export(model: Path, engine: Engine) -> Export:
 def not_exported(model: Path, *engines: Engine) -> ModelFolderError:
     """The error that a model folder has an export for none of some engines, and how to get the first."""
     wanted = " or ".join(f"{engine.backend} in {engine.precision}" for engine in engines)
-    there = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
+    exported = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
     return ModelFolderError(
-        f"{model} has no export for {wanted} (it has {there}); "
+        f"{model} has no export for {wanted} (it has {exported}); "
         f"run  offramp export {model} --backend {engines[0].backend} --precision {engines[0].precision}"
     )
 
@@ -124,7 +124,7 @@ def save_calibration(model: Path, engine: Engine, calibration: Calibration) -> N
 
 def exports_of(model: Path) -> list[Export]:
     """Every export in a model folder that can be used."""
-    engines = (Engine(one.name, precision) for one in backends().values() for precision in one.precisions)
+    engines = (Engine(backend.name, precision) for backend in backends().values() for precision in backend.precisions)
     return [read_export(model, engine) for engine in engines if is_there(export_folder(model, engine) / EXPORT.name)]
 
 

@@ -1,7 +1,7 @@
 """Model folders on the Hugging Face hub: found in the cache or fetched, and pushed."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError, HTTPError, RevisionResolutionError
@@ -10,6 +10,9 @@ from huggingface_hub.utils import disable_progress_bars, enable_progress_bars, v
 
 from offramp.errors import ModelFolderError, OptionError, StorageError, first_line
 from offramp.files import is_there, storage_errors
+
+if TYPE_CHECKING:
+    from offramp.engine.classifier import Classifier
 
 # Halves of files that are being written, and whatever else is nobody's business.
 _HIDDEN = [".*", "**/.*"]
@@ -54,17 +57,74 @@ def is_hub_id(name: str) -> bool:
     return name.count("/") == 1
 
 
-def push_folder(
-    folder: Path,
+def from_pretrained(
+    cls: "type[Classifier]",
+    /,
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    force_download: bool = False,
+    local_files_only: bool = False,
+    **options: Any,
+) -> "Classifier":
+    """Loads a model folder, or a model on the Hugging Face hub, as :func:`offramp.load` does.
+
+    Args:
+        name: a folder, or a hub id as ``owner/name`` if there is no folder of that name.
+        revision, token, cache_dir, force_download, local_files_only: how it is fetched; as everywhere at Hugging
+            Face's.
+        options: of :func:`offramp.load`.
+
+    Raises:
+        ModelFolderError, OptionError, MissingExtraError, StorageError: as :func:`offramp.load`.
+    """
+    from offramp.engine.loading import load
+
+    folder = folder_of(
+        name,
+        revision=revision,
+        token=token,
+        cache_dir=cache_dir,
+        force_download=force_download,
+        local_files_only=local_files_only,
+    )
+    return load(folder, **options)
+
+
+def push_to_hub(
+    classifier: "Classifier",
     repo_id: str,
     *,
-    commit_message: str,
-    private: bool | None,
-    token: str | bool | None,
-    revision: str | None,
-    create_pr: bool,
+    commit_message: str = "Upload an early-exit classifier",
+    private: bool | None = None,
+    token: str | bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
 ) -> str:
-    """Uploads a model folder, hidden files apart, in one commit; see :meth:`Classifier.push_to_hub`."""
+    """Uploads the model folder to the Hugging Face hub: with its card, its operating points and what was exported.
+
+    Hidden files stay behind; the rest is one commit.
+
+    Args:
+        repo_id: ``owner/name``; is made if it is not there.
+        commit_message: what the upload is called.
+        private: whether a new repository is; by default as the owner has it.
+        token: of the hub; by default the one that ``hf auth login`` keeps.
+        revision: the branch that it goes to; by default the main one.
+        create_pr: offer it as a pull request.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        OptionError: the classifier was not loaded from a folder, or that is no name on the hub.
+        StorageError: the hub does not take it.
+    """
+    folder = classifier.folder
+    if folder is None:
+        raise OptionError("this classifier is in memory alone; load it from its model folder, and push that")
     try:
         api = HfApi(token=token, library_name="offramp")
         repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id

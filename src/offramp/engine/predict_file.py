@@ -154,7 +154,7 @@ def predict(
     options = {
         "exit rule": repr(chosen),
         "probabilities": probabilities,
-        "keep": [list(one) for one in carried.items()],
+        "keep": [list(column) for column in carried.items()],
     }
     settings = _settings(classifier, input, output, columns, options)
     written = [*names, *column_names(classifier.labels, probabilities)]
@@ -168,8 +168,8 @@ def predict(
 
         if resume:
             tell(0)
-        here: _Score = partial(_score, classifier, in_advance=not streams, on_rows=tell)
-        score = here if elsewhere is None else elsewhere.score
+        own: _Score = partial(_score, classifier, in_advance=not streams, on_rows=tell)
+        score = own if elsewhere is None else elsewhere.score
         for window, predictions in score(chosen, windows):
             kept = zip(*(row.kept for row in window.rows), strict=True)
             chunk = dict(zip(names, kept, strict=True)) | columns_of(predictions, probabilities)

@@ -1,7 +1,7 @@
 """What a user gets back: one prediction a text, held as columns."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas
 
 _COLUMNS = ("label", "confidence", "exit_layer", "truncated")
+# Fields of predictions with a value for each row.
+_BY_ROW = ("probabilities", "exits", "layers", "truncated", "tokens")
 
 
 def column_names(labels: Sequence[str], probabilities: bool) -> list[str]:
@@ -200,16 +202,13 @@ class Predictions(Sequence[Prediction]):
         return f"<{len(self)} predictions>"
 
     def _rows(self, rows: slice) -> "Predictions":
-        return Predictions(
-            self.names,
-            self.problem,
-            self.probabilities[rows],
-            self.exits[rows],
-            self.layers[rows],
-            self.truncated[rows],
-            self.tokens[rows],
-            self.top_k,
-        )
+        return replace(self, **{name: getattr(self, name)[rows] for name in _BY_ROW})
+
+
+def concatenated(parts: Sequence[Predictions]) -> Predictions:
+    """The rows of all predictions of one model, one after the other."""
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_ROW}
+    return replace(parts[0], **columns)
 
 
 def _out(index: int) -> Prediction:

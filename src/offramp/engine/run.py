@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from offramp.engine.cascade import Cascade, Encoder, Member
 from offramp.engine.pool import Pool
@@ -170,19 +169,6 @@ class _Line:
             return [InFlight(rows.ids[staying], rows.lengths[staying], rows.passed.take(staying, axis=1), None)]
         self._ready[exit_index + 1] += pool.add(rows, staying)
         return []
-
-
-def run_exits(member: Member, batch: Any, last: int | None = None) -> Iterator[NDArray[np.float32]]:
-    """Runs a batch through a member, all rows to the end; gives the logits of each exit, (rows, labels).
-
-    Args:
-        last: index of the member's exit to end at; by default its last.
-    """
-    state = batch
-    for stage in range(len(member.layers) if last is None else last + 1):
-        output = member.run(stage, state, batch.lengths)
-        yield output.logits
-        state = output.state
 
 
 def _unheard(rows: int) -> None:

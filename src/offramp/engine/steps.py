@@ -84,12 +84,12 @@ def step(
     leaving, stays = [], np.ones(len(rows.ids), np.bool_)
     for rule, positions in rules:
         # Rules add up labels: both arrays are C-contiguous, or the last bit of a sum could differ from a replay's.
-        here, history = probabilities, rows.passed
+        current, history = probabilities, rows.passed
         if len(rules) > 1:
-            here, history = here[positions], history.take(positions, axis=1)
-        leaves = rule.decide(here, history)
+            current, history = current[positions], history.take(positions, axis=1)
+        leaves = rule.decide(current, history)
         if leaves.any():
-            answers = rule.answer(here[leaves], history.compress(leaves, axis=1))
+            answers = rule.answer(current[leaves], history.compress(leaves, axis=1))
             leaving.append(Leaving(rows.ids[positions[leaves]], exit_index, answers))
             stays[positions[leaves]] = False
     return Parted(leaving, np.flatnonzero(stays), onward)

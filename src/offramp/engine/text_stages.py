@@ -39,8 +39,8 @@ class RawTexts:
 
     def alone(self, row: int) -> "RawTexts":
         """One of the rows."""
-        here, pairs = slice(row, row + 1), self.text_pairs
-        return RawTexts(self.texts[here], None if pairs is None else pairs[here])
+        rows, pairs = slice(row, row + 1), self.text_pairs
+        return RawTexts(self.texts[rows], None if pairs is None else pairs[rows])
 
     @property
     def ids(self) -> NDArray[np.int64]:

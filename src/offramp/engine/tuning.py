@@ -54,14 +54,14 @@ def read_tunings(folder: Path) -> tuple[Tuning, ...]:
     return TUNING.read_if_there(folder, _Tunings()).tunings
 
 
-def save_tunings(folder: Path, found: Iterable[Tuning]) -> None:
+def save_tunings(folder: Path, new: Iterable[Tuning]) -> None:
     """Adds to what was found before, and replaces what was found for the same case.
 
     Raises:
         ModelFolderError: the ``tuning.json`` that is there is damaged.
         StorageError: the folder cannot be written.
     """
-    tunings = {_key(tuning): tuning for tuning in [*read_tunings(folder), *found]}
+    tunings = {_key(tuning): tuning for tuning in [*read_tunings(folder), *new]}
     TUNING.write(folder, _Tunings(tuple(tunings.values())))
 
 

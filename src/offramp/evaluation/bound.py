@@ -46,12 +46,14 @@ def measure_stages(classifier: "Classifier", requests: Sequence[Request], repeat
 
 def _stage_seconds(classifier: "Classifier", requests: Sequence[Request]) -> NDArray[np.float64]:
     """One pass of all rows through all stages, with a decision after each, (exits,)."""
+    from offramp.engine.full_pass import full_pass
+
     cascade = classifier.runner.cascade
     rule = Threshold(0.5, Confidence(cascade.problem))
     seconds = np.zeros(len(cascade.places))
     started = time.perf_counter()
     for request in requests:
-        for exit_index, _, logits in classifier.runner.run_exits(request.texts, request.text_pairs):
+        for exit_index, _, logits in full_pass(classifier.runner, request.texts, request.text_pairs):
             probabilities = cascade.problem.probabilities(logits, cascade.temperatures[exit_index])
             rule.decide(probabilities, probabilities[None][:0])
             seconds[exit_index] += (now := time.perf_counter()) - started

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from offramp.errors import BackboneError
+from offramp.errors import BackboneError, OptionError
 from offramp.files import read_json
 from offramp.model.checkpoints import (
     UNWRAPPED,
@@ -134,21 +134,34 @@ def adopt(
     )
     if isinstance(classifier, EarlyExitForSequenceClassification):
         before = classifier.config
-        classifier.replace_exits(
-            config_for(
-                before.backbone_config,
-                pooling=pooling or before.pooling,
-                head=head or before.head,
-                head_dropout=before.head_dropout,
-                own_head=before.own_head,
-            )
+        config = config_for(
+            before.backbone_config,
+            pooling=pooling or before.pooling,
+            head=head or before.head,
+            head_dropout=before.head_dropout,
+            own_head=before.own_head,
         )
+        _check_shared(before, config)
+        classifier.replace_exits(config)
         return LoadedModel(classifier.eval(), tokenizer)
     _check_encoder(classifier.base_model)
     config = config_for(classifier.config, pooling=pooling or "mean", head=head or "linear", own_head=True)
     model = _with_exits(config, classifier, tokenizer, max_length)
     _check_own_head(model.network, classifier)
     return model
+
+
+def _check_shared(before: EarlyExitConfig, config: EarlyExitConfig) -> None:
+    """Makes sure that a last exit of ours, which is kept, has the pooling and the head that all exits share."""
+    for name in () if config.own_head else ("pooling", "head"):
+        kept, wanted = getattr(before, name), getattr(config, name)
+        if kept != wanted:
+            raise OptionError(
+                f"{name} is {wanted!r}, but the last exit, which is kept, has {kept!r}, and all exits share that; "
+                f"leave {name} out",
+                option=name,
+                value=wanted,
+            )
 
 
 @torch.no_grad()

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from offramp.errors import OptionError
 from offramp.model.config import EarlyExitConfig
 from offramp.model.flow import GradientFlow, scale_gradient
 from offramp.model.heads import MLP_WIDTH, ExitHead, OwnHead, Pooling
@@ -75,15 +74,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
 
         Raises:
             BackboneError: the encoder has no pooler.
-            OptionError: the last exit shares pooling and head with the others, and these would have something else.
         """
-        for name in () if config.own_head else ("pooling", "head"):
-            kept, wanted = getattr(self.config, name), getattr(config, name)
-            if kept != wanted:
-                raise OptionError(
-                    f"{name} is {wanted!r}, but the last exit, which is kept, has {kept!r}, and all exits share that; "
-                    f"leave {name} out"
-                )
         self.config = config
         self.pooling = Pooling(config.pooling, self.backbone)
         self.heads = self._untrained_heads_before(self.heads[-1])

@@ -30,7 +30,7 @@ def run(job: AttachJob, folder: Path) -> None:
     weights = {"labeled": float(job.targets != "model"), "distill": float(job.targets != "labels")}
     with replacing(folder) as new:
         new.mkdir()
-        found = fit_on_states(
+        fitted = fit_on_states(
             model,
             train,
             dev,
@@ -41,8 +41,8 @@ def run(job: AttachJob, folder: Path) -> None:
             on_rows=partial(job.on_progress, "running texts"),
             on_step=partial(job.on_progress, "fitting exits"),
         )
-        calibration = calibrated(model, job, found.dev_logits, dev.targets)
-        told = {"seconds": {"encoder": found.encoder_seconds, "exits": found.exit_seconds}}
+        calibration = calibrated(model, job, fitted.dev_logits, dev.targets)
+        told = {"seconds": {"encoder": fitted.encoder_seconds, "exits": fitted.exit_seconds}}
         write_folder(new, model, job, calibration, train, heads=network.heads[:-1], told=told)
 
 

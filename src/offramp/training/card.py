@@ -84,7 +84,7 @@ def model_card(
 def _front_matter(source: str, sources: Sequence[str]) -> str:
     """What the hub reads of a card; only what is known."""
     origin = origin_of(source)
-    datasets = dict.fromkeys(found.name for one in sources if (found := hub_dataset(one)) is not None)
+    datasets = dict.fromkeys(dataset.name for source in sources if (dataset := hub_dataset(source)) is not None)
     return ModelCardData(
         base_model=origin.base_model,
         datasets=list(datasets) or None,
@@ -117,12 +117,12 @@ def _named(labels: Sequence[str]) -> str:
 
 
 def _table(calibration: Calibration) -> str:
-    after, exits = in_column([one.name for one in calibration.exits])
+    after, exits = in_column([row.name for row in calibration.exits])
     lines = [
-        f"| {name} | {one.accuracy:.2%} | {one.temperature:.3f} | {one.ece_before:.3f} | {one.ece_after:.3f} |"
-        if calibration.judges(one)
-        else f"| {name} | – | {one.temperature:.3f} | – | – |"
-        for name, one in zip(exits, calibration.exits, strict=True)
+        f"| {name} | {row.accuracy:.2%} | {row.temperature:.3f} | {row.ece_before:.3f} | {row.ece_after:.3f} |"
+        if calibration.judges(row)
+        else f"| {name} | – | {row.temperature:.3f} | – | – |"
+        for name, row in zip(exits, calibration.exits, strict=True)
     ]
     right = "accuracy" if calibration.against == "labels" else "agrees with full depth"
     return _TABLE.format(rows=calibration.rows, after=after, right=right, table="\n".join(lines))

@@ -71,12 +71,12 @@ def run(model: LoadedModel, course: Course, phases: tuple[Phase, ...]) -> Fit:
         else:
             if number and phase.distill and phase.flow is not None and course.taught.beliefs is None:
                 course = _taught_by_itself(model, course)
-            found = _train(model, course, phase, place) if phase.flow is not None else _fit(model, course, phase, place)
-            epochs, spent = found.epochs, found.seconds
+            fitted = (_fit if phase.flow is None else _train)(model, course, phase, place)
+            epochs, spent = fitted.epochs, fitted.seconds
             if not last:
-                _put_down(model, found, place)
+                _put_down(model, fitted, place)
         before, seconds = (*before, *epochs), seconds + spent
-    return replace(found, epochs=before, seconds=seconds)
+    return replace(fitted, epochs=before, seconds=seconds)
 
 
 def _train(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
@@ -89,7 +89,7 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     network, listener = model.network, course.job.listener
     folder = place / f"states-{PartialState().process_index}"  # each process does the same, on files of its own
     folder.mkdir(parents=True, exist_ok=True)
-    found = fit_on_states(
+    fitted = fit_on_states(
         model,
         _rows_for(phase, course),
         course.dev,
@@ -100,11 +100,11 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
         on_step=partial(listener.on_progress, TRAINING),
     )
     targets = course.dev.targets
-    accuracies = accuracies_of(found.dev_logits, targets, Problem(network.problem_type))
-    epoch = Epoch(float(EXIT_FIT.epochs), tuple(network.config.exits), accuracies, None, found.dev_seconds)
+    accuracies = accuracies_of(fitted.dev_logits, targets, Problem(network.problem_type))
+    epoch = Epoch(float(EXIT_FIT.epochs), tuple(network.config.exits), accuracies, None, fitted.dev_seconds)
     if environment.is_main_process():
         listener.on_epoch(epoch)
-    return Fit((epoch,), epoch, found.dev_logits, targets, found.encoder_seconds + found.exit_seconds)
+    return Fit((epoch,), epoch, fitted.dev_logits, targets, fitted.encoder_seconds + fitted.exit_seconds)
 
 
 def _taught_by_itself(model: LoadedModel, course: Course) -> Course:
@@ -123,12 +123,12 @@ def _rows_for(phase: Phase, course: Course) -> Rows:
     return course.taught if phase.distill else course.train
 
 
-def _put_down(model: LoadedModel, found: Fit, place: Path) -> None:
+def _put_down(model: LoadedModel, fitted: Fit, place: Path) -> None:
     """Notes the end of a phase, the numbers after the weights, so that they vouch for them."""
     if environment.is_main_process():
         with replacing(place / _WEIGHTS) as new:
             save_file({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}, new)
-        _FIT.write(place, _Taken(found.epochs, found.seconds))
+        _FIT.write(place, _Taken(fitted.epochs, fitted.seconds))
     PartialState().wait_for_everyone()
 
 

@@ -102,7 +102,9 @@ def fit_exits(
         assert isinstance(head, ExitHead)
         head.reset_parameters()
     steps = fit.epochs * -(-len(train[1]) // fit.batch_size)
-    parameters = [{"params": [one], "weight_decay": fit.weight_decay * (one.ndim > 1)} for one in heads.parameters()]
+    parameters = [
+        {"params": [tensor], "weight_decay": fit.weight_decay * (tensor.ndim > 1)} for tensor in heads.parameters()
+    ]
     optimizer = torch.optim.AdamW(parameters, lr=fit.learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
     best = [_Best.of(head, np.inf) for head in heads]
@@ -159,8 +161,7 @@ def fit_on_states(
 def exit_logits_of(network: EarlyExitForSequenceClassification, kept: KeptStates) -> NDArray[np.float32]:
     """Logits of every exit on kept states: (exits, rows, labels)."""
     parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(kept.logits), _ROWS_AT_ONCE)]
-    found = [_logits(network, kept, part).cpu().numpy().transpose(1, 0, 2) for part in parts]
-    return np.concatenate(found, 1)
+    return np.concatenate([_logits(network, kept, part).cpu().numpy().transpose(1, 0, 2) for part in parts], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +198,13 @@ def _better(
     """What was best so far, or is now, for each exit on its own."""
     kept, targets = dev
     logits = torch.from_numpy(exit_logits_of(network, kept)).transpose(0, 1)
-    found = []
+    better = []
     for index, (head, before) in enumerate(zip(network.heads[:-1], best, strict=True)):
         alone = tuple(float(place == index) for place in range(len(network.heads)))
         only = replace(phase, weights=(alone,), consistent=False)
         loss = float(phase_loss(logits, torch.from_numpy(targets), network.problem_type, only, step=0, progress=1))
-        found.append(_Best.of(head, loss) if loss < before.loss else before)
-    return found
+        better.append(_Best.of(head, loss) if loss < before.loss else before)
+    return better
 
 
 def _logits(network: EarlyExitForSequenceClassification, kept: KeptStates, rows: Any) -> Tensor:

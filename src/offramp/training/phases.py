@@ -63,13 +63,13 @@ def phases_of(regime: Regime, layers: Sequence[int]) -> tuple[Phase, ...]:
         return (Phase(((1.0,),), GradientFlow.full(1), distill=regime.distill),)
     every, last = (1.0,) * exits, (0.0,) * (exits - 1) + (1.0,)
     alone = Phase((last,), GradientFlow.full(exits))
-    more: dict[str, Any] = {"distill": regime.distill, "consistent": regime.consistent}
+    losses: dict[str, Any] = {"distill": regime.distill, "consistent": regime.consistent}
     if regime.name == "frozen":
-        return (alone, exits_alone(exits, **more))
+        return (alone, exits_alone(exits, **losses))
     by_depth = tuple(depth * exits / sum(layers) for depth in layers)
     turns = {"weighted": (by_depth,), "alternating": (last, every)}.get(regime.name, (every,))
     flow = GradientFlow.balanced if regime.equilibrium else GradientFlow.full
-    phase = Phase(turns, (GradientFlow.stopped if regime.name == "sweet" else flow)(exits), **more)
+    phase = Phase(turns, (GradientFlow.stopped if regime.name == "sweet" else flow)(exits), **losses)
     return (replace(alone, share=0.5), replace(phase, share=0.5)) if regime.name == "mixed" else (phase,)
 
 
@@ -88,9 +88,9 @@ def _check_only_exit(regime: Regime, layers: int) -> None:
         )
 
 
-def exits_alone(exits: int, **more: Any) -> Phase:
+def exits_alone(exits: int, **losses: Any) -> Phase:
     """All exits but the last, on an encoder that stays as it is."""
-    return Phase(((1.0,) * (exits - 1) + (0.0,),), None, **more)
+    return Phase(((1.0,) * (exits - 1) + (0.0,),), None, **losses)
 
 
 def phase_loss(

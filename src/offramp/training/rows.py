@@ -40,17 +40,17 @@ def rows_of(model: LoadedModel, texts: LabeledTexts | Texts) -> Rows:
     Raises:
         DataError: the model does not know a label.
     """
-    config, several = model.network.config, model.network.problem_type == Problem.MULTI_LABEL
+    config, multi_label = model.network.config, model.network.problem_type == Problem.MULTI_LABEL
     encoded = encode(model.tokenizer, texts.texts, texts.text_pairs)
     if isinstance(texts, Texts):
-        return Rows(encoded, np.full((len(texts), config.num_labels) if several else len(texts), UNLABELLED))
-    return Rows(encoded, encode_labels(texts, config.labels, multi_label=several))
+        return Rows(encoded, np.full((len(texts), config.num_labels) if multi_label else len(texts), UNLABELLED))
+    return Rows(encoded, encode_labels(texts, config.labels, multi_label=multi_label))
 
 
-def with_unlabeled(train: Rows, more: Encoded) -> Rows:
+def with_unlabeled(train: Rows, unlabeled: Encoded) -> Rows:
     """The labeled rows, and after them others."""
-    unknown = np.full((len(more), *train.targets.shape[1:]), UNLABELLED, train.targets.dtype)
-    return Rows(joined(train.encoded, more), np.concatenate([train.targets, unknown]))
+    unknown = np.full((len(unlabeled), *train.targets.shape[1:]), UNLABELLED, train.targets.dtype)
+    return Rows(joined(train.encoded, unlabeled), np.concatenate([train.targets, unknown]))
 
 
 class RowSet(Dataset[dict[str, Any]]):
@@ -85,7 +85,7 @@ def collate(items: Sequence[dict[str, Any]], padding_id: int) -> dict[str, Tenso
     """
     ids = [item["input_ids"] for item in items]
     types = [item["token_type_ids"] for item in items] if "token_type_ids" in items[0] else None
-    encoded = Encoded(ids, types, np.array([len(one) for one in ids]), np.zeros(len(ids), np.bool_))
+    encoded = Encoded(ids, types, np.array([len(row) for row in ids]), np.zeros(len(ids), np.bool_))
     inputs = batch_of(encoded, np.arange(len(ids)), padding_id).inputs(torch.device("cpu"))
     taught = {name: torch.tensor([item[name] for item in items]) for name in ("labels", "beliefs") if name in items[0]}
     return inputs | taught

@@ -84,9 +84,9 @@ class Teacher:
     ) -> NDArray[np.float32]:
         """What it says of texts, (rows, labels); see :func:`beliefs_of`."""
         tokenizer, network = self.classifier.tokenizer, self.classifier.network.to(PartialState().device)
-        found = beliefs_of(network, tokenizer, encode(tokenizer, texts, text_pairs), bf16=bf16, on_rows=on_rows)
+        logits = beliefs_of(network, tokenizer, encode(tokenizer, texts, text_pairs), bf16=bf16, on_rows=on_rows)
         network.to("cpu")
-        return found[:, list(self.order)]
+        return logits[:, list(self.order)]
 
     def kept_logits(
         self, parts: Sequence[LabeledTexts | Texts], file: Path, *, bf16: bool, on_rows: Callable[[int, int], None]
@@ -102,8 +102,8 @@ class Teacher:
             with replacing(file) as new, new.open("wb") as stream:
                 np.save(stream, self.logits(texts, pairs, bf16=bf16, on_rows=on_rows))
         PartialState().wait_for_everyone()
-        found: NDArray[np.float32] = np.load(file)
-        return found
+        logits: NDArray[np.float32] = np.load(file)
+        return logits
 
 
 @torch.inference_mode()
@@ -131,14 +131,14 @@ def beliefs_of(
 
     padding_id = padding_id_of(tokenizer)
     alone = _minds_padding(answered, encoded, padding_id)
-    found = np.empty((len(encoded), network.config.num_labels), np.float32)
+    beliefs = np.empty((len(encoded), network.config.num_labels), np.float32)
     done = 0
     with torch.autocast(network.device.type, torch.bfloat16, enabled=bf16):
         for batch in padded_batches(encoded, padding_id, of_one_length=alone):
-            found[batch.ids] = answered(batch)
+            beliefs[batch.ids] = answered(batch)
             done += len(batch.ids)
             on_rows(done, len(encoded))
-    return found
+    return beliefs
 
 
 def _minds_padding(answered: Callable[[Batch], NDArray[np.float32]], encoded: Encoded, padding_id: int) -> bool:

@@ -49,11 +49,11 @@ class _Trainer(Trainer):
         self._problem = problem
 
     def compute_loss(
-        self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **more: Any
+        self, model: torch.nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **options: Any
     ) -> Any:
         """The phase's loss while training; the sum over all exits for the dev rows."""
         if not model.training:
-            return super().compute_loss(model, inputs, return_outputs, **more)
+            return super().compute_loss(model, inputs, return_outputs, **options)
         step = self.state.global_step
         # Without a loss an exit gets no gradient at all: to AdamW one of zero would still be a reason to change it.
         for head, weight in zip(self.model.heads, self._phase.turn(step), strict=True):

@@ -109,9 +109,9 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
 
 def _course(trial: Trial, job: TrainingJob, model: LoadedModel, place: Path) -> Course:
     """What a trial trains on, as token ids."""
-    data, more = job.data, job.data.unlabeled
+    data, unlabeled = job.data, job.data.unlabeled
     train = rows_of(model, data.train)
-    taught = train if more is None else with_unlabeled(train, rows_of(model, more).encoded)
+    taught = train if unlabeled is None else with_unlabeled(train, rows_of(model, unlabeled).encoded)
     return Course(job=job, trial=trial, train=train, dev=rows_of(model, data.dev), taught=taught, place=place)
 
 

@@ -74,7 +74,7 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings by names such as ``recipe epochs``."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= {f"{key} {name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
+        flat |= {f"{key} {name}": part for name, part in value.items()} if isinstance(value, dict) else {key: value}
     return flat
 
 
