@@ -172,10 +172,10 @@ def _summary(folder: Path, training: TrainingSummary, evaluation: Evaluation, sa
         f"at {full.texts_per_second:.0f} texts a second."
     ]
     for here in evaluation.operating_points:
-        low, high = here.point.measured_speedup_spread
+        low, high = here.point.speedup_spread
         lines.append(
             f"At {here.point.setting} it is right on {here.point.accuracy:.2%}, differs from full depth on "
-            f"{1 - here.point.agreement:.2%} and is {here.point.measured_speedup:.1f}x as fast (quartiles "
+            f"{1 - here.point.agreement:.2%} and is {here.point.speedup:.1f}x as fast (quartiles "
             f"{low:.1f}-{high:.1f}; {words.possible(here.point)})."
         )
     lines += [

@@ -38,8 +38,9 @@ POINT = {
     "accuracy_difference",
     "mean_layers",
     "bound_speedup",
-    "measured_speedup",
-    "measured_speedup_spread",
+    "speedup",
+    "speedup_spread",
+    "computed",
     "efficiency",
     "texts_per_second",
     "exits",
@@ -95,7 +96,7 @@ def test_the_report_has_the_documented_keys(rows):
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 4
+    assert report["schema"] == 5
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80
@@ -242,10 +243,10 @@ def test_full_depth_is_the_same_as_a_threshold_above_one(rows):
 
 def test_times_hang_together(rows):
     for point in evaluate(classifier(), rows, thresholds=CHOSEN).points:
-        low, high = point.measured_speedup_spread
-        assert 0 < low <= point.measured_speedup <= high
-        assert point.efficiency == pytest.approx(point.measured_speedup / point.bound_speedup)
-        assert point.measured_speedup <= point.bound_speedup
+        low, high = point.speedup_spread
+        assert 0 < low <= point.speedup <= high
+        assert point.efficiency == pytest.approx(point.speedup / point.bound_speedup)
+        assert point.speedup <= point.bound_speedup
 
 
 def test_a_report_is_json_even_where_a_figure_is_missing():
@@ -346,7 +347,7 @@ def test_the_fastest_point_within_a_loss(rows):
     result = evaluate(classifier(), rows, thresholds=(0.9,))
     (point,) = result.points
     points = tuple(
-        replace(point, threshold=threshold, accuracy=accuracy, measured_speedup=speed)
+        replace(point, threshold=threshold, accuracy=accuracy, speedup=speed)
         for threshold, accuracy, speed in [(0.5, 0.80, 4.0), (0.7, 0.88, 3.0), (0.8, 0.89, 2.0), (1.01, 0.90, 0.9)]
     )
     full = replace(result.full, accuracy=0.90)

@@ -7,10 +7,11 @@ from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.evaluation import Request, speed
 from offramp.evaluation.speed import measure_speeds, rows_within, speed_of
+from offramp.evaluation.timed import Timed
 from offramp.evaluation.timing import Ratio
-from offramp.policy import Confidence, ExitAnswers, Lead, Replay, StageCosts, Threshold
+from offramp.policy import Confidence, ExitAnswers, Lead, StageCosts, Threshold
 
-FIRST = Replay(np.zeros(1000, np.int64), np.zeros((1000, 2)))
+FIRST = np.zeros(1000, np.int64)
 
 
 def answers(stages=(0.0005, 0.0005, 0.001), rows=1000):
@@ -27,15 +28,16 @@ def answers(stages=(0.0005, 0.0005, 0.001), rows=1000):
     )
 
 
-def rows(seconds, replays=(FIRST,), stages=(0.0005, 0.0005, 0.001)):
-    return rows_within(seconds, answers(stages), replays)
+def rows(seconds, exits=(FIRST,), stages=(0.0005, 0.0005, 0.001), cuts=(0, 1)):
+    return rows_within(seconds, answers(stages), exits, Timed(tuple(range(len(exits))), cuts))
 
 
 def test_the_rows_are_as_many_as_the_time_allows():
     assert rows(20) == pytest.approx(2 * rows(10), abs=1)
     assert rows(10, stages=(0.001, 0.001, 0.002)) == pytest.approx(rows(10) / 2, abs=1)
-    # To the end three times, the network cut off after 1 and 2 layers, and all rows at the first exit.
-    assert rows(10) == pytest.approx(10 / 0.002 / (speed.REPEATS + 1) / (3 + 0.5 + 0.25 + 0.25), abs=1)
+    # To the end twice, the network cut off after 1 and 2 layers, and all rows at the first exit.
+    assert rows(10) == pytest.approx(10 / 0.002 / (speed.REPEATS + 1) / (2 + 0.5 + 0.25 + 0.25), abs=1)
+    assert rows(10, cuts=()) == pytest.approx(10 / 0.002 / (speed.REPEATS + 1) / (2 + 0.25), abs=1)
 
 
 def test_the_same_computation_is_counted_once():
@@ -47,24 +49,54 @@ def test_there_are_always_some_and_never_more_than_all():
     assert rows(1e9) == 1000
 
 
-def test_rules_with_the_same_exits_are_timed_once(monkeypatch):
+@pytest.fixture
+def measured(monkeypatch):
+    """Speeds of some rules, of which some are timed, and what of progress was told."""
     monkeypatch.setattr(speed, "REPEATS", 1)
     model = tiny_model()
     classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
     request = Request([row["text"] for row in single(20)], None)
-    problem, told = Problem.SINGLE_LABEL, []
+
+    def measure(rules, exits, timed):
+        told = []
+        progress = lambda what, done, total: told.append(total)  # noqa: E731
+        return measure_speeds(classifier, request, answers(rows=20), rules, exits, timed, progress), told[-1]
+
+    return measure
+
+
+def test_rules_with_the_same_exits_are_timed_once(measured):
+    problem, taken = Problem.SINGLE_LABEL, np.zeros(20, np.int64)
     rules = [Threshold(0.0, Confidence(problem)), Threshold(0.01, Confidence(problem)), Threshold(0.0, Lead(problem))]
-    found = measure_speeds(classifier, request, answers(rows=20), rules, lambda what, done, total: told.append(total))
-    assert told[-1] == 2 * (2 + 2 + 1)  # two rules, two cut networks, full depth; warm-up and one round
+    found, total = measured(rules, [taken] * 3, Timed((0, 1, 2), (0, 1)))
+    assert total == 2 * (2 + 2 + 2)  # two rules, two cut networks, full depth and its stages; warm-up and one round
     assert found.rules[0] == found.rules[1] != found.rules[2]
     assert len(found.ending) == 3
-    assert found.ending[-1].measured == Ratio(1.0, 1.0, 1.0)
-    assert min(one.texts_per_second for one in (*found.rules, *found.ending)) > 0
+    assert found.ending[-1].ratio == Ratio(1.0, 1.0, 1.0)
+    everything = (*found.rules, *found.ending)
+    assert min(one.texts_per_second for one in everything) > 0
+    assert not any(one.computed for one in everything)
+
+
+def test_what_is_not_timed_is_computed_from_the_stages(measured):
+    rules = [Threshold(value, Confidence(Problem.SINGLE_LABEL)) for value in (0.0, 0.0, 0.0, 1.01)]
+    first, mixed, last = np.zeros(20, np.int64), np.arange(20) % 3, np.full(20, 2)
+    found, total = measured(rules, [first, first, mixed, last], Timed((0, 3), (1,)))
+    assert total == 2 * (2 + 1 + 2)
+    assert [one.computed for one in found.rules] == [False, False, True, False]
+    assert [one.computed for one in found.ending] == [True, False, False]
+    # It reaches as much of the speed possible at most as what is cheaper and what is dearer, and a cut network all.
+    efficiencies = [one.ratio.median / one.bound for one in found.rules]
+    assert min(efficiencies) <= efficiencies[2] <= max(efficiencies)
+    assert found.rules[3].bound < found.rules[2].bound < found.rules[0].bound
+    assert found.ending[0].ratio.median == pytest.approx(found.ending[0].bound)
+    for one in found.rules:
+        assert one.texts_per_second == pytest.approx(found.ending[-1].texts_per_second * one.ratio.median)
 
 
 @pytest.mark.parametrize(("estimate", "bound"), [(5.03, 5.08), (6.0, 6.0)])
 def test_what_was_measured_is_possible(estimate, bound):
     found = speed_of(np.array([5.08, 5.08]), np.array([1.0, 1.0]), estimate, 30)
-    assert found.measured.median == pytest.approx(5.08)
+    assert found.ratio.median == pytest.approx(5.08)
     assert found.bound == pytest.approx(bound)
     assert found.texts_per_second == pytest.approx(30)

@@ -42,7 +42,7 @@ def group(name, won, lost):
 
 
 DROP = replace(SAFE, risk=Risk.ACCURACY_DROP)
-CALM = {"measured_speedup": 2.0, "bound_speedup": 2.1, "measured_speedup_spread": (1.95, 2.05), "efficiency": 0.95}
+CALM = {"speedup": 2.0, "bound_speedup": 2.1, "speedup_spread": (1.95, 2.05), "efficiency": 0.95}
 KNOWN = {"accuracy_difference": Interval(-0.001, -0.003, 0.001)}
 
 CASES = [
@@ -82,7 +82,7 @@ CASES = [
         replace(QUIET, overthinking=Overthinking((), overthought=0.01, ceiling=0.95)),
     ),
     ("highest possible speed-up is reached", point(QUIET, **(CALM | {"efficiency": 0.7})), point(QUIET, **CALM)),
-    ("quartiles are apart by", point(QUIET, **(CALM | {"measured_speedup_spread": (1.5, 2.5)})), point(QUIET, **CALM)),
+    ("quartiles are apart by", point(QUIET, **(CALM | {"speedup_spread": (1.5, 2.5)})), point(QUIET, **CALM)),
     ("quartiles are apart by", data(point(QUIET, **CALM), timed_rows=99), data(point(QUIET, **CALM), timed_rows=100)),
     ("longer than the model reads", data(QUIET, truncated=300), data(QUIET, truncated=100)),
 ]

@@ -1,5 +1,6 @@
 """Charts show the figures they are given, and keep everything inside."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -66,11 +67,11 @@ def test_axes_have_units(options):
 
 def test_spots_have_the_figures():
     shown = accuracy_chart.by_clock(MADE)
-    assert [spot.x for spot in shown.early] == sorted(point.measured_speedup for point in MADE.points)
+    assert [spot.x for spot in shown.early] == sorted(point.speedup for point in MADE.points)
     by_name = {spot.name: spot for spot in (*shown.early, *shown.named, *shown.cut)}
     point = MADE.points[1]
     spot = by_name["threshold 0.5"]
-    assert (spot.x, spot.x_low, spot.x_high) == (point.measured_speedup, *point.measured_speedup_spread)
+    assert (spot.x, spot.x_low, spot.x_high) == (point.speedup, *point.speedup_spread)
     assert spot.y == pytest.approx(100 * point.accuracy)
     assert spot.y_low == pytest.approx(100 * (MADE.full.accuracy + point.accuracy_difference.low))
     assert spot.shape is CIRCLE
@@ -78,6 +79,19 @@ def test_spots_have_the_figures():
     assert by_name["operating point 'safe'"].shape is DIAMOND
     assert by_name["cut after layer 2"].shape is SQUARE
     assert by_name["cut after layer 2"].y == pytest.approx(100 * MADE.truncated[1].accuracy)
+
+
+def test_what_was_computed_is_fainter_and_says_so():
+    *rest, slowest = MADE.points
+    made = replace(MADE, points=(*rest, replace(slowest, computed=True)))
+    shown = accuracy_chart.by_clock(made)
+    (computed,) = [spot for spot in (*shown.early, *shown.named, *shown.cut) if spot.computed]
+    assert computed.name == slowest.setting
+    assert computed.hint.endswith("× (computed)")
+    drawn = ElementTree.fromstring(accuracy_chart.draw(shown, "clock", "Speed-up"))
+    faint = [mark for mark in drawn.iter("path") if mark.get("class", "").endswith(" faint")]
+    assert [mark.findtext("title") for mark in faint] == [computed.hint]
+    assert not any(spot.computed for spot in accuracy_chart.by_work(made).early)
 
 
 def test_what_is_possible_has_no_spread():

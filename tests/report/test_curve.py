@@ -31,7 +31,7 @@ def test_an_svg_is_well_formed_and_the_same_every_time(tmp_path):
 def test_the_figures_stand_in_it(tmp_path):
     svg = drawn(MADE, tmp_path)
     for point in MADE.points:
-        assert f"{100 * point.accuracy:.2f} %, {point.measured_speedup:.2f}×" in svg
+        assert f"{100 * point.accuracy:.2f} %, {point.speedup:.2f}×" in svg
     assert f"full depth: {100 * MADE.full.accuracy:.2f} %" in words(svg)
 
 

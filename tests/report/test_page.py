@@ -183,7 +183,7 @@ def test_the_first_screen_says_what_to_do_and_whether_the_promise_holds():
 
 def test_never_more_is_reached_than_is_possible():
     made = evaluation(promises=(("safe", SAFE),), focus=5)
-    point = replace(made.focus.point, measured_speedup=5.08, bound_speedup=5.08, efficiency=1.0)
+    point = replace(made.focus.point, speedup=5.08, bound_speedup=5.08, efficiency=1.0)
     text = first_screen(replace(made, focus=replace(made.focus, point=point)))
     assert "all that is possible, within the noise" in text
     assert "possible" not in text.replace("all that is possible", "")

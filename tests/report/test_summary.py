@@ -39,7 +39,7 @@ def test_speed_and_accuracy_are_those_of_the_setting_in_focus():
     speed, accuracy = plain(summary.speed), plain(summary.accuracy)
     assert speed == (
         f"{point.texts_per_second:,.0f} texts a second instead of {full.texts_per_second:,.0f}: "
-        f"{point.measured_speedup:.1f}× as fast."
+        f"{point.speedup:.1f}× as fast."
     )
     assert f"Right on {100 * point.accuracy:.2f} % of 4,000 texts instead of {100 * full.accuracy:.2f} %" in accuracy
     low, high = point.accuracy_difference.low, point.accuracy_difference.high

@@ -28,14 +28,14 @@ def made(early, cut, width=0.01):
                 threshold=round(0.5 + 0.1 * index, 1),
                 accuracy=accuracy,
                 accuracy_difference=Interval(accuracy - FULL, accuracy - FULL, accuracy - FULL),
-                measured_speedup=speed,
-                measured_speedup_spread=spread(speed),
+                speedup=speed,
+                speedup_spread=spread(speed),
                 exits=(0.5, 0.25, 0.25, 0.0),
             )
             for index, (speed, accuracy) in enumerate(early)
         ),
         truncated=tuple(
-            replace(one, accuracy=accuracy, measured_speedup=speed, measured_speedup_spread=spread(speed))
+            replace(one, accuracy=accuracy, speedup=speed, speedup_spread=spread(speed))
             for one, (speed, accuracy) in zip(BASE.truncated, cut, strict=False)
         ),
     )
@@ -122,8 +122,8 @@ def test_an_operating_point_is_preferred_to_thresholds_that_are_as_fast():
         whole.points[0],
         way=Way.OPERATING_POINT,
         name="safe",
-        measured_speedup=2.0,
-        measured_speedup_spread=(1.9, 2.1),
+        speedup=2.0,
+        speedup_spread=(1.9, 2.1),
         agreement=1.0,
     )
     here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
@@ -136,7 +136,7 @@ def test_an_operating_point_is_preferred_to_thresholds_that_are_as_fast():
 def test_what_is_faster_than_an_operating_point_is_used_and_the_point_named_for_its_promise():
     whole = made([(1.61, 0.898)], [(1.34, 0.899)])
     here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
-    point = replace(here.point, accuracy=0.9, agreement=1.0, measured_speedup=0.7, measured_speedup_spread=(0.69, 0.71))
+    point = replace(here.point, accuracy=0.9, agreement=1.0, speedup=0.7, speedup_spread=(0.69, 0.71))
     found = decide(replace(whole, operating_points=(replace(here, point=point),)))
     assert found.advice.startswith(
         "Use early exit at threshold 0.5. Where you need a promise for other texts, use early"
@@ -147,7 +147,7 @@ def test_what_is_faster_than_an_operating_point_is_used_and_the_point_named_for_
 def test_an_operating_point_that_breaks_its_promise_is_said_to_be_left_out():
     whole = made([(1.5, 0.898)], [(1.34, 0.899)])
     here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
-    point = replace(here.point, accuracy=0.9, agreement=0.7, measured_speedup=3.0, measured_speedup_spread=(3.0, 3.0))
+    point = replace(here.point, accuracy=0.9, agreement=0.7, speedup=3.0, speedup_spread=(3.0, 3.0))
     found = decide(replace(whole, operating_points=(replace(here, point=point),)))
     assert found.advice.startswith("Use early exit at threshold 0.5.")
     assert "Left out, since its promise is broken here: early exit at operating point 'safe'" in found.figures

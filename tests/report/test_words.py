@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
-from helpers.evaluations import SAFE
+from helpers.evaluations import SAFE, evaluation
 from offramp.policy import Interval
 from offramp.report import words
 
+POINT = evaluation().focus.point
 NARROW, MINUS = "\u202f", "\u2212"
 
 
@@ -34,7 +37,8 @@ def plain(text):
         (words.whole(12345.6), "12,346"),
         (words.span("1", "2"), "1 to 2"),
         (words.span("1", "1"), "1"),
-        (words.quartiles((1.234, 1.301)), "1.23 to 1.30"),
+        (words.quartiles(replace(POINT, speedup_spread=(1.234, 1.301))), "1.23 to 1.30"),
+        (words.quartiles(replace(POINT, computed=True)), "computed"),
         (words.loss_of(0.003), "0.3 points"),
         (words.loss_of(0.01), "1 point"),
         (words.interval(Interval(-0.002, -0.01, 0.003)), "-0.20 (-1.00 to +0.30)"),

@@ -179,7 +179,7 @@ def print_report(found: "Report", *, wide: bool = False) -> None:
 
 def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
     """Thresholds, operating points and the network cut off at each exit."""
-    header = ["setting", "accuracy", "macro-F1", "agreement", "bound", "measured", "quartiles", "efficiency"]
+    header = ["setting", "accuracy", "macro-F1", "agreement", "bound", "speed-up", "quartiles", "efficiency"]
     named = (here.point for here in evaluation.operating_points)
     early = [
         [
@@ -197,7 +197,7 @@ def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
         for one in reversed(evaluation.truncated)
     ]
     exits = [f"exit {name}" for name in in_column(evaluation.model.exit_names)[1]]
-    first = ["setting", "accuracy", "agreement", "measured", "quartiles", "bound", *exits]
+    first = ["setting", "accuracy", "agreement", "speed-up", "quartiles", "bound", *exits]
     return table([*header, *exits], [*early, *cut], first=first, wide=wide)
 
 
@@ -206,7 +206,8 @@ def _quality(one: "Point") -> list[str]:
 
 
 def _speed(one: "Point") -> list[str]:
-    return [f"{one.measured_speedup:.2f}x", "{:.2f}-{:.2f}".format(*one.measured_speedup_spread)]
+    quartiles = "{:.2f}-{:.2f}".format(*one.speedup_spread)
+    return [f"{one.speedup:.2f}x", "computed" if one.computed else quartiles]
 
 
 def _exits_table(evaluation: "Evaluation") -> str:

@@ -37,14 +37,17 @@ def measure_stages(classifier: "Classifier", requests: Sequence[Request], repeat
         for request in requests:
             classifier.predict_full(request.texts, request.text_pairs)
 
-    actions = {"full": full, "stages": lambda: rounds.append(_stage_seconds(classifier, requests))}
-    whole = interleave(actions, repeats)["full"]
-    rows = sum(len(request.texts) for request in requests)
-    stages = np.median(rounds[1:], axis=0)  # the first round warms up
-    return StageCosts(tuple((stages / rows).tolist()), float(np.median(whole)) / rows)
+    actions = {"full": full, "stages": lambda: rounds.append(stage_seconds(classifier, requests))}
+    seconds = interleave(actions, repeats)["full"]
+    return costs_of(rounds[1:], seconds, sum(len(request.texts) for request in requests))  # the first round warms up
 
 
-def _stage_seconds(classifier: "Classifier", requests: Sequence[Request]) -> NDArray[np.float64]:
+def costs_of(rounds: Sequence[NDArray[np.float64]], full: NDArray[np.float64], rows: int) -> StageCosts:
+    """Medians of what :func:`stage_seconds` gave in some rounds, and of the seconds of full depth, (rounds,)."""
+    return StageCosts(tuple((np.median(rounds, axis=0) / rows).tolist()), float(np.median(full)) / rows)
+
+
+def stage_seconds(classifier: "Classifier", requests: Sequence[Request]) -> NDArray[np.float64]:
     """One pass of all rows through all stages, with a decision after each, (exits,)."""
     from offramp.engine.full_pass import full_pass
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from offramp import environment
 from offramp.backends import AUTO, AUTOMATIC, Runtime
 from offramp.data import Columns, Data, LabeledTexts, read_labeled, uses_for, uses_of
-from offramp.engine import answers_of, check_model, check_rows, open_model
+from offramp.engine import DEFAULT_THRESHOLD, answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.constant import constant_answer
@@ -23,7 +23,7 @@ from offramp.evaluation.figures import (
     leaving_at,
     reliability_of,
 )
-from offramp.evaluation.recommendation import recommend
+from offramp.evaluation.recommendation import LOSSES, recommend
 from offramp.evaluation.result import (
     SCHEMA,
     EvaluatedData,
@@ -34,6 +34,7 @@ from offramp.evaluation.result import (
 )
 from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import Speeds, measure_speeds, rows_within
+from offramp.evaluation.timed import choose_timed
 from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
 from offramp.progress import OnProgress, unheard
 
@@ -61,7 +62,9 @@ def evaluate(
     Accuracies come from one full-depth pass over every row and a replay of each setting: the thresholds, and the
     operating points that the model folder has for this backend and precision. Times are wall-clock from texts in to
     predictions out, on a sample of rows that cost what all rows cost on average, against the same network at full depth
-    in one go; all settings, the network cut off after each exit, and full depth run in turn, five times.
+    in one go; all run in turn, five times. Timed are the operating points, the setting in ``focus``, the default, the
+    fastest thresholds and cut networks at each of :data:`offramp.evaluation.LOSSES`, and thresholds that differ from
+    these; the speed of the others is computed from the times of the stages, which they are marked with.
 
     Args:
         model: a model folder, or a classifier in memory.
@@ -84,7 +87,7 @@ def evaluate(
     Example:
         >>> evaluation = offramp.evaluate("model", "test.csv", thresholds=[0.8], seconds=0.1)
         >>> point = evaluation.points[0]
-        >>> point.rule, point.accuracy > 0.8, point.measured_speedup
+        >>> point.rule, point.accuracy > 0.8, point.speedup
         ('confidence at least 0.8', True, ...)
     """
     threads = runtime.threads
@@ -97,7 +100,9 @@ def evaluate(
     settings = _settings(classifier, thresholds, focus)
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
-        measured = _measure(classifier, rows, [one.rule for one in settings], seconds, seed, on_progress)
+        measured = _measure(
+            classifier, rows, settings, _wanted(classifier, settings, focus), seconds, seed, on_progress
+        )
     answers, speeds = measured.answers, measured.speeds
     points = [
         early_exit(answers, setting.rule, taken, speed, setting.name)
@@ -140,18 +145,20 @@ class _Measured:
 def _measure(
     classifier: "Classifier",
     rows: LabeledTexts,
-    rules: Sequence[Threshold],
+    settings: Sequence["_Setting"],
+    wanted: Sequence[int],
     seconds: float,
     seed: int,
     on_progress: OnProgress,
 ) -> _Measured:
     on_progress("running all exits", 0, 1)
-    answers = answers_of(classifier, rows)
+    answers, rules = answers_of(classifier, rows), [setting.rule for setting in settings]
     replays = [replay(answers.probabilities, rule) for rule in rules]
-    size = rows_within(seconds, answers, replays)
+    timed = choose_timed(answers, replays, wanted, LOSSES)
+    size = rows_within(seconds, answers, [taken.exits for taken in replays], timed)
     places = representative_rows(replays, answers.tokens, size, seed)
-    timed = Request(rows.texts, rows.text_pairs).subset(places)
-    speeds = measure_speeds(classifier, timed, answers.subset(places), rules, on_progress)
+    sample, exits = Request(rows.texts, rows.text_pairs).subset(places), [taken.exits[places] for taken in replays]
+    speeds = measure_speeds(classifier, sample, answers.subset(places), rules, exits, timed, on_progress)
     return _Measured(answers, replays, size, speeds)
 
 
@@ -178,6 +185,16 @@ def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: floa
     return [
         *(_Setting(Threshold(threshold, Confidence(classifier.problem))) for threshold in thresholds),
         *(_Setting(point.rule, point) for point in points if point.model == classifier.fingerprint),
+    ]
+
+
+def _wanted(classifier: "Classifier", settings: Sequence[_Setting], focus: float | str | None) -> list[int]:
+    """Places of the settings that are timed in any case: operating points, that in focus, and the default."""
+    default = DEFAULT_THRESHOLD if classifier.points.default is None else None
+    return [
+        place
+        for place, setting in enumerate(settings)
+        if setting.point is not None or setting.rule.threshold in (focus, default)
     ]
 
 

@@ -63,9 +63,10 @@ def _point(
         accuracy_difference=Interval(0.0, 0.0, 0.0) if way is Way.FULL else difference,
         mean_layers=layers_run(taken.exits, answers.layers, answers.tokens),
         bound_speedup=speed.bound,
-        measured_speedup=speed.measured.median,
-        measured_speedup_spread=(speed.measured.low, speed.measured.high),
-        efficiency=speed.measured.median / speed.bound,
+        speedup=speed.ratio.median,
+        speedup_spread=(speed.ratio.low, speed.ratio.high),
+        computed=speed.computed,
+        efficiency=speed.ratio.median / speed.bound,
         texts_per_second=speed.texts_per_second,
         exits=tuple(exit_shares(taken.exits, len(answers.layers)).tolist()),
     )

@@ -92,13 +92,13 @@ def recommend(
 
 
 def fastest_within(points: Sequence[Point], full: Point, loss: float) -> Point | None:
-    """The fastest point whose accuracy is at most ``loss`` (a share, not per cent) below full depth."""
-    return max(_within(points, full, loss), key=lambda point: point.measured_speedup, default=None)
+    """The fastest timed point whose accuracy is at most ``loss`` (a share, not per cent) below full depth."""
+    return max(_within(points, full, loss), key=lambda point: point.speedup, default=None)
 
 
 def _within(points: Sequence[Point], full: Point, loss: float) -> list[Point]:
     least = full.accuracy - loss - 1e-9  # differences of accuracies are not exact in floating point
-    return [point for point in points if point.accuracy >= least]
+    return [point for point in points if point.accuracy >= least and not point.computed]
 
 
 def _best(promises: Mapping[Point, Promise | None], within: Sequence[Point], cut: Point | None) -> Point | None:
@@ -113,23 +113,23 @@ def _best(promises: Mapping[Point, Promise | None], within: Sequence[Point], cut
 
 
 def _clearly_faster(one: Point, other: Point) -> bool:
-    apart = one.measured_speedup_spread[0] > other.measured_speedup_spread[1]
-    return apart and other.measured_speedup < (1 - _TIE) * one.measured_speedup
+    apart = one.speedup_spread[0] > other.speedup_spread[1]
+    return apart and other.speedup < (1 - _TIE) * one.speedup
 
 
 def _laxity(point: Point, promise: Promise | None) -> tuple[float, ...]:
     """What sorts the strictest promise first: for all rows alike, of the least risk, that of the same answers."""
-    speed = -point.measured_speedup
+    speed = -point.speedup
     if promise is None:
         return (1, 0, 0, 0, speed)
     return (0, promise.confidence is None, promise.target, promise.risk is not Risk.DISAGREEMENT, speed)
 
 
 def _worth_while(point: Point) -> bool:
-    return point.measured_speedup >= LEAST_SPEEDUP
+    return point.speedup >= LEAST_SPEEDUP
 
 
 def _beats(cut: Point, early: Point) -> bool:
     """Clearly faster, or at least as fast and at least as accurate."""
-    clearly = cut.measured_speedup_spread[0] > early.measured_speedup_spread[1]
-    return clearly or (cut.measured_speedup >= early.measured_speedup and cut.accuracy >= early.accuracy)
+    clearly = cut.speedup_spread[0] > early.speedup_spread[1]
+    return clearly or (cut.speedup >= early.speedup and cut.accuracy >= early.accuracy)

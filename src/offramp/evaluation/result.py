@@ -11,7 +11,7 @@ from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
 from offramp.policy import Interval, Promise, Seen
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,12 @@ class Point:
         mean_layers: layers run, mean over tokens.
         bound_speedup: the speed-up possible at most on the timed rows: what cannot be skipped counted as measured, and
             never less than what was reached.
-        measured_speedup: wall-clock, median of paired runs; its quartiles are ``measured_speedup_spread``.
-        efficiency: measured / bound, at most 1.
+        speedup: wall-clock, median of paired runs; its quartiles are ``speedup_spread``.
+        computed: whether it was not timed, and its speed is computed from the times of the stages and what timed
+            settings reach of the speed possible at most; then there are no quartiles, and both are ``speedup``.
+        efficiency: speedup / bound, at most 1.
         texts_per_second: on the timed rows, all at once: at full depth the median over the runs, elsewhere
-            ``measured_speedup`` times that.
+            ``speedup`` times that.
         exits: share of rows that took each exit.
     """
 
@@ -120,8 +122,9 @@ class Point:
     accuracy_difference: Interval
     mean_layers: float
     bound_speedup: float
-    measured_speedup: float
-    measured_speedup_spread: tuple[float, float]
+    speedup: float
+    speedup_spread: tuple[float, float]
+    computed: bool
     efficiency: float
     texts_per_second: float
     exits: tuple[float, ...]

@@ -1,6 +1,6 @@
 """The clock of an evaluation: exit rules, truncations and full depth in turn, on the same rows."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.evaluation.bound import Request, measure_stages
-from offramp.evaluation.sampling import distinct
+from offramp.evaluation.bound import Request, costs_of, stage_seconds
+from offramp.evaluation.timed import Timed
 from offramp.evaluation.timing import Ratio, interleave, ratio
-from offramp.policy import ExitAnswers, Replay, Threshold, criterion_name
+from offramp.policy import ExitAnswers, Threshold, criterion_name
 from offramp.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -29,16 +29,18 @@ class Speed:
     """How fast something is.
 
     Attributes:
-        measured: how many times faster than full depth.
+        ratio: how many times faster than full depth; where it was computed, quartiles are not known.
         bound: how many times faster it could be at most. What was reached is possible, so the estimate, which is as
             uncertain as every time, gives way where more was measured.
-        texts_per_second: all texts at once: full depth's median over the runs, times ``measured``. Paired runs tell
+        texts_per_second: all texts at once: full depth's median over the runs, times ``ratio``. Paired runs tell
             more of that than two medians do, which a machine that changes its pace sets apart.
+        computed: whether it was computed from the times of the stages.
     """
 
-    measured: Ratio
+    ratio: Ratio
     bound: float
     texts_per_second: float
+    computed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +58,21 @@ class Speeds:
     ending: tuple[Speed, ...]
 
 
-def rows_within(seconds: float, answers: ExitAnswers, replays: Sequence[Replay]) -> int:
+def rows_within(seconds: float, answers: ExitAnswers, exits: Sequence[NDArray[np.int64]], timed: Timed) -> int:
     """Gives the number of rows for which :func:`measure_speeds` takes about some time, at least 32 or all.
 
     Args:
         seconds: that it may take.
         answers: of all rows, with the costs of the stages.
-        replays: one for each rule.
+        exits: that the rows take by each rule, (rules, rows).
+        timed: what is timed.
     """
-    everywhere = [np.full(len(answers), index) for index in range(len(answers.layers))]
-    # Full depth and all stages run once more, where the stages are measured.
-    ways = [*(taken.exits for taken in distinct(replays)), *everywhere, everywhere[-1], everywhere[-1]]
+    # Full depth runs in one go, and once stage by stage.
+    ends = [*timed.cuts, len(answers.layers) - 1, len(answers.layers) - 1]
+    ways = [
+        *{exits[index].tobytes(): exits[index] for index in timed.rules}.values(),
+        *(np.full(len(answers), end) for end in ends),
+    ]
     row_seconds = (REPEATS + 1) * sum(map(answers.seconds, ways))
     return int(np.clip(seconds / row_seconds, min(_LEAST_ROWS, len(answers)), len(answers)))
 
@@ -76,35 +82,50 @@ def measure_speeds(
     rows: Request,
     answers: ExitAnswers,
     rules: Sequence[Threshold],
+    exits: Sequence[NDArray[np.int64]],
+    timed: Timed,
     on_progress: OnProgress,
 ) -> Speeds:
     """Measures wall-clock from texts in to predictions out; everything runs in turn, several times.
 
+    What is not timed is computed: the time of the stages that the rows run, over the share of the speed possible at
+    most that timed rules reach, those as cheap and those as dear. A cut network reaches all of it.
+
     Args:
         answers: of the same rows.
+        exits: that the rows take by each rule, (rules, rows).
+        timed: what is timed; rules that compute the same share their time.
     """
-    texts, pairs = rows.texts, rows.text_pairs
-    # A trial run of each rule tells which of them compute the same; those are timed once.
-    trials = [classifier.predict(texts, pairs, rule=rule) for rule in rules]
-    kinds = [(criterion_name(rule.criterion), trial.exits.tobytes()) for rule, trial in zip(rules, trials, strict=True)]
-    exits = range(len(classifier.exits))
+    texts, pairs, last = rows.texts, rows.text_pairs, len(classifier.exits) - 1
+    kinds = [(criterion_name(rule.criterion), taken.tobytes()) for rule, taken in zip(rules, exits, strict=True)]
+    stages: list[NDArray[np.float64]] = []
     actions: dict[Hashable, Callable[[], object]] = {
-        **{kind: partial(classifier.predict, texts, pairs, rule=rule) for kind, rule in zip(kinds, rules, strict=True)},
-        **{index: partial(classifier.predict_truncated, texts, pairs, exit_index=index) for index in exits[:-1]},
-        exits[-1]: partial(classifier.predict_full, texts, pairs),
+        **{kinds[index]: partial(classifier.predict, texts, pairs, rule=rules[index]) for index in timed.rules},
+        **{index: partial(classifier.predict_truncated, texts, pairs, exit_index=index) for index in timed.cuts},
+        last: partial(classifier.predict_full, texts, pairs),
+        "stages": lambda: stages.append(stage_seconds(classifier, [rows])),
     }
     total, done = len(actions) * (REPEATS + 1), count(1)
     seconds = interleave(actions, REPEATS, lambda: on_progress("timing", next(done), total))
-    full = seconds[exits[-1]]
-    measured = replace(answers, costs=measure_stages(classifier, [rows], REPEATS))
+    full = seconds[last]
+    measured = replace(answers, costs=costs_of(stages[1:], full, len(texts)))
+    costs = [measured.cost(taken) for taken in exits]
+    timed_costs, efficiencies = _efficiencies(
+        {kinds[index]: (costs[index], ratio(full, seconds[kinds[index]]).median) for index in timed.rules}.values()
+    )
 
-    def speed(action: Hashable, taken: NDArray[np.int64]) -> Speed:
-        return speed_of(full, seconds[action], 1 / measured.cost(taken), len(texts))
+    def speed(action: Hashable, cost: float, efficiency: float) -> Speed:
+        if action in seconds:
+            return speed_of(full, seconds[action], 1 / cost, len(texts))
+        return computed_speed(full, cost, efficiency, len(texts))
 
     return Speeds(
         repeats=REPEATS,
-        rules=tuple(speed(kind, trial.exits) for kind, trial in zip(kinds, trials, strict=True)),
-        ending=tuple(speed(index, np.full(len(texts), index)) for index in exits),
+        rules=tuple(
+            speed(kind, cost, float(np.interp(cost, timed_costs, efficiencies)))
+            for kind, cost in zip(kinds, costs, strict=True)
+        ),
+        ending=tuple(speed(index, measured.cost(np.full(len(texts), index)), 1.0) for index in range(last + 1)),
     )
 
 
@@ -117,3 +138,23 @@ def speed_of(full: NDArray[np.float64], seconds: NDArray[np.float64], estimate: 
     """
     measured = ratio(full, seconds)
     return Speed(measured, max(estimate, measured.median), measured.median * texts / float(np.median(full)))
+
+
+def computed_speed(full: NDArray[np.float64], cost: float, efficiency: float, texts: int) -> Speed:
+    """The speed of what was not timed.
+
+    Args:
+        full: seconds of full depth, (repeats,).
+        cost: of the stages that run; 1 is full depth in one go.
+        efficiency: the share of the speed possible at most that is reached.
+        texts: that each run classified.
+    """
+    speedup = efficiency / cost
+    exactly = Ratio(speedup, speedup, speedup)
+    return Speed(exactly, 1 / cost, speedup * texts / float(np.median(full)), computed=True)
+
+
+def _efficiencies(rules: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Costs in ascending order, and the share of the speed possible at most that rules of this cost reach."""
+    by_cost = sorted(rules)
+    return [cost for cost, _ in by_cost], [min(1.0, speedup * cost) for cost, speedup in by_cost]

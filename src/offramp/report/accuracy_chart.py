@@ -32,6 +32,7 @@ class Spot:
         short: the label beside it in the chart.
         x, x_low, x_high: speed-up and its quartiles.
         y, y_low, y_high: accuracy in percent; full depth's accuracy plus each end of the difference's 95 % interval.
+        computed: whether the speed-up was computed and not timed.
     """
 
     name: str
@@ -43,10 +44,18 @@ class Spot:
     y_low: float
     y_high: float
     shape: Shape
+    computed: bool
+
+    @property
+    def mark(self) -> Shape:
+        """What is drawn."""
+        return self.shape.faint if self.computed else self.shape
 
     @property
     def hint(self) -> str:
         """The setting with its figures."""
+        if self.computed:
+            return f"{self.name}: {self.y:.2f} %, {times(self.x, 2)} (computed)"
         quartiles = "" if self.x_low == self.x_high else f" ({span(times(self.x_low, 2), times(self.x_high, 2))})"
         return f"{self.name}: {self.y:.2f} %, {times(self.x, 2)}{quartiles}"
 
@@ -82,12 +91,12 @@ class SpeedChart:
 
 def by_clock(evaluation: Evaluation) -> SpeedChart:
     """The chart of accuracy against measured speed-up."""
-    return _chart(evaluation, _by_clock)
+    return _chart(evaluation, _by_clock, timed=True)
 
 
 def by_work(evaluation: Evaluation) -> SpeedChart:
     """The chart against the highest possible speed-up, from the time of the stages that texts run."""
-    return _chart(evaluation, _by_work)
+    return _chart(evaluation, _by_work, timed=False)
 
 
 def draw(chart: SpeedChart, name: str, speedup: str) -> Markup:
@@ -118,7 +127,7 @@ def field(chart: SpeedChart, name: str, speedup: str) -> Markup:
             frame.clip(f"{name}-field"),
             frame.draw(),
             inside,
-            *(spot.shape.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(spots)),
+            *(spot.mark.at(frame.x(spot.x), frame.y(spot.y), spot.hint) for spot in reversed(spots)),
             *(_name(placed) for placed in _labels(chart, frame)),
         ]
     )
@@ -132,19 +141,21 @@ def named(spots: Sequence[Spot]) -> str:
 
 
 def _by_clock(point: Point) -> Ratio:
-    return Ratio(point.measured_speedup, *point.measured_speedup_spread)
+    return Ratio(point.speedup, *point.speedup_spread)
 
 
 def _by_work(point: Point) -> Ratio:
     return Ratio(point.bound_speedup, point.bound_speedup, point.bound_speedup)
 
 
-def _chart(evaluation: Evaluation, speedup: Callable[[Point], Ratio]) -> SpeedChart:
+def _chart(evaluation: Evaluation, speedup: Callable[[Point], Ratio], *, timed: bool) -> SpeedChart:
     def spot(point: Point) -> Spot:
         x, change = speedup(point), point.accuracy_difference
         y, low, high = (100 * (evaluation.full.accuracy + to) for to in (change.value, change.low, change.high))
         shape = FOCUS if point == evaluation.focus.point else _SHAPES[point.way]
-        return Spot(point.setting, _short(point), x.median, x.low, x.high, y, low, high, shape)
+        return Spot(
+            point.setting, _short(point), x.median, x.low, x.high, y, low, high, shape, timed and point.computed
+        )
 
     thresholds = [spot(point) for point in evaluation.points]
     named = [spot(entry.point) for entry in evaluation.operating_points]

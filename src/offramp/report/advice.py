@@ -180,7 +180,7 @@ def _inefficient(evaluation: Evaluation) -> Finding:
     point = evaluation.focus.point
     return Finding(
         rule=f"Less than {percent(_INEFFICIENT, 0)} of the highest possible speed-up is reached.",
-        figures=f"{times(point.measured_speedup, 2)}; {possible(point)}",
+        figures=f"{times(point.speedup, 2)}; {possible(point)}",
         applies=point.efficiency < _INEFFICIENT,
         advice="Pass more texts at once, and let 'offramp bench --autotune' find the best batch size.",
     )
@@ -188,8 +188,8 @@ def _inefficient(evaluation: Evaluation) -> Finding:
 
 def _noisy(evaluation: Evaluation) -> Finding:
     point, data = evaluation.focus.point, evaluation.data
-    low, high = point.measured_speedup_spread
-    width = (high - low) / point.measured_speedup
+    low, high = point.speedup_spread
+    width = (high - low) / point.speedup
     few = data.timed_rows < min(_FEW_TIMED, data.rows)
     return Finding(
         rule=f"The speed-up's quartiles are apart by more than {percent(_NOISY, 0)} of it, or fewer than {_FEW_TIMED} "

@@ -185,13 +185,13 @@ def _first(report: Report) -> list[str]:
 def _choice(row: ChoiceRow) -> tuple[str, ...]:
     point = row.point
     full = point.way is Way.FULL
-    quartiles = "" if full else f" ({words.quartiles(point.measured_speedup_spread)})"
+    quartiles = "" if full else f" ({words.quartiles(point)})"
     return (
         f"{row.name} ({row.aside})" if row.aside else row.name,
         words.percent(point.accuracy),
         "" if full else words.interval(point.accuracy_difference),
         words.percent(point.agreement),
-        f"{words.times(point.measured_speedup, 2)}{quartiles}",
+        f"{words.times(point.speedup, 2)}{quartiles}",
         words.rate(point.texts_per_second),
     )
 

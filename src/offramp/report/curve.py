@@ -42,6 +42,7 @@ def draw_curve(chart: accuracy_chart.SpeedChart, measured_on: str) -> Picture:
         keys=[
             Key.line("full", f"full depth: {chart.full_accuracy:.2f} %"),
             *(Key.shape(shape, meaning) for shape, meaning in _KEYS if shape in shapes),
+            *([Key.shape(CIRCLE.faint, "faint: computed")] if any(spot.computed for spot in chart.seen) else []),
         ],
         heading=measured_on,
         note=f"Below the chart: {below}." if below else "",

@@ -18,7 +18,14 @@ from offramp.report.report import Report
 from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, RING, SQUARE
 from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
-_SHAPES = {"early": CIRCLE, "focus": FOCUS, "named": DIAMOND, "cut": SQUARE, "before": RING}
+_SHAPES = {
+    "early": CIRCLE,
+    "computed": CIRCLE.faint,
+    "focus": FOCUS,
+    "named": DIAMOND,
+    "cut": SQUARE,
+    "before": RING,
+}
 
 # Colors of the exits: one hue from light (early) to dark (late), so that their order shows. Both ends stand out from
 # white pages as well as from black ones.

@@ -108,7 +108,7 @@ def _speed(point: Point, evaluation: Evaluation) -> str:
     rate = f"{words.rate(point.texts_per_second)} texts a second"
     if point.way is Way.FULL:
         return f"{rate}."
-    return f"{rate} instead of {words.rate(full.texts_per_second)}: {words.times(point.measured_speedup)} as fast."
+    return f"{rate} instead of {words.rate(full.texts_per_second)}: {words.times(point.speedup)} as fast."
 
 
 def _accuracy(point: Point, evaluation: Evaluation) -> str:
@@ -134,7 +134,7 @@ def _caveat(point: Point, evaluation: Evaluation) -> str | None:
     ) + (
         "'offramp tune' chooses operating points on other texts, without labels, with a guarantee."
         if sure is None
-        else f"{_option(sure)} ({words.times(sure.measured_speedup)} as fast as full depth) was chosen on other texts, "
+        else f"{_option(sure)} ({words.times(sure.speedup)} as fast as full depth) was chosen on other texts, "
         "with a guarantee."
     )
     return picked if few is None else f"{few} {picked}"

@@ -94,6 +94,11 @@ class Shape:
         )
 
     @property
+    def faint(self) -> "Shape":
+        """The same marker, for what is less sure."""
+        return Shape(self.path, f"{self.class_} faint")
+
+    @property
     def swatch(self) -> Markup:
         """The marker alone, for a legend."""
         drawn = element("path", d=self.path, class_=self.class_)

@@ -85,7 +85,7 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
         if point is not None:
             asides.setdefault(point, []).append(f"fastest threshold within {words.loss_of(loss)}")
     ends = (full, *evaluation.truncated)
-    early = sorted((point for point in asides if point not in ends), key=lambda point: point.measured_speedup)
+    early = sorted((point for point in asides if point not in ends), key=lambda point: point.speedup)
     return [
         ChoiceRow(point, point.name or point.setting, "; ".join(asides.get(point, ())), kept.get(point), point == focus)
         for point in (full, *early, *reversed(evaluation.truncated))

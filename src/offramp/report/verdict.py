@@ -108,10 +108,10 @@ def _decided(evaluation: Evaluation) -> Finding:
 
 
 def _description(point: Point) -> str:
-    low, high = point.measured_speedup_spread
+    low, high = point.speedup_spread
     name = point.setting if point.way is Way.CUT else f"early exit at {point.setting}"
     quartiles = span(times(low), times(high))
-    return f"{name}: {percent(point.accuracy)} at {times(point.measured_speedup)} (quartiles {quartiles})"
+    return f"{name}: {percent(point.accuracy)} at {times(point.speedup)} (quartiles {quartiles})"
 
 
 def _use_none(evaluation: Evaluation, nothing: str) -> Finding:
@@ -128,14 +128,14 @@ def _use_none(evaluation: Evaluation, nothing: str) -> Finding:
 def _left_out(choice: Recommendation) -> str:
     """The operating point that would be faster if it kept its promise; empty if there is none."""
     broken = choice.broken
-    if broken is None or broken.measured_speedup <= choice.point.measured_speedup:
+    if broken is None or broken.speedup <= choice.point.speedup:
         return ""
     return f" Left out, since its promise is broken here: {_description(broken)}."
 
 
 def _use_early_exit(choice: Recommendation) -> Finding:
     best, simpler = choice.point, choice.simpler
-    close = simpler is not None and simpler.measured_speedup_spread[1] >= best.measured_speedup_spread[0]
+    close = simpler is not None and simpler.speedup_spread[1] >= best.speedup_spread[0]
     aside = (
         f" It is close: {_description(simpler)} is nearly as good, and simpler."
         if simpler is not None and close

@@ -62,9 +62,9 @@ def interval(difference: Interval) -> str:
     return f"{signed(difference.value)} ({signed(difference.low)} to {signed(difference.high)})"
 
 
-def quartiles(spread: tuple[float, float]) -> str:
-    """The quartiles of a speed-up."""
-    return span(*(f"{end:.2f}" for end in spread))
+def quartiles(point: Point) -> str:
+    """The quartiles of a speed-up, or that it was computed."""
+    return "computed" if point.computed else span(*(f"{end:.2f}" for end in point.speedup_spread))
 
 
 def promise(promised: Promise | None) -> str:
@@ -98,7 +98,7 @@ def milliseconds(texts_per_second: float) -> str:
 
 def possible(point: Point) -> str:
     """The highest possible speed-up, an estimate that means little once it is nearly reached."""
-    reached = point.efficiency >= _ALL or point.measured_speedup_spread[1] >= point.bound_speedup
+    reached = point.efficiency >= _ALL or point.speedup_spread[1] >= point.bound_speedup
     return "all that is possible, within the noise" if reached else f"at most {times(point.bound_speedup, 2)} possible"
 
 
