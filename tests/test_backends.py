@@ -40,9 +40,9 @@ def test_a_registered_backend_stands_in_it(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"name": "openvino"}, "a backend 'openvino' already"),
-        ({"name": "torch"}, "a backend 'torch' already"),
-        ({"name": "auto"}, "a backend 'auto' already"),
+        ({"name": "openvino"}, "already a backend 'openvino'"),
+        ({"name": "torch"}, "already a backend 'torch'"),
+        ({"name": "auto"}, "already a backend 'auto'"),
         ({"name": "../toy"}, "cannot be called '../toy'; use small letters"),
         ({"name": "Toy"}, "cannot be called 'Toy'"),
         ({"name": ""}, "cannot be called ''"),
@@ -85,7 +85,7 @@ def test_backends_of_installed_packages_are_there_and_broken_ones_are_left_out(i
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ended.stdout.split() == ["torch", "onnxruntime", "openvino", "mine", "fp4", "fp32", "bf16", "int8"]
     assert "the backend 'broken' (not_there:BACKEND) is left out: No module named 'not_there'" in ended.stderr
-    assert "the backend 'taken' (theirs:OURS) is left out: there is a backend 'openvino' already" in ended.stderr
+    assert "the backend 'taken' (theirs:OURS) is left out: there is already a backend 'openvino'" in ended.stderr
 
 
 def test_the_command_line_knows_backends_of_installed_packages(installed):

@@ -304,7 +304,7 @@ class TestJson:
         assert "\n" not in str(caught.value)
 
     def test_missing(self, tmp_path):
-        with pytest.raises(ModelFolderError, match=r"has no a\.json: it is not a whole offramp model"):
+        with pytest.raises(ModelFolderError, match=r"has no a\.json: it is not a complete offramp model"):
             read_json(tmp_path / "a.json")
 
     def test_unreadable(self, tmp_path):

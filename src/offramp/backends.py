@@ -1,12 +1,12 @@
-"""What computes a network: an engine is a backend in a precision, and the backends that there are stand in one table.
+"""Backends and engines: an engine is a backend in a precision, and one table holds all backends.
 
     from offramp.backends import Backend, register_backend
 
     register_backend(Backend("mine", ("fp32",), open="my_package.stages:MyStages", write="my_package.export:write"))
 
-From then on ``offramp.export(model, backend="mine")`` writes a model for it, and with ``offramp.load(model,
-backend="mine")`` it runs, in this process. The command line and processes that offramp starts know the backends of
-installed packages, each a :class:`Backend` under the entry points ``offramp.backends``.
+From then on, in this process, ``offramp.export(model, backend="mine")`` writes a model for it, and
+``offramp.load(model, backend="mine")`` runs it. The command line and the processes that offramp starts know the
+backends of installed packages, each a :class:`Backend` in the entry point group ``offramp.backends``.
 """
 
 import pkgutil
@@ -26,12 +26,12 @@ TORCH = "torch"
 _GROUP = "offramp.backends"
 
 Function = str | Callable[..., Any]
-"""A function, or where it is, as ``package.module:name``: imported when it is first called."""
+"""A function, or its place as ``package.module:name``, imported when it is first called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A backend in a precision; each gives confidences of its own, and so has operating points of its own."""
+    """A backend in a precision; confidences differ between engines, so each has its own operating points."""
 
     backend: str
     precision: str
@@ -41,17 +41,17 @@ class Engine:
 
     @property
     def exported(self) -> bool:
-        """Whether it runs what ``offramp export`` wrote; PyTorch runs the model folder itself."""
+        """Whether it runs an export; PyTorch runs the model folder itself."""
         return self.backend != TORCH
 
 
 REFERENCE = Engine(TORCH, "fp32")
-"""What every other engine is compared with."""
+"""The engine that all others are compared with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a model folder runs on, as for :func:`offramp.load`; a classifier in memory runs in its own already."""
+    """How to run a model folder, as for :func:`offramp.load`; a classifier in memory already has an engine."""
 
     backend: Annotated[str, "torch, or an exported one"] = AUTO
     precision: Annotated[str, "of the backend's"] = AUTO
@@ -59,7 +59,7 @@ class Runtime:
 
 
 AUTOMATIC = Runtime()
-"""The fastest of what a model folder was exported to and measured in, with the backend's own choice of threads."""
+"""The fastest measured engine that a model folder was exported to, with the backend's own choice of threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +67,17 @@ class Backend:
     """A runtime that models are exported to. PyTorch, which runs the model folder itself, is not in the table.
 
     Attributes:
-        name: as users write it; its exports lie in a folder of that name in the model folder.
-        precisions: in which it computes; the first is taken where none is asked for.
+        name: as users write it; also the name of the folder with its exports in the model folder.
+        precisions: that it can compute in; the first is the default.
         open: ``open(folder, layers, *, precision, threads, few_shapes)`` makes
-            :class:`offramp.engine.stages.Stages` of what ``write`` left in a folder. ``layers`` are run before each
+            :class:`offramp.engine.stages.Stages` from the files that ``write`` wrote. ``layers`` are run before each
             exit, ``threads`` is None for the backend's choice, and ``few_shapes`` is as for :func:`offramp.load`.
-        write: ``write(network, folder, precision, batches)`` writes a network, which lies in PyTorch on the CPU, for
-            ``open``; ``batches`` are texts of the user, such as ranges can be taken from.
-        needs_texts: precisions in which it cannot write without texts of the user.
-        extra: of offramp that installs the packages; empty if there are none.
-        packages: names to import of what computes.
-        tools: names to import of what it takes to write, too.
+        write: ``write(network, folder, precision, batches)`` writes a PyTorch network on the CPU for ``open``;
+            ``batches`` are texts of the user, for instance to take ranges from.
+        needs_texts: precisions that it cannot write without texts of the user.
+        extra: the extra of offramp that installs the packages; empty if there is none.
+        packages: import names of the packages needed to compute.
+        tools: import names of the packages also needed to write.
     """
 
     name: str
@@ -116,18 +116,18 @@ _OURS = (
 
 @cache
 def _table() -> dict[str, Backend]:
-    """Ours, and those of installed packages; others are added as they are registered."""
+    """Our backends and those of installed packages; registered ones are added later."""
     table = {backend.name: backend for backend in _OURS}
     for point in entry_points(group=_GROUP):
         try:
             _add(point.load(), table)
-        except Exception as error:  # whatever is wrong with somebody else's package, ours is of use without it
+        except Exception as error:  # a faulty package must not make the other backends unusable
             warnings.warn(f"the backend {point.name!r} ({point.value}) is left out: {first_line(error)}", stacklevel=2)
     return table
 
 
 def register_backend(backend: Backend) -> None:
-    """Adds a backend to the table, for this process; the same one again changes nothing.
+    """Adds a backend to the table, for this process; registering it again changes nothing.
 
     Raises:
         OptionError: its name is taken or not a plain word, or it has no precision.
@@ -139,29 +139,29 @@ def _add(backend: Backend, table: dict[str, Backend]) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", backend.name):
         raise OptionError(f"a backend cannot be called {backend.name!r}; use small letters, digits, - and _")
     if backend.name in (AUTO, TORCH) or table.get(backend.name, backend) != backend:
-        raise OptionError(f"there is a backend {backend.name!r} already; give yours another name")
+        raise OptionError(f"there is already a backend {backend.name!r}; give yours another name")
     if not backend.precisions:
         raise OptionError(f"the backend {backend.name!r} has no precision; give it at least one, such as fp32")
     table[backend.name] = backend
 
 
 def backends() -> Mapping[str, Backend]:
-    """The table: all that models can be exported to, by name, in the order in which they were registered."""
+    """All backends that models can be exported to, by name, in the order they were registered."""
     return MappingProxyType(_table())
 
 
 def backend_names() -> tuple[str, ...]:
-    """All that a model can run in; PyTorch comes first."""
+    """The names of all backends that a model can run in; PyTorch comes first."""
     return (TORCH, *_table())
 
 
 def precisions_of(backend: str) -> tuple[str, ...]:
-    """The precisions of a backend; those of all where it is "auto"."""
+    """The precisions of a backend; of all backends if it is "auto"."""
     if backend == AUTO:
-        return tuple(dict.fromkeys(one for name in backend_names() for one in precisions_of(name)))
+        return tuple(dict.fromkeys(precision for name in backend_names() for precision in precisions_of(name)))
     return _TORCH_PRECISIONS if backend == TORCH else _table()[backend].precisions
 
 
 def imported(function: Function) -> Callable[..., Any]:
-    """The function itself."""
+    """The function itself, imported if necessary."""
     return pkgutil.resolve_name(function) if isinstance(function, str) else function

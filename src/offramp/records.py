@@ -1,7 +1,7 @@
-"""Dataclasses as JSON and back: each value is checked by its annotation, and whatever is wrong is told with its place.
+"""Dataclasses as JSON and back: each value is checked against its annotation, and errors name the place.
 
 A record is a dataclass whose fields are numbers, text, booleans, None, literals, enumerations, lists, tuples of one
-kind, dicts with text for keys, or records again. What no annotation says, such as a range, ``__post_init__`` checks.
+type, dicts with text keys, or other records. ``__post_init__`` checks what annotations cannot express, such as a range.
 """
 
 import math
@@ -24,19 +24,19 @@ _FAMILIES: dict[type, Mapping[str, type]] = {}
 
 
 class Flaw(ValueError):
-    """JSON does not hold the record that was asked for; the message names the place, the value and what is valid."""
+    """JSON does not hold the expected record; the message names the place, the value and what is valid."""
 
 
 def family(base: type, members: Mapping[str, type]) -> None:
-    """Lets fields be annotated with a base class: JSON has the member's name beside its fields, as ``name``.
+    """Lets fields be annotated with a base class; JSON has the member's name as ``name`` beside its fields.
 
-    Nothing in a file names code to import: only the members can be read.
+    Only the members can be read: a file never names code to import.
     """
     _FAMILIES[base] = members
 
 
 def member_name(base: type, member: Any) -> str:
-    """The name by which JSON has a member of a family.
+    """The name of a family's member in JSON.
 
     Raises:
         OptionError: it has none.
@@ -50,12 +50,12 @@ def member_name(base: type, member: Any) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """Gives a record, or several, as plain dicts, lists, text and finite numbers.
+    """Converts records to plain dicts, lists, text and finite numbers.
 
     Raises:
         OptionError: a number is not finite, or something else cannot be stored.
     """
-    base = next((one for one in _FAMILIES if isinstance(value, one)), None)
+    base = next((candidate for candidate in _FAMILIES if isinstance(value, candidate)), None)
     named = {} if base is None else {"name": member_name(base, value)}
     if is_dataclass(value):
         return named | {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
@@ -67,16 +67,16 @@ def to_json(value: Any) -> Any:
         return to_json(value.value)
     if isinstance(value, str | bool | NoneType | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    what = f"the number {value}" if isinstance(value, float) else type(value).__name__
-    raise OptionError(f"{what} cannot be stored; use finite numbers, text and records of them")
+    content = f"the number {value}" if isinstance(value, float) else type(value).__name__
+    raise OptionError(f"{content} cannot be stored; use finite numbers, text and records of them")
 
 
 def from_json(kind: type[T], content: Any) -> T:
-    """Reads what :func:`to_json` gave.
+    """Converts the result of :func:`to_json` back.
 
     Args:
-        kind: a dataclass, or anything else that may be the type of a field.
-        content: as ``json.loads`` gives it. All fields have to be there, also those with a default, and no others.
+        kind: a dataclass, or any other type that a field may have.
+        content: from ``json.loads``; it has all fields, even those with a default, and no others.
 
     Raises:
         Flaw: a value is missing, unknown, or not what its annotation or the record allows.
@@ -90,7 +90,7 @@ class RecordFile:
 
     Attributes:
         name: of the file.
-        schema: stands in the file, and changes whenever older files can no longer be read.
+        schema: the number of the format, written into the file; it changes when older files can no longer be read.
         cure: what to do about a file that cannot be used, as a clause such as ``delete it``.
     """
 
@@ -99,11 +99,11 @@ class RecordFile:
     cure: str
 
     def content(self, record: Any) -> dict[str, Any]:
-        """What the file holds of a record, as :func:`to_json` gives it."""
+        """The content of the file for a record."""
         return {"schema": self.schema, **to_json(record)}
 
     def write(self, folder: Path, record: Any) -> None:
-        """Writes the file, replacing the one that is there at once or not at all.
+        """Writes the file, atomically.
 
         Raises:
             OptionError: see :func:`to_json`.
@@ -120,19 +120,19 @@ class RecordFile:
         """
         file = folder / self.name
         content = read_json(file, self.cure)
-        found = content.pop("schema", None)  # what is missing is no number either
+        schema = content.pop("schema", None)  # None is not a number either
         try:
-            if _read(int, found, "schema") == self.schema:
+            if _read(int, schema, "schema") == self.schema:
                 return from_json(kind, content)
         except Flaw as flaw:
             raise ModelFolderError(f"{file} is damaged ({flaw}); {self.cure}") from None
-        age, cure = ("a newer", f"upgrade offramp, or {self.cure}") if found > self.schema else ("an older", self.cure)
+        age, cure = ("a newer", f"upgrade offramp, or {self.cure}") if schema > self.schema else ("an older", self.cure)
         raise ModelFolderError(
-            f"{file} is of {age} version of offramp (its schema is {found}, this one reads {self.schema}); {cure}"
+            f"{file} is of {age} version of offramp (its schema is {schema}, this one reads {self.schema}); {cure}"
         )
 
     def read_if_there(self, folder: Path, otherwise: T) -> T:
-        """Reads the record as :meth:`read`; where there is no such file, gives ``otherwise``, which has its type."""
+        """Reads the record like :meth:`read`; returns ``otherwise``, of the same type, if there is no such file."""
         return self.read(folder, type(otherwise)) if is_there(folder / self.name) else otherwise
 
 
@@ -142,11 +142,11 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if get_origin(kind) in (Union, UnionType):
         return _one_of(get_args(kind), value, where)
     if get_origin(kind) is not None:
-        return _several(get_origin(kind), get_args(kind), value, where)
+        return _generic(get_origin(kind), get_args(kind), value, where)
     if kind in _FAMILIES or is_dataclass(kind):
         return _record(kind, value, where)
     if issubclass(kind, Enum):
-        valid = [one.value for one in kind]
+        valid = [member.value for member in kind]
         return kind(_check(value in valid, value, where, f"one of {', '.join(map(str, valid))}"))
     return _plain(kind, value, where)
 
@@ -155,25 +155,25 @@ def _plain(kind: type, value: Any, where: str) -> Any:
     # bool is an int to Python; the bound refuses NaN, infinities and integers that no float can hold, all at once.
     number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     fits = number if kind is float else type(value) is kind
-    return _check(fits, value, where, _WORDS[kind])  # a whole number among floats stays one: it is equal
+    return _check(fits, value, where, _WORDS[kind])  # an int where a float belongs may stay: it is equal
 
 
 def _one_of(kinds: Sequence[Any], value: Any, where: str) -> Any:
-    """A value that may be None, or of one other kind."""
-    (kind,) = (one for one in kinds if one is not NoneType)
+    """A value that may be None, or of one other type."""
+    (kind,) = (option for option in kinds if option is not NoneType)
     return None if value is None else _read(kind, value, where)
 
 
-def _several(origin: Any, parts: Sequence[Any], value: Any, where: str) -> Any:
-    """A literal, an object with keys of any kind, a list or a tuple."""
+def _generic(origin: Any, parts: Sequence[Any], value: Any, where: str) -> Any:
+    """A literal, a mapping, a list or a tuple."""
     if origin is Literal:
         return _check(value in parts, value, where, f"one of {', '.join(map(str, parts))}")
     if issubclass(origin, Mapping):
         _check(isinstance(value, dict), value, where, "an object")
         return {key: _read(parts[1], part, _within(where, key)) for key, part in value.items()}
     _check(isinstance(value, list), value, where, "a list")
-    read = (_read(parts[0], part, f"{where}[{index}]") for index, part in enumerate(value))
-    return list(read) if origin is list else tuple(read)
+    parts_read = (_read(parts[0], part, f"{where}[{index}]") for index, part in enumerate(value))
+    return list(parts_read) if origin is list else tuple(parts_read)
 
 
 def _record(kind: type, value: Any, where: str) -> Any:
@@ -185,9 +185,9 @@ def _record(kind: type, value: Any, where: str) -> Any:
     hints = _hints(kind)
     for name in sorted(hints.keys() ^ content.keys()):
         raise Flaw(f"{_within(where, name)} is {'missing' if name in hints else 'not known'}")
-    read = {name: _read(hint, content[name], _within(where, name)) for name, hint in hints.items()}
+    values = {name: _read(hint, content[name], _within(where, name)) for name, hint in hints.items()}
     try:
-        return kind(**read)
+        return kind(**values)
     except (ValueError, InputError) as error:
         raise Flaw(f"{where}: {error}" if where else str(error)) from None
 

@@ -103,7 +103,7 @@ def test_rough_results_are_not_compared(tmp_path, baseline):
         check(rough, baseline)
     path = tmp_path / "rough.json"
     path.write_text(json.dumps(rough.to_dict()))
-    with pytest.raises(DataError, match="is too rough to compare with: one; two; measure a baseline anew"):
+    with pytest.raises(DataError, match="is too rough to compare with: one; two; measure a new baseline"):
         read_baseline(path)
 
 

@@ -193,7 +193,7 @@ def test_a_baseline_of_something_else_is_refused_before_any_work(folder, data, t
         ({"token_budgets": ()}, r"token budgets are \[\]"),
         ({"seconds": 0}, "seconds is 0"),
         ({"seed": -1}, "seed is -1"),
-        ({"autotune": True}, "there is one token budget to choose from, 64; give more, or none"),
+        ({"autotune": True}, "there is only one token budget, 64; give several, or none"),
     ],
 )
 def test_options_out_of_range_are_refused(folder, data, tasks, options, message):

@@ -51,7 +51,7 @@ def test_only_some_engines(folder, monkeypatch):
     monkeypatch.setattr(environment, "fast_bf16", lambda: True)
     assert list(map(str, engines_of(folder, precisions=["bf16"]))) == ["torch bf16"]
     assert list(map(str, engines_of(folder, backends=["torch"], precisions=["fp32"]))) == ["torch fp32"]
-    with pytest.raises(OptionError, match="cannot run in openvino int8 here; there is torch fp32, torch bf16 where"):
+    with pytest.raises(OptionError, match="cannot run in openvino int8 here, only in torch fp32, torch bf16 where"):
         engines_of(folder, ["openvino"], ["int8"])
 
 

@@ -109,7 +109,7 @@ def test_a_rough_result_stores_no_budgets_and_is_no_baseline(offramp, refused, p
         (["--threshold", "-1"], "threshold is -1.0"),
         (["--threads", "x"], "threads 'x' are not numbers; write them as 1,2"),
         (["--seconds", "0"], "seconds is 0.0"),
-        (["--autotune"], "there is one token budget to choose from, 64"),
+        (["--autotune"], "there is only one token budget, 64"),
         (["--picture", "speed.pdf"], "the picture speed.pdf does not end in .svg"),
         (["--check", "none.json"], "cannot read the baseline none.json"),
         (["--text-column", "txt"], "has no column 'txt' (did you mean 'text'?)"),

@@ -64,7 +64,7 @@ def test_a_target_that_cannot_be_met_ends_with_1_and_one_sentence(offramp, model
     result = tune(offramp, "--speedup", "99")
     assert result.exit_code == 1
     assert (
-        "no threshold is 99x as fast as full depth: if every text left at the first exit it would be 4.00x"
+        "no threshold is 99x as fast as full depth: even if every text left at the first exit, it would be 4.00x"
         in result.stderr
     )
 
@@ -108,7 +108,7 @@ def test_rows_that_were_used_before(offramp, refused, model, place):
     message = tune(refused)
     assert message == (
         "100% of the rows in ../data.csv were used to make this model (for temperatures of torch): a threshold chosen "
-        "on them would look better than it is; use other rows, or --split to fit the temperatures anew to one half of "
+        "on them would look better than it is; use other rows, or --split to refit the temperatures on one half of "
         "these and choose on the other"
     )
     assert tune(offramp, "--split", "--threshold", "0.5").exit_code == 0
@@ -128,7 +128,7 @@ def test_no_labels(offramp, refused, model, place):
         (["--threshold", "0.5", "--speedup", "2"], "--threshold and --speedup are given; choose one target at a time"),
         (["--max-disagreement", "2"], "--max-disagreement is 2.0; use a share above 0 and below 1"),
         (["--confidence", "95"], "confidence is 95.0; use a number above 0 and below 1"),
-        (["--name", "safe"], "the name 'safe' goes with no target"),
+        (["--name", "safe"], "the name 'safe' needs a target"),
         (["--default", "fine"], "the default 'fine' is no operating point"),
         (["--backend", "openvino"], "has no export for openvino"),
         (["--json", "model"], "model is not a file"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.evaluations import SAFE, evaluation
-from offramp.evaluation import Standing, risk_here, standings
+from offramp.evaluation import Standing, observed_risk, standings
 from offramp.policy import Interval, Risk
 
 DROP = replace(SAFE, risk=Risk.ACCURACY_DROP)
@@ -45,6 +45,6 @@ def test_points_are_judged_together():
 
 def test_the_risk_is_the_promised_one():
     lost = Interval(-0.02, -0.03, -0.01)
-    assert risk_here(here(SAFE, 0.97, lost)) == pytest.approx(0.03)
-    assert risk_here(here(DROP, 0.97, lost)) == pytest.approx(0.02)
-    assert risk_here(here(None, 0.97, lost)) == pytest.approx(0.03)
+    assert observed_risk(here(SAFE, 0.97, lost)) == pytest.approx(0.03)
+    assert observed_risk(here(DROP, 0.97, lost)) == pytest.approx(0.02)
+    assert observed_risk(here(None, 0.97, lost)) == pytest.approx(0.03)

@@ -124,9 +124,7 @@ def test_rows_of_the_training_are_refused(folder, data, tmp_path):
 @pytest.mark.parametrize("rows", [[{"text": "", "label": "a"}] * 100, single(29, seed=1), single(12) * 20])
 def test_texts_that_are_too_few_or_alike_are_refused(folder, tmp_path, rows):
     before = content(folder)
-    with pytest.raises(
-        DataError, match=r"take at least 30 different texts, .* and .* has \d+ to fit them to; give more"
-    ):
+    with pytest.raises(DataError, match=r"takes at least 30 different texts, .* and .* has \d+; give more"):
         calibrate(folder, write_jsonl(tmp_path / "few.jsonl", rows))
     assert content(folder) == before
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.evaluations import SAFE, SEEN, evaluation
-from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, OperatingPointHere, Way, recommend
+from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, EvaluatedPoint, Way, recommend
 from offramp.policy import Interval, Method, Promise, Risk
 
 BASE = evaluation(thresholds=(0.9,))
@@ -28,7 +28,7 @@ def named(name, speed, target, width=0.01, *, accuracy=0.899, agreement=1.0, **p
         speedup_spread=(speed * (1 - width), speed * (1 + width)),
         exits=(0.5, 0.25, 0.25, 0.0),
     )
-    return OperatingPointHere(point, promise, SEEN, default=False)
+    return EvaluatedPoint(point, promise, SEEN, default=False)
 
 
 def threshold(speed, accuracy=0.899):

@@ -6,7 +6,7 @@ from helpers.benchmark_rows import benchmark_row
 from offramp.benchmark import Benchmark, Spread
 from offramp.calibration import Problem
 from offramp.data import LabeledTexts
-from offramp.evaluation import EvaluatedData, EvaluatedModel, Evaluation, OperatingPointHere, Ratio
+from offramp.evaluation import EvaluatedData, EvaluatedModel, EvaluatedPoint, Evaluation, Ratio
 from offramp.evaluation.constant import constant_answer
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
@@ -151,7 +151,7 @@ def evaluation(
         full=full,
         points=tuple(points[: len(thresholds)]),
         operating_points=tuple(
-            OperatingPointHere(point, promise, SEEN, default=index == 0)
+            EvaluatedPoint(point, promise, SEEN, default=index == 0)
             for index, (point, (_, promise)) in enumerate(zip(points[len(thresholds) :], promises, strict=True))
         ),
         truncated=tuple(truncated),

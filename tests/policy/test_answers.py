@@ -31,7 +31,7 @@ def test_without_labels_only_disagreement_shows():
     assert rows.best_risk is Risk.DISAGREEMENT
     assert rows.good(rows.probabilities, Risk.DISAGREEMENT)[-1].all()
     for ask in (rows.losses, rows.good):
-        with pytest.raises(DataError, match="accuracy shows only on rows with labels"):
+        with pytest.raises(DataError, match="accuracy takes rows with labels"):
             ask(rows.probabilities, Risk.ACCURACY_DROP)
 
 
@@ -51,5 +51,5 @@ def test_parts_share_no_row_and_are_the_same_for_the_same_seed(multi_label, shar
 
 
 def test_one_row_cannot_be_split():
-    with pytest.raises(DataError, match="1 row cannot be split into one part to fit to and one to judge by"):
+    with pytest.raises(DataError, match="1 row cannot be split into one part for fitting and one for judging"):
         exit_answers(n_rows=1).split(0.5, seed=0)

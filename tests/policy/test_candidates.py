@@ -47,7 +47,7 @@ def test_what_is_fitted_depends_on_the_rows_and_on_the_risk(name):
 
 
 def test_a_risk_that_needs_labels():
-    with pytest.raises(DataError, match="only on rows with labels"):
+    with pytest.raises(DataError, match="takes rows with labels"):
         make_criterion("per-exit", exit_answers(labeled=False), Risk.ACCURACY_DROP)
 
 

@@ -98,7 +98,7 @@ def test_a_threshold_that_is_none():
 
 def test_a_risk_that_needs_labels():
     rows = exit_answers(labeled=False)
-    with pytest.raises(DataError, match="only on rows with labels"):
+    with pytest.raises(DataError, match="takes rows with labels"):
         choose_rule(AtMost(Risk.ACCURACY_DROP, 0.1, Method.UCB, 0.9), sweep(rows, Confidence(rows.problem)), rows)
 
 
@@ -171,7 +171,8 @@ def test_exits_that_are_sure_and_wrong_leave_no_threshold_at_any_number_of_rows(
 def test_a_speed_out_of_reach():
     reason = missed(AtLeast(9.0))
     assert reason == (
-        "no threshold is 9x as fast as full depth: if every text left at the first exit it would be 4.00x; ask for less"
+        "no threshold is 9x as fast as full depth: even if every text left at the first exit, it would be 4.00x; "
+        "ask for less"
     )
 
 

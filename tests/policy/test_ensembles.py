@@ -71,5 +71,5 @@ def test_agreement_needs_positive_weights(weights):
 
 def test_agreement_needs_a_weight_an_exit():
     exits = np.full((3, 1, 2), 0.5)
-    with pytest.raises(OptionError, match="2 weights, but exit 2"):
+    with pytest.raises(OptionError, match="2 weights, none for exit 2"):
         Agreement(SINGLE, (1.0, 1.0)).score(exits[2], exits[:2])

@@ -135,7 +135,7 @@ def test_not_a_family(thresholds, match):
 
 def test_refuses_what_does_not_fit():
     exits = np.full((3, 1, 2), 0.5)
-    with pytest.raises(OptionError, match="1 thresholds, but exit 1"):
+    with pytest.raises(OptionError, match="1 thresholds, none for exit 1"):
         PerExit(Confidence(SINGLE), ((0.5,),)).score(exits[1], exits[:1])
     with pytest.raises(DataError, match="scores of early exits"):
         search_thresholds(np.zeros((2, 0)), np.zeros((3, 0)), np.zeros((3, 1)), Confidence(SINGLE))

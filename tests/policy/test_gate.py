@@ -67,12 +67,12 @@ def test_refuses_what_it_cannot_learn_from():
     probabilities[0, 0, 0] = np.nan
     with pytest.raises(DataError, match="NaN"):
         fit_gate(probabilities, right, SINGLE)
-    with pytest.raises(OptionError, match="an exit needs 4 and 1"):
+    with pytest.raises(OptionError, match="give 4 and 1 per exit"):
         Gate(SINGLE, ((1.0, 2.0),), (0.0,))
 
 
 def test_more_exits_than_it_was_fitted_for():
     probabilities, right = example(0, rows=50)
     gate = fit_gate(probabilities[:2], right[:2], SINGLE)
-    with pytest.raises(OptionError, match="fitted for 1 exits, but exit 1"):
+    with pytest.raises(OptionError, match="fitted for 1 exits, but this is exit 1"):
         gate.score(probabilities[1], probabilities[:1])

@@ -110,9 +110,9 @@ def test_a_criterion_of_ones_own_is_stored_by_its_name(picky):
     within = Threshold(1, PerExit(picky, ((0.5,), (0.7,))))
     assert through_json(within) == within
     register("picky", Picky)
-    with pytest.raises(OptionError, match="the name 'lead' is that of Lead; choose another"):
+    with pytest.raises(OptionError, match="the name 'lead' is taken by Lead; choose another"):
         register("lead", Picky)
-    with pytest.raises(OptionError, match="Own is no dataclass"):
+    with pytest.raises(OptionError, match="Own is not a dataclass"):
         register("own", Own)
 
 

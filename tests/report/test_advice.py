@@ -6,7 +6,7 @@ import pytest
 
 from helpers.evaluations import SAFE, SEEN, evaluation
 from offramp.benchmark import Kind
-from offramp.evaluation import Group, Overthinking, risk_here
+from offramp.evaluation import Group, Overthinking, observed_risk
 from offramp.policy import Interval, Risk
 from offramp.report.advice import advise
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
@@ -115,9 +115,9 @@ def test_more_texts_are_asked_for_in_proportion():
 
 def test_risks_are_those_that_were_promised():
     difference = Interval(-0.02, -0.03, -0.01)
-    assert risk_here(*named(SAFE, 0.97, difference).operating_points) == pytest.approx(0.03)
-    assert risk_here(*named(DROP, 0.97, difference).operating_points) == pytest.approx(0.02)
-    assert risk_here(*named(None, 0.97, difference).operating_points) == pytest.approx(0.03)
+    assert observed_risk(*named(SAFE, 0.97, difference).operating_points) == pytest.approx(0.03)
+    assert observed_risk(*named(DROP, 0.97, difference).operating_points) == pytest.approx(0.02)
+    assert observed_risk(*named(None, 0.97, difference).operating_points) == pytest.approx(0.03)
 
 
 def speed(kind, texts, accuracy=0.9, threads=1, precision="fp32"):

@@ -34,6 +34,6 @@ def test_a_model_to_replace_has_to_be_one_that_may_be_moved(tmp_path, monkeypatc
 def test_an_output_where_another_disk_begins_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)
     checks.check_output(tmp_path / "model", overwrite=False)
-    with pytest.raises(OptionError, match="is where another disk begins, which cannot be replaced; give a folder"):
+    with pytest.raises(OptionError, match="is a mount point, which cannot be replaced; give a folder"):
         checks.check_output(tmp_path, overwrite=False)
     assert list(tmp_path.iterdir()) == []

@@ -45,7 +45,7 @@ def test_each_target_is_one_point():
     [
         ({"threshold": 0.5, "speedup": 2}, "`threshold` and `speedup` are given; choose one target at a time"),
         ({"max_accuracy_drop": 0.0, "max_disagreement": 0.1}, "`max_accuracy_drop` and `max_disagreement` are given"),
-        ({"name": "safe"}, "the name 'safe' goes with no target; add one of `threshold`, `speedup`, `max_"),
+        ({"name": "safe"}, "the name 'safe' needs a target; add one of `threshold`, `speedup`, `max_"),
         ({"name": " ", "threshold": 1}, "the name is empty"),
         ({"name": "0.9", "threshold": 1}, "the name '0.9' looks like a threshold; give one that is not a number"),
         ({"name": "1e-1 ", "speedup": 2}, "the name '1e-1 ' looks like a threshold"),

@@ -56,7 +56,7 @@ def test_temperatures_are_fitted_to_one_half(classifier):
 
 def test_too_few_rows_are_not_fitted_to(classifier):
     some = ROWS.subset(range(20))
-    with pytest.raises(DataError, match=r"take at least 30 different texts, .* and toy.csv has 10 to fit"):
+    with pytest.raises(DataError, match=r"takes at least 30 different texts, .* and toy.csv has 10;"):
         refit(classifier, some, answers_of(classifier, some), seed=0)
 
 
@@ -91,7 +91,7 @@ def test_rows_that_may_be_used(uses, split):
             "21% of the rows in toy.csv were used to .*for training.* than it is; use other rows$",
         ),
         ({FITTING: 0.5}, True, r"50% of the rows in toy.csv were used to make this model \(for training"),
-        ({FITTING: 0.3, TEMPERATURES: 0.9}, False, "90% of .*for temperatures of torch\\): .*, or `split` to fit"),
+        ({FITTING: 0.3, TEMPERATURES: 0.9}, False, "90% of .*for temperatures of torch\\): .*, or `split` to refit"),
     ],
 )
 def test_rows_that_made_the_model_what_it_is(uses, split, message):

@@ -177,7 +177,7 @@ def test_a_point_that_is_missed_leaves_the_one_of_its_name(place):
     assert [one.reason for one in tuned(place, "few").missed] == [one.reason for one in result.missed]
     for one, whole in zip(tuned(place, "few", rule="per-exit").missed, (198, 398), strict=True):
         assert f"on 75 rows, after 25 others served to fit the rule; it takes at least {whole} rows or" in one.reason
-        assert one.reason.endswith("; with the rule 'confidence' all rows would judge")
+        assert one.reason.endswith("; the rule 'confidence' would be judged on all rows")
 
 
 def test_where_rows_are_few_there_is_one_threshold_for_all_exits(place):
@@ -234,7 +234,7 @@ def test_a_default_point(place):
     tuned(place, threshold=0.5, default="last")
     assert offramp.load(place / "model").predict(["w1 w2"])[0].layers == 4
     with pytest.raises(
-        OptionError, match="the default 'none' is no operating point; it can be one of tuned, first, last"
+        OptionError, match="the default 'none' is not an operating point; use one of tuned, first, last"
     ):
         tuned(place, threshold=0.5, default="none")
 
@@ -360,7 +360,7 @@ def test_one_row(place):
     assert tuned(place, "one", threshold=0.5).points[0].seen.rows == 1
     with pytest.raises(DataError, match="1 row cannot be split into"):
         tuned(place, "one", threshold=0.5, rule="gate")
-    with pytest.raises(DataError, match=r"take at least 30 different texts, .* has 1 to fit"):
+    with pytest.raises(DataError, match=r"takes at least 30 different texts, .* has 1;"):
         tuned(place, "one", threshold=0.5, split=True)
 
 

@@ -1,8 +1,9 @@
-"""Measured speed against what a user would pick instead: the ``bench`` verb.
+"""Measured speed compared with the alternatives a user has: the ``bench`` verb.
 
-How it goes: ``benchmark.py`` runs every row once in each engine (``quality.py``: what the answers are worth) and picks
-rows to time; ``worker.py`` starts a process for each number of threads, in which ``measuring.py`` lets all contenders
-(``contenders.py``, ``running.py``) run in turn; ``result.py`` makes rows of it, ``baseline.py`` compares two results.
+``benchmark.py`` runs every row once in each engine to judge the answers (``quality.py``) and picks rows to time.
+``worker.py`` starts a process for each number of threads, in which ``measuring.py`` runs all contenders
+(``contenders.py``, ``running.py``) in turn. ``result.py`` turns the times into rows, and ``baseline.py`` compares two
+results.
 """
 
 from typing import TYPE_CHECKING

@@ -12,23 +12,23 @@ from offramp.data.wording import count
 from offramp.errors import CheckFailed, DataError, OptionError
 from offramp.records import from_json
 
-# What has to be the same for two benchmarks to be comparable. Versions may differ: that is what one may want to check.
+# What has to be equal for two benchmarks to be comparable. Versions may differ: they may be what the check is about.
 _SAME = {
     "environment": ("cpu", "cores", "gpu"),
     "model": ("fingerprint",),
     "data": ("fingerprint",),
     "options": ("thresholds", "points", "threads", "token_budgets", "seed"),
 }
-_CURE = "measure a baseline anew with  offramp bench MODEL --data FILE --json BASELINE"
+_CURE = "measure a new baseline with  offramp bench MODEL --data FILE --json BASELINE"
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What an earlier benchmark found.
+    """The result of an earlier benchmark.
 
     Attributes:
-        content: the file's, as far as it says what was measured on what.
-        timed_rows, single_rows: texts of the two scenarios; a comparison measures as many.
+        content: the parts of the file that have to be equal in a comparison.
+        timed_rows, single_rows: number of texts in the two scenarios; a comparison measures as many.
         rows: by name and threads.
     """
 
@@ -40,10 +40,10 @@ class Baseline:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Reads what ``offramp bench --json`` wrote.
+    """Reads a file that ``offramp bench --json`` wrote.
 
     Raises:
-        DataError: the file is missing, something else, or too rough to compare with.
+        DataError: the file is missing, not a benchmark, or too rough to compare with.
     """
     return read_benchmark(path, partial(_baseline, path), "baseline", _CURE)
 
@@ -51,7 +51,7 @@ def read_baseline(path: Path) -> Baseline:
 def check_comparable(
     baseline: Baseline, now: Mapping[str, Mapping[str, Any]], measurable: set[tuple[str, int]]
 ) -> None:
-    """Makes sure, before anything is measured, that the comparison will be fair.
+    """Checks, before anything is measured, that the comparison will be fair.
 
     Args:
         baseline: the earlier benchmark.
@@ -78,10 +78,10 @@ def check_comparable(
 
 
 def check(result: Benchmark, baseline: Baseline) -> None:
-    """Compares speeds: worse is what lies beyond the quartiles of both.
+    """Compares speeds; a row is slower if its quartiles and the baseline's do not overlap.
 
     Raises:
-        CheckFailed: something got slower, and the message names all of it; or the result is too rough to tell.
+        CheckFailed: rows got slower, which the message lists; or the result is too rough to tell.
     """
     if result.doubts:
         raise CheckFailed(
@@ -104,15 +104,15 @@ def check(result: Benchmark, baseline: Baseline) -> None:
         raise CheckFailed(f"slower than {baseline.path}: {'; '.join(slower)}")
 
 
-def _baseline(path: Path, found: Benchmark) -> Baseline:
-    if found.doubts:
-        raise DataError(f"the baseline {path} is too rough to compare with: {'; '.join(found.doubts)}; {_CURE}")
-    parts = found.to_dict()
+def _baseline(path: Path, benchmark: Benchmark) -> Baseline:
+    if benchmark.doubts:
+        raise DataError(f"the baseline {path} is too rough to compare with: {'; '.join(benchmark.doubts)}; {_CURE}")
+    parts = benchmark.to_dict()
     content = {part: {key: parts[part][key] for key in keys} for part, keys in _SAME.items()}
-    timed, single = (from_json(int, found.data[key]) for key in ("timed_rows", "single_rows"))
-    return Baseline(path, content, timed, single, {(row.name, row.threads): row for row in found.rows})
+    timed, single = (from_json(int, benchmark.data[key]) for key in ("timed_rows", "single_rows"))
+    return Baseline(path, content, timed, single, {(row.name, row.threads): row for row in benchmark.rows})
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON gives it back."""
+    """The value as it comes back from JSON."""
     return json.loads(json.dumps(value))

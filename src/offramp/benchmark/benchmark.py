@@ -1,7 +1,8 @@
-"""Measured speed against what a user would pick instead: the ``bench`` verb."""
+"""Measures speed against the alternatives a user has: the ``bench`` verb."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 
 SECONDS = 300.0
 
-# Shares of the time that rows are chosen for, in each scenario; the rest is for a guess that was too low.
+# Shares of the time that the number of rows is chosen for in each scenario; the rest is a reserve.
 _OFFLINE_SHARE, _SINGLE_SHARE = 0.6, 0.15
 _LEAST_OFFLINE, _LEAST_SINGLE = 4, 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Data:
-    """Texts, their labels as the model counts them, where they have any, and the share that served for each use."""
+    """Texts, their labels as the model's indices if they have any, and the share used before, by use."""
 
     rows: Request
     targets: NDArray[Any] | None
@@ -63,33 +64,34 @@ def bench(
     baseline: Baseline | None = None,
     on_progress: OnProgress = unheard,
 ) -> Benchmark:
-    """Measures throughput and latency of early exit and of its rivals, and what their answers are worth.
+    """Measures throughput, latency and accuracy of early exit and of its rivals.
 
-    Rivals are ``transformers.pipeline`` as people use it, and in every backend and precision that the folder has: the
-    network at full depth, and cut off at each exit. All of them run in turn on the same rows, which cost what all rows
-    cost on average; with each number of threads in a process of its own.
+    The rivals are ``transformers.pipeline`` as people use it, and, in every backend and precision of the folder, the
+    network at full depth and cut off at each exit. All of them run in turn on the same rows, whose mean cost is that of
+    all rows; each number of threads gets its own process.
 
     Args:
         model: a model folder, or a classifier that was loaded from one.
         data: texts, as a source or in memory; see :func:`offramp.data.read_rows`.
-        columns: names of their columns. Texts without labels are measured, too, without accuracy.
-        contenders: what runs against what.
-        seconds: how long everything that is timed may take together; it decides the number of rows, and where it gets
-            short there are fewer rounds, one at least. Loading comes on top, and accuracy: one pass over all rows in
-            each backend and precision.
+        columns: names of the columns. Without labels, everything but accuracy is measured.
+        contenders: which configurations to compare.
+        seconds: the time for all timed runs together; it decides the number of rows, and if it runs short there are
+            fewer rounds, at least one. Loading is not included, and neither is accuracy: one pass over all rows in each
+            backend and precision.
         seed: of the choice of rows.
-        autotune: writes the best token budgets of early exit, at the first setting, into the model folder, for
-            :func:`offramp.load`, unless the result is too rough (``doubts``). With few rows all large budgets are the
-            same one batch: give it enough ``seconds``.
-        baseline: an earlier benchmark, as :func:`offramp.benchmark.read_baseline` gives it; as many rows are timed as
-            then, and none if machine, model, data or options differ. :func:`offramp.benchmark.check` compares.
-        on_progress: called with what is being done, how many of how many parts.
+        autotune: write the best token budgets of early exit at the first setting into the model folder, for
+            :func:`offramp.load`, unless the result is too rough (``doubts``). Give it enough ``seconds``: with few
+            rows, all large budgets make the same single batch.
+        baseline: an earlier benchmark from :func:`offramp.benchmark.read_baseline`; the same number of rows is timed.
+            :func:`offramp.benchmark.check` compares the two.
+        on_progress: called with the current step, the parts done and their number.
 
     Raises:
         DataError: the data cannot be read or do not fit the model.
-        ModelFolderError: the folder is not an offramp model, or damaged.
-        OptionError: an option is out of range, the baseline cannot be compared with, or the classifier has no folder.
-        OfframpError: a process that measures died.
+        ModelFolderError: the folder is damaged or not an offramp model.
+        OptionError: an option is out of range, the baseline has another machine, model, data or options, or the
+            classifier has no folder.
+        OfframpError: a measuring process died.
 
     Example::
 
@@ -100,7 +102,7 @@ def bench(
     folder = model_folder(model, "bench")
     options = Options.of(contenders, seconds, seed)
     if autotune and len(options.token_budgets) == 1:
-        raise OptionError(f"there is one token budget to choose from, {options.token_budgets[0]}; give more, or none")
+        raise OptionError(f"there is only one token budget, {options.token_budgets[0]}; give several, or none")
     known = check_model(folder, Runtime(**asdict(REFERENCE)))
     if autotune:
         check_folder_writable(folder)
@@ -116,7 +118,8 @@ def bench(
     entered = entries(engines, reference.exit_names, rules, named)
     described = _describe(folder, reference, texts, options)
     if baseline is not None:
-        check_comparable(baseline, described, {(one.name, number) for one in entered for number in options.threads})
+        names = [contender.name for contender in entered]
+        check_comparable(baseline, described, set(product(names, options.threads)))
     judge = _judge(folder, entered, reference, texts, on_progress)
     samples = _samples(judge, texts, entered, options, baseline)
     rows = _measure(folder, judge, texts, entered, samples, options, on_progress)
@@ -132,26 +135,26 @@ def _rules_of_points(
     stored: OperatingPoints, engines: Sequence[Engine], names: Sequence[str]
 ) -> dict[Engine, dict[str, Threshold]]:
     """The rules of operating points in the engines that have them."""
-    there = {engine: stored.of(engine) for engine in engines}
+    tuned = {engine: stored.of(engine) for engine in engines}
     for name in names:
-        if not any(name in points for points in there.values()):
-            known = ", ".join(sorted({name for points in there.values() for name in points})) or "none"
+        if not any(name in points for points in tuned.values()):
+            known = ", ".join(sorted({name for points in tuned.values() for name in points})) or "none"
             raise OptionError(
                 f"there is no operating point {name!r} for {', '.join(map(str, engines))}; the model has {known}"
             )
-    return {engine: {name: points[name].rule for name in names if name in points} for engine, points in there.items()}
+    return {engine: {name: points[name].rule for name in names if name in points} for engine, points in tuned.items()}
 
 
 def _check_names(folder: Path, contenders: Contenders) -> None:
-    """Refuses backends, precisions and operating points that the folder cannot have on any machine."""
+    """Refuses backends, precisions and operating points that the folder does not have on any machine."""
     for backend in contenders.backends:
         check_engine(backend, AUTO, None)
     for precision in contenders.precisions:
         check_engine(AUTO, precision, None)
-    there = read_operating_points(folder)
+    stored = read_operating_points(folder)
     for name in contenders.points:
-        if not there.named(name):
-            known = ", ".join(sorted({point.name for point in there.points})) or "none"
+        if not stored.named(name):
+            known = ", ".join(sorted({point.name for point in stored.points})) or "none"
             raise OptionError(f"there is no operating point {name!r} for {folder}; the model has {known}")
 
 
@@ -200,9 +203,9 @@ def _judge(
         classifier = reference if engine == REFERENCE else open_engine(folder, engine)
         for contender in entered:
             if contender.engine == engine and contender.at is not None:
-                classifier.operating_point(contender.at)  # which tells if it is out of date
-        read = classifier.exit_answers(texts.rows.texts, texts.rows.text_pairs)
-        answers[engine] = replace(read, targets=texts.targets)
+                classifier.operating_point(contender.at)  # raises if it is out of date
+        unlabeled = classifier.exit_answers(texts.rows.texts, texts.rows.text_pairs)
+        answers[engine] = replace(unlabeled, targets=texts.targets)
     return Judge(answers)
 
 
@@ -217,7 +220,7 @@ class _Samples:
 def _samples(
     judge: Judge, texts: _Data, entered: Sequence[Contender], options: Options, past: Baseline | None
 ) -> _Samples:
-    """Chooses as many rows as the time allows, or as many as the baseline has."""
+    """Chooses as many rows as time allows, or as many as the baseline has."""
     sizes = _sizes(judge, texts, entered, options) if past is None else (past.timed_rows, past.single_rows)
     probabilities = judge.reference.probabilities
     rules = dict.fromkeys(contender.rule for contender in entered if contender.rule is not None)
@@ -229,11 +232,10 @@ def _samples(
 
 
 def _sizes(judge: Judge, texts: _Data, entered: Sequence[Contender], options: Options) -> tuple[int, int]:
-    """How many rows fit into the time, in each scenario."""
+    """The number of rows that time allows in each scenario."""
     slowdown = sum(map(_slowdown, options.threads))
     rounds = REPEATS + 1
-    # As a rule four token budgets are tried, twice each; the parts that no row can skip are measured beside a pass at
-    # full depth in each round.
+    # Usually four token budgets are tried, twice each; and each round measures the stages beside a pass at full depth.
     tries = {Kind.FULL: 8 + 1.2 * rounds, Kind.EARLY_EXIT: 8}
     each = [judge.seconds_per_text(contender) for contender in entered]
     offline = slowdown * sum(
@@ -248,7 +250,7 @@ def _sizes(judge: Judge, texts: _Data, entered: Sequence[Contender], options: Op
 
 
 def _slowdown(threads: int) -> float:
-    """How many times longer something may take than in the pass over all rows, which took all of PyTorch's threads."""
+    """How many times longer runs may take than the pass over all rows, which used all of PyTorch's threads."""
     import torch
 
     return max(1.0, torch.get_num_threads() / threads)

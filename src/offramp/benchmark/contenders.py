@@ -1,4 +1,4 @@
-"""What runs against what: early exit, and what a user would pick instead."""
+"""The configurations to compare: early exit, and the alternatives a user has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class Contender:
 
     Attributes:
         kind: how the network is used. ``pipeline`` is ``transformers.pipeline("text-classification")`` as people use
-            it: fp32, 32 texts a batch, in the order in which they come. It runs the network at full depth with every
-            exit's head; those cost a thousandth of a layer.
-        engine: what computes it.
+            it: fp32, 32 texts a batch, in their given order. It runs the network at full depth with every exit's head;
+            those cost a thousandth of a layer.
+        engine: backend and precision.
         end: name of the exit that a truncated network ends after.
         rule: of early exit.
-        at: the operating point that the rule comes from, if any.
+        at: name of the rule's operating point, if it comes from one.
     """
 
     kind: Kind
@@ -46,7 +46,7 @@ class Contender:
 
     @property
     def name(self) -> str:
-        """What tables and messages call it."""
+        """Its name in tables and messages."""
         match self.kind:
             case Kind.PIPELINE:
                 return "transformers.pipeline"
@@ -64,32 +64,32 @@ def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[s
 
     Args:
         model: the folder.
-        backends, precisions: take only these; by default all.
+        backends, precisions: use only these; by default all.
 
     Raises:
         ModelFolderError: the folder is not an offramp model, or an export in it is damaged or out of date.
         OptionError: none is left.
     """
-    there = [REFERENCE, _BF16, *(export.engine for export in exports_of(model))]
+    available = [REFERENCE, _BF16, *(export.engine for export in exports_of(model))]
 
     def runs(engine: Engine) -> bool:
-        return engine != _BF16 or environment.fast_bf16()  # asked for it, PyTorch is imported, which takes seconds
+        return engine != _BF16 or environment.fast_bf16()  # imports PyTorch, which takes seconds
 
-    taken = [
+    chosen = [
         engine
-        for engine in there
+        for engine in available
         if (not backends or engine.backend in backends)
         and (not precisions or engine.precision in precisions)
         and runs(engine)
     ]
-    if not taken:
-        wanted = " ".join((*backends, *precisions))
-        others = ", ".join(f"{engine}{' where that is fast' if engine == _BF16 else ''}" for engine in there)
+    if not chosen:
+        requested = " ".join((*backends, *precisions))
+        choices = ", ".join(f"{engine}{' where that is fast' if engine == _BF16 else ''}" for engine in available)
         raise OptionError(
-            f"{model} cannot run in {wanted} here; there is {others}: choose one of them, or export it with "
+            f"{model} cannot run in {requested} here, only in {choices}: choose one of these, or export it with "
             "'offramp export'"
         )
-    return taken
+    return chosen
 
 
 def entries(
@@ -101,14 +101,14 @@ def entries(
     """Everything to measure.
 
     Args:
-        engines: what computes, each in its turn.
-        exits: their names, (exits,).
+        engines: backends and precisions, in order.
+        exits: names of the exits, (exits,).
         rules: of early exit, in all engines.
         points: the rules of operating points by name, for the engines that have them.
     """
     entered = [Contender(Kind.PIPELINE, REFERENCE)]
     if REFERENCE not in engines:
-        entered.append(Contender(Kind.FULL, REFERENCE))  # what the pipeline is held against
+        entered.append(Contender(Kind.FULL, REFERENCE))  # the pipeline is compared with it
     for engine in engines:
         entered.append(Contender(Kind.FULL, engine))
         entered += [Contender(Kind.TRUNCATED, engine, end=name) for name in exits[:-1]]

@@ -1,4 +1,4 @@
-"""When a benchmark is too rough to build on: to choose token budgets by it, or to compare with it."""
+"""Whether a benchmark is too rough to choose token budgets by it or to compare with it."""
 
 from collections.abc import Sequence
 
@@ -6,24 +6,25 @@ from offramp.benchmark.contenders import Kind
 from offramp.benchmark.result import BenchmarkRow, Spread
 from offramp.data.wording import count
 
-# Fewer rounds have no quartiles to speak of.
+# Fewer rounds have no meaningful quartiles.
 LEAST_ROUNDS = 3
-# Fewer texts at once hardly make a batch.
+# Fewer texts hardly make a batch.
 LEAST_TEXTS = 32
-# Quartiles further apart than this factor say that the machine was busy with other things.
+# If quartiles are further apart than this factor, the machine was busy with other things.
 WIDEST = 1.5
-# Measured over possible at most. Both are measured, so a little above 1 is chance; more is a machine that was busy
-# with other things while one of them was.
+# Measured speed over the highest possible speed. Both are measured, so slightly above 1 is chance; a higher value means
+# that the machine was busy with other things during one of the two.
 HIGHEST_EFFICIENCY = 1.1
 
 
 def doubts_of(rows: Sequence[BenchmarkRow], timed_texts: int, texts: int, token_budgets: int) -> tuple[str, ...]:
-    """Gives each reason why figures are too rough to build on, as a clause; nothing where they are not.
+    """The reasons why figures are too rough to build on, as clauses; empty if they are not.
 
     Args:
-        rows: what was measured.
-        timed_texts: number of texts of the offline scenario, of so many ``texts`` that there are.
-        token_budgets: number of those to choose from.
+        rows: the result.
+        timed_texts: number of texts in the offline scenario.
+        texts: number of all texts.
+        token_budgets: number of token budgets to choose from.
     """
     if not rows:
         return ()
@@ -33,7 +34,7 @@ def doubts_of(rows: Sequence[BenchmarkRow], timed_texts: int, texts: int, token_
     untried = [row for row in rows if row.kind is Kind.EARLY_EXIT and token_budgets > 1 and not row.offline.tried]
     doubts = []
     if rounds < LEAST_ROUNDS:
-        doubts.append(f"{rounds} of the {LEAST_ROUNDS} rounds that quartiles take were done in the time")
+        doubts.append(f"there was time for only {rounds} of the {LEAST_ROUNDS} rounds that quartiles take")
     if timed_texts < min(LEAST_TEXTS, texts):
         doubts.append(
             f"{count(timed_texts, 'text was', 'texts were')} timed at once; it takes {min(LEAST_TEXTS, texts)}"
@@ -43,7 +44,7 @@ def doubts_of(rows: Sequence[BenchmarkRow], timed_texts: int, texts: int, token_
     if width > WIDEST:
         doubts.append(f"the quartiles of {_name(shakiest)} are a factor of {width:.2f} apart, more than {WIDEST:g}")
     if efficiency > HIGHEST_EFFICIENCY:
-        doubts.append(f"{_name(luckiest)} has an efficiency of {efficiency:.2f}, and more than 1 is not possible")
+        doubts.append(f"{_name(luckiest)} has an efficiency of {efficiency:.2f}, although more than 1 is impossible")
     return tuple(doubts)
 
 
@@ -61,5 +62,5 @@ def _factor(spread: Spread) -> float:
 
 
 def _efficiency(row: BenchmarkRow) -> float:
-    """The larger of both scenarios; 0 where there is none."""
+    """The larger efficiency of both scenarios; 0 if there is none."""
     return max(row.offline.efficiency or 0.0, row.single_stream.efficiency or 0.0)

@@ -1,4 +1,4 @@
-"""The clock: both scenarios for all contenders, in one process with one number of threads."""
+"""Times both scenarios for all contenders, in one process with one number of threads."""
 
 import math
 import time
@@ -20,10 +20,10 @@ from offramp.progress import OnProgress
 
 REPEATS = 5
 
-# Shares of the time by which each part is over; what one of them leaves is the next one's.
+# The share of the time at which each part has to end; time that a part leaves over goes to the next.
 _TRYING, _OFFLINE, _SINGLE, _BOUNDING = 0.35, 0.7, 0.9, 1.0
 
-# A larger token budget is not tried once one took longer than the best by this factor: less is chance.
+# No larger token budget is tried once one was slower than the best by this factor; less is chance.
 _WORSE = 1.03
 
 Seconds = dict[Contender, NDArray[np.float64]]
@@ -37,9 +37,9 @@ class Task:
         model: the model folder.
         threads: processor threads for everything.
         token_budgets: to choose from, ascending.
-        offline: texts handed in at once.
-        single: texts handed in one by one.
-        seconds: that measuring may take, from the moment at which everything is loaded.
+        offline: texts passed all at once.
+        single: texts passed one by one.
+        seconds: the time for measuring, once everything is loaded.
     """
 
     model: str
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """Seconds for the offline texts with a token budget, the better of two runs."""
+    """Seconds for the offline texts with a token budget, from the better of two runs."""
 
     token_budget: int
     seconds: float
@@ -61,15 +61,15 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One contender, in seconds.
+    """One contender's times, in seconds.
 
     Attributes:
         token_budget: the best of those tried; None for the pipeline, which counts texts.
-        tried: nothing where there was no choice, or no time for it.
+        tried: empty if there was no choice, or no time for it.
         offline: all offline texts, (rounds,).
         busy_cores: processor time / wall-clock of the offline rounds.
         single: each text on its own, (rounds, texts).
-        offline_bound, single_bound: the least possible for all texts; only for early exit, and where there was time.
+        offline_bound, single_bound: the least possible for all texts; only for early exit, and if there was time.
     """
 
     token_budget: int | None
@@ -84,12 +84,12 @@ class Timing:
 def measure(task: Task, on_progress: OnProgress) -> list[Timing]:
     """Measures both scenarios for every contender.
 
-    Offline, a contender gets all texts at once, with the token budget that suits it best; a truncated network takes
-    that of full depth. As a single stream, it gets one text after the other. All contenders run in turn, after a round
-    to warm up, several times. Every round serves the same texts, so that nothing is new to the contenders, as in a
-    server that has been up for a while.
+    Offline, a contender gets all texts at once, with the token budget that suits it best; a truncated network uses that
+    of full depth. In the single stream, it gets one text after the other. After a warm-up round, all contenders run in
+    turn several times. Every round has the same texts, so nothing is new to the contenders, as in a server that has
+    been up for a while.
 
-    All of it keeps to the task's time, but for a first round of each scenario: where time gets short, fewer token
+    Except for the first round of each scenario, everything keeps to the task's time: if it runs short, fewer token
     budgets are tried, there are fewer rounds, and bounds are left out.
     """
     entered = entrants(Path(task.model), task.contenders, task.threads)
@@ -101,7 +101,7 @@ def measure(task: Task, on_progress: OnProgress) -> list[Timing]:
     budgets = {contender: _budget(contender, tried, task.token_budgets) for contender in entered}
     busy_cores, offline = _offline(task, entered, budgets, on_progress, until_offline)
     single = _single_stream(task, entered, on_progress, until_single)
-    each = {one: seconds.sum(axis=1) for one, seconds in single.items()}
+    each = {contender: seconds.sum(axis=1) for contender, seconds in single.items()}
     offline_bounds = _bounds(entered, offline, [task.offline], budgets, (until_single + bounding) / 2)
     single_bounds = _bounds(entered, each, one_by_one(task.single), budgets, bounding)
     return [
@@ -119,7 +119,7 @@ def measure(task: Task, on_progress: OnProgress) -> list[Timing]:
 
 
 def one_by_one(texts: Request) -> list[Request]:
-    """Each text as a request of its own."""
+    """Makes each text a request of its own."""
     if texts.text_pairs is None:
         return [Request([text], None) for text in texts.texts]
     return [Request([first], [second]) for first, second in zip(texts.texts, texts.text_pairs, strict=True)]
@@ -128,7 +128,7 @@ def one_by_one(texts: Request) -> list[Request]:
 def _try_budgets(
     task: Task, entered: Mapping[Contender, Entrant], on_progress: OnProgress, deadline: float
 ) -> dict[Contender, list[Tried]]:
-    """Looks for the best token budget of full depth and of early exit by each rule, where there is choice and time."""
+    """Tries token budgets for full depth and for early exit by each rule, if there is a choice and time."""
     if len(task.token_budgets) == 1:
         return {}
     choosing = [contender for contender in entered if contender.kind in (Kind.FULL, Kind.EARLY_EXIT)]
@@ -142,7 +142,7 @@ def _try_budgets(
 
 
 def _climb(entrant: Entrant, task: Task, deadline: float = math.inf) -> list[Tried]:
-    """Tries token budgets from small to large, until it gets slower, all texts are one batch or the time is over."""
+    """Tries token budgets from small to large, until it gets slower, all texts make one batch or time is up."""
     from offramp.engine.batching import plan  # with it comes PyTorch, which takes seconds
 
     lengths = entrant.classifier.runner.tokens(task.offline.texts, task.offline.text_pairs)
@@ -150,7 +150,7 @@ def _climb(entrant: Entrant, task: Task, deadline: float = math.inf) -> list[Tri
     for budget in task.token_budgets:
         seconds = min(_seconds(entrant, task.offline, budget) for _ in range(2))
         tried.append(Tried(budget, seconds))
-        if seconds > _WORSE * min(one.seconds for one in tried) or len(plan(lengths, budget)) == 1:
+        if seconds > _WORSE * min(trial.seconds for trial in tried) or len(plan(lengths, budget)) == 1:
             break
         if time.perf_counter() >= deadline:
             break
@@ -171,7 +171,7 @@ def _budget(contender: Contender, tried: Mapping[Contender, list[Tried]], token_
     like = Contender(Kind.FULL, contender.engine) if contender.kind is Kind.TRUNCATED else contender
     if like not in tried:
         return min(token_budgets, key=lambda budget: abs(budget - DEFAULT_TOKEN_BUDGET))
-    return min(tried[like], key=lambda one: one.seconds).token_budget
+    return min(tried[like], key=lambda trial: trial.seconds).token_budget
 
 
 def _offline(
@@ -192,8 +192,8 @@ def _offline(
     done, total = count(1), len(entered) * (REPEATS + 1)
     actions = {contender: partial(act, contender) for contender in entered}
     seconds = interleave(actions, REPEATS, lambda: on_progress("offline", next(done), total), deadline=deadline)
-    # The round to warm up comes first, and counts only where there is no other.
-    busy = {one: sum(processor_seconds[one][-len(seconds[one]) :]) / float(seconds[one].sum()) for one in entered}
+    # The warm-up round comes first, and counts only if there is no other.
+    busy = {key: sum(processor_seconds[key][-len(rounds) :]) / float(rounds.sum()) for key, rounds in seconds.items()}
     return busy, seconds
 
 
@@ -222,14 +222,14 @@ def _bounds(
 ) -> dict[Contender, float]:
     """The least seconds in which early exit could serve the requests, given those of full depth, (rounds,).
 
-    Engines for which no time is left have none.
+    Engines that no time is left for are left out.
     """
     bounds = {}
     whole = [contender for contender in entered if contender.kind is Kind.FULL]
     for place, full in enumerate(whole):
         classifier = entered[full].classifier.with_token_budget(budgets[full] or DEFAULT_TOKEN_BUDGET)
         seconds_of_full = float(np.median(seconds[full]))
-        # Each repeat is a pass at full depth and one through all stages, and one repeat more warms up.
+        # Each repeat is a pass at full depth and one through all stages; one more repeat is the warm-up.
         repeats = (deadline - time.perf_counter()) / (len(whole) - place) / seconds_of_full / 2 - 1
         if repeats < 1:
             continue

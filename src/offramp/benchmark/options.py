@@ -1,4 +1,4 @@
-"""What is benchmarked: as users ask for it, and as a result keeps it."""
+"""What is benchmarked: the options of users, and the options that a result records."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,15 +9,15 @@ from offramp.errors import OptionError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contenders:
-    """What runs against what; the command line makes its options of the fields.
+    """The configurations to compare; the command line makes its options from the fields.
 
     Attributes:
-        thresholds: of early exit, in every backend and precision; by default 0.9, and none where there are points.
+        thresholds: of early exit, in every backend and precision; by default 0.9, or none if there are points.
         points: names of operating points for early exit, in the backends and precisions that have them.
-        threads: numbers of processor threads, or the same as text (``"1,2"``); by default 1 and 2, as far as there
-            are cores.
-        backends, precisions: measure only these; by default all in which the folder can run.
-        token_budgets: tokens of a batch to choose from, for each contender on its own.
+        threads: numbers of processor threads, perhaps as text (``"1,2"``); by default 1 and 2, if there are as many
+            cores.
+        backends, precisions: measure only these; by default all that the folder can run in.
+        token_budgets: tokens per batch to choose from, for each contender separately.
     """
 
     thresholds: Annotated[
@@ -38,7 +38,7 @@ EVERYTHING = Contenders()
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is measured; two benchmarks with the same options can be compared.
+    """The options of a benchmark; two benchmarks with the same options can be compared.
 
     Raises:
         OptionError: a value is out of range.
@@ -53,7 +53,7 @@ class Options:
 
     @classmethod
     def of(cls, contenders: Contenders, seconds: float, seed: int) -> "Options":
-        """What somebody asked for, each value once, and defaults for this machine."""
+        """The given options, without duplicates, and defaults for this machine."""
         from offramp.engine import DEFAULT_THRESHOLD  # with it comes SciPy, which takes a while
 
         thresholds, threads = contenders.thresholds, contenders.threads

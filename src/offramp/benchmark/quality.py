@@ -1,4 +1,4 @@
-"""What each contender is worth: accuracy, and agreement with PyTorch in fp32."""
+"""The quality of each contender: accuracy, and agreement with PyTorch in fp32."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from offramp.policy import ExitAnswers, replay
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Shares of all rows: right answers (None without labels), and answers that the reference gives too."""
+    """Shares of all rows: right answers (None without labels), and answers equal to the reference's."""
 
     accuracy: float | None
     agreement: float
@@ -21,10 +21,10 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judge:
-    """Judges every contender by what the exits of its engine answer.
+    """Judges every contender by the answers of its engine's exits.
 
     Attributes:
-        answers: of each engine to the same rows; the reference is among them.
+        answers: of each engine, including the reference, to the same rows.
     """
 
     answers: Mapping[Engine, ExitAnswers]
@@ -36,10 +36,10 @@ class Judge:
 
     def quality(self, contender: Contender) -> Quality:
         """Accuracy, and agreement with the reference used in the same way."""
-        found = self._probabilities(contender, contender.engine)
+        answers = self._probabilities(contender, contender.engine)
         expected = self._probabilities(contender, REFERENCE)
-        agreement = float(self.reference.problem.agree(found, expected).mean())
-        return Quality(self.reference.accuracy(found), agreement)
+        agreement = float(self.reference.problem.agree(answers, expected).mean())
+        return Quality(self.reference.accuracy(answers), agreement)
 
     def seconds_per_text(self, contender: Contender) -> float:
         """A rough guess, from the times of the stages in the full pass."""

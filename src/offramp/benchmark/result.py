@@ -1,4 +1,4 @@
-"""What a benchmark found: the content of ``offramp bench --json``."""
+"""The result of a benchmark: the content of ``offramp bench --json``."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ SCHEMA = 2
 
 T = TypeVar("T")
 
-# The slowest hundredth of fewer requests is a handful of accidents.
+# With fewer requests, the slowest hundredth is just a few outliers.
 LEAST_FOR_P99 = 1000
 
 _PIPELINE = Contender(Kind.PIPELINE, REFERENCE)
@@ -50,11 +50,11 @@ class Offline:
     """All texts at once.
 
     Attributes:
-        tokens_per_second: padding not counted.
+        tokens_per_second: without padding.
         token_budget: the best of ``tried``; None for the pipeline.
         busy_cores: processor time / wall-clock.
         over_pipeline, over_full: times faster than the pipeline, and than full depth in the same engine, by rounds.
-        efficiency: measured / possible at most; only for early exit.
+        efficiency: measured / highest possible speed; only for early exit.
     """
 
     texts_per_second: Spread
@@ -72,11 +72,11 @@ class SingleStream:
     """One text after the other; times in milliseconds.
 
     Attributes:
-        requests: on which the percentiles stand: every text once a round.
+        requests: number of requests behind the percentiles: every text once per round.
         p99: None below 1,000 requests.
         p50_of_rounds: the median latency of each round.
         over_pipeline, over_full: as for :class:`Offline`, by the time for all texts.
-        efficiency: measured / possible at most; only for early exit.
+        efficiency: measured / highest possible speed; only for early exit.
     """
 
     requests: int
@@ -91,13 +91,13 @@ class SingleStream:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """One contender with one number of threads: what it costs, and what it gives.
+    """One contender's speed and quality with one number of threads.
 
     Attributes:
         end: name of the exit that a truncated network ends after.
         threshold, at: of early exit: a threshold of confidence, or the name of an operating point.
-        accuracy: on all rows; None where they have no labels.
-        agreement: share of all rows that get the label that PyTorch in fp32 gives them when used in the same way.
+        accuracy: on all rows; None if they have no labels.
+        agreement: share of all rows that are answered as by PyTorch in fp32 when used in the same way.
     """
 
     name: str
@@ -115,7 +115,7 @@ class BenchmarkRow:
 
     @property
     def engine(self) -> Engine:
-        """What computed."""
+        """The backend and precision."""
         return Engine(self.backend, self.precision)
 
 
@@ -140,16 +140,16 @@ class Benchmark:
         return asdict(self)
 
 
-def read_benchmark(path: Path, take: Callable[[Benchmark], T], what: str, cure: str) -> T:
-    """Reads what ``offramp bench --json`` wrote.
+def read_benchmark(path: Path, take: Callable[[Benchmark], T], role: str, cure: str) -> T:
+    """Reads a file that ``offramp bench --json`` wrote.
 
     Args:
-        take: picks from it what is needed; a key that it looks for in vain is told as damage.
-        what: the name of the file's role, for messages.
+        take: picks what is needed from the benchmark; a ``KeyError`` that it raises is reported as damage.
+        role: what messages call the file.
         cure: what to do about a file that cannot be used.
 
     Raises:
-        DataError: the file is missing, or something else.
+        DataError: the file is missing or not a benchmark.
     """
     try:
         content = from_json(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
@@ -157,7 +157,7 @@ def read_benchmark(path: Path, take: Callable[[Benchmark], T], what: str, cure: 
             raise ValueError(f"schema {content.get('schema')}, this version reads {SCHEMA}")
         return take(from_json(Benchmark, content))
     except OSError as error:
-        raise DataError(f"cannot read the {what} {path}: {error.strerror or error}; {cure}") from None
+        raise DataError(f"cannot read the {role} {path}: {error.strerror or error}; {cure}") from None
     except (KeyError, TypeError, ValueError) as error:
         flaw = f"{error} is missing" if isinstance(error, KeyError) else error
         raise DataError(f"{path} is not what 'offramp bench --json' writes ({flaw!s:.80}); {cure}") from None
@@ -166,7 +166,7 @@ def read_benchmark(path: Path, take: Callable[[Benchmark], T], what: str, cure: 
 def rows_of(
     timings: Mapping[Contender, Timing], qualities: Mapping[Contender, Quality], threads: int, tokens: NDArray[np.int64]
 ) -> list[BenchmarkRow]:
-    """Puts together what was found for each contender; ``tokens`` are those of each offline text, (texts,)."""
+    """Combines the timings and qualities of all contenders; ``tokens`` are those of each offline text, (texts,)."""
     return [
         BenchmarkRow(
             name=contender.name,
@@ -193,14 +193,14 @@ def spread(values: NDArray[np.float64]) -> Spread:
 
 def _offline(contender: Contender, timings: Mapping[Contender, Timing], tokens: NDArray[np.int64]) -> Offline:
     timing, texts = timings[contender], len(tokens)
-    seconds = {one: np.array(timing.offline) for one, timing in timings.items()}
+    seconds = {each: np.array(timing.offline) for each, timing in timings.items()}
     over_full = ratio(seconds[_full(contender)], seconds[contender])
     speed = spread(texts / seconds[contender])
     return Offline(
         texts_per_second=speed,
         tokens_per_second=speed.median * float(tokens.mean()),
         token_budget=timing.token_budget,
-        tried=tuple(Budget(one.token_budget, texts / one.seconds) for one in timing.tried),
+        tried=tuple(Budget(trial.token_budget, texts / trial.seconds) for trial in timing.tried),
         busy_cores=timing.busy_cores,
         over_pipeline=ratio(seconds[_PIPELINE], seconds[contender]),
         over_full=over_full,
@@ -212,7 +212,7 @@ def _single_stream(contender: Contender, timings: Mapping[Contender, Timing]) ->
     timing = timings[contender]
     latencies = 1000 * np.array(timing.single)
     p50, p90, p99 = np.quantile(latencies, [0.5, 0.9, 0.99]).tolist()
-    seconds = {one: np.array(timing.single).sum(axis=1) for one, timing in timings.items()}
+    seconds = {each: np.array(timing.single).sum(axis=1) for each, timing in timings.items()}
     over_full = ratio(seconds[_full(contender)], seconds[contender])
     return SingleStream(
         requests=latencies.size,
@@ -227,7 +227,7 @@ def _single_stream(contender: Contender, timings: Mapping[Contender, Timing]) ->
 
 
 def _full(contender: Contender) -> Contender:
-    """What the contender's speed is compared with."""
+    """The contender's baseline: full depth in the same engine."""
     return Contender(Kind.FULL, contender.engine)
 
 

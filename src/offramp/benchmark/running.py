@@ -1,4 +1,4 @@
-"""Contenders, ready to run."""
+"""Loads and runs contenders."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ class Entrant:
 
     Attributes:
         classifier: of its engine, shared with the engine's other contenders.
-        predict: classifies texts with a classifier in the contender's way; the pipeline does it without one.
+        predict: classifies texts in the contender's way; the pipeline ignores the classifier.
     """
 
     classifier: "Classifier"
@@ -41,7 +41,7 @@ def open_engine(model: Path, engine: Engine, threads: int | None = None) -> "Cla
 
 
 def entrants(model: Path, contenders: Sequence[Contender], threads: int) -> dict[Contender, Entrant]:
-    """Loads everything; each engine once."""
+    """Loads all contenders, each engine once."""
     engines = dict.fromkeys(contender.engine for contender in contenders)
     classifiers = {engine: open_engine(model, engine, threads) for engine in engines}
     return {contender: Entrant(classifiers[contender.engine], _predict(contender, model)) for contender in contenders}
@@ -67,7 +67,7 @@ def _predict(contender: Contender, model: Path) -> "Callable[[Classifier, Reques
 
 
 def pipeline(model: Path) -> Callable[[Request], list[dict[str, Any]]]:
-    """The pipeline of transformers on a model folder; texts are cut where the model's reading ends."""
+    """The pipeline of transformers on a model folder, with truncation."""
     import torch
     import transformers
 

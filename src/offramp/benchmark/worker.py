@@ -1,7 +1,7 @@
-"""A process of its own for each number of threads.
+"""A separate process for each number of threads.
 
-How many threads a library uses is often settled once in a process: the tokenizer's pool, OpenMP's, PyTorch's. In a
-fresh process all of them get the same number, and with one thread no contender uses a second core.
+Libraries often fix their number of threads once per process: the tokenizer's pool, OpenMP, PyTorch. In a fresh process
+all of them get the same number, and with one thread no contender uses a second core.
 """
 
 import json
@@ -18,7 +18,7 @@ from offramp.errors import OfframpError
 from offramp.progress import OnProgress
 from offramp.records import from_json, to_json
 
-# Seconds between two messages on how far the work is.
+# Seconds between two progress messages.
 _PAUSE = 0.5
 
 
@@ -26,7 +26,7 @@ def measure_apart(task: Task, on_progress: OnProgress) -> list[Timing]:
     """Runs :func:`offramp.benchmark.measuring.measure` in a process whose libraries all use ``task.threads`` threads.
 
     Raises:
-        OfframpError: the process ended early, perhaps for want of memory.
+        OfframpError: the process ended early, perhaps for lack of memory.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         process = subprocess.Popen(
@@ -55,7 +55,7 @@ def measure_apart(task: Task, on_progress: OnProgress) -> list[Timing]:
 
 
 def thread_settings(threads: int) -> dict[str, str]:
-    """Environment variables for a number of threads: of OpenMP and MKL under PyTorch, and Rayon under tokenizers."""
+    """Environment variables that set the number of threads of OpenMP, MKL (PyTorch) and Rayon (tokenizers)."""
     number = str(threads)
     return {
         "OMP_NUM_THREADS": number,
@@ -82,22 +82,22 @@ def _converse(process: subprocess.Popen[str], task: Task, on_progress: OnProgres
 
 
 def _work(stdin: IO[str], stdout: IO[str]) -> None:
-    """Reads a task; writes a line with an object now and then, and in the end one with a list of timings."""
+    """Reads a task; writes progress as lines with an object, and finally a line with a list of timings."""
     task = from_json(Task, json.load(stdin))
-    told = time.monotonic()
+    last_message = time.monotonic()
 
     def tell(what: str, done: int, total: int | None) -> None:
-        nonlocal told
-        if time.monotonic() - told > _PAUSE:
+        nonlocal last_message
+        if time.monotonic() - last_message > _PAUSE:
             print(json.dumps({"what": what, "done": done, "total": total}), file=stdout, flush=True)
-            told = time.monotonic()
+            last_message = time.monotonic()
 
     timings = measure(task, tell)
     print(json.dumps(to_json(timings)), file=stdout, flush=True)
 
 
 if __name__ == "__main__":
-    # Whatever libraries print must not come between the messages.
+    # Keeps the output of libraries from mixing with the messages.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     with open(0, encoding="utf-8") as orders:

@@ -1,4 +1,4 @@
-"""The temperatures of a model's exits, with what they were fitted on and what they improved."""
+"""The temperatures of a model's exits, the data they were fitted on, and their effect."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ from offramp.exit_names import in_column, layer_name
 from offramp.folder import CALIBRATION
 
 FEW_ROWS = 200
-"""With fewer, a temperature depends much on which rows they were."""
+"""With fewer rows, a temperature depends strongly on which rows they are."""
 
 LEAST_ROWS = 30
-"""Rows of different texts that temperatures take at least. In nine of ten simulated samples of so many, the temperature
-is within a factor of 2 of the best for all rows; of 12, within a factor of 13 (two labels)."""
+"""The least number of different texts to fit temperatures on. In nine of ten simulated samples of this size, the
+temperature is within a factor of 2 of the best for all rows; in samples of 12, within a factor of 13 (two labels)."""
+
+_LIMITS = (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)
 
 Against = Literal["labels", "model"]
 
@@ -26,8 +28,8 @@ Against = Literal["labels", "model"]
 class Calibration:
     """One temperature per exit, the rows they were fitted on and each exit's quality there.
 
-    ``fitted_on`` is the fingerprint of the data; ``exits`` is empty if nothing was measured. What counts as right there
-    is the ``labels``, or, where there were none, what the ``model`` says at its last exit.
+    ``fitted_on`` is the fingerprint of the data; ``exits`` is empty if nothing was measured. An exit is right if it
+    agrees with the ``labels`` or, without labels, with the ``model``'s last exit.
     """
 
     temperatures: tuple[float, ...]
@@ -46,7 +48,7 @@ class Calibration:
 
     @classmethod
     def neutral(cls, layers: Sequence[int]) -> Self:
-        """Stands for a model that was not calibrated: temperature 1 for each exit, nothing measured."""
+        """The calibration of a model that was not calibrated: temperature 1 for each exit, nothing measured."""
         return cls(temperatures=(1.0,) * len(layers), fitted_on="", rows=0, exits=())
 
     @classmethod
@@ -59,17 +61,17 @@ class Calibration:
         return CALIBRATION.read(folder, Calibration)
 
     def save(self, folder: Path) -> None:
-        """Writes the calibration into a model folder, replacing the one there at once or not at all."""
+        """Writes the calibration into a model folder, atomically."""
         CALIBRATION.write(folder, self)
 
-    def judges(self, one: ExitCalibration) -> bool:
-        """Whether an exit's figures say anything; not those of the last exit against itself."""
-        return self.against == "labels" or one is not self.exits[-1]
+    def judges(self, exit_: ExitCalibration) -> bool:
+        """Whether an exit's figures are meaningful; those of the last exit compared with itself are not."""
+        return self.against == "labels" or exit_ is not self.exits[-1]
 
     @property
     def doubt(self) -> str | None:
-        """Why the temperatures may be far off, in one sentence with what to do; None where nothing speaks for it."""
-        ended = [one.name for one in self.exits if one.temperature in (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)]
+        """Why the temperatures may be far off, and what to do, in one sentence; None if nothing suggests so."""
+        ended = [exit_.name for exit_ in self.exits if exit_.temperature in _LIMITS]
         reasons = [f"they were fitted to {self.rows} rows"] if self.exits and self.rows < FEW_ROWS else []
         if ended:
             after, exits = in_column(ended)
@@ -102,12 +104,12 @@ def fit_calibration(
         problem: one label or a set of labels.
         layers: number of layers run before each exit, (exits,).
         fingerprint: identifies the rows.
-        otherwise: temperatures of exits for which these rows have no best one, (exits,); by default the limit at which
-            the search for it ended, see :func:`fit_temperature`.
-        names: what the exits are called, (exits,); by default by their layers.
+        otherwise: temperatures for exits that have no best one on these rows, (exits,); by default the limit at which
+            the search ended, see :func:`fit_temperature`.
+        names: names of the exits, (exits,); by default by their layers.
 
     Raises:
-        DataError: there are no rows, shapes do not match, a logit is not finite or a target is no label.
+        DataError: there are no rows, shapes do not match, a logit is not finite or a target is not a label.
 
     Source: Schwartz et al., ACL 2020, §3.
     """
@@ -145,9 +147,9 @@ def fit_agreement(
 
 
 def _within(temperatures: Sequence[float], otherwise: Sequence[float] | None) -> tuple[float, ...]:
-    """The temperatures, and others in place of those that are limits."""
-    chosen = zip(temperatures, temperatures if otherwise is None else otherwise, strict=True)
-    return tuple(other if one in (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE) else one for one, other in chosen)
+    """Replaces temperatures that are limits by others."""
+    pairs = zip(temperatures, temperatures if otherwise is None else otherwise, strict=True)
+    return tuple(fallback if fitted in _LIMITS else fitted for fitted, fallback in pairs)
 
 
 def _check_shape(exit_logits: Floats, layers: Sequence[int]) -> None:

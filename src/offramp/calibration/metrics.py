@@ -1,4 +1,4 @@
-"""How well an exit's confidence tells whether the exit is right."""
+"""How well an exit's confidence predicts whether the exit is right."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from offramp.errors import DataError, OptionError
 def expected_calibration_error(
     confidence: Floats, right: NDArray[np.bool_], bins: int = 15, equal_mass: bool = False
 ) -> float:
-    """Gives the gap between confidence and accuracy, averaged over bins of similar confidence, weighted by rows.
+    """The gap between confidence and accuracy, averaged over bins of similar confidence, weighted by rows.
 
     Bins of equal width contain their upper edge, the first also 0. Bins of equal mass cut the ranking into parts of
     equal size; equal confidences share their middle rank, hence their bin, so the order of rows never matters.
@@ -44,9 +44,9 @@ def expected_calibration_error(
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The rows whose confidence is above ``low`` (in the first bin: or 0) and at most ``high``.
+    """The rows whose confidence is above ``low`` and at most ``high``; the first bin includes 0.
 
-    ``confidence`` is their mean confidence and ``accuracy`` the share that is right; both ``None`` without rows.
+    ``confidence`` is their mean confidence and ``accuracy`` the share that is right; both are ``None`` without rows.
     """
 
     low: float
@@ -57,7 +57,7 @@ class ReliabilityBin:
 
 
 def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int = 10) -> tuple[ReliabilityBin, ...]:
-    """Sets confidence against accuracy in bins of equal width; calibrated rows have the same of both in each.
+    """Compares confidence with accuracy in bins of equal width; for calibrated rows, both are equal in each bin.
 
     Args:
         confidence: (rows,), in [0, 1].
@@ -65,7 +65,7 @@ def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int = 10) ->
         bins: number of bins, at least 1.
 
     Returns:
-        One for each bin, rising.
+        One for each bin, in rising order.
 
     Raises:
         DataError, OptionError: see :func:`expected_calibration_error`.
@@ -89,7 +89,7 @@ def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int = 10) ->
 
 
 def auroc(confidence: Floats, right: NDArray[np.bool_]) -> float | None:
-    """Gives the probability that a right row is more confident than a wrong one, ties counting half.
+    """The probability that a right row is more confident than a wrong one; ties count half.
 
     Args:
         confidence: (rows,).
@@ -112,8 +112,8 @@ def auroc(confidence: Floats, right: NDArray[np.bool_]) -> float | None:
 class ExitCalibration:
     """One exit's quality on labeled rows, before (temperature 1) and after calibration.
 
-    ``exit`` counts from 0, ``name`` is what it is called and ``layers`` the number of layers run before it; losses are
-    in nats; ``auroc`` is that of the calibrated confidence and ``None`` if all rows are right or all wrong.
+    ``exit`` is the index from 0, ``name`` the exit's name and ``layers`` the number of layers run before it. Losses are
+    in nats; ``auroc`` is that of the calibrated confidence, ``None`` if all rows are right or all wrong.
     """
 
     exit: int
@@ -157,7 +157,7 @@ def measure_exit(
         temperature: positive.
         problem: one label or a set of labels.
         exit: the exit's index, from 0.
-        name: what it is called.
+        name: the exit's name.
         layers: number of layers run before the exit.
 
     Raises:
@@ -192,7 +192,7 @@ def _check(confidence: Floats, right: NDArray[np.bool_], bins: int) -> None:
     if confidence.ndim != 1 or confidence.shape != right.shape or not confidence.size:
         raise DataError(f"need one confidence and one verdict a row, got shapes {confidence.shape} and {right.shape}")
     if not np.all((confidence >= 0) & (confidence <= 1)):
-        raise DataError("a confidence is NaN or outside [0, 1]; hand in probabilities, not logits")
+        raise DataError("a confidence is NaN or outside [0, 1]; pass probabilities, not logits")
 
 
 def _bin(confidence: Floats, bins: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""What a classifier predicts: one label, or a set of labels. Everything that differs between the two lives here."""
+"""What a classifier predicts: one label, or a set of labels. All differences between the two are handled here."""
 
 from enum import StrEnum
 from typing import Any
@@ -13,15 +13,15 @@ Floats = NDArray[np.floating[Any]]
 Labels = NDArray[Any]
 """Targets or predictions: integer label indices (..., ) or 0/1 label sets (..., labels)."""
 
-# The least probability that a logarithm is taken of; a softmax can underflow to 0.
+# Logarithms are taken of at least this, since a softmax can underflow to 0.
 _TINY = np.finfo(np.float64).tiny
 
 
 class Problem(StrEnum):
     """The kind of classification; the values are those of ``problem_type`` in a Hugging Face configuration.
 
-    Arrays may have any leading dimensions ``...``, for instance (exits, rows). All arithmetic is done in float64,
-    whatever comes in, so that cached and live logits give the same decisions.
+    Arrays may have any leading dimensions ``...``, such as (exits, rows). All arithmetic is done in float64, whatever
+    the input, so that cached and live logits give the same decisions.
     """
 
     SINGLE_LABEL = "single_label_classification"
@@ -43,10 +43,10 @@ class Problem(StrEnum):
         return np.asarray(scipy.special.softmax(scaled, axis=-1), dtype=np.float64)
 
     def confidence(self, probabilities: Floats) -> NDArray[np.float64]:
-        """Gives the probability of the predicted outcome; a NaN among a row's probabilities makes it NaN.
+        """The probability of the predicted outcome; NaN if one of a row's probabilities is NaN.
 
-        For a set of labels this is the probability of the most probable set if labels are independent given the
-        text: the product over labels of max(p, 1 - p). It falls as labels are added, as exact matches do.
+        For a set of labels this is the probability of the most probable set, if labels are independent given the text:
+        the product over labels of max(p, 1 - p). The more labels, the lower it is, as with exact matches.
 
         Args:
             probabilities: (..., labels).
@@ -60,7 +60,7 @@ class Problem(StrEnum):
         return np.asarray(values.max(axis=-1))
 
     def certainty(self, probabilities: Floats) -> NDArray[np.float64]:
-        """Gives 1 - entropy / greatest possible entropy; a NaN among a row's probabilities makes it NaN.
+        """1 - entropy / greatest possible entropy; NaN if one of a row's probabilities is NaN.
 
         The entropy of a set of labels is the sum over its labels, each of them a yes/no question.
 
@@ -80,7 +80,7 @@ class Problem(StrEnum):
         return np.asarray(np.clip(1.0 - entropy / greatest, 0.0, 1.0))
 
     def lead(self, probabilities: Floats) -> NDArray[np.float64]:
-        """Gives by how much the predicted outcome's probability exceeds the second's; NaN if one of a row's is NaN.
+        """The predicted outcome's probability minus the second's; NaN if one of a row's probabilities is NaN.
 
         For a set of labels the second outcome differs in the one label that is least sure.
 
@@ -106,7 +106,7 @@ class Problem(StrEnum):
             probabilities: (..., labels).
 
         Returns:
-            (..., labels); :meth:`probabilities` undoes it, but for rounding. NaN stays NaN.
+            (..., labels); :meth:`probabilities` undoes it, except for rounding. NaN stays NaN.
         """
         values = np.asarray(probabilities, dtype=np.float64)
         log = np.log(np.maximum(values, _TINY))
@@ -115,7 +115,7 @@ class Problem(StrEnum):
         return np.asarray(log)
 
     def predicted(self, probabilities: Floats) -> Labels:
-        """Gives the predicted outcome.
+        """The predicted outcome.
 
         Args:
             probabilities: (..., labels).
@@ -129,7 +129,7 @@ class Problem(StrEnum):
         return np.asarray(probabilities.argmax(axis=-1))
 
     def right(self, probabilities: Floats, targets: Labels) -> NDArray[np.bool_]:
-        """Tells which predictions equal the target; a set of labels has to match as a whole.
+        """Whether each prediction equals the target; a set of labels has to match as a whole.
 
         Args:
             probabilities: (..., labels).
@@ -140,12 +140,12 @@ class Problem(StrEnum):
         """
         return self._same(self.predicted(probabilities), targets)
 
-    def agree(self, probabilities: Floats, others: Floats) -> NDArray[np.bool_]:
-        """Tells where two sets of probabilities, each (..., labels), give the same prediction: bool (...)."""
-        return self._same(self.predicted(probabilities), self.predicted(others))
+    def agree(self, probabilities: Floats, reference: Floats) -> NDArray[np.bool_]:
+        """Whether two sets of probabilities, each (..., labels), give the same prediction: bool (...)."""
+        return self._same(self.predicted(probabilities), self.predicted(reference))
 
     def negative_log_likelihood(self, logits: Floats, targets: Labels, temperature: float = 1.0) -> float:
-        """Gives the mean over rows of -log p(target), in nats; for a set of labels, summed over its labels.
+        """The mean over rows of -log p(target), in nats; for a set of labels, summed over its labels.
 
         It is computed from logits, so that a confidently wrong row costs much but never infinity.
 
@@ -158,7 +158,7 @@ class Problem(StrEnum):
         return float(losses.sum() / len(logits))
 
     def brier(self, probabilities: Floats, targets: Labels) -> float:
-        """Gives the mean over rows of the squared error summed over labels (Brier, 1950); in [0, labels].
+        """The mean over rows of the squared error summed over labels (Brier, 1950); in [0, labels].
 
         Args:
             probabilities: (rows, labels).
@@ -168,10 +168,10 @@ class Problem(StrEnum):
         return float(np.square(probabilities - truth).sum(axis=-1).mean())
 
     def margins(self, logits: Floats, targets: Labels) -> NDArray[np.float64]:
-        """Gives by how much each possible answer's logit exceeds the true one's.
+        """The logit of each possible answer minus that of the true one.
 
-        A label set is one yes/no question per label, whose two answers have the logits x and 0. In both kinds the
-        negative log-likelihood is then the log-sum-exp of ``margins / temperature`` over answers.
+        A label set is one yes/no question per label, whose two answers have the logits x and 0. For both kinds of
+        problem, the negative log-likelihood is then the log-sum-exp of ``margins / temperature`` over answers.
 
         Args:
             logits: (rows, labels).
@@ -194,10 +194,10 @@ class Problem(StrEnum):
             targets: int (rows,) in [0, labels), or 0/1 (rows, labels).
 
         Raises:
-            DataError: there are no rows, shapes do not match, a logit is not finite or a target is no label.
+            DataError: there are no rows, shapes do not match, a logit is not finite or a target is not a label.
         """
         if logits.ndim != 2 or logits.size == 0:
-            raise DataError(f"need logits for at least one labeled row, got shape {logits.shape}; hand in more data")
+            raise DataError(f"need logits for at least one labeled row, got shape {logits.shape}; give more data")
         expected = logits.shape if self is Problem.MULTI_LABEL else logits.shape[:1]
         if targets.shape != expected:
             raise DataError(
@@ -212,6 +212,6 @@ class Problem(StrEnum):
         if self is Problem.SINGLE_LABEL and not indices:
             raise DataError(f"every target has to be an integer label index from 0 to {labels - 1}, got others")
 
-    def _same(self, predictions: Labels, others: Labels) -> NDArray[np.bool_]:
-        equal = np.asarray(predictions == others)
+    def _same(self, predictions: Labels, reference: Labels) -> NDArray[np.bool_]:
+        equal = np.asarray(predictions == reference)
         return np.asarray(equal.all(axis=-1)) if self is Problem.MULTI_LABEL else equal

@@ -14,11 +14,11 @@ def fit_temperature(logits: Floats, targets: Labels, problem: Problem) -> float:
     """Finds the temperature that minimizes the negative log-likelihood.
 
     The loss is convex in the inverse temperature, so its minimum is the root of a rising slope and is found exactly.
-    Where there is no minimum to find, the answer is a limit:
+    If there is no minimum, the answer is a limit:
 
-    - every row right: the loss falls for ever with the temperature; :data:`LOWEST_TEMPERATURE`;
-    - logits no better than chance: the loss rises with the inverse temperature; :data:`HIGHEST_TEMPERATURE`;
-    - logits that prefer no label: the temperature changes nothing; 1.
+    - every row is right: the loss keeps falling with the temperature; :data:`LOWEST_TEMPERATURE`;
+    - logits are no better than chance: the loss rises with the inverse temperature; :data:`HIGHEST_TEMPERATURE`;
+    - logits prefer no label: the temperature changes nothing; 1.
 
     The limits contain 1, so the loss is never higher than without calibration.
 

@@ -1,4 +1,4 @@
-"""A finished model against labeled data: the ``evaluate`` and ``calibrate`` verbs."""
+"""Measuring a finished model on labeled data: the ``evaluate`` and ``calibrate`` verbs."""
 
 from offramp.evaluation.bound import Request, measure_stages
 from offramp.evaluation.breakdown import ExitCount, Group, add_up
@@ -7,7 +7,7 @@ from offramp.evaluation.disagreements import Answer, Disagreement
 from offramp.evaluation.evaluation import THRESHOLDS, evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
 from offramp.evaluation.intervals import exact_interval, least_rows
-from offramp.evaluation.promises import Standing, risk_here, standings
+from offramp.evaluation.promises import Standing, observed_risk, standings
 from offramp.evaluation.recalibration import Recalibration, calibrate, check_enough
 from offramp.evaluation.recommendation import (
     LEAST_ROWS,
@@ -20,10 +20,10 @@ from offramp.evaluation.recommendation import (
 from offramp.evaluation.result import (
     EvaluatedData,
     EvaluatedModel,
+    EvaluatedPoint,
     Evaluation,
     ExitReliability,
     Focus,
-    OperatingPointHere,
     Point,
     Way,
 )
@@ -40,13 +40,13 @@ __all__ = [
     "Disagreement",
     "EvaluatedData",
     "EvaluatedModel",
+    "EvaluatedPoint",
     "Evaluation",
     "ExitAgainstLast",
     "ExitCount",
     "ExitReliability",
     "Focus",
     "Group",
-    "OperatingPointHere",
     "Overthinking",
     "Point",
     "Ratio",
@@ -67,9 +67,9 @@ __all__ = [
     "learned_nothing",
     "least_rows",
     "measure_stages",
+    "observed_risk",
     "ratio",
     "recommend",
     "representative_rows",
-    "risk_here",
     "standings",
 ]

@@ -1,4 +1,4 @@
-"""What each stage costs, in time: how fast early exit could be at best."""
+"""The time that each stage costs, and so how fast early exit could be at best."""
 
 import time
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Texts, perhaps with second texts, that are handed in together."""
+    """Texts, perhaps in pairs, that are classified together."""
 
     texts: list[str]
     text_pairs: list[str] | None
 
     def subset(self, rows: NDArray[np.int64]) -> "Request":
-        """The texts at some places, in that order."""
+        """The texts at the given rows, in that order."""
         places = rows.tolist()
         pairs = None if self.text_pairs is None else [self.text_pairs[place] for place in places]
         return Request([self.texts[place] for place in places], pairs)
 
 
 def measure_stages(classifier: "Classifier", requests: Sequence[Request], repeats: int) -> StageCosts:
-    """Measures each stage on its own, in turn with full depth in one go; medians over the repeats."""
+    """Measures each stage on its own, alternating with full depth in one go; medians over the repeats."""
     rounds: list[NDArray[np.float64]] = []
 
     def full() -> None:

@@ -14,7 +14,7 @@ NO_LABEL = "(no label)"
 
 @dataclass(frozen=True, slots=True)
 class ExitCount:
-    """Rows that took an exit: how many were right there and how many wrong; ``layers`` are those run before it."""
+    """The rows that took an exit: how many were answered right and wrong. ``layers`` were run before it."""
 
     name: str
     layers: int
@@ -24,7 +24,7 @@ class ExitCount:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that have something in common, in counts, so that groups add up.
+    """Counts of rows that have something in common; counts of groups can be added.
 
     Attributes:
         exits: rows that took each exit, (exits,).
@@ -52,18 +52,18 @@ class Group:
         return (self.right - self.won + self.lost) / self.rows
 
     def mean_layers(self, layers: Sequence[int]) -> float:
-        """Mean over rows of the layers run; ``layers`` are those before each exit."""
+        """Mean over rows of the layers run, given the layers before each exit."""
         return float(np.average(layers, weights=self.exits))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What became of each row at some setting; all arrays are (rows,).
+    """The outcome of each row at some setting; all arrays are (rows,).
 
     Attributes:
         exits: index of the exit taken.
         right: whether early exit answers right.
-        full_right: whether full depth does.
+        full_right: whether full depth answers right.
         agree: whether both give the same answer.
     """
 
@@ -84,7 +84,7 @@ class Outcome:
 
 
 def exit_counts(outcome: Outcome, names: Sequence[str], layers: Sequence[int]) -> tuple[ExitCount, ...]:
-    """Counts right and wrong rows at each exit; ``layers`` are those run before each exit."""
+    """Counts right and wrong rows at each exit, given its name and the layers run before it."""
     right, wrong = (np.bincount(outcome.exits[mask], minlength=len(layers)) for mask in (outcome.right, ~outcome.right))
     return tuple(ExitCount(*counts) for counts in zip(names, layers, right.tolist(), wrong.tolist(), strict=True))
 
@@ -97,11 +97,11 @@ def group_rows(outcome: Outcome, members: Mapping[str, NDArray[np.bool_]], n_exi
 def class_members(targets: NDArray[Any], labels: Sequence[str], problem: Problem) -> dict[str, NDArray[np.bool_]]:
     """Groups rows by their true label.
 
-    Rows of a multi-label problem are in the group of each of their labels, and those without any in one of their own.
+    In a multi-label problem, a row belongs to the group of each of its labels; rows without labels have their own.
 
     Args:
         targets: int (rows,) or 0/1 (rows, labels).
-        labels: their names.
+        labels: names of the labels.
         problem: one label or a set of labels.
 
     Returns:
@@ -114,7 +114,7 @@ def class_members(targets: NDArray[Any], labels: Sequence[str], problem: Problem
 
 
 def length_members(tokens: NDArray[np.int64], parts: int = 4) -> dict[str, NDArray[np.bool_]]:
-    """Groups rows by length into parts that hold about as many rows each; rows as long as each other stay together.
+    """Groups rows by length into parts of about equal size; rows of equal length stay together.
 
     Args:
         tokens: of each row, (rows,).
@@ -135,16 +135,16 @@ def length_members(tokens: NDArray[np.int64], parts: int = 4) -> dict[str, NDArr
 
 
 def add_up(groups: Iterable[Group], name: str) -> Group:
-    """Makes one group of several; a row that is in more than one of them counts in each."""
-    several = list(groups)
+    """Adds groups up to one; a row that is in several of them counts several times."""
+    parts = list(groups)
     return Group(
         name=name,
-        rows=sum(one.rows for one in several),
-        exits=tuple(sum(counts) for counts in zip(*(one.exits for one in several), strict=True)),
-        right=sum(one.right for one in several),
-        won=sum(one.won for one in several),
-        lost=sum(one.lost for one in several),
-        agree=sum(one.agree for one in several),
+        rows=sum(group.rows for group in parts),
+        exits=tuple(sum(counts) for counts in zip(*(group.exits for group in parts), strict=True)),
+        right=sum(group.right for group in parts),
+        won=sum(group.won for group in parts),
+        lost=sum(group.lost for group in parts),
+        agree=sum(group.agree for group in parts),
     )
 
 

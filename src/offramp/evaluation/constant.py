@@ -1,4 +1,4 @@
-"""Whether a model is any better than one and the same answer to everything."""
+"""Whether a model is any better than giving every text the same answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class ConstantAnswer:
     """The most frequent label, or set of labels, given as the answer to every text.
 
     Attributes:
-        labels: their names; none where most texts have no label.
+        labels: their names; empty if most texts have no label.
         accuracy: share of texts that this gets right.
     """
 
@@ -23,23 +23,23 @@ class ConstantAnswer:
 
 
 def constant_answer(answers: ExitAnswers, labels: Sequence[str]) -> ConstantAnswer:
-    """Gives the constant answer that is right most often, the first in the order of ``labels`` on a tie.
+    """The constant answer that is right most often; on a tie, the first in the order of ``labels``.
 
     Raises:
         DataError: the rows have no labels.
     """
-    found, counts = np.unique(answers.truth, axis=0, return_counts=True)
-    best = found[counts.argmax()]
+    distinct, counts = np.unique(answers.truth, axis=0, return_counts=True)
+    best = distinct[counts.argmax()]
     places = np.flatnonzero(best) if answers.problem is Problem.MULTI_LABEL else [best]
     return ConstantAnswer(tuple(labels[int(place)] for place in places), float(counts.max() / len(answers)))
 
 
 def learned_nothing(accuracies: Sequence[float], constant: ConstantAnswer) -> str | None:
-    """Says that no exit is right more often than a constant answer, and what to do; None where one is.
+    """Says that no exit is right more often than a constant answer, and what to do; None if one is.
 
     Args:
         accuracies: of the exits, as shares, (exits,).
-        constant: the best one on the same texts.
+        constant: the best constant answer on the same texts.
     """
     if max(accuracies) > constant.accuracy:
         return None
@@ -57,7 +57,7 @@ def learned_nothing(accuracies: Sequence[float], constant: ConstantAnswer) -> st
 
 
 def answers_alike(answers: ExitAnswers) -> str | None:
-    """Says that a model gives every text the same answer at full depth, and what to do; None where it does not."""
+    """Says that a model gives every text the same answer at full depth, and what to do; None if it does not."""
     predicted = answers.problem.predicted(answers.full)
     if len(answers) < 2 or not (predicted == predicted[0]).all():
         return None

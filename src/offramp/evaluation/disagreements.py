@@ -26,8 +26,8 @@ class Disagreement:
     """A row that early exit answers differently than full depth.
 
     Attributes:
-        row: its place in the data, from 1.
-        exit_name: of the exit it took early.
+        row: number of the row in the data, from 1.
+        exit_name: the exit it took early.
         layers: run before it left.
         early, full: the two answers.
         truth: the row's labels.
@@ -51,10 +51,10 @@ class BothAnswers:
     Attributes:
         early, full: calibrated probabilities, (rows, labels).
         exits: index of the exit that each row took early, (rows,).
-        exit_names: what each exit is called, (exits,).
+        exit_names: names of the exits, (exits,).
         layers: run before each exit, (exits,).
         targets: int (rows,) or 0/1 (rows, labels).
-        labels: their names.
+        labels: names of the labels.
     """
 
     early: NDArray[np.float64]
@@ -76,9 +76,9 @@ def worst_disagreements(
     """Picks the rows on which the two differ and full depth is surest of its own answer.
 
     Args:
-        answers: of both, on all rows.
-        texts, text_pairs: all rows' texts, if they are to be shown.
-        number: of rows, at most.
+        answers: both answers to all rows.
+        texts, text_pairs: the texts of all rows, if they may be shown.
+        number: the most rows to pick.
     """
     problem = answers.problem
     differ = np.flatnonzero(~problem.agree(answers.early, answers.full))
@@ -101,12 +101,12 @@ def worst_disagreements(
 
 def _answer(probabilities: NDArray[np.float64], answers: BothAnswers) -> Answer:
     predicted = answers.problem.predicted(probabilities)
-    held = predicted if predicted.ndim else np.arange(len(answers.labels)) == predicted
-    return Answer(_names(held, answers.labels), float(answers.problem.confidence(probabilities)))
+    chosen = predicted if predicted.ndim else np.arange(len(answers.labels)) == predicted
+    return Answer(_names(chosen, answers.labels), float(answers.problem.confidence(probabilities)))
 
 
-def _names(held: NDArray[np.bool_], labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(labels[index] for index in np.flatnonzero(held).tolist())
+def _names(chosen: NDArray[np.bool_], labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(labels[index] for index in np.flatnonzero(chosen).tolist())
 
 
 def _cut(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a model costs and is worth on labeled data, at every threshold: the ``evaluate`` verb."""
+"""Measures a model's accuracy and speed on labeled data at every threshold: the ``evaluate`` verb."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -28,8 +28,8 @@ from offramp.evaluation.result import (
     SCHEMA,
     EvaluatedData,
     EvaluatedModel,
+    EvaluatedPoint,
     Evaluation,
-    OperatingPointHere,
     Point,
 )
 from offramp.evaluation.sampling import representative_rows
@@ -61,27 +61,27 @@ def evaluate(
 
     Accuracies come from one full-depth pass over every row and a replay of each setting: the thresholds, and the
     operating points that the model folder has for this backend and precision. Times are wall-clock from texts in to
-    predictions out, on a sample of rows that cost what all rows cost on average, against the same network at full depth
-    in one go; all run in turn, five times. Timed are the operating points, the setting in ``focus``, the default, the
+    predictions out, compared with the same network at full depth in one go, on a sample whose mean cost is that of all
+    rows; all run in turn, five times. Timed are the operating points, the setting in ``focus``, the default, the
     fastest thresholds and cut networks at each of :data:`offramp.evaluation.LOSSES`, and thresholds that differ from
-    these; the speed of the others is computed from the times of the stages, which they are marked with.
+    these. The speeds of the other settings are computed from the times of the stages, and marked as computed.
 
     Args:
         model: a model folder, or a classifier in memory.
         data: labeled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
-        columns: names of their columns.
-        thresholds: of confidence, to measure.
+        columns: names of the columns.
+        thresholds: thresholds of confidence to measure.
         focus: the setting to look at in detail, a threshold or the name of an operating point; by default the one that
             :func:`offramp.evaluation.recommend` chooses.
         show_texts: put the texts of the worst disagreements into the result.
         seconds: about how long the timed runs may take; it decides the size of the sample.
         seed: of the sample.
-        runtime: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes threads alone.
-        on_progress: called with what is being done, how many of how many parts.
+        runtime: how to run a model folder; see :func:`offramp.load`. A classifier in memory only uses its threads.
+        on_progress: called with the current step, the parts done and their number.
 
     Raises:
         DataError: the data cannot be read, has labels the model does not know, or lacks pairs the model needs.
-        ModelFolderError: the folder is not an offramp model, or damaged; or the operating point is out of date.
+        ModelFolderError: the folder is damaged or not an offramp model, or the operating point is out of date.
         OptionError: an option is out of range, or there is no such operating point.
 
     Example:
@@ -100,21 +100,20 @@ def evaluate(
     settings = _settings(classifier, thresholds, focus)
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
-        measured = _measure(
-            classifier, rows, settings, _wanted(classifier, settings, focus), seconds, seed, on_progress
-        )
+        always_timed = _always_timed(classifier, settings, focus)
+        measured = _measure(classifier, rows, settings, always_timed, seconds, seed, on_progress)
     answers, speeds = measured.answers, measured.speeds
     points = [
-        early_exit(answers, setting.rule, taken, speed, setting.name)
-        for setting, taken, speed in zip(settings, measured.replays, speeds.rules, strict=True)
+        early_exit(answers, setting.rule, replayed, speed, setting.name)
+        for setting, replayed, speed in zip(settings, measured.replays, speeds.rules, strict=True)
     ]
     *truncated, full = (ending_after(answers, index, speed) for index, speed in enumerate(speeds.ending))
     plain = tuple(point for point in points if point.name is None)
-    named = _here(points, settings, classifier.points.default)
+    named = _named(points, settings, classifier.points.default)
     data_here = _describe_data(classifier, rows, measured, named)
     best = recommend(full, plain, named, truncated, len(rows), data_here.constant).point
     point = best if focus is None else _asked(points, focus)
-    taken = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(answers, point.exits.index(1))
+    replayed = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(answers, point.exits.index(1))
     return Evaluation(
         schema=SCHEMA,
         date=datetime.now(UTC).date().isoformat(),
@@ -128,13 +127,13 @@ def evaluate(
         overthinking=overthinking(answers.right(answers.probabilities), answers.names, answers.layers),
         calibration=calibration_of(answers),
         reliability=reliability_of(answers),
-        focus=focus_on(answers, classifier.labels, point, taken, rows if show_texts else None),
+        focus=focus_on(answers, classifier.labels, point, replayed, rows if show_texts else None),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Measured:
-    """All rows run to the end, every rule replayed on them, and the times of a sample."""
+    """The answers to all rows, a replay of every rule, and the times of a sample."""
 
     answers: ExitAnswers
     replays: list[Replay]
@@ -164,21 +163,21 @@ def _measure(
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """A rule to measure, and the operating point that it comes from, if any."""
+    """A rule to measure, and its operating point, if it comes from one."""
 
     rule: Threshold
     point: OperatingPoint | None = None
 
     @property
     def name(self) -> str | None:
-        """Of the operating point."""
+        """The operating point's name."""
         return None if self.point is None else self.point.name
 
 
 def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: float | str | None) -> list[_Setting]:
-    """Thresholds, that in focus among them, and the folder's operating points as far as they are up to date."""
+    """The thresholds, including the one in focus, and the model's operating points that are up to date."""
     if isinstance(focus, str):
-        classifier.operating_point(focus)  # which tells if there is none
+        classifier.operating_point(focus)  # raises if there is none
     elif focus is not None and focus not in thresholds:
         thresholds = sorted([*thresholds, focus])
     points = classifier.points.of(classifier.stages.engine).values()
@@ -188,8 +187,8 @@ def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: floa
     ]
 
 
-def _wanted(classifier: "Classifier", settings: Sequence[_Setting], focus: float | str | None) -> list[int]:
-    """Places of the settings that are timed in any case: operating points, that in focus, and the default."""
+def _always_timed(classifier: "Classifier", settings: Sequence[_Setting], focus: float | str | None) -> list[int]:
+    """Indices of the settings that are always timed: operating points, the one in focus, and the default."""
     default = DEFAULT_THRESHOLD if classifier.points.default is None else None
     return [
         place
@@ -198,32 +197,32 @@ def _wanted(classifier: "Classifier", settings: Sequence[_Setting], focus: float
     ]
 
 
-def _here(points: Sequence[Point], settings: Sequence[_Setting], default: str | None) -> tuple[OperatingPointHere, ...]:
-    """The points that are operating points, beside what was promised."""
+def _named(points: Sequence[Point], settings: Sequence[_Setting], default: str | None) -> tuple[EvaluatedPoint, ...]:
+    """The operating points among the points, with their promises."""
     return tuple(
-        OperatingPointHere(point, setting.point.promise, setting.point.seen, point.name == default)
+        EvaluatedPoint(point, setting.point.promise, setting.point.seen, point.name == default)
         for point, setting in zip(points, settings, strict=True)
         if setting.point is not None
     )
 
 
 def _asked(points: Sequence[Point], focus: float | str) -> Point:
-    """The setting that was asked for: a threshold, or the name of an operating point."""
+    """The point of the setting in focus: a threshold, or the name of an operating point."""
     if isinstance(focus, str):
         return next(point for point in points if point.name == focus)
     return next(point for point in points if point.name is None and point.threshold == focus)
 
 
-def _used_before(classifier: "Classifier", rows: LabeledTexts, named: Sequence[OperatingPointHere]) -> dict[str, float]:
-    """What the rows were used for of all that is evaluated: not for other engines, nor for points that are gone."""
+def _used_before(classifier: "Classifier", rows: LabeledTexts, named: Sequence[EvaluatedPoint]) -> dict[str, float]:
+    """What the rows were used for, except for other engines and points that are gone."""
     if classifier.folder is None:
         return {}
-    names = [str(one.point.name) for one in named]
+    names = [str(entry.point.name) for entry in named]
     return uses_for(uses_of(classifier.folder, rows), classifier.stages.engine, names)
 
 
 def _describe_data(
-    classifier: "Classifier", rows: LabeledTexts, measured: _Measured, named: Sequence[OperatingPointHere]
+    classifier: "Classifier", rows: LabeledTexts, measured: _Measured, named: Sequence[EvaluatedPoint]
 ) -> EvaluatedData:
     return EvaluatedData(
         source=rows.source,

@@ -1,4 +1,4 @@
-"""What each exit would answer if every row took it, against the last: overthinking."""
+"""Each exit's answers to all rows, compared with the last exit's: overthinking."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class ExitAgainstLast:
-    """One exit's answers on all rows beside those of the last exit, as shares of rows that add up to 1.
+    """One exit's answers to all rows compared with the last exit's, as shares of rows that add up to 1.
 
     Attributes:
         exit: index, from 0.
-        name: what it is called.
+        name: of the exit.
         layers: run before it.
-        both_right: right here and at the last exit.
-        only_here: right here, wrong at the last: the network thinks too long.
-        only_last: wrong here, right at the last: what the stages in between are for.
+        both_right: right at this exit and at the last.
+        only_here: right at this exit, wrong at the last: overthinking.
+        only_last: wrong at this exit, right at the last: the gain of the stages in between.
         both_wrong: wrong at both.
     """
 
@@ -31,18 +31,18 @@ class ExitAgainstLast:
 
     @property
     def accuracy(self) -> float:
-        """Share of rows that are right here."""
+        """Share of rows that are right at this exit."""
         return self.both_right + self.only_here
 
 
 @dataclass(frozen=True, slots=True)
 class Overthinking:
-    """All exits against the last.
+    """All exits compared with the last.
 
     Attributes:
-        exits: one entry each.
+        exits: one entry for each exit.
         overthought: share of rows that some earlier exit answers right and the last one wrong.
-        ceiling: share of rows that any exit answers right: what a rule could reach that always knew where to leave.
+        ceiling: share of rows that any exit answers right: the accuracy of a perfect exit rule.
 
     Source: Kaya, Hong and Dumitras, "Shallow-Deep Networks", ICML 2019 (overthinking).
     """
@@ -66,12 +66,12 @@ def overthinking(right: NDArray[np.bool_], names: Sequence[str], layers: Sequenc
             exit=index,
             name=name,
             layers=depth,
-            both_right=_share(here & last),
-            only_here=_share(here & ~last),
-            only_last=_share(~here & last),
-            both_wrong=_share(~here & ~last),
+            both_right=_share(right_here & last),
+            only_here=_share(right_here & ~last),
+            only_last=_share(~right_here & last),
+            both_wrong=_share(~right_here & ~last),
         )
-        for index, (here, name, depth) in enumerate(zip(right, names, layers, strict=True))
+        for index, (right_here, name, depth) in enumerate(zip(right, names, layers, strict=True))
     )
     anywhere = np.asarray(right.any(axis=0))
     return Overthinking(exits, overthought=_share(anywhere & ~last), ceiling=_share(anywhere))

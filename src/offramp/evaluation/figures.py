@@ -1,4 +1,4 @@
-"""Every figure of an evaluation but time: arithmetic on what every exit answers to the rows."""
+"""Every figure of an evaluation except time, computed from the answers of every exit."""
 
 from collections.abc import Sequence
 
@@ -16,23 +16,23 @@ from offramp.policy import ExitAnswers, Interval, Replay, Threshold, exit_shares
 
 
 def outcome_of(answers: ExitAnswers, exits: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Outcome:
-    """What becomes of each row that takes an exit (rows,) with some probabilities (rows, labels)."""
+    """The outcome of each row, given the exit it takes (rows,) and its probabilities there (rows, labels)."""
     return Outcome(exits, answers.right(probabilities), answers.right(answers.full), answers.agree(probabilities))
 
 
 def leaving_at(answers: ExitAnswers, index: int) -> Replay:
-    """What happens where every row leaves at the same exit."""
+    """The replay in which every row leaves at the same exit."""
     return Replay(np.full(len(answers), index), np.asarray(answers.probabilities[index]))
 
 
-def early_exit(answers: ExitAnswers, rule: Threshold, taken: Replay, speed: Speed, name: str | None) -> Point:
-    """The figures of early exit by a rule, from its replay and its time; ``name`` is that of an operating point."""
+def early_exit(answers: ExitAnswers, rule: Threshold, replayed: Replay, speed: Speed, name: str | None) -> Point:
+    """The figures of early exit by a rule, given its replay and its speed; ``name`` is an operating point's."""
     way = Way.THRESHOLD if name is None else Way.OPERATING_POINT
-    return _point(answers, way, taken, speed, rule=rule_in_words(rule), threshold=rule.threshold, name=name)
+    return _point(answers, way, replayed, speed, rule=rule_in_words(rule), threshold=rule.threshold, name=name)
 
 
 def ending_after(answers: ExitAnswers, index: int, speed: Speed) -> Point:
-    """The figures of the network that ends after an exit; after the last one that is full depth."""
+    """The figures of the network that ends after an exit; full depth if that is the last."""
     way, end = Way.FULL if index == len(answers.names) - 1 else Way.CUT, answers.names[index]
     return _point(answers, way, leaving_at(answers, index), speed, rule=f"all after {end}", end=end)
 
@@ -40,7 +40,7 @@ def ending_after(answers: ExitAnswers, index: int, speed: Speed) -> Point:
 def _point(
     answers: ExitAnswers,
     way: Way,
-    taken: Replay,
+    replayed: Replay,
     speed: Speed,
     *,
     rule: str,
@@ -48,7 +48,7 @@ def _point(
     end: str | None = None,
     name: str | None = None,
 ) -> Point:
-    outcome = outcome_of(answers, taken.exits, taken.probabilities)
+    outcome = outcome_of(answers, replayed.exits, replayed.probabilities)
     difference = accuracy_difference(outcome.won, outcome.lost, len(answers))
     return Point(
         way=way,
@@ -57,18 +57,18 @@ def _point(
         threshold=threshold,
         end=end,
         accuracy=float(outcome.right.mean()),
-        macro_f1=answers.macro_f1(taken.probabilities),
+        macro_f1=answers.macro_f1(replayed.probabilities),
         agreement=float(outcome.agree.mean()),
-        # Full depth is compared with itself: nothing about that is uncertain.
+        # Full depth is compared with itself, so nothing is uncertain.
         accuracy_difference=Interval(0.0, 0.0, 0.0) if way is Way.FULL else difference,
-        mean_layers=layers_run(taken.exits, answers.layers, answers.tokens),
+        mean_layers=layers_run(replayed.exits, answers.layers, answers.tokens),
         bound_speedup=speed.bound,
         speedup=speed.ratio.median,
         speedup_spread=(speed.ratio.low, speed.ratio.high),
         computed=speed.computed,
         efficiency=speed.ratio.median / speed.bound,
         texts_per_second=speed.texts_per_second,
-        exits=tuple(exit_shares(taken.exits, len(answers.layers)).tolist()),
+        exits=tuple(exit_shares(replayed.exits, len(answers.layers)).tolist()),
     )
 
 
@@ -98,15 +98,15 @@ def reliability_of(answers: ExitAnswers) -> tuple[ExitReliability, ...]:
 
 
 def focus_on(
-    answers: ExitAnswers, labels: Sequence[str], point: Point, taken: Replay, rows: LabeledTexts | None
+    answers: ExitAnswers, labels: Sequence[str], point: Point, replayed: Replay, rows: LabeledTexts | None
 ) -> Focus:
-    """A setting in detail; ``rows`` hold the texts of disagreements, if those may be shown."""
-    outcome = outcome_of(answers, taken.exits, taken.probabilities)
+    """A setting in detail; ``rows`` are given only if the texts of disagreements may be shown."""
+    outcome = outcome_of(answers, replayed.exits, replayed.probabilities)
     n_exits = len(answers.layers)
     both = BothAnswers(
-        early=taken.probabilities,
+        early=replayed.probabilities,
         full=answers.full,
-        exits=taken.exits,
+        exits=replayed.exits,
         exit_names=answers.names,
         layers=answers.layers,
         targets=answers.truth,

@@ -1,4 +1,4 @@
-"""How sure a difference of accuracies is."""
+"""Confidence intervals of accuracies and their differences."""
 
 from math import ceil, log, sqrt
 
@@ -10,13 +10,13 @@ CONFIDENCE = 0.95
 
 
 def accuracy_difference(won: int, lost: int, rows: int) -> Interval:
-    """Gives the difference between two accuracies on the same rows, with its 95 % interval.
+    """The difference between two accuracies on the same rows, with its 95 % interval.
 
-    The exact intervals of both shares, of rows won and of rows lost, are put together in proportion to what each adds
-    to the spread. That holds where a bootstrap collapses: without a row won or lost, its interval has no width, while
-    1.8 % of all rows may well be lost where none of 200 is.
+    It combines the exact intervals of the shares of rows won and of rows lost, weighted by what each adds to the
+    spread. This works where a bootstrap collapses: if no row is won or lost, a bootstrap interval has no width, even
+    though 1.8 % of all rows may be lost when none of 200 is.
 
-    In simulation it covers the truth in at least 95 % of samples from 20 rows on, and in 92 % of those of 5 rows.
+    In simulations it covers the truth in at least 95 % of samples of 20 rows or more, and in 92 % of samples of 5.
 
     Args:
         won: rows that only the first answers right.
@@ -24,7 +24,7 @@ def accuracy_difference(won: int, lost: int, rows: int) -> Interval:
         rows: all rows, at least one.
 
     Returns:
-        Shares of rows, first less second, from -1 to 1.
+        Shares of rows, first minus second, from -1 to 1.
 
     Source: Zou and Donner, "Construction of confidence limits about effect measures", Statistics in Medicine 2008
     (limits of a difference of two correlated estimates from those of each).
@@ -32,12 +32,12 @@ def accuracy_difference(won: int, lost: int, rows: int) -> Interval:
     gain, loss = won / rows, lost / rows
     gain_low, gain_high = exact_interval(won, rows)
     loss_low, loss_high = exact_interval(lost, rows)
-    # A row that is won cannot be lost: shares of one sample of rows are correlated.
+    # A row that is won cannot be lost, so the two shares are correlated.
     both = (1 - gain) * (1 - loss)
     correlation = -min(1.0, sqrt(gain * loss / both)) if both else 0.0
 
-    def spread(one: float, other: float) -> float:
-        return sqrt(one**2 - 2 * correlation * one * other + other**2)
+    def spread(first: float, second: float) -> float:
+        return sqrt(first**2 - 2 * correlation * first * second + second**2)
 
     value = gain - loss
     low = value - spread(gain - gain_low, loss_high - loss)
@@ -46,7 +46,7 @@ def accuracy_difference(won: int, lost: int, rows: int) -> Interval:
 
 
 def exact_interval(count: int, rows: int) -> tuple[float, float]:
-    """Gives the exact 95 % interval of a share, of which a sample of rows shows a count.
+    """The exact 95 % interval of a share that ``count`` of a sample of rows show.
 
     Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 1934.
     """
@@ -57,5 +57,5 @@ def exact_interval(count: int, rows: int) -> tuple[float, float]:
 
 
 def least_rows(share: float) -> int:
-    """Gives the least number of rows on which no loss at all shows that at most this share of all rows is lost."""
+    """The least number of rows that, without a single loss, prove that at most this share of all rows is lost."""
     return ceil(log((1 - CONFIDENCE) / 2) / log(1 - share))

@@ -1,24 +1,24 @@
-"""Whether what operating points promise holds on the evaluated rows."""
+"""Whether the promises of operating points hold on the evaluated rows."""
 
 from collections.abc import Sequence
 from enum import StrEnum
 
 import scipy
 
-from offramp.evaluation.result import OperatingPointHere
+from offramp.evaluation.result import EvaluatedPoint
 from offramp.policy import Risk
 
-# A promise counts as broken where chance explains what is seen in less than this share of cases, over all points.
+# A promise counts as broken if chance would explain the result in less than this share of cases, over all points.
 SIGNIFICANT = 0.05
 
 
 class Standing(StrEnum):
-    """How a promise stands on some rows.
+    """Whether a promise holds on some rows.
 
     Members:
         KEPT: the risk is at most what was promised.
-        CHANCE: it is above, by no more than chance explains on so few rows.
-        BROKEN: it is above by more than that.
+        CHANCE: it is above that, by no more than chance explains on so few rows.
+        BROKEN: it is above that by more than chance explains.
     """
 
     KEPT = "kept"
@@ -26,32 +26,32 @@ class Standing(StrEnum):
     BROKEN = "broken"
 
 
-def risk_here(here: OperatingPointHere) -> float:
-    """An operating point's risk on the evaluated rows: what was promised, or else disagreement."""
-    drop = here.promise is not None and here.promise.risk is Risk.ACCURACY_DROP
-    return -here.point.accuracy_difference.value if drop else 1.0 - here.point.agreement
+def observed_risk(entry: EvaluatedPoint) -> float:
+    """An operating point's risk on the evaluated rows: the promised one, or disagreement without a promise."""
+    drop = entry.promise is not None and entry.promise.risk is Risk.ACCURACY_DROP
+    return -entry.point.accuracy_difference.value if drop else 1.0 - entry.point.agreement
 
 
-def standings(points: Sequence[OperatingPointHere], rows: int) -> list[Standing | None]:
-    """How each point's promise stands, None where it has none; they are judged together.
+def standings(points: Sequence[EvaluatedPoint], rows: int) -> list[Standing | None]:
+    """The standing of each point's promise, judged together; None for a point without a promise.
 
     Args:
         points: all operating points that were evaluated.
-        rows: that they were evaluated on.
+        rows: number of rows they were evaluated on.
     """
-    promised = sum(here.promise is not None for here in points)
-    return [_standing(here, rows, promised) for here in points]
+    promised = sum(entry.promise is not None for entry in points)
+    return [_standing(entry, rows, promised) for entry in points]
 
 
-def _standing(here: OperatingPointHere, rows: int, promised: int) -> Standing | None:
-    if here.promise is None:
+def _standing(entry: EvaluatedPoint, rows: int, promised: int) -> Standing | None:
+    if entry.promise is None:
         return None
-    target = here.promise.target
-    if risk_here(here) <= target + 1e-9:  # differences of shares are not exact in floating point
+    target = entry.promise.target
+    if observed_risk(entry) <= target + 1e-9:  # differences of shares are not exact in floating point
         return Standing.KEPT
-    if here.promise.risk is Risk.ACCURACY_DROP:
-        broken = -here.point.accuracy_difference.high > target
+    if entry.promise.risk is Risk.ACCURACY_DROP:
+        broken = -entry.point.accuracy_difference.high > target
     else:
-        differing = round(rows * (1.0 - here.point.agreement))
+        differing = round(rows * (1.0 - entry.point.agreement))
         broken = scipy.stats.binomtest(differing, rows, target, alternative="greater").pvalue * promised < SIGNIFICANT
     return Standing.BROKEN if broken else Standing.CHANCE

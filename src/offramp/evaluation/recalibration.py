@@ -33,9 +33,9 @@ class Recalibration:
     """What a new calibration changed.
 
     Attributes:
-        before: the temperatures before; 1 where there were none that could be read.
-        after: what was fitted and measured now.
-        void: the operating points that were tuned for temperatures of before and no longer hold.
+        before: the old calibration; neutral if there was none that could be read.
+        after: the new calibration.
+        void: the operating points that were tuned for the old temperatures and no longer hold.
     """
 
     before: Calibration
@@ -55,17 +55,17 @@ def calibrate(
     Use texts that the model was not trained on; with fewer than a few hundred rows the temperatures are uncertain.
 
     Args:
-        model: a model folder; its ``calibration.json`` changes, the ``export.json`` of each export, and what
-            ``seen_rows.json`` says of the rows. Or a classifier in memory, which changes with its folder if it has one.
-            Operating points of other temperatures lose their meaning: tune again.
+        model: a model folder, whose ``calibration.json`` and ``seen_rows.json`` change, and the ``export.json`` of each
+            export. Or a classifier in memory, which changes together with its folder if it has one. Operating points
+            tuned for the old temperatures no longer hold: tune again.
         data: labeled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
-        columns: names of their columns.
-        on_progress: is told what is being done, how many of how many parts.
+        columns: names of the columns.
+        on_progress: called with the current step, the parts done and their number.
 
     Raises:
         DataError: the data cannot be read, has too few different texts or labels the model does not know, or the model
             was trained on it.
-        ModelFolderError: the folder is not an offramp model, or damaged.
+        ModelFolderError: the folder is damaged or not an offramp model.
         StorageError: the folder cannot be written.
 
     Example:
@@ -87,11 +87,11 @@ def calibrate(
         assert classifier is not None
         return _in_memory(classifier, rows, on_progress)
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
-    found, fitted = _in_folder(folder, rows, on_progress)
+    result, fitted = _in_folder(folder, rows, on_progress)
     if classifier is not None:
         engine = classifier.stages.engine
         classifier.recalibrate(fitted[engine if engine.exported else REFERENCE])
-    return found
+    return result
 
 
 def _in_memory(classifier: "Classifier", rows: LabeledTexts, on_progress: OnProgress) -> Recalibration:
@@ -106,13 +106,13 @@ def _in_memory(classifier: "Classifier", rows: LabeledTexts, on_progress: OnProg
 def _in_folder(
     folder: Path, rows: LabeledTexts, on_progress: OnProgress
 ) -> tuple[Recalibration, dict[Engine, Calibration]]:
-    """What changed, and the new temperatures of every engine that the folder has some for."""
+    """What changed, and the new calibration of each engine that the folder has one for."""
     on_progress("loading the model", 0, None)
     from offramp.engine import open_export, torch_classifier
     from offramp.model import load
 
     loaded = load(folder)
-    classifier = torch_classifier(loaded, _there(folder, loaded.network.config.exits))
+    classifier = torch_classifier(loaded, _stored(folder, loaded.network.config.exits))
     before, exports = {REFERENCE: classifier.calibration}, exports_of(folder)
     on_progress("running all exits", 0, 1 + len(exports))
     fitted = {REFERENCE: answers_of(classifier, rows).calibration(rows.fingerprint)}
@@ -126,7 +126,8 @@ def _in_folder(
         save_calibration(folder, engine, calibration)
     remember(folder, rows, *map(temperatures_of, fitted))
     # PyTorch's precisions share their temperatures.
-    changed = {temperatures_of(one) for one in fitted if fitted[one].temperatures != before[one].temperatures}
+    refitted = [engine for engine in fitted if fitted[engine].temperatures != before[engine].temperatures]
+    changed = set(map(temperatures_of, refitted))
     void = tuple(point for point in points if temperatures_of(point.engine) in changed)
     return Recalibration(classifier.calibration, fitted[REFERENCE], void), fitted
 
@@ -139,15 +140,15 @@ def check_enough(rows: LabeledTexts | Texts) -> None:
     """
     if (different := len(distinct(rows))) < LEAST_ROWS:
         raise DataError(
-            f"temperatures take at least {LEAST_ROWS} different texts, or some hundreds to be sure, and {rows.source} "
-            f"has {different} to fit them to; give more"
+            f"fitting temperatures takes at least {LEAST_ROWS} different texts, better hundreds, and {rows.source} "
+            f"has {different}; give more"
         )
 
 
-def _there(folder: Path, exits: list[int]) -> Calibration:
-    """The calibration in the folder; one that is missing or damaged is about to be replaced and does not matter."""
+def _stored(folder: Path, exits: list[int]) -> Calibration:
+    """The calibration in the folder; neutral if it is missing or damaged, as it is about to be replaced anyway."""
     try:
-        there = Calibration.load(folder)
+        calibration = Calibration.load(folder)
     except ModelFolderError:
         return Calibration.neutral(exits)
-    return there if len(there.temperatures) == len(exits) else Calibration.neutral(exits)
+    return calibration if len(calibration.temperatures) == len(exits) else Calibration.neutral(exits)

@@ -6,34 +6,33 @@ from dataclasses import dataclass
 from offramp.evaluation.constant import ConstantAnswer, learned_nothing
 from offramp.evaluation.intervals import least_rows
 from offramp.evaluation.promises import Standing, standings
-from offramp.evaluation.result import OperatingPointHere, Point
+from offramp.evaluation.result import EvaluatedPoint, Point
 from offramp.policy import Promise, Risk
 
-# Losses of accuracy that are tried, one after the other. Most would accept the first.
+# Losses of accuracy that are tried in turn. Most people would accept the first.
 LOSSES = (0.003, 0.01)
 
-# On fewer rows not even a setting that changes no answer can be shown to lose so little.
+# On fewer rows, not even a setting that changes no answer can be shown to lose so little.
 LEAST_ROWS = least_rows(LOSSES[-1])
 
-# Less than this is not worth another moving part.
+# A smaller speed-up is not worth another moving part.
 LEAST_SPEEDUP = 1.2
 
-# Speeds that differ by less are the same to whoever chooses.
+# Speeds that differ by less count as equal.
 _TIE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The setting to use, and what it was chosen from.
+    """The setting to use, and its rivals; those but ``simpler`` lose at most ``loss``, and are None if none does.
 
     Attributes:
-        point: the setting.
-        loss: of accuracy, that was allowed.
-        early: of the early exits that lose no more, the setting itself or else the fastest; None if there is none.
-        promised: the fastest operating point with a promise that loses no more; None if there is none.
-        broken: the fastest operating point that loses no more and was left out since its promise is broken on these
-            rows; None if there is none.
-        cut: the fastest cut network that loses no more; None if there is none.
+        point: the setting to use.
+        loss: the loss of accuracy that was allowed.
+        early: the setting itself if it is an early exit, else the fastest early exit.
+        promised: the fastest operating point with a promise.
+        broken: the fastest operating point that was left out because its promise is broken on these rows.
+        cut: the fastest cut network.
         simpler: the fastest cut network at the largest loss of :data:`LOSSES`.
     """
 
@@ -49,30 +48,29 @@ class Recommendation:
 def recommend(
     full: Point,
     thresholds: Sequence[Point],
-    operating_points: Sequence[OperatingPointHere],
+    operating_points: Sequence[EvaluatedPoint],
     truncated: Sequence[Point],
     rows: int,
     constant: ConstantAnswer,
 ) -> Recommendation:
-    """Chooses at the least loss of accuracy at which anything is worth while.
+    """Chooses a setting at the least loss of accuracy that buys a worthwhile speed-up.
 
-    Thresholds and operating points are compared alike, so that no early exit that loses so little is clearly faster
-    than the one that is chosen. Operating points whose promise is broken on these rows do not take part, and neither
-    do settings at which all rows leave at the same exit: those are cut networks by another name. Of settings that are
-    as fast, the one with the strictest promise is taken.
+    Thresholds and operating points compete on equal terms, so no early exit that loses so little is clearly faster than
+    the chosen one. Two kinds of settings do not take part: operating points whose promise is broken on these rows, and
+    settings at which all rows leave at the same exit, which are cut networks by another name. Among equally fast
+    settings, the one with the strictest promise wins.
 
-    Of a model that has learned nothing no setting is better than full depth; see :func:`learned_nothing`.
+    For a model that has learned nothing, no setting is better than full depth; see :func:`learned_nothing`.
 
     Args:
-        rows: that everything was measured on.
+        rows: number of rows that everything was measured on.
         constant: the best constant answer on the same rows.
     """
-    judged = list(zip(operating_points, standings(operating_points, rows), strict=True))
-    broken = [here.point for here, standing in judged if standing is Standing.BROKEN and here.point.chooses]
+    judged = zip(operating_points, standings(operating_points, rows), strict=True)
+    competing = [(entry, standing) for entry, standing in judged if entry.point.chooses]
+    broken = [entry.point for entry, standing in competing if standing is Standing.BROKEN]
     promises: dict[Point, Promise | None] = {point: None for point in thresholds if point.chooses}
-    promises |= {
-        here.point: here.promise for here, standing in judged if standing is not Standing.BROKEN and here.point.chooses
-    }
+    promises |= {entry.point: entry.promise for entry, standing in competing if standing is not Standing.BROKEN}
     chosen, nothing = None, learned_nothing([point.accuracy for point in (full, *truncated)], constant)
     for loss in LOSSES:
         cut = fastest_within(truncated, full, loss)
@@ -92,7 +90,7 @@ def recommend(
 
 
 def fastest_within(points: Sequence[Point], full: Point, loss: float) -> Point | None:
-    """The fastest timed point whose accuracy is at most ``loss`` (a share, not per cent) below full depth."""
+    """The fastest timed point whose accuracy is at most ``loss`` (a share, not percent) below full depth."""
     return max(_within(points, full, loss), key=lambda point: point.speedup, default=None)
 
 
@@ -102,7 +100,7 @@ def _within(points: Sequence[Point], full: Point, loss: float) -> list[Point]:
 
 
 def _best(promises: Mapping[Point, Promise | None], within: Sequence[Point], cut: Point | None) -> Point | None:
-    """Of the early exits that are worth while the strictest among those that nothing beats."""
+    """The worthwhile early exit with the strictest promise among those that nothing beats."""
     early = [point for point in within if _worth_while(point)]
     unbeaten = [
         point
@@ -112,13 +110,13 @@ def _best(promises: Mapping[Point, Promise | None], within: Sequence[Point], cut
     return min(unbeaten, key=lambda point: _laxity(point, promises[point]), default=None)
 
 
-def _clearly_faster(one: Point, other: Point) -> bool:
-    apart = one.speedup_spread[0] > other.speedup_spread[1]
-    return apart and other.speedup < (1 - _TIE) * one.speedup
+def _clearly_faster(first: Point, second: Point) -> bool:
+    apart = first.speedup_spread[0] > second.speedup_spread[1]
+    return apart and second.speedup < (1 - _TIE) * first.speedup
 
 
 def _laxity(point: Point, promise: Promise | None) -> tuple[float, ...]:
-    """What sorts the strictest promise first: for all rows alike, of the least risk, that of the same answers."""
+    """A sorting key: promises with a confidence first, then low targets, disagreement before accuracy, and speed."""
     speed = -point.speedup
     if promise is None:
         return (1, 0, 0, 0, speed)
@@ -130,6 +128,6 @@ def _worth_while(point: Point) -> bool:
 
 
 def _beats(cut: Point, early: Point) -> bool:
-    """Clearly faster, or at least as fast and at least as accurate."""
+    """Whether the cut network is clearly faster, or at least as fast and at least as accurate."""
     clearly = cut.speedup_spread[0] > early.speedup_spread[1]
     return clearly or (cut.speedup >= early.speedup and cut.accuracy >= early.accuracy)

@@ -1,4 +1,4 @@
-"""What an evaluation found: the content of ``offramp evaluate --json``."""
+"""The result of an evaluation: the content of ``offramp evaluate --json``."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -16,17 +16,17 @@ SCHEMA = 5
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedModel:
-    """What was evaluated.
+    """The model that was evaluated.
 
     Attributes:
         name: of the folder, or the kind of encoder.
         folder: None for a classifier in memory.
         fingerprint: of the model as the backend runs it.
         exits: layers run before each exit.
-        exit_names: what each exit is called.
-        labels: their number.
+        exit_names: names of the exits.
+        labels: number of labels.
         calibrated_on: fingerprint of the data that the temperatures were fitted to; empty if there were none.
-        automatic: whether backend and precision are those that the folder is loaded in where none are asked for.
+        automatic: whether the folder is loaded in this backend and precision by default.
     """
 
     name: str
@@ -47,15 +47,15 @@ class EvaluatedModel:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedData:
-    """What it was evaluated on.
+    """The data it was evaluated on.
 
     Attributes:
-        used_before: for what of that which was evaluated these texts were used before, with the share of them, such
-            as 1.0 for ``training``; as far as the model folder knows.
+        used_before: share of the rows that each part of the model was made with, such as 1.0 for ``training``, as far
+            as the model folder knows.
         blank: rows without a text.
         truncated: rows longer than the model reads.
-        mean_tokens: of a row, special tokens included.
-        timed_rows: rows whose time was taken, ``repeats`` times.
+        mean_tokens: tokens of a row on average, including special tokens.
+        timed_rows: rows that were timed, ``repeats`` times.
         constant: the best constant answer, which a model has to beat.
     """
 
@@ -72,10 +72,10 @@ class EvaluatedData:
 
 
 class Way(StrEnum):
-    """What a setting does.
+    """A way to run the model.
 
     Members:
-        THRESHOLD: early exit, as soon as an exit is so confident.
+        THRESHOLD: early exit at the first exit whose confidence reaches the threshold.
         OPERATING_POINT: early exit by the rule of an operating point of the model folder.
         CUT: the network ends after an exit that is not the last: the simplest way to be faster.
         FULL: all layers of the last encoder, in one go.
@@ -89,24 +89,24 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One way to run the model, with what it is worth and what it costs.
+    """One setting, with its accuracy and its speed.
 
     Attributes:
-        way: what it does.
+        way: how the model is run.
         name: of the operating point.
         rule: when a text leaves, in words.
-        threshold: of the rule; None where all texts leave at the same place.
+        threshold: of the rule; None if all texts leave at the same exit.
         end: name of the exit that the network ends after; None for early exit.
         accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
-        accuracy_difference: to full depth, with its 95 % interval.
+        accuracy_difference: from full depth, with its 95 % interval.
         mean_layers: layers run, mean over tokens.
-        bound_speedup: the speed-up possible at most on the timed rows: what cannot be skipped counted as measured, and
-            never less than what was reached.
+        bound_speedup: the highest possible speed-up on the timed rows, from the measured time of the stages that cannot
+            be skipped; never below ``speedup``.
         speedup: wall-clock, median of paired runs; its quartiles are ``speedup_spread``.
-        computed: whether it was not timed, and its speed is computed from the times of the stages and what timed
-            settings reach of the speed possible at most; then there are no quartiles, and both are ``speedup``.
+        computed: whether the speed was not timed but computed, from the times of the stages and the efficiency of timed
+            settings; then both quartiles are ``speedup``.
         efficiency: speedup / bound, at most 1.
-        texts_per_second: on the timed rows, all at once: at full depth the median over the runs, elsewhere
+        texts_per_second: on the timed rows, all at once: at full depth the median over the runs, for other settings
             ``speedup`` times that.
         exits: share of rows that took each exit.
     """
@@ -131,7 +131,7 @@ class Point:
 
     @property
     def setting(self) -> str:
-        """What to call it."""
+        """The setting in words."""
         match self.way:
             case Way.THRESHOLD:
                 return f"threshold {self.threshold:g}"
@@ -146,19 +146,19 @@ class Point:
 
     @property
     def chooses(self) -> bool:
-        """Whether texts leave at different exits: it is early exit, not a cut network by another name."""
+        """Whether texts leave at different exits; otherwise it is a cut network by another name."""
         return max(self.exits) < 1
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPointHere:
-    """An operating point of the model folder on these data.
+class EvaluatedPoint:
+    """An operating point of the model on these data.
 
     Attributes:
-        point: its figures here.
-        promise: what it was chosen to keep; None where it was a threshold or a speed.
+        point: its figures on these data.
+        promise: the risk it was chosen to keep low; None if it was chosen by a threshold or a speed.
         seen: how it did on its calibration rows.
-        default: whether it is used where nothing else is asked for.
+        default: whether it is the default.
     """
 
     point: Point
@@ -207,9 +207,9 @@ class Evaluation:
         date: when it was measured, as ``2026-01-31`` in UTC.
         full: full depth in one go.
         points: thresholds.
-        operating_points: those of the model folder for this backend and precision.
+        operating_points: the model's operating points for this backend and precision.
         truncated: the network cut off after each exit but the last.
-        focus: the setting that was asked for, or else the one that is recommended.
+        focus: the setting that was asked for, or else the recommended one.
     """
 
     schema: int
@@ -219,7 +219,7 @@ class Evaluation:
     data: EvaluatedData
     full: Point
     points: tuple[Point, ...]
-    operating_points: tuple[OperatingPointHere, ...]
+    operating_points: tuple[EvaluatedPoint, ...]
     truncated: tuple[Point, ...]
     overthinking: Overthinking
     calibration: tuple[ExitCalibration, ...]

@@ -1,4 +1,4 @@
-"""The clock of an evaluation: exit rules, truncations and full depth in turn, on the same rows."""
+"""Times exit rules, cut networks and full depth in turn, on the same rows."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,21 +20,20 @@ if TYPE_CHECKING:
 
 REPEATS = 5
 
-# Few rows more do not cost much time, and with fewer there is hardly a batch.
+# So few rows cost little time, and fewer would hardly make a batch.
 _LEAST_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast something is.
+    """The speed of a setting.
 
     Attributes:
-        ratio: how many times faster than full depth; where it was computed, quartiles are not known.
-        bound: how many times faster it could be at most. What was reached is possible, so the estimate, which is as
-            uncertain as every time, gives way where more was measured.
-        texts_per_second: all texts at once: full depth's median over the runs, times ``ratio``. Paired runs tell
-            more of that than two medians do, which a machine that changes its pace sets apart.
-        computed: whether it was computed from the times of the stages.
+        ratio: how many times faster it is than full depth; without quartiles if it was computed.
+        bound: how many times faster it could be at most: an estimate, raised to ``ratio`` if that is higher.
+        texts_per_second: all texts at once: full depth's median over the runs, times ``ratio``. Paired runs are more
+            reliable than two medians if the machine changes its pace.
+        computed: whether it was computed from the times of the stages instead of timed.
     """
 
     ratio: Ratio
@@ -45,12 +44,12 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """What was measured on some rows.
+    """The speeds measured on some rows.
 
     Attributes:
         repeats: how often everything ran.
-        rules: one for each.
-        ending: of the network that ends after each exit, (exits,); the last of them is full depth.
+        rules: of each rule.
+        ending: of the network that ends after each exit, (exits,); the last is full depth.
     """
 
     repeats: int
@@ -59,10 +58,10 @@ class Speeds:
 
 
 def rows_within(seconds: float, answers: ExitAnswers, exits: Sequence[NDArray[np.int64]], timed: Timed) -> int:
-    """Gives the number of rows for which :func:`measure_speeds` takes about some time, at least 32 or all.
+    """The number of rows for which :func:`measure_speeds` takes about the given time: at least 32, at most all.
 
     Args:
-        seconds: that it may take.
+        seconds: the time it may take.
         answers: of all rows, with the costs of the stages.
         exits: that the rows take by each rule, (rules, rows).
         timed: what is timed.
@@ -130,11 +129,11 @@ def measure_speeds(
 
 
 def speed_of(full: NDArray[np.float64], seconds: NDArray[np.float64], estimate: float, texts: int) -> Speed:
-    """Puts together the seconds of full depth and of something else, (repeats,), and an estimate of what is possible.
+    """The speed of a setting, from the seconds of full depth and its own, (repeats,).
 
     Args:
-        estimate: how many times faster than full depth the other could be at most.
-        texts: that each run classified.
+        estimate: how many times faster than full depth it could be at most.
+        texts: number of texts in each run.
     """
     measured = ratio(full, seconds)
     return Speed(measured, max(estimate, measured.median), measured.median * texts / float(np.median(full)))

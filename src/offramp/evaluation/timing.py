@@ -1,4 +1,4 @@
-"""Wall-clock, measured so that two figures can be compared: warm, interleaved, several times."""
+"""Wall-clock times that can be compared: warm, interleaved, repeated."""
 
 import math
 import time
@@ -14,7 +14,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times faster one thing is than another: the median over paired runs, and the quartiles as spread."""
+    """How many times faster one action is than another: the median over paired runs, and its quartiles."""
 
     median: float
     low: float
@@ -30,18 +30,18 @@ def interleave(
 ) -> dict[K, NDArray[np.float64]]:
     """Runs every action once to warm up, then all of them in turn, ``repeats`` times.
 
-    A slow moment of the machine falls on neighbors in the same round, so ratios within a round stay fair.
+    If the machine is slow for a moment, all actions of a round are affected alike, so ratios within it stay fair.
 
     Args:
         actions: by name.
         repeats: rounds after the first, at least 1.
         on_run: called after each run.
-        deadline: on the clock of :func:`time.perf_counter`. No further round begins that would end later if it took as
-            long as the longest so far.
+        deadline: on the clock of :func:`time.perf_counter`. No round begins that would end later if it took as long as
+            the longest so far.
 
     Returns:
-        Seconds of each action, (rounds,), in the order of the rounds: ``repeats`` of them, or as many as there was time
-        for; where there was for none, those of the first.
+        Seconds of each action, (rounds,), in the order of the rounds: ``repeats`` rounds, or as many as time allowed,
+        or the warm-up round if it allowed none.
     """
     rounds: list[dict[K, float]] = []
     longest = 0.0
@@ -49,8 +49,8 @@ def interleave(
         began = time.perf_counter()
         rounds.append({name: _timed(action, on_run) for name, action in actions.items()})
         longest = max(longest, time.perf_counter() - began)
-    counting = rounds[1:] or rounds
-    return {name: np.array([one[name] for one in counting]) for name in actions}
+    counted = rounds[1:] or rounds
+    return {name: np.array([seconds[name] for seconds in counted]) for name in actions}
 
 
 def _timed(action: Callable[[], object], on_run: Callable[[], None]) -> float:

@@ -1,4 +1,4 @@
-"""The network as ONNX graphs: one for each stage, and one of the whole without exits in between."""
+"""The network as ONNX graphs: one for each stage, and one for the whole without exits in between."""
 
 import hashlib
 import logging
@@ -16,10 +16,10 @@ from offramp.engine.exports import FULL, stage_name
 from offramp.model import EarlyExitForSequenceClassification
 
 WEIGHTS = "weights.bin"
-# The first release of the format with one operator for attention, which runtimes have fast kernels for.
+# The first release of the format with a single operator for attention, for which runtimes have fast kernels.
 _OPSET = 23
-# The last release that spells rotary embeddings out: where all rows share their angles, as in some encoders, ONNX
-# Runtime refuses the operator for them.
+# The last release without an operator for rotary embeddings, which ONNX Runtime rejects if all rows share their angles,
+# as in some encoders.
 _OPSET_FOR_ROTARY = 22
 # Smaller tensors stay in the graph, where runtimes look for shapes and other constants.
 _SHARED_BYTES = 1024
@@ -30,7 +30,7 @@ class Graph:
     """A part of the network that a runtime computes in one go.
 
     Attributes:
-        name: of its file, without the ending.
+        name: of its file, without the suffix.
         module: computes it.
         inputs, outputs: names, in order.
         example: tensors to trace it with.
@@ -90,10 +90,10 @@ def _mask(lengths: Tensor, length: int) -> Tensor:
 
 
 def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
-    """Gives the stages in the order in which they run, then the whole network.
+    """Gives the stages in order, then the whole network.
 
-    Rows and length are dynamic in all of them. ``lengths`` (rows,) are the tokens of each row; ``input_ids`` and
-    ``token_type_ids``, which only models for pairs have, are (rows, length); ``hidden`` is (rows, length, width),
+    Rows and length are dynamic in all of them. ``lengths`` (rows,) is the number of tokens of each row. ``input_ids``
+    and ``token_type_ids`` (only in models for pairs) are (rows, length), ``hidden`` is (rows, length, width),
     ``history`` (rows, layers so far, width) and ``logits`` (rows, labels).
     """
     lengths = torch.tensor([9, 5, 7])
@@ -114,12 +114,12 @@ def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
 
 @torch.no_grad()
 def write_graphs(network: EarlyExitForSequenceClassification, folder: Path, *, attention: str) -> None:
-    """Writes every graph as ``NAME.onnx`` into ``folder``; their weights lie together, each once, in one file beside.
+    """Writes every graph as ``NAME.onnx`` into ``folder``; one file beside them holds all weights, each once.
 
     Args:
         network: on the CPU, in fp32 and evaluation mode.
-        attention: ``sdpa`` writes attention as one operator, ``eager`` in single steps, which OpenVINO puts together
-            in a way that is 2 % faster (MiniLM, whole network, bf16). Encoders without the former get the latter.
+        attention: ``sdpa`` writes attention as one operator, ``eager`` as single steps, which OpenVINO fuses into
+            something 2 % faster (MiniLM, whole network, bf16). Encoders without the former get the latter.
     """
     known: dict[bytes, tuple[int, int]] = {}
     opset = _OPSET
@@ -166,7 +166,7 @@ def _to_onnx(graph: Graph, opset: int) -> Any:
 
 
 def _share(tensor: Any, weights: Any, known: dict[bytes, tuple[int, int]]) -> None:
-    """Moves a tensor's content to the common file, unless it is there already."""
+    """Moves a tensor's content to the shared file, unless it is there already."""
     content = tensor.raw_data
     if len(content) < _SHARED_BYTES:
         return
@@ -184,7 +184,7 @@ def _share(tensor: Any, weights: Any, known: dict[bytes, tuple[int, int]]) -> No
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """The exporter tells of matters that no user can do anything about."""
+    """Hides the exporter's warnings, which users can do nothing about."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logger = logging.getLogger("torch.onnx")

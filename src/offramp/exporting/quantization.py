@@ -19,9 +19,9 @@ Feed = dict[str, NDArray[Any]]
 
 
 def quantize_for_openvino(graphs: Path, target: Path, layers: tuple[int, ...], batches: Sequence[Batch]) -> None:
-    """Quantizes every graph that has layers with NNCF, as suits transformers, and writes it in OpenVINO's format.
+    """Quantizes every graph that has layers with NNCF's settings for transformers, and writes it in OpenVINO's format.
 
-    An exit's own pooling and head stay as they are: they cost next to nothing, and what they say is compared with a
+    An exit's own pooling and head stay as they are: they cost next to nothing, and their output is compared with a
     threshold.
 
     Args:
@@ -62,13 +62,13 @@ def _head_of(model: Any, nncf: Any) -> Any:
 
 
 def _feeds(stages: OpenVinoStages, batches: Sequence[Batch]) -> dict[str, list[Feed]]:
-    """What each graph reads when these batches run through all of them."""
+    """The inputs of each graph when the batches run through all of them."""
     feeds: dict[str, list[Feed]] = {stage_name(stage): [] for stage in range(len(stages.layers))}
     for batch in batches:
         feeds[stage_name(0)].append(batch.tokens)
         ran = stages.first(batch)
         for stage in range(1, len(stages.layers)):
-            # Copied: the stages use their memory again for the next batch.
+            # Copied, because the stages reuse their memory for the next batch.
             hidden, history = (np.array(tensor.numpy()) for tensor in (ran.state.hidden, ran.state.history))
             feeds[stage_name(stage)].append({"hidden": hidden, "lengths": batch.lengths, "history": history})
             ran = stages.later(stage, ran.state, batch.lengths)
@@ -76,9 +76,9 @@ def _feeds(stages: OpenVinoStages, batches: Sequence[Batch]) -> dict[str, list[F
 
 
 def quantize_for_onnxruntime(graphs: Path, target: Path, layers: tuple[int, ...]) -> None:
-    """Quantizes every graph that has layers: weights beforehand, activations row by row as they come.
+    """Quantizes every graph that has layers: weights now, activations at run time, so it needs no calibration texts.
 
-    An exit's head stays as it is. Needs no calibration texts.
+    An exit's head stays as it is.
 
     Args:
         graphs: folder of the graphs in fp32.
@@ -105,7 +105,7 @@ def quantize_for_onnxruntime(graphs: Path, target: Path, layers: tuple[int, ...]
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """The tools draw progress bars on standard output and give advice on models that are not ours to change."""
+    """Hides progress bars, and advice on models that users cannot change."""
     logging.disable(logging.WARNING)
     try:
         with redirect_stdout(StringIO()):

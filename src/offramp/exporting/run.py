@@ -1,4 +1,4 @@
-"""The ``export`` verb: a model for another runtime, checked against PyTorch and measured."""
+"""The ``export`` verb: writes a model for another runtime, checks it against PyTorch and measures it."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +32,6 @@ from offramp.engine.exports import (
 )
 from offramp.errors import CheckFailed, MissingExtraError, OptionError
 from offramp.evaluation.timing import interleave
-from offramp.exporting.sample import SENTENCES
 from offramp.extras import check_installed
 from offramp.files import check_folder_writable, replacing
 from offramp.folder import export_folder
@@ -43,11 +42,32 @@ from offramp.progress import OnProgress, unheard
 if TYPE_CHECKING:
     from offramp.engine import Classifier
 
-# At most this far from PyTorch's logits in fp32; in other precisions labels have to agree this often.
+# The largest difference from PyTorch's logits in fp32, and how often labels have to agree in each precision.
 TOLERANCE = 1e-3
 AGREEMENT = {"fp32": 0.999, "bf16": 0.97, "int8": 0.9}
-# With which agreement has to be shown to be so high. In fp32 it is the logits that show it, on any texts.
+# The confidence with which agreement has to be shown to be that high. In fp32 the logits show it, on any texts.
 CONFIDENCE = 0.95
+# For the check of an export without texts of the user: short and long, plain and odd.
+_SENTENCES = (
+    "Yes.",
+    "No, thank you.",
+    "The parcel arrived two days late.",
+    "I would like to change my booking, please!",
+    "Is there a train to the coast on Sunday morning?",
+    "Shares of the company rose by 3.5 % after it reported its results for the second quarter.",
+    "A quiet film with fine actors; the last half hour is far too long.",
+    "Please cancel order no. 48-1137 and send the money back to my card ending in 0042.",
+    "The committee met on Tuesday, but nobody could say when, or whether, a decision would be taken.",
+    "WHY is nobody answering?? I have been waiting for 3 hours...",
+    "Über den Wolken liegt eine dünne Schicht aus Eis.",
+    "Le café ferme à 18 h; on peut encore y dîner.",
+    "user@example.org wrote: see https://example.org/page?id=7 for the details",
+    "42",
+    "The new bridge, which took four years and twice the money that had been set aside for it, was opened by the mayor "
+    "on a rainy afternoon in front of some two hundred people, most of whom had come for the free lunch.",
+    "She opened the window. The street was empty. Somewhere a dog barked, then another, then all of them at once; and "
+    "when it was quiet again she heard the sea, as she had heard it as a child, slow and even and without end.",
+)
 _CALIBRATION_TEXTS = 300
 _TIMED_TEXTS = 128
 _REPEATS = 5
@@ -55,15 +75,15 @@ _REPEATS = 5
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written, and the accuracy of every exit before and after.
+    """The written export, and the accuracy of every exit before and after.
 
     Attributes:
-        folder: where the graphs lie.
+        folder: of the graphs.
         layers: run before each exit, (exits,).
         accuracy_before: of PyTorch in fp32, (exits,); empty without labels.
         accuracy_after: of the export, (exits,).
-        refitted: whether its temperatures were fitted anew; else they are those of PyTorch.
-        untuned: names of the folder's operating points that do not hold in this engine.
+        refitted: whether its temperatures were refitted; otherwise they are PyTorch's.
+        untuned: names of the model's operating points that do not hold in this engine.
     """
 
     folder: Path
@@ -87,29 +107,29 @@ def export(
 ) -> Exported:
     """Writes a model for another backend into its folder, checks it against PyTorch and measures it.
 
-    With labeled data the temperatures are fitted anew, since another precision moves confidences; with texts alone
-    only where those of the model were fitted to what its last exit says. An exit keeps that of PyTorch where the data
-    have no best one for it, and all do where there are no such data, or too few. In fp32 that is right, since the
-    logits are those of PyTorch. In bf16 and int8 it is not known to be, so the export says so (``export.doubt``) and
-    runs only where it is asked for; so it does where the data are too few to show that its answers are close enough to
-    PyTorch's.
+    With labeled data the temperatures are refitted, since another precision changes confidences. With unlabeled texts
+    they are refitted only if the model's were fitted to the predictions of its last exit. An exit keeps PyTorch's
+    temperature if the data have no best one for it, and all exits do if there are no such data, or too few. In fp32
+    that is right, since the logits are PyTorch's. In bf16 and int8 it may be wrong, so the export records a doubt
+    (``export.doubt``) and is used only on request. The same happens if there are too few texts to show that its answers
+    are close enough to PyTorch's.
 
     Args:
         model: a model folder, or a classifier that was loaded from one.
-        data: texts that the model was not trained on, best with labels, such as the dev data, as a source or in memory,
-            see :func:`offramp.data.read_rows`; needed for int8 in openvino, whose ranges are taken from them. Without
-            them a few built-in sentences serve for the check.
+        data: texts that the model was not trained on, such as the dev data, preferably with labels, as a source or in
+            memory, see :func:`offramp.data.read_rows`; int8 in openvino takes its ranges from them. By default a few
+            built-in sentences are used for the check.
         backend: ``onnxruntime``, ``openvino`` or another of :func:`offramp.backends.backends`.
         precision: ``fp32``, ``bf16`` (openvino) or ``int8``.
-        columns: of the data.
+        columns: names of the columns of the data.
         threads: processor threads to measure with; by default all.
-        on_progress: is told what is being done, how many of how many parts.
+        on_progress: called with the current step, the parts done and their number.
 
     Raises:
         OptionError: the backend has no such precision, data is missing, or the classifier has no folder.
         MissingExtraError: the runtime or its tools are not installed.
         CheckFailed: the export's answers are too far from PyTorch's; nothing is written.
-        ModelFolderError: the folder is not an offramp model, or damaged.
+        ModelFolderError: the folder is damaged or not an offramp model.
         DataError: the data cannot be read, has labels the model does not know, or the model was trained on it.
         StorageError: the folder cannot be written.
 
@@ -150,9 +170,9 @@ def export(
         exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration)
         on_progress("comparing with PyTorch", 1, 3)
         answers = replace(exported.exit_answers(texts, pairs), targets=targets)
-        expected, found = reference.exit_answers(texts, pairs).logits, answers.logits
+        expected, exported_logits = reference.exit_answers(texts, pairs).logits, answers.logits
         different = np.arange(len(texts)) if rows is None else distinct(rows)
-        agreement, difference = _check(reference, expected[:, different], found[:, different], precision)
+        agreement, difference = _check(reference, expected[:, different], exported_logits[:, different], precision)
         calibration = _refitted(reference, rows, answers, len(different))
         refitted = calibration is not reference.calibration
         doubts = (
@@ -175,8 +195,10 @@ def export(
     if rows is not None and refitted:
         remember(folder, rows, temperatures_of(engine))
     before, after = (
-        () if targets is None else tuple(float(reference.problem.right(one, targets).mean()) for one in logits)
-        for logits in (expected, found)
+        ()
+        if targets is None
+        else tuple(float(reference.problem.right(exit_logits, targets).mean()) for exit_logits in logits)
+        for logits in (expected, exported_logits)
     )
     return Exported(target, written, tuple(reference.exits), before, after, refitted, _untuned(folder, written))
 
@@ -204,18 +226,17 @@ def _backend_for(name: str, precision: str, data: Data | None) -> Backend:
 
 
 def _refitted(
-    reference: "Classifier", rows: LabeledTexts | Texts | None, found: ExitAnswers, different: int
+    reference: "Classifier", rows: LabeledTexts | Texts | None, answers: ExitAnswers, different: int
 ) -> Calibration:
-    """Temperatures for the answers of the export: fitted to labels, or as those of the model to its last exit."""
-    # What the answers of the model itself can be fitted to needs no labels.
+    """Temperatures for the export's answers: fitted to labels or, if the model's were, to its last exit."""
     fits = isinstance(rows, LabeledTexts) or reference.calibration.against == "model"
     if rows is None or different < LEAST_ROWS or not fits:
         return reference.calibration
-    return found.calibration(rows.fingerprint, otherwise=reference.calibration.temperatures)
+    return answers.calibration(rows.fingerprint, otherwise=reference.calibration.temperatures)
 
 
 def _doubt_of_temperatures(precision: str, rows: LabeledTexts | Texts | None, different: int) -> str | None:
-    """Why temperatures that were fitted to PyTorch's logits may be wrong for these; in fp32 the logits are the same."""
+    """Why PyTorch's temperatures may be wrong for the export; None in fp32, where the logits are the same."""
     if precision == "fp32":
         return None
     if rows is None:
@@ -228,7 +249,7 @@ def _doubt_of_temperatures(precision: str, rows: LabeledTexts | Texts | None, di
 
 
 def _doubt(agreement: float, precision: str, different: int) -> str | None:
-    """Why an agreement with PyTorch on some different texts does not show that it is high enough on all."""
+    """Why the agreement with PyTorch on some texts does not show that it is high enough on all; None if it does."""
 
     def shows(texts: int) -> bool:
         p_value = hoeffding_bentkus(np.array(1 - agreement), 1 - _least_agreement(precision), texts)
@@ -247,21 +268,21 @@ def _doubt(agreement: float, precision: str, different: int) -> str | None:
 def _texts(rows: LabeledTexts | Texts | None, *, takes_pairs: bool) -> tuple[list[str], list[str] | None]:
     if rows is not None:
         return rows.texts, rows.text_pairs
-    return list(SENTENCES), list(SENTENCES[::-1]) if takes_pairs else None
+    return list(_SENTENCES), list(_SENTENCES[::-1]) if takes_pairs else None
 
 
 def _least_agreement(precision: str) -> float:
-    """How often labels have to agree; what a backend brings beyond the usual precisions is judged as int8."""
+    """How often labels have to agree; precisions that only other backends have are judged like int8."""
     return AGREEMENT.get(precision, AGREEMENT["int8"])
 
 
 def _check(
-    classifier: "Classifier", expected: NDArray[np.float32], found: NDArray[np.float32], precision: str
+    classifier: "Classifier", expected: NDArray[np.float32], exported: NDArray[np.float32], precision: str
 ) -> tuple[float, float]:
     """Share of labels that agree over all exits, and the largest difference of a logit."""
     least = _least_agreement(precision)
-    agreement = float(np.mean([classifier.problem.agree(*pair) for pair in zip(expected, found, strict=True)]))
-    difference = float(np.abs(expected - found).max())
+    agreement = float(np.mean([classifier.problem.agree(*pair) for pair in zip(expected, exported, strict=True)]))
+    difference = float(np.abs(expected - exported).max())
     if agreement < least or (precision == "fp32" and not difference <= TOLERANCE):
         raise CheckFailed(
             f"the export is too far from PyTorch: {agreement:.2%} of the labels agree over all exits (at least "

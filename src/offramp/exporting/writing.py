@@ -1,4 +1,4 @@
-"""How a network is written for each of our backends: the ``write`` of :class:`offramp.backends.Backend`."""
+"""Writes a network for each of our backends: the ``write`` of :class:`offramp.backends.Backend`."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ Quantize = Callable[[Path], None]
 def write_for_onnxruntime(
     network: EarlyExitForSequenceClassification, folder: Path, precision: str, batches: Sequence[Batch]
 ) -> None:
-    """Writes graphs for ONNX Runtime; in int8 it finds ranges as texts come, and needs no batches for them."""
+    """Writes graphs for ONNX Runtime, which in int8 determines ranges at run time and so needs no batches."""
 
     def quantize(plain: Path) -> None:
         quantize_for_onnxruntime(plain, folder, tuple(network.config.exits))
@@ -26,7 +26,7 @@ def write_for_onnxruntime(
 def write_for_openvino(
     network: EarlyExitForSequenceClassification, folder: Path, precision: str, batches: Sequence[Batch]
 ) -> None:
-    """Writes graphs for OpenVINO, which computes in bf16 from those in fp32; in int8 with ranges from the batches."""
+    """Writes graphs for OpenVINO, which computes in bf16 from fp32; in int8 with ranges from the batches."""
 
     def quantize(plain: Path) -> None:
         quantize_for_openvino(plain, folder, tuple(network.config.exits), batches)

@@ -1,4 +1,4 @@
-"""When to stop: exit rules, their replay over cached probabilities, and knobs chosen with a guarantee."""
+"""When to stop: exit rules, their replay on cached probabilities, and thresholds chosen with a guarantee."""
 
 from offramp.policy.answers import ExitAnswers, StageCosts
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, compare_rules, make_criterion, sweep

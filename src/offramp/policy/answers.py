@@ -1,4 +1,4 @@
-"""What every exit answers to some rows. One full-depth pass makes it; everything else is arithmetic on it."""
+"""The answers of every exit to some rows, from one full-depth pass; everything else is arithmetic on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ from offramp.policy.sweep import accuracy_drop, at_exits, disagreement, row_cost
 
 @dataclass(frozen=True, slots=True)
 class StageCosts:
-    """Where the time of early exit goes, in seconds for a text.
+    """Measured times, in seconds per text.
 
     Attributes:
-        stages: of each stage with its exit and the decision there, if all rows run it, (exits,). An encoder's first
-            holds what no row that comes there can skip: tokenization, building batches and embedding.
-        full: of full depth in one go, which early exit is measured against.
+        stages: time of each stage with its exit and decision, if all rows run it, (exits,). An encoder's first stage
+            includes tokenization, building batches and embedding.
+        full: time of full depth in one go, the baseline of early exit.
     """
 
     stages: tuple[float, ...]
@@ -32,18 +32,18 @@ class StageCosts:
 
 @dataclass(frozen=True, eq=False)
 class ExitAnswers:
-    """What every exit answers to some rows.
+    """The answers of every exit to some rows.
 
     Attributes:
         logits: not calibrated, (exits, rows, labels).
         temperatures: (exits,).
         problem: one label or a set of labels.
-        targets: the rows' labels, int (rows,) or 0/1 (rows, labels); None where they have none.
+        targets: the rows' labels, int (rows,) or 0/1 (rows, labels); None if they have none.
         tokens: length of each row, (rows,).
         truncated: whether the row was longer than the model reads, (rows,).
-        layers: number of layers run before each exit, (exits,); several exits may have the same, and 0.
-        names: what each exit is called, (exits,).
-        costs: of the stages: a rough guess from the pass itself until they are measured; None where nothing is known.
+        layers: number of layers run before each exit, (exits,); may be 0, and the same for several exits.
+        names: names of the exits, (exits,).
+        costs: of the stages: a rough guess from the pass itself until they are measured; None if unknown.
     """
 
     logits: NDArray[np.floating[Any]]
@@ -71,7 +71,7 @@ class ExitAnswers:
 
     @property
     def row_costs(self) -> Array:
-        """Cost of each row up to each exit, (exits, rows); 1 is the mean row at full depth in one go.
+        """Cost of each row up to each exit, (exits, rows); 1 is the mean cost of a row at full depth in one go.
 
         Raises:
             DataError: the stages were not measured.
@@ -94,9 +94,9 @@ class ExitAnswers:
         return self.costs
 
     def cost(self, exits: NDArray[np.int64]) -> float:
-        """Mean cost of rows that leave at some exits (rows,); 1 is the mean row at full depth in one go.
+        """Mean cost of rows that leave at the given exits (rows,); 1 is the mean cost at full depth in one go.
 
-        It is what early exit would take if leaving were free and smaller batches lost nothing.
+        This is what early exit would cost if leaving were free and small batches were as efficient as large ones.
 
         Raises:
             DataError: the stages were not measured.
@@ -104,23 +104,23 @@ class ExitAnswers:
         return float(at_exits(self.row_costs, exits[None]).mean())
 
     def seconds(self, exits: NDArray[np.int64]) -> float:
-        """Seconds that a text takes on average where rows leave at some exits (rows,); see :meth:`cost`."""
+        """Seconds that a text takes on average if rows leave at the given exits (rows,); see :meth:`cost`."""
         return self.cost(exits) * self._measured.full
 
     @property
     def best_risk(self) -> Risk:
-        """The risk that tells most about these rows: of accuracy if they have labels."""
+        """The more informative risk on these rows: that of accuracy if they have labels."""
         return Risk.DISAGREEMENT if self.targets is None else Risk.ACCURACY_DROP
 
     @property
     def truth(self) -> NDArray[Any]:
-        """The targets of rows that have some.
+        """The targets of rows with labels.
 
         Raises:
             DataError: the rows have no labels.
         """
         if self.targets is None:
-            raise DataError("accuracy shows only on rows with labels, and these have none; bound the disagreement")
+            raise DataError("accuracy takes rows with labels, and these have none; bound the disagreement instead")
         return self.targets
 
     def agree(self, answers: Array) -> NDArray[np.bool_]:
@@ -136,7 +136,7 @@ class ExitAnswers:
         return self.problem.right(answers, self.truth)
 
     def good(self, answers: Array, risk: Risk) -> NDArray[np.bool_]:
-        """As :meth:`agree` where disagreement is the risk, and as :meth:`right` where accuracy is.
+        """:meth:`agree` if the risk is disagreement, :meth:`right` if it is an accuracy drop.
 
         Raises:
             DataError: the risk needs labels, and there are none.
@@ -144,7 +144,7 @@ class ExitAnswers:
         return self.agree(answers) if risk is Risk.DISAGREEMENT else self.right(answers)
 
     def losses(self, answers: Array, risk: Risk) -> Array:
-        """What each row loses by leaving at each exit with some answers (exits, rows, labels): (exits, rows).
+        """The loss of each row that leaves at each exit with the given answers (exits, rows, labels): (exits, rows).
 
         Raises:
             DataError: the risk needs labels, and there are none.
@@ -177,11 +177,11 @@ class ExitAnswers:
         return float(f1_score(self.truth, self.problem.predicted(answers), average="macro", zero_division=0.0))
 
     def calibration(self, fingerprint: str, otherwise: Sequence[float] | None = None) -> Calibration:
-        """Temperatures fitted anew: to the rows' labels or, where they have none, to what the last exit says.
+        """Refits the temperatures, to the rows' labels or, if they have none, to the predictions of the last exit.
 
         Args:
             fingerprint: identifies the rows.
-            otherwise: temperatures of exits that have no best one here, see
+            otherwise: temperatures for exits that have no best one on these rows, see
                 :func:`offramp.calibration.fit_calibration`.
 
         Raises:
@@ -193,7 +193,7 @@ class ExitAnswers:
         return fit_calibration(self.logits, targets, self.problem, layers, fingerprint, otherwise, self.names)
 
     def subset(self, rows: NDArray[np.int64]) -> "ExitAnswers":
-        """The rows at some places, in that order."""
+        """The answers to the given rows, in that order."""
         return replace(
             self,
             logits=self.logits[:, rows],
@@ -203,13 +203,13 @@ class ExitAnswers:
         )
 
     def split(self, share: float, seed: int) -> tuple["ExitAnswers", "ExitAnswers"]:
-        """A random share of the rows, at least one, and all others; the same for the same seed.
+        """Splits off a random share of the rows, at least one, and gives it and the rest; depends only on the seed.
 
         Raises:
             DataError: there are fewer than two rows.
         """
         if len(self) < 2:
-            raise DataError(f"{len(self)} row cannot be split into one part to fit to and one to judge by; give more")
+            raise DataError(f"{len(self)} row cannot be split into one part for fitting and one for judging; give more")
         order = np.random.default_rng(seed).permutation(len(self))
-        some, others = np.split(order, [max(1, int(share * len(self)))])
-        return self.subset(np.sort(some)), self.subset(np.sort(others))
+        first, rest = np.split(order, [max(1, int(share * len(self)))])
+        return self.subset(np.sort(first)), self.subset(np.sort(rest))

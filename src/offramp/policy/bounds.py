@@ -1,4 +1,4 @@
-"""What a sample of losses says about their mean: p-values of "the risk is above the target" and upper bounds."""
+"""Inference about a mean from a sample of losses: p-values of "the risk is above the target", and upper bounds."""
 
 from collections.abc import Callable
 
@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Of a bound found by bisection; far below anything that a sample can tell.
+# Tolerance of a bound found by bisection; far below the resolution of any sample.
 _TOLERANCE = 1e-6
 
 
 def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = False) -> Array:
-    """Gives p-values of "the mean of losses in [0, 1] is above the target".
+    """P-values of "the mean of losses in [0, 1] is above the target".
 
-    The smaller of Hoeffding's and Bentkus' bound on the chance of an empirical risk this low. For losses that can only
-    be 0 or 1 Bentkus' factor e is not needed: the binomial tail is exact.
+    Each is the smaller of Hoeffding's and Bentkus' bounds on the chance of an empirical risk this low. For losses that
+    can only be 0 or 1, Bentkus' factor e is not needed: the binomial tail is exact.
 
     Args:
         risks: mean losses, any shape.
         target: above 0, below 1.
-        rows: that each mean is taken over.
-        binary: whether a loss is 0 or 1 by its nature, not by chance.
+        rows: number of rows in each mean.
+        binary: whether a loss can only be 0 or 1.
 
     Returns:
         Of the same shape, from 0 to 1.
@@ -34,24 +34,24 @@ def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = 
     with np.errstate(divide="ignore", invalid="ignore"):
         first = np.where(below > 0, below * np.log(below / target), 0.0)
     hoeffding = np.exp(-rows * (first + (1.0 - below) * np.log((1.0 - below) / (1.0 - target))))
-    # A mean of 0/1 losses times the rows is whole but for rounding, which must not push it to the next number.
+    # A mean of 0/1 losses times the rows is whole except for rounding, which must not push it to the next number.
     counts = np.ceil(np.round(np.asarray(risks) * rows, 6))
     bentkus = (1.0 if binary else np.e) * scipy.special.bdtr(counts, rows, target)
     return np.minimum(hoeffding, np.minimum(bentkus, 1.0))
 
 
 def betting(losses: Array, target: float, confidence: float) -> Array:
-    """Gives p-values of "the mean of losses in [0, 1] is above the target", from a bet against it.
+    """P-values of "the mean of losses in [0, 1] is above the target", from a bet against it.
 
-    A gambler stakes on each loss in turn that it is below the target, more where the losses before varied little. If
-    the mean were above the target, the capital, 1 at the start, would exceed c at any time with a chance of at most
-    1 / c (Ville). So one over the highest capital is a p-value, and the least target it rejects an upper bound. It uses
-    the losses' variance, which is what makes it good where losses are rare.
+    A gambler bets on each loss in turn that it is below the target, with higher stakes if the losses so far varied
+    little. If the mean were above the target, the capital, 1 at the start, would ever exceed c with a chance of at most
+    1 / c (Ville). So one over the highest capital is a p-value, and the least target it rejects is an upper bound. It
+    uses the variance of the losses, and is therefore tight when losses are rare.
 
     Args:
         losses: (..., rows), in an order that has nothing to do with their values.
         target: from 0 to 1.
-        confidence: the level that the stakes are best for; the p-value is valid at any.
+        confidence: the level that the stakes are optimized for; the p-value is valid at any level.
 
     Returns:
         (...), from 0 to 1.
@@ -60,10 +60,10 @@ def betting(losses: Array, target: float, confidence: float) -> Array:
     the stakes of Bates et al., JACM 2021, §3.1 (WSR bound).
     """
     rows = losses.shape[-1]
-    seen = np.arange(1, rows + 1)
-    mean = (0.5 + np.cumsum(losses, axis=-1)) / (1.0 + seen)
-    variance = (0.25 + np.cumsum(np.square(losses - mean), axis=-1)) / (1.0 + seen)
-    # A stake may only depend on what came before.
+    counts = np.arange(1, rows + 1)
+    mean = (0.5 + np.cumsum(losses, axis=-1)) / (1.0 + counts)
+    variance = (0.25 + np.cumsum(np.square(losses - mean), axis=-1)) / (1.0 + counts)
+    # A stake may depend only on earlier losses.
     before = np.concatenate([np.full((*losses.shape[:-1], 1), 0.25), variance[..., :-1]], axis=-1)
     stakes = np.minimum(1.0, np.sqrt(2.0 * np.log(1.0 / (1.0 - confidence)) / (rows * before)))
     with np.errstate(divide="ignore"):
@@ -72,14 +72,14 @@ def betting(losses: Array, target: float, confidence: float) -> Array:
 
 
 def least_rejected(p_value: Callable[[float], float], level: float) -> float:
-    """Finds the least target that a p-value falling in the target rejects: an upper bound of the risk.
+    """Finds the least target that is rejected: an upper bound of the risk.
 
     Args:
-        p_value: of a target from 0 to 1.
+        p_value: maps a target from 0 to 1 to its p-value, which falls as the target rises.
         level: reject at p <= level.
 
     Returns:
-        Within a millionth above the bound; 1 if no target below 1 is rejected.
+        The bound, too high by at most a millionth; 1 if no target below 1 is rejected.
     """
     highest = 1.0 - _TOLERANCE
     if p_value(highest) > level:
@@ -91,7 +91,7 @@ def least_rejected(p_value: Callable[[float], float], level: float) -> float:
 
 
 def least_count(qualifies: Callable[[int], bool], most: int = 2**24) -> int | None:
-    """Finds the least number from 1 on that qualifies, given that all larger ones do; None above ``most``."""
+    """Finds the least number that qualifies, assuming that all larger ones do; None if it is above ``most``."""
     high = 1
     while not qualifies(high):
         high *= 2

@@ -1,4 +1,4 @@
-"""Every criterion by its name, fitted where it needs to be, and all of them side by side."""
+"""Making criteria by name, fitting those that need it, and comparing all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ from offramp.policy.sweep import at_exits, exits_taken, score_exits
 KNOBS = 200
 
 FITTED = frozenset({"gate", "per-exit"})
-"""Criteria with numbers fitted to rows, which must not be those that judge them."""
+"""Criteria that are fitted to rows, which must not be the rows that judge them."""
 
 FITTING_SHARE = 0.25
-"""Of the rows, for fitting: with more of them too few would be left for judging, see ``benchmarks/rules.py``."""
+"""The share of rows used for fitting; more would leave too few for judging, see ``benchmarks/rules.py``."""
 
 
 def judging_rows(rows: int) -> int:
-    """How many of some rows are left to judge a criterion once :data:`FITTING_SHARE` of them served to fit it."""
+    """How many rows are left to judge a criterion after :data:`FITTING_SHARE` of them were used to fit it."""
     return rows - max(1, int(FITTING_SHARE * rows))
 
 
 def make_criterion(name: str, rows: ExitAnswers, risk: Risk) -> Criterion:
-    """Makes the criterion of a name for the model that rows were cached from.
+    """Makes a criterion for the model that answered the rows.
 
     Args:
-        name: of :data:`offramp.policy.CRITERIA`.
-        rows: the criteria in :data:`FITTED` are fitted to them.
-        risk: that the fitted ones are to keep low.
+        name: one of :data:`offramp.policy.CRITERIA`.
+        rows: what the criteria in :data:`FITTED` are fitted to.
+        risk: the risk that fitted criteria keep low.
 
     Raises:
         DataError: there are no rows to fit to, the risk needs labels, or the stages were not measured.
@@ -56,8 +56,8 @@ class Swept:
 
     Attributes:
         thresholds: from the safest to the fastest, (knobs,); the first is full depth.
-        exits: that each row takes, (knobs, rows).
-        answers: of a row that leaves at an exit, (exits, rows, labels).
+        exits: the exit that each row takes, (knobs, rows).
+        answers: the answer to each row if it leaves at each exit, (exits, rows, labels).
     """
 
     criterion: Criterion
@@ -76,15 +76,15 @@ def sweep(rows: ExitAnswers, criterion: Criterion) -> Swept:
 def compare_rules(rows: ExitAnswers, speedups: Sequence[float], seed: int = 0) -> tuple[AtCost, ...]:
     """Compares all criteria at equal cost: their accuracy or, without labels, their agreement with full depth.
 
-    All are judged on one half of the rows; the other half is for those that have to be fitted.
+    All are judged on one half of the rows; the other half is used to fit the criteria that need it.
 
     Args:
-        rows: cached.
+        rows: answers to rows.
         speedups: over full depth, to compare at; those out of reach are left out.
         seed: of the halves and of the resamples.
 
     Returns:
-        One for each criterion and cost, in that order; gains are over the first, confidence. See
+        One for each criterion and cost, in that order; gains are relative to the first, confidence. See
         :func:`offramp.policy.compare`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From what a user wants to a rule: as fast as a risk allows, as good as a speed allows, or a plain threshold."""
+"""From a goal to a rule: as fast as a risk allows, as accurate as a speed allows, or a plain threshold."""
 
 from dataclasses import dataclass
 
@@ -29,12 +29,12 @@ class AtMost:
     confidence: float
 
     def __post_init__(self) -> None:
-        check_shares(self.target, self.confidence, what=f"max_{self.risk.replace(' ', '_')}")
+        check_shares(self.target, self.confidence, name=f"max_{self.risk.replace(' ', '_')}")
 
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """Of the thresholds expected to be this many times as fast as full depth, the one that is right most often.
+    """The most accurate threshold that is expected to be at least this many times as fast as full depth.
 
     Without labels, the one that agrees with full depth most often.
 
@@ -55,7 +55,7 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Exactly:
-    """This threshold, whatever comes of it.
+    """The given threshold, whatever it does.
 
     Raises:
         OptionError: it is negative or NaN.
@@ -72,7 +72,7 @@ Goal = AtMost | AtLeast | Exactly
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A rule, and what was promised of it if a risk was to be kept."""
+    """A rule, and its promise if the goal was to bound a risk."""
 
     rule: Threshold
     promise: Promise | None
@@ -80,15 +80,15 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """No threshold qualified; ``reason`` says why, and what it would take or what is better."""
+    """No threshold qualified; ``reason`` says why, and what would help."""
 
     reason: str
 
 
 def enough_to_fit(goal: Goal, rows: int) -> bool:
-    """Whether a goal can be met on what is left of some rows once a part of them served to fit a criterion.
+    """Whether a goal can be met on the rows that remain after a part of them was used to fit a criterion.
 
-    It depends on the number of rows alone, so that a criterion may be chosen by it without costing a promise anything.
+    This depends only on the number of rows, so choosing a criterion by it does not weaken a promise.
     """
     if not isinstance(goal, AtMost):
         return True
@@ -99,14 +99,14 @@ def enough_to_fit(goal: Goal, rows: int) -> bool:
 def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0) -> Chosen | Missed:
     """Chooses the threshold of one criterion.
 
-    What keeps a risk as fast as possible and still takes longer than full depth in one go is missed: full depth is
-    faster, and keeps every promise.
+    A goal is missed if the fastest threshold that keeps the risk is slower than full depth in one go, which keeps every
+    promise.
 
     Args:
-        goal: what is wanted.
+        goal: what the threshold has to achieve.
         swept: the criterion on the rows.
-        rows: none of those that the criterion was fitted to.
-        fitted: number of those.
+        rows: rows that the criterion was not fitted to.
+        fitted: number of rows that it was fitted to.
 
     Raises:
         DataError: the goal needs labels.
@@ -125,15 +125,15 @@ def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Mis
     fast = np.flatnonzero(speedups >= goal.speedup)
     if not fast.size:
         return Missed(
-            f"no threshold is {goal.speedup:g}x as fast as full depth: if every text left at the first exit it would "
-            f"be {speedups.max():.2f}x; ask for less"
+            f"no threshold is {goal.speedup:g}x as fast as full depth: even if every text left at the first exit, it "
+            f"would be {speedups.max():.2f}x; ask for less"
         )
     right = at_exits(rows.good(swept.answers, rows.best_risk), swept.exits[fast]).mean(axis=1)
     return Chosen(_rule(swept, int(fast[right.argmax()])), None)
 
 
 def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> Chosen | Missed:
-    # Full depth, the first, is no candidate.
+    # The first threshold, full depth, is not a candidate.
     losses = at_exits(rows.losses(swept.answers, goal.risk), swept.exits[1:])
     choice = choose(losses, goal.target, goal.method, goal.risk.loss, goal.confidence)
     if choice.index is None or choice.risk is None or choice.bound is None:
@@ -150,11 +150,11 @@ def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> 
 
 
 def _rule(swept: Swept, index: int) -> Threshold:
-    """The rule of a knob, with the safest of the thresholds that are the same to these rows."""
+    """The rule at a knob, with the safest of the thresholds that make no difference on these rows."""
     same = (swept.exits == swept.exits[index]).all(axis=1)
     threshold = float(swept.thresholds[same.argmax()])
     if isinstance(swept.criterion, PerExit) and threshold >= 1:
-        return Threshold(1.0, swept.criterion.vector(int(threshold)))  # the other vectors have done their work
+        return Threshold(1.0, swept.criterion.vector(int(threshold)))  # the other vectors are no longer needed
     return Threshold(threshold, swept.criterion)
 
 

@@ -1,4 +1,4 @@
-"""Rules side by side: accuracy at equal cost, with intervals that resample the rows of all of them together."""
+"""Compares rules: accuracy at equal cost, with intervals from resamples that all rules share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,11 @@ from offramp.policy.criteria import Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """What each row gets and costs at each knob of one rule.
+    """The value and the cost of each row at each knob of one rule.
 
     Attributes:
         values: to be compared, from 0 to 1, such as right (1) or wrong (0), (knobs, rows).
-        costs: of a row, as a share of full depth, (knobs, rows); the mean does not rise or does not fall from knob to
-            knob.
+        costs: of a row, as a share of full depth, (knobs, rows); the mean is monotone in the knob.
     """
 
     values: Array
@@ -34,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class AtCost:
-    """A rule at one cost: its mean value there and how much that is above the first rule's."""
+    """A rule at one cost: its mean value there, and its gain over the first rule."""
 
     rule: str
     cost: float
@@ -52,13 +51,13 @@ def compare(
 ) -> tuple[AtCost, ...]:
     """Compares the mean values of rules at equal mean cost.
 
-    Between two knobs a rule is read off the line that joins them, which is what choosing between the two at random
-    would give; below its least cost it has the value there. Every resample draws the rows anew, for all rules and for
-    costs as well as values, so that the gains are paired. Rows that are all alike have resamples that are all alike;
-    so an interval always allows for a share of other rows as large as may be missing from so many by chance.
+    Between two knobs, a rule is interpolated linearly, which is what choosing between the two at random would give;
+    below its least cost it keeps the value there. Every resample draws the rows for all rules and for costs as well as
+    values, so the gains are paired. If all rows are alike, so are all resamples; intervals therefore always allow for
+    the share of different rows that a sample of this size may lack by chance.
 
     Args:
-        rules: outcomes by name; the first rule is the one that gains are against.
+        rules: outcomes by name; gains are relative to the first rule.
         costs: mean costs to compare at, as a share of full depth.
         confidence: of the intervals, above 0 and below 1.
         resamples: number of bootstrap resamples, at least 1.
@@ -82,13 +81,13 @@ def compare(
     def gain(outcomes: Outcomes, samples: Array) -> Interval:
         if outcomes is first:
             return Interval(0.0, 0.0, 0.0)  # over itself, whatever the rows
-        return _allowing_for_others(interval(samples, confidence), n_rows, confidence, least=-1.0)
+        return _widened(interval(samples, confidence), n_rows, confidence, least=-1.0)
 
     return tuple(
         AtCost(
             rule=name,
             cost=cost,
-            value=_allowing_for_others(interval(curve[:, index], confidence), n_rows, confidence, least=0.0),
+            value=_widened(interval(curve[:, index], confidence), n_rows, confidence, least=0.0),
             gain=gain(rules[name], (curve - curves[0])[:, index]),
         )
         for name, curve in zip(rules, curves, strict=True)
@@ -96,15 +95,14 @@ def compare(
     )
 
 
-def _allowing_for_others(found: Interval, rows: int, confidence: float, *, least: float) -> Interval:
-    """Widens the interval of a mean of values from ``least`` to 1 by rows that may be missing from a sample by chance.
+def _widened(estimate: Interval, rows: int, confidence: float, *, least: float) -> Interval:
+    """Widens the interval of a mean of values from ``least`` to 1 by rows that a sample may lack by chance.
 
-    Of a share of 1 - (a / 2) ** (1 / rows) of all rows, a sample holds none with a chance of a / 2, where a is 1 -
-    confidence.
+    With a = 1 - confidence, a sample misses a share of 1 - (a / 2) ** (1 / rows) of all rows with a chance of a / 2.
     """
     missing = 1.0 - ((1.0 - confidence) / 2) ** (1.0 / rows)
-    low, high = (found.value + missing * (end - found.value) for end in (least, 1.0))
-    return Interval(found.value, min(found.low, low), max(found.high, high))
+    low, high = (estimate.value + missing * (end - estimate.value) for end in (least, 1.0))
+    return Interval(estimate.value, min(estimate.low, low), max(estimate.high, high))
 
 
 def _at_costs(outcomes: Outcomes, weights: Array, costs: Array) -> Array:
@@ -115,13 +113,13 @@ def _at_costs(outcomes: Outcomes, weights: Array, costs: Array) -> Array:
 
 
 def resample_weights(rows: int, resamples: int = 1000, seed: int = 0) -> Array:
-    """Weights of rows as they are, and in each of some bootstrap resamples, (rows, 1 + resamples); columns sum to 1."""
+    """Weights of rows in the sample itself and in its bootstrap resamples, (rows, 1 + resamples); columns sum to 1."""
     draws = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=resamples)
     return np.concatenate([np.ones((1, rows)), draws]).T / rows
 
 
 def interval(samples: Array, confidence: float = 0.95) -> Interval:
-    """Of an estimate (the first of the samples) and its resamples (the others): the percentile interval."""
+    """The percentile interval of an estimate, the first of the samples, from its resamples, the rest."""
     low, high = np.quantile(samples[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(samples[0]), float(low), float(high))
 

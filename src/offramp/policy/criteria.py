@@ -1,4 +1,4 @@
-"""How sure an exit is of a row: the criteria that a rule compares with its threshold."""
+"""Criteria score how sure an exit is of a row; a rule compares the score with its threshold."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,24 +19,23 @@ FIRST_EXIT = 0.0
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """The thresholds that make a difference for a criterion.
+    """The range of a criterion's thresholds.
 
-    They run from :data:`FIRST_EXIT` to ``full_depth``, at and above which no row leaves early. If ``whole``, only whole
-    numbers differ from each other.
+    It runs from :data:`FIRST_EXIT` to ``full_depth``, at and above which no row leaves early. If ``whole``, only whole
+    numbers make a difference.
     """
 
     full_depth: float
     whole: bool = False
 
     def grid(self, size: int) -> Array:
-        """Gives thresholds worth trying, rising from the first exit to full depth.
+        """Thresholds worth trying, rising from the first exit to full depth.
 
-        They do not depend on any data, as a guarantee over them demands. Confidences crowd below 1: half of the
-        thresholds are evenly spaced up to 0.9, and from there the distance to 1 shrinks geometrically, to one in a
-        million.
+        They do not depend on any data, as a guarantee requires. Since confidences crowd below 1, half of the thresholds
+        are evenly spaced up to 0.9; from there the distance to 1 shrinks geometrically to one in a million.
 
         Args:
-            size: how many, at least 2; if ``whole``, at most.
+            size: number of thresholds, at least 2; if ``whole``, the largest number.
 
         Returns:
             (size,) or fewer, strictly rising.
@@ -54,22 +53,22 @@ class Knob:
 
 
 PROBABILITY = Knob(full_depth=1.01)
-"""Of scores between 0 and 1; a score of exactly 1 is possible, so full depth lies above it."""
+"""The knob of scores between 0 and 1; a score of exactly 1 is possible, so full depth lies above it."""
 
 
 class Criterion(ABC):
-    """Scores how sure an exit is, from what it and the exits before say. Small, pure and unaware of any model.
+    """Scores how sure an exit is, from its own and earlier exits' probabilities. Small, pure and unaware of any model.
 
     A criterion is a rule without its threshold: a frozen dataclass whose fields are a :class:`Problem`, numbers, words,
-    tuples of them, or another criterion. It treats each row on its own, so that a row's score does not depend on the
-    rows beside it. :func:`offramp.policy.register` makes one of your own known by a name.
+    tuples of them, or another criterion. It treats each row on its own, so a row's score does not depend on the rows
+    beside it. :func:`offramp.policy.register` registers your own criterion under a name.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, problem: Problem, costs: Sequence[float]) -> Self:
-        """The criterion, if it needs no fitting; ``costs`` are those of reaching each exit, (exits,), in any unit."""
+        """Makes a criterion that needs no fitting; ``costs`` of reaching each exit, (exits,), are in any unit."""
         return cls(problem)  # type: ignore[call-arg]
 
     @abstractmethod
@@ -81,14 +80,14 @@ class Criterion(ABC):
             history: (exits_before, rows, labels), the same rows' calibrated probabilities at the exits passed before.
 
         Returns:
-            (rows,), at least 0, higher if surer; NaN for rows with a NaN probability, which so never leave early.
+            (rows,), at least 0, higher if surer; NaN for rows with a NaN probability, so that they never leave early.
         """
 
     def answer(self, probabilities: Array, history: Array) -> Array:
-        """Gives the probabilities that rows leaving here are answered with: as a rule this exit's own.
+        """The probabilities that answer rows leaving here, by default this exit's own.
 
-        An ensemble answers with what it was sure of. At the last exit nobody asks: a row that runs to full depth gets
-        the full model's own answer.
+        An ensemble answers with its joint probabilities. It is not called at the last exit: a row that runs to full
+        depth gets the full model's own answer.
 
         Args:
             probabilities: as for :meth:`score`.
@@ -100,7 +99,7 @@ class Criterion(ABC):
         return probabilities
 
     def knob(self, n_exits: int) -> Knob:
-        """The thresholds that make a difference in a model of ``n_exits`` exits: as a rule those of a probability."""
+        """The range of thresholds for a model with ``n_exits`` exits, by default that of a probability."""
         return PROBABILITY
 
 
@@ -129,7 +128,7 @@ class Confidence(Criterion):
 class Certainty(Criterion):
     """One minus the entropy as a share of the greatest possible, so that higher is surer and 1 is certain.
 
-    DeeBERT leaves where the entropy falls below a threshold; here 0 * log 0 is 0, so that a saturated exit is left.
+    DeeBERT leaves when the entropy falls below a threshold. Here 0 * log 0 is 0, so rows can leave a saturated exit.
 
     Source: Xin et al., "DeeBERT", ACL 2020, §3.2 (entropy); Liu et al., "FastBERT", ACL 2020, adaptive inference (as a
     share of the greatest).
@@ -144,7 +143,7 @@ class Certainty(Criterion):
 
 @dataclass(frozen=True, slots=True)
 class Lead(Criterion):
-    """The predicted outcome's probability less that of the second: the margin.
+    """The margin: the predicted outcome's probability minus that of the second.
 
     With two outcomes it orders rows as :class:`Confidence` does.
 
@@ -174,7 +173,7 @@ class Patience(Criterion):
         repeats = np.zeros(len(probabilities))
         repeating = np.ones(len(probabilities), dtype=bool)
         for earlier in history[::-1]:
-            # Equal to this exit's all the way back is the same as each equal to the one before.
+            # A run of exits that all agree with this one is a run in which each agrees with the one before.
             repeating &= self.problem.agree(earlier, probabilities)
             repeats += repeating
         return np.where(np.isnan(probabilities).any(axis=-1), np.nan, repeats)
@@ -186,10 +185,10 @@ class Patience(Criterion):
 
 @dataclass(frozen=True, slots=True)
 class PatientCertainty(Criterion):
-    """The least certainty of the last ``patience`` exits, this one included: all of them have to be sure.
+    """The least certainty of the last ``patience`` exits, including this one: all of them have to be sure.
 
-    Before so many exits were passed the score is 0. The exits need not agree, as in the source. The threshold is that
-    of the certainty; the patience is a fixed part of the criterion.
+    Until that many exits were passed, the score is 0. As in the source, the exits need not agree. The threshold applies
+    to the certainty; the patience is a fixed part of the criterion.
 
     Raises:
         OptionError: ``patience`` is not a whole number from 1 on.

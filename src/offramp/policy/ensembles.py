@@ -1,4 +1,4 @@
-"""Criteria that make one verdict of all exits passed so far."""
+"""Criteria that combine all exits passed so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from offramp.policy.criteria import Array, Criterion
 
 @dataclass(frozen=True, slots=True)
 class GeometricMean(Criterion):
-    """The confidence of the exits' joint verdict: the normalized geometric mean of their probabilities.
+    """The confidence of the normalized geometric mean of the exits' probabilities.
 
-    A row that leaves is answered with that verdict, because it is what the criterion was sure of.
+    A row that leaves is answered with that mean, because that is what the criterion was sure of.
 
     Source: Wołczyk et al., "Zero Time Waste", NeurIPS 2021, geometric ensembling; here with equal weights.
     """
@@ -31,7 +31,7 @@ class GeometricMean(Criterion):
         if not len(history):
             return probabilities
         total = self.problem.logits(probabilities)
-        for earlier in history:  # in place and in order, so that rounding does not depend on the layout in memory
+        for earlier in history:  # in place and in order, so that rounding does not depend on the memory layout
             total += self.problem.logits(earlier)
         return self.problem.probabilities(total, len(history) + 1.0)
 
@@ -40,12 +40,11 @@ class GeometricMean(Criterion):
 class Agreement(Criterion):
     """The weighted sum of the confidences of the last exits that agree, as a share of all weights.
 
-    Each exit adds its weighted confidence to the sum as long as it repeats the prediction of the exit before; one that
-    differs starts again from its own. A row is answered with the probabilities of the exit it leaves at, as in the
-    source.
+    Each exit adds its weighted confidence to the sum if it repeats the prediction of the exit before, and restarts the
+    sum if not. As in the source, a row is answered with the probabilities of the exit it leaves at.
 
     Attributes:
-        weights: of the exits, the last included; positive. The source's are the cost of reaching an exit or its
+        weights: of all exits, including the last; positive. In the source they are the cost of reaching an exit or its
             accuracy.
 
     Raises:
@@ -63,7 +62,7 @@ class Agreement(Criterion):
 
     @classmethod
     def of(cls, problem: Problem, costs: Sequence[float]) -> Self:
-        """Weighs each exit by what it costs to reach."""
+        """Weights each exit by the cost of reaching it."""
         return cls(problem, tuple(map(float, costs)))
 
     def score(self, probabilities: Array, history: Array) -> Array:
@@ -73,11 +72,11 @@ class Agreement(Criterion):
             OptionError: there are more exits than weights.
         """
         if len(history) >= len(self.weights):
-            raise OptionError(f"there are {len(self.weights)} weights, but exit {len(history)} asks; give one an exit")
+            raise OptionError(f"there are {len(self.weights)} weights, none for exit {len(history)}; give one each")
         total = np.zeros(len(probabilities))
         exits = (*history, probabilities)
-        for index, here in enumerate(exits):
+        for index, current in enumerate(exits):
             if index:
-                total = np.where(self.problem.agree(exits[index - 1], here), total, 0.0)
-            total = total + self.weights[index] * self.problem.confidence(here)
+                total = np.where(self.problem.agree(exits[index - 1], current), total, 0.0)
+            total = total + self.weights[index] * self.problem.confidence(current)
         return np.where(np.isnan(probabilities).any(axis=-1), np.nan, np.minimum(total / sum(self.weights), 1.0))

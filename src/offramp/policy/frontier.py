@@ -1,4 +1,4 @@
-"""Per-exit thresholds: a family of threshold vectors along the frontier of loss and cost, turned by a single knob."""
+"""Per-exit thresholds: a family of threshold vectors along the frontier of loss and cost, chosen by a single knob."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from offramp.errors import DataError, OptionError
 from offramp.policy.criteria import FIRST_EXIT, Array, Criterion, Knob
 from offramp.policy.sweep import at_exits, exits_taken
 
-# Thresholds tried at an exit: this many quantiles of its scores. Few, so that no threshold fits a single row.
+# Number of quantiles of an exit's scores that are tried as thresholds; few, so that no threshold fits a single row.
 QUANTILES = 64
 
-# The trade-offs tried: the loss that saving a whole full-depth pass is worth, from nearly nothing to any loss at all.
+# The prices tried: the loss that saving a whole full-depth pass is worth, from nearly none to any.
 TRADES = np.geomspace(1e-4, 1e3, 141)
 
 _ROUNDS = 20
@@ -20,15 +20,15 @@ _ROUNDS = 20
 
 @dataclass(frozen=True, slots=True)
 class PerExit(Criterion):
-    """A criterion with its own thresholds at each exit, in a nested family of vectors; the knob picks the vector.
+    """A criterion with its own threshold at each exit, in a nested family of vectors; the knob picks the vector.
 
-    A row's score is the number of vectors under which it leaves, so threshold k means: leave by vector k, counted from
-    1. Threshold 0 is the first exit and ``len(thresholds) + 1`` full depth. Because no threshold falls from one vector
-    to the next, a larger knob never lets a row leave earlier. A family of one vector is a plain rule with one threshold
-    for each exit.
+    A row's score is the number of vectors under which it leaves, so threshold k means leaving by vector k, counted from
+    1. Threshold 0 is the first exit, and ``len(thresholds) + 1`` is full depth. Since no threshold falls from one
+    vector to the next, a larger knob never lets a row leave earlier. A family of one vector is a plain rule with one
+    threshold per exit.
 
     Attributes:
-        criterion: what is compared.
+        criterion: scores the rows.
         thresholds: (vectors, exits - 1), from the fastest vector to the safest; no column falls.
 
     Raises:
@@ -40,7 +40,7 @@ class PerExit(Criterion):
 
     def __post_init__(self) -> None:
         if not self.thresholds or len({len(vector) for vector in self.thresholds}) != 1:
-            raise OptionError(f"thresholds are {self.thresholds}; give vectors of one threshold for each early exit")
+            raise OptionError(f"thresholds are {self.thresholds}; give vectors with one threshold per early exit")
         table = np.array(self.thresholds, dtype=np.float64)
         if not (table >= 0).all():  # also refuses NaN
             raise OptionError(f"the least of the thresholds is {table.min()}; use numbers from 0 on")
@@ -55,7 +55,7 @@ class PerExit(Criterion):
         """
         index = len(history)
         if index >= len(self.thresholds[0]):
-            raise OptionError(f"there are {len(self.thresholds[0])} thresholds, but exit {index} asks; one an exit")
+            raise OptionError(f"there are {len(self.thresholds[0])} thresholds, none for exit {index}; give one each")
         column = np.array([vector[index] for vector in self.thresholds])
         scores = self.criterion.score(probabilities, history)
         return np.where(np.isnan(scores), np.nan, np.searchsorted(column, scores, side="right"))
@@ -65,7 +65,7 @@ class PerExit(Criterion):
         return self.criterion.answer(probabilities, history)
 
     def vector(self, knob: int) -> "PerExit":
-        """Gives the family of one vector that leaves at threshold 1 where this one leaves at ``knob``, from 1 on."""
+        """The family of a single vector that does at threshold 1 what this one does at ``knob``, from 1 on."""
         return PerExit(self.criterion, (self.thresholds[knob - 1],))
 
     def knob(self, n_exits: int) -> Knob:
@@ -76,25 +76,25 @@ class PerExit(Criterion):
 def search_thresholds(
     scores: Array, losses: Array, costs: Array, criterion: Criterion, n_vectors: int = 100
 ) -> PerExit:
-    """Searches the thresholds that lose least at each cost.
+    """Searches for the thresholds that lose least at each cost.
 
-    For a rising price of cost the thresholds minimize mean loss + price * mean cost. With the others held, an exit's
-    best threshold is found exactly among quantiles of its scores: rows sorted by score, the sum of what each gains by
-    leaving is taken over every threshold at once. This goes round the exits until nothing changes. No threshold may
-    rise as the price does, which nests the family. The path is then cut into steps of equal mean cost.
+    For each price, from low to high, the thresholds minimize mean loss + price * mean cost. With the other exits fixed,
+    an exit's best threshold among quantiles of its scores is exact: with the rows sorted by score, a cumulative sum
+    gives the gain of every threshold at once. This is repeated over the exits until nothing changes. No threshold may
+    rise with the price, so the family is nested. The path is then cut into steps of equal mean cost.
 
-    The thresholds fit these rows, so their losses here are too good to be true: rows that certify a knob or report its
-    loss have to be others. Keeping them apart is the caller's duty.
+    The thresholds are fitted to these rows, so their losses here are too optimistic: the caller has to certify a knob,
+    or report its loss, on other rows.
 
     Args:
         scores: (exits - 1, rows), of the criterion.
         losses: (exits, rows), of leaving at each exit, at most 1, such as :func:`offramp.policy.disagreement`.
         costs: (exits, rows), of a row up to each exit, as :func:`offramp.policy.row_costs` gives.
-        criterion: that made the scores.
-        n_vectors: of the family.
+        criterion: the criterion that made the scores.
+        n_vectors: size of the family.
 
     Returns:
-        The family; fewer vectors if the thresholds that differ in cost are fewer.
+        The family, with fewer vectors if fewer differ in cost.
 
     Raises:
         DataError: there are no rows, no early exit, or the shapes do not match.
@@ -108,8 +108,8 @@ def search_thresholds(
     if not scores.size or losses.shape != (len(scores) + 1, scores.shape[1]):
         raise DataError(f"need scores of early exits and losses of all, got {scores.shape} and {losses.shape}")
     full_depth = criterion.knob(len(losses)).full_depth
-    candidates = [np.unique([FIRST_EXIT, *_quantiles(here), full_depth]) for here in scores]
-    levels = np.stack([_levels(here, tried) for here, tried in zip(scores, candidates, strict=True)])
+    candidates = [np.unique([FIRST_EXIT, *_quantiles(at_exit), full_depth]) for at_exit in scores]
+    levels = np.stack([_levels(at_exit, thresholds) for at_exit, thresholds in zip(scores, candidates, strict=True)])
     path = _path(levels, losses, np.broadcast_to(costs, losses.shape), [len(tried) for tried in candidates])
     vectors = np.array([[tried[level] for tried, level in zip(candidates, point, strict=True)] for point in path])
     mean_costs = at_exits(np.broadcast_to(costs, losses.shape), exits_taken(scores, vectors)).mean(axis=1)
@@ -132,7 +132,7 @@ def _levels(scores: Array, candidates: Array) -> NDArray[np.int64]:
 
 
 def _path(levels: NDArray[np.int64], losses: Array, costs: Array, sizes: list[int]) -> list[list[int]]:
-    """The best levels for each price, from full depth down to the first exit; none ever rises. (points, exits - 1)"""
+    """The best levels for each price, from full depth down to the first exit; no level rises. (points, exits - 1)"""
     point = [size - 1 for size in sizes]
     path = [point]
     for price in TRADES:
@@ -142,7 +142,7 @@ def _path(levels: NDArray[np.int64], losses: Array, costs: Array, sizes: list[in
 
 
 def _descend(levels: NDArray[np.int64], totals: Array, start: list[int]) -> list[int]:
-    """Lowers one level after the other as long as the sum of ``totals`` (exits, rows) at the exits taken falls."""
+    """Lowers levels one by one as long as the sum of ``totals`` (exits, rows) at the exits taken falls."""
     point = list(start)
     for _ in range(_ROUNDS):
         before = list(point)
@@ -158,7 +158,7 @@ def _descend(levels: NDArray[np.int64], totals: Array, start: list[int]) -> list
 
 
 def _reaching(levels: NDArray[np.int64], point: list[int], exit_index: int) -> NDArray[np.bool_]:
-    """The rows that leave at no exit before. bool (rows,)"""
+    """Whether each row reaches an exit, bool (rows,)."""
     staying = np.ones(levels.shape[1], dtype=np.bool_)
     for level, least in zip(levels[:exit_index], point[:exit_index], strict=True):
         staying &= level < least
@@ -166,9 +166,9 @@ def _reaching(levels: NDArray[np.int64], point: list[int], exit_index: int) -> N
 
 
 def _best_level(level: NDArray[np.int64], gains: Array, highest: int) -> int:
-    """The level up to ``highest`` from which on leaving gains most; the highest of equals."""
+    """The level up to ``highest`` at and above which leaving gains most; on a tie, the highest."""
     # Index 0 takes the rows that never leave (level -1); a suffix sum is the gain of all rows at a level or above.
     at_level = np.bincount(level + 1, weights=gains, minlength=highest + 2)[1:]
     gain_from = np.cumsum(at_level[::-1])[::-1][: highest + 1]
-    # A hair's breadth is rounding, not gain.
+    # A tiny difference is rounding, not gain.
     return int(np.flatnonzero(gain_from >= gain_from.max() - 1e-9)[-1])

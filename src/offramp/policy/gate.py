@@ -1,4 +1,4 @@
-"""A small learned gate: the probability that an exit is right, from what it and the exits before say."""
+"""A small learned gate: the probability that an exit is right, from its own and earlier exits' probabilities."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from offramp.calibration import Problem
 from offramp.errors import DataError, OptionError
 from offramp.policy.criteria import Array, Criterion
 
-# Confidences enter as log-odds; this far from 0 and 1 they are told apart.
+# Confidences are used as log-odds, so they are clipped this far from 0 and 1.
 _CLOSEST = 1e-9
 
 
@@ -18,8 +18,8 @@ _CLOSEST = 1e-9
 class Gate(Criterion):
     """A logistic regression for each exit but the last, of "this exit is right" on four features of a row.
 
-    The features are the log-odds of this exit's confidence, its lead, the log-odds of the confidence of the exit before
-    and the share of the exits before that predict the same; the last two are 0 at the first exit.
+    The features are the log-odds of this exit's confidence, its lead, the log-odds of the previous exit's confidence,
+    and the share of earlier exits that predict the same; the last two are 0 at the first exit.
 
     Attributes:
         weights: of the features, (exits - 1, 4).
@@ -28,8 +28,8 @@ class Gate(Criterion):
     Raises:
         OptionError: weights and biases do not match.
 
-    Source: Xin et al., "BERxiT", EACL 2021, learning to exit; with the exits' outputs for features instead of
-    hidden states, so that replay needs nothing but cached logits.
+    Source: Xin et al., "BERxiT", EACL 2021, learning to exit; here the features are the exits' outputs instead of
+    hidden states, so that replay needs only cached logits.
     """
 
     problem: Problem
@@ -38,7 +38,7 @@ class Gate(Criterion):
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.biases) or any(len(weights) != 4 for weights in self.weights):
-            raise OptionError(f"the gate has weights {self.weights} and biases {self.biases}; an exit needs 4 and 1")
+            raise OptionError(f"the gate has weights {self.weights} and biases {self.biases}; give 4 and 1 per exit")
 
     def score(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`offramp.policy.Criterion.score`.
@@ -48,7 +48,7 @@ class Gate(Criterion):
         """
         index = len(history)
         if index >= len(self.biases):
-            raise OptionError(f"the gate was fitted for {len(self.biases)} exits, but exit {index} asks; fit it anew")
+            raise OptionError(f"the gate was fitted for {len(self.biases)} exits, but this is exit {index}; refit it")
         total = np.full(len(probabilities), self.biases[index])
         # Feature by feature: a matrix product's rounding may depend on the number of rows.
         for weight, feature in zip(self.weights[index], _features(self.problem, probabilities, history), strict=True):
@@ -57,9 +57,9 @@ class Gate(Criterion):
 
 
 def fit_gate(exit_probabilities: Array, right: NDArray[np.bool_], problem: Problem) -> Gate:
-    """Fits the gate on calibration rows, each exit on all of them.
+    """Fits the gate to calibration rows, each exit to all of them.
 
-    The rows must not be those that choose or certify the threshold: the gate is surer of rows it was fitted on.
+    Choose and certify the threshold on other rows: the gate is surer of rows it was fitted to.
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
@@ -68,8 +68,7 @@ def fit_gate(exit_probabilities: Array, right: NDArray[np.bool_], problem: Probl
         problem: one label or a set of labels.
 
     Returns:
-        A gate for each exit but the last. Where an exit is right on all rows or on none, it holds only the smoothed
-        share of right ones.
+        The gate. For an exit that is right on all rows or on none, it holds only the smoothed share of right rows.
 
     Raises:
         DataError: there are no rows, shapes do not match or a probability is NaN.
@@ -83,8 +82,8 @@ def fit_gate(exit_probabilities: Array, right: NDArray[np.bool_], problem: Probl
     weights, biases = [], []
     for index, verdicts in enumerate(right[:-1]):
         features = np.stack(_features(problem, exit_probabilities[index], exit_probabilities[:index]), axis=1)
-        here, bias = _fit_exit(features, verdicts)
-        weights.append(here)
+        exit_weights, bias = _fit_exit(features, verdicts)
+        weights.append(exit_weights)
         biases.append(bias)
     return Gate(problem, tuple(weights), tuple(biases))
 

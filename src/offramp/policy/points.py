@@ -1,4 +1,4 @@
-"""Operating points: rules with a name that a model folder offers, with what was promised and what was seen."""
+"""Operating points: named rules in a model folder, with their promises and how they did on calibration rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from offramp.policy.rules import Threshold
 
 
 class Risk(StrEnum):
-    """What early exit can lose against the same model at full depth, as a share of the rows.
+    """What early exit can lose compared with the same model at full depth, as a share of the rows.
 
     Members:
-        DISAGREEMENT: predictions that differ. Needs no labels.
-        ACCURACY_DROP: what full depth gets right more often.
+        DISAGREEMENT: the share of predictions that differ. Needs no labels.
+        ACCURACY_DROP: full depth's accuracy minus that of early exit.
     """
 
     DISAGREEMENT = "disagreement"
@@ -30,21 +30,21 @@ class Risk(StrEnum):
 
     @property
     def best_method(self) -> Method:
-        """The method that kept most speed on real logits, see ``benchmarks/guarantees.py``."""
+        """The method that kept the most speed on real logits, see ``benchmarks/guarantees.py``."""
         return Method.LTT if self is Risk.DISAGREEMENT else Method.UCB
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """The risk that a point was chosen to keep.
+    """A bound on the risk of a point.
 
     Attributes:
-        risk: what is kept low.
-        target: what it is at most, on rows drawn like the calibration rows.
-        method: how that was judged; :class:`offramp.policy.Method` tells what each promises.
-        confidence: probability of the promise over calibration rows; None for methods that have none.
+        risk: what is bounded.
+        target: the promised bound, on rows drawn like the calibration rows.
+        method: how it was certified; see :class:`offramp.policy.Method`.
+        confidence: probability that the promise holds, over calibration rows; None for methods that have none.
         seen: the risk on the calibration rows.
-        bound: what the method says the risk is at most.
+        bound: the method's own upper bound of the risk.
     """
 
     risk: Risk
@@ -61,7 +61,7 @@ class Seen:
 
     Attributes:
         data: fingerprint of the data.
-        rows: number of the rows that judged the point.
+        rows: number of rows that judged the point.
         disagreement: share of predictions that differ from full depth.
         accuracy, full_accuracy: of the point and at full depth; None without labels.
         mean_layers: layers run, mean over tokens.
@@ -84,14 +84,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OperatingPoint:
-    """A rule with a name, for one model in one engine.
+    """A named rule for one model in one engine.
 
     Attributes:
         name: such as ``safe``.
-        engine: what it was tuned for: others give other confidences.
-        model: fingerprint of the model, its temperatures included; for another one the point means nothing.
+        engine: the engine it was tuned for; in others, confidences differ.
+        model: fingerprint of the model, including its temperatures; the point holds for no other.
         rule: when a row leaves.
-        promise: None where nothing was asked but a threshold or a speed.
+        promise: None if it was chosen by a threshold or a speed.
         seen: how it did on the calibration rows.
     """
 
@@ -116,7 +116,7 @@ class OperatingPoints:
 
     Attributes:
         points: no two with the same name and engine.
-        default: name of the point that is used where nothing else is asked for; None for the default threshold.
+        default: name of the point that is used by default; None for the default threshold.
     """
 
     points: tuple[OperatingPoint, ...] = ()
@@ -128,15 +128,15 @@ class OperatingPoints:
 
     @property
     def _names(self) -> dict[str, None]:
-        """Each once, in the order in which they were made."""
+        """The names of all points, each once, in the order they were made."""
         return dict.fromkeys(point.name for point in self.points)
 
     def named(self, name: str) -> tuple[OperatingPoint, ...]:
-        """The points of this name, one for each engine that it was tuned for."""
+        """The points of this name, one for each engine."""
         return tuple(point for point in self.points if point.name == name)
 
     def of(self, engine: Engine) -> dict[str, OperatingPoint]:
-        """The points for an engine by name, in the order in which they were made."""
+        """The points for an engine by name, in the order they were made."""
         return {point.name: point for point in self.points if point.engine == engine}
 
     def at(self, name: str, engine: Engine) -> OperatingPoint:
@@ -145,11 +145,11 @@ class OperatingPoints:
         Raises:
             OptionError: there is none.
         """
-        here = self.of(engine)
-        if name in here:
-            return here[name]
-        if others := self.named(name):
-            tuned = ", ".join(str(one.engine) for one in others)
+        points = self.of(engine)
+        if name in points:
+            return points[name]
+        if elsewhere := self.named(name):
+            tuned = ", ".join(str(point.engine) for point in elsewhere)
             raise OptionError(
                 f"the operating point {name!r} was tuned for {tuned}, and the model runs in {engine}, whose "
                 "confidences differ; tune it for this backend and precision, or load the model in the other",
@@ -157,25 +157,25 @@ class OperatingPoints:
                 value=name,
             )
         raise OptionError(
-            f"there is no operating point {name!r} for {engine}; the model has {', '.join(here) or 'none'}. Name one "
+            f"there is no operating point {name!r} for {engine}; the model has {', '.join(points) or 'none'}. Name one "
             "of them, or choose it with  offramp tune",
             option="at",
             value=name,
         )
 
     def names_without(self, engine: Engine, model: str) -> list[str]:
-        """Names under which there is no point for an engine and a fingerprint of the model there."""
-        here = self.of(engine)
-        return [name for name in self._names if name not in here or here[name].model != model]
+        """The names that have no point for an engine and the model's fingerprint there."""
+        points = self.of(engine)
+        return [name for name in self._names if name not in points or points[name].model != model]
 
-    def with_points(self, found: Sequence[OperatingPoint]) -> "OperatingPoints":
-        """These points and new ones; a new one replaces the old one of its name and engine."""
-        points = {(point.name, point.engine): point for point in (*self.points, *found)}
+    def with_points(self, new: Sequence[OperatingPoint]) -> "OperatingPoints":
+        """Adds points; a new one replaces the old one of the same name and engine."""
+        points = {(point.name, point.engine): point for point in (*self.points, *new)}
         return OperatingPoints(tuple(points.values()), self.default)
 
 
 def read_operating_points(folder: Path) -> OperatingPoints:
-    """Reads the points of a model folder; there are none where it was never tuned.
+    """Reads the points of a model folder; none if it was never tuned.
 
     Raises:
         ModelFolderError: ``operating_points.json`` is damaged.
@@ -184,7 +184,7 @@ def read_operating_points(folder: Path) -> OperatingPoints:
 
 
 def save_operating_points(folder: Path, points: OperatingPoints) -> None:
-    """Writes the points of a model folder, replacing those there at once or not at all.
+    """Writes the points of a model folder, atomically.
 
     Raises:
         OptionError: a rule cannot be stored.

@@ -1,4 +1,4 @@
-"""Early exit on cached probabilities: what the engine would do, without running the network."""
+"""Early exit on cached probabilities: does what the engine would do, without running the network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from offramp.policy.sweep import check_probabilities
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """Where each row left and with which answer.
+    """Where each row left, and its answer.
 
-    ``exits`` (rows,) is the index of the exit taken, ``probabilities`` (rows, labels) the calibrated answer there: the
+    ``exits`` (rows,) is the index of the exit taken. ``probabilities`` (rows, labels) is the calibrated answer: the
     rule's at an early exit, the model's own at the last.
     """
 
@@ -25,7 +25,7 @@ class Replay:
 
 
 def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
-    """Sends rows past the exits; as in the engine, the rule sees only the rows that are still in.
+    """Replays a rule; as in the engine, it sees only the rows that have not left yet.
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
@@ -45,22 +45,22 @@ def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
     check_probabilities(exit_probabilities)
     cached = np.ascontiguousarray(exit_probabilities)
     n_exits, n_rows, _ = cached.shape
-    taken = np.full(n_rows, n_exits - 1, dtype=np.int64)
+    exits = np.full(n_rows, n_exits - 1, dtype=np.int64)
     answers = cached[-1].copy()
     rows = np.arange(n_rows)
     for index in range(n_exits - 1):
         if not rows.size:
             break
-        here, before = cached[index, rows], cached[:index].take(rows, axis=1)
-        leaves = rule.decide(here, before)
-        taken[rows[leaves]] = index
-        answers[rows[leaves]] = rule.answer(here[leaves], before.compress(leaves, axis=1))
+        current, history = cached[index, rows], cached[:index].take(rows, axis=1)
+        leaves = rule.decide(current, history)
+        exits[rows[leaves]] = index
+        answers[rows[leaves]] = rule.answer(current[leaves], history.compress(leaves, axis=1))
         rows = rows[~leaves]
-    return Replay(exits=taken, probabilities=answers)
+    return Replay(exits=exits, probabilities=answers)
 
 
 def layers_run(exits: NDArray[np.int64], layers: Sequence[int], tokens: NDArray[np.integer[Any]]) -> float:
-    """Gives the mean number of layers run per token.
+    """The mean number of layers run per token.
 
     Args:
         exits: (rows,), the exit that each row took.
@@ -76,7 +76,7 @@ def layers_run(exits: NDArray[np.int64], layers: Sequence[int], tokens: NDArray[
 
 
 def exit_shares(exits: NDArray[np.int64], n_exits: int) -> NDArray[np.float64]:
-    """Gives the share of rows that left at each exit.
+    """The share of rows that left at each exit.
 
     Args:
         exits: (rows,), the exit that each row took, below ``n_exits``.

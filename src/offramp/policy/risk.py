@@ -1,4 +1,4 @@
-"""Risk control: the fastest knob whose loss stays below a target, with a guarantee."""
+"""Risk control: finds the fastest knob whose loss stays below a target, with a guarantee."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ import numpy as np
 from offramp.errors import DataError, OptionError
 from offramp.policy.bounds import Array, betting, hoeffding_bentkus, least_count, least_rejected
 
-# Knobs tested at once: the walk mostly ends long before the fastest.
+# Knobs tested at once; the walk usually ends long before the fastest knob.
 _BLOCK = 16
 
 
@@ -18,8 +18,8 @@ class Method(StrEnum):
     Members:
         EMPIRICAL: its mean loss there is at most the target. Promises nothing about other rows.
         CONFORMAL: conformal risk control. The expected loss, over calibration rows and new ones, is at most the target.
-            Losses are first made monotone: a row counts its greatest loss at this knob or any safer one, full depth
-            with its loss of 0 included. Source: Angelopoulos et al., "Conformal Risk Control", ICLR 2024, the
+            Losses are first made monotone: each row counts its greatest loss at this knob or any safer one, including
+            full depth, whose loss is 0. Source: Angelopoulos et al., "Conformal Risk Control", ICLR 2024, the
             algorithm and the part on losses that are not monotone.
         LTT: Learn-then-Test. With the given confidence the loss is at most the target; p-values of Hoeffding and
             Bentkus. Source: Angelopoulos et al., "Learn then Test", 2021, p-values and fixed-sequence testing.
@@ -35,16 +35,15 @@ class Method(StrEnum):
 
 
 class Loss(StrEnum):
-    """The values that a row's loss can take by its nature; the bounds depend on it.
+    """The values that a row's loss can take; the bounds depend on them.
 
     Members:
         BINARY: 0 or 1, such as disagreement with full depth.
         UNIT: from 0 to 1.
-        SIGNED: -1, 0 or 1, such as the accuracy drop, whose mean is what full depth gets right more often. EMPIRICAL
-            and UCB let gains make up for losses; UCB rescales to [0, 1] for it, which costs the betting bound little,
-            as it sees the small variance. CONFORMAL and LTT count losses only, max(0, loss): never less than the drop,
-            so the promise holds, and for them far cheaper than rescaling, after which Hoeffding's and Bentkus' bounds
-            would see a mean near 1/2.
+        SIGNED: -1, 0 or 1, such as the accuracy drop. EMPIRICAL and UCB let gains offset losses. For that, UCB rescales
+            to [0, 1], which costs the betting bound little because it uses the small variance. CONFORMAL and LTT count
+            only losses, max(0, loss): that is never less than the drop, so the promise holds, and it costs them far
+            less than rescaling, after which Hoeffding's and Bentkus' bounds would see a mean near 1/2.
     """
 
     BINARY = "binary"
@@ -57,8 +56,8 @@ class Needed:
     """What it would take for a knob to qualify.
 
     Attributes:
-        rows: least number of calibration rows on which a knob without any loss would qualify; with losses it takes
-            more. ``None`` if no number up to 16 million does.
+        rows: least number of calibration rows on which a knob without any loss would qualify; with losses, more are
+            needed. ``None`` if no number up to 16 million is enough.
         target: the tightest target at which the safest knob would have qualified on these rows.
     """
 
@@ -73,8 +72,8 @@ class Choice:
     Attributes:
         index: of the knob; ``None`` if none qualified, so that only full depth is left.
         risk: mean loss of the chosen knob on the calibration rows, ``None`` if none.
-        bound: what the method says the chosen knob's loss is at most, on its own; no more than the target. What is
-            promised is the target: it allows for the choice, the bound does not. ``None`` if none.
+        bound: the method's upper bound of the chosen knob's loss, taken alone; at most the target. The promise is the
+            target, since only that allows for the choice among knobs. ``None`` if no knob was chosen.
         needed: what it would have taken; ``None`` if a knob was chosen.
         rows: number of calibration rows.
         target: greatest loss allowed.
@@ -93,24 +92,24 @@ class Choice:
 
 
 def choose(losses: Array, target: float, method: Method, loss: Loss, confidence: float = 0.95) -> Choice:
-    """Chooses the fastest knob that is certified, walking from the safest and stopping at the first that is not.
+    """Chooses the last certified knob, walking from the safest to the first one that fails.
 
-    Stopping there is fixed-sequence testing: the chance that any certified knob is above the target is at most
-    1 - confidence, however many knobs there are and whether or not the loss rises from knob to knob. Going on past a
-    failure to a later success would lose that. The last certified knob is chosen.
+    This is fixed-sequence testing: the chance that any certified knob is above the target is at most 1 - confidence,
+    however many knobs there are and whether or not the loss rises from knob to knob. Continuing past a failure would
+    void that.
 
-    The promise needs rows drawn like those to come, and knobs fixed without looking at these rows: a grid such as
-    :meth:`offramp.policy.Knob.grid`, or thresholds searched on others.
+    The promise requires rows drawn like future ones, and knobs fixed without looking at these rows: a grid such as
+    :meth:`offramp.policy.Knob.grid`, or thresholds searched on other rows.
 
-    Full depth is no candidate. Its loss is 0 by definition, which takes no evidence; leave it out of the knobs and take
-    it when nothing else qualifies. A knob at which hardly a row leaves can qualify; what it gains is another question.
+    Full depth is not a candidate: its loss is 0 by definition. Leave it out of the knobs, and use it if none qualifies.
+    A knob at which hardly any rows leave can qualify even if it gains nothing.
 
     Args:
         losses: (knobs, rows), from the safest knob to the fastest.
         target: greatest mean loss allowed, above 0 and below 1.
         method: how to judge a knob.
         loss: the values a loss can take.
-        confidence: probability with which LTT and UCB keep the target, above 0 and below 1; the others ignore it.
+        confidence: probability with which LTT and UCB keep the target, above 0 and below 1; other methods ignore it.
 
     Raises:
         DataError: there are no knobs or rows, or a loss is not of its kind.
@@ -133,7 +132,7 @@ def choose(losses: Array, target: float, method: Method, loss: Loss, confidence:
 
 
 def last_certified(losses: Array, target: float, method: Method, loss: Loss, confidence: float) -> int | None:
-    """Gives what :func:`choose` chooses without checks and figures, for simulations; arguments as there."""
+    """The index that :func:`choose` would choose, without its checks and figures, for simulations."""
     prepared = _prepared(losses, method, loss)
     for start in range(0, len(prepared), _BLOCK):
         passes = _passes(prepared[start : start + _BLOCK], target, method, loss, confidence)
@@ -144,11 +143,10 @@ def last_certified(losses: Array, target: float, method: Method, loss: Loss, con
 
 
 def rows_needed(target: float, method: Method, loss: Loss, confidence: float) -> int | None:
-    """Gives the least number of calibration rows on which a knob without any loss qualifies; arguments as for
-    :func:`choose`.
+    """The least number of calibration rows on which a knob without any loss qualifies; arguments as for :func:`choose`.
 
     Returns:
-        None if no number up to 16 million does.
+        The number; None if it is above 16 million.
 
     Raises:
         OptionError: target or confidence is out of range.
@@ -163,13 +161,13 @@ def rows_needed(target: float, method: Method, loss: Loss, confidence: float) ->
 
 
 def _prepared(losses: Array, method: Method, loss: Loss) -> Array:
-    """The losses as the method's test takes them, (knobs, rows)."""
+    """The losses as the method's test expects them, (knobs, rows)."""
     if method is Method.CONFORMAL:
         return np.maximum.accumulate(np.maximum(losses, 0.0), axis=0)
     if method is Method.LTT:
         return np.maximum(losses, 0.0)
     if method is Method.UCB:
-        # Rows of a file may be sorted; a bet must not be able to tell. The same order each time, for the same answer.
+        # Rows of a file may be sorted, which a bet must not exploit; the order is fixed so that answers repeat.
         shuffled = losses[:, np.random.default_rng(0).permutation(losses.shape[1])]
         return (shuffled + 1.0) / 2.0 if loss is Loss.SIGNED else shuffled
     return losses
@@ -197,7 +195,7 @@ def _p_values(prepared: Array, target: float, method: Method, loss: Loss, confid
 
 
 def _bound(prepared: Array, method: Method, loss: Loss, confidence: float) -> float:
-    """The least target that the losses of one knob (rows,) would pass."""
+    """The least target that the losses of one knob (rows,) would meet."""
     if method not in {Method.LTT, Method.UCB}:
         return float(_mean(prepared, method))
     return least_rejected(lambda target: float(_p_values(prepared, target, method, loss, confidence)), 1.0 - confidence)
@@ -216,15 +214,15 @@ def _check(losses: Array, target: float, confidence: float, loss: Loss) -> None:
     check_shares(target, confidence)
 
 
-def check_shares(target: float, confidence: float, what: str = "target") -> None:
-    """Refuses shares that nothing can be promised of; ``what`` messages call the target.
+def check_shares(target: float, confidence: float, name: str = "target") -> None:
+    """Checks the range of a target, which messages call ``name``, and of a confidence.
 
     Raises:
         OptionError: one is not between 0 and 1.
     """
     if not 0 < target < 1:
         raise OptionError(
-            f"{what} is {target}; use a share above 0 and below 1, such as 0.01 for 1 %", option=what, value=target
+            f"{name} is {target}; use a share above 0 and below 1, such as 0.01 for 1 %", option=name, value=target
         )
     if not 0 < confidence < 1:
         raise OptionError(

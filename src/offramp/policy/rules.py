@@ -1,4 +1,4 @@
-"""When a row stops: the rules that say which rows leave at an exit."""
+"""Exit rules: which rows leave at an exit."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,18 +11,18 @@ from offramp.policy.criteria import Array, Criterion
 
 
 class ExitRule(Protocol):
-    """Says which rows leave at an exit, and with which answer. Small, pure and unaware of any model.
+    """Decides which rows leave at an exit, and with which answer. Small, pure and unaware of any model.
 
-    The same object decides in :func:`offramp.policy.replay` and in the engine. Both ask it about an exit's remaining
-    rows only, exit by exit, and never about the last exit, where every row leaves with the full model's own answer.
+    The same object decides in :func:`offramp.policy.replay` and in the engine. Both call it exit by exit, with only the
+    remaining rows, but not at the last exit, where every row leaves with the full model's own answer.
     """
 
     def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
         """Decides for each row that has reached this exit.
 
         Args:
-            probabilities: (rows, labels), this exit's calibrated probabilities, C-contiguous: the order in which labels
-                are summed, and so the last bit of a score, follows the layout in memory.
+            probabilities: (rows, labels), this exit's calibrated probabilities, C-contiguous: the memory layout decides
+                the order in which labels are summed, and so the last bit of a score.
             history: (exits_before, rows, labels), the same rows' calibrated probabilities at the exits passed before,
                 C-contiguous; exits_before is 0 at the first exit.
 
@@ -32,7 +32,7 @@ class ExitRule(Protocol):
         ...
 
     def answer(self, probabilities: Array, history: Array) -> Array:
-        """Gives the answer of rows that leave here.
+        """The answer to rows that leave here.
 
         Args:
             probabilities: as for :meth:`decide`, of the rows that leave.
@@ -46,12 +46,12 @@ class ExitRule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Leave at the first exit whose score reaches the threshold. The one knob of every rule.
+    """Leaves at the first exit whose score reaches the threshold, the one knob of every rule.
 
-    With :class:`offramp.policy.Confidence` it is the rule of Schwartz et al., ACL 2020, §3. Threshold 0 lets every row
-    leave at the first exit; ``criterion.knob(n_exits).full_depth`` lets none leave early: a saturated softmax gives a
-    confidence of exactly 1, so threshold 1 does not. A higher threshold never lets a row leave earlier. A row whose
-    score is NaN reaches no threshold, not even 0, and goes on.
+    With :class:`offramp.policy.Confidence` it is the rule of Schwartz et al., ACL 2020, §3. At threshold 0, every row
+    leaves at the first exit; at ``criterion.knob(n_exits).full_depth``, none leaves early. Threshold 1 is not enough
+    for that, since a saturated softmax has a confidence of exactly 1. A higher threshold never lets a row leave
+    earlier. A row whose score is NaN reaches no threshold, not even 0.
 
     Raises:
         OptionError: the threshold is negative or NaN.
@@ -81,7 +81,7 @@ class Threshold:
 
 
 def check_threshold(threshold: float) -> None:
-    """Refuses thresholds that no score can be held against.
+    """Checks the range of a threshold.
 
     Raises:
         OptionError: it is negative or NaN.

@@ -1,4 +1,4 @@
-"""Criteria by the names that files and commands use."""
+"""Criteria by the names used in files and commands."""
 
 from offramp.errors import OptionError
 from offramp.policy.criteria import Certainty, Confidence, Criterion, Lead, Patience, PatientCertainty
@@ -19,22 +19,22 @@ CRITERIA: dict[str, type[Criterion]] = {
     "gate": Gate,
     "per-exit": PerExit,
 }
-"""What a rule can compare with its threshold, by the name that files and commands use; see :func:`register`."""
+"""All criteria by the names used in files and commands; see :func:`register`."""
 
 family(Criterion, CRITERIA)
 
 
 def register(name: str, criterion: type[Criterion]) -> None:
-    """Makes a criterion of your own known by a name: it can be tuned, stored in a model folder and read again.
+    """Registers your own criterion under a name, so that it can be tuned, stored in a model folder and read again.
 
-    Whoever reads the folder has to register it first, as nothing in a folder names code to import.
+    Programs that read the folder have to register it first, since a folder never names code to import.
 
     Args:
-        name: as ``tune`` and files write it; lower case, words joined by hyphens.
+        name: used by ``tune`` and in files; lower case, words joined by hyphens.
         criterion: a frozen dataclass.
 
     Raises:
-        OptionError: the name is taken by another criterion, or the class is no dataclass.
+        OptionError: the name is taken by another criterion, or the class is not a dataclass.
 
     Example:
         >>> from dataclasses import dataclass
@@ -50,14 +50,14 @@ def register(name: str, criterion: type[Criterion]) -> None:
         'squared at least 0.81'
     """
     if CRITERIA.get(name, criterion) is not criterion:
-        raise OptionError(f"the name {name!r} is that of {CRITERIA[name].__name__}; choose another")
+        raise OptionError(f"the name {name!r} is taken by {CRITERIA[name].__name__}; choose another")
     if not hasattr(criterion, "__dataclass_fields__"):
-        raise OptionError(f"{criterion.__name__} is no dataclass, so its parts cannot be stored; make it a frozen one")
+        raise OptionError(f"{criterion.__name__} is not a dataclass, so it cannot be stored; make it a frozen one")
     CRITERIA[name] = criterion
 
 
 def criterion_name(criterion: Criterion) -> str:
-    """Gives the name that files and commands use.
+    """The name used in files and commands.
 
     Raises:
         OptionError: the criterion is not one of :data:`CRITERIA`.
@@ -66,7 +66,7 @@ def criterion_name(criterion: Criterion) -> str:
 
 
 def rule_in_words(rule: Threshold) -> str:
-    """Says when a row leaves, such as ``confidence at least 0.9``; thresholds of several exits in their order."""
+    """When a row leaves, such as ``confidence at least 0.9``; per-exit thresholds are listed in order."""
     criterion = rule.criterion
     if isinstance(criterion, PerExit) and len(criterion.thresholds) == rule.threshold == 1:
         thresholds = ", ".join(f"{threshold:.4g}" for threshold in criterion.thresholds[0])

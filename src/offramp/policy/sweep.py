@@ -1,4 +1,4 @@
-"""Every threshold of a rule at once: each exit's scores are computed a single time, then only compared."""
+"""Every threshold of a rule at once: each exit's scores are computed only once, then compared."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,12 @@ from offramp.policy.criteria import Array, Criterion
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExitScores:
-    """What a criterion makes of cached probabilities.
+    """A criterion's scores and answers for cached probabilities.
 
     Attributes:
         scores: at every exit but the last, (exits - 1, rows).
-        answers: probabilities that a row is answered with if it leaves there, (exits, rows, labels); at the last exit
-            the model's own.
+        answers: probabilities that answer a row if it leaves there, (exits, rows, labels); at the last exit the model's
+            own.
     """
 
     scores: Array
@@ -26,11 +26,11 @@ class ExitScores:
 
 
 def score_exits(exit_probabilities: Array, criterion: Criterion) -> ExitScores:
-    """Scores every row at every exit, as if it had got there.
+    """Scores every row at every exit, as if it had reached it.
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
-        criterion: of the rules to sweep.
+        criterion: the criterion to score with.
 
     Raises:
         DataError: the array does not have three dimensions or holds no exit.
@@ -57,7 +57,7 @@ def exits_taken(scores: Array, thresholds: ArrayLike) -> NDArray[np.int64]:
         (knobs, rows).
 
     Raises:
-        DataError: the thresholds' shape is neither.
+        DataError: the thresholds have another shape.
     """
     values = np.asarray(thresholds, dtype=np.float64)
     n_early, n_rows = scores.shape
@@ -65,19 +65,19 @@ def exits_taken(scores: Array, thresholds: ArrayLike) -> NDArray[np.int64]:
         values = np.repeat(values[:, None], n_early, axis=1)
     if values.ndim != 2 or values.shape[1] != n_early:
         raise DataError(f"thresholds have shape {values.shape}; use (knobs,) or (knobs, {n_early}), one for each exit")
-    taken = np.zeros((len(values), n_rows), dtype=np.int64)
-    staying = np.ones(taken.shape, dtype=np.bool_)
+    exits = np.zeros((len(values), n_rows), dtype=np.int64)
+    staying = np.ones(exits.shape, dtype=np.bool_)
     for index in range(n_early):
         staying &= ~(scores[index] >= values[:, index, None])  # not "<": a NaN stays
-        taken += staying
-    return taken
+        exits += staying
+    return exits
 
 
 def at_exits(by_exit: NDArray[Any], exits: NDArray[np.int64]) -> NDArray[Any]:
-    """Looks up what each row gets at the exit it takes.
+    """Looks up each row's value at the exit it takes.
 
     Args:
-        by_exit: (exits, rows), for instance a loss or a cost.
+        by_exit: (exits, rows), such as losses or costs.
         exits: (knobs, rows).
 
     Returns:
@@ -87,7 +87,7 @@ def at_exits(by_exit: NDArray[Any], exits: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def disagreement(answers: Array, problem: Problem) -> Array:
-    """Tells where leaving changes the prediction: 1 if it differs from the last exit's, 0 if not.
+    """Whether leaving changes the prediction: 1 if it differs from the last exit's, 0 if not.
 
     Args:
         answers: (exits, rows, labels).
@@ -100,7 +100,7 @@ def disagreement(answers: Array, problem: Problem) -> Array:
 
 
 def accuracy_drop(answers: Array, targets: NDArray[Any], problem: Problem) -> Array:
-    """Tells what leaving costs in accuracy: (right at full depth) - (right here), so that the mean is the drop.
+    """The accuracy lost by leaving: (right at full depth) - (right here), so that the mean is the drop.
 
     Args:
         answers: (exits, rows, labels).
@@ -108,7 +108,7 @@ def accuracy_drop(answers: Array, targets: NDArray[Any], problem: Problem) -> Ar
         problem: one label or a set of labels.
 
     Returns:
-        (exits, rows), each -1 (leaving mends), 0 or 1 (leaving spoils); 0 at the last exit.
+        (exits, rows), each -1 (leaving corrects the answer), 0, or 1 (leaving spoils it); 0 at the last exit.
     """
     right = problem.right(answers, targets).astype(np.float64)
     return np.asarray(right[-1] - right)
@@ -117,13 +117,13 @@ def accuracy_drop(answers: Array, targets: NDArray[Any], problem: Problem) -> Ar
 def row_costs(
     stage_costs: ArrayLike, tokens: NDArray[np.integer[Any]] | None = None, full: float | None = None
 ) -> Array:
-    """Gives what each row costs up to each exit, as a multiple of the mean row's cost at full depth.
+    """The cost of each row up to each exit, as a multiple of a row's mean cost at full depth.
 
     Args:
-        stage_costs: (exits,), of each stage with its exit, in seconds or any unit; not cumulated. Put what no row can
-            skip, such as tokenization, into the first.
+        stage_costs: (exits,), of each stage with its exit, in any unit; not cumulative. The first includes everything
+            that no row can skip, such as tokenization.
         tokens: (rows,), if a row's cost is proportional to its tokens; by default all rows cost the same.
-        full: cost of full depth, in the same unit, if it is not the sum over the stages: in one go it may be cheaper.
+        full: cost of full depth in the same unit, if it is not the sum over the stages; in one go it may be cheaper.
 
     Returns:
         (exits, rows), or (exits, 1) without tokens; not falling from exit to exit.
@@ -143,7 +143,7 @@ def row_costs(
 
 
 def check_probabilities(exit_probabilities: Array) -> None:
-    """Makes sure of the shape (exits, rows, labels) with at least one exit.
+    """Checks for the shape (exits, rows, labels) with at least one exit.
 
     Raises:
         DataError: it has another shape.

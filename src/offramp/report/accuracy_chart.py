@@ -225,11 +225,9 @@ def _obstacles(chart: SpeedChart, frame: Frame) -> list[Box]:
             Box(x, frame.y(spot.y_high), x, frame.y(spot.y_low)).around(1),
         ]
     for left, right in pairwise(chart.early):
-        xs, ys = (
-            np.linspace(frame.x(left.x), frame.x(right.x), 60),
-            np.linspace(frame.y(left.y), frame.y(right.y), 60),
-        )
-        boxes += [Box(x, y, x, y).around(1.5) for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
+        xs = np.linspace(frame.x(left.x), frame.x(right.x), 60).tolist()
+        ys = np.linspace(frame.y(left.y), frame.y(right.y), 60).tolist()
+        boxes += [Box(x, y, x, y).around(1.5) for x, y in zip(xs, ys, strict=True)]
     return boxes
 
 

@@ -8,7 +8,7 @@ import scipy
 from offramp.benchmark import Kind
 from offramp.calibration import FEW_ROWS
 from offramp.data.wording import count
-from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way, risk_here, standings
+from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way, observed_risk, standings
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.verdict import Finding, decide
 from offramp.report.words import loss_of, percent, points, possible, promise, short, signed, span, times, whole
@@ -86,12 +86,13 @@ def _untuned(evaluation: Evaluation) -> Finding:
 
 def _broken(evaluation: Evaluation) -> Finding:
     judged = standings(evaluation.operating_points, evaluation.data.rows)
-    promised = [entry for entry in evaluation.operating_points if entry.promise is not None]
+    promised = [tuned for tuned in evaluation.operating_points if tuned.promise is not None]
     return Finding(
         rule="An operating point's risk here is above its promise, by more than chance explains "
         f"({percent(1 - _SIGNIFICANT, 0)} confidence, over all points).",
         figures="; ".join(
-            f"{entry.point.name}: {percent(risk_here(entry))}, promised {promise(entry.promise)}" for entry in promised
+            f"{tuned.point.name}: {percent(observed_risk(tuned))}, promised {promise(tuned.promise)}"
+            for tuned in promised
         )
         or "no promises",
         applies=Standing.BROKEN in judged,

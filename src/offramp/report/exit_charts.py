@@ -47,9 +47,8 @@ def draw_accuracies(overthinking: Overthinking, name: str) -> Markup:
     ceiling = 100 * overthinking.ceiling
     low, high = min(accuracies), max(ceiling, *accuracies)
     room = max(0.5, 0.1 * (high - low))
-    frame = _frame(
-        overthinking.exits, Axis("Accuracy if all texts left here (%)", max(0.0, low - room), high + 1.6 * room)
-    )
+    axis = Axis("Accuracy if all texts left here (%)", max(0.0, low - room), high + 1.6 * room)
+    frame = _frame(overthinking.exits, axis)
     places = [(frame.x(index), frame.y(accuracy)) for index, accuracy in enumerate(accuracies)]
     marks = [
         CIRCLE.at(x, y, f"after {exit_.name}: {percent(exit_.accuracy)}")

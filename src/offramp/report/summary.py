@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from offramp.data.wording import count
-from offramp.evaluation import Evaluation, OperatingPointHere, Point, Standing, Way, risk_here, standings
+from offramp.evaluation import EvaluatedPoint, Evaluation, Point, Standing, Way, observed_risk, standings
 from offramp.exit_names import layer_of
 from offramp.report import words
 from offramp.report.verdict import recommended, too_few, useless
@@ -76,18 +76,18 @@ def summarize(evaluation: Evaluation) -> Summary:
         heading=_NONE if nothing is not None and point == best else _heading(point),
         speed=_speed(point, evaluation),
         accuracy=_accuracy(point, evaluation),
-        kept=kept_here(evaluation).get(point),
+        kept=kept_promises(evaluation).get(point),
         caveat=_caveat(point, evaluation) if nothing is None else nothing if point == best else None,
         command=_command(point, evaluation) if nothing is None else None,
         python=_python(point, evaluation) if nothing is None else None,
     )
 
 
-def kept_here(evaluation: Evaluation) -> dict[Point, Kept]:
+def kept_promises(evaluation: Evaluation) -> dict[Point, Kept]:
     """Each operating point's promise, and whether it is kept on the evaluated rows."""
     points = evaluation.operating_points
     return {
-        entry.point: Kept(words.promise(entry.promise), risk_here(entry), standing)
+        entry.point: Kept(words.promise(entry.promise), observed_risk(entry), standing)
         for entry, standing in zip(points, standings(points, evaluation.data.rows), strict=True)
         if standing is not None
     }
@@ -172,6 +172,6 @@ def _python(point: Point, evaluation: Evaluation) -> str | None:
     return f"{loaded}.predict(texts, {asked})"
 
 
-def described(entry: OperatingPointHere) -> str:
+def described(entry: EvaluatedPoint) -> str:
     """An operating point's name, marked if it is the default."""
     return f"{entry.point.name} (default)" if entry.default else str(entry.point.name)

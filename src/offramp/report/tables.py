@@ -9,19 +9,19 @@ from offramp.data.wording import count
 from offramp.evaluation import (
     LOSSES,
     EvaluatedModel,
+    EvaluatedPoint,
     Evaluation,
     Group,
-    OperatingPointHere,
     Point,
     add_up,
     fastest_within,
-    risk_here,
+    observed_risk,
 )
 from offramp.exit_names import in_column
 from offramp.policy import Method
 from offramp.report import words
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
-from offramp.report.summary import Kept, described, kept_here
+from offramp.report.summary import Kept, described, kept_promises
 
 # More classes than this are folded into one row.
 MOST_CLASSES = 16
@@ -64,7 +64,7 @@ class Promised:
         risk: on the rows of this evaluation.
     """
 
-    operating_point: OperatingPointHere
+    operating_point: EvaluatedPoint
     name: str
     promise: str
     method: str
@@ -74,7 +74,7 @@ class Promised:
 
 def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     """Full depth, operating points, the setting in focus, the fastest within some losses, and all cut networks."""
-    full, focus, kept = evaluation.full, evaluation.focus.point, kept_here(evaluation)
+    full, focus, kept = evaluation.full, evaluation.focus.point, kept_promises(evaluation)
     asides: dict[Point, list[str]] = {
         entry.point: ["operating point, default" if entry.default else "operating point"]
         for entry in evaluation.operating_points
@@ -94,7 +94,7 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
 
 def promises(evaluation: Evaluation) -> list[Promised]:
     """One row for each operating point."""
-    kept = kept_here(evaluation)
+    kept = kept_promises(evaluation)
     return [
         Promised(
             operating_point=entry,
@@ -102,7 +102,7 @@ def promises(evaluation: Evaluation) -> list[Promised]:
             promise=words.promise(entry.promise),
             method="" if entry.promise is None else _METHODS[entry.promise.method],
             kept=kept.get(entry.point),
-            risk=risk_here(entry),
+            risk=observed_risk(entry),
         )
         for entry in evaluation.operating_points
     ]

@@ -107,7 +107,7 @@ def _decided(evaluation: Evaluation) -> Finding:
     return _cut_the_model(choice) if choice.point.way is Way.CUT else _use_early_exit(choice)
 
 
-def _description(point: Point) -> str:
+def _figures(point: Point) -> str:
     low, high = point.speedup_spread
     name = point.setting if point.way is Way.CUT else f"early exit at {point.setting}"
     quartiles = span(times(low), times(high))
@@ -130,33 +130,31 @@ def _left_out(choice: Recommendation) -> str:
     broken = choice.broken
     if broken is None or broken.speedup <= choice.point.speedup:
         return ""
-    return f" Left out, since its promise is broken here: {_description(broken)}."
+    return f" Left out, since its promise is broken here: {_figures(broken)}."
 
 
 def _use_early_exit(choice: Recommendation) -> Finding:
     best, simpler = choice.point, choice.simpler
     close = simpler is not None and simpler.speedup_spread[1] >= best.speedup_spread[0]
     aside = (
-        f" It is close: {_description(simpler)} is nearly as good, and simpler."
-        if simpler is not None and close
-        else ""
+        f" It is close: {_figures(simpler)} is nearly as good, and simpler." if simpler is not None and close else ""
     )
-    rival = "no cut network loses so little" if choice.cut is None else _description(choice.cut)
+    rival = "no cut network loses so little" if choice.cut is None else _figures(choice.cut)
     sure = choice.promised if best.way is Way.THRESHOLD else None
-    guarded = "" if sure is None else f" Where you need a promise for other texts, use {_description(sure)}."
+    guarded = "" if sure is None else f" Where you need a promise for other texts, use {_figures(sure)}."
     return Finding(
         rule=_EARLY_RULE,
-        figures=f"At most {loss_of(choice.loss)} lost: {_description(best)}; {rival}.{_left_out(choice)}",
+        figures=f"At most {loss_of(choice.loss)} lost: {_figures(best)}; {rival}.{_left_out(choice)}",
         applies=True,
         advice=f"Use early exit at {best.setting}.{guarded}{aside}",
     )
 
 
 def _cut_the_model(choice: Recommendation) -> Finding:
-    rival = "no early exit loses so little" if choice.early is None else _description(choice.early)
+    rival = "no early exit loses so little" if choice.early is None else _figures(choice.early)
     return Finding(
         rule=_CUT_RULE,
-        figures=f"At most {loss_of(choice.loss)} lost: {_description(choice.point)}; {rival}.{_left_out(choice)}",
+        figures=f"At most {loss_of(choice.loss)} lost: {_figures(choice.point)}; {rival}.{_left_out(choice)}",
         applies=True,
         advice=(
             f"Just cut the model: end it after {choice.point.end} and let every text leave there. "
@@ -173,7 +171,7 @@ def _stay_at_full_depth(evaluation: Evaluation, choice: Recommendation) -> Findi
     nothing = f"No setting stays within {loss_of(LOSSES[-1])} of full depth ({percent(full.accuracy)})."
     return Finding(
         rule=_FULL_RULE,
-        figures=(nothing if best is None else f"Full depth {percent(full.accuracy)}; {_description(best)}.")
+        figures=(nothing if best is None else f"Full depth {percent(full.accuracy)}; {_figures(best)}.")
         + _left_out(choice),
         applies=True,
         advice=(

@@ -1,6 +1,6 @@
 """The same engine on many machines, with Ray: files and datasets in batches, and an application of Ray Serve.
 
-Options are at hand at once; what needs Ray is imported with its first use.
+Options can be imported without Ray; the rest imports it on first use.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Batch scoring on a cluster: a file in order, or a dataset of Ray Data."""
+"""Batch scoring on a cluster: a file, in order, or a dataset of Ray Data."""
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ from offramp.policy import ExitRule
 from offramp.scale.cluster import Shipped, connected, number_of
 from offramp.scale.workers import Workers
 
-# Windows that are on their way to a worker or wait for their turn to be written, for each worker.
+# Windows per worker that may be in flight: being scored, or waiting to be written.
 _IN_FLIGHT = 3
-# How often a window whose worker died is given to another before the run ends: it may be what kills them.
+# How often a window is retried when its worker dies; the window itself may be what kills them.
 _RETRIES = 3
 _TYPES = {"confidence": pa.float64(), "exit_layer": pa.int64(), "truncated": pa.bool_()}
 
@@ -33,7 +33,7 @@ class WorkerPool:
 
     Attributes:
         classifier: the model, in this process.
-        shipped: the model as the others get it.
+        shipped: the model as it is sent to the others.
         actors: handles of the processes.
     """
 
@@ -42,12 +42,12 @@ class WorkerPool:
     actors: Sequence[Any]
 
     def score(self, rule: ExitRule, windows: Iterator[Window]) -> Iterator[tuple[Window, Predictions]]:
-        """Classifies windows, several at once, and gives them in their order; for :func:`offramp.predict`.
+        """Classifies windows concurrently and gives them in order; for :func:`offramp.predict`.
 
-        What a process was at when it died is done again by another.
+        When a process dies, its work is repeated by another.
 
         Raises:
-            ClusterError: a window failed again and again.
+            ClusterError: a window failed repeatedly.
         """
         waiting: deque[tuple[Window, Any]] = deque()
         working: dict[Any, Any] = {}
@@ -57,7 +57,7 @@ class WorkerPool:
             for done in ray.wait(list(working), num_returns=len(working), timeout=0)[0] if working else ():
                 del working[done]
             busy = Counter(working.values())
-            actor = min(self.actors, key=lambda one: busy[one])
+            actor = min(self.actors, key=lambda candidate: busy[candidate])
             answer = actor.score.remote(self.shipped, window.texts, window.text_pairs, rule)
             working[answer] = actor
             waiting.append((window, answer))
@@ -75,22 +75,22 @@ def _next(waiting: deque[tuple[Window, Any]]) -> tuple[Window, Predictions]:
 def pool(
     model: str | Path, workers: Workers | None = None, *, backend: str = AUTO, precision: str = AUTO
 ) -> Iterator[WorkerPool]:
-    """Puts a model on the processes of a cluster, for as long as the ``with`` block lasts.
+    """Loads a model in processes of a cluster, for as long as the ``with`` block lasts.
 
         with offramp.scale.pool("model", Workers(workers=8)) as pool:
             offramp.predict(pool, input="in.parquet", output="out.parquet")
 
-    The file that comes out is that of one process: same rows, same order, same predictions, resumed the same way. The
-    cluster is the one in ``RAY_ADDRESS``, or the one that this machine is in, or this machine alone.
+    The output is the same as that of a single process: same rows, same order, same predictions, resumed the same way.
+    The cluster is the one in ``RAY_ADDRESS``, or the one this machine belongs to, or this machine alone.
 
     Args:
-        model: the model folder; it is sent along, so that other machines need not have it.
-        workers: how many processes, and what each of them has.
+        model: the model folder; it is sent along, so other machines do not need it.
+        workers: the number of processes, and the resources of each.
         backend, precision: as for :func:`offramp.load`.
 
     Raises:
-        ModelFolderError, OptionError, MissingExtraError: as :func:`offramp.load`; no cluster is at ``RAY_ADDRESS``.
-        ClusterError: no machine of the cluster has what a process is to have.
+        ModelFolderError, OptionError, MissingExtraError: as :func:`offramp.load`; or no cluster is at ``RAY_ADDRESS``.
+        ClusterError: no machine of the cluster has the resources of a process.
     """
     workers = workers or Workers()
     classifier = load(model, backend=backend, precision=precision)
@@ -106,8 +106,8 @@ def pool(
         try:
             yield WorkerPool(classifier, shipped, actors)
         finally:
-            for one in actors:
-                ray.kill(one)
+            for process in actors:
+                ray.kill(process)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _cluster_errors() -> Iterator[None]:
 
 
 class _Worker:
-    """A process that classifies. The model comes with each task, so that it is there after a restart, too."""
+    """A process that classifies. Each task carries the model, so that it is also there after a restart."""
 
     def __init__(self) -> None:
         self._classifier: Classifier | None = None
@@ -145,23 +145,23 @@ def predict_dataset(
     precision: str = AUTO,
     workers: Workers | None = None,
 ) -> ray.data.Dataset:
-    """Adds the columns of predictions to a dataset of Ray Data, which reads and writes on all machines at once.
+    """Adds columns with predictions to a dataset of Ray Data, which reads and writes on all machines at once.
 
         dataset = ray.data.read_parquet("s3://bucket/texts")
         offramp.scale.predict_dataset("model", dataset).write_parquet("s3://bucket/labels")
 
-    Nothing is run before the result is read or written. Every row of the dataset is one of the result; rows keep their
-    columns, and come in any order unless Ray Data is told to preserve it. With a checkpoint
-    (``ray.data.checkpoint.CheckpointConfig``) in its context a run that was broken off goes on.
+    Nothing runs until the result is read or written. The result has the same rows, with all their columns, in any order
+    unless Ray Data is told to preserve it. With a checkpoint (``ray.data.checkpoint.CheckpointConfig``) in its context,
+    an interrupted run can be resumed.
 
     Args:
-        model: the model folder; it is sent along, so that other machines need not have it.
+        model: the model folder; it is sent along, so other machines do not need it.
         dataset: has a column of texts.
         columns: names of the columns with the texts.
         threshold, at, rule: when a row leaves; see :meth:`Classifier.exit_rule`.
         probabilities: add every label's probability.
         backend, precision: as for :func:`offramp.load`.
-        workers: how many processes classify at most, and what each of them has.
+        workers: the largest number of processes, and the resources of each.
 
     Returns:
         The dataset with the columns of :func:`offramp.predict`.

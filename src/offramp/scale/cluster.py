@@ -1,4 +1,4 @@
-"""Reaching a Ray cluster, and a model on its way to the machines there."""
+"""Connects to a Ray cluster, and ships a model to its machines."""
 
 import os
 import tempfile
@@ -21,7 +21,7 @@ except ImportError:
 
 @contextmanager
 def connected(workers: Workers) -> Iterator[None]:
-    """Connects to the cluster in ``RAY_ADDRESS``, or the one this machine is in, or one made of this machine meanwhile.
+    """Connects to the cluster in ``RAY_ADDRESS``, or this machine's, or a temporary one on this machine alone.
 
     Ray's usage reports are off unless ``RAY_USAGE_STATS_ENABLED`` says otherwise.
 
@@ -41,10 +41,10 @@ def connected(workers: Workers) -> Iterator[None]:
                 f"there is no Ray cluster at {address}, which RAY_ADDRESS names; start it with  ray start --head, "
                 "name another, or unset RAY_ADDRESS to use this machine alone"
             ) from None
-        wanted = workers.worker_threads * (workers.workers or 1)
+        threads = workers.worker_threads * (workers.workers or 1)
         ray.init(
             "local",
-            num_cpus=max(wanted, environment.cores()),
+            num_cpus=max(threads, environment.cores()),
             include_dashboard=False,
             logging_level="error",
         )
@@ -55,17 +55,17 @@ def connected(workers: Workers) -> Iterator[None]:
 
 
 def number_of(workers: Workers) -> int:
-    """How many workers there are to be on the cluster that is connected.
+    """The number of workers to start on the connected cluster.
 
     Raises:
-        ClusterError: it has no GPU, and workers are to have one.
+        ClusterError: workers need a GPU, and it has none.
     """
     if workers.workers is not None:
         return workers.workers
-    there = ray.cluster_resources()
-    places = there.get("CPU", 0) // workers.worker_threads
+    resources = ray.cluster_resources()
+    places = resources.get("CPU", 0) // workers.worker_threads
     if workers.worker_gpus:
-        places = min(places, there.get("GPU", 0) // workers.worker_gpus)
+        places = min(places, resources.get("GPU", 0) // workers.worker_gpus)
         if not places:
             raise ClusterError(
                 f"no machine of the cluster has a GPU to spare (asked for {workers.worker_gpus:g} a worker); "
@@ -82,8 +82,7 @@ class Shipped:
 
     Attributes:
         files: contents of the model folder's files by path.
-        engine, token_budget: of the classifier that it was loaded as; the same everywhere, so that
-            predictions are.
+        engine, token_budget: of the classifier it was loaded as; equal everywhere, so that predictions are, too.
         threads: processor threads of each copy.
     """
 
@@ -103,7 +102,7 @@ class Shipped:
         return cls(ray.put(files), classifier.stages.engine, classifier.token_budget, threads)
 
     def open(self) -> Classifier:
-        """Loads the model, on the machine where this runs."""
+        """Loads the model on the machine that calls this."""
         with tempfile.TemporaryDirectory(prefix="offramp-", ignore_cleanup_errors=True) as folder:
             for name, content in ray.get(self.files).items():
                 path = Path(folder, name)

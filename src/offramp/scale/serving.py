@@ -1,4 +1,4 @@
-"""The server as an application of Ray Serve: as many copies as requests ask for, on as many machines."""
+"""The server as an application of Ray Serve, which scales the number of copies with the load."""
 
 from dataclasses import replace
 
@@ -20,18 +20,17 @@ except ImportError:
 
 
 class Application(BaseModel, frozen=True, extra="forbid"):
-    """What ``serve run offramp.scale:app`` takes, as ``model=/models/news`` or under ``args`` in a configuration file.
+    """Arguments of ``serve run offramp.scale:app``, as ``model=/models/news``, or ``args`` in a configuration file.
 
     Attributes:
         model: the model folder, at the same path on every machine.
-        threshold, at: where texts leave that ask for nothing; as for :func:`offramp.serve`.
+        threshold, at: the default setting; as for :func:`offramp.serve`.
         backend, precision: as for :func:`offramp.load`.
         min_replicas, max_replicas: copies of the model.
-        target_requests: requests that one copy should have open, waiting ones included; with more there will be
-            another copy, with fewer one less.
-        threads: processor threads of a copy that compute.
+        target_requests: open requests per copy, including waiting ones; copies are added above it and removed below.
+        threads: computing threads of a copy.
         gpus: GPUs of a copy.
-        settings: options of ``offramp serve``; address, connections and all threads are Ray's affair.
+        settings: options of ``offramp serve``; Ray takes care of the address, connections and other threads.
     """
 
     model: str
@@ -47,50 +46,50 @@ class Application(BaseModel, frozen=True, extra="forbid"):
     settings: Settings = Settings()
 
 
-def app(given: Application) -> RayApplication:
-    """Makes the application: in every copy the routes, batches and limits of ``offramp serve``.
+def app(application: Application) -> RayApplication:
+    """Makes the application; every copy has the routes, batches and limits of ``offramp serve``.
 
         serve run offramp.scale:app model=/models/news at=balanced
 
-    Copies come and go with the number of open requests. What one copy cannot take waits in front of it or gets 503.
+    Copies come and go with the number of open requests. Requests that a copy cannot take wait or get 503.
     """
-    settings = given.settings
+    settings = application.settings
     deployment = serve.deployment(
         name="offramp",
         max_ongoing_requests=settings.max_queue,
         autoscaling_config={
-            "min_replicas": given.min_replicas,
-            "max_replicas": given.max_replicas,
-            "target_ongoing_requests": given.target_requests,
+            "min_replicas": application.min_replicas,
+            "max_replicas": application.max_replicas,
+            "target_ongoing_requests": application.target_requests,
         },
-        ray_actor_options={"num_cpus": given.threads, "num_gpus": given.gpus},
+        ray_actor_options={"num_cpus": application.threads, "num_gpus": application.gpus},
         graceful_shutdown_timeout_s=settings.drain_seconds,
         logging_config={"enable_access_log": settings.log_requests},
     )
-    return deployment(serve.ingress()(_Replica)).bind(given)
+    return deployment(serve.ingress()(_Replica)).bind(application)
 
 
 class _Replica:
-    """One copy: a service, whose core computes in threads of its own."""
+    """One copy: a service whose core computes in its own threads."""
 
-    def __init__(self, given: Application) -> None:
-        settings = replace(given.settings, compute_threads=1, threads=given.threads)
+    def __init__(self, application: Application) -> None:
+        settings = replace(application.settings, compute_threads=1, threads=application.threads)
         self._keys = open_keys(settings)
         self._service = start_service(
-            given.model,
+            application.model,
             settings,
-            threshold=given.threshold,
-            at=given.at,
-            backend=given.backend,
-            precision=given.precision,
+            threshold=application.threshold,
+            at=application.at,
+            backend=application.backend,
+            precision=application.precision,
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        """Is called by Ray Serve for the application that requests go to."""
+        """Called by Ray Serve to get the ASGI application."""
         return create_app(self._service, self._keys)
 
     def check_health(self) -> None:
-        """Is called by Ray Serve now and then; a copy that raises is replaced."""
+        """Called by Ray Serve regularly; a copy that raises is replaced."""
         if not self._service.core.alive:
             raise RuntimeError("a thread that computes has ended")
 

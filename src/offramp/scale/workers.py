@@ -1,4 +1,4 @@
-"""What can be set about work on a cluster: every option once."""
+"""The options of work on a cluster."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,7 +8,7 @@ from offramp.errors import OptionError
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """How many processes classify, and what each of them has.
+    """The number of processes that classify, and the resources of each.
 
     Raises:
         OptionError: a value is out of range.

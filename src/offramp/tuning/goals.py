@@ -1,11 +1,11 @@
-"""What a user asks for, as goals with names."""
+"""The targets of a user, as named goals."""
 
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Goal, Method, Risk
 
 DEFAULT_POINTS = {"fast": 0.05, "balanced": 0.02, "safe": 0.01}
-"""Greatest disagreement with full depth at the points that are made where no target is given."""
+"""Greatest disagreement with full depth at the points that are made if no target is given."""
 
 NAME = "tuned"
 
@@ -20,7 +20,7 @@ def goals_of(
     method: str | None,
     name: str | None,
 ) -> dict[str, Goal]:
-    """Gives the goals by the names of their points; arguments as for :func:`offramp.tune`.
+    """The goals by the names of their points; arguments as for :func:`offramp.tune`.
 
     Raises:
         OptionError: there are several targets, a name without a target, a name that is a number, or a value is out of
@@ -32,10 +32,10 @@ def goals_of(
         "max_accuracy_drop": max_accuracy_drop,
         "max_disagreement": max_disagreement,
     }
-    given = [target for target, value in targets.items() if value is not None]
-    if len(given) > 1:
-        names = " and ".join(f"`{target}`" for target in given)
-        raise OptionError(f"{names} are given; choose one target at a time", option=given[1], value=targets[given[1]])
+    chosen = [target for target, value in targets.items() if value is not None]
+    if len(chosen) > 1:
+        names = " and ".join(f"`{target}`" for target in chosen)
+        raise OptionError(f"{names} are given; choose one target at a time", option=chosen[1], value=targets[chosen[1]])
     if name is not None and not name.strip():
         raise OptionError("the name is empty; give one such as 'safe'", option="name", value=name)
     if name is not None and _is_number(name):
@@ -58,7 +58,7 @@ def goals_of(
         return {name or NAME: at_most(Risk.DISAGREEMENT, max_disagreement)}
     if name is not None:
         raise OptionError(
-            f"the name {name!r} goes with no target; add one of {', '.join(f'`{target}`' for target in targets)}",
+            f"the name {name!r} needs a target; add one of {', '.join(f'`{target}`' for target in targets)}",
             option="name",
             value=name,
         )
@@ -66,7 +66,7 @@ def goals_of(
 
 
 def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:
-    """Makes sure that there are labels where a goal needs them.
+    """Makes sure that there are labels if a goal needs them.
 
     Raises:
         DataError: there are none.
@@ -74,8 +74,8 @@ def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:
     needed = any(isinstance(goal, AtMost) and goal.risk is Risk.ACCURACY_DROP for goal in goals.values())
     if needed and isinstance(rows, Texts):
         raise DataError(
-            f"{rows.source} has no labels, without which a drop in accuracy cannot be seen; name their column with "
-            "`label`, or bound the disagreement with full depth instead, which needs none"
+            f"{rows.source} has no labels, which bounding an accuracy drop takes; name their column with `label`, or "
+            "bound the disagreement with full depth instead"
         )
 
 

@@ -1,4 +1,4 @@
-"""Calibration rows: whether the model has seen them before, new temperatures, and the time of each stage."""
+"""Work on calibration rows: checks for earlier use, new temperatures, and the time of each stage."""
 
 from collections.abc import Mapping
 from copy import copy
@@ -26,15 +26,15 @@ def check_unused(rows: LabeledTexts | Texts, uses: Mapping[str, float], *, split
 
     Args:
         rows: to choose thresholds on.
-        uses: share of the rows that the model has seen, by what for, as :func:`offramp.data.uses_of` gives it.
-        split: whether the temperatures will be fitted anew to a part of these rows, so that only training counts.
+        uses: share of the rows that the model has seen, by use, from :func:`offramp.data.uses_of`.
+        split: whether the temperatures will be refitted to a part of these rows, so that only training counts.
 
     Raises:
-        DataError: it was.
+        DataError: it was trained or calibrated on them.
     """
     counting = {use: share for use, share in uses.items() if use == FITTING or not (split or is_point(use))}
-    refit = ", or `split` to fit the temperatures anew to one half of these and choose on the other"
-    trained = max(counting, key=lambda one: counting[one], default=FITTING) == FITTING
+    refit = ", or `split` to refit the temperatures on one half of these and choose on the other"
+    trained = max(counting, key=lambda use: counting[use], default=FITTING) == FITTING
     harm = "a threshold chosen on them would look better than it is"
     check_unseen(rows, counting, harm, "use other rows" + ("" if trained else refit))
 
@@ -50,21 +50,21 @@ class Refitted:
 
 
 def refit(classifier: "Classifier", rows: LabeledTexts | Texts, answers: ExitAnswers, seed: int) -> Refitted:
-    """Fits the temperatures anew to one random half of the rows, as they were fitted: to labels or to the last exit.
+    """Refits the temperatures on one random half of the rows, to labels or to the last exit as before.
 
     Raises:
-        OptionError: the rows have no labels, and the temperatures were fitted to some.
+        OptionError: the temperatures were fitted to labels, and the rows have none.
         DataError: there are too few rows.
     """
     if answers.targets is None and classifier.calibration.against == "labels":
         raise OptionError(f"split fits temperatures, which takes labels, and {rows.source} has none; leave it out")
     order = np.random.default_rng(seed).permutation(len(rows))
-    here, there = (np.sort(part) for part in np.array_split(order, 2))
-    fitted = rows.subset(here)
+    fitting, judging = (np.sort(part) for part in np.array_split(order, 2))
+    fitted = rows.subset(fitting)
     check_enough(fitted)
-    calibration = answers.subset(here).calibration(fitted.fingerprint)
-    rest = replace(answers.subset(there), temperatures=calibration.temperatures)
-    return Refitted(_with_calibration(classifier, calibration), fitted, rows.subset(there), rest)
+    calibration = answers.subset(fitting).calibration(fitted.fingerprint)
+    rest = replace(answers.subset(judging), temperatures=calibration.temperatures)
+    return Refitted(_with_calibration(classifier, calibration), fitted, rows.subset(judging), rest)
 
 
 def _with_calibration(classifier: "Classifier", calibration: Calibration) -> "Classifier":
@@ -75,14 +75,14 @@ def _with_calibration(classifier: "Classifier", calibration: Calibration) -> "Cl
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Costs, and the number of rows that they were measured on."""
+    """Costs, and the number of rows they were measured on."""
 
     costs: StageCosts
     rows: int
 
 
 def measure(classifier: "Classifier", rows: LabeledTexts | Texts, answers: ExitAnswers, seconds: float) -> Measured:
-    """Measures the stages on rows at even distances from the shortest to the longest, for about some seconds."""
+    """Measures the stages for about ``seconds``, on rows at even distances from the shortest to the longest."""
     tokens = answers.tokens
     everyone_to_the_end = np.full(len(tokens), len(answers.layers) - 1)
     size = seconds / (answers.seconds(everyone_to_the_end) * 2 * (REPEATS + 1))

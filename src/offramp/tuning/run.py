@@ -1,4 +1,4 @@
-"""Choosing operating points and writing them into the model folder."""
+"""Chooses operating points and stores them with the model."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -54,14 +54,14 @@ if TYPE_CHECKING:
 SCHEMA = 2
 CONFIDENCE = 0.95
 SPEEDUPS = (1.25, 1.5, 2.0, 3.0, 4.0)
-"""At which rules are compared, as far as they can be reached."""
+"""The speed-ups at which rules are compared, if they can be reached."""
 
-_FEWER = "; with the rule 'confidence' all rows would judge"
+_FEWER = "; the rule 'confidence' would be judged on all rows"
 
 
 @dataclass(frozen=True, slots=True)
 class MissedPoint:
-    """A point that no threshold was good or fast enough for, and why; one of its name that the folder has stays."""
+    """A point that no threshold qualified for, and why; an existing point of that name stays."""
 
     name: str
     reason: str
@@ -72,14 +72,14 @@ class Tuned:
     """Everything ``offramp tune --json`` writes.
 
     Attributes:
-        points: chosen, and in the model folder now; where there are none, nothing was written.
-        missed: those that no threshold was good enough for, or only one that is slower than full depth.
-        doubt: why the model's answers, and so all points, may be worth nothing; None where nothing speaks for it.
-        one_threshold: names of those with one threshold for all exits, because the rows were too few to fit one for
-            each and to judge them, too.
-        dropped: names of points that were in the folder for this backend and precision, but were tuned for other
-            weights or temperatures; they are gone.
-        comparison: of all rules at equal cost, if that was asked for.
+        points: the chosen points, which are in the model folder now; if there are none, nothing was written.
+        missed: points that no threshold was good enough for, or only one that is slower than full depth.
+        doubt: why the model's answers, and so all points, may be worthless; None if nothing suggests so.
+        one_threshold: names of points with one threshold for all exits, because there were too few rows to fit one for
+            each exit and judge them.
+        dropped: names of points of this backend and precision that were removed, because they were tuned for other
+            weights or temperatures.
+        comparison: all rules at equal cost, if that was asked for.
     """
 
     schema: int
@@ -117,32 +117,32 @@ def tune(
     """Chooses operating points on calibration rows and stores them with the model, for ``predict(at=name)``.
 
     Everything is decided on one full-depth pass. Without a target there are three points, ``fast``, ``balanced`` and
-    ``safe``: at most 5 %, 2 % and 1 % of the predictions differ from full depth. A promise is about rows drawn like
-    these, each point's on its own; it needs rows that the model was neither trained nor calibrated on, and a rule that
-    they did not choose. Points that no threshold is good enough for, or that would be slower than full depth, are
-    missed: see :func:`check`.
+    ``safe``: at most 5 %, 2 % and 1 % of the predictions differ from full depth. Each point's promise is about rows
+    drawn like these, and holds for that point alone. It requires rows that the model was neither trained nor calibrated
+    on, and a rule that was not chosen by them. Points that no threshold is good enough for, or that would be slower
+    than full depth, are missed: see :func:`check`.
 
     Args:
-        model: a model folder, or a classifier in memory, whose ``points`` change, and its folder if it has one.
-        data: texts, as a source or in memory, see :func:`offramp.data.read_rows`; labels are needed for an
-            accuracy drop only.
-        columns: names of their columns.
+        model: a model folder, or a classifier in memory, whose ``points`` change together with its folder if it has
+            one.
+        data: texts, as a source or in memory, see :func:`offramp.data.read_rows`; only an accuracy drop needs labels.
+        columns: names of the columns.
         max_disagreement: as fast as possible with at most this share of predictions that differ from full depth.
         max_accuracy_drop: as fast as possible with an accuracy at most this share below full depth.
-        speedup: at least this many times as fast as full depth in one go, with the best accuracy (without labels:
-            least disagreement). Speed is what the measured time of each stage lets expect.
-        threshold: take this one, and see what comes of it, even if it is slower than full depth.
-        confidence: probability of the promise over calibration rows.
-        name: of the point, where there is a target; ``tuned`` if none is given.
-        selection: how the points are selected, and on which of the rows.
-        runtime: what runs a model folder; the points hold for this backend and precision. A classifier in memory takes
-            none.
-        on_progress: called with what is being done, how many of how many parts.
+        speedup: at least this many times as fast as full depth in one go, with the best accuracy (without labels: the
+            least disagreement). The speed is estimated from the measured time of each stage.
+        threshold: use this threshold, even if it is slower than full depth.
+        confidence: probability that the promise holds, over calibration rows.
+        name: of the point, if there is a target; by default ``tuned``.
+        selection: how the points are selected, and on which rows.
+        runtime: how to run a model folder; the points hold for this backend and precision. Not for a classifier in
+            memory.
+        on_progress: called with the current step, the parts done and their number.
 
     Raises:
-        DataError: the data cannot be read, do not fit the model, have been used for it before or have no labels where
-            they are needed.
-        ModelFolderError: the folder is not an offramp model, or damaged.
+        DataError: the data cannot be read, do not fit the model, have been used for it before, or lack labels that a
+            target needs.
+        ModelFolderError: the folder is damaged or not an offramp model.
         OptionError: an option is out of range.
         StorageError: the folder cannot be written.
 
@@ -209,7 +209,7 @@ def check(tuned: Tuned) -> None:
         CheckFailed: some were missed; the others are in the model folder.
     """
     if tuned.missed:
-        raise CheckFailed("; ".join(f"{one.name}: {one.reason}" for one in tuned.missed))
+        raise CheckFailed("; ".join(f"{point.name}: {point.reason}" for point in tuned.missed))
 
 
 def _check_rule(rule: str | None, threshold: float | None) -> None:
@@ -224,7 +224,7 @@ def _check_rule(rule: str | None, threshold: float | None) -> None:
 
 
 def _default_rule(goal: Goal, rows: int) -> str:
-    """What is compared with thresholds where nothing else is asked for; a plain threshold is one of confidence."""
+    """The rule to use by default; a plain threshold is one of confidence."""
     return "confidence" if isinstance(goal, Exactly) or not enough_to_fit(goal, rows) else "per-exit"
 
 
@@ -271,16 +271,16 @@ def _choose(
 
 
 def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, engine: Engine, threads: int) -> Seen:
-    taken = replay(rows.probabilities, rule)
+    replayed = replay(rows.probabilities, rule)
     return Seen(
         data=fingerprint,
         rows=len(rows),
-        disagreement=float((~rows.agree(taken.probabilities)).mean()),
-        accuracy=rows.accuracy(taken.probabilities),
+        disagreement=float((~rows.agree(replayed.probabilities)).mean()),
+        accuracy=rows.accuracy(replayed.probabilities),
         full_accuracy=rows.accuracy(rows.full),
-        mean_layers=layers_run(taken.exits, rows.layers, rows.tokens),
-        speedup=float(1 / at_exits(rows.row_costs, taken.exits[None]).mean()),
-        exits=tuple(exit_shares(taken.exits, len(rows.layers)).tolist()),
+        mean_layers=layers_run(replayed.exits, rows.layers, rows.tokens),
+        speedup=float(1 / at_exits(rows.row_costs, replayed.exits[None]).mean()),
+        exits=tuple(exit_shares(replayed.exits, len(rows.layers)).tolist()),
         processor=processor_of(engine),
         threads=threads,
     )

@@ -8,19 +8,19 @@ from offramp.errors import OptionError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """How operating points are selected, and on which of the rows; the command line makes its options of the fields.
+    """How operating points are selected, and on which rows; the command line makes its options from the fields.
 
     Attributes:
-        rule: what is compared with thresholds, of :data:`offramp.policy.CRITERIA`; by default ``per-exit``, confidence
-            with a threshold of its own at each exit (and ``confidence`` with a plain ``threshold``). ``per-exit`` and
-            ``gate`` are fitted to a random quarter of the rows, and the others decide; ``confidence`` leaves all of
-            them to decide, and is the default where the others would be too few for a promise.
-        method: see :class:`offramp.policy.Method`; by default the one that keeps most speed: ``ltt`` for disagreement,
-            ``ucb`` for an accuracy drop.
-        default: name of the point that predictions use from now on where nothing else is asked for.
-        split: fit the temperatures anew to one random half of the rows and choose on the other: for rows that have
-            served for the temperatures.
-        compare_rules: compare the accuracy of all rules at equal cost, too.
+        rule: what is compared with thresholds, one of :data:`offramp.policy.CRITERIA`; by default ``per-exit``,
+            confidence with its own threshold at each exit (and ``confidence`` with a plain ``threshold``). ``per-exit``
+            and ``gate`` are fitted to a random quarter of the rows and judged on the rest. ``confidence`` is judged on
+            all rows, and is the default if the rest would be too few for a promise.
+        method: see :class:`offramp.policy.Method`; by default the one that keeps the most speed: ``ltt`` for
+            disagreement, ``ucb`` for an accuracy drop.
+        default: name of the point that predictions use by default from now on.
+        split: refit the temperatures on one random half of the rows and choose on the other: for rows that the
+            temperatures were fitted to.
+        compare_rules: also compare the accuracy of all rules at equal cost.
         seconds: about how long the timed runs may take.
         seed: of the halves and of the comparison's resamples.
 
@@ -33,7 +33,7 @@ class Selection:
         Literal["empirical", "crc", "ltt", "ucb"] | None,
         "empirical, crc, ltt or ucb; default: ltt for disagreement, ucb for an accuracy drop",
     ] = None
-    default: Annotated[str | None, "point to use from now on where nothing else is asked for", "NAME"] = None
+    default: Annotated[str | None, "point that predictions use by default from now on", "NAME"] = None
     split: Annotated[bool, "refit the temperatures on one half of the rows, choose on the other"] = False
     compare_rules: Annotated[bool, "also compare the accuracy of all rules at equal cost"] = False
     seconds: Annotated[float, "about how long the timed runs may take"] = 10.0

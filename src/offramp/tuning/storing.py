@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What keeps the points of a model.
+    """Where the points of a model are kept.
 
     Attributes:
-        folder: of the model; None where it is in memory alone.
-        classifier: in memory, if that was given.
-        engine: what runs the model.
+        folder: of the model; None if it is only in memory.
+        classifier: the classifier in memory, if one was given.
+        engine: backend and precision that run the model.
     """
 
     folder: Path | None
@@ -47,7 +47,7 @@ class Store:
         return store
 
     def points(self) -> OperatingPoints:
-        """The points that are kept there.
+        """The points that are kept.
 
         Raises:
             ModelFolderError: ``operating_points.json`` is damaged.
@@ -57,19 +57,19 @@ class Store:
         return OperatingPoints() if self.classifier is None else self.classifier.points
 
     def uses_of(self, rows: LabeledTexts | Texts) -> dict[str, float]:
-        """What rows were used for before, as far as a folder tells."""
+        """What rows were used for before, as far as the folder knows."""
         return {} if self.folder is None else uses_of(self.folder, rows)
 
     def check_default(self, default: str | None, new: Iterable[str]) -> None:
-        """Refuses a default that is no point and will be none.
+        """Refuses a default that neither is a point nor will be one.
 
         Raises:
-            OptionError: it is not.
+            OptionError: it is neither.
         """
         names = list(dict.fromkeys([*new, *self.points().of(self.engine)]))
         if default is not None and default not in names:
             raise OptionError(
-                f"the default {default!r} is no operating point; it can be one of {', '.join(names)}",
+                f"the default {default!r} is not an operating point; use one of {', '.join(names)}",
                 option="default",
                 value=default,
             )
@@ -81,21 +81,21 @@ class Store:
         rows: LabeledTexts | Texts,
         refitted: Refitted | None,
     ) -> tuple[str, ...]:
-        """Keeps new points, and drops those of this engine that no longer hold.
+        """Stores new points, and drops those of this engine that no longer hold.
 
         Args:
-            points: at least one, all of the model as it is now.
-            default: name of the point to use where nothing else is asked for, if it changes.
-            rows: what they were chosen on.
+            points: at least one, all for the model as it is now.
+            default: name of the new default point, if it changes.
+            rows: the rows they were chosen on.
             refitted: new temperatures, if there are any.
 
         Returns:
-            The names of the points that are gone.
+            The names of the dropped points.
         """
-        there = self.points()
-        void = [point for point in there.of(self.engine).values() if point.model != points[0].model]
-        now = OperatingPoints(tuple(point for point in there.points if point not in void)).with_points(points)
-        names = [name for name in (default, there.default) if name is not None and now.named(name)]
+        stored = self.points()
+        void = [point for point in stored.of(self.engine).values() if point.model != points[0].model]
+        now = OperatingPoints(tuple(point for point in stored.points if point not in void)).with_points(points)
+        names = [name for name in (default, stored.default) if name is not None and now.named(name)]
         now = OperatingPoints(now.points, names[0] if names else None)
         if self.folder is not None:
             if refitted is not None:
