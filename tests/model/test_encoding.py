@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import processors
+from transformers import PreTrainedTokenizer
 
 from conftest import WORDS, tiny_tokenizer
+from helpers.tokenizers import KINDS, texts_of, wrapped
 from offramp.model.encoding import encode, joined
 
 TEXTS = st.lists(st.integers(0, 30).map(lambda count: " ".join(WORDS[:count])), max_size=8)
@@ -99,3 +102,49 @@ def test_a_text_without_tokens_is_read_as_one_unknown_word(pairs):
     assert not encoded.truncated.any()
     tokenizer.unk_token = None
     assert encode(tokenizer, [""]).input_ids == [[2]]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kinds(request):
+    """Tokenizers of a kind that cut on either side, framing texts as BERT does, as RoBERTa does, or not at all."""
+    made = [wrapped(request.param, side, frame) for side in ("left", "right") for frame in (True, False)]
+    like_roberta = wrapped(request.param, "right")
+    frame = [(token, like_roberta.convert_tokens_to_ids(token)) for token in ("[SEP]", "[CLS]")]
+    like_roberta.backend_tokenizer.post_processor = processors.RobertaProcessing(*frame)
+    return [*made, like_roberta]
+
+
+@settings(max_examples=40)
+@given(data=st.data(), limit=st.integers(4, 20), pairs=st.booleans(), split=st.booleans())
+def test_ids_are_those_that_the_tokenizer_gives(kinds, data, limit, pairs, split):
+    tokenizer = data.draw(st.sampled_from(kinds))
+    tokenizer.model_max_length, tokenizer.split_special_tokens = limit, split
+    texts = data.draw(st.lists(texts_of(8, [1, 1, 2]), min_size=1, max_size=4))
+    seconds = data.draw(st.lists(texts_of(8, [1, 1, 2]), min_size=len(texts), max_size=len(texts))) if pairs else None
+    given = tokenizer(
+        texts, seconds, truncation="longest_first", max_length=limit, return_token_type_ids=True, verbose=False
+    )
+    encoded = encode(tokenizer, texts, seconds)
+    assert encoded.input_ids == [ids or [tokenizer.unk_token_id] for ids in given["input_ids"]]
+    if pairs:
+        assert encoded.token_type_ids == [types or [0] for types in given["token_type_ids"]]
+    lost = [bool(encoding.overflowing) for encoding in given.encodings]
+    assert encoded.truncated.tolist() == lost
+
+
+def test_a_tokenizer_written_in_python_is_read_as_well():
+    class Words(PreTrainedTokenizer):
+        vocab_size = 9
+
+        def get_vocab(self):
+            return {"[UNK]": 0, "w0": 1, "w1": 2}
+
+        def _tokenize(self, text):
+            return text.split()
+
+        def _convert_token_to_id(self, token):
+            return self.get_vocab().get(token, 0)
+
+    encoded = encode(Words(unk_token="[UNK]", model_max_length=3), ["w0 w1", "", "w0 w1 w0 w1"])
+    assert encoded.input_ids == [[1, 2], [0], [1, 2, 1]]
+    assert encoded.truncated.tolist() == [False, False, True]

@@ -4,97 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from conftest import tiny_tokenizer
+from helpers.tokenizers import KINDS, texts_of, wrapped
 from offramp.model import encoding, shortening
 from offramp.model.encoding import encode
-
-CORPUS = ["the cat don't sat on 1234 mats", "aaaa aaab", "été naïve 12 345", "中文字 文", "A-b, c."]
-CORPUS += ["low lower lowest   newer  wider"]
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-
-
-def trained(model, trainer, normalizer=None, splitter=None):
-    tokenizer = Tokenizer(model)
-    if normalizer is not None:
-        tokenizer.normalizer = normalizer
-    if splitter is not None:
-        tokenizer.pre_tokenizer = splitter
-    tokenizer.train_from_iterator(CORPUS * 3, trainer)
-    return tokenizer
-
-
-def pieces(**more):
-    return trainers.WordPieceTrainer(vocab_size=90, special_tokens=SPECIAL, **more)
-
-
-def merges(**more):
-    return trainers.BpeTrainer(vocab_size=320, special_tokens=SPECIAL, **more)
-
-
-def unigrams():
-    return trainers.UnigramTrainer(vocab_size=60, special_tokens=SPECIAL, unk_token="[UNK]")
-
-
-one_space = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip()])
-byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-KINDS = {
-    "bert": lambda: trained(
-        models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=9),
-        pieces(),
-        normalizers.BertNormalizer(),
-        pre_tokenizers.BertPreTokenizer(),
-    ),
-    "byte-level": lambda: trained(
-        models.BPE(), merges(initial_alphabet=pre_tokenizers.ByteLevel.alphabet()), normalizers.NFC(), byte_level
-    ),
-    "sentencepiece": lambda: trained(models.Unigram(), unigrams(), one_space, pre_tokenizers.Metaspace()),
-    "no words": lambda: trained(models.BPE(unk_token="[UNK]"), merges(), normalizers.Replace(" ", "▁")),
-    "words by punctuation": lambda: trained(
-        models.Unigram(), unigrams(), splitter=pre_tokenizers.Punctuation(behavior="isolated")
-    ),
-    "without spaces": lambda: trained(
-        models.BPE(unk_token="[UNK]"),
-        merges(),
-        normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.Replace(" ", "")]),
-        pre_tokenizers.Digits(individual_digits=True),
-    ),
-}
-
-
-def wrapped(kind, side, frame=True):
-    tokenizer = KINDS[kind]()
-    if frame:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-            special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
-        )
-    made = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        truncation_side=side,
-        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
-    )
-    made.add_tokens(["newer", "low-er"])
-    return made
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def tokenizers(request):
     return {side: wrapped(request.param, side) for side in ("left", "right")}
-
-
-BITS = ["the", "cat", "don't", "sat", "1234", "12345678901", "aaaa", "a", "été", "e\u0301", "\u0301", "中文", "newer"]
-BITS += ["low-er", "low", "[MASK]", "A-b,", ".", "'t", " ", " ", " ", "  ", "\n", "\t", "\r\n", "\0", "\u00a0"]
-BITS += ["\u200b", "▁", "ﬁ", "🙂"]
-
-
-def texts_of(bits, times):
-    """Texts of some bits, each repeated."""
-    bit = st.tuples(st.sampled_from(BITS), st.sampled_from(times))
-    return st.lists(bit, max_size=bits).map(lambda chosen: "".join(one * often for one, often in chosen))
 
 
 TEXTS = texts_of(30, [1, 1, 1, 2, 9, 40])
@@ -149,13 +70,16 @@ def test_of_a_pair_the_same_tokens_are_kept(tokenizers, first, second, limit, si
 def tokenized(monkeypatch, tokenizer):
     """How many characters the tokenizer is given."""
     seen = []
-    call = type(tokenizer).__call__
 
-    def counted(self, first, second=None, **options):
-        seen.append(sum(map(len, [*first, *(second or [])])))
-        return call(self, first, second, **options)
+    def counting(call):
+        def counted(self, first, second=None, **options):
+            seen.append(sum(map(len, [*first, *(second or [])])))
+            return call(self, first, second, **options)
 
-    monkeypatch.setattr(type(tokenizer), "__call__", counted)
+        return counted
+
+    monkeypatch.setattr(type(tokenizer), "__call__", counting(type(tokenizer).__call__))
+    monkeypatch.setattr(encoding, "_tokenized_fast", counting(encoding._tokenized_fast))
     return seen
 
 
