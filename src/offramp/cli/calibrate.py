@@ -39,18 +39,18 @@ def command(
         result = calibrate(model, data, columns=columns, on_progress=update)
     if json is not None:
         write_json(Path(json), CALIBRATION.content(result.after))
-    after, exits = in_column([one.name for one in result.after.exits])
+    after, exits = in_column([fitted.name for fitted in result.after.exits])
     rows = [
         [
             name,
             f"{before:.3f}",
-            f"{one.temperature:.3f}",
-            f"{one.nll_before:.4f}",
-            f"{one.nll_after:.4f}",
-            f"{one.ece_before:.4f}",
-            f"{one.ece_after:.4f}",
+            f"{fitted.temperature:.3f}",
+            f"{fitted.nll_before:.4f}",
+            f"{fitted.nll_after:.4f}",
+            f"{fitted.ece_before:.4f}",
+            f"{fitted.ece_after:.4f}",
         ]
-        for name, before, one in zip(exits, result.before.temperatures, result.after.exits, strict=True)
+        for name, before, fitted in zip(exits, result.before.temperatures, result.after.exits, strict=True)
     ]
     header = [f"exit {after}", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
     say(table(header, rows))

@@ -85,9 +85,9 @@ def command(
             seed=seed,
             on_progress=update,
         )
-    found = make_report(evaluation, speeds)
-    written = outputs.write(found)
-    print_report(found, wide=wide)
+    report = make_report(evaluation, speeds)
+    written = outputs.write(report)
+    print_report(report, wide=wide)
     for path in written:
         say(f"wrote {path}")
 
@@ -121,18 +121,18 @@ class _Outputs:
             error.add_note("or leave the model card alone with --no-card")
             raise
 
-    def write(self, found: "Report") -> list[Path]:
+    def write(self, report: "Report") -> list[Path]:
         """Writes them; gives their names."""
         from offramp.files import write_json
         from offramp.report import curve_picture, write_report
 
         written = [target for target in (self.json, self.picture) if target is not None]
         if self.json is not None:
-            write_json(self.json, found.evaluation.to_dict())
+            write_json(self.json, report.evaluation.to_dict())
         if self.picture is not None:
-            curve_picture(found.evaluation, self.picture)
+            curve_picture(report.evaluation, self.picture)
         if self.report is not None:
-            written += write_report(found, self.report, self.model)
+            written += write_report(report, self.report, self.model)
         return written
 
 
@@ -147,11 +147,11 @@ def _path(name: str | None) -> Path | None:
     return None if name is None else Path(name)
 
 
-def print_report(found: "Report", *, wide: bool = False) -> None:
+def print_report(report: "Report", *, wide: bool = False) -> None:
     """Prints an evaluation as tables, with all columns where they may be ``wide``, and the verdict on it."""
     from offramp.report import useless, warning
 
-    evaluation = found.evaluation
+    evaluation = report.evaluation
     model, data, full, machine = evaluation.model, evaluation.data, evaluation.full, evaluation.environment
     show(
         f"{count(data.rows, 'row')}, {data.mean_tokens:.0f} tokens each; {model.backend} {model.precision}, times on "
@@ -172,15 +172,15 @@ def print_report(found: "Report", *, wide: bool = False) -> None:
     show(_settings_table(evaluation, wide))
     show(f"\n{_exits_table(evaluation)}")
     if len(evaluation.points) > 1 and nothing is None:
-        show(f"\n{found.advice.verdict.advice}\n{found.advice.verdict.figures}")
-        if found.summary.recommended and found.summary.command is not None:
-            show(f"\n    {found.summary.command}")
+        show(f"\n{report.advice.verdict.advice}\n{report.advice.verdict.figures}")
+        if report.summary.recommended and report.summary.command is not None:
+            show(f"\n    {report.summary.command}")
 
 
 def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
     """Thresholds, operating points and the network cut off at each exit."""
     header = ["setting", "accuracy", "macro-F1", "agreement", "bound", "speed-up", "quartiles", "efficiency"]
-    named = (here.point for here in evaluation.operating_points)
+    named = (tuned.point for tuned in evaluation.operating_points)
     early = [
         [
             f"{point.threshold:g}" if point.name is None else point.name,
@@ -192,22 +192,23 @@ def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
         ]
         for point in (*evaluation.points, *named)
     ]
+    blank = [""] * (1 + len(evaluation.model.exits))
     cut = [
-        [one.setting.replace("layer ", ""), *_quality(one), "", *_speed(one), *[""] * (1 + len(evaluation.model.exits))]
-        for one in reversed(evaluation.truncated)
+        [point.setting.replace("layer ", ""), *_quality(point), "", *_speed(point), *blank]
+        for point in reversed(evaluation.truncated)
     ]
     exits = [f"exit {name}" for name in in_column(evaluation.model.exit_names)[1]]
     first = ["setting", "accuracy", "agreement", "speed-up", "quartiles", "bound", *exits]
     return table([*header, *exits], [*early, *cut], first=first, wide=wide)
 
 
-def _quality(one: "Point") -> list[str]:
-    return [f"{one.accuracy:.2%}", f"{one.macro_f1:.2%}", f"{one.agreement:.2%}"]
+def _quality(point: "Point") -> list[str]:
+    return [f"{point.accuracy:.2%}", f"{point.macro_f1:.2%}", f"{point.agreement:.2%}"]
 
 
-def _speed(one: "Point") -> list[str]:
-    quartiles = "{:.2f}-{:.2f}".format(*one.speedup_spread)
-    return [f"{one.speedup:.2f}x", "computed" if one.computed else quartiles]
+def _speed(point: "Point") -> list[str]:
+    quartiles = "{:.2f}-{:.2f}".format(*point.speedup_spread)
+    return [f"{point.speedup:.2f}x", "computed" if point.computed else quartiles]
 
 
 def _exits_table(evaluation: "Evaluation") -> str:
@@ -215,15 +216,15 @@ def _exits_table(evaluation: "Evaluation") -> str:
     header = [f"exit {after}", "accuracy", "T", "NLL at T=1", "NLL", "ECE at T=1", "ECE", "AUROC of right"]
     rows = [
         [
-            exits[one.exit],
-            f"{one.accuracy:.2%}",
-            f"{one.temperature:.3f}",
-            f"{one.nll_before:.4f}",
-            f"{one.nll_after:.4f}",
-            f"{one.ece_before:.4f}",
-            f"{one.ece_after:.4f}",
-            "-" if one.auroc is None else f"{one.auroc:.4f}",
+            exits[fitted.exit],
+            f"{fitted.accuracy:.2%}",
+            f"{fitted.temperature:.3f}",
+            f"{fitted.nll_before:.4f}",
+            f"{fitted.nll_after:.4f}",
+            f"{fitted.ece_before:.4f}",
+            f"{fitted.ece_after:.4f}",
+            "-" if fitted.auroc is None else f"{fitted.auroc:.4f}",
         ]
-        for one in evaluation.calibration
+        for fitted in evaluation.calibration
     ]
     return table(header, rows)

@@ -48,7 +48,7 @@ def command(
         ExportPrecision,
         typer.Option(
             metavar="PRECISION",
-            help=either([f"{one}{_only_in(one)}" for one in precisions_of(AUTO)]),
+            help=either([f"{name}{_only_in(name)}" for name in precisions_of(AUTO)]),
         ),
     ] = "fp32",
     data: Annotated[

@@ -143,7 +143,7 @@ def _option(
         annotation: ``Annotated[type, "help"]``, perhaps with what stands for the value in the help.
     """
     kind, text, *shown = get_args(annotation)
-    members = [one for one in get_args(kind) if one is not NoneType] if get_origin(kind) in _UNIONS else [kind]
+    members = [member for member in get_args(kind) if member is not NoneType] if get_origin(kind) in _UNIONS else [kind]
     if len(members) > 1:
         kind = str | None  # a value of several types is written as text here
     elif get_origin(members[0]) is tuple:
@@ -169,20 +169,20 @@ def _with_options(
     """The command with options in the place of a parameter, which gets what ``make`` makes of their values."""
     signature = inspect.signature(command)
     others = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, one in signature.parameters.items()
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, option in signature.parameters.items()
         if name != parameter
     ]
 
     @functools.wraps(command)
     def expanded(**given: Any) -> None:
         values = [given.pop(option.name) for option in options]
-        command(**given, **{parameter: make([tuple(one) if isinstance(one, list) else one for one in values])})
+        command(**given, **{parameter: make([tuple(value) if isinstance(value, list) else value for value in values])})
 
     expanded.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=sorted([*others, *options], key=lambda one: one.default is not inspect.Parameter.empty)
+        parameters=sorted([*others, *options], key=lambda option: option.default is not inspect.Parameter.empty)
     )
-    expanded.__annotations__ = {one.name: one.annotation for one in [*others, *options]}
+    expanded.__annotations__ = {option.name: option.annotation for option in [*others, *options]}
     return expanded
 
 

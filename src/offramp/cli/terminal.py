@@ -133,18 +133,18 @@ def _fitting(widths: Sequence[int]) -> int:
 def exit_table(calibration: "Calibration") -> str:
     """What was measured of every exit when it was calibrated."""
     right = "accuracy" if calibration.against == "labels" else "agrees with full depth"
-    after, exits = in_column([one.name for one in calibration.exits])
+    after, exits = in_column([fitted.name for fitted in calibration.exits])
     return table(
         [f"exit {after}", right, "temperature", "ECE before", "ECE after"],
         [
             [
                 name,
-                f"{one.accuracy:.2%}" if calibration.judges(one) else "-",
-                f"{one.temperature:.3f}",
-                f"{one.ece_before:.4f}" if calibration.judges(one) else "-",
-                f"{one.ece_after:.4f}" if calibration.judges(one) else "-",
+                f"{fitted.accuracy:.2%}" if calibration.judges(fitted) else "-",
+                f"{fitted.temperature:.3f}",
+                f"{fitted.ece_before:.4f}" if calibration.judges(fitted) else "-",
+                f"{fitted.ece_after:.4f}" if calibration.judges(fitted) else "-",
             ]
-            for name, one in zip(exits, calibration.exits, strict=True)
+            for name, fitted in zip(exits, calibration.exits, strict=True)
         ],
     )
 

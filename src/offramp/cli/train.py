@@ -92,8 +92,8 @@ def command(
 
 def _say_labels(rows: dict[str, int]) -> None:
     shown = [f"{label} {count:,}" for label, count in list(rows.items())[:MOST_LABELS]]
-    more = f", ... ({len(rows)} in all)" if len(rows) > MOST_LABELS else ""
-    say(f"training rows of each label: {', '.join(shown)}{more}")
+    rest = f", ... ({len(rows)} in all)" if len(rows) > MOST_LABELS else ""
+    say(f"training rows of each label: {', '.join(shown)}{rest}")
 
 
 def _say_trial(number: int, trials: int, learning_rate: float) -> None:

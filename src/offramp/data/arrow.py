@@ -160,7 +160,7 @@ def _named(value: object, feature: Any, place: str) -> object:
 
 
 def _class_name(number: int, feature: Mapping[str, Any], place: str) -> str | None:
-    names = feature.get("names") or [str(one) for one in range(feature.get("num_classes") or 0)]
+    names = feature.get("names") or [str(number) for number in range(feature.get("num_classes") or 0)]
     if number < 0:
         return None
     if number >= len(names):

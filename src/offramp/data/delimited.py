@@ -98,7 +98,7 @@ def _quoted(lines: Iterable[str], delimiter: str, file: str, certain: bool) -> I
 
 def _other_delimiter(header: Sequence[str], delimiter: str) -> str:
     """What to do about a header that another delimiter seems to divide."""
-    other = next((one for one in "\t;," if one in header[0]), None)
+    other = next((character for character in "\t;," if character in header[0]), None)
     if len(header) > 1 or other is None:
         return ""
     name = {"\t": ", or call it .tsv", ",": ", or call it .csv"}.get(other, "")

@@ -35,15 +35,15 @@ class RowEncoder(Protocol):
         """Moves or copies what was gathered to ``target``, in its final form."""
 
 
-def encoder(found: Format, columns: Sequence[str], begun: Path | None = None) -> RowEncoder:
+def encoder(file_format: Format, columns: Sequence[str], begun: Path | None = None) -> RowEncoder:
     """The encoder of a format for rows with the given columns; ``begun`` holds the rows that these come after."""
-    if found.kind == "parquet":
+    if file_format.kind == "parquet":
         return ParquetEncoder(columns, begun)
-    if found.kind == "jsonl":
-        return _TextEncoder("", partial(_json_lines, columns), found.compressed)
-    delimiter = "\t" if found.kind == "tsv" else ","
+    if file_format.kind == "jsonl":
+        return _TextEncoder("", partial(_json_lines, columns), file_format.compressed)
+    delimiter = "\t" if file_format.kind == "tsv" else ","
     return _TextEncoder(
-        _csv_lines([columns], delimiter), partial(_csv_rows, columns, delimiter=delimiter), found.compressed
+        _csv_lines([columns], delimiter), partial(_csv_rows, columns, delimiter=delimiter), file_format.compressed
     )
 
 

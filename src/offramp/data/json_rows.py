@@ -58,12 +58,12 @@ def _one_a_line(lines: Iterable[str], file: str) -> Iterator[tuple[int, object]]
 def _elements(reader: "_ListReader") -> Iterator[tuple[int, object]]:
     """The elements of a list, with the numbers of the lines that they begin in."""
     reader.skip("[")
-    more = reader.next() != "]" or reader.skip("]") == ","
-    while more:
+    goes_on = reader.next() != "]" or reader.skip("]") == ","
+    while goes_on:
         reader.next()
         line = reader.line
         yield line, reader.value()
-        more = reader.skip(",]") == ","
+        goes_on = reader.skip(",]") == ","
     reader.end()
 
 
@@ -80,10 +80,10 @@ class _ListReader:
     def next(self) -> str:
         """Goes to the next visible character and gives it; nothing at the end."""
         while True:
-            found = _VISIBLE.search(self._held, self._place)
-            self._go(found.start() if found else len(self._held))
-            if found or not self._more():
-                return found[0] if found else ""
+            character = _VISIBLE.search(self._held, self._place)
+            self._go(character.start() if character else len(self._held))
+            if character or not self._read_on():
+                return character[0] if character else ""
 
     def skip(self, valid: str) -> str:
         """Goes past the next visible character, one of ``valid``, and gives it."""
@@ -107,7 +107,7 @@ class _ListReader:
                 value, end = _DECODER.raw_decode(self._held, self._place)
             except json.JSONDecodeError as error:
                 cut = error.msg.startswith("Unterminated string") or error.pos > len(self._held) - _CUT
-                if not (cut and self._more()):
+                if not (cut and self._read_on()):
                     raise _not_json(self._file, self.line, error) from None
             except (ValueError, RecursionError) as error:
                 raise _not_json(self._file, self.line, error) from None
@@ -120,7 +120,7 @@ class _ListReader:
         self.line += self._held.count("\n", self._place, place)
         self._place = place
 
-    def _more(self) -> bool:
+    def _read_on(self) -> bool:
         """Reads on, as much as is held: what is read again and again adds up to twice its length."""
         held = [self._held[self._place :]]
         missing = max(1, len(held[0]))

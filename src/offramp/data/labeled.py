@@ -115,11 +115,11 @@ def read_labeled(data: Data, columns: Columns) -> LabeledTexts:
         raise OptionError("the columns have no label, but labels are needed here; name the column that holds them")
     rows, source = list(read_rows(data, columns, labeled=True)), name_of(data)
     labels = [row.label for row in rows]
-    several = isinstance(labels[0], tuple)
+    multi_label = isinstance(labels[0], tuple)
     for number, label in enumerate(labels, start=1):
-        if isinstance(label, tuple) != several:
+        if isinstance(label, tuple) != multi_label:
             raise DataError(
-                f"{source}: row 1 has {_kind(several)} and row {number} {_kind(not several)} in column "
+                f"{source}: row 1 has {_kind(multi_label)} and row {number} {_kind(not multi_label)} in column "
                 f"{columns.label!r}; make all rows alike"
             )
     return LabeledTexts(
@@ -247,8 +247,9 @@ def _look_alikes(names: Sequence[str]) -> list[list[str]]:
 
 def _visible(name: str) -> str:
     """What one sees of a name: characters composed, all blanks alike, formatting and control characters left out."""
-    shown = (" " if unicodedata.category(one) == "Zs" else one for one in unicodedata.normalize("NFC", name))
-    return unicodedata.normalize("NFC", "".join(one for one in shown if unicodedata.category(one) not in ("Cf", "Cc")))
+    instead = {"Zs": " ", "Cf": "", "Cc": ""}
+    shown = (instead.get(unicodedata.category(letter), letter) for letter in unicodedata.normalize("NFC", name))
+    return unicodedata.normalize("NFC", "".join(shown))
 
 
 def _dev_counts(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
@@ -279,5 +280,5 @@ def _is_integer(name: str) -> bool:
     return name.isascii() and name.removeprefix("-").isdecimal()
 
 
-def _kind(several: bool) -> str:
-    return "a list of labels" if several else "one label"
+def _kind(multi_label: bool) -> str:
+    return "a list of labels" if multi_label else "one label"

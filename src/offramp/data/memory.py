@@ -77,7 +77,8 @@ def held(data: object, columns: Columns) -> tuple[Held, Columns]:
     if _is_dataset(data) or _has_stream(data):
         return Held(data, name), columns
     if isinstance(data, Mapping):
-        return Held({str(one): _listed(values, f"the column {one!r}") for one, values in data.items()}, name), columns
+        table = {str(column): _listed(values, f"the column {column!r}") for column, values in data.items()}
+        return Held(table, name), columns
     texts, *labels = _texts_and_labels(data)
     if texts and isinstance(texts[0], Mapping) and not labels:
         return Held(_of_rows(texts), name), columns
@@ -106,7 +107,7 @@ def held_records(source: Held, wanted: Sequence[str]) -> Iterator[Record]:
         require_columns(wanted, list(table), name)
         chosen = [table[column] for column in wanted]
         if len({len(values) for values in chosen}) > 1:
-            sizes = " and ".join(f"{len(table[one])} in {one!r}" for one in wanted)
+            sizes = " and ".join(f"{len(table[column])} in {column!r}" for column in wanted)
             raise DataError(f"{name}: the columns differ in length ({sizes}); give one value for each row")
         for number, values in enumerate(zip(*chosen, strict=True), start=1):
             yield Record(values, name, "row", number)
@@ -179,7 +180,7 @@ def _listed(values: Any, what: str) -> list[Any]:
             if hasattr(values, method):
                 return list(getattr(values, method)())
         if isinstance(values, Sequence):
-            return [one.item() if isinstance(one, np.generic) else one for one in values]
+            return [value.item() if isinstance(value, np.generic) else value for value in values]
     kind = f"an array of shape {values.shape}" if hasattr(values, "shape") else f"a {type(values).__name__}"
     raise DataError(f"{what} is {kind}; {f'give {_FORMS}' if what == 'data' else 'give a list with one entry a row'}")
 
@@ -187,8 +188,9 @@ def _listed(values: Any, what: str) -> list[Any]:
 def _splits(data: object) -> list[str] | None:
     """The names of the data sets in one of several; None for anything else."""
     datasets = sys.modules.get("datasets")  # without it there can be none
-    several = datasets is not None and isinstance(data, datasets.DatasetDict | datasets.IterableDatasetDict)
-    return list(data) if several else None  # type: ignore[call-overload]
+    if datasets is not None and isinstance(data, datasets.DatasetDict | datasets.IterableDatasetDict):
+        return list(data)
+    return None
 
 
 def _is_dataset(data: object) -> bool:

@@ -47,10 +47,10 @@ def may_be_several(lines: Sequence[str], delimiter: str, fields: int) -> bool:
 def _row(line: str, following: Iterator[str], tabs: int) -> list[str]:
     """The lines of the row that begins with ``line``: up to the one that closes its last quote."""
     row, quotes, like_rows = [line], line.count('"'), line.count("\t") == tabs
-    while quotes % 2 and not (like_rows and len(row) > _MOST_LINES) and (more := next(following, "")):
-        row.append(more)
-        quotes += more.count('"')
-        like_rows = like_rows and more.count("\t") == tabs
+    while quotes % 2 and not (like_rows and len(row) > _MOST_LINES) and (line := next(following, "")):
+        row.append(line)
+        quotes += line.count('"')
+        like_rows = like_rows and line.count("\t") == tabs
     return row
 
 
@@ -59,4 +59,4 @@ def _quoted_fields(row: str, delimiter: str) -> list[str]:
     field = rf'(?:{_QUOTED}|[^"{delimiter}]*)'
     if not re.fullmatch(rf"{field}(?:{delimiter}{field})*\r?\n?", row):
         return []
-    return [found[1:-1] for found in re.findall(_QUOTED, row)]
+    return [field[1:-1] for field in re.findall(_QUOTED, row)]

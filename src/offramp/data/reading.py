@@ -87,12 +87,12 @@ def _check_apart(columns: Columns) -> None:
         )
 
 
-def _rows(found: Source | Held, source: str, columns: Columns, labeled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
+def _rows(data: Source | Held, source: str, columns: Columns, labeled: bool, keep: tuple[str, ...]) -> Iterator[Row]:
     pair = () if columns.text_pair is None else (columns.text_pair,)
     label = (columns.label,) if labeled and columns.label is not None else ()
     record = None
     try:
-        for record in _records(found, (columns.text, *pair, *label, *keep), columns.quoting):
+        for record in _records(data, (columns.text, *pair, *label, *keep), columns.quoting):
             yield _row(record, columns, labeled)
     except MissingColumn as missing:
         named = (("text", columns.text), ("text_pair", columns.text_pair), ("label", columns.label))

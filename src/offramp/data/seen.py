@@ -57,8 +57,8 @@ def uses_for(uses: Mapping[str, float], engine: Engine, points: Iterable[str]) -
 
     What is left out are other temperatures, and operating points that are others or gone.
     """
-    here = {temperatures_of(engine), *(point_of(name, engine) for name in points)}
-    return {use: share for use, share in uses.items() if use in here or not use.startswith((_POINT, _TEMPERATURES))}
+    own = {temperatures_of(engine), *(point_of(name, engine) for name in points)}
+    return {use: share for use, share in uses.items() if use in own or not use.startswith((_POINT, _TEMPERATURES))}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,15 +127,15 @@ def remember(folder: Path, rows: LabeledTexts | Texts | SeenRows, *uses: str) ->
         ModelFolderError: ``seen_rows.json`` is damaged.
         StorageError: the folder cannot be written.
     """
-    new, there = rows if isinstance(rows, SeenRows) else _noted(rows), _read(folder)
-    kept = [use for one in there if one.fingerprint == new.fingerprint for use in one.uses]
+    new, stored = rows if isinstance(rows, SeenRows) else _noted(rows), _read(folder)
+    kept = [use for data in stored if data.fingerprint == new.fingerprint for use in data.uses]
     others = [
-        replace(one, uses=tuple(use for use in one.uses if use == FITTING or use not in uses))
-        for one in there
-        if one.fingerprint != new.fingerprint
+        replace(data, uses=tuple(use for use in data.uses if use == FITTING or use not in uses))
+        for data in stored
+        if data.fingerprint != new.fingerprint
     ]
     this = replace(new, uses=tuple(dict.fromkeys([*kept, *uses])))
-    SEEN.write(folder, _Record(tuple(_Stored.of(one) for one in (*others, this) if one.uses)))
+    SEEN.write(folder, _Record(tuple(_Stored.of(data) for data in (*others, this) if data.uses)))
 
 
 def uses_of(folder: Path, rows: LabeledTexts | Texts) -> dict[str, float]:
@@ -147,9 +147,9 @@ def uses_of(folder: Path, rows: LabeledTexts | Texts) -> dict[str, float]:
     Raises:
         ModelFolderError: ``seen_rows.json`` is damaged.
     """
-    hashes, there = _hashes(rows), _read(folder)
-    uses = dict.fromkeys(use for one in there for use in one.uses)
-    shares = {use: _share([one for one in there if use in one.uses], hashes) for use in uses}
+    hashes, stored = _hashes(rows), _read(folder)
+    uses = dict.fromkeys(use for data in stored for use in data.uses)
+    shares = {use: _share([data for data in stored if use in data.uses], hashes) for use in uses}
     return {use: share for use, share in shares.items() if share > 0}
 
 
@@ -174,7 +174,7 @@ def check_unseen(rows: LabeledTexts | Texts, uses: Mapping[str, float], harm: st
     Raises:
         DataError: more than :data:`MOST_SEEN` of them were.
     """
-    use = max(uses, key=lambda one: uses[one], default=FITTING)
+    use = max(uses, key=uses.__getitem__, default=FITTING)
     if (share := uses.get(use, 0.0)) > MOST_SEEN:
         raise DataError(
             f"{share:.0%} of the rows in {rows.source} were used to make this model (for {use}): {harm}; {cure}"
@@ -214,7 +214,7 @@ def fitted_rows(folder: Path) -> list[SeenRows]:
     Raises:
         ModelFolderError: ``seen_rows.json`` is damaged.
     """
-    return [one for one in _read(folder) if FITTING in one.uses]
+    return [data for data in _read(folder) if FITTING in data.uses]
 
 
 def share_among(seen: Sequence[SeenRows], rows: LabeledTexts | Texts, beside: LabeledTexts | Texts) -> float:
@@ -227,9 +227,9 @@ def share_among(seen: Sequence[SeenRows], rows: LabeledTexts | Texts, beside: La
 def _share(seen: Sequence[SeenRows], rows: Hashes) -> float:
     """The share of rows that are in any of several data sets."""
     share, counted = 0.0, rows[:0]
-    for one in seen:
-        share += one.share_of(rows, beside=counted)
-        counted = np.union1d(counted, one.hashes)
+    for data in seen:
+        share += data.share_of(rows, beside=counted)
+        counted = np.union1d(counted, data.hashes)
     return min(share, 1.0)
 
 
@@ -249,4 +249,4 @@ def _hashes(rows: LabeledTexts | Texts) -> Hashes:
 
 
 def _read(folder: Path) -> list[SeenRows]:
-    return [one.rows_seen() for one in SEEN.read_if_there(folder, _Record()).data]
+    return [stored.rows_seen() for stored in SEEN.read_if_there(folder, _Record()).data]

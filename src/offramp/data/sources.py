@@ -88,8 +88,8 @@ def find_source(source: str) -> Source:
     if not source:
         raise DataError("the name of the input is empty; name a file, a folder, a data set on the hub, or '-'")
     with reading_errors(source):
-        if (here := _here(source)) is not None:
-            return _on_disk(*here)
+        if (place := _here(source)) is not None:
+            return _on_disk(*place)
         match = _HUB_ID.fullmatch(source)
         if match is None or format_of(Path(match["name"]), READABLE) is not None:
             raise DataError(f"{source} does not exist{_neighbors(_local(source))}; check the path")
@@ -99,10 +99,10 @@ def find_source(source: str) -> Source:
 def hub_dataset(source: str) -> HubDataset | None:
     """The data set on the hub that a source names; None where it names something else, or nothing."""
     try:
-        found = find_source(source)
+        dataset = find_source(source)
     except OfframpError:
         return None
-    return found if isinstance(found, HubDataset) else None
+    return dataset if isinstance(dataset, HubDataset) else None
 
 
 def check_apart(target: str, source: str) -> None:
@@ -113,11 +113,11 @@ def check_apart(target: str, source: str) -> None:
         StorageError: nobody may look at what is there.
         As :func:`find_source`.
     """
-    found, output = find_source(source), Path(target)
-    there = is_there(output)
+    data, output = find_source(source), Path(target)
+    exists = is_there(output)
     with reading_errors(source):
-        for path in _files(found):
-            if there and output.samefile(path):
+        for path in _files(data):
+            if exists and output.samefile(path):
                 raise OptionError(f"the output {target} is the input, whose texts would be lost; choose another name")
         folder, _ = _here(source) or (None, None)
         if folder is not None and folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):
@@ -135,13 +135,13 @@ def source_identity(source: str) -> str | None:
     Raises:
         As :func:`find_source`.
     """
-    found = find_source(source)
-    if isinstance(found, HubDataset):
+    data = find_source(source)
+    if isinstance(data, HubDataset):
         return source
-    paths = _files(found)
+    paths = _files(data)
     if not paths or not all(path.is_file() for path in paths):
         return None
-    part = (found.config, found.split) if isinstance(found, HubFolder) else getattr(found, "split", None)
+    part = (data.config, data.split) if isinstance(data, HubFolder) else getattr(data, "split", None)
     with reading_errors(source):
         states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return f"sha256:{hashlib.sha256(repr((part, states)).encode()).hexdigest()[:16]}"
@@ -162,16 +162,16 @@ def _files(source: Source) -> list[Path]:
             assert_never(source)
 
 
-def choose_split(asked: str | None, there: list[str], name: str) -> str:
+def choose_split(asked: str | None, splits: list[str], name: str) -> str:
     """The split to read: the one asked for, else ``train``.
 
     Raises:
         DataError: ``there`` does not hold it.
     """
     split = asked or DEFAULT_SPLIT
-    if split not in there:
+    if split not in splits:
         raise DataError(
-            f"{name} has no split {split!r}{did_you_mean(split, there)}; its splits are {listing(there)}: "
+            f"{name} has no split {split!r}{did_you_mean(split, splits)}; its splits are {listing(splits)}: "
             f"write {name}:SPLIT"
         )
     return split
@@ -205,8 +205,8 @@ def _on_disk(path: Path, parts: list[str]) -> Source:
         return SavedFolder(path, split) if _is_saved(path) else _shards(path, split)
     if split is not None:
         raise DataError(f"{path} is a single file and has no split {split!r}; leave out ':{split}'")
-    if (found := format_of(path, READABLE)) is not None:
-        return Files(found.kind, (path,))
+    if (file_format := format_of(path, READABLE)) is not None:
+        return Files(file_format.kind, (path,))
     if path.is_file():
         raise DataError(
             f"{path} ends in none of the known suffixes {suffixes_in_words(READABLE)}; rename or convert it"
@@ -235,7 +235,7 @@ def _is_like_on_hub(folder: Path) -> bool:
 
 def _shards(folder: Path, split: str | None) -> Files:
     formats = {path: format_of(path, READABLE) for path in sorted(folder.iterdir()) if path.name[0] not in "._"}
-    kinds = {path: found.kind for path, found in formats.items() if found is not None and path.is_file()}
+    kinds = {path: known.kind for path, known in formats.items() if known is not None and path.is_file()}
     if not kinds:
         raise DataError(f"the folder {folder} holds no data; put files there that end in {suffixes_in_words(READABLE)}")
     if len(set(kinds.values())) > 1:

@@ -142,10 +142,10 @@ def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:
             f"{folder} holds a run with another {', '.join(changed)}; "
             "resume with the same options and input, or delete that folder to start anew"
         )
-    there = rows.stat().st_size if rows.is_file() else 0
-    if there < noted.progress.bytes:
+    size = rows.stat().st_size if rows.is_file() else 0
+    if size < noted.progress.bytes:
         raise DataError(
-            f"{rows} is damaged: it holds {there} bytes, but {noted.progress.bytes} were written; "
+            f"{rows} is damaged: it holds {size} bytes, but {noted.progress.bytes} were written; "
             f"delete {folder} to start anew"
         )
     return noted.progress

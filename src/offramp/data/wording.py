@@ -29,9 +29,9 @@ def listing(names: Iterable[str], most: int = 10) -> str:
     return f"{shown}, ... ({len(every)} in all)" if len(every) > most else shown or "none"
 
 
-def count(number: int, one: str, several: str | None = None) -> str:
+def count(number: int, singular: str, plural: str | None = None) -> str:
     """``1 text``, ``2,000 texts``."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def _shortened(name: str, width: int = 40) -> str:

@@ -94,23 +94,23 @@ def check_target(target: str, *, resume: bool = False) -> None:
 
 def _format(target: str) -> Format:
     path = Path(target)
-    found = format_of(path, WRITABLE)
-    if found is None:
+    file_format = format_of(path, WRITABLE)
+    if file_format is None:
         raise OptionError(
             f"the output {target} ends in none of {suffixes_in_words(WRITABLE)}; choose one of them, "
             f"or '-' for jsonl on standard output"
         )
     if is_there(path) and not path.is_file():
         raise OptionError(f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file")
-    return found
+    return file_format
 
 
 @contextmanager
 def _file(
-    path: Path, found: Format, columns: Sequence[str], settings: Mapping[str, Any] | None, resume: bool
+    path: Path, file_format: Format, columns: Sequence[str], settings: Mapping[str, Any] | None, resume: bool
 ) -> Iterator[Writer]:
     with unfinished(path, settings, resume=resume) as begun:
-        encode = encoder(found, columns, begun.path if begun.progress.rows else None)
+        encode = encoder(file_format, columns, begun.path if begun.progress.rows else None)
         yield Writer(encode, begun.append, begun.progress)
         encode.finish(begun.path, path)
 

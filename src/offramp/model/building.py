@@ -70,11 +70,12 @@ def build(
     if layers is not None:
         _cut(encoder_config, layers)
     with backbone_errors(backbone_name):
-        backbone, found = read_network(AutoModel, backbone_name, encoder_config, renamed)
-        if any(name.startswith("pooler.") for name in found["missing_keys"]):
+        backbone, loading = read_network(AutoModel, backbone_name, encoder_config, renamed)
+        if any(name.startswith("pooler.") for name in loading["missing_keys"]):
             backbone.pooler = None  # transformers would have made one up
         pooling = pooling or _sentence_pooling(backbone_name) or default_pooling(backbone)
-    if flaw := flaw_of({**found, "missing_keys": [name for name in found["missing_keys"] if "pooler." not in name]}):
+    missing = [name for name in loading["missing_keys"] if "pooler." not in name]
+    if flaw := flaw_of({**loading, "missing_keys": missing}):
         raise BackboneError(f"the weights of {backbone_name!r} do not fit its config.json: {flaw}; fetch it again")
     check_weights(backbone, backbone_name)
     check_tokenizer(tokenizer, backbone.config, backbone_name)
@@ -122,15 +123,15 @@ def adopt(
         BackboneError: the checkpoint cannot be found or read, holds no classifier, or its encoder cannot take exits.
         OptionError: the exits, their pooling or head, or the labels do not fit it.
     """
-    found = open_classifier(classifier_name, max_length, labels)
-    classifier, tokenizer = found.network, found.tokenizer
+    checkpoint = open_classifier(classifier_name, max_length, labels)
+    classifier, tokenizer = checkpoint.network, checkpoint.tokenizer
     config_for = partial(
         _config_for,
         name=classifier_name,
         exits=exits,
         text_pair=text_pair,
-        problem_type=found.problem_type,
-        labels=found.labels,
+        problem_type=checkpoint.problem_type,
+        labels=checkpoint.labels,
     )
     if isinstance(classifier, EarlyExitForSequenceClassification):
         before = classifier.config
@@ -192,7 +193,7 @@ def _check_encoder(backbone: PreTrainedModel) -> None:
 
 
 def _config_for(
-    source: PreTrainedConfig, name: str, *, exits: Sequence[int] | str | None, labels: Sequence[str], **more: Any
+    source: PreTrainedConfig, name: str, *, exits: Sequence[int] | str | None, labels: Sequence[str], **settings: Any
 ) -> EarlyExitConfig:
     """The configuration of a network with exits on ``source``: an encoder or, with ``own_head``, a classifier."""
     if Path(name).exists():
@@ -203,7 +204,7 @@ def _config_for(
         exits=resolve_exits(exits, source.num_hidden_layers),
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
-        **more,
+        **settings,
     )
     source._attn_implementation = attention  # the enclosing configuration has just reset it
     return config

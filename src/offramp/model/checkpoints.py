@@ -62,8 +62,8 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
         tokenizer = read_tokenizer(name)
         # Asked for by itself: of a folder without one, transformers would load the base model of an adapter.
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        network, found = read_network(AutoModelForSequenceClassification, name, config, UNWRAPPED)
-    if flaw := flaw_of(found):
+        network, loading = read_network(AutoModelForSequenceClassification, name, config, UNWRAPPED)
+    if flaw := flaw_of(loading):
         raise BackboneError(
             f"{name!r} is not a whole fine-tuned classifier: {flaw}; "
             "fine-tune it first, or train an encoder with exits with 'offramp train'"
@@ -85,7 +85,7 @@ def read_network(
         auto: the class of transformers that knows what to make of the configuration.
         renamed: patterns in the names of tensors, and what to put in their place.
     """
-    network, found = auto.from_pretrained(
+    network, loading = auto.from_pretrained(
         name,
         config=config,
         key_mapping=renamed,
@@ -94,7 +94,7 @@ def read_network(
         ignore_mismatched_sizes=True,
         trust_remote_code=False,
     )
-    return network, found
+    return network, loading
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, name: str) -> None:

@@ -37,9 +37,9 @@ class Encoded:
 
     def alone(self, row: int) -> "Encoded":
         """One of the rows."""
-        here, types = slice(row, row + 1), self.token_type_ids
+        rows, types = slice(row, row + 1), self.token_type_ids
         return Encoded(
-            self.input_ids[here], None if types is None else types[here], self.lengths[here], self.truncated[here]
+            self.input_ids[rows], None if types is None else types[rows], self.lengths[rows], self.truncated[rows]
         )
 
 
@@ -120,8 +120,8 @@ def _tokenized(tokenizer: PreTrainedTokenizerBase, first: list[str], second: lis
 
 def _nothing(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that a text without tokens is read as."""
-    there = (tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.pad_token_id)
-    return next((int(token) for token in there if token is not None), 0)
+    special = (tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.pad_token_id)
+    return next((int(token) for token in special if token is not None), 0)
 
 
 def _readable(texts: Sequence[str]) -> list[str]:

@@ -127,8 +127,8 @@ def _depth(declared: Declared) -> int | None:
     encoder = declared.get("backbone_config") if declared.get("model_type") == MODEL_TYPE else declared
     if not isinstance(encoder, Mapping):
         return None
-    found = next((encoder[name] for name in _DEPTHS if name in encoder), None)
-    return found if isinstance(found, int) and found > 0 else None
+    layers = next((encoder[name] for name in _DEPTHS if name in encoder), None)
+    return layers if isinstance(layers, int) and layers > 0 else None
 
 
 def _outputs(declared: Declared) -> dict[int, object] | None:

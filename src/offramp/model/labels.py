@@ -57,18 +57,18 @@ def labels_of(id2label: Mapping[int, object], name: str, wanted: Sequence[str] |
             f"{name!r} numbers its labels {', '.join(map(str, id2label))} under id2label in its config.json; "
             "they must count from 0: correct them there"
         )
-    there = [str(id2label[index]).strip() for index in range(len(id2label))]
+    own = [str(id2label[index]).strip() for index in range(len(id2label))]
     if wanted is None:
-        if flaw := label_flaw(there):
+        if flaw := label_flaw(own):
             raise BackboneError(
                 f"{name!r} cannot be used as it is: {flaw} under id2label in its config.json; "
                 "give each a name of its own there"
             )
-        return there
+        return own
     names = [label.strip() for label in wanted]
-    if len(names) != len(there) or label_flaw(names):
+    if len(names) != len(own) or label_flaw(names):
         raise OptionError(
-            f"labels are {', '.join(names)}; the classifier has {len(there)} outputs ({', '.join(there)}): give "
-            f"{len(there)} different names, in the same order"
+            f"labels are {', '.join(names)}; the classifier has {len(own)} outputs ({', '.join(own)}): give "
+            f"{len(own)} different names, in the same order"
         )
     return names

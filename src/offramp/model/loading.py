@@ -56,7 +56,7 @@ def load(folder: Path) -> LoadedModel:
     config = load_config(folder)
     tokenizer = load_tokenizer(folder, config)
     try:
-        network, found = EarlyExitForSequenceClassification.from_pretrained(
+        network, loading = EarlyExitForSequenceClassification.from_pretrained(
             folder,
             dtype=torch.float32,
             output_loading_info=True,
@@ -68,7 +68,7 @@ def load(folder: Path) -> LoadedModel:
         raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({first_line(error)}); {RESTORE}") from error
     except Exception as error:  # a configuration that makes no sense can raise anything
         raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {RESTORE}") from error
-    if flaw := flaw_of(found):
+    if flaw := flaw_of(loading):
         raise ModelFolderError(f"{folder / WEIGHTS} does not fit {CONFIG}: {flaw}; {RESTORE}")
     if flaw := weights_flaw(network):
         raise ModelFolderError(f"{folder / WEIGHTS} is damaged: {flaw}; {RESTORE}")
@@ -117,10 +117,10 @@ def save(model: LoadedModel, folder: Path) -> None:
     model.tokenizer.save_pretrained(folder)
 
 
-def flaw_of(found: dict[str, Any]) -> str | None:
+def flaw_of(loading: dict[str, Any]) -> str | None:
     """What is wrong with the tensors that transformers found, as its loading report has it."""
-    wrong_shape = [name for name, *_ in found["mismatched_keys"]]
-    for what, names in (("missing tensors", found["missing_keys"]), ("tensors of another shape", wrong_shape)):
+    wrong_shape = [name for name, *_ in loading["mismatched_keys"]]
+    for what, names in (("missing tensors", loading["missing_keys"]), ("tensors of another shape", wrong_shape)):
         if names:
             return f"{len(names)} {what}, such as {min(names)}"
     return None

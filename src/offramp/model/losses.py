@@ -52,11 +52,11 @@ def distillation_loss(logits: Tensor, teacher: Tensor, problem_type: str, row_we
         problem_type: with several labels a row, each label is a question of its own, and their mean is taken.
         row_weights: (rows,); by default all rows count the same.
     """
-    expected, found = (
+    expected, predicted = (
         log_softmax(_answers(values.float(), problem_type) / DISTILLATION_TEMPERATURE, -1)
         for values in (teacher.detach(), logits)
     )
-    losses = (expected.exp() * (expected - found)).sum(-1) * DISTILLATION_TEMPERATURE**2
+    losses = (expected.exp() * (expected - predicted)).sum(-1) * DISTILLATION_TEMPERATURE**2
     return losses.mean() if row_weights is None else _weighted(losses, row_weights)
 
 
@@ -142,8 +142,8 @@ def consistent_weights(likelihoods: Tensor, sharpness: float) -> Tensor:
 
 def _answers(logits: Tensor, problem_type: str) -> Tensor:
     """Logits of all answers of each question: of yes and no for every label where several can hold at once."""
-    several = problem_type == "multi_label_classification"
-    return torch.stack([logits, torch.zeros_like(logits)], -1) if several else logits
+    multi_label = problem_type == "multi_label_classification"
+    return torch.stack([logits, torch.zeros_like(logits)], -1) if multi_label else logits
 
 
 def _weighted(losses: Tensor, row_weights: Tensor) -> Tensor:

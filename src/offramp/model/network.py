@@ -95,8 +95,8 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         for index in layers:
             state = self.stack.layer(state, index)
             pooled.append(self._pooled(state))
-        here = torch.stack(pooled, 1)
-        return state, here if history is None else torch.cat([history, here], 1)
+        states = torch.stack(pooled, 1)
+        return state, states if history is None else torch.cat([history, states], 1)
 
     def _pooled(self, state: LayersState) -> Tensor:
         if self.pooling.kind == "mean":

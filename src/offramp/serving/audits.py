@@ -75,7 +75,7 @@ class Auditor:
         if self._random.random() >= self._chance:
             return None
         if answer.exit == self._last:
-            self._found(False)
+            self._note(False)
             return None
         if self._waiting >= _WAITING:
             self.skipped += 1
@@ -86,7 +86,7 @@ class Auditor:
         def done(job: Job, error: Exception | None) -> None:
             self._waiting -= 1
             if error is None:
-                self._found(not self._agree(early, job.probabilities[0]))
+                self._note(not self._agree(early, job.probabilities[0]))
 
         return answer.row.job.alone(answer.row.position, self._full_depth, done)
 
@@ -97,7 +97,7 @@ class Auditor:
     def _agree(self, early: NDArray[np.float64], full: NDArray[np.float64]) -> bool:
         return bool(self._problem.agree(early[None], full[None])[0])
 
-    def _found(self, differs: bool) -> None:
+    def _note(self, differs: bool) -> None:
         if self.drift.add(differs):
             recent = self.drift.recent()
             logger.warning(

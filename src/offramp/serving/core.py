@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from offramp.engine import Classifier, Predictions
@@ -96,7 +97,7 @@ class Core:
         self.texts = 0
         self._settings = settings
         self._clock = clock
-        self._computers = [Computer(one.runner.cascade, pairs=one.takes_pairs) for one in classifiers]
+        self._computers = [Computer(model.runner.cascade, pairs=model.takes_pairs) for model in classifiers]
         costs = costs_of(len(first.exits), first.token_budget)
         self._shapes = shapes_for(first.stages.length_step > 1, first.tokenizer.model_max_length, first.token_budget)
         limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
@@ -122,7 +123,7 @@ class Core:
         lengths, rows = self._shapes.lengths or _LENGTHS, self._shapes.rows or _ROWS
         longest, budget = self.classifier.tokenizer.model_max_length, self.desk.costs.token_budget
         every = [(count, length) for length in lengths for count in rows if length <= longest]
-        shapes = sorted((one for one in every if one[0] * one[1] <= budget), key=lambda one: one[0] * one[1])
+        shapes = sorted((shape for shape in every if prod(shape) <= budget), key=prod)
         for number, computer in enumerate(self._computers):
             until = self._clock() + seconds / len(self._computers)
             for count, length in shapes:

@@ -136,7 +136,7 @@ class Desk:
         """Takes what a step gave and how long it took; gives the jobs that are done."""
         self.costs.learn(step.stage, step.tokens, seconds)
         self._scheduler.stay(step, computed.staying, now)
-        ended = [one.row.job for one in computed.answers if _answer(one) and not one.row.job.gone]
+        ended = [answer.row.job for answer in computed.answers if _answer(answer) and not answer.row.job.gone]
         if not step.audit:
             tokens = _tokens(step.rows)
             self.pace.stayed(step.stage, tokens, _tokens(computed.staying))

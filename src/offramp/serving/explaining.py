@@ -19,7 +19,7 @@ def wrong(error: RequestValidationError) -> Refusal:
     if first["type"] == "json_invalid":
         why = f"{first['ctx']['error']} (character {first['loc'][1]})"
         return Refusal(400, "invalid_json", f"the body is not valid JSON: {why}")
-    steps, deepest = max(((_steps(one, error.body), one) for one in every), key=lambda one: len(one[0]))
+    steps, deepest = max(((_steps(flaw, error.body), flaw) for flaw in every), key=lambda pair: len(pair[0]))
     message = deepest["msg"]
     if deepest["type"] == "missing":
         message = "this field is missing" if steps else "there is no body; send JSON"

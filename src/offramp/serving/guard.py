@@ -91,7 +91,7 @@ class Guard:
         """The path of the route that a request goes to, also if it was refused before it came there; else ``other``."""
         route = scope.get("route")
         if route is None:
-            route = next((one for one in self._routes if one.matches(scope)[0] is not Match.NONE), None)
+            route = next((known for known in self._routes if known.matches(scope)[0] is not Match.NONE), None)
         return getattr(route, "path", "other")
 
     def _check_connections(self) -> None:

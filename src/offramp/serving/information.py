@@ -89,7 +89,7 @@ def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
     """Shows the state of a core, and what model it serves under which name, among its metrics."""
 
     def drift(value: Callable[[], float | None]) -> Callable[[], float]:
-        return lambda: math.nan if (found := value()) is None else float(found)
+        return lambda: math.nan if (number := value()) is None else float(number)
 
     auditor, classifier = core.desk.auditor, core.classifier
     metrics.describe(

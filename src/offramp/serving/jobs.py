@@ -84,9 +84,9 @@ class Job:
 
     def alone(self, position: int, point: NamedRule, done: Callable[["Job", Exception | None], None]) -> "Job":
         """A job for one of its texts, that leaves at a point of its own; nobody waits for it."""
-        here = slice(position, position + 1)
-        pairs = None if self.text_pairs is None else self.text_pairs[here]
-        return Job(self.texts[here], pairs, self.read.alone(position), self.labels, point, float("inf"), done)
+        row = slice(position, position + 1)
+        pairs = None if self.text_pairs is None else self.text_pairs[row]
+        return Job(self.texts[row], pairs, self.read.alone(position), self.labels, point, float("inf"), done)
 
     def answer(self, position: int, exit_index: int, probabilities: NDArray[np.float64]) -> bool:
         """Notes the answer (labels,) of a row; tells whether it was the last."""

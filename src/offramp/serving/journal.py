@@ -65,4 +65,4 @@ def request_in_words(scope: Scope) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text[:_CHARACTERS])
+    return "".join(character if character.isprintable() else "?" for character in text[:_CHARACTERS])

@@ -43,11 +43,11 @@ class Keys:
         key = key.strip(" \t")
         given = [_digest(key.encode("latin-1", "replace")), _digest(key.encode("utf-8", "replace"))]
         # Digests have one length, and all are compared: the time tells nothing of the keys.
-        found = False
+        known = False
         for digest in self._digests:
-            for one in given:
-                found |= hmac.compare_digest(one, digest)
-        return found and scheme.lower() == "bearer"
+            for offered in given:
+                known |= hmac.compare_digest(offered, digest)
+        return known and scheme.lower() == "bearer"
 
     def reload(self) -> None:
         """Reads the file again."""

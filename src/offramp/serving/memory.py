@@ -21,10 +21,10 @@ def resident() -> int:
 def _trim() -> Callable[[int], int] | None:
     """The C library's ``malloc_trim``, if it has one: glibc does, others need none or give memory back themselves."""
     try:
-        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):
         return None
-    return found
+    return trim
 
 
 class Memory:

@@ -55,8 +55,8 @@ def serve(
     check_installed("offramp serve", "serve", "fastapi", "prometheus_client", "uvicorn")
     keys = open_keys(settings)
     environment.check_threads(settings.compute_threads, "compute_threads")
-    several = settings.compute_threads if settings.compute_threads > 1 else None
-    check_unloaded(model, compute_threads=several, threads=settings.threads)
+    threads = settings.compute_threads if settings.compute_threads > 1 else None
+    check_unloaded(model, compute_threads=threads, threads=settings.threads)
     check_model(model, Runtime(backend, precision, settings.threads), threshold=threshold, at=at)
     for name in (settings.degrade_to, settings.fall_back_to):
         if name is not None and not is_threshold(name):

@@ -34,13 +34,13 @@ class Ranked(Body):
 
 async def predict(body: EmbeddingsInferenceRequest, request: Request) -> Response:
     """Classifies texts; every label of each, the most probable first."""
-    batch = isinstance(body.inputs, list) and not any(isinstance(one, str) for one in body.inputs)
+    batch = isinstance(body.inputs, list) and not any(isinstance(text, str) for text in body.inputs)
     inputs: list[Any] = list(body.inputs) if batch else [[body.inputs] if isinstance(body.inputs, str) else body.inputs]
-    pairs = [one[1] for one in inputs if len(one) == 2]
+    pairs = [texts[1] for texts in inputs if len(texts) == 2]
     answered = await service_of(request).answer(
-        request, [one[0] for one in inputs], pairs or None, Knobs(), top_k=None, field="inputs"
+        request, [texts[0] for texts in inputs], pairs or None, Knobs(), top_k=None, field="inputs"
     )
     if body.truncate is False:
         refuse_truncated(answered.predictions, "inputs")
-    found = scores(answered.predictions, raw=body.raw_scores)
-    return reply(found if batch else found[0], answered)
+    scored = scores(answered.predictions, raw=body.raw_scores)
+    return reply(scored if batch else scored[0], answered)

@@ -63,8 +63,8 @@ async def inference(body: HuggingFaceRequest, request: Request) -> Response:
     _check_function(parameters.function_to_apply, service.core.classifier.problem.name)
     service.check_length(parameters.max_length, "parameters.max_length")
     inputs = body.inputs if isinstance(body.inputs, list) else [body.inputs]
-    texts = [one.text if isinstance(one, Pair) else one for one in inputs]
-    pairs = [one.text_pair for one in inputs if isinstance(one, Pair)]
+    texts = [item.text if isinstance(item, Pair) else item for item in inputs]
+    pairs = [item.text_pair for item in inputs if isinstance(item, Pair)]
     top_k = 1 if parameters.top_k is None and parameters.return_all_scores is False else parameters.top_k
     answered = await service.answer(request, texts, pairs or None, parameters, top_k=top_k, field="inputs")
     if parameters.truncation in (False, "do_not_truncate"):

@@ -247,11 +247,11 @@ def _model(name: str, request: Request) -> Service:
 
 def _texts(tensors: Sequence[Tensor], binary: bytes, most: int) -> dict[str, list[str]]:
     """The texts of each tensor, by its name."""
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     start = 0
     for index, tensor in enumerate(tensors):
         field = f"inputs[{index}]"
-        if tensor.name in found:
+        if tensor.name in by_name:
             raise invalid(f"there are two tensors named {tensor.name}; send one", f"{field}.name")
         size = tensor.parameters.binary_data_size if tensor.parameters else None
         if (size is None) == (tensor.data is None):
@@ -262,19 +262,19 @@ def _texts(tensors: Sequence[Tensor], binary: bytes, most: int) -> dict[str, lis
             texts = [text for row in tensor.data or () for text in ([row] if isinstance(row, str) else row)]
         if tensor.shape not in ([len(texts)], [len(texts), 1]):
             raise invalid(f"the shape is {tensor.shape!s:.60}, but there are {len(texts)} texts", f"{field}.shape")
-        found[tensor.name] = texts
+        by_name[tensor.name] = texts
     if start != len(binary):
         raise invalid(f"the tensors have {start} bytes after the JSON, but {len(binary)} were sent", "inputs")
-    return found
+    return by_name
 
 
-def _columns(found: Predictions) -> dict[str, tuple[str, list[str] | NDArray[Any]]]:
+def _columns(predictions: Predictions) -> dict[str, tuple[str, list[str] | NDArray[Any]]]:
     """Datatype and values of every output, by its name."""
     return {
-        "label": ("BYTES", [",".join(labels) for labels in found.labels]),
-        "score": ("FP64", found.confidence),
-        "exit_layer": ("INT64", found.layers),
-        "probabilities": ("FP64", found.probabilities),
+        "label": ("BYTES", [",".join(labels) for labels in predictions.labels]),
+        "score": ("FP64", predictions.confidence),
+        "exit_layer": ("INT64", predictions.layers),
+        "probabilities": ("FP64", predictions.probabilities),
     }
 
 

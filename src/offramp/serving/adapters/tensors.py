@@ -28,7 +28,7 @@ class TensorRequest(Request):
     """
 
     def __init__(self, request: Request, text: bytes, binary: bytes) -> None:
-        headers = [one for one in request.scope["headers"] if one[0] != b"content-type"]
+        headers = [header for header in request.scope["headers"] if header[0] != b"content-type"]
         super().__init__(
             {**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}, request.receive
         )
