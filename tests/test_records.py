@@ -190,6 +190,13 @@ def test_what_is_no_object_at_all(content):
         from_json(Outer, content)
 
 
+def test_a_part_of_a_file_is_read_beside_what_is_in_it(tmp_path):
+    FILE.write(tmp_path, {"share": 0.5, "side": "left", "note": "for people"})
+    assert FILE.read(tmp_path, Inner, whole=False) == INNER
+    with pytest.raises(ModelFolderError, match="note is not known"):
+        FILE.read(tmp_path, Inner)
+
+
 def test_what_cannot_be_stored_is_refused():
     with pytest.raises(OptionError, match="the number nan cannot be stored"):
         to_json(replace(INNER, share=math.nan))

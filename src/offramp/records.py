@@ -111,8 +111,11 @@ class RecordFile:
         """
         write_json(folder / self.name, self.content(record))
 
-    def read(self, folder: Path, kind: type[T]) -> T:
+    def read(self, folder: Path, kind: type[T], *, whole: bool = True) -> T:
         """Reads the record.
+
+        Args:
+            whole: whether the file holds nothing else; otherwise what the record has no field for is left aside.
 
         Raises:
             ModelFolderError: the file is missing, damaged or of another version of offramp.
@@ -123,6 +126,8 @@ class RecordFile:
         schema = content.pop("schema", None)  # None is not a number either
         try:
             if _read(int, schema, "schema") == self.schema:
+                if not whole:
+                    content = _without_others(kind, content)
                 return from_json(kind, content)
         except Flaw as flaw:
             raise ModelFolderError(f"{file} is damaged ({flaw}); {self.cure}") from None
@@ -190,6 +195,10 @@ def _record(kind: type, value: Any, where: str) -> Any:
         return kind(**values)
     except (ValueError, InputError) as error:
         raise Flaw(f"{where}: {error}" if where else str(error)) from None
+
+
+def _without_others(kind: Any, content: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name in _hints(kind)}
 
 
 @cache

@@ -103,8 +103,13 @@ def test_blank_and_long_texts_are_told(offramp, place):
         (["--trials", "0"], "trials is 0"),
         (["--seed", "-1"], "seed is -1"),
         (["--dev-fraction", "1"], "the dev fraction is 1.0"),
+        (
+            ["--dev-fraction", "0.2", "--dev", "../data.csv"],
+            "dev-fraction is 0.2, but nothing is split off where --dev names the dev texts; give one of the two",
+        ),
         (["--report-to", "paper"], "report-to is 'paper'"),
         (["--exits", "1,9"], "no exit fits after layer 9: this encoder has 4 layers, so use 1 to 4"),
+        (["--exits", "2,2"], "exits name layer 2 more than once; name each layer once"),
         (["--exits", "first"], "exits 'first' are not layer numbers; write them as 1,2,4 or 'all'"),
         (["--model", "google/no-such-encoder"], "cannot load the encoder 'google/no-such-encoder'"),
         (["--model", "../data.csv"], "cannot load the encoder '../data.csv'"),

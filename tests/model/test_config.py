@@ -31,7 +31,7 @@ def test_default_exits_fit_every_depth(depth):
 
 @given(DEPTHS, st.data())
 def test_exits_are_sorted_and_end_at_full_depth(depth, data):
-    chosen = data.draw(st.lists(st.integers(1, depth), min_size=1, max_size=6))
+    chosen = data.draw(st.lists(st.integers(1, depth), min_size=1, max_size=6, unique=True))
     expected = tuple(sorted({*chosen, depth}))
     assert resolve_exits(chosen, depth) == expected
     assert resolve_exits(",".join(map(str, chosen)), depth) == expected
@@ -49,6 +49,12 @@ def test_exits_may_be_written_with_spaces():
 @pytest.mark.parametrize("exits", ["", "x", "1,,2", "1.5", "ALL", [1.5], [None], ["x"], 5])
 def test_exits_that_are_no_numbers(exits):
     with pytest.raises(OptionError, match="are not layer numbers; write them as 1,2,4 or 'all'"):
+        resolve_exits(exits, 4)
+
+
+@pytest.mark.parametrize(("exits", "repeated"), [("2,2", "2"), ((1, 3, 3, 1), "1, 3"), ("4,4", "4")])
+def test_exits_that_repeat_a_layer(exits, repeated):
+    with pytest.raises(OptionError, match=f"exits name layer {repeated} more than once; name each layer once"):
         resolve_exits(exits, 4)
 
 

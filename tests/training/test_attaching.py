@@ -181,6 +181,9 @@ def test_labels_can_be_named(tmp_path):
         ({"targets": "luck"}, OptionError, "targets 'luck' are not known; valid: labels, model, both"),
         ({"exits": (4,)}, OptionError, r"exits are \[4\]: the classifier itself; name at least one layer before it"),
         ({"exits": (9,)}, OptionError, "no exit fits after layer 9"),
+        ({"exits": (2, 1, 2)}, OptionError, "exits name layer 2 more than once"),
+        ({"max_length": 99}, OptionError, "max_length is 99, .* take at most 48 tokens"),
+        ({"fit": {"epochs": 1}}, OptionError, "fit is {'epochs': 1}, of type dict; give an offramp.ExitFit"),
         ({"head": "deep"}, OptionError, "head 'deep' is not known"),
         ({"pooling": "max"}, OptionError, "pooling 'max' is not known"),
         ({"dev": 0.0}, OptionError, "the dev fraction is 0"),
@@ -194,6 +197,23 @@ def test_bad_input_is_refused_and_leaves_nothing(stage, tmp_path, options, error
     with pytest.raises(error, match=message):
         stage.attach(tmp_path / "model", **options)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("labels", [LABELS, ("no", "yes"), (0, 1, 2)])
+def test_pairs_of_texts_and_labels_are_not_taken_for_pairs_of_texts(stage, tmp_path, labels):
+    data = [(row["text"], labels[place % len(labels)]) for place, row in enumerate(single(30))]
+    message = r"data is a list of 30 pairs whose second parts are .*: labels, it seems, .* as in \(texts, labels\)"
+    for options in ({"data": data}, {"dev": data}):
+        with pytest.raises(DataError, match=message):
+            stage.attach(tmp_path / "model", **options)
+    assert names(tmp_path) == []
+
+
+def test_few_second_texts_are_texts_where_somebody_says_so(stage, tmp_path):
+    texts = [row["text"] for row in single(60)]
+    data = offramp.Texts.of(texts, [("food", "service")[place % 2] for place in range(60)])
+    summary = stage.attach(tmp_path / "model", data=data, fit=ExitFit(epochs=1))
+    assert offramp.load(summary.folder).takes_pairs
 
 
 def test_an_output_that_is_taken_is_left_alone(stage, tmp_path):

@@ -173,7 +173,7 @@ def test_texts_are_as_long_as_the_record_says(stage, tmp_path):
     for model, asked, length, cut in (
         (first.folder, 24, 24, 3),
         (first.folder, None, 16, 3),
-        (stage.encoder, 99, 48, 0),
+        (stage.encoder, 48, 48, 0),
     ):
         found = stage.train(tmp_path / f"{length}", model=str(model), data=data, recipe=ONE_EPOCH, max_length=asked)
         assert json.loads((found.folder / "training.json").read_text())["max_length"] == length
@@ -384,11 +384,13 @@ def test_a_model_is_written_where_a_link_leads(stage, tmp_path):
     [
         ({"trials": 0}, OptionError, "trials is 0"),
         ({"max_length": 1}, OptionError, "max_length is 1; use at least 8 tokens"),
+        ({"max_length": 99}, OptionError, "max_length is 99, .* take at most 48 tokens; give 48 or less"),
         ({"dev": 1.5}, OptionError, r"the dev fraction is 1\.5"),
         ({"seed": -1}, OptionError, "seed is -1; use a whole number from 0"),
         ({"seed": 2**32}, OptionError, "seed is 4294967296"),
         ({"listener": Listener(report_to="paper")}, OptionError, "report_to is 'paper', .* valid here: none, all"),
         ({"exits": (1, 9)}, OptionError, "no exit fits after layer 9: this encoder has 4 layers"),
+        ({"exits": "1,2,2"}, OptionError, "exits name layer 2 more than once; name each layer once"),
         ({"exits": "one"}, OptionError, "exits 'one' are not layer numbers"),
         ({"pooling": "max"}, OptionError, "pooling 'max' is not known; valid: pooler, cls, mean"),
         ({"model": "no/such-encoder"}, BackboneError, "cannot load the encoder 'no/such-encoder'"),

@@ -259,12 +259,23 @@ class Dev:
     """Where the texts come from that choose the epoch and fit the temperatures."""
 
     source: Annotated[str | None, "texts to choose the epoch and calibrate on; default: split off the others"] = None
-    fraction: Annotated[float, "share of the others that is split off where no --dev is given"] = 0.1
+    fraction: Annotated[float | None, "share of the others that is split off where no --dev is given; default: 0.1"] = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        if self.source is not None and self.fraction is not None:
+            raise OptionError(
+                f"fraction is {self.fraction:g}, but nothing is split off where `source` names the dev texts; give one "
+                "of the two",
+                option="fraction",
+                value=self.fraction,
+            )
 
     @property
     def given(self) -> str | float:
         """As the verbs take it."""
-        return self.fraction if self.source is None else self.source
+        return self.source or (0.1 if self.fraction is None else self.fraction)
 
 
 DEV_OPTIONS = {"source": "dev", "fraction": "dev-fraction"}

@@ -56,7 +56,7 @@ def build(
 
     Raises:
         BackboneError: the encoder cannot be found, read or given exits.
-        OptionError: the exits or the layers do not fit the encoder.
+        OptionError: the exits, the layers or ``max_length`` do not fit the encoder.
     """
     check_checkpoint(backbone_name)
     with backbone_errors(backbone_name):
@@ -121,7 +121,7 @@ def adopt(
 
     Raises:
         BackboneError: the checkpoint cannot be found or read, holds no classifier, or its encoder cannot take exits.
-        OptionError: the exits, their pooling or head, or the labels do not fit it.
+        OptionError: the exits, their pooling or head, the labels or ``max_length`` do not fit it.
     """
     checkpoint = open_classifier(classifier_name, max_length, labels)
     classifier, tokenizer = checkpoint.network, checkpoint.tokenizer

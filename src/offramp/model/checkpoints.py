@@ -55,7 +55,8 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
     Raises:
         BackboneError: it cannot be found or read, or holds no whole classifier of labels, or two of its outputs have
             the same name, or its tokenizer does not fit it.
-        OptionError: there are not as many labels as outputs, or not all different.
+        OptionError: there are not as many labels as outputs, or not all different; or it takes less than
+            ``max_length``.
     """
     check_checkpoint(name, "classifier")
     with backbone_errors(name, "classifier"):

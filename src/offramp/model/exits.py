@@ -1,6 +1,7 @@
 """After which layers of an encoder exits sit."""
 
 import operator
+from collections import Counter
 from collections.abc import Sequence
 
 from offramp.errors import OptionError
@@ -24,7 +25,7 @@ def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, .
         depth: layers of the encoder.
 
     Raises:
-        OptionError: not numbers, or outside 1..depth.
+        OptionError: not numbers, outside 1..depth, or one is there twice.
     """
     if exits is None:
         return default_exits(depth)
@@ -46,16 +47,23 @@ def numbers_of(exits: Sequence[int] | str) -> set[int] | None:
     """The numbers that a user wrote; None for ``"all"``.
 
     Raises:
-        OptionError: not numbers.
+        OptionError: not numbers, or one is there twice.
     """
     if exits == "all":
         return None
     try:
-        return set(map(int, exits.split(",")) if isinstance(exits, str) else map(operator.index, exits))
+        layers = list(map(int, exits.split(",")) if isinstance(exits, str) else map(operator.index, exits))
     except (TypeError, ValueError):
         raise OptionError(
             f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all'", option="exits", value=exits
         ) from None
+    if repeated := sorted(layer for layer, times in Counter(layers).items() if times > 1):
+        raise OptionError(
+            f"exits name layer {', '.join(map(str, repeated))} more than once; name each layer once",
+            option="exits",
+            value=exits,
+        )
+    return set(layers)
 
 
 def check_cut(layers: int, depth: int) -> None:

@@ -71,7 +71,7 @@ def check_classifier(name: str, labels: Sequence[str] | None = None) -> Declared
         StorageError: its configuration may not be read.
     """
     declared = check_checkpoint(name, "classifier")
-    if (outputs := _outputs(declared)) is not None:
+    if (outputs := outputs_of(declared)) is not None:
         problem_type_of(declared.get("problem_type"), len(outputs), name)
         labels_of(outputs, name, labels)
     return declared
@@ -131,7 +131,7 @@ def _depth(declared: Declared) -> int | None:
     return layers if isinstance(layers, int) and layers > 0 else None
 
 
-def _outputs(declared: Declared) -> dict[int, object] | None:
+def outputs_of(declared: Declared) -> dict[int, object] | None:
     """Names of a classifier's outputs by their numbers, as transformers reads them; None where it may read others."""
     named = declared.get("id2label", {})
     if not named and declared:

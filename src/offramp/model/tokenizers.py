@@ -5,6 +5,8 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from offramp.errors import OptionError
+
 # What XLNet says where others have the number of their positions, and less than what tokenizers without a limit say.
 _NO_POSITIONS, _BOUNDLESS = -1, 10**9
 
@@ -56,3 +58,19 @@ def token_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, a
     limits = [limit for limit in (tokenizer.model_max_length, of_encoder) if 0 < limit < _BOUNDLESS]
     limit = min(limits, default=asked or 512)
     return min(asked or limit, limit)
+
+
+def check_length(tokenizer: PreTrainedTokenizerBase, asked: int | None) -> None:
+    """Makes sure that texts are cut at no other length than was asked for, given the tokenizer with its final limit.
+
+    Raises:
+        OptionError: they are cut earlier.
+    """
+    limit = tokenizer.model_max_length
+    if asked is not None and asked > limit:
+        raise OptionError(
+            f"max_length is {asked}, but the encoder and its tokenizer take at most {limit} tokens; give {limit} or "
+            "less, or leave it out",
+            option="max_length",
+            value=asked,
+        )

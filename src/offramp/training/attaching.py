@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_labeled, read_texts
-from offramp.errors import OptionError, check_path, check_type
-from offramp.model.finding import check_classifier, check_exits
+from offramp.errors import OptionError, check_path
+from offramp.model.finding import check_classifier, check_exits, outputs_of
 from offramp.progress import OnProgress, unheard
 from offramp.training.architecture import Architecture
-from offramp.training.checks import check_numbers, check_output
+from offramp.training.checks import check_kinds, check_numbers, check_output, check_second_texts
 from offramp.training.job import TrainingData, gathered
 from offramp.training.recipe import ExitFit, Targets
 from offramp.training.summaries import AttachSummary
@@ -103,8 +102,7 @@ def attach(
         ((1, 2, 4), 'model', 432, 48)
     """
     check_path("model", model)
-    for option, value, kind in (("columns", columns, Columns), ("architecture", architecture, Architecture)):
-        check_type(option, value, kind)
+    check_kinds(columns=columns, architecture=architecture, fit=fit)
     folder, model = Path(output), str(model)
     columns, architecture = columns or Columns(), architecture or Architecture()
     check_numbers(dev, seed)
@@ -113,9 +111,16 @@ def attach(
     if architecture.layers is not None:
         raise OptionError(f"layers is {architecture.layers}, but a classifier keeps all of its layers; leave that out")
     check_output(folder, overwrite)
-    check_exits(check_classifier(model, labels), architecture.exits, own_head=True)
-    read: Callable[[Data], LabeledTexts | Texts]
-    read = partial(read_texts if targets == "model" else read_labeled, columns=columns)
+    declared = check_classifier(model, labels)
+    check_exits(declared, architecture.exits, own_head=True)
+    read_rows: Callable[[Data, Columns], LabeledTexts | Texts] = read_texts if targets == "model" else read_labeled
+    outputs = outputs_of(declared) or ()
+
+    def read(source: Data) -> LabeledTexts | Texts:
+        rows = read_rows(source, columns)
+        check_second_texts(source, rows, len(outputs))
+        return rows
+
     job = AttachJob(
         model=model,
         data=gathered(read(data), dev, read, seed, models=[model], same_split=targets != "model"),

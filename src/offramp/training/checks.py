@@ -1,14 +1,18 @@
 """What is looked at before any work is done."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offramp.data import Data, LabeledTexts, Texts, check_dev_fraction
+from offramp.data import Columns, Data, LabeledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
-from offramp.errors import DataError, OptionError
+from offramp.data.wording import listing
+from offramp.errors import DataError, OptionError, check_type
 from offramp.files import check_folder_readable, check_replaceable, is_there
 from offramp.folder import TRAINING
+from offramp.training.architecture import Architecture
+from offramp.training.recipe import ExitFit, Recipe
 from offramp.training.regimes import Regime
 
 if TYPE_CHECKING:
@@ -36,6 +40,17 @@ TRACKERS = {
 }
 
 
+def check_kinds(**options: object) -> None:
+    """Refuses options of a training that are not of their type; None stands for one that is left out.
+
+    Raises:
+        OptionError: one is of another.
+    """
+    kinds = {"columns": Columns, "architecture": Architecture, "regime": Regime, "recipe": Recipe, "fit": ExitFit}
+    for option, value in options.items():
+        check_type(option, value, kinds[option])
+
+
 def check_numbers(dev: Data | float, seed: int, trials: int = 1) -> None:
     """Refuses values out of range. ``dev`` are rows, or a share of the rows to split off."""
     if isinstance(dev, float | int):
@@ -45,6 +60,30 @@ def check_numbers(dev: Data | float, seed: int, trials: int = 1) -> None:
     if trials > 2**32 - seed:
         raise OptionError(
             f"trials is {trials}; use a whole number from 1 to {2**32 - seed}", option="trials", value=trials
+        )
+
+
+def check_second_texts(data: Data, rows: LabeledTexts | Texts, outputs: int) -> None:
+    """Refuses a list of pairs whose second parts look like labels, which would be read as texts.
+
+    Args:
+        data: what the rows were read from; only lists have columns that nobody named.
+        rows: as they were read.
+        outputs: labels that the classifier knows; 0 where that is not known yet.
+
+    Raises:
+        DataError: the second parts repeat each other, and there are no more of them than labels.
+    """
+    if rows.text_pairs is None or not isinstance(data, Sequence) or isinstance(data, str):
+        return
+    second = sorted(set(rows.text_pairs))
+    if len(second) <= outputs and len(second) < len(rows):
+        raise DataError(
+            f"data is a list of {len(rows)} pairs whose second parts are {listing(second)}: labels, it seems, and not "
+            "texts; labels stand in a list of their own, as in (texts, labels). If these are texts, give "
+            "offramp.Texts.of(texts, text_pairs)",
+            option="data",
+            value=rows.text_pairs[0],
         )
 
 

@@ -4,10 +4,10 @@ from functools import partial
 from pathlib import Path
 
 from offramp.data import Columns, Data, check_trainable, encode_labels, read_labeled, read_texts
-from offramp.errors import check_path, check_type
+from offramp.errors import check_path
 from offramp.model.finding import check_checkpoint, check_classifier, check_exits
 from offramp.training.architecture import Architecture
-from offramp.training.checks import check_numbers, check_output, check_trackers
+from offramp.training.checks import check_kinds, check_numbers, check_output, check_trackers
 from offramp.training.job import TrainingJob, gathered
 from offramp.training.listening import Listener
 from offramp.training.recipe import DEFAULT, Recipe
@@ -72,13 +72,7 @@ def train(
         ('bad', 'good')
     """
     check_path("model", model)
-    for option, value, kind in (
-        ("columns", columns, Columns),
-        ("architecture", architecture, Architecture),
-        ("regime", regime, Regime),
-        ("recipe", recipe, Recipe),
-    ):
-        check_type(option, value, kind)
+    check_kinds(columns=columns, architecture=architecture, regime=regime, recipe=recipe)
     folder, columns, listener, model = Path(output), columns or Columns(), listener or Listener(), str(model)
     architecture, regime = architecture or Architecture(), regime or Regime()
     check_numbers(dev, seed, recipe.trials)

@@ -6,9 +6,54 @@ from typing import Any, Self
 
 from offramp.calibration import Calibration
 from offramp.folder import TRAINING
-from offramp.records import from_json
 from offramp.training.listening import Epoch
 from offramp.training.recipe import Targets
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRecord:
+    """What ``training.json`` says of a training, see :class:`TrainingSummary`."""
+
+    epochs: tuple[Epoch, ...]
+    best: Epoch
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    train: int
+    dev: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Seconds:
+    encoder: float
+    exits: float
+
+
+@dataclass(frozen=True, slots=True)
+class _AttachedRecord:
+    """What it says of exits that were put on a classifier, see :class:`AttachSummary`."""
+
+    targets: Targets
+    rows: _Rows
+    seconds: _Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameters:
+    total: int
+    exits: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelRecord:
+    """What it says of every model."""
+
+    exits: tuple[int, ...]
+    parameters: _Parameters
+    truncated: int
+    blank: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +87,13 @@ class TrainingSummary:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Of a model that ``train`` wrote."""
-        record = TRAINING.read(folder, dict[str, Any])
-        return cls(
-            **_of_both(folder, record),
-            epochs=tuple(from_json(Epoch, entry) for entry in record["epochs"]),
-            best=from_json(Epoch, record["best"]),
-            seconds=record["seconds"],
-        )
+        """Of a model that ``train`` wrote.
+
+        Raises:
+            ModelFolderError: ``training.json`` or ``calibration.json`` is missing or damaged.
+        """
+        record = TRAINING.read(folder, TrainedRecord, whole=False)
+        return cls(**_of_both(folder), epochs=record.epochs, best=record.best, seconds=record.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,25 +127,30 @@ class AttachSummary:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Of a model that ``attach`` wrote."""
-        record = TRAINING.read(folder, dict[str, Any])
+        """Of a model that ``attach`` wrote.
+
+        Raises:
+            ModelFolderError: ``training.json`` or ``calibration.json`` is missing or damaged.
+        """
+        record = TRAINING.read(folder, _AttachedRecord, whole=False)
         return cls(
-            **_of_both(folder, record),
-            targets=record["targets"],
-            rows=record["rows"]["train"],
-            dev_rows=record["rows"]["dev"],
-            encoder_seconds=record["seconds"]["encoder"],
-            exit_seconds=record["seconds"]["exits"],
+            **_of_both(folder),
+            targets=record.targets,
+            rows=record.rows.train,
+            dev_rows=record.rows.dev,
+            encoder_seconds=record.seconds.encoder,
+            exit_seconds=record.seconds.exits,
         )
 
 
-def _of_both(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _of_both(folder: Path) -> dict[str, Any]:
+    record = TRAINING.read(folder, _ModelRecord, whole=False)
     return {
         "folder": folder,
-        "exits": tuple(record["exits"]),
+        "exits": record.exits,
         "calibration": Calibration.load(folder),
-        "exit_parameters": record["parameters"]["exits"],
-        "total_parameters": record["parameters"]["total"],
-        "truncated": record["truncated"],
-        "blank": record["blank"],
+        "exit_parameters": record.parameters.exits,
+        "total_parameters": record.parameters.total,
+        "truncated": record.truncated,
+        "blank": record.blank,
     }

@@ -50,12 +50,16 @@ class Teacher:
         if sorted(known) != sorted(labels):
             raise OptionError(
                 f"the teacher's labels are {_shortened(known)}, those of the data {_shortened(labels)}; "
-                "give a teacher of the same labels, or name its own as the data do under id2label in its config.json"
+                "give a teacher of the same labels, or name its own as the data do under id2label in its config.json",
+                option="teacher",
+                path=name,
             )
         if classifier.problem_type != problem:
             raise OptionError(
                 f"the teacher's problem type is {classifier.problem_type}, that of the data {problem}; "
-                "give a teacher that was fine-tuned on such data"
+                "give a teacher that was fine-tuned on such data",
+                option="teacher",
+                path=name,
             )
         return cls(classifier, tuple(known.index(label) for label in labels))
 

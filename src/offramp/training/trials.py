@@ -14,14 +14,13 @@ from offramp import environment
 from offramp.files import replacing, storage_errors, write_json
 from offramp.folder import TRAINING
 from offramp.model import LoadedModel, build
-from offramp.records import from_json
 from offramp.training.checks import check_layers
 from offramp.training.course import EXIT_FIT, Course, run
 from offramp.training.folder import calibrated, write_folder
 from offramp.training.job import TrainingJob, Trial
-from offramp.training.listening import Epoch
 from offramp.training.phases import phases_of
 from offramp.training.rows import rows_of, with_unlabeled
+from offramp.training.summaries import TrainedRecord
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Fit
 from offramp.training.unfinished import SETTINGS, discard, kept
@@ -58,7 +57,7 @@ def _teacher(job: TrainingJob) -> Teacher | None:
 
 def _keep_best(finished: list[Path], folder: Path) -> None:
     def accuracy(made: Path) -> float:
-        return from_json(Epoch, TRAINING.read(made, dict[str, Any])["best"]).mean_accuracy
+        return TRAINING.read(made, TrainedRecord, whole=False).best.mean_accuracy
 
     best = max(finished, key=accuracy)
     with replacing(folder) as new:
