@@ -1,71 +1,86 @@
-"""Reading labeled and unlabeled text from anywhere, and writing results."""
+"""Reading labeled and unlabeled text from anywhere, and writing results.
 
-from offramp.data.cells import text_of
-from offramp.data.columns import Columns
-from offramp.data.labeled import (
-    LabeledTexts,
-    Split,
-    check_dev_fraction,
-    check_trainable,
-    encode_labels,
-    fingerprint,
-    read_labeled,
-    split_off_dev,
-)
-from offramp.data.memory import Data
-from offramp.data.reading import Row, begun, read_rows
-from offramp.data.seen import (
-    check_disjoint,
-    check_unseen,
-    check_untrained,
-    distinct,
-    is_point,
-    point_of,
-    remember,
-    temperatures_of,
-    uses_for,
-    uses_of,
-)
-from offramp.data.sources import check_apart, hub_dataset, source_identity
-from offramp.data.unfinished import Progress
-from offramp.data.unlabeled import Texts, read_any, read_texts
-from offramp.data.wording import DataWarning
-from offramp.data.writing import Writer, check_target, result_writer
+Names are imported when they are first used: numpy is not needed to look at options.
+"""
 
-__all__ = [
-    "Columns",
-    "Data",
-    "DataWarning",
-    "LabeledTexts",
-    "Progress",
-    "Row",
-    "Split",
-    "Texts",
-    "Writer",
-    "begun",
-    "check_apart",
-    "check_dev_fraction",
-    "check_disjoint",
-    "check_target",
-    "check_trainable",
-    "check_unseen",
-    "check_untrained",
-    "distinct",
-    "encode_labels",
-    "fingerprint",
-    "hub_dataset",
-    "is_point",
-    "point_of",
-    "read_any",
-    "read_labeled",
-    "read_rows",
-    "read_texts",
-    "remember",
-    "result_writer",
-    "source_identity",
-    "split_off_dev",
-    "temperatures_of",
-    "text_of",
-    "uses_for",
-    "uses_of",
-]
+from typing import TYPE_CHECKING
+
+from offramp._lazy import lazy
+
+if TYPE_CHECKING:
+    from offramp.data.cells import text_of as text_of
+    from offramp.data.columns import Columns as Columns
+    from offramp.data.labeled import LabeledTexts as LabeledTexts
+    from offramp.data.labeled import Split as Split
+    from offramp.data.labeled import check_dev_fraction as check_dev_fraction
+    from offramp.data.labeled import check_trainable as check_trainable
+    from offramp.data.labeled import encode_labels as encode_labels
+    from offramp.data.labeled import fingerprint as fingerprint
+    from offramp.data.labeled import read_labeled as read_labeled
+    from offramp.data.labeled import split_off_dev as split_off_dev
+    from offramp.data.memory import Data as Data
+    from offramp.data.reading import Row as Row
+    from offramp.data.reading import begun as begun
+    from offramp.data.reading import read_rows as read_rows
+    from offramp.data.seen import check_disjoint as check_disjoint
+    from offramp.data.seen import check_unseen as check_unseen
+    from offramp.data.seen import check_untrained as check_untrained
+    from offramp.data.seen import distinct as distinct
+    from offramp.data.seen import is_point as is_point
+    from offramp.data.seen import point_of as point_of
+    from offramp.data.seen import remember as remember
+    from offramp.data.seen import temperatures_of as temperatures_of
+    from offramp.data.seen import uses_for as uses_for
+    from offramp.data.seen import uses_of as uses_of
+    from offramp.data.sources import check_apart as check_apart
+    from offramp.data.sources import hub_dataset as hub_dataset
+    from offramp.data.sources import source_identity as source_identity
+    from offramp.data.unfinished import Progress as Progress
+    from offramp.data.unlabeled import Texts as Texts
+    from offramp.data.unlabeled import read_any as read_any
+    from offramp.data.unlabeled import read_texts as read_texts
+    from offramp.data.wording import DataWarning as DataWarning
+    from offramp.data.writing import Writer as Writer
+    from offramp.data.writing import check_target as check_target
+    from offramp.data.writing import result_writer as result_writer
+
+_HOMES = {
+    "text_of": "cells",
+    "Columns": "columns",
+    "check_dev_fraction": "labeled",
+    "check_trainable": "labeled",
+    "encode_labels": "labeled",
+    "fingerprint": "labeled",
+    "LabeledTexts": "labeled",
+    "read_labeled": "labeled",
+    "Split": "labeled",
+    "split_off_dev": "labeled",
+    "Data": "memory",
+    "begun": "reading",
+    "read_rows": "reading",
+    "Row": "reading",
+    "check_disjoint": "seen",
+    "check_unseen": "seen",
+    "check_untrained": "seen",
+    "distinct": "seen",
+    "is_point": "seen",
+    "point_of": "seen",
+    "remember": "seen",
+    "temperatures_of": "seen",
+    "uses_for": "seen",
+    "uses_of": "seen",
+    "check_apart": "sources",
+    "hub_dataset": "sources",
+    "source_identity": "sources",
+    "Progress": "unfinished",
+    "read_any": "unlabeled",
+    "read_texts": "unlabeled",
+    "Texts": "unlabeled",
+    "DataWarning": "wording",
+    "check_target": "writing",
+    "result_writer": "writing",
+    "Writer": "writing",
+}
+__all__ = [*_HOMES]  # noqa: PLE0604
+
+__getattr__ = lazy(__name__, _HOMES)

@@ -5,10 +5,15 @@ What a regime comes to on a network of so many exits stands in ``phases.py``.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from offramp.data import LabeledTexts, Texts
 from offramp.errors import OptionError
+
+if TYPE_CHECKING:
+    from offramp.data import LabeledTexts, Texts
+else:  # options are made from the annotations, and the help of the command line does not wait for numpy
+    LabeledTexts = Texts = object
+
 
 Name = Literal["joint", "weighted", "frozen", "mixed", "sweet", "alternating"]
 
