@@ -39,7 +39,7 @@ def storage_errors(path: Path) -> Iterator[None]:
             errno.EROFS: "choose a path on a writable disk",
             errno.EIO: "check that the disk is sound and has space, and run the command again",
         }.get(number, "check the path")
-        raise StorageError(f"cannot write {path}: {cause}; {cure}") from error
+        raise StorageError(f"cannot write {path}: {cause}; {cure}", path=path) from error
 
 
 def link_target(path: Path) -> Path:
@@ -52,7 +52,7 @@ def link_target(path: Path) -> Path:
         return path
     target = Path(os.path.realpath(path))
     if target.is_symlink():
-        raise StorageError(f"cannot write {path}: it is a link that leads back to itself; delete it")
+        raise StorageError(f"cannot write {path}: it is a link that leads back to itself; delete it", path=path)
     return target
 
 
@@ -66,7 +66,7 @@ def check_writable(path: Path) -> None:
     with storage_errors(path):
         target = link_target(path)
         if target.exists() and not target.is_file():
-            raise OptionError(f"{path} is not a file; name one that can be replaced, or a new one")
+            raise OptionError(f"{path} is not a file; name one that can be replaced, or a new one", path=path)
         _probe_around(target)
 
 
@@ -80,7 +80,7 @@ def check_replaceable(folder: Path) -> None:
     with storage_errors(folder):
         target = link_target(folder)
         if target.is_mount():
-            raise OptionError(f"{folder} is a mount point, which cannot be replaced; give a folder in it")
+            raise OptionError(f"{folder} is a mount point, which cannot be replaced; give a folder in it", path=folder)
         if target.is_dir():
             # Moving a folder away changes its own entry for its parent.
             check_folder_writable(folder)
@@ -117,7 +117,8 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OptionError(
-                f"{path.parent} is in use by another run of the same command; wait for it, or choose another output"
+                f"{path.parent} is in use by another run of the same command; wait for it, or choose another output",
+                path=path.parent,
             ) from None
         except (ImportError, OSError):
             pass  # Some systems and network disks have no such locks.
@@ -148,7 +149,7 @@ def replacing(path: Path) -> Iterator[Path]:
             if target.is_dir() and new.is_dir():
                 target.replace(holder / "replaced")
             elif target.exists() and not target.is_file():
-                raise StorageError(f"cannot write {path}: it exists and is not a file; choose another name")
+                raise StorageError(f"cannot write {path}: it exists and is not a file; choose another name", path=path)
             new.replace(target)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
@@ -210,7 +211,7 @@ def check_readable(path: Path) -> None:
 
 def unreadable(path: Path, error: OSError) -> StorageError:
     """The error to raise if the operating system does not let a file or folder be read."""
-    return StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions")
+    return StorageError(f"cannot read {path}: {error.strerror or error}; check its permissions", path=path)
 
 
 def _system_error(error: Exception) -> int | None:
@@ -245,13 +246,13 @@ def read_json(path: Path, cure: str = RESTORE) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelFolderError(
-            f"{path.parent} has no {path.name}: it is not a complete offramp model; train it again"
+            f"{path.parent} has no {path.name}: it is not a complete offramp model; train it again", path=path
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelFolderError(f"{path} is damaged ({error}); {cure}") from None
+        raise ModelFolderError(f"{path} is damaged ({error}); {cure}", path=path) from None
     except OSError as error:
         raise unreadable(path, error) from error
     if not isinstance(content, dict):
         kind = type(content).__name__
-        raise ModelFolderError(f"{path} is damaged (it holds {kind}, not an object); {cure}")
+        raise ModelFolderError(f"{path} is damaged (it holds {kind}, not an object); {cure}", path=path)
     return content

@@ -130,10 +130,11 @@ class RecordFile:
                     content = _without_others(kind, content)
                 return from_json(kind, content)
         except Flaw as flaw:
-            raise ModelFolderError(f"{file} is damaged ({flaw}); {self.cure}") from None
+            raise ModelFolderError(f"{file} is damaged ({flaw}); {self.cure}", path=file) from None
         age, cure = ("a newer", f"upgrade offramp, or {self.cure}") if schema > self.schema else ("an older", self.cure)
         raise ModelFolderError(
-            f"{file} is of {age} version of offramp (its schema is {schema}, this one reads {self.schema}); {cure}"
+            f"{file} is of {age} version of offramp (its schema is {schema}, this one reads {self.schema}); {cure}",
+            path=file,
         )
 
     def read_if_there(self, folder: Path, otherwise: T) -> T:

@@ -144,7 +144,9 @@ def _whole(path: Path, kind: str) -> Iterator[None]:
         try:
             yield
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{path} is not a whole {kind} file ({error}); fetch or write it again") from None
+            raise DataError(
+                f"{path} is not a whole {kind} file ({error}); fetch or write it again", path=path
+            ) from None
 
 
 def _named(value: object, feature: Any, place: str) -> object:

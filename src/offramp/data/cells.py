@@ -21,7 +21,8 @@ def text_of(value: object, column: str, place: str) -> str:
     if isinstance(value, bool | int | float | Decimal):
         return _written(value)
     raise DataError(
-        f"{place}: the text in column {column!r} is a {type(value).__name__}; it must be a string: convert the column"
+        f"{place}: the text in column {column!r} is a {type(value).__name__}; it must be a string: convert the column",
+        value=value,
     )
 
 
@@ -50,7 +51,8 @@ def _name(value: object, column: str, place: str) -> str:
     if isinstance(value, int):
         return _written(value)
     raise DataError(
-        f"{place}: the label in column {column!r} is {value!r}, which names no class; use strings or whole numbers"
+        f"{place}: the label in column {column!r} is {value!r}, which names no class; use strings or whole numbers",
+        value=value,
     )
 
 

@@ -38,10 +38,10 @@ def delimited_records(
     if header is None:
         return
     try:
-        require_columns(wanted, header, f"{file}, line 1,")
+        require_columns(wanted, header, file, line=1)
     except MissingColumn as missing:
         hint = _other_delimiter(header, delimiter) or _no_header(header, rows, wanted, delimiter)
-        raise MissingColumn(f"{missing}{hint}", value=missing.value, path=file) from None
+        raise MissingColumn(f"{missing}{hint}", value=missing.value, path=file, row=1) from None
     places = [header.index(name) for name in wanted]
     for line, fields in rows:
         if len(fields) != len(header):
@@ -50,7 +50,11 @@ def delimited_records(
                 cure = (
                     f"if quotes hold together fields with {delimiter!r} inside, read the file with `quoting` 'minimal'"
                 )
-            raise DataError(f"{file}, line {line}: {len(fields)} fields, but the header has {len(header)}; {cure}")
+            raise DataError(
+                f"{file}, line {line}: {len(fields)} fields, but the header has {len(header)}; {cure}",
+                path=file,
+                row=line,
+            )
         yield Record(tuple(fields[place] for place in places), file, "line", line)
 
 
@@ -80,7 +84,9 @@ def _quoted(lines: Iterable[str], delimiter: str, file: str, certain: bool) -> I
         except csv.Error as error:
             raise DataError(
                 f"{file}, line {start}: {str(error)!r}; a field with quotes, line ends or {delimiter!r} inside must be "
-                f"quoted, and a quote inside it doubled; if quotes are text in this file, read it with `quoting` 'none'"
+                "quoted, and a quote inside it doubled; if quotes are text in this file, read it with `quoting` 'none'",
+                path=file,
+                row=start,
             ) from None
         if fields is None:
             return

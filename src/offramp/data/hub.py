@@ -22,7 +22,9 @@ def saved_records(source: SavedFolder, wanted: Sequence[str]) -> Iterator[Record
     try:
         loaded = datasets.load_from_disk(name)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{name} is not a whole saved data set ({_one_line(error)}); save it again") from None
+        raise DataError(
+            f"{name} is not a whole saved data set ({_one_line(error)}); save it again", path=name
+        ) from None
     yield from _records(loaded, source.split, name, wanted)
 
 
@@ -38,7 +40,7 @@ def folder_records(source: HubFolder, wanted: Sequence[str]) -> Iterator[Record]
     try:
         loaded = datasets.load_dataset(name, source.config)
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise DataError(f"{name} is no whole data set ({_one_line(error)}); name one of its files") from None
+        raise DataError(f"{name} is no whole data set ({_one_line(error)}); name one of its files", path=name) from None
     yield from _records(loaded, source.split, name, wanted)
 
 
@@ -57,7 +59,8 @@ def hub_records(source: HubDataset, wanted: Sequence[str]) -> Iterator[Record]:
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(
             f"{source.name} is no file or folder here, and the Hugging Face hub did not give a data set of that name "
-            f"({_one_line(error)}); check the name, the network and HF_HUB_OFFLINE, or name a local file"
+            f"({_one_line(error)}); check the name, the network and HF_HUB_OFFLINE, or name a local file",
+            path=source.name,
         ) from None
     yield from _records(loaded, source.split, source.name, wanted)
 
@@ -71,7 +74,9 @@ def _records(loaded: Any, split: str | None, name: str, wanted: Sequence[str]) -
     elif split is None or split == str(loaded.split):
         table = loaded
     else:
-        raise DataError(f"{name} is saved without splits and has no {split!r}; leave out ':{split}'")
+        raise DataError(
+            f"{name} is saved without splits and has no {split!r}; leave out ':{split}'", path=name, value=split
+        )
     yield from dataset_records(table, name, wanted)
 
 

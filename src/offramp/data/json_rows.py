@@ -37,9 +37,11 @@ def _records(values: Iterator[tuple[int, object]], file: str, wanted: Sequence[s
     for number, value in values:
         place = f"{file}, line {number}"
         if not isinstance(value, dict):
-            raise DataError(f"{place} is a JSON {type(value).__name__} and not an object; {_CURE}")
+            raise DataError(
+                f"{place} is a JSON {type(value).__name__} and not an object; {_CURE}", path=file, row=number
+            )
         if not seen:
-            require_columns(wanted, list(value), f"{place},")
+            require_columns(wanted, list(value), file, line=number)
             seen = True
         yield Record(tuple(value.get(name) for name in wanted), file, "line", number)
 
@@ -139,7 +141,7 @@ def _mended(value: object, written: str) -> object:
 
 
 def _not_json(file: str, line: int, error: object) -> DataError:
-    return DataError(f"{file}, line {line} is not JSON ({error}); {_CURE}")
+    return DataError(f"{file}, line {line} is not JSON ({error}); {_CURE}", path=file, row=line)
 
 
 def _whole(digits: str) -> int | str:

@@ -112,7 +112,9 @@ def read_labeled(data: Data, columns: Columns) -> LabeledTexts:
         check_unnamed(columns)
         return data
     if columns.label is None:
-        raise OptionError("the columns have no label, but labels are needed here; name the column that holds them")
+        raise OptionError(
+            "the columns have no label, but labels are needed here; name the column that holds them", option="label"
+        )
     rows, source = list(read_rows(data, columns, labeled=True)), name_of(data)
     labels = [row.label for row in rows]
     multi_label = isinstance(labels[0], tuple)
@@ -120,7 +122,10 @@ def read_labeled(data: Data, columns: Columns) -> LabeledTexts:
         if isinstance(label, tuple) != multi_label:
             raise DataError(
                 f"{source}: row 1 has {_kind(multi_label)} and row {number} {_kind(not multi_label)} in column "
-                f"{columns.label!r}; make all rows alike"
+                f"{columns.label!r}; make all rows alike",
+                path=source,
+                row=number,
+                value=label,
             )
     return LabeledTexts(
         texts=[row.text for row in rows],
@@ -145,7 +150,8 @@ def encode_labels(
     if data.multi_label != multi_label:
         raise DataError(
             f"{data.source} has {_kind(data.multi_label)} in each row, but the model gives {_kind(multi_label)}; "
-            f"use other data, or convert the label column (label_separator splits one field into a list)"
+            f"use other data, or convert the label column (label_separator splits one field into a list)",
+            path=data.source,
         )
     _check_known(data, names)
     index = {name: place for place, name in enumerate(names)}
@@ -166,7 +172,8 @@ def check_trainable(data: LabeledTexts) -> None:
     if len({frozenset(_names(label)) for label in data.labels}) < 2:
         raise DataError(
             f"{data.source}: all {len(data)} rows have the same label ({listing(data.label_names())}); training needs "
-            f"at least two different ones: check the label column and the rows"
+            f"at least two different ones: check the label column and the rows",
+            path=data.source,
         )
     for names in _look_alikes(data.label_names()):
         doubt(
@@ -203,7 +210,10 @@ def split_off_dev(data: LabeledTexts, fraction: float, seed: int) -> Split:
     keys = [""] * len(data) if data.multi_label else data.labels
     _, classes, counts = np.unique(np.array(keys, dtype=object), return_inverse=True, return_counts=True)
     if len(data) == 0 or counts.max() < 2:
-        raise DataError(f"{data.source}: no label has two rows, so no dev part can be split off; give one of its own")
+        raise DataError(
+            f"{data.source}: no label has two rows, so no dev part can be split off; give one of its own",
+            path=data.source,
+        )
     random = np.random.default_rng(seed)
     in_dev = np.zeros(len(data), dtype=bool)
     for number, count in enumerate(_dev_counts(counts, fraction)):
@@ -268,7 +278,10 @@ def _check_known(data: LabeledTexts, names: Sequence[str]) -> None:
             if name not in known:
                 raise DataError(
                     f"{data.source}, row {number}: the model has no label {name!r}{did_you_mean(name, names)}; "
-                    f"its labels are {listing(names)}: correct the label or remove the row"
+                    f"its labels are {listing(names)}: correct the label or remove the row",
+                    path=data.source,
+                    row=number,
+                    value=name,
                 )
 
 

@@ -71,7 +71,9 @@ def held(data: object, columns: Columns) -> tuple[Held, Columns]:
     if (splits := _splits(data)) is not None:
         raise DataError(
             f"a {type(data).__name__} holds several data sets, here {listing(splits)}; give one of them, such as "
-            f"data[{next(iter(splits), 'train')!r}]"
+            f"data[{next(iter(splits), 'train')!r}]",
+            option="data",
+            value=data,
         )
     name = name_of(data)
     if _is_dataset(data) or _has_stream(data):
@@ -108,7 +110,7 @@ def held_records(source: Held, wanted: Sequence[str]) -> Iterator[Record]:
         chosen = [table[column] for column in wanted]
         if len({len(values) for values in chosen}) > 1:
             sizes = " and ".join(f"{len(table[column])} in {column!r}" for column in wanted)
-            raise DataError(f"{name}: the columns differ in length ({sizes}); give one value for each row")
+            raise DataError(f"{name}: the columns differ in length ({sizes}); give one value for each row", path=name)
         for number, values in enumerate(zip(*chosen, strict=True), start=1):
             yield Record(values, name, "row", number)
 
@@ -122,7 +124,9 @@ def check_unnamed(columns: Columns) -> None:
     if columns != Columns():
         raise OptionError(
             f"{columns} names columns, but a list has none: give texts as strings or pairs of strings, labels as a "
-            "list beside them, and leave columns out"
+            "list beside them, and leave columns out",
+            option="columns",
+            value=columns,
         )
 
 
@@ -136,7 +140,7 @@ def _stream_records(table: Any, name: str, wanted: Sequence[str]) -> Iterator[Re
         reader = pa.RecordBatchReader.from_stream(table)
         yield from arrow_records(reader, reader.schema, wanted, name)
     except pa.ArrowException as error:
-        raise DataError(f"{name} cannot be read ({error}); give every column values of one type") from None
+        raise DataError(f"{name} cannot be read ({error}); give every column values of one type", path=name) from None
 
 
 def _texts_and_labels(data: object) -> list[list[Any]]:
@@ -145,11 +149,13 @@ def _texts_and_labels(data: object) -> list[list[Any]]:
         return [_listed(data, "data")]
     if len(data) != 2 or isinstance(data[0], str):
         raise DataError(
-            f"data is a tuple, {data!r:.60}, which stands for (texts, labels), two lists; give texts alone as a list"
+            f"data is a tuple, {data!r:.60}, which stands for (texts, labels), two lists; give texts alone as a list",
+            option="data",
+            value=data,
         )
     texts, labels = _listed(data[0], "texts"), _listed(data[1], "labels")
     if len(texts) != len(labels):
-        raise DataError(f"there are {len(texts)} texts and {len(labels)} labels; give as many")
+        raise DataError(f"there are {len(texts)} texts and {len(labels)} labels; give as many", option="data")
     return [texts, labels]
 
 
@@ -160,7 +166,12 @@ def _of_texts(texts: list[Any]) -> dict[str, list[Any]]:
         return {names[0]: texts}
     for number, pair in enumerate(texts, start=1):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise DataError(f"data in memory, row {number}: {pair!r:.60} is no pair of texts, as in row 1; give two")
+            raise DataError(
+                f"data in memory, row {number}: {pair!r:.60} is no pair of texts, as in row 1; give two",
+                path="data in memory",
+                row=number,
+                value=pair,
+            )
     return dict(zip(names, map(list, zip(*texts, strict=True)), strict=True))
 
 
@@ -182,7 +193,11 @@ def _listed(values: Any, what: str) -> list[Any]:
         if isinstance(values, Sequence):
             return [value.item() if isinstance(value, np.generic) else value for value in values]
     kind = f"an array of shape {values.shape}" if hasattr(values, "shape") else f"a {type(values).__name__}"
-    raise DataError(f"{what} is {kind}; {f'give {_FORMS}' if what == 'data' else 'give a list with one entry a row'}")
+    raise DataError(
+        f"{what} is {kind}; {f'give {_FORMS}' if what == 'data' else 'give a list with one entry a row'}",
+        option="data" if what == "data" else None,
+        value=values,
+    )
 
 
 def _splits(data: object) -> list[str] | None:

@@ -72,7 +72,9 @@ class Text:
             except UnicodeDecodeError as error:
                 raise DataError(
                     f"{self.name}, line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8; "
-                    f"convert the file, for example with  iconv -f LATIN1 -t UTF-8"
+                    f"convert the file, for example with  iconv -f LATIN1 -t UTF-8",
+                    path=self.name,
+                    row=number,
                 ) from None
 
     def pieces(self) -> Iterator[str]:
@@ -85,7 +87,9 @@ class Text:
         try:
             yield from codecs.iterdecode(iter(partial(self.stream.read1, 2**16), b""), encoding)
         except UnicodeError as error:
-            raise DataError(f"{self.name} is not whole {encoding.upper()} text ({error}); convert the file") from None
+            raise DataError(
+                f"{self.name} is not whole {encoding.upper()} text ({error}); convert the file", path=self.name
+            ) from None
 
 
 def _lines(pieces: Iterator[str]) -> Iterator[str]:
@@ -122,7 +126,9 @@ def opened_text(path: Path | None) -> Iterator[Text]:
                 stream = gzip.GzipFile(fileobj=stream)  # type: ignore[assignment]
             yield _text(stream, name)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{name} is not a whole gzip file ({error}); fetch or compress it again") from None
+            raise DataError(
+                f"{name} is not a whole gzip file ({error}); fetch or compress it again", path=name
+            ) from None
 
 
 def _standard_input() -> AbstractContextManager[BinaryIO]:
@@ -141,7 +147,7 @@ def _text(stream: io.BufferedReader, name: str) -> Text:
     head = stream.peek(64)
     for start, what in _FOREIGN.items():
         if head.startswith(start):
-            raise DataError(f"{name} is {what}")
+            raise DataError(f"{name} is {what}", path=name)
     encoding = _encoding(head)
     return Text(stream, encoding, head.decode(encoding, "ignore").lstrip("\ufeff \t\r\n"), name)
 

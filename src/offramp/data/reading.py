@@ -83,7 +83,9 @@ def begun(rows: Iterator[Row], number: int) -> Iterator[Row]:
 def _check_apart(columns: Columns) -> None:
     if columns.label is not None and columns.label in (columns.text, columns.text_pair):
         raise OptionError(
-            f"the column {columns.label!r} is named for a text and for the label; name another one for either"
+            f"the column {columns.label!r} is named for a text and for the label; name another one for either",
+            option="label",
+            value=columns.label,
         )
 
 
@@ -93,14 +95,21 @@ def _rows(data: Source | Held, source: str, columns: Columns, labeled: bool, kee
     record = None
     try:
         for record in _records(data, (columns.text, *pair, *label, *keep), columns.quoting):
-            yield _row(record, columns, labeled)
+            try:
+                row = _row(record, columns, labeled)
+            except DataError as error:
+                error.path, error.row = record.file, record.number
+                raise
+            yield row
     except MissingColumn as missing:
         named = (("text", columns.text), ("text_pair", columns.text_pair), ("label", columns.label))
         missing.option = next((name for name, column in named if column == missing.value), "keep")
         missing.add_note(f"`{missing.option}` says which it is")
         raise
     if record is None:
-        raise DataError(f"{source} holds no rows; check that it is the right one and was written to its end")
+        raise DataError(
+            f"{source} holds no rows; check that it is the right one and was written to its end", path=source
+        )
 
 
 def _records(source: Source | Held, wanted: Sequence[str], quoting: Quoting) -> Iterator[Record]:

@@ -33,23 +33,30 @@ class MissingColumn(DataError):
     """The data at ``path`` have no column called ``value``."""
 
 
-def require_columns(wanted: Sequence[str], columns: Sequence[str], place: str, hint: str = "") -> None:
+def require_columns(wanted: Sequence[str], columns: Sequence[str], file: str, line: int | None = None) -> None:
     """Makes sure that each of ``wanted`` is the name of one column, and of one only; what others are called is free.
 
-    ``hint`` is what else could be done than to name another column.
+    ``line`` is where a file of text names its columns.
 
     Raises:
         MissingColumn: there is none; the message lists the columns there.
         DataError: there are several.
     """
+    place = file if line is None else f"{file}, line {line},"
     if repeated := sorted({name for name in wanted if columns.count(name) > 1}):
-        raise DataError(f"{place} repeats the columns {listing(repeated)}; give the one that is meant its own name")
+        raise DataError(
+            f"{place} repeats the columns {listing(repeated)}; give the one that is meant its own name",
+            path=file,
+            row=line,
+            value=repeated[0],
+        )
     for name in wanted:
         if name not in columns:
             named = list(dict.fromkeys(filter(None, columns)))
             raise MissingColumn(
                 f"{place} has no column {name!r}{did_you_mean(name, named)}; its columns are "
-                f"{listing(named, most=30)}: name one of them{hint}",
+                f"{listing(named, most=30)}: name one of them",
                 value=name,
-                path=place,
+                path=file,
+                row=line,
             )

@@ -177,7 +177,8 @@ def check_unseen(rows: LabeledTexts | Texts, uses: Mapping[str, float], harm: st
     use = max(uses, key=uses.__getitem__, default=FITTING)
     if (share := uses.get(use, 0.0)) > MOST_SEEN:
         raise DataError(
-            f"{share:.0%} of the rows in {rows.source} were used to make this model (for {use}): {harm}; {cure}"
+            f"{share:.0%} of the rows in {rows.source} were used to make this model (for {use}): {harm}; {cure}",
+            path=rows.source,
         )
 
 
@@ -204,7 +205,8 @@ def check_disjoint(dev: LabeledTexts | Texts, fitted: Sequence[LabeledTexts | Te
             raise DataError(
                 f"{share:.0%} of the dev rows in {dev.source} are among the rows in {rows.source} that the model will "
                 "be fitted to: temperatures and figures taken from them would look better than they are; keep the two "
-                "apart"
+                "apart",
+                path=dev.source,
             )
 
 

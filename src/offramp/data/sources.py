@@ -73,7 +73,7 @@ def reading_errors(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         cause = error.strerror or error
-        raise StorageError(f"cannot read {name}: {cause}; check the path and its permissions") from error
+        raise StorageError(f"cannot read {name}: {cause}; check the path and its permissions", path=name) from error
 
 
 def find_source(source: str) -> Source:
@@ -86,13 +86,15 @@ def find_source(source: str) -> Source:
     if source == "-":
         return Piped(None)
     if not source:
-        raise DataError("the name of the input is empty; name a file, a folder, a data set on the hub, or '-'")
+        raise DataError(
+            "the name of the input is empty; name a file, a folder, a data set on the hub, or '-'", value=source
+        )
     with reading_errors(source):
         if (place := _here(source)) is not None:
             return _on_disk(*place)
         match = _HUB_ID.fullmatch(source)
         if match is None or format_of(Path(match["name"]), READABLE) is not None:
-            raise DataError(f"{source} does not exist{_neighbors(_local(source))}; check the path")
+            raise DataError(f"{source} does not exist{_neighbors(_local(source))}; check the path", path=source)
     return HubDataset(match["name"], match["config"], match["split"])
 
 
@@ -118,11 +120,17 @@ def check_apart(target: str, source: str) -> None:
     with reading_errors(source):
         for path in _files(data):
             if exists and output.samefile(path):
-                raise OptionError(f"the output {target} is the input, whose texts would be lost; choose another name")
+                raise OptionError(
+                    f"the output {target} is the input, whose texts would be lost; choose another name",
+                    option="output",
+                    path=target,
+                )
         folder, _ = _here(source) or (None, None)
         if folder is not None and folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):
             raise OptionError(
-                f"the output {target} lies in the input {folder}, and would be part of it; choose a place outside of it"
+                f"the output {target} lies in the input {folder}, and would be part of it; choose a place outside it",
+                option="output",
+                path=target,
             )
 
 
@@ -172,7 +180,9 @@ def choose_split(asked: str | None, splits: list[str], name: str) -> str:
     if split not in splits:
         raise DataError(
             f"{name} has no split {split!r}{did_you_mean(split, splits)}; its splits are {listing(splits)}: "
-            f"write {name}:SPLIT"
+            f"write {name}:SPLIT",
+            path=name,
+            value=split,
         )
     return split
 
@@ -200,16 +210,20 @@ def _on_disk(path: Path, parts: list[str]) -> Source:
     if path.is_dir() and not _is_saved(path) and _is_like_on_hub(path):
         return HubFolder(path, parts[0] if len(parts) > 1 else None, split)
     if len(parts) > 1:
-        raise DataError(f"{path} has no configurations such as {parts[0]!r}; leave out ':{parts[0]}'")
+        raise DataError(
+            f"{path} has no configurations such as {parts[0]!r}; leave out ':{parts[0]}'", path=path, value=parts[0]
+        )
     if path.is_dir():
         return SavedFolder(path, split) if _is_saved(path) else _shards(path, split)
     if split is not None:
-        raise DataError(f"{path} is a single file and has no split {split!r}; leave out ':{split}'")
+        raise DataError(
+            f"{path} is a single file and has no split {split!r}; leave out ':{split}'", path=path, value=split
+        )
     if (file_format := format_of(path, READABLE)) is not None:
         return Files(file_format.kind, (path,))
     if path.is_file():
         raise DataError(
-            f"{path} ends in none of the known suffixes {suffixes_in_words(READABLE)}; rename or convert it"
+            f"{path} ends in none of the known suffixes {suffixes_in_words(READABLE)}; rename or convert it", path=path
         )
     return Piped(path)
 
@@ -237,10 +251,13 @@ def _shards(folder: Path, split: str | None) -> Files:
     formats = {path: format_of(path, READABLE) for path in sorted(folder.iterdir()) if path.name[0] not in "._"}
     kinds = {path: known.kind for path, known in formats.items() if known is not None and path.is_file()}
     if not kinds:
-        raise DataError(f"the folder {folder} holds no data; put files there that end in {suffixes_in_words(READABLE)}")
+        raise DataError(
+            f"the folder {folder} holds no data; put files there that end in {suffixes_in_words(READABLE)}", path=folder
+        )
     if len(set(kinds.values())) > 1:
         raise DataError(
-            f"{folder} mixes {' and '.join(sorted(set(kinds.values())))} files; name one file, or move the rest"
+            f"{folder} mixes {' and '.join(sorted(set(kinds.values())))} files; name one file, or move the rest",
+            path=folder,
         )
     kind = next(iter(kinds.values()))
     return Files(kind, tuple(_shards_of_split(list(kinds), folder, split)))

@@ -135,18 +135,20 @@ def _kept(folder: Path, settings: Mapping[str, Any]) -> Progress:
     try:
         noted = from_json(_Note, json.loads(note.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise DataError(f"{note} is damaged ({error}); delete {folder} to start anew") from None
+        raise DataError(f"{note} is damaged ({error}); delete {folder} to start anew", path=note) from None
     changed = [name for name in settings if noted.settings.get(name) != settings[name]]
     if changed:
         raise OptionError(
             f"{folder} holds a run with another {', '.join(changed)}; "
-            "resume with the same options and input, or delete that folder to start anew"
+            "resume with the same options and input, or delete that folder to start anew",
+            path=folder,
         )
     size = rows.stat().st_size if rows.is_file() else 0
     if size < noted.progress.bytes:
         raise DataError(
             f"{rows} is damaged: it holds {size} bytes, but {noted.progress.bytes} were written; "
-            f"delete {folder} to start anew"
+            f"delete {folder} to start anew",
+            path=rows,
         )
     return noted.progress
 

@@ -109,7 +109,10 @@ def split_off_texts(rows: Texts, fraction: float, seed: int) -> tuple[Texts, Tex
         DataError: there are fewer than two rows.
     """
     if len(rows) < 2:
-        raise DataError(f"{rows.source} has {len(rows)} rows, too few to split off a dev part; give one of its own")
+        raise DataError(
+            f"{rows.source} has {len(rows)} rows, too few to split off a dev part; give one of its own",
+            path=rows.source,
+        )
     count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
     order = np.random.default_rng(seed).permutation(len(rows))
     return rows.subset(np.sort(order[count:])), rows.subset(np.sort(order[:count]))

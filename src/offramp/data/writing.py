@@ -98,10 +98,16 @@ def _format(target: str) -> Format:
     if file_format is None:
         raise OptionError(
             f"the output {target} ends in none of {suffixes_in_words(WRITABLE)}; choose one of them, "
-            f"or '-' for jsonl on standard output"
+            f"or '-' for jsonl on standard output",
+            option="output",
+            path=target,
         )
     if is_there(path) and not path.is_file():
-        raise OptionError(f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file")
+        raise OptionError(
+            f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file",
+            option="output",
+            path=target,
+        )
     return file_format
 
 

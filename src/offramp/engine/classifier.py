@@ -265,7 +265,10 @@ class Classifier:
         if point.model != self.fingerprint:
             raise ModelFolderError(
                 f"the operating point {name!r} was tuned for other weights or temperatures than the model has now, so "
-                "what it promises is void; run  offramp tune  again"
+                "what it promises is void; run  offramp tune  again",
+                option="at",
+                value=name,
+                path=self.folder,
             )
         return point
 

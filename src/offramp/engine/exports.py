@@ -70,7 +70,7 @@ def graph_file(folder: Path, name: str) -> Path:
     for suffix in (".xml", ".onnx"):
         if (file := folder / f"{name}{suffix}").is_file():
             return file
-    raise ModelFolderError(f"{folder} has no graph {name!r}; {EXPORT.cure}")
+    raise ModelFolderError(f"{folder} has no graph {name!r}; {EXPORT.cure}", path=folder)
 
 
 def graphs_fingerprint(folder: Path) -> str:
@@ -95,7 +95,9 @@ def read_export(model: Path, engine: Engine) -> Export:
         raise not_exported(model, engine)
     export = EXPORT.read(folder, Export)
     if export.weights != weights_fingerprint(model):
-        raise ModelFolderError(f"{folder} was exported from other weights than {model} holds now; {EXPORT.cure}")
+        raise ModelFolderError(
+            f"{folder} was exported from other weights than {model} holds now; {EXPORT.cure}", path=folder
+        )
     return export
 
 
@@ -105,7 +107,8 @@ def not_exported(model: Path, *engines: Engine) -> ModelFolderError:
     exported = ", ".join(str(export.engine) for export in exports_of(model)) or "nothing"
     return ModelFolderError(
         f"{model} has no export for {wanted} (it has {exported}); "
-        f"run  offramp export {model} --backend {engines[0].backend} --precision {engines[0].precision}"
+        f"run  offramp export {model} --backend {engines[0].backend} --precision {engines[0].precision}",
+        path=model,
     )
 
 
@@ -145,5 +148,7 @@ def weights_fingerprint(model: Path) -> str:
             for name in sorted(name for name in tensors.keys() if name.startswith("heads.")):  # noqa: SIM118
                 digest.update(tensors.get_tensor(name).tobytes())
     except (SafetensorError, OSError) as error:
-        raise ModelFolderError(f"{model / WEIGHTS} cannot be read ({error}); restore it or train again") from error
+        raise ModelFolderError(
+            f"{model / WEIGHTS} cannot be read ({error}); restore it or train again", path=model / WEIGHTS
+        ) from error
     return f"sha256:{digest.hexdigest()[:16]}"

@@ -41,7 +41,8 @@ def folder_of(name: str | Path, **options: Any) -> Path:
         raise ModelFolderError(
             f"there is no folder {name}, and the Hugging Face hub did not give a model of that name "
             f"({first_line(error)}); check the name, the network and HF_HUB_OFFLINE, or give the folder that 'offramp "
-            "train' wrote"
+            "train' wrote",
+            path=name,
         ) from error
     finally:
         if shown:
@@ -139,9 +140,14 @@ def push_to_hub(
             )
         )
     except HFValidationError as error:
-        raise OptionError(f"{repo_id!r} is no name on the hub ({first_line(error)}); give one as owner/name") from error
+        raise OptionError(
+            f"{repo_id!r} is no name on the hub ({first_line(error)}); give one as owner/name",
+            option="repo_id",
+            value=repo_id,
+        ) from error
     except (OSError, HTTPError, RevisionResolutionError) as error:
         raise StorageError(
             f"cannot push {folder} to {repo_id} on the Hugging Face hub ({first_line(error)}); check the name, the "
-            "network and HF_HUB_OFFLINE, and log in with  hf auth login"
+            "network and HF_HUB_OFFLINE, and log in with  hf auth login",
+            path=folder,
         ) from error

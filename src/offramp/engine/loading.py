@@ -65,7 +65,11 @@ def load(
         ['good', 'bad']
     """
     if device is not None and backend not in (AUTO, TORCH):
-        raise OptionError(f"device is {device!r}, but {backend} takes none; leave it out, or run the model in {TORCH}")
+        raise OptionError(
+            f"device is {device!r}, but {backend} takes none; leave it out, or run the model in {TORCH}",
+            option="device",
+            value=device,
+        )
     folder = folder_of(folder, revision=revision)
     engine = choose_engine(folder, Runtime(backend if device is None else TORCH, precision, threads))
     if token_budget is None:
@@ -143,7 +147,8 @@ def _fitting(calibration: Calibration, config: EarlyExitConfig, folder: Path) ->
     if len(calibration.temperatures) != len(config.exits):
         raise ModelFolderError(
             f"{folder} holds {len(calibration.temperatures)} temperatures for {len(config.exits)} exits; "
-            "run 'offramp calibrate' again"
+            "run 'offramp calibrate' again",
+            path=folder,
         )
     return calibration
 

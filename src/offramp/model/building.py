@@ -25,7 +25,7 @@ from offramp.model.finding import SUPPORTED, check_checkpoint
 from offramp.model.heads import default_pooling
 from offramp.model.loading import LoadedModel, flaw_of, quiet
 from offramp.model.network import EarlyExitForSequenceClassification
-from offramp.model.tokenizers import read_tokenizer, token_limit
+from offramp.model.tokenizers import check_length, read_tokenizer, token_limit
 
 
 @quiet()
@@ -76,7 +76,9 @@ def build(
         pooling = pooling or _sentence_pooling(backbone_name) or default_pooling(backbone)
     missing = [name for name in loading["missing_keys"] if "pooler." not in name]
     if flaw := flaw_of({**loading, "missing_keys": missing}):
-        raise BackboneError(f"the weights of {backbone_name!r} do not fit its config.json: {flaw}; fetch it again")
+        raise BackboneError(
+            f"the weights of {backbone_name!r} do not fit its config.json: {flaw}; fetch it again", path=backbone_name
+        )
     check_weights(backbone, backbone_name)
     check_tokenizer(tokenizer, backbone.config, backbone_name)
     _check_encoder(backbone)
@@ -133,6 +135,7 @@ def adopt(
         problem_type=checkpoint.problem_type,
         labels=checkpoint.labels,
     )
+    check_length(tokenizer, max_length)
     if isinstance(classifier, EarlyExitForSequenceClassification):
         before = classifier.config
         config = config_for(
@@ -172,7 +175,8 @@ def _check_own_head(network: EarlyExitForSequenceClassification, classifier: Pre
     if not torch.equal(network(**inputs).logits, expected):
         raise BackboneError(
             f"{classifier.config.model_type} cannot keep its own head: the head needs more than the last token states; "
-            f"supported are {SUPPORTED}"
+            f"supported are {SUPPORTED}",
+            value=classifier.config.model_type,
         )
 
 
@@ -189,7 +193,10 @@ def _cut(config: PreTrainedConfig, layers: int) -> None:
 
 def _check_encoder(backbone: PreTrainedModel) -> None:
     if getattr(backbone.config, "num_hidden_layers", None) is None or backbone.config.is_encoder_decoder:
-        raise BackboneError(f"{backbone.config.model_type} is no text encoder; supported are {SUPPORTED}")
+        raise BackboneError(
+            f"{backbone.config.model_type} is no text encoder; supported are {SUPPORTED}",
+            value=backbone.config.model_type,
+        )
 
 
 def _config_for(
@@ -216,6 +223,7 @@ def _with_exits(
     network = EarlyExitForSequenceClassification(config, source.eval()).eval()
     network.stack.check()
     tokenizer.model_max_length = token_limit(network.backbone, tokenizer, max_length)
+    check_length(tokenizer, max_length)
     return LoadedModel(network, tokenizer)
 
 

@@ -55,8 +55,7 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
     Raises:
         BackboneError: it cannot be found or read, or holds no whole classifier of labels, or two of its outputs have
             the same name, or its tokenizer does not fit it.
-        OptionError: there are not as many labels as outputs, or not all different; or it takes less than
-            ``max_length``.
+        OptionError: there are not as many labels as outputs, or not all different.
     """
     check_checkpoint(name, "classifier")
     with backbone_errors(name, "classifier"):
@@ -67,7 +66,8 @@ def open_classifier(name: str, max_length: int | None = None, labels: Sequence[s
     if flaw := flaw_of(loading):
         raise BackboneError(
             f"{name!r} is not a whole fine-tuned classifier: {flaw}; "
-            "fine-tune it first, or train an encoder with exits with 'offramp train'"
+            "fine-tune it first, or train an encoder with exits with 'offramp train'",
+            path=name,
         )
     check_weights(network, name)
     check_tokenizer(tokenizer, network.base_model.config, name)
@@ -107,10 +107,11 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
     if tokenizer.pad_token is None:
         raise BackboneError(
             f"the tokenizer of {name!r} has no token to pad with, so texts of different lengths cannot go together; "
-            "name one as pad_token in its tokenizer_config.json, and its number as pad_token_id in config.json"
+            "name one as pad_token in its tokenizer_config.json, and its number as pad_token_id in config.json",
+            path=name,
         )
     if flaw := vocabulary_flaw(tokenizer, config):
-        raise BackboneError(f"the tokenizer of {name!r} {flaw}")
+        raise BackboneError(f"the tokenizer of {name!r} {flaw}", path=name)
 
 
 def check_weights(network: PreTrainedModel, name: str) -> None:
@@ -120,7 +121,9 @@ def check_weights(network: PreTrainedModel, name: str) -> None:
         BackboneError: some are not.
     """
     if flaw := weights_flaw(network):
-        raise BackboneError(f"the weights of {name!r} are damaged: {flaw}; fetch it again, or train it again")
+        raise BackboneError(
+            f"the weights of {name!r} are damaged: {flaw}; fetch it again, or train it again", path=name
+        )
 
 
 @contextmanager
@@ -137,7 +140,7 @@ def backbone_errors(name: str, what: str = "encoder") -> Iterator[None]:
     try:
         yield
     except Exception as error:  # damaged files make transformers and tokenizers raise anything
-        raise BackboneError(f"cannot load the {what} {name!r}: {_why(name, what, error)}") from error
+        raise BackboneError(f"cannot load the {what} {name!r}: {_why(name, what, error)}", path=name) from error
 
 
 def _why(name: str, what: str, error: Exception) -> str:

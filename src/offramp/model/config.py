@@ -55,9 +55,11 @@ class EarlyExitConfig(PreTrainedConfig):
         self.backbone_config = CONFIG_MAPPING[own["model_type"]](**own) if isinstance(own, dict) else own
         self.exits = list(resolve_exits(exits or None, self.backbone_config.num_hidden_layers))
         if pooling not in POOLINGS:
-            raise OptionError(f"pooling {pooling!r} is not known; valid: {', '.join(POOLINGS)}")
+            raise OptionError(
+                f"pooling {pooling!r} is not known; valid: {', '.join(POOLINGS)}", option="pooling", value=pooling
+            )
         if head not in HEADS:
-            raise OptionError(f"head {head!r} is not known; valid: {', '.join(HEADS)}")
+            raise OptionError(f"head {head!r} is not known; valid: {', '.join(HEADS)}", option="head", value=head)
         self.pooling = pooling
         self.head = head
         self.head_dropout = head_dropout
@@ -65,11 +67,21 @@ class EarlyExitConfig(PreTrainedConfig):
         self.text_pair = text_pair
         super().__init__(**kwargs)
         if self.problem_type not in (None, *PROBLEM_TYPES):
-            raise OptionError(f"problem_type {self.problem_type!r} is not known; valid: {', '.join(PROBLEM_TYPES)}")
+            raise OptionError(
+                f"problem_type {self.problem_type!r} is not known; valid: {', '.join(PROBLEM_TYPES)}",
+                option="problem_type",
+                value=self.problem_type,
+            )
         if set(self.id2label) != set(range(len(self.id2label))):
-            raise OptionError(f"id2label has the keys {sorted(self.id2label)}; they must count from 0")
+            raise OptionError(
+                f"id2label has the keys {sorted(self.id2label)}; they must count from 0",
+                option="id2label",
+                value=self.id2label,
+            )
         if flaw := label_flaw(self.labels):
-            raise OptionError(f"{flaw} under id2label; give each a name of its own")
+            raise OptionError(
+                f"{flaw} under id2label; give each a name of its own", option="id2label", value=self.id2label
+            )
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -85,4 +85,8 @@ def check_new_exits(exits: Sequence[int]) -> None:
         OptionError: there are none.
     """
     if len(exits) < 2:
-        raise OptionError(f"exits are {list(exits)}: the classifier itself; name at least one layer before it")
+        raise OptionError(
+            f"exits are {list(exits)}: the classifier itself; name at least one layer before it",
+            option="exits",
+            value=exits,
+        )

@@ -51,10 +51,10 @@ def check_checkpoint(name: str, what: str = "encoder") -> Declared:
     """
     local = bool(name) and is_there(Path(name))
     if flaw := _flaw_on_disk(Path(name), what) if local else _flaw_on_hub(name):
-        raise BackboneError(f"cannot load the {what} {name!r}: {flaw}")
+        raise BackboneError(f"cannot load the {what} {name!r}: {flaw}", path=name)
     declared = _declared(name)
     if _needs_code(declared):
-        raise BackboneError(f"cannot load the {what} {name!r}: {FOREIGN_CODE}")
+        raise BackboneError(f"cannot load the {what} {name!r}: {FOREIGN_CODE}", path=name)
     return declared
 
 

@@ -34,20 +34,22 @@ def check_folder(folder: Path) -> ModelFacts:
         StorageError: the folder or the weights may not be read.
     """
     if not is_there(folder) or not folder.is_dir():
-        raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote")
+        raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote", path=folder)
     check_folder_readable(folder)
     if not (folder / CONFIG).is_file():
-        raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}")
+        raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}", path=folder)
     config = read_json(folder / CONFIG)
     kind = config.get("model_type")
     if kind != MODEL_TYPE:
         raise ModelFolderError(
             f"{folder} is a {kind!r} model, not an offramp one; train exits on an encoder with "
-            f"'offramp train --model {folder}', or put them on a fine-tuned classifier with 'offramp attach {folder}'"
+            f"'offramp train --model {folder}', or put them on a fine-tuned classifier with 'offramp attach {folder}'",
+            path=folder,
+            value=kind,
         )
     for name in (WEIGHTS, TOKENIZER):
         if not (folder / name).is_file():
-            raise ModelFolderError(f"{folder} has no {name}; {RESTORE}")
+            raise ModelFolderError(f"{folder} has no {name}; {RESTORE}", path=folder / name)
     check_readable(folder / WEIGHTS)
     names = config.get("id2label")
     labels = tuple(map(str, names.values())) if isinstance(names, dict) else ()

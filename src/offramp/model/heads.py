@@ -53,7 +53,9 @@ class Pooling(nn.Module):
         super().__init__()
         if kind == "pooler" and not has_pooler(backbone):
             raise BackboneError(
-                f"a {backbone.config.model_type} encoder has no pooler; choose pooling 'cls' or 'mean' instead"
+                f"a {backbone.config.model_type} encoder has no pooler; choose pooling 'cls' or 'mean' instead",
+                option="pooling",
+                value="pooler",
             )
         self.kind = kind
         self._backbone = (backbone,)  # in a tuple: registered once, as the network's backbone

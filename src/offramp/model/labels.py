@@ -35,7 +35,8 @@ def problem_type_of(declared: str | None, outputs: int, name: str) -> str:
     if kind not in PROBLEM_TYPES:
         raise BackboneError(
             f"{name!r} predicts a number ({outputs} output, problem_type {declared!r}), not a label, and could not "
-            "tell how sure it is; give a classifier of at least two labels"
+            "tell how sure it is; give a classifier of at least two labels",
+            path=name,
         )
     return kind
 
@@ -55,20 +56,24 @@ def labels_of(id2label: Mapping[int, object], name: str, wanted: Sequence[str] |
     if sorted(id2label) != list(range(len(id2label))):
         raise BackboneError(
             f"{name!r} numbers its labels {', '.join(map(str, id2label))} under id2label in its config.json; "
-            "they must count from 0: correct them there"
+            "they must count from 0: correct them there",
+            path=name,
         )
     own = [str(id2label[index]).strip() for index in range(len(id2label))]
     if wanted is None:
         if flaw := label_flaw(own):
             raise BackboneError(
                 f"{name!r} cannot be used as it is: {flaw} under id2label in its config.json; "
-                "give each a name of its own there"
+                "give each a name of its own there",
+                path=name,
             )
         return own
     names = [label.strip() for label in wanted]
     if len(names) != len(own) or label_flaw(names):
         raise OptionError(
             f"labels are {', '.join(names)}; the classifier has {len(own)} outputs ({', '.join(own)}): give "
-            f"{len(own)} different names, in the same order"
+            f"{len(own)} different names, in the same order",
+            option="labels",
+            value=wanted,
         )
     return names

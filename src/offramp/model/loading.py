@@ -65,13 +65,17 @@ def load(folder: Path) -> LoadedModel:
             local_files_only=True,
         )
     except (SafetensorError, OSError) as error:
-        raise ModelFolderError(f"{folder / WEIGHTS} is damaged ({first_line(error)}); {RESTORE}") from error
+        raise ModelFolderError(
+            f"{folder / WEIGHTS} is damaged ({first_line(error)}); {RESTORE}", path=folder / WEIGHTS
+        ) from error
     except Exception as error:  # a configuration that makes no sense can raise anything
-        raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {RESTORE}") from error
+        raise ModelFolderError(
+            f"{folder / CONFIG} is damaged ({first_line(error)}); {RESTORE}", path=folder / CONFIG
+        ) from error
     if flaw := flaw_of(loading):
-        raise ModelFolderError(f"{folder / WEIGHTS} does not fit {CONFIG}: {flaw}; {RESTORE}")
+        raise ModelFolderError(f"{folder / WEIGHTS} does not fit {CONFIG}: {flaw}; {RESTORE}", path=folder / WEIGHTS)
     if flaw := weights_flaw(network):
-        raise ModelFolderError(f"{folder / WEIGHTS} is damaged: {flaw}; {RESTORE}")
+        raise ModelFolderError(f"{folder / WEIGHTS} is damaged: {flaw}; {RESTORE}", path=folder / WEIGHTS)
     tokenizer.model_max_length = token_limit(network.backbone, tokenizer)
     return LoadedModel(network.eval(), tokenizer)
 
@@ -86,7 +90,9 @@ def load_config(folder: Path) -> EarlyExitConfig:
     try:
         return EarlyExitConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # a configuration that makes no sense can raise anything
-        raise ModelFolderError(f"{folder / CONFIG} is damaged ({first_line(error)}); {RESTORE}") from error
+        raise ModelFolderError(
+            f"{folder / CONFIG} is damaged ({first_line(error)}); {RESTORE}", path=folder / CONFIG
+        ) from error
 
 
 def load_tokenizer(folder: Path, config: EarlyExitConfig) -> PreTrainedTokenizerBase:
@@ -104,9 +110,11 @@ def load_tokenizer(folder: Path, config: EarlyExitConfig) -> PreTrainedTokenizer
     try:
         tokenizer = read_tokenizer(folder, local_files_only=True)
     except Exception as error:  # tokenizers raise bare Exception on damaged files
-        raise ModelFolderError(f"the tokenizer in {folder} cannot be read ({first_line(error)}); {RESTORE}") from error
+        raise ModelFolderError(
+            f"the tokenizer in {folder} cannot be read ({first_line(error)}); {RESTORE}", path=folder
+        ) from error
     if flaw := vocabulary_flaw(tokenizer, config.backbone_config):
-        raise ModelFolderError(f"the tokenizer in {folder} {flaw}")
+        raise ModelFolderError(f"the tokenizer in {folder} {flaw}", path=folder)
     return tokenizer
 
 

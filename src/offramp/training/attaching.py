@@ -107,9 +107,15 @@ def attach(
     columns, architecture = columns or Columns(), architecture or Architecture()
     check_numbers(dev, seed)
     if targets not in get_args(Targets):
-        raise OptionError(f"targets {targets!r} are not known; valid: {', '.join(get_args(Targets))}")
+        raise OptionError(
+            f"targets {targets!r} are not known; valid: {', '.join(get_args(Targets))}", option="targets", value=targets
+        )
     if architecture.layers is not None:
-        raise OptionError(f"layers is {architecture.layers}, but a classifier keeps all of its layers; leave that out")
+        raise OptionError(
+            f"layers is {architecture.layers}, but a classifier keeps all of its layers; leave that out",
+            option="layers",
+            value=architecture.layers,
+        )
     check_output(folder, overwrite)
     declared = check_classifier(model, labels)
     check_exits(declared, architecture.exits, own_head=True)

@@ -152,6 +152,8 @@ def fitted_before(
         again = "use the data, seed and dev fraction of that training again, or " if same_split else ""
         raise DataError(
             f"about {share:.0%} of the {len(dev)} dev rows are among those that {name} was trained on: figures "
-            f"taken on them would look better than they are; {again}give other rows as dev"
+            f"taken on them would look better than they are; {again}give other rows as dev",
+            option="dev",
+            path=dev.source,
         )
     return before

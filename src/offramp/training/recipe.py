@@ -20,7 +20,7 @@ def _at_least(name: str, value: float, least: float) -> None:
 
 def _check_rate(rate: float) -> None:
     if not isinstance(rate, int | float) or not 0 < rate < 1:
-        raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5")
+        raise OptionError(f"a learning rate of {rate} cannot work; use one between 0 and 1, such as 5e-5", value=rate)
 
 
 def _one_of(name: str, value: str, valid: Any) -> None:
@@ -67,7 +67,7 @@ class Recipe:
                 value=self.learning_rates,
             )
         if not self.learning_rates:
-            raise OptionError("there is no learning rate; give at least one, such as 5e-5")
+            raise OptionError("there is no learning rate; give at least one, such as 5e-5", option="learning_rates")
         for rate in (*self.learning_rates, *([] if self.head_learning_rate is None else [self.head_learning_rate])):
             _check_rate(rate)
         if self.dropout is not None and not 0 <= self.dropout < 1:

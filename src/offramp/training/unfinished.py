@@ -37,7 +37,8 @@ def check_workplace(workplace: Path, resume: bool) -> None:
         # At the end the folder is deleted.
         raise OptionError(
             f"{workplace} is where checkpoints go until the model is whole, but it holds something else; move "
-            "that away, or choose another output"
+            "that away, or choose another output",
+            path=workplace,
         )
 
 
@@ -53,7 +54,8 @@ def check_unfinished(workplace: Path, settings: dict[str, Any], resume: bool) ->
     if changed:
         raise OptionError(
             f"{workplace} holds a run with another {', '.join(changed)}; "
-            "resume with the same options and data, or delete that folder to start anew"
+            "resume with the same options and data, or delete that folder to start anew",
+            path=workplace,
         )
 
 
