@@ -55,7 +55,7 @@ class Passage:
         """Does what goes well beside the computing of other texts: all up to the first encoder, and its tokenizing."""
         self._read_next()
         while len(self._rows) and not isinstance(self._next, Encoder):
-            self._run_member(_unheard)
+            self._run_member(lambda rows: None)
 
     def complete(self, on_rows: Callable[[int], None]) -> None:
         """Runs all members that are left; ``on_rows`` is told how many rows have left so far."""
@@ -169,7 +169,3 @@ class _Line:
             return [InFlight(rows.ids[staying], rows.lengths[staying], rows.passed.take(staying, axis=1), None)]
         self._ready[exit_index + 1] += pool.add(rows, staying)
         return []
-
-
-def _unheard(rows: int) -> None:
-    pass

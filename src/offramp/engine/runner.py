@@ -34,11 +34,8 @@ class Runner:
 
     def __post_init__(self) -> None:
         if self.token_budget < 1:
-            raise OptionError(
-                f"token_budget is {self.token_budget}; it must be at least 1",
-                option="token_budget",
-                value=self.token_budget,
-            )
+            message = f"token_budget is {self.token_budget}; it must be at least 1"
+            raise OptionError(message, option="token_budget", value=self.token_budget)
 
     def prepare(self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: ExitRule) -> Passage:
         """Begins a window of texts, as far as that goes well beside the computing of other texts."""
