@@ -58,6 +58,16 @@ def test_temperature_broadcasts_over_exits(problem):
     np.testing.assert_array_equal(together[1], problem.probabilities(logits[1], 3.0))
 
 
+@given(st.integers(0, 2**16), st.sampled_from(Problem))
+def test_probabilities_of_outcomes_are_confidences_of_the_predicted_ones(seed, problem):
+    probabilities = problem.probabilities(np.random.default_rng(seed).normal(scale=3, size=(2, 5, 3)))
+    own, others = problem.predicted(probabilities), problem.predicted(probabilities[::-1])
+    np.testing.assert_array_equal(problem.probability_of(probabilities, own), problem.confidence(probabilities))
+    assert (problem.probability_of(probabilities, others) <= problem.confidence(probabilities)).all()
+    probabilities[0, 1, 2] = np.nan
+    assert np.isnan(problem.probability_of(probabilities, own)).sum() == 1
+
+
 def test_confidence_is_the_probability_of_the_predicted_outcome():
     probabilities = np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]])
     np.testing.assert_allclose(SINGLE.confidence(probabilities), [0.7, 0.5])

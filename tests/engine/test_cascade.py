@@ -16,7 +16,7 @@ from offramp.engine import torch_classifier
 from offramp.engine.cascade import Cascade, Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
-from offramp.policy import Confidence, Patience, Threshold
+from offramp.policy import Confidence, Gate, Patience, PerExit, Threshold
 
 LABELS = "abc"
 CALIBRATION = Calibration((2.5, 0.8, 1.3), "", 0, ())
@@ -83,6 +83,24 @@ def test_two_encoders_in_a_row(classifier):
     for rule in (Threshold(0.8, Confidence(chain.problem)), Threshold(3, Patience(chain.problem))):
         found = assert_replayed(longer, TEXTS, rule, probabilities)
     assert set(found.exits) - {0, 1, 2, 3}
+
+
+def test_a_member_that_no_rule_asks_is_skipped(classifier, monkeypatch):
+    asked = []
+    logits = Keywords.logits
+    monkeypatch.setattr(Keywords, "logits", lambda self, *texts: asked.append(texts) or logits(self, *texts))
+    probabilities = classifier.exit_answers(TEXTS).probabilities
+    asked.clear()
+    problem = classifier.problem
+    own = Threshold(1, PerExit(Confidence(problem), ((1.01, 0.5, 0.5),)))
+    gate = Threshold(0.5, Gate(problem, ((), (2.0, 0.0, 0.0), (1.0, 1.0, 1.0)), (0.0, -0.5, -0.5)))
+    for rule in (own, gate, Threshold(1.01, Confidence(problem))):
+        for budget in (10, 1000):
+            found = assert_replayed(classifier.with_token_budget(budget), TEXTS, rule, probabilities)
+            assert 0 not in found.exits
+    assert not asked
+    assert_replayed(classifier, TEXTS, Threshold(0.8, Confidence(problem)), probabilities)
+    assert asked
 
 
 def test_a_cascade_ends_with_an_encoder(classifier):

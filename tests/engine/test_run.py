@@ -81,6 +81,9 @@ class SameTwice:
     def answer(self, probabilities, history):
         return probabilities
 
+    def asks(self, exit_index):
+        return True
+
 
 class Everybody:
     def decide(self, probabilities, history):
@@ -88,6 +91,9 @@ class Everybody:
 
     def answer(self, probabilities, history):
         return probabilities
+
+    def asks(self, exit_index):
+        return True
 
 
 def encoded_of(lengths, seed=0):

@@ -32,7 +32,7 @@ def every_criterion(problem, n_exits):
         PatientCertainty(problem, patience=3),
         GeometricMean(problem),
         Agreement(problem, tuple(range(1, n_exits + 1))),
-        Gate(problem, ((0.5, 1.0, 0.2, 0.7),) * early, (-1.0,) * early),
+        Gate(problem, ((0.5, 1.0, 0.2),) * early, (-1.0,) * early),
         PerExit(Confidence(problem), tuple((level,) * early for level in (0.3, 0.5, 0.5, 0.9, 1.01))),
         PerExit(GeometricMean(problem), (tuple(0.4 + 0.03 * index for index in range(early)),)),
     ]

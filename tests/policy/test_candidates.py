@@ -18,6 +18,7 @@ from offramp.policy import (
     make_criterion,
     replay,
     sweep,
+    sweep_gate,
 )
 
 
@@ -40,10 +41,17 @@ def test_a_criterion_is_made_only_where_costs_are_known():
 
 
 @pytest.mark.parametrize("name", sorted(FITTED))
-def test_what_is_fitted_depends_on_the_rows_and_on_the_risk(name):
+def test_what_is_fitted_depends_on_the_rows(name):
     made = [make_criterion(name, exit_answers(seed=seed), Risk.DISAGREEMENT) for seed in (0, 0, 1)]
     assert made[0] == made[1] != made[2]
-    assert make_criterion(name, exit_answers(seed=0), Risk.ACCURACY_DROP) != made[0]
+
+
+def test_thresholds_of_exits_depend_on_the_risk_and_a_gate_does_not():
+    for name in FITTED:
+        for_risk = [make_criterion(name, exit_answers(seed=0), risk) for risk in Risk]
+        assert (for_risk[0] == for_risk[1]) == (name == "gate")
+    unlabeled = make_criterion("gate", exit_answers(seed=0, labeled=False), Risk.ACCURACY_DROP)
+    assert unlabeled == make_criterion("gate", exit_answers(seed=0), Risk.ACCURACY_DROP)
 
 
 def test_a_risk_that_needs_labels():
@@ -65,6 +73,21 @@ def test_a_sweep_goes_from_full_depth_to_the_first_exit(name):
     np.testing.assert_array_equal(swept.exits[middle], expected.exits)
     taken = np.take_along_axis(swept.answers, expected.exits[None, :, None], axis=0)[0]
     np.testing.assert_array_equal(taken, expected.probabilities)
+
+
+def test_each_row_is_judged_by_a_gate_that_has_not_seen_it():
+    rows = exit_answers(n_rows=60)
+    swept = sweep_gate(rows, seed=3)
+    assert swept.criterion == make_criterion("gate", rows, Risk.DISAGREEMENT)
+    assert (np.diff(swept.exits, axis=0) <= 0).all()
+    assert (swept.exits[0] == 3).all()
+    part = np.array_split(np.random.default_rng(3).permutation(60), 5)[0]
+    others = rows.subset(np.setdiff1d(np.arange(60), part))
+    unseen = sweep(rows.subset(part), make_criterion("gate", others, Risk.DISAGREEMENT))
+    np.testing.assert_array_equal(swept.exits[:, part], unseen.exits)
+    assert (swept.exits != sweep(rows, swept.criterion).exits).any()
+    with pytest.raises(DataError, match="1 row cannot be split"):
+        sweep_gate(rows.subset(np.arange(1)))
 
 
 @pytest.mark.parametrize("labeled", [True, False])

@@ -48,7 +48,7 @@ def test_a_risk_is_kept(method, risk):
     assert promise.seen == pytest.approx(
         ROWS.losses(np.stack([answers, ROWS.probabilities[-1]]), risk)[0].mean(), abs=1e-12
     )
-    assert cost_of(chosen.rule) < 1
+    assert cost_of(chosen.rule) == ROWS.cost(chosen.exits) < 1
 
 
 def test_thresholds_that_are_one_to_these_rows_give_the_safest():
@@ -82,7 +82,8 @@ def test_without_labels_a_speed_is_reached_with_least_disagreement():
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 7.0])
 def test_a_plain_threshold_is_taken_as_it_is(threshold):
     chosen = choose_rule(Exactly(threshold), SWEPT, ROWS)
-    assert chosen == Chosen(Threshold(threshold, Confidence(ROWS.problem)), None)
+    assert (chosen.rule, chosen.promise) == (Threshold(threshold, Confidence(ROWS.problem)), None)
+    np.testing.assert_array_equal(chosen.exits, replay(ROWS.probabilities, chosen.rule).exits)
 
 
 @pytest.mark.parametrize("speedup", [1.0, 0.0, -2.0, float("nan"), float("inf")])

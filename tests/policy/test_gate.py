@@ -53,6 +53,34 @@ def test_an_exit_that_is_always_right_or_always_wrong():
     assert set(replay(probabilities, Threshold(0.9, gate)).exits) == {0}
 
 
+def test_an_exit_that_is_passed_over_lets_no_row_leave_and_is_not_looked_back_at():
+    probabilities, right = example(0)
+    gate = fit_gate(probabilities, right, SINGLE, passed_over=(0,))
+    assert gate.weights[0] == ()
+    alone = fit_gate(probabilities[1:], right[1:], SINGLE)
+    assert (gate.weights[1:], gate.biases[1:]) == (alone.weights, alone.biases)
+    unknown = probabilities.copy()
+    unknown[0] = np.nan
+    rule = Threshold(0.8, gate)
+    np.testing.assert_array_equal(replay(unknown, rule).exits, replay(probabilities, rule).exits)
+    assert 0 not in replay(probabilities, rule).exits
+    assert [rule.asks(index) for index in range(2)] == [False, True]
+    assert set(replay(probabilities, Threshold(0.0, gate)).exits) == {1}
+
+
+def test_one_threshold_means_the_same_at_exits_that_are_calibrated_differently():
+    """The first exit says more than it knows; by its confidence rows would leave there far too early."""
+    probabilities, right = example(0, rows=4000)
+    probabilities = np.stack([SINGLE.probabilities(4 * SINGLE.logits(probabilities[0])), *probabilities[1:]])
+    here, there = slice(None, 2000), slice(2000, None)
+    rule = Threshold(0.9, fit_gate(probabilities[:, here], right[:, here], SINGLE))
+    exits = replay(probabilities[:, there], rule).exits
+    wrong = [1 - right[index, there][exits == index].mean() for index in range(2)]
+    assert max(wrong) < 0.1
+    exits = replay(probabilities[:, there], Threshold(0.9, Confidence(SINGLE))).exits
+    assert 1 - right[0, there][exits == 0].mean() > 0.15
+
+
 def test_a_model_of_one_exit_needs_no_gate():
     probabilities, right = example(0, rows=5)
     assert fit_gate(probabilities[:1], right[:1], SINGLE) == Gate(SINGLE, (), ())
@@ -67,7 +95,7 @@ def test_refuses_what_it_cannot_learn_from():
     probabilities[0, 0, 0] = np.nan
     with pytest.raises(DataError, match="NaN"):
         fit_gate(probabilities, right, SINGLE)
-    with pytest.raises(OptionError, match="give 4 and 1 per exit"):
+    with pytest.raises(OptionError, match="give 3 and 1 per exit"):
         Gate(SINGLE, ((1.0, 2.0),), (0.0,))
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from offramp.calibration import Problem
 from offramp.errors import OptionError
-from offramp.policy import Confidence, Threshold
+from offramp.policy import Certainty, Confidence, Lead, Patience, PerExit, Threshold
 
 SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
 PROBABILITIES = np.array([[0.6, 0.4], [0.1, 0.9], [0.3, 0.7]])
@@ -47,6 +47,17 @@ def test_threshold_out_of_range(threshold):
 
 def test_answers_with_the_exits_own_probabilities():
     assert Threshold(0.4, Confidence(SINGLE)).answer(PROBABILITIES, NO_HISTORY) is PROBABILITIES
+
+
+def test_asks_no_exit_at_which_no_row_can_leave():
+    for criterion in (Confidence(SINGLE), Certainty(SINGLE), Lead(SINGLE)):
+        assert Threshold(1.0, criterion).asks(0)
+        assert not Threshold(1.01, criterion).asks(0)
+    # Those that look back ask wherever somebody may look back to.
+    assert Threshold(9, Patience(SINGLE)).asks(0)
+    own = PerExit(Confidence(SINGLE), ((0.5, 0.25), (1.01, 0.5)))
+    asked = [[Threshold(knob, own).asks(index) for index in range(2)] for knob in (0, 1, 1.5, 2, 3)]
+    assert asked == [[True, True], [True, True], [False, True], [False, True], [False, False]]
 
 
 def test_is_a_value():

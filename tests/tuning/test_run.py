@@ -153,9 +153,9 @@ def test_every_rule_can_be_tuned(place, rule):
     assert len(found) == 2
 
 
-def test_each_exit_has_a_threshold_of_its_own_if_nothing_else_is_asked_for(place):
+def test_a_gate_decides_if_nothing_else_is_asked_for(place):
     result = tuned(place)
-    assert {criterion_name(point.rule.criterion) for point in result.points} == {"per-exit"}
+    assert {criterion_name(point.rule.criterion) for point in result.points} == {"gate"}
     (point,) = tuned(place, threshold=0.5).points
     assert criterion_name(point.rule.criterion) == "confidence"
     with pytest.raises(OptionError, match=r"threshold is 0.5, but the rule 'per-exit' has one for each exit"):
@@ -175,19 +175,19 @@ def test_a_point_that_is_missed_leaves_the_one_of_its_name(place):
         check(result)
     # Too few to fit thresholds to and to judge them: all of them judge.
     assert [one.reason for one in tuned(place, "few").missed] == [one.reason for one in result.missed]
-    for one, whole in zip(tuned(place, "few", rule="per-exit").missed, (198, 398), strict=True):
+    for one, whole in zip(tuned(place, "few", rule="gate").missed, (198, 398), strict=True):
         assert f"on 75 rows, after 25 others served to fit the rule; it takes at least {whole} rows or" in one.reason
         assert one.reason.endswith("; the rule 'confidence' would be judged on all rows")
 
 
-def test_where_rows_are_few_there_is_one_threshold_for_all_exits(place):
+def test_where_rows_are_few_confidence_decides(place):
     result = tuned(place, write_rows(place, 300))
-    assert result.one_threshold == ("safe",)
+    assert result.unfitted == ("safe",)
     rules = {point.name: criterion_name(point.rule.criterion) for point in result.points}
-    assert rules == {"fast": "per-exit", "balanced": "per-exit", "safe": "confidence"}
+    assert rules == {"fast": "gate", "balanced": "gate", "safe": "confidence"}
     assert {point.name: point.seen.rows for point in result.points} == {"fast": 225, "balanced": 225, "safe": 300}
-    assert tuned(place).one_threshold == ()  # 400 rows
-    assert tuned(place, threshold=0.5).one_threshold == ()
+    assert tuned(place).unfitted == ()  # 400 rows
+    assert tuned(place, threshold=0.5).unfitted == ()
 
 
 @pytest.mark.parametrize("rows", [298, 299, 397, 398])

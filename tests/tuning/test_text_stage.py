@@ -34,7 +34,7 @@ def classifier():
     return plain.with_first(Keywords())
 
 
-@pytest.mark.parametrize("rule", ["confidence", "per-exit", None])
+@pytest.mark.parametrize("rule", ["confidence", "per-exit", "gate"])
 def test_a_text_stage_is_tuned(classifier, rule):
     tuned = offramp.tune(
         classifier, (TEXTS, NAMES), name="some", **quick(max_disagreement=0.9, threads=None, rule=rule)
@@ -51,6 +51,18 @@ def test_a_text_stage_is_tuned(classifier, rule):
     offramp.tune(classifier, TEXTS, **quick(threshold=2.0, threads=None, default="tuned"))
     assert [one.name for one in classifier.points.points] == ["some", "tuned"]
     assert (classifier.predict(TEXTS).exits == 3).all()
+
+
+def test_a_stage_that_is_not_worth_asking_is_passed_over(classifier, monkeypatch):
+    monkeypatch.setattr(
+        "offramp.tuning.run.measure",
+        lambda classifier, rows, answers, seconds: Measured(StageCosts((4.0, 1.0, 1.0, 2.0), 4.0), rows=32),
+    )
+    for target in ({"max_disagreement": 0.9}, {"speedup": 1.2}):
+        (point,) = offramp.tune(classifier, TEXTS, **quick(**target, threads=None)).points
+        assert not point.rule.asks(0)
+        assert point.seen.speedup > 1
+        assert 0 not in classifier.predict(TEXTS, at="tuned").exits
 
 
 def test_new_temperatures_are_those_of_the_classifier_from_then_on(classifier):

@@ -59,6 +59,22 @@ class Problem(StrEnum):
             return np.asarray(np.maximum(values, 1.0 - values).prod(axis=-1))
         return np.asarray(values.max(axis=-1))
 
+    def probability_of(self, probabilities: Floats, outcomes: Labels) -> NDArray[np.float64]:
+        """Gives the probability of outcomes that may be others than the predicted ones; see :meth:`confidence`.
+
+        Args:
+            probabilities: (..., labels).
+            outcomes: as :meth:`predicted` gives them, of the same rows.
+
+        Returns:
+            (...), in [0, 1]; NaN where one of a row's probabilities is NaN.
+        """
+        values = np.asarray(probabilities, dtype=np.float64)
+        if self is Problem.MULTI_LABEL:
+            return np.asarray(np.where(outcomes, values, 1.0 - values).prod(axis=-1))
+        chosen = np.take_along_axis(values, np.asarray(outcomes)[..., None], axis=-1)[..., 0]
+        return np.where(np.isnan(values).any(axis=-1), np.nan, chosen)
+
     def certainty(self, probabilities: Floats) -> NDArray[np.float64]:
         """1 - entropy / greatest possible entropy; NaN if one of a row's probabilities is NaN.
 

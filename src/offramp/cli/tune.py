@@ -158,11 +158,8 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
         exits = [f"exit {name}" for name in in_column(model["exit_names"])[1]]
         first = ["point", "promise", "seen", "at most", "speed-up", "accuracy", "full depth"]
         show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points], first=first, wide=wide)}")
-    if tuned.one_threshold:
-        show(
-            f"one threshold for all exits: {', '.join(tuned.one_threshold)}; the rows are too few to fit one for each "
-            "and to judge them"
-        )
+    if tuned.unfitted:
+        show(f"by confidence: {', '.join(tuned.unfitted)}; the rows are too few to fit a gate and to judge it")
     if tuned.comparison:
         what = "accuracy" if data["labeled"] else "agreement with full depth"
         show(f"\n{_comparison(tuned.comparison, what, wide)}")

@@ -22,6 +22,7 @@ from offramp.errors import OptionError
 from offramp.exit_names import layer_name
 from offramp.model.encoding import Encoded, encode, joined
 from offramp.model.padding import Batch, batch_of, padding_id_of
+from offramp.policy import ExitRule
 
 
 class Encoder:
@@ -161,6 +162,11 @@ class Cascade:
     def full_depth(self, exit_index: int) -> bool:
         """Whether an exit is the last."""
         return exit_index == len(self.places) - 1
+
+    def matters(self, member: int, rule: ExitRule) -> bool:
+        """Whether texts have to pass a member, as it is the last or a rule asks one of its exits."""
+        exits = (exit_index for exit_index, place in enumerate(self.places) if place[0] == member)
+        return member == len(self.members) - 1 or any(rule.asks(exit_index) for exit_index in exits)
 
     def fingerprint(self) -> str:
         """Names all that the answers depend on, but for the temperatures and the tokenizers."""

@@ -67,7 +67,11 @@ class Passage:
         return self._cascade.members[self._member]
 
     def _read_next(self) -> None:
-        """Lets the next member read the rows that are still in."""
+        """Lets the next member whose answers matter to the rule read the rows that are still in."""
+        while not self._cascade.matters(self._member, self._rule):
+            unasked = np.full((len(self._next.layers), len(self._rows), self.probabilities.shape[1]), np.nan)
+            self._passed = np.concatenate([self._passed, unasked])
+            self._member += 1
         texts, pairs = self._texts, self._text_pairs
         if len(self._rows) < len(self.exits):
             places = self._rows.tolist()

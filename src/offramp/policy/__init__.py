@@ -1,7 +1,15 @@
 """When to stop: exit rules, their replay on cached probabilities, and thresholds chosen with a guarantee."""
 
 from offramp.policy.answers import ExitAnswers, StageCosts
-from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, compare_rules, make_criterion, sweep
+from offramp.policy.candidates import (
+    FITTED,
+    FITTING_SHARE,
+    Swept,
+    compare_rules,
+    make_criterion,
+    sweep,
+    sweep_gate,
+)
 from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule, enough_to_fit
 from offramp.policy.comparison import AtCost, Interval, Outcomes, compare, interval, resample_weights
 from offramp.policy.criteria import (
@@ -29,6 +37,7 @@ from offramp.policy.points import (
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, Threshold, check_threshold
+from offramp.policy.selecting import Selected, select
 from offramp.policy.stored import CRITERIA, criterion_name, register, rule_in_words
 from offramp.policy.sweep import ExitScores, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
@@ -70,6 +79,7 @@ __all__ = [
     "Replay",
     "Risk",
     "Seen",
+    "Selected",
     "StageCosts",
     "Swept",
     "Threshold",
@@ -98,5 +108,7 @@ __all__ = [
     "save_operating_points",
     "score_exits",
     "search_thresholds",
+    "select",
     "sweep",
+    "sweep_gate",
 ]

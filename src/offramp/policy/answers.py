@@ -1,6 +1,6 @@
 """The answers of every exit to some rows, from one full-depth pass; everything else is arithmetic on them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -201,6 +201,15 @@ class ExitAnswers:
             tokens=self.tokens[rows],
             truncated=self.truncated[rows],
         )
+
+    def passing_over(self, exits: Collection[int]) -> "ExitAnswers":
+        """The same, where the stages of some exits are skipped and take no time.
+
+        Raises:
+            DataError: the stages were not measured.
+        """
+        stages = tuple(0.0 if index in exits else cost for index, cost in enumerate(self._measured.stages))
+        return replace(self, costs=replace(self._measured, stages=stages))
 
     def split(self, share: float, seed: int) -> tuple["ExitAnswers", "ExitAnswers"]:
         """Splits off a random share of the rows, at least one, and gives it and the rest; depends only on the seed.

@@ -1,11 +1,12 @@
 """Making criteria by name, fitting those that need it, and comparing all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offramp.errors import DataError
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.comparison import AtCost, Outcomes, compare
 from offramp.policy.criteria import Array, Confidence, Criterion
@@ -16,6 +17,8 @@ from offramp.policy.stored import CRITERIA
 from offramp.policy.sweep import at_exits, exits_taken, score_exits
 
 KNOBS = 200
+
+_FOLDS = 5
 
 FITTED = frozenset({"gate", "per-exit"})
 """Criteria that are fitted to rows, which must not be the rows that judge them."""
@@ -29,20 +32,22 @@ def judging_rows(rows: int) -> int:
     return rows - max(1, int(FITTING_SHARE * rows))
 
 
-def make_criterion(name: str, rows: ExitAnswers, risk: Risk) -> Criterion:
+def make_criterion(name: str, rows: ExitAnswers, risk: Risk, passed_over: Collection[int] = ()) -> Criterion:
     """Makes a criterion for the model that answered the rows.
 
     Args:
         name: one of :data:`offramp.policy.CRITERIA`.
         rows: what the criteria in :data:`FITTED` are fitted to.
-        risk: the risk that fitted criteria keep low.
+        risk: the risk that ``per-exit`` keeps low. A gate learns when exits agree with full depth, whatever the risk:
+            early exits change accuracy for the better as well as for the worse, so rows tell less about it.
+        passed_over: exits that a gate does without, see :func:`offramp.policy.gate.fit_gate`.
 
     Raises:
         DataError: there are no rows to fit to, the risk needs labels, or the stages were not measured.
     """
     problem = rows.problem
     if name == "gate":
-        return fit_gate(rows.probabilities, rows.good(rows.probabilities, risk), problem)
+        return fit_gate(rows.probabilities, rows.agree(rows.probabilities), problem, passed_over)
     if name == "per-exit":
         scored = score_exits(rows.probabilities, Confidence(problem))
         losses = rows.losses(scored.answers, risk)
@@ -71,6 +76,36 @@ def sweep(rows: ExitAnswers, criterion: Criterion) -> Swept:
     thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
     scored = score_exits(rows.probabilities, criterion)
     return Swept(criterion, thresholds, exits_taken(scored.scores, thresholds), scored.answers)
+
+
+def sweep_gate(rows: ExitAnswers, passed_over: Collection[int] = (), seed: int = 0) -> Swept:
+    """Fits a gate to all rows and tries thresholds on the same: each row is judged by a gate that has not seen it.
+
+    A gate's score is a probability, so that a threshold means the same to gates fitted to other rows of the kind. That
+    uses every row twice and promises nothing: thresholds that are to be certified need rows that no gate was fitted to.
+
+    Args:
+        rows: to fit to and to judge by.
+        passed_over: exits that the gate does without.
+        seed: of the parts that are judged in turn.
+
+    Raises:
+        DataError: there are fewer than two rows.
+    """
+    if len(rows) < 2:
+        raise DataError(f"{len(rows)} row cannot be split into one part for fitting and one for judging; give more")
+
+    def fitted(to: ExitAnswers) -> Criterion:
+        return make_criterion("gate", to, Risk.DISAGREEMENT, passed_over)
+
+    criterion = fitted(rows)
+    scores = np.empty((len(rows.layers) - 1, len(rows)))
+    order = np.random.default_rng(seed).permutation(len(rows))
+    for part in np.array_split(order, min(_FOLDS, len(rows))):
+        others = np.setdiff1d(order, part)
+        scores[:, part] = score_exits(rows.subset(part).probabilities, fitted(rows.subset(others))).scores
+    thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
+    return Swept(criterion, thresholds, exits_taken(scores, thresholds), rows.probabilities)
 
 
 def compare_rules(rows: ExitAnswers, speedups: Sequence[float], seed: int = 0) -> tuple[AtCost, ...]:

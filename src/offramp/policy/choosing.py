@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offramp.errors import OptionError
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.bounds import least_count
 from offramp.policy.candidates import Swept, judging_rows
+from offramp.policy.criteria import Array
 from offramp.policy.frontier import PerExit
 from offramp.policy.points import Promise, Risk
+from offramp.policy.replay import replay
 from offramp.policy.risk import Choice, Method, check_shares, choose, rows_needed
 from offramp.policy.rules import Threshold, check_threshold
 from offramp.policy.sweep import at_exits
@@ -70,12 +73,19 @@ class Exactly:
 Goal = AtMost | AtLeast | Exactly
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """A rule, and its promise if the goal was to bound a risk."""
+    """A rule, and its promise if the goal was to bound a risk.
+
+    Attributes:
+        exits: the exit that each row took when the rule was chosen, (rows,).
+        answers: the answer to each row if it leaves at each exit, (exits, rows, labels).
+    """
 
     rule: Threshold
     promise: Promise | None
+    exits: NDArray[np.int64]
+    answers: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,8 @@ def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0)
     """
     match goal:
         case Exactly():
-            return Chosen(Threshold(goal.threshold, swept.criterion), None)
+            rule = Threshold(goal.threshold, swept.criterion)
+            return Chosen(rule, None, replay(rows.probabilities, rule).exits, swept.answers)
         case AtLeast():
             return _fast_enough(goal, swept, rows)
         case AtMost():
@@ -129,7 +140,7 @@ def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Mis
             f"would be {speedups.max():.2f}x; ask for less"
         )
     right = at_exits(rows.good(swept.answers, rows.best_risk), swept.exits[fast]).mean(axis=1)
-    return Chosen(_rule(swept, int(fast[right.argmax()])), None)
+    return _chosen(swept, int(fast[right.argmax()]), None)
 
 
 def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> Chosen | Missed:
@@ -146,7 +157,11 @@ def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> 
             f"depth ({speedup:.2f}x): stay at full depth"
         )
     promise = Promise(goal.risk, goal.target, goal.method, choice.confidence, choice.risk, choice.bound)
-    return Chosen(_rule(swept, index), promise)
+    return _chosen(swept, index, promise)
+
+
+def _chosen(swept: Swept, index: int, promise: Promise | None) -> Chosen:
+    return Chosen(_rule(swept, index), promise, swept.exits[index], swept.answers)
 
 
 def _rule(swept: Swept, index: int) -> Threshold:

@@ -102,6 +102,13 @@ class Criterion(ABC):
         """The range of thresholds for a model with ``n_exits`` exits, by default that of a probability."""
         return PROBABILITY
 
+    def asks(self, exit_index: int, threshold: float) -> bool:
+        """Whether it makes a difference what an early exit says: if a row may leave there, or is judged by it later.
+
+        Where it makes none, what leads to no other exit need not be computed: a stage that reads raw texts is skipped.
+        """
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Confidence(Criterion):
@@ -123,6 +130,10 @@ class Confidence(Criterion):
         """The probability, (rows,)."""
         return self.problem.confidence(probabilities)
 
+    def asks(self, exit_index: int, threshold: float) -> bool:
+        """See :meth:`Criterion.asks`."""
+        return threshold <= 1
+
 
 @dataclass(frozen=True, slots=True)
 class Certainty(Criterion):
@@ -140,6 +151,10 @@ class Certainty(Criterion):
         """See :meth:`Criterion.score`."""
         return self.problem.certainty(probabilities)
 
+    def asks(self, exit_index: int, threshold: float) -> bool:
+        """See :meth:`Criterion.asks`."""
+        return threshold <= 1
+
 
 @dataclass(frozen=True, slots=True)
 class Lead(Criterion):
@@ -155,6 +170,10 @@ class Lead(Criterion):
     def score(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`Criterion.score`."""
         return self.problem.lead(probabilities)
+
+    def asks(self, exit_index: int, threshold: float) -> bool:
+        """See :meth:`Criterion.asks`."""
+        return threshold <= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ class PerExit(Criterion):
         """See :meth:`offramp.policy.Criterion.answer`."""
         return self.criterion.answer(probabilities, history)
 
+    def asks(self, exit_index: int, threshold: float) -> bool:
+        """See :meth:`offramp.policy.Criterion.asks`."""
+        knob = int(np.ceil(threshold))  # scores are whole numbers
+        if not 0 < knob <= len(self.thresholds):
+            return knob <= 0
+        return self.criterion.asks(exit_index, self.thresholds[knob - 1][exit_index])
+
     def vector(self, knob: int) -> "PerExit":
         """The family of a single vector that does at threshold 1 what this one does at ``knob``, from 1 on."""
         return PerExit(self.criterion, (self.thresholds[knob - 1],))

@@ -1,5 +1,6 @@
-"""A small learned gate: the probability that an exit is right, from its own and earlier exits' probabilities."""
+"""A small learned gate: the probability that an exit agrees with full depth, from what it and the exits before say."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +11,21 @@ from offramp.calibration import Problem
 from offramp.errors import DataError, OptionError
 from offramp.policy.criteria import Array, Criterion
 
-# Confidences are used as log-odds, so they are clipped this far from 0 and 1.
-_CLOSEST = 1e-9
+_FEATURES = 3
+# Log-odds beyond this are rounding more than evidence, and a few of them would decide the fit.
+_SUREST = 16.0
 
 
 @dataclass(frozen=True, slots=True)
 class Gate(Criterion):
-    """A logistic regression for each exit but the last, of "this exit is right" on four features of a row.
+    """A logistic regression for each exit but the last, of "this exit says what full depth will say".
 
-    The features are the log-odds of this exit's confidence, its lead, the log-odds of the previous exit's confidence,
-    and the share of earlier exits that predict the same; the last two are 0 at the first exit.
+    So one threshold means the same at every exit, however well each is calibrated. The features of a row are log-odds
+    of what this exit predicts: as this exit sees them, as the exit before saw them, and their mean over all exits
+    before; the last two are 0 at the first exit. Exits that are passed over are not looked back at.
 
     Attributes:
-        weights: of the features, (exits - 1, 4).
+        weights: of the features, (exits - 1, 3); none for an exit that is passed over, which scores NaN.
         biases: (exits - 1,).
 
     Raises:
@@ -37,8 +40,11 @@ class Gate(Criterion):
     biases: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.weights) != len(self.biases) or any(len(weights) != 4 for weights in self.weights):
-            raise OptionError(f"the gate has weights {self.weights} and biases {self.biases}; give 4 and 1 per exit")
+        if len(self.weights) != len(self.biases) or any(len(one) not in {0, _FEATURES} for one in self.weights):
+            raise OptionError(
+                f"the gate has weights {self.weights} and biases {self.biases}; give {_FEATURES} and 1 per "
+                "exit, or no weights where it is passed over"
+            )
 
     def score(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`offramp.policy.Criterion.score`.
@@ -49,66 +55,84 @@ class Gate(Criterion):
         index = len(history)
         if index >= len(self.biases):
             raise OptionError(f"the gate was fitted for {len(self.biases)} exits, but this is exit {index}; refit it")
+        if not self.weights[index]:
+            return np.full(len(probabilities), np.nan)  # which reaches no threshold, not even 0
         total = np.full(len(probabilities), self.biases[index])
+        before = [history[exit_index] for exit_index in range(index) if self.weights[exit_index]]
         # Feature by feature: a matrix product's rounding may depend on the number of rows.
-        for weight, feature in zip(self.weights[index], _features(self.problem, probabilities, history), strict=True):
+        for weight, feature in zip(self.weights[index], _features(self.problem, probabilities, before), strict=True):
             total = total + weight * feature
         return np.asarray(scipy.special.expit(total))
 
+    def asks(self, exit_index: int, threshold: float) -> bool:
+        """See :meth:`offramp.policy.Criterion.asks`."""
+        return bool(self.weights[exit_index])
 
-def fit_gate(exit_probabilities: Array, right: NDArray[np.bool_], problem: Problem) -> Gate:
+
+def fit_gate(
+    exit_probabilities: Array, agree: NDArray[np.bool_], problem: Problem, passed_over: Collection[int] = ()
+) -> Gate:
     """Fits the gate to calibration rows, each exit to all of them.
 
-    Choose and certify the threshold on other rows: the gate is surer of rows it was fitted to.
+    Certify the threshold on other rows: the gate is surer of rows it was fitted to.
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
-        right: bool (exits, rows), whether each exit's answer is good: equal to the target or, without labels, to full
-            depth.
+        agree: bool (exits, rows), whether each exit says what full depth says.
         problem: one label or a set of labels.
+        passed_over: exits at which no row is to leave, and at which the exits after them do not look back.
 
     Returns:
-        The gate. For an exit that is right on all rows or on none, it holds only the smoothed share of right rows.
+        A gate for each exit but the last. Where an exit agrees on all rows or on none, it holds only the smoothed
+        share of those that do.
 
     Raises:
         DataError: there are no rows, shapes do not match or a probability is NaN.
     """
-    if exit_probabilities.ndim != 3 or right.shape != exit_probabilities.shape[:2] or not right.size:
+    if exit_probabilities.ndim != 3 or agree.shape != exit_probabilities.shape[:2] or not agree.size:
         raise DataError(
-            f"need a verdict for each exit and row, got probabilities {exit_probabilities.shape} and {right.shape}"
+            f"need a verdict for each exit and row, got probabilities {exit_probabilities.shape} and {agree.shape}"
         )
     if np.isnan(exit_probabilities).any():
         raise DataError("some probabilities are NaN: the model's training diverged; train with a lower rate")
-    weights, biases = [], []
-    for index, verdicts in enumerate(right[:-1]):
-        features = np.stack(_features(problem, exit_probabilities[index], exit_probabilities[:index]), axis=1)
-        exit_weights, bias = _fit_exit(features, verdicts)
-        weights.append(exit_weights)
+    weights: list[tuple[float, ...]] = []
+    biases: list[float] = []
+    before: list[Array] = []
+    for exit_index, (probabilities, verdicts) in enumerate(zip(exit_probabilities[:-1], agree[:-1], strict=True)):
+        if exit_index in passed_over:
+            weights.append(())
+            biases.append(0.0)
+            continue
+        here, bias = _fit_exit(np.stack(_features(problem, probabilities, before), axis=1), verdicts)
+        weights.append(here)
         biases.append(bias)
+        before.append(probabilities)
     return Gate(problem, tuple(weights), tuple(biases))
 
 
-def _fit_exit(features: Array, right: NDArray[np.bool_]) -> tuple[tuple[float, ...], float]:
+def _fit_exit(features: Array, agree: NDArray[np.bool_]) -> tuple[tuple[float, ...], float]:
     """The weights (features,) and the bias of one exit."""
-    if right.all() or not right.any():
-        return (0.0,) * features.shape[1], float(np.log((right.sum() + 1) / ((~right).sum() + 1)))
+    if agree.all() or not agree.any():
+        return (0.0,) * features.shape[1], float(np.log((agree.sum() + 1) / ((~agree).sum() + 1)))
     from sklearn.linear_model import LogisticRegression  # slow to import, and only needed here
 
-    model = LogisticRegression(max_iter=1000).fit(features, right)
-    return tuple(model.coef_[0].tolist()), float(model.intercept_[0])
+    spread = features.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)  # so that the penalty is the same for all features
+    model = LogisticRegression(solver="newton-cholesky", max_iter=1000).fit(features / scale, agree)
+    return tuple((model.coef_[0] / scale).tolist()), float(model.intercept_[0])
 
 
-def _features(problem: Problem, probabilities: Array, history: Array) -> tuple[Array, Array, Array, Array]:
-    """Four features of each row, (rows,) each."""
-    before, agreeing = np.zeros(len(probabilities)), np.zeros(len(probabilities))
-    for earlier in history:
-        agreeing = agreeing + problem.agree(earlier, probabilities)
-    if len(history):
-        before = _log_odds(problem.confidence(history[-1]))
-        agreeing = agreeing / len(history)
-    return _log_odds(problem.confidence(probabilities)), problem.lead(probabilities), before, agreeing
+def _features(problem: Problem, probabilities: Array, before: list[Array]) -> tuple[Array, Array, Array]:
+    """Three features of each row, (rows,) each."""
+    outcome = problem.predicted(probabilities)
+    here = _log_odds(problem.probability_of(probabilities, outcome))
+    last, total = np.zeros(len(here)), np.zeros(len(here))
+    for earlier in before:
+        last = _log_odds(problem.probability_of(earlier, outcome))
+        total = total + last
+    return here, last, total / max(1, len(before))
 
 
-def _log_odds(confidence: Array) -> Array:
-    clipped = np.clip(confidence, _CLOSEST, 1.0 - _CLOSEST)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
+def _log_odds(probability: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.clip(np.log(probability) - np.log1p(-probability), -_SUREST, _SUREST))

@@ -43,6 +43,10 @@ class ExitRule(Protocol):
         """
         ...
 
+    def asks(self, exit_index: int) -> bool:
+        """Whether it makes a difference what an early exit says; see :meth:`offramp.policy.Criterion.asks`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -78,6 +82,10 @@ class Threshold:
     def answer(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`ExitRule.answer`."""
         return self.criterion.answer(probabilities, history)
+
+    def asks(self, exit_index: int) -> bool:
+        """See :meth:`ExitRule.asks`."""
+        return self.criterion.asks(exit_index, self.threshold)
 
 
 def check_threshold(threshold: float) -> None:

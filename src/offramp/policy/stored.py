@@ -75,4 +75,6 @@ def rule_in_words(rule: Threshold) -> str:
 
 
 def _in_words(criterion: Criterion) -> str:
+    if isinstance(criterion, Gate):
+        return "expected agreement with full depth"
     return criterion_name(criterion).replace("-", " ")

@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from offramp import environment
 from offramp.backends import AUTOMATIC, Engine, Runtime
@@ -18,7 +15,6 @@ from offramp.evaluation import answers_alike, constant_answer, learned_nothing
 from offramp.policy import (
     CRITERIA,
     FITTED,
-    FITTING_SHARE,
     AtCost,
     AtMost,
     Chosen,
@@ -27,19 +23,13 @@ from offramp.policy import (
     Goal,
     Missed,
     OperatingPoint,
-    Risk,
     Seen,
-    Swept,
-    Threshold,
     at_exits,
-    choose_rule,
     compare_rules,
     enough_to_fit,
     exit_shares,
     layers_run,
-    make_criterion,
-    replay,
-    sweep,
+    select,
 )
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
@@ -75,8 +65,7 @@ class Tuned:
         points: the chosen points, which are in the model folder now; if there are none, nothing was written.
         missed: points that no threshold was good enough for, or only one that is slower than full depth.
         doubt: why the model's answers, and so all points, may be worthless; None if nothing suggests so.
-        one_threshold: names of points with one threshold for all exits, because there were too few rows to fit one for
-            each exit and judge them.
+        unfitted: names of points that use confidence, because there were too few rows to fit a gate and judge it.
         dropped: names of points of this backend and precision that were removed, because they were tuned for other
             weights or temperatures.
         comparison: all rules at equal cost, if that was asked for.
@@ -90,7 +79,7 @@ class Tuned:
     points: tuple[OperatingPoint, ...]
     missed: tuple[MissedPoint, ...]
     doubt: str | None
-    one_threshold: tuple[str, ...]
+    unfitted: tuple[str, ...]
     dropped: tuple[str, ...]
     comparison: tuple[AtCost, ...]
 
@@ -194,7 +183,7 @@ def tune(
         points=points,
         missed=missed,
         doubt=_doubt(answers, classifier),
-        one_threshold=tuple(
+        unfitted=tuple(
             name for name, goal in goals.items() if selection.rule is None and not enough_to_fit(goal, len(rows))
         ),
         dropped=dropped,
@@ -225,7 +214,7 @@ def _check_rule(rule: str | None, threshold: float | None) -> None:
 
 def _default_rule(goal: Goal, rows: int) -> str:
     """The rule to use by default; a plain threshold is one of confidence."""
-    return "confidence" if isinstance(goal, Exactly) or not enough_to_fit(goal, rows) else "per-exit"
+    return "confidence" if isinstance(goal, Exactly) or not enough_to_fit(goal, rows) else "gate"
 
 
 def _choose(
@@ -236,51 +225,38 @@ def _choose(
     fingerprint: str,
     threads: int,
 ) -> tuple[tuple[OperatingPoint, ...], tuple[MissedPoint, ...]]:
-    @cache
-    def parts(rule: str) -> tuple[ExitAnswers, ExitAnswers]:
-        return (
-            answers.split(FITTING_SHARE, selection.seed) if rule in FITTED else (answers.subset(np.arange(0)), answers)
-        )
-
-    @cache
-    def swept(rule: str, risk: Risk) -> Swept:
-        fitting, judging = parts(rule)
-        return sweep(judging, make_criterion(rule, fitting, risk))
-
     points, missed = [], []
     for name, goal in goals.items():
         rule = selection.rule or _default_rule(goal, len(answers))
-        fitting, judging = parts(rule)
-        risk = goal.risk if isinstance(goal, AtMost) else judging.best_risk
-        choice = choose_rule(goal, swept(rule, risk), judging, fitted=len(fitting))
-        match choice:
-            case Missed():
+        selected = select(goal, rule, answers, selection.seed)
+        match selected.choice:
+            case Missed() as choice:
                 few = _FEWER if rule in FITTED and isinstance(goal, AtMost) else ""
                 missed.append(MissedPoint(name, choice.reason + few))
-            case Chosen():
+            case Chosen() as choice:
                 point = OperatingPoint(
                     name=name,
                     engine=classifier.stages.engine,
                     model=classifier.fingerprint,
                     rule=choice.rule,
                     promise=choice.promise,
-                    seen=_seen(choice.rule, judging, fingerprint, classifier.stages.engine, threads),
+                    seen=_seen(choice, selected.rows, fingerprint, classifier.stages.engine, threads),
                 )
                 points.append(point)
     return tuple(points), tuple(missed)
 
 
-def _seen(rule: Threshold, rows: ExitAnswers, fingerprint: str, engine: Engine, threads: int) -> Seen:
-    replayed = replay(rows.probabilities, rule)
+def _seen(choice: Chosen, rows: ExitAnswers, fingerprint: str, engine: Engine, threads: int) -> Seen:
+    answers = at_exits(choice.answers, choice.exits[None, :, None])[0]
     return Seen(
         data=fingerprint,
         rows=len(rows),
-        disagreement=float((~rows.agree(replayed.probabilities)).mean()),
-        accuracy=rows.accuracy(replayed.probabilities),
+        disagreement=float((~rows.agree(answers)).mean()),
+        accuracy=rows.accuracy(answers),
         full_accuracy=rows.accuracy(rows.full),
-        mean_layers=layers_run(replayed.exits, rows.layers, rows.tokens),
-        speedup=float(1 / at_exits(rows.row_costs, replayed.exits[None]).mean()),
-        exits=tuple(exit_shares(replayed.exits, len(rows.layers)).tolist()),
+        mean_layers=layers_run(choice.exits, rows.layers, rows.tokens),
+        speedup=1 / rows.cost(choice.exits),
+        exits=tuple(exit_shares(choice.exits, len(rows.layers)).tolist()),
         processor=processor_of(engine),
         threads=threads,
     )

@@ -11,10 +11,11 @@ class Selection:
     """How operating points are selected, and on which rows; the command line makes its options from the fields.
 
     Attributes:
-        rule: what is compared with thresholds, one of :data:`offramp.policy.CRITERIA`; by default ``per-exit``,
-            confidence with its own threshold at each exit (and ``confidence`` with a plain ``threshold``). ``per-exit``
-            and ``gate`` are fitted to a random quarter of the rows and judged on the rest. ``confidence`` is judged on
-            all rows, and is the default if the rest would be too few for a promise.
+        rule: what is compared with thresholds, one of :data:`offramp.policy.CRITERIA`; by default ``gate``, how likely
+            an exit is to agree with full depth (and ``confidence`` with a plain ``threshold``). For a promise, ``gate``
+            and ``per-exit`` are fitted to a random quarter of the rows and judged on the rest; ``confidence`` is judged
+            on all rows, and is the default if the rest would be too few. Without a promise, a gate is fitted to all
+            rows, and each row is judged by a gate that has not seen it.
         method: see :class:`offramp.policy.Method`; by default the one that keeps the most speed: ``ltt`` for
             disagreement, ``ucb`` for an accuracy drop.
         default: name of the point that predictions use by default from now on.

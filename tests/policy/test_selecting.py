@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers.cached import exit_answers
+from offramp.policy import (
+    CRITERIA,
+    AtLeast,
+    AtMost,
+    Exactly,
+    Gate,
+    Method,
+    Missed,
+    Risk,
+    StageCosts,
+    Threshold,
+    criterion_name,
+    fit_gate,
+    replay,
+    select,
+)
+from offramp.policy.candidates import judging_rows
+
+SURE = AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95)
+UNSURE = AtMost(Risk.DISAGREEMENT, 0.05, Method.EMPIRICAL, 0.95)
+
+
+def with_words(cost, *, know=True, n_rows=600):
+    """Rows of a model whose first exit stands before its first layer, and what it costs to ask it."""
+    rows = exit_answers(n_rows=n_rows)
+    logits = rows.logits.copy()
+    if know:
+        logits[0] = logits[-1] + 0.3 * logits[0]
+    else:
+        logits[0] = np.random.default_rng(1).normal(size=logits[0].shape)
+    return replace(rows, logits=logits, layers=(0, 1, 2, 3), costs=StageCosts((cost, 1.0, 1.0, 1.0), 3.0))
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("goal", [SURE, UNSURE, AtLeast(1.5)])
+def test_every_criterion_meets_every_goal(name, goal):
+    rows = exit_answers(n_rows=600)
+    selected = select(goal, name, rows)
+    assert criterion_name(selected.choice.rule.criterion) == name
+    fitted = name == "per-exit" or (name == "gate" and goal is SURE)
+    assert len(selected.rows) == (judging_rows(600) if fitted else 600)
+    assert len(selected.choice.exits) == len(selected.rows)
+    if isinstance(goal, AtMost):
+        assert selected.choice.promise.seen <= 0.05
+        taken = selected.choice.exits
+        changed = np.take_along_axis(selected.choice.answers, taken[None, :, None], axis=0)[0]
+        assert (~selected.rows.agree(changed)).mean() == pytest.approx(selected.choice.promise.seen)
+    else:
+        assert 1 / selected.rows.cost(selected.choice.exits) >= 1.5
+
+
+def test_what_is_promised_is_judged_by_rows_that_fitted_nothing():
+    """So that no row which judges can change the rule but by the threshold."""
+    rows = exit_answers(n_rows=600)
+    fitting, judging = rows.split(0.25, seed=7)
+    choice = select(SURE, "gate", rows, seed=7).choice
+    assert choice.rule.criterion == fit_gate(fitting.probabilities, fitting.agree(fitting.probabilities), rows.problem)
+    np.testing.assert_array_equal(choice.exits, replay(judging.probabilities, choice.rule).exits)
+
+
+def test_where_nothing_is_promised_all_rows_fit_and_judge():
+    rows = exit_answers(n_rows=600)
+    choice = select(UNSURE, "gate", rows).choice
+    assert choice.rule.criterion == fit_gate(rows.probabilities, rows.agree(rows.probabilities), rows.problem)
+    assert choice.promise.confidence is None
+    # By gates that have not seen them a few rows leave elsewhere.
+    assert 0 < (choice.exits != replay(rows.probabilities, choice.rule).exits).mean() < 0.1
+
+
+@pytest.mark.parametrize("goal", [SURE, UNSURE, AtLeast(2.5)])
+def test_an_exit_before_the_first_layer_is_asked_where_that_pays(goal):
+    cheap = select(goal, "gate", with_words(0.01))
+    assert cheap.choice.rule.asks(0)
+    assert (cheap.choice.exits == 0).any()
+    for rows in (with_words(3.0), with_words(0.5, know=False)):
+        dear = select(goal, "gate", rows)
+        assert not dear.choice.rule.asks(0)
+        assert all(dear.choice.rule.asks(index) for index in (1, 2))
+        assert 0 not in dear.choice.exits
+        # What is not asked costs nothing.
+        assert dear.rows.costs.stages == (0.0, 1.0, 1.0, 1.0)
+
+
+def test_a_plain_threshold_asks_every_exit():
+    choice = select(Exactly(0.7), "gate", with_words(3.0)).choice
+    assert isinstance(choice.rule.criterion, Gate)
+    assert choice.rule == Threshold(0.7, choice.rule.criterion)
+    assert choice.rule.asks(0)
+
+
+def test_rows_that_are_too_few_are_counted():
+    reason = select(replace(SURE, target=0.01), "gate", exit_answers(n_rows=100)).choice
+    assert isinstance(reason, Missed)
+    assert "on 75 rows, after 25 others served to fit the rule; it takes at least 398 rows" in reason.reason
