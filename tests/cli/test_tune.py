@@ -129,7 +129,7 @@ def test_no_labels(offramp, refused, model, place):
         (["--max-disagreement", "2"], "--max-disagreement is 2.0; use a share above 0 and below 1"),
         (["--confidence", "95"], "confidence is 95.0; use a number above 0 and below 1"),
         (["--name", "safe"], "the name 'safe' needs a target"),
-        (["--default", "fine"], "the default 'fine' is no operating point"),
+        (["--default", "fine"], "the default 'fine' is not an operating point"),
         (["--backend", "openvino"], "has no export for openvino"),
         (["--json", "model"], "model is not a file"),
     ],
