@@ -104,7 +104,7 @@ def main() -> None:
     result = {
         "environment": environment.describe() | {"threads": options.threads},
         "model": Path(options.model).name,
-        "engine": str(classifier.stages.engine),
+        "engine": str(classifier.engine),
         "rows": len(texts.texts),
         "repeats": options.repeats,
         **measure(classifier, texts, options),

@@ -6,9 +6,9 @@
     classifier.predict(["a text"], threshold=0.9)[0].label
 
 The verbs of the command line are functions here: ``train``, ``attach``, ``calibrate``, ``tune``, ``evaluate``,
-``predict``, ``export``, ``bench``, ``serve`` and ``demo``. Importing this package costs next to nothing; PyTorch and
-transformers come with the first use. ``transformers`` knows the model type "offramp" as soon as both are imported, in
-either order.
+``predict``, ``export``, ``bench``, ``serve``, ``chain`` and ``demo``. Importing this package costs next to nothing;
+PyTorch and transformers come with the first use. ``transformers`` knows the model type "offramp" as soon as both are
+imported, in either order.
 """
 
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from offramp.backends import Runtime as Runtime
     from offramp.benchmark import Contenders as Contenders
     from offramp.benchmark import bench as bench
+    from offramp.chaining import chain as chain
     from offramp.data import Columns as Columns
     from offramp.data import LabeledTexts as LabeledTexts
     from offramp.data import Texts as Texts
@@ -63,6 +64,7 @@ _HOMES = {
     "attach": "training",
     "bench": "benchmark",
     "calibrate": "evaluation",
+    "chain": "chaining",
     "demo": "demonstration",
     "evaluate": "evaluation",
     "export": "exporting",

@@ -12,7 +12,7 @@ backends of installed packages, each a :class:`Backend` in the entry point group
 import pkgutil
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -31,18 +31,55 @@ Function = str | Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A backend in a precision; confidences differ between engines, so each has its own operating points."""
+    """A backend in a precision; confidences differ between engines, so each has its own operating points.
+
+    The models of a chain may have different ones. Then each field names one for every model, in order, separated by
+    commas: ``openvino,torch`` and ``int8,fp32``. A name that all models share stands once.
+    """
 
     backend: str
     precision: str
 
     def __str__(self) -> str:
-        return f"{self.backend} {self.precision}"
+        return " then ".join(f"{one.backend} {one.precision}" for one in self.parts)
+
+    @classmethod
+    def of_chain(cls, engines: Sequence["Engine"]) -> "Engine":
+        """What a chain runs in, given what each of its models does."""
+        fields = ([one.backend for one in engines], [one.precision for one in engines])
+        return cls(*(names[0] if len(set(names)) == 1 else ",".join(names) for names in fields))
+
+    @property
+    def parts(self) -> tuple["Engine", ...]:
+        """What each model of a chain runs in, or just one where all are alike."""
+        return self.of_models(max(self.backend.count(","), self.precision.count(",")) + 1)
+
+    def of_models(self, models: int) -> tuple["Engine", ...]:
+        """What each of so many models runs in.
+
+        Raises:
+            OptionError: it names engines for another number of models.
+        """
+        fields = _for_each("backend", self.backend, models), _for_each("precision", self.precision, models)
+        return tuple(map(Engine, *fields))
 
     @property
     def exported(self) -> bool:
-        """Whether it runs an export; PyTorch runs the model folder itself."""
-        return self.backend != TORCH
+        """Whether it runs exports alone; PyTorch runs the model folder itself."""
+        return all(one.backend != TORCH for one in self.parts)
+
+
+def _for_each(field: str, names: str, models: int) -> list[str]:
+    """The names for each of some models, where one stands for all."""
+    each = names.split(",")
+    if len(each) not in (1, models):
+        chain = "this is one model" if models == 1 else f"this is a chain of {models} models"
+        raise OptionError(
+            f"{field} {names!r} names {len(each)}, but {chain}; name one for all, or one for each of a chain's models",
+            option=field,
+            value=names,
+        )
+    return each * models if len(each) == 1 else each
 
 
 REFERENCE = Engine(TORCH, "fp32")
@@ -51,11 +88,23 @@ REFERENCE = Engine(TORCH, "fp32")
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """How to run a model folder, as for :func:`offramp.load`; a classifier in memory already has an engine."""
+    """How to run a model folder, as for :func:`offramp.load`; a classifier in memory already has an engine.
+
+    For a chain, backend and precision may name one for each model, as in :class:`Engine`: ``openvino,torch``.
+    """
 
     backend: Annotated[str, "torch, or an exported one"] = AUTO
     precision: Annotated[str, "of the backend's"] = AUTO
     threads: Annotated[int | None, "processor threads; default: the backend's choice"] = None
+
+    def of_models(self, models: int) -> tuple["Runtime", ...]:
+        """What each of so many models is to run on.
+
+        Raises:
+            OptionError: it names backends or precisions for another number of models.
+        """
+        engines = Engine(self.backend, self.precision).of_models(models)
+        return tuple(Runtime(one.backend, one.precision, self.threads) for one in engines)
 
 
 AUTOMATIC = Runtime()

@@ -4,10 +4,11 @@ A model is made in a new folder, which takes the place of the one that is there 
 later they write file by file, each of them replaced at once.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from offramp.backends import Engine
-from offramp.files import RESTORE
+from offramp.files import RESTORE, is_there
 from offramp.records import RecordFile
 
 CONFIG = "config.json"
@@ -16,6 +17,9 @@ WORDS = "words.safetensors"
 TOKENIZER = "tokenizer_config.json"
 CARD = "README.md"
 CURVE = "curve.svg"
+
+CHAIN = RecordFile("chain.json", 1, "restore it, or put the models in a row again with 'offramp chain'")
+"""The models of a chain; each is a whole model folder in a subfolder, and keeps its own temperatures and exports."""
 
 TRAINING = RecordFile("training.json", 2, RESTORE)
 """How the model was made: settings, environment, and figures of its epochs."""
@@ -34,6 +38,35 @@ TUNING = RecordFile("tuning.json", 2, "delete it, and run 'offramp bench --autot
 
 EXPORT = RecordFile("export.json", 4, "export it again with 'offramp export'")
 """What was exported, beside its graphs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What :data:`CHAIN` holds.
+
+    Attributes:
+        models: names of the subfolders, in the order in which texts pass the models.
+    """
+
+    models: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.models) < 2 or len(set(self.models)) < len(self.models):
+            raise ValueError(f"it names the models {', '.join(self.models) or 'none'}, not two or more different ones")
+        for name in self.models:
+            if name != Path(name).name or name in ("", ".", ".."):
+                raise ValueError(f"the model {name!r} is not the name of a subfolder")
+
+
+def models_of(folder: Path) -> tuple[Path, ...]:
+    """The folders of a chain's models, in the order in which texts pass them; of any other model its own alone.
+
+    Raises:
+        ModelFolderError: ``chain.json`` is damaged.
+    """
+    if not is_there(folder / CHAIN.name):
+        return (folder,)
+    return tuple(folder / name for name in CHAIN.read(folder, Chain).models)
 
 
 def export_folder(model: Path, engine: Engine) -> Path:

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.chains import write_chain
 from helpers.damage import forbid_writing
 from helpers.toys import names, pairs, quick_bench, single, write_csv, write_jsonl, write_model
 from offramp import environment
@@ -88,6 +89,23 @@ def test_rows_tell_cost_and_worth(folder, data, tasks):
     )
     assert by_name["torch fp32, exits at 0.5"].accuracy == accuracy(classifier.predict(texts, threshold=0.5))
     assert {row.agreement for row in result.rows} == {1}
+
+
+def test_a_chain_is_measured_against_its_last_model(tmp_path, data, tasks):
+    chain = write_chain(tmp_path / "chain")
+    rows = {row.name: row for row in short(chain, data, thresholds=(0.6,)).rows}
+    assert list(rows) == [
+        "transformers.pipeline",
+        "torch fp32, full depth",
+        "torch fp32, cut after layer 2 of model 1",
+        "torch fp32, cut after layer 4 of model 1",
+        "torch fp32, cut after layer 1 of model 2",
+        "torch fp32, cut after layer 2 of model 2",
+        "torch fp32, exits at 0.6",
+    ]
+    last = load(chain / "model-2").predict_full([row["text"] for row in single(60)])
+    right = sum(one == row["label"] for one, row in zip(last.label, single(60), strict=True))
+    assert rows["transformers.pipeline"].accuracy == rows["torch fp32, full depth"].accuracy == right / 60
 
 
 def test_json_has_the_documented_keys(folder, data, tasks):

@@ -76,9 +76,9 @@ def test_two_encoders_in_a_row(classifier):
     members = (TextMember(Keywords()), *small.members, *large.members)
     chain = Cascade(members, small.problem, (1.0, *small.temperatures, *large.temperatures), small.labels)
     assert chain.layers == (0, 1, 2, 4, 5, 6, 8)
-    assert chain.names[:2] == ("keywords", "layer 1 of member 2")
+    assert chain.names[:2] == ("keywords", "layer 1 of model 1")
     assert len(set(chain.names)) == 7
-    longer = offramp.Classifier(chain, classifier.config, CALIBRATION, token_budget=50)
+    longer = offramp.Classifier(chain, CALIBRATION, token_budget=50)
     probabilities = longer.exit_answers(TEXTS).probabilities
     for rule in (Threshold(0.8, Confidence(chain.problem)), Threshold(3, Patience(chain.problem))):
         found = assert_replayed(longer, TEXTS, rule, probabilities)

@@ -39,7 +39,7 @@ def model(tmp_path, data, toy_backend):
 
 def test_it_predicts_what_pytorch_predicts(model):
     ours, theirs = offramp.load(model, backend="toy"), offramp.load(model, backend="torch")
-    assert (ours.stages.engine, theirs.stages.engine) == (TOY, REFERENCE)
+    assert (ours.engine, theirs.engine) == (TOY, REFERENCE)
     ours.calibration = theirs.calibration
     for predictions, expected in (
         (ours.predict(TEXTS, threshold=0.6, top_k=None), theirs.predict(TEXTS, threshold=0.6, top_k=None)),
@@ -55,7 +55,7 @@ def test_it_runs_unasked_where_it_was_fastest(model):
     for faster, expected in ((2.0, "toy"), (0.5, "torch")):
         object.__setattr__(written, "speeds", (ExportSpeed(environment.cpu_name(), 1, 10 * faster, 10.0),))
         written.save(export_folder(model, TOY))
-        assert offramp.load(model).stages.engine.backend == expected
+        assert offramp.load(model).engine.backend == expected
 
 
 def test_points_are_kept_for_it_and_for_no_other(model, data, tmp_path):

@@ -69,7 +69,7 @@ def test_an_export_is_written_where_a_link_leads(dev, tmp_path):
 def test_answers_are_pytorchs(exported, model):
     ours = load(model, backend="onnxruntime", precision="fp32", threads=1)
     theirs = load(model, backend="torch")
-    assert (ours.stages.engine, theirs.stages.engine) == (ONNX, REFERENCE)
+    assert (ours.engine, theirs.engine) == (ONNX, REFERENCE)
     np.testing.assert_allclose(ours.exit_answers(TEXTS).logits, theirs.exit_answers(TEXTS).logits, atol=1e-4)
     full = ours.predict(TEXTS, threshold=2)
     np.testing.assert_allclose(full.probabilities, ours.predict_full(TEXTS).probabilities, atol=1e-4)
@@ -78,10 +78,10 @@ def test_answers_are_pytorchs(exported, model):
 def test_the_fastest_here_is_taken(exported, model, monkeypatch):
     (speed,) = exported.export.speeds
     faster = speed.texts_per_second > speed.torch_texts_per_second
-    assert load(model).stages.engine.backend == ("onnxruntime" if faster else "torch")
+    assert load(model).engine.backend == ("onnxruntime" if faster else "torch")
     monkeypatch.setattr(environment, "cpu_name", lambda: "another processor")
-    assert load(model).stages.engine.backend == "torch"
-    assert load(model, backend="onnxruntime").stages.engine.backend == "onnxruntime"
+    assert load(model).engine.backend == "torch"
+    assert load(model, backend="onnxruntime").engine.backend == "onnxruntime"
 
 
 def test_calibrate_reaches_exports(exported, model, tmp_path):
@@ -133,7 +133,7 @@ def warm(tmp_path, monkeypatch):
 def test_in_fp32_the_temperatures_of_pytorch_are_right_and_the_export_is_used(warm, tmp_path, rows):
     done = export(warm, backend="onnxruntime", data=few(rows, tmp_path), threads=1)
     assert (done.refitted, done.export.calibration, done.export.doubt) == (False, Calibration.load(warm), None)
-    assert load(warm).stages.engine.backend == "onnxruntime"
+    assert load(warm).engine.backend == "onnxruntime"
 
 
 @FEW
@@ -146,11 +146,11 @@ def test_in_int8_an_export_with_too_few_texts_keeps_temperatures_and_is_not_used
     assert (done.refitted, done.export.calibration) == (False, Calibration.load(warm))
     why = "no texts were given" if rows is None else "fitting them takes 30 different texts"
     assert f"its temperatures are those of PyTorch, since {why}" in done.export.doubt
-    assert load(warm).stages.engine.backend == "torch"
+    assert load(warm).engine.backend == "torch"
     assert load(warm, **int8).calibration == Calibration.load(warm)
     enough = export(warm, **int8, data=write_jsonl(tmp_path / "more.jsonl", single(60)), threads=1)
     assert (enough.refitted, enough.export.doubt) == (True, None)
-    assert load(warm).stages.engine.precision == "int8"
+    assert load(warm).engine.precision == "int8"
 
 
 def test_in_int8_texts_without_the_labels_that_temperatures_take_are_not_enough(warm, tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_in_int8_texts_without_the_labels_that_temperatures_take_are_not_enough(
     assert done.export.doubt == (
         "its temperatures are those of PyTorch, since fitting them takes labels, and the texts have none"
     )
-    assert load(warm).stages.engine.backend == "torch"
+    assert load(warm).engine.backend == "torch"
 
 
 def test_an_exit_without_a_best_temperature_keeps_that_of_pytorch(tmp_path):
@@ -225,7 +225,7 @@ def test_an_export_of_other_weights_is_refused(exported, model, tmp_path):
     (other / "onnxruntime").symlink_to(model / "onnxruntime")
     with pytest.raises(ModelFolderError, match="was exported from other weights"):
         load(other)
-    assert load(other, backend="torch").stages.engine.backend == "torch"
+    assert load(other, backend="torch").engine.backend == "torch"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,17 @@ from offramp.engine.batching import batches
 from offramp.engine.cascade import Cascade, Encoder
 from offramp.engine.full_pass import run_exits
 from offramp.engine.steps import InFlight
+from offramp.model import EarlyExitConfig
+
+
+def _encoder(stages):
+    return Encoder(stages, tiny_tokenizer(), EarlyExitConfig())
 
 
 def cascade_of(stages, problem, temperatures, labels):
     """The label names do not matter, their number does."""
     names = tuple(f"label {number}" for number in range(labels))
-    return Cascade((Encoder(stages, tiny_tokenizer()),), problem, tuple(temperatures), names)
+    return Cascade((_encoder(stages),), problem, tuple(temperatures), names)
 
 
 def leaving(cascade, encoded, budget, rule):
@@ -29,6 +34,6 @@ def logits_of(stages, encoded, budget=10**6, labels=3):
     """The logits of all exits, (exits, rows, labels)."""
     found = np.empty((len(stages.layers), len(encoded), labels), np.float32)
     for batch in batches(encoded, budget, 0):
-        for stage, logits in enumerate(run_exits(Encoder(stages, tiny_tokenizer()), batch)):
+        for stage, logits in enumerate(run_exits(_encoder(stages), batch)):
             found[stage, batch.ids] = logits
     return found

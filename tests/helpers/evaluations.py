@@ -118,7 +118,7 @@ def evaluation(
         for rule, taken, name in zip(rules, replays, named, strict=True)
     ]
     *truncated, full = (
-        ending_after(known, index, _speed(layers, np.full(rows, index), 1.0 if run == layers[-1] else 0.9))
+        ending_after(known, index, run, _speed(layers, np.full(rows, index), 1.0 if run == layers[-1] else 0.9))
         for index, run in enumerate(layers)
     )
     ways = [

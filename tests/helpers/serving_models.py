@@ -21,7 +21,7 @@ def tuned(classifier, **thresholds):
     points = tuple(
         OperatingPoint(
             name=name,
-            engine=classifier.stages.engine,
+            engine=classifier.engine,
             model=classifier.fingerprint,
             rule=Threshold(threshold, Confidence(classifier.problem)),
             promise=None,

@@ -171,7 +171,7 @@ def _describe(folder: Path, reference: "Classifier", texts: _Data, options: Opti
         "model": {
             "folder": str(folder),
             "fingerprint": reference.fingerprint,
-            "backbone": reference.config.backbone_config.model_type,
+            "backbone": reference.runner.cascade.backbone,
             "exits": list(reference.exits),
             "labels": len(reference.labels),
             "problem_type": str(reference.problem),

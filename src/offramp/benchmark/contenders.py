@@ -7,8 +7,9 @@ from pathlib import Path
 
 from offramp import environment
 from offramp.backends import REFERENCE, TORCH, Engine
-from offramp.engine import exports_of
+from offramp.engine import choose_engine, exports_of
 from offramp.errors import OptionError
+from offramp.folder import models_of
 from offramp.policy import Threshold
 
 
@@ -70,7 +71,11 @@ def engines_of(model: Path, backends: Sequence[str] = (), precisions: Sequence[s
         ModelFolderError: the folder is not an offramp model, or an export in it is damaged or out of date.
         OptionError: none is left.
     """
-    available = [REFERENCE, _BF16, *(export.engine for export in exports_of(model))]
+    exports = [[export.engine for export in exports_of(one)] for one in models_of(model)]
+    in_all = [engine for engine in exports[-1] if all(engine in others for others in exports)]
+    # A chain's own choice may be another engine for each of its models.
+    automatic = [choose_engine(model)] if len(exports) > 1 else []
+    available = list(dict.fromkeys([REFERENCE, _BF16, *in_all, *automatic]))
 
     def runs(engine: Engine) -> bool:
         return engine != _BF16 or environment.fast_bf16()  # imports PyTorch, which takes seconds

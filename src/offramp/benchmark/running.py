@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from offramp.backends import Engine
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.evaluation import Request
+from offramp.folder import models_of
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
@@ -67,11 +68,11 @@ def _predict(contender: Contender, model: Path) -> "Callable[[Classifier, Reques
 
 
 def pipeline(model: Path) -> Callable[[Request], list[dict[str, Any]]]:
-    """The pipeline of transformers on a model folder, with truncation."""
+    """The pipeline of transformers on a model folder, with truncation; of a chain, on its last model."""
     import torch
     import transformers
 
-    classify: Any = transformers.pipeline("text-classification", model=str(model), dtype=torch.float32)
+    classify: Any = transformers.pipeline("text-classification", model=str(models_of(model)[-1]), dtype=torch.float32)
 
     def predict(request: Request) -> list[dict[str, Any]]:
         texts: Sequence[Any] = request.texts

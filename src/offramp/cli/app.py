@@ -8,7 +8,7 @@ import typer
 
 from offramp.cli.terminal import guarded
 
-VERBS = ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "serve", "demo")
+VERBS = ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "serve", "chain", "demo")
 
 app = typer.Typer(
     name="offramp",

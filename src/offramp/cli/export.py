@@ -79,12 +79,23 @@ def command(
             threads=threads,
             on_progress=update,
         )
+    each = [*done.before, done]
     if json is not None:
-        write_json(Path(json), EXPORT.content(done.export))
-    _say_done(done, model)
+        contents = [EXPORT.content(one.export) for one in each]
+        write_json(Path(json), {"models": contents} if done.before else contents[0])
+    for number, one in enumerate(each, 1):
+        if done.before:
+            say(f"model {number} of {len(each)}:")
+        _say_done(one)
+    if done.untuned:
+        engine = done.export.engine
+        say(
+            f"operating points that do not hold in {engine}: {', '.join(done.untuned)}; choose them for it "
+            f"with  offramp tune {model} --backend {engine.backend} --precision {engine.precision} --data UNSEEN-TEXTS"
+        )
 
 
-def _say_done(done: "Exported", model: str) -> None:
+def _say_done(done: "Exported") -> None:
     """Tells what was written, and how far it can be trusted."""
     written, engine = done.export, done.export.engine
     if done.accuracy_before:
@@ -111,11 +122,6 @@ def _say_done(done: "Exported", model: str) -> None:
         )
     elif doubt := written.calibration.doubt:
         say(f"warning: {doubt}")
-    if done.untuned:
-        say(
-            f"operating points that do not hold in {engine}: {', '.join(done.untuned)}; choose them for it "
-            f"with  offramp tune {model} --backend {engine.backend} --precision {engine.precision} --data UNSEEN-TEXTS"
-        )
 
 
 def _temperatures(done: "Exported") -> str:

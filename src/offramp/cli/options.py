@@ -48,13 +48,9 @@ At = Annotated[
     ),
 ]
 if TYPE_CHECKING:
-    BackendChoice: TypeAlias = str
-    PrecisionChoice: TypeAlias = str
     ExportBackend: TypeAlias = str
     ExportPrecision: TypeAlias = str
 else:  # what can be chosen stands in the table of backends
-    BackendChoice = Literal[AUTO, *backend_names()]
-    PrecisionChoice = Literal[AUTO, *precisions_of(AUTO)]
     ExportBackend = Literal[*backends()]
     ExportPrecision = Literal[*precisions_of(AUTO)]
 OutputFolder = Annotated[str, typer.Option(help="Model folder to write.")]
@@ -140,9 +136,11 @@ def _option(
 
     Args:
         field: its name, by which :func:`flags_of` knows the option.
-        annotation: ``Annotated[type, "help"]``, perhaps with what stands for the value in the help.
+        annotation: ``Annotated[type, "help"]``, perhaps with what stands for the value in the help, and with a function
+            that checks it.
     """
-    kind, text, *shown = get_args(annotation)
+    kind, text, *more = get_args(annotation)
+    shown, checks = [extra for extra in more if isinstance(extra, str)], [extra for extra in more if callable(extra)]
     members = [member for member in get_args(kind) if member is not NoneType] if get_origin(kind) in _UNIONS else [kind]
     if len(members) > 1:
         kind = str | None  # a value of several types is written as text here
@@ -155,11 +153,12 @@ def _option(
     if optional and default is not None:
         text += f"; default: {_plain(default)}"
     metavar = next(iter(shown), flag.removeprefix("--").replace("-", "_").upper() if choices else None)
+    option = typer.Option(flag, help=text, metavar=metavar, parser=next(iter(checks), None))
     return inspect.Parameter(
         parameter,
         inspect.Parameter.KEYWORD_ONLY,
         default=None if optional else default,
-        annotation=Annotated[kind | None if optional else kind, typer.Option(flag, help=text, metavar=metavar), field],
+        annotation=Annotated[kind | None if optional else kind, option, field],
     )
 
 
@@ -243,13 +242,32 @@ def expand(
     return lambda command: _with_options(command, parameter, options, make)
 
 
+def _of(choices: Sequence[str]) -> Callable[[str], str]:
+    """Checks that something is one of some names, or several with commas in between: one for each model of a chain."""
+
+    def check(value: str) -> str:
+        for name in value.split(","):
+            if name not in choices:
+                raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, choices))}.")
+        return value
+
+    return check
+
+
 # What can be chosen of a :class:`offramp.backends.Runtime` stands in the table of backends.
 RUNTIME_HELP = {
     "backend": Annotated[
-        BackendChoice, f"{TORCH}, or an exported one: {', '.join(backends())}; auto = the fastest", "BACKEND"
+        str,
+        f"{TORCH}, or an exported one: {', '.join(backends())}; auto = the fastest; of a chain also one for each "
+        f"model, as {next(iter(backends()))},{TORCH}",
+        "BACKEND",
+        _of((AUTO, *backend_names())),
     ],
     "precision": Annotated[
-        PrecisionChoice, f"{either(precisions_of(AUTO))}, as far as the backend has it; auto = the fastest", "PRECISION"
+        str,
+        f"{either(precisions_of(AUTO))}, as far as the backend has it; auto = the fastest",
+        "PRECISION",
+        _of((AUTO, *precisions_of(AUTO))),
     ],
 }
 

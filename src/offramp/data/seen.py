@@ -19,7 +19,7 @@ from offramp.backends import Engine
 from offramp.data.labeled import LabeledTexts
 from offramp.data.unlabeled import Texts
 from offramp.errors import DataError
-from offramp.folder import SEEN
+from offramp.folder import SEEN, models_of
 
 FITTING = "training"
 EPOCH = "choosing the epoch"
@@ -57,7 +57,7 @@ def uses_for(uses: Mapping[str, float], engine: Engine, points: Iterable[str]) -
 
     What is left out are other temperatures, and operating points that are others or gone.
     """
-    own = {temperatures_of(engine), *(point_of(name, engine) for name in points)}
+    own = {*map(temperatures_of, engine.parts), *(point_of(name, engine) for name in points)}
     return {use: share for use, share in uses.items() if use in own or not use.startswith((_POINT, _TEMPERATURES))}
 
 
@@ -139,7 +139,7 @@ def remember(folder: Path, rows: LabeledTexts | Texts | SeenRows, *uses: str) ->
 
 
 def uses_of(folder: Path, rows: LabeledTexts | Texts) -> dict[str, float]:
-    """Tells what rows were used for before.
+    """Tells what rows were used for before; for a chain also those that its models have seen.
 
     Returns:
         For each use on record the share of the distinct rows that were used, above 0.
@@ -147,7 +147,7 @@ def uses_of(folder: Path, rows: LabeledTexts | Texts) -> dict[str, float]:
     Raises:
         ModelFolderError: ``seen_rows.json`` is damaged.
     """
-    hashes, stored = _hashes(rows), _read(folder)
+    hashes, stored = _hashes(rows), _seen_by(folder)
     uses = dict.fromkeys(use for data in stored for use in data.uses)
     shares = {use: _share([data for data in stored if use in data.uses], hashes) for use in uses}
     return {use: share for use, share in shares.items() if share > 0}
@@ -216,7 +216,7 @@ def fitted_rows(folder: Path) -> list[SeenRows]:
     Raises:
         ModelFolderError: ``seen_rows.json`` is damaged.
     """
-    return [data for data in _read(folder) if FITTING in data.uses]
+    return [data for data in _seen_by(folder) if FITTING in data.uses]
 
 
 def share_among(seen: Sequence[SeenRows], rows: LabeledTexts | Texts, beside: LabeledTexts | Texts) -> float:
@@ -248,6 +248,15 @@ def _hashes(rows: LabeledTexts | Texts) -> Hashes:
         for text, pair in zip(rows.texts, pairs, strict=True)
     }
     return np.sort(np.frombuffer(b"".join(digests), dtype="<u8")).astype(np.uint64)
+
+
+def _seen_by(folder: Path) -> list[SeenRows]:
+    """All that a model folder has on record; operating points that a model of a chain has alone are not the chain's."""
+    of_models = [one for model in models_of(folder) if model != folder for one in _read(model)]
+    return [
+        *_read(folder),
+        *(replace(one, uses=tuple(use for use in one.uses if not is_point(use))) for one in of_models),
+    ]
 
 
 def _read(folder: Path) -> list[SeenRows]:

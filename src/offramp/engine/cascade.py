@@ -4,6 +4,7 @@ An exit need not come after layers. Anything that says what the answer is, at a 
 two exits is a stage. Members of a cascade differ in what they read, and nothing outside of them asks what that is.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from offramp.backends import Engine
 from offramp.calibration import Problem
 from offramp.engine.batching import batches
 from offramp.engine.stages import StageOutput, Stages, State
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
-from offramp.exit_names import layer_name
+from offramp.exit_names import layer_name, names_in_chain
+from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode, joined
 from offramp.model.padding import Batch, batch_of, padding_id_of
 from offramp.policy import ExitRule
@@ -31,14 +34,24 @@ class Encoder:
     Args:
         stages: the network, in a backend.
         tokenizer: its ``model_max_length`` is the token limit.
+        config: of the network.
+        order: which of the network's labels each logit is given for, (labels,); None for all as the network has them.
 
     Attributes:
         layers: number of layers run before each of its exits.
     """
 
-    def __init__(self, stages: Stages, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        tokenizer: PreTrainedTokenizerBase,
+        config: EarlyExitConfig,
+        order: NDArray[np.int64] | None = None,
+    ) -> None:
         self.stages = stages
         self.tokenizer = tokenizer
+        self.config = config
+        self._order = order
         # Looking something up in a tokenizer costs as much as a step of the loop.
         self.padding_id = padding_id_of(tokenizer)
         self.layers = stages.layers
@@ -48,9 +61,22 @@ class Encoder:
         """What its exits are called."""
         return tuple(map(layer_name, self.layers))
 
+    @property
+    def longest(self) -> int:
+        """Tokens of a text that are read at most."""
+        return int(self.tokenizer.model_max_length)
+
+    def ordered(self, order: NDArray[np.int64]) -> "Encoder":
+        """The same encoder with its labels in another order, (labels,)."""
+        return Encoder(self.stages, self.tokenizer, self.config, order if self._order is None else self._order[order])
+
     def fingerprint(self) -> str:
-        """Names the weights and how they are computed with."""
-        return self.stages.fingerprint()
+        """Names the weights, how they are computed with, how much is read, and the labels."""
+        config = json.loads(self.config.to_json_string())
+        del config["transformers_version"]
+        order = None if self._order is None else self._order.tolist()
+        settings = json.dumps([config, self.tokenizer.model_max_length, order], sort_keys=True)
+        return f"{settings} {self.stages.fingerprint()}"
 
     def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
         """Tokenizes texts."""
@@ -88,7 +114,8 @@ class Encoder:
 
     def run(self, stage: int, state: State, lengths: NDArray[np.int64]) -> StageOutput:
         """Runs a stage and its exit."""
-        return self.stages.later(stage, state, lengths) if stage else self.stages.first(state)
+        output = self.stages.later(stage, state, lengths) if stage else self.stages.first(state)
+        return output if self._order is None else output.ordered(self._order)
 
 
 Member: TypeAlias = TextMember | Encoder
@@ -112,7 +139,8 @@ class Cascade:
         labels: label names in the order of the logits.
 
     Raises:
-        OptionError: the last member is no encoder, or there are not as many temperatures as exits.
+        OptionError: the last member is no encoder, there are not as many temperatures as exits, or two exits have one
+            name.
     """
 
     members: tuple[Member, ...]
@@ -125,6 +153,8 @@ class Cascade:
             raise OptionError("the last member of a cascade has to be an encoder: its last exit is full depth")
         if len(self.places) != len(self.temperatures):
             raise OptionError(f"there are {len(self.temperatures)} temperatures for {len(self.places)} exits")
+        if twice := next((name for name, times in Counter(self.names).items() if times > 1), None):
+            raise OptionError(f"two exits are called {twice!r}; give each stage a name of its own")
 
     @property
     def last(self) -> Encoder:
@@ -153,11 +183,34 @@ class Cascade:
         return tuple(layers)
 
     @cached_property
+    def own_layers(self) -> tuple[int, ...]:
+        """Number of layers run before each exit of the exit's own member alone, as in a network that ends there."""
+        return tuple(layers for member in self.members for layers in member.layers)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """What each exit is called; no two alike."""
-        names = [(name, number) for number, member in enumerate(self.members, 1) for name in member.names]
-        times = Counter(name for name, _ in names)
-        return tuple(name if times[name] == 1 else f"{name} of member {number}" for name, number in names)
+        """What each exit is called; no two alike. In a chain exits after layers name their model, by its number."""
+        models: list[list[str]] = [[]]
+        for member in self.members:
+            models[-1] += member.names
+            if isinstance(member, Encoder) and member is not self.last:
+                models.append([])
+        return names_in_chain(models)
+
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """The encoders among its members; several in a chain of models."""
+        return tuple(member for member in self.members if isinstance(member, Encoder))
+
+    @property
+    def engine(self) -> Engine:
+        """What its encoders run in."""
+        return Engine.of_chain([encoder.stages.engine for encoder in self.encoders])
+
+    @property
+    def backbone(self) -> str:
+        """Of what families its encoders are."""
+        return " then ".join(encoder.config.backbone_config.model_type for encoder in self.encoders)
 
     def full_depth(self, exit_index: int) -> bool:
         """Whether an exit is the last."""
@@ -169,5 +222,5 @@ class Cascade:
         return member == len(self.members) - 1 or any(rule.asks(exit_index) for exit_index in exits)
 
     def fingerprint(self) -> str:
-        """Names all that the answers depend on, but for the temperatures and the tokenizers."""
+        """Names all that the answers depend on, but for the temperatures and the words of the tokenizers."""
         return "\n".join(member.fingerprint() for member in self.members)

@@ -13,6 +13,7 @@ from offramp.engine.exports import Export, exports_of, not_exported, read_export
 from offramp.errors import OptionError
 from offramp.extras import check_installed
 from offramp.files import is_there
+from offramp.folder import models_of
 from offramp.model.folder import ModelFacts, check_folder
 from offramp.policy import check_threshold, read_operating_points
 from offramp.progress import OnProgress, unheard
@@ -27,19 +28,23 @@ WINDOW = 8192
 
 
 def choose_engine(folder: Path, runtime: Runtime = AUTOMATIC) -> Engine:
-    """Gives the engine that a model folder runs in.
+    """Gives the engine that a model folder runs in; each model of a chain in the one that suits it.
 
     Raises:
         ModelFolderError: the folder is not exported to the backend, or what is there is damaged or out of date.
         OptionError: the backend has no such precision, or a value is out of range.
         MissingExtraError: the backend is not installed.
     """
-    check_engine(runtime.backend, runtime.precision, runtime.threads)
-    engine = _choose(folder, runtime.backend, runtime.precision, runtime.threads)
-    if engine.exported:
-        chosen = backends()[engine.backend]
-        check_installed(f"the backend {chosen.name}", chosen.extra, *chosen.packages)
-    return engine
+    models = models_of(folder)
+    engines = []
+    for model, wanted in zip(models, runtime.of_models(len(models)), strict=True):
+        check_engine(wanted.backend, wanted.precision, wanted.threads)
+        engine = _choose(model, wanted.backend, wanted.precision, wanted.threads)
+        if engine.exported:
+            chosen = backends()[engine.backend]
+            check_installed(f"the backend {chosen.name}", chosen.extra, *chosen.packages)
+        engines.append(engine)
+    return Engine.of_chain(engines)
 
 
 def check_model(
@@ -137,7 +142,7 @@ def check_unloaded(model: "str | Path | Classifier", **options: object) -> None:
     given = [f"{name} {value!r:.60}" for name, value in options.items() if value not in (None, AUTO)]
     if given and not isinstance(model, str | Path):
         raise OptionError(
-            f"{' and '.join(given)} would do nothing to a classifier in memory, which runs in {model.stages.engine} "
+            f"{' and '.join(given)} would do nothing to a classifier in memory, which runs in {model.engine} "
             "already; leave that out, or give the model folder"
         )
 

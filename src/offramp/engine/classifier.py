@@ -1,7 +1,6 @@
 """What a user holds: a trained model that classifies texts."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
@@ -32,7 +31,6 @@ class Classifier:
 
     Args:
         cascade: what texts pass, with its exits.
-        config: of the encoder whose last exit is full depth.
         calibration: the exits' temperatures, and what is known of them.
         token_budget: tokens of a batch, padding included. Larger batches use the hardware better and more memory.
 
@@ -45,18 +43,17 @@ class Classifier:
         multi_label: whether it gives any number of labels.
         exits: number of layers run before each exit.
         exit_names: what each exit is called, such as ``layer 4``.
+        engine: what it runs in.
     """
 
     def __init__(
         self,
         cascade: Cascade,
-        config: EarlyExitConfig,
         calibration: Calibration,
         *,
         token_budget: int = DEFAULT_TOKEN_BUDGET,
     ) -> None:
         self.runner = Runner(cascade, token_budget)
-        self.config = config
         self.calibration = calibration
         self.folder: Path | None = None
         self.points = OperatingPoints()
@@ -64,13 +61,19 @@ class Classifier:
         self.labels = cascade.labels
         self.exits = cascade.layers
         self.exit_names = cascade.names
-        self.takes_pairs = config.text_pair
+        self.engine = cascade.engine
+        self.takes_pairs = self.config.text_pair
         self.multi_label = self.problem is Problem.MULTI_LABEL
 
     @property
     def stages(self) -> Stages:
         """The network whose last exit is full depth, in its backend."""
         return self.runner.cascade.last.stages
+
+    @property
+    def config(self) -> EarlyExitConfig:
+        """The configuration of that network."""
+        return self.runner.cascade.last.config
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -125,30 +128,26 @@ class Classifier:
         members = (TextMember(stage), *cascade.members)
         calibration = replace(self.calibration, temperatures=(temperature, *self.calibration.temperatures), exits=())
         longer = replace(cascade, members=members, temperatures=calibration.temperatures)
-        return Classifier(longer, self.config, calibration, token_budget=self.token_budget)
+        return Classifier(longer, calibration, token_budget=self.token_budget)
 
     from_pretrained = classmethod(from_pretrained)
     push_to_hub = push_to_hub
 
     def __repr__(self) -> str:
         exits = ", ".join(self.exit_names)
-        offered = self.points.of(self.stages.engine)
+        offered = self.points.of(self.engine)
         points = [f"{name} (default)" if name == self.points.default else name for name in offered]
         named = f"; operating points {', '.join(points)}" if points else ""
         return (
-            f"<Classifier: {self.config.backbone_config.model_type}, {len(self.labels)} labels, exits after "
-            f"{exits}; {self.stages.engine}{named}>"
+            f"<Classifier: {self.runner.cascade.backbone}, {len(self.labels)} labels, exits after "
+            f"{exits}; {self.engine}{named}>"
         )
 
     @cached_property
     def fingerprint(self) -> str:
         """Names the model: ``sha256:`` and 16 hexadecimal digits over all that its answers depend on."""
-        config = json.loads(self.config.to_json_string())
-        del config["transformers_version"]
-        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
         temperatures = tuple(map(float, self.calibration.temperatures))  # 1 is 1.0, whoever wrote the file
-        digest.update(repr((self.tokenizer.model_max_length, temperatures)).encode())
-        digest.update(self.runner.cascade.fingerprint().encode())
+        digest = hashlib.sha256(f"{temperatures} {self.runner.cascade.fingerprint()}".encode())
         return f"sha256:{digest.hexdigest()[:16]}"
 
     def predict(
@@ -261,7 +260,7 @@ class Classifier:
             OptionError: there is none.
             ModelFolderError: it was tuned for other weights or temperatures.
         """
-        point = self.points.at(name, self.stages.engine)
+        point = self.points.at(name, self.engine)
         if point.model != self.fingerprint:
             raise ModelFolderError(
                 f"the operating point {name!r} was tuned for other weights or temperatures than the model has now, so "

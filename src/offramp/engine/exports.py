@@ -8,9 +8,11 @@ from safetensors import SafetensorError, safe_open
 
 from offramp.backends import Engine, backends
 from offramp.calibration import Calibration
+from offramp.calibration.chained import parted
+from offramp.data import LabeledTexts, Texts, remember, temperatures_of
 from offramp.errors import ModelFolderError
 from offramp.files import check_readable, is_there
-from offramp.folder import EXPORT, WEIGHTS, export_folder
+from offramp.folder import EXPORT, WEIGHTS, export_folder, models_of
 
 FULL = "full"
 
@@ -112,17 +114,36 @@ def not_exported(model: Path, *engines: Engine) -> ModelFolderError:
     )
 
 
-def save_calibration(model: Path, engine: Engine, calibration: Calibration) -> None:
-    """Replaces the temperatures of an engine in a model folder; PyTorch's precisions share theirs.
+def read_calibration(model: Path, engine: Engine) -> Calibration:
+    """Reads the temperatures of an engine in a folder of one model; PyTorch's precisions share theirs.
+
+    Raises:
+        ModelFolderError: there is no such export, or what is there is damaged.
+    """
+    return read_export(model, engine).calibration if engine.exported else Calibration.load(model)
+
+
+def save_calibration(model: Path, engine: Engine, calibration: Calibration, rows: LabeledTexts | Texts) -> None:
+    """Replaces the temperatures of an engine in a model folder, and notes the rows that they were fitted to.
+
+    Those of a chain are kept with each of its models.
 
     Raises:
         ModelFolderError: there is no such export, or it is damaged.
         StorageError: the folder cannot be written.
     """
+    models = models_of(model)
+    if models != (model,):
+        each = list(zip(models, engine.of_models(len(models)), strict=True))
+        exits = [len(read_calibration(*one).temperatures) for one in each]
+        for (one, its_engine), part in zip(each, parted(calibration, exits), strict=True):
+            save_calibration(one, its_engine, part, rows)
+        return
     if engine.exported:
         replace(read_export(model, engine), calibration=calibration).save(export_folder(model, engine))
     else:
         calibration.save(model)
+    remember(model, rows, temperatures_of(engine))
 
 
 def exports_of(model: Path) -> list[Export]:

@@ -1,5 +1,6 @@
 """From a model folder to a classifier, in the backend that is wanted or fastest."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from offramp.backends import AUTO, TORCH, Engine, Runtime, backends, imported
 from offramp.calibration import Calibration, Problem
 from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.chains import chained
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
 from offramp.engine.classifier import Classifier
 from offramp.engine.exports import Export, read_export
@@ -16,7 +18,7 @@ from offramp.engine.stages import Stages
 from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
 from offramp.errors import ModelFolderError, OptionError
-from offramp.folder import export_folder
+from offramp.folder import export_folder, models_of
 from offramp.model import EarlyExitConfig, LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer
@@ -36,8 +38,12 @@ def load(
 ) -> Classifier:
     """Loads the classifier of a model folder, or of a model on the Hugging Face hub.
 
+    Of a chain every model is loaded, each in its own backend and precision: the fastest, or those that are asked for,
+    which may be one for all or, with commas in between, one for each.
+
     Args:
-        folder: what ``offramp train`` wrote; or a hub id, ``owner/name``, if there is no folder of that name.
+        folder: what ``offramp train`` or ``offramp chain`` wrote; or a hub id, ``owner/name``, if there is no folder of
+            that name.
         revision: of the model on the hub: a branch, a tag or a commit; by default its main branch.
         backend: ``torch``, or ``onnxruntime`` or ``openvino`` once ``offramp export`` has written the model for it;
             by default the one that was fastest on this processor when it was exported, of those that were exported
@@ -64,7 +70,7 @@ def load(
         >>> classifier.predict(["a wonderful story", "the plot was dull"]).label
         ['good', 'bad']
     """
-    if device is not None and backend not in (AUTO, TORCH):
+    if device is not None and not {AUTO, TORCH}.issuperset(backend.split(",")):
         raise OptionError(
             f"device is {device!r}, but {backend} takes none; leave it out, or run the model in {TORCH}",
             option="device",
@@ -74,19 +80,36 @@ def load(
     engine = choose_engine(folder, Runtime(backend if device is None else TORCH, precision, threads))
     if token_budget is None:
         token_budget = tuned_budget(folder, processor_of(engine, device), engine, threads)
-    if engine.exported:
-        export = read_export(folder, engine)
-        classifier = open_export(folder, export, token_budget=token_budget, threads=threads, few_shapes=few_shapes)
-    else:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        model = load_model(folder)
-        calibration = _fitting(Calibration.load(folder), model.network.config, folder)
-        bf16 = engine.precision == "bf16"
-        classifier = torch_classifier(model, calibration, token_budget=token_budget, device=device, bf16=bf16)
+    models, options = models_of(folder), _Options(token_budget, threads, device, few_shapes)
+    each = [_load_model(model, one, options) for model, one in zip(models, engine.of_models(len(models)), strict=True)]
+    classifier = each[0] if len(each) == 1 else chained(each, list(map(str, models)), token_budget=token_budget)
     classifier.folder = folder
     classifier.points = read_operating_points(folder)
     return classifier
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """Those of :func:`load` that every model of a chain is loaded with."""
+
+    token_budget: int
+    threads: int | None
+    device: str | None
+    few_shapes: bool
+
+
+def _load_model(folder: Path, engine: Engine, options: _Options) -> Classifier:
+    """Loads a folder of one model."""
+    budget, threads = options.token_budget, options.threads
+    if engine.exported:
+        export = read_export(folder, engine)
+        return open_export(folder, export, token_budget=budget, threads=threads, few_shapes=options.few_shapes)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    model = load_model(folder)
+    calibration = _fitting(Calibration.load(folder), model.network.config, folder)
+    bf16 = engine.precision == "bf16"
+    return torch_classifier(model, calibration, token_budget=budget, device=options.device, bf16=bf16)
 
 
 def torch_classifier(
@@ -162,5 +185,5 @@ def classifier_of(
 ) -> Classifier:
     """Makes a classifier of one encoder."""
     problem = Problem(config.problem_type or "single_label_classification")
-    cascade = Cascade((Encoder(stages, tokenizer),), problem, calibration.temperatures, config.labels)
-    return Classifier(cascade, config, calibration, token_budget=token_budget)
+    cascade = Cascade((Encoder(stages, tokenizer, config),), problem, calibration.temperatures, config.labels)
+    return Classifier(cascade, calibration, token_budget=token_budget)

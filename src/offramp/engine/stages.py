@@ -20,6 +20,10 @@ class StageOutput:
     state: State
     logits: NDArray[np.float32]
 
+    def ordered(self, order: NDArray[np.int64]) -> "StageOutput":
+        """The same with the logits in another order, (labels,), in memory as the rules expect them: row by row."""
+        return StageOutput(self.state, self.logits.take(order, axis=1))
+
 
 class Buffer(Protocol):
     """Memory of a backend in which rows from several states become one state."""

@@ -1,5 +1,6 @@
 """Stages that read raw texts, before anything is tokenized."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -64,23 +65,35 @@ class RawTexts:
 class TextMember:
     """A :class:`TextStage` as a member of a cascade.
 
+    Args:
+        stage: reads the texts.
+        order: which of its labels each logit is given for, (labels,); None for all as the stage has them.
+
     Attributes:
         layers: number of layers run before each of its exits.
+        longest: tokens of a text that are read at most.
     """
 
     layers: tuple[int, ...] = (0,)
+    longest: int = sys.maxsize
 
-    def __init__(self, stage: TextStage) -> None:
+    def __init__(self, stage: TextStage, order: NDArray[np.int64] | None = None) -> None:
         self._stage = stage
+        self._order = order
 
     @property
     def names(self) -> tuple[str, ...]:
         """What its one exit is called."""
         return (self._stage.name,)
 
+    def ordered(self, order: NDArray[np.int64]) -> "TextMember":
+        """The same stage with its labels in another order, (labels,)."""
+        return TextMember(self._stage, order if self._order is None else self._order[order])
+
     def fingerprint(self) -> str:
         """Names all that its answers depend on."""
-        return f"{self._stage.name} {self._stage.fingerprint()}"
+        order = "" if self._order is None else f" {self._order.tolist()}"
+        return f"{self._stage.name}{order} {self._stage.fingerprint()}"
 
     def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> RawTexts:
         """Takes the texts as they are."""
@@ -109,4 +122,5 @@ class TextMember:
     def run(self, stage: int, state: RawTexts, lengths: NDArray[np.int64]) -> StageOutput:
         """Asks the stage; nobody goes on from what it has worked out."""
         logits = np.asarray(self._stage.logits(state.texts, state.text_pairs), np.float32)
-        return StageOutput(None, logits)
+        output = StageOutput(None, logits)
+        return output if self._order is None else output.ordered(self._order)

@@ -107,7 +107,11 @@ def evaluate(
         early_exit(answers, setting.rule, replayed, speed, setting.name)
         for setting, replayed, speed in zip(settings, measured.replays, speeds.rules, strict=True)
     ]
-    *truncated, full = (ending_after(answers, index, speed) for index, speed in enumerate(speeds.ending))
+    depths = classifier.runner.cascade.own_layers
+    *truncated, full = (
+        ending_after(answers, index, layers, speed)
+        for index, (layers, speed) in enumerate(zip(depths, speeds.ending, strict=True))
+    )
     plain = tuple(point for point in points if point.name is None)
     named = _named(points, settings, classifier.points.default)
     data_here = _describe_data(classifier, rows, measured, named)
@@ -180,7 +184,7 @@ def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: floa
         classifier.operating_point(focus)  # raises if there is none
     elif focus is not None and focus not in thresholds:
         thresholds = sorted([*thresholds, focus])
-    points = classifier.points.of(classifier.stages.engine).values()
+    points = classifier.points.of(classifier.engine).values()
     return [
         *(_Setting(Threshold(threshold, Confidence(classifier.problem))) for threshold in thresholds),
         *(_Setting(point.rule, point) for point in points if point.model == classifier.fingerprint),
@@ -218,7 +222,7 @@ def _used_before(classifier: "Classifier", rows: LabeledTexts, named: Sequence[E
     if classifier.folder is None:
         return {}
     names = [str(entry.point.name) for entry in named]
-    return uses_for(uses_of(classifier.folder, rows), classifier.stages.engine, names)
+    return uses_for(uses_of(classifier.folder, rows), classifier.engine, names)
 
 
 def _describe_data(
@@ -239,7 +243,7 @@ def _describe_data(
 
 
 def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", runtime: Runtime) -> EvaluatedModel:
-    backbone = classifier.config.backbone_config.model_type
+    backbone = classifier.runner.cascade.backbone
     folder = model if isinstance(model, str | Path) else model.folder
     return EvaluatedModel(
         name=backbone if folder is None else Path(folder).resolve().name,
@@ -253,7 +257,7 @@ def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", 
         calibrated_on=classifier.calibration.fitted_on,
         max_tokens=classifier.tokenizer.model_max_length,
         token_budget=classifier.token_budget,
-        **asdict(classifier.stages.engine),
+        **asdict(classifier.engine),
         automatic=isinstance(model, str | Path) and (runtime.backend, runtime.precision) == (AUTO, AUTO),
     )
 

@@ -1,6 +1,7 @@
 """Every figure of an evaluation except time, computed from the answers of every exit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,11 @@ def early_exit(answers: ExitAnswers, rule: Threshold, replayed: Replay, speed: S
     return _point(answers, way, replayed, speed, rule=rule_in_words(rule), threshold=rule.threshold, name=name)
 
 
-def ending_after(answers: ExitAnswers, index: int, speed: Speed) -> Point:
-    """The figures of the network that ends after an exit; full depth if that is the last."""
+def ending_after(answers: ExitAnswers, index: int, layers: int, speed: Speed) -> Point:
+    """The figures of the network of so many layers that ends after an exit; full depth if that is the last."""
     way, end = Way.FULL if index == len(answers.names) - 1 else Way.CUT, answers.names[index]
-    return _point(answers, way, leaving_at(answers, index), speed, rule=f"all after {end}", end=end)
+    point = _point(answers, way, leaving_at(answers, index), speed, rule=f"all after {end}", end=end)
+    return replace(point, mean_layers=float(layers))
 
 
 def _point(

@@ -1,11 +1,13 @@
 """Refitting a model's temperatures on other data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp.backends import REFERENCE, Engine
 from offramp.calibration import LEAST_ROWS, Calibration
+from offramp.calibration.chained import joined
 from offramp.data import (
     Columns,
     Data,
@@ -14,13 +16,12 @@ from offramp.data import (
     check_untrained,
     distinct,
     read_labeled,
-    remember,
-    temperatures_of,
 )
 from offramp.engine import answers_of, check_model, check_rows, exports_of, save_calibration
 from offramp.engine.choosing import path_of
 from offramp.errors import DataError, ModelFolderError
 from offramp.files import check_folder_writable
+from offramp.folder import models_of
 from offramp.policy import OperatingPoint, read_operating_points
 from offramp.progress import OnProgress, unheard
 
@@ -87,26 +88,41 @@ def calibrate(
         assert classifier is not None
         return _in_memory(classifier, rows, on_progress)
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
-    result, fitted = _in_folder(folder, rows, on_progress)
+    models, points = models_of(folder), read_operating_points(folder).points
+    each = [_fit(one, rows, on_progress) for one in models]
+    for one, found in zip(models, each, strict=True):
+        for engine, calibration in found.fitted.items():
+            save_calibration(one, engine, calibration, rows)
     if classifier is not None:
-        engine = classifier.stages.engine
-        classifier.recalibrate(fitted[engine if engine.exported else REFERENCE])
-    return result
+        engines = classifier.engine.of_models(len(models))
+        pairs = zip(each, engines, strict=True)
+        classifier.recalibrate(joined([found.fitted[_keeper(engine)] for found, engine in pairs]))
+    return Recalibration(
+        before=joined([found.before[REFERENCE] for found in each]),
+        after=joined([found.fitted[REFERENCE] for found in each]),
+        void=tuple(point for point in points if _changed(each, point.engine)),
+    )
 
 
 def _in_memory(classifier: "Classifier", rows: LabeledTexts, on_progress: OnProgress) -> Recalibration:
     on_progress("running all exits", 0, 1)
-    before, engine = classifier.calibration, classifier.stages.engine
+    before, engine = classifier.calibration, classifier.engine
     classifier.recalibrate(answers_of(classifier, rows).calibration(rows.fingerprint))
     points = classifier.points.of(engine).values()
     void = tuple(point for point in points if point.model != classifier.fingerprint)
     return Recalibration(before, classifier.calibration, void)
 
 
-def _in_folder(
-    folder: Path, rows: LabeledTexts, on_progress: OnProgress
-) -> tuple[Recalibration, dict[Engine, Calibration]]:
-    """What changed, and the new calibration of each engine that the folder has one for."""
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """Temperatures of one model, by the engines that its folder has some for: those before, and those fitted now."""
+
+    before: dict[Engine, Calibration]
+    fitted: dict[Engine, Calibration]
+
+
+def _fit(folder: Path, rows: LabeledTexts, on_progress: OnProgress) -> _Fitted:
+    """Fits the temperatures of one model in each of its engines; nothing is written."""
     on_progress("loading the model", 0, None)
     from offramp.engine import open_export, torch_classifier
     from offramp.model import load
@@ -121,15 +137,21 @@ def _in_folder(
         before[export.engine] = export.calibration
         answers = answers_of(open_export(folder, export), rows)
         fitted[export.engine] = answers.calibration(rows.fingerprint)
-    points = read_operating_points(folder).points
-    for engine, calibration in fitted.items():
-        save_calibration(folder, engine, calibration)
-    remember(folder, rows, *map(temperatures_of, fitted))
-    # PyTorch's precisions share their temperatures.
-    refitted = [engine for engine in fitted if fitted[engine].temperatures != before[engine].temperatures]
-    changed = set(map(temperatures_of, refitted))
-    void = tuple(point for point in points if temperatures_of(point.engine) in changed)
-    return Recalibration(classifier.calibration, fitted[REFERENCE], void), fitted
+    return _Fitted(before, fitted)
+
+
+def _keeper(engine: Engine) -> Engine:
+    """The engine under which temperatures are kept: PyTorch's precisions share theirs."""
+    return engine if engine.exported else REFERENCE
+
+
+def _changed(models: Sequence[_Fitted], engine: Engine) -> bool:
+    """Whether any model has other temperatures now in what an operating point runs in."""
+    keepers = map(_keeper, engine.of_models(len(models)))
+    return any(
+        keeper in one.fitted and one.fitted[keeper].temperatures != one.before[keeper].temperatures
+        for one, keeper in zip(models, keepers, strict=True)
+    )
 
 
 def check_enough(rows: LabeledTexts | Texts) -> None:

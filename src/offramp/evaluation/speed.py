@@ -124,8 +124,18 @@ def measure_speeds(
             speed(kind, cost, float(np.interp(cost, timed_costs, efficiencies)))
             for kind, cost in zip(kinds, costs, strict=True)
         ),
-        ending=tuple(speed(index, measured.cost(np.full(len(texts), index)), 1.0) for index in range(last + 1)),
+        ending=tuple(
+            speed(index, _cost_alone(classifier, measured, index), 1.0) for index in range(len(classifier.exits))
+        ),
     )
+
+
+def _cost_alone(classifier: "Classifier", answers: ExitAnswers, index: int) -> float:
+    """What all rows cost up to an exit in a network that ends there: nothing runs that reads the texts before it."""
+    cascade = classifier.runner.cascade
+    first = cascade.first_exits[cascade.places[index][0]]
+    before = answers.cost(np.full(len(answers), first - 1)) if first else 0.0
+    return answers.cost(np.full(len(answers), index)) - before
 
 
 def speed_of(full: NDArray[np.float64], seconds: NDArray[np.float64], estimate: float, texts: int) -> Speed:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ from offramp.errors import CheckFailed, MissingExtraError, OptionError
 from offramp.evaluation.timing import interleave
 from offramp.extras import check_installed
 from offramp.files import check_folder_writable, replacing
-from offramp.folder import export_folder
+from offramp.folder import export_folder, models_of
 from offramp.policy import ExitAnswers, read_operating_points
 from offramp.policy.bounds import hoeffding_bentkus, least_count
 from offramp.progress import OnProgress, unheard
@@ -84,6 +84,7 @@ class Exported:
         accuracy_after: of the export, (exits,).
         refitted: whether its temperatures were refitted; otherwise they are PyTorch's.
         untuned: names of the model's operating points that do not hold in this engine.
+        before: for a chain, the same for the models before the last, in order.
     """
 
     folder: Path
@@ -92,7 +93,8 @@ class Exported:
     accuracy_before: tuple[float, ...]
     accuracy_after: tuple[float, ...]
     refitted: bool
-    untuned: tuple[str, ...]
+    untuned: tuple[str, ...] = ()
+    before: "tuple[Exported, ...]" = ()
 
 
 def export(
@@ -113,6 +115,8 @@ def export(
     that is right, since the logits are PyTorch's. In bf16 and int8 it may be wrong, so the export records a doubt
     (``export.doubt``) and is used only on request. The same happens if there are too few texts to show that its answers
     are close enough to PyTorch's.
+
+    Of a chain every model is exported.
 
     Args:
         model: a model folder, or a classifier that was loaded from one.
@@ -144,18 +148,39 @@ def export(
     check_folder_writable(folder)
     check_installed(f"exporting to {backend}", to.extra, *to.packages, *to.tools)
     rows = None if data is None else read_any(data, columns or Columns())
-    texts, pairs = _texts(rows, takes_pairs=known.takes_pairs)
     if rows is not None:
         check_rows(known, rows)
         check_untrained(folder, rows, "it is surer of them than of any others, so the export would look too good")
+    models, engine = models_of(folder), Engine(backend, precision)
+    each: list[Exported] = []
+    for number, one in enumerate(models, 1):
+        try:
+            each.append(_export_model(one, engine, rows, known.takes_pairs, threads, on_progress))
+        except CheckFailed as error:
+            if len(models) > 1:
+                error.add_note(f"so it is with model {number} of the chain; those before it are exported")
+            raise
+    return replace(each[-1], before=tuple(each[:-1]), untuned=_untuned(folder, engine))
+
+
+def _export_model(
+    folder: Path,
+    engine: Engine,
+    rows: LabeledTexts | Texts | None,
+    takes_pairs: bool,
+    threads: int | None,
+    on_progress: OnProgress,
+) -> Exported:
+    """Exports one model; what was asked for is checked."""
     from offramp.engine.loading import classifier_of, open_stages, torch_classifier
     from offramp.model import load
 
     on_progress("loading the model", 0, None)
+    to, precision = backends()[engine.backend], engine.precision
+    texts, pairs = _texts(rows, takes_pairs=takes_pairs)
     loaded = load(folder)
     reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
     targets = targets_of(reference, rows) if isinstance(rows, LabeledTexts) else None
-    engine = Engine(backend, precision)
     target = export_folder(folder, engine)
     with replacing(target) as new:
         new.mkdir()
@@ -165,7 +190,7 @@ def export(
         try:
             imported(to.write)(loaded.network, new, precision, list(encoder.batches(some, reference.token_budget)))
         except ImportError as error:
-            raise MissingExtraError(f"exporting to {backend}", to.extra) from error
+            raise MissingExtraError(f"exporting to {to.name}", to.extra) from error
         stages = open_stages(new, engine, reference.exits, threads=threads)
         exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration)
         on_progress("comparing with PyTorch", 1, 3)
@@ -200,16 +225,17 @@ def export(
         else tuple(float(reference.problem.right(exit_logits, targets).mean()) for exit_logits in logits)
         for logits in (expected, exported_logits)
     )
-    return Exported(target, written, tuple(reference.exits), before, after, refitted, _untuned(folder, written))
+    return Exported(target, written, tuple(reference.exits), before, after, refitted)
 
 
-def _untuned(folder: Path, written: Export) -> tuple[str, ...]:
+def _untuned(folder: Path, engine: Engine) -> tuple[str, ...]:
+    """Names of operating points that do not hold where a model runs in an engine."""
     points = read_operating_points(folder)
     if not points.points:
         return ()
-    from offramp.engine import open_export
+    from offramp.engine import load
 
-    return tuple(points.names_without(written.engine, open_export(folder, written).fingerprint))
+    return tuple(points.names_without(engine, load(folder, **asdict(engine)).fingerprint))
 
 
 def _backend_for(name: str, precision: str, data: Data | None) -> Backend:

@@ -9,7 +9,7 @@ from typing import Any
 
 from offramp.errors import BackboneError, first_line
 from offramp.files import check_folder_readable, is_there, unreadable
-from offramp.folder import CONFIG
+from offramp.folder import CHAIN, CONFIG
 from offramp.model.exits import check_cut, check_new_exits, numbers_of, resolve_exits
 from offramp.model.folder import MODEL_TYPE
 from offramp.model.labels import labels_of, problem_type_of
@@ -166,6 +166,8 @@ def _flaw_on_disk(path: Path, what: str) -> str | None:
     if not path.is_dir():
         return f"it is a file; {cure}"
     check_folder_readable(path)
+    if (path / CHAIN.name).exists():
+        return f"it is a chain of models, and has no {what} of its own; give that of one model, as {path / 'model-1'}"
     if not (path / CONFIG).exists():
         return ADAPTER_ALONE if (path / ADAPTER).exists() else f"there is no {CONFIG} in it; {cure}"
     return None

@@ -1,14 +1,16 @@
 """What a model folder holds, as far as that shows without PyTorch, which takes seconds to import."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from offramp.errors import ModelFolderError
 from offramp.files import RESTORE, check_folder_readable, check_readable, is_there, read_json
-from offramp.folder import CONFIG, TOKENIZER, WEIGHTS
+from offramp.folder import CHAIN, CONFIG, TOKENIZER, WEIGHTS, models_of
 from offramp.model.labels import MULTI_LABEL
 
 MODEL_TYPE = "offramp"
+_SHOWN = 20  # labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,66 @@ class ModelFacts:
 def check_folder(folder: Path) -> ModelFacts:
     """Makes sure that a folder is a model of ours with all its files; what is in them shows when they are loaded.
 
+    Of a chain all models are looked at, and the last tells what is true of the chain.
+
     Raises:
-        ModelFolderError: the folder is missing, not an offramp model, or lacks a file.
+        ModelFolderError: the folder is missing, not an offramp model, or lacks a file; or the models of a chain do not
+            go together.
         StorageError: the folder or the weights may not be read.
+    """
+    models = models_of(folder)
+    if models == (folder,):
+        return check_single(folder)
+    known = {str(model): check_single(model) for model in models}
+    check_chain(known)
+    return known[str(models[-1])]
+
+
+def check_chain(models: Mapping[str, ModelFacts]) -> None:
+    """Makes sure that models can stand in a row: the same labels, by name and in any order, for the same texts.
+
+    Args:
+        models: what is known of each, by what it is called.
+
+    Raises:
+        ModelFolderError: they cannot.
+    """
+    last, expected = list(models.items())[-1]
+    for name, facts in models.items():
+        if _kind(facts) != _kind(expected):
+            raise ModelFolderError(
+                f"{name} {_kind(facts)}, and {last} {_kind(expected)}; the models of a chain have to be of one kind"
+            )
+        if set(facts.labels) != set(expected.labels):
+            raise ModelFolderError(
+                f"{name} has the labels {_told(facts, beside=expected)}, and {last} has "
+                f"{_told(expected, beside=facts)}; the models of a chain need the same names, in any order: train them "
+                "on the same labels, or name outputs alike with 'offramp attach --labels'"
+            )
+
+
+def _kind(facts: ModelFacts) -> str:
+    texts = "pairs of texts" if facts.takes_pairs else "single texts"
+    return f"gives {texts} {'any number of labels' if facts.multi_label else 'one label'}"
+
+
+def _told(facts: ModelFacts, beside: ModelFacts) -> str:
+    """Some label names; those that the other model lacks come first."""
+    labels = sorted(facts.labels, key=lambda label: label in beside.labels)
+    return ", ".join(labels[:_SHOWN]) + (f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else "")
+
+
+def check_single(folder: Path) -> ModelFacts:
+    """Looks at a folder as :func:`check_folder`, and refuses chains.
+
+    Raises:
+        ModelFolderError, StorageError: as there; or it is a chain.
     """
     if not is_there(folder) or not folder.is_dir():
         raise ModelFolderError(f"there is no folder {folder}; give the folder that 'offramp train' wrote", path=folder)
     check_folder_readable(folder)
+    if is_there(folder / CHAIN.name):
+        raise ModelFolderError(f"{folder} is a chain itself; name the models in it instead, as {folder / 'model-1'}")
     if not (folder / CONFIG).is_file():
         raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}", path=folder)
     config = read_json(folder / CONFIG)

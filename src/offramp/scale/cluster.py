@@ -99,7 +99,7 @@ class Shipped:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        return cls(ray.put(files), classifier.stages.engine, classifier.token_budget, threads)
+        return cls(ray.put(files), classifier.engine, classifier.token_budget, threads)
 
     def open(self) -> Classifier:
         """Loads the model on the machine that calls this."""

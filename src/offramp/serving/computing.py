@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ class Computer:
 
     def run(self, step: Step) -> Computed:
         """Runs a step; its rows' ``rule`` is set."""
+        member, _ = self._cascade.places[step.stage]
+        step = replace(step, length=min(step.length, self._cascade.members[member].longest))
         rows, in_flight = self._begin(step) if step.stage in self._cascade.first_exits else self._gather(step)
         parted = run_step(self._cascade, step.stage, in_flight, _by_rule(rows))
         answers = [
@@ -77,14 +79,17 @@ class Computer:
         self.sound = True
         return None
 
-    def warm(self, rows: int, length: int) -> Iterator[float]:
+    def warm(self, rows: int, longest: int) -> Iterator[tuple[int, float]]:
         """Runs every stage on rows that mean nothing, so that later ones of that shape find all prepared.
 
+        Args:
+            longest: tokens of each row, or as many as a member reads.
+
         Yields:
-            Seconds of each stage.
+            Tokens and seconds of each stage.
         """
         for member in self._cascade.members:
-            everyone = np.arange(rows)
+            everyone, length = np.arange(rows), min(longest, member.longest)
             block: Any = member.blank(rows, length, pairs=self._pairs)
             state, lengths = block, block.lengths
             for stage in range(len(member.layers)):
@@ -92,7 +97,7 @@ class Computer:
                     state = gathered(member.stages, [(state, everyone)], length)
                 began = time.perf_counter()
                 state = member.run(stage, state, lengths).state
-                yield time.perf_counter() - began
+                yield rows * length, time.perf_counter() - began
 
     def _begin(self, step: Step) -> tuple[Sequence[TextRow], InFlight]:
         """Puts rows together that are to begin a member's first stage."""

@@ -99,7 +99,10 @@ class Core:
         self._clock = clock
         self._computers = [Computer(model.runner.cascade, pairs=model.takes_pairs) for model in classifiers]
         costs = costs_of(len(first.exits), first.token_budget)
-        self._shapes = shapes_for(first.stages.length_step > 1, first.tokenizer.model_max_length, first.token_budget)
+        encoders = first.runner.cascade.encoders
+        few = any(encoder.stages.length_step > 1 for encoder in encoders)
+        self._longest = max(encoder.longest for encoder in encoders)
+        self._shapes = shapes_for(few, self._longest, first.token_budget)
         limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
         scheduler = Scheduler(len(first.exits), self._shapes, costs, limits)
         pace = Pace(costs, limits.seconds, len(classifiers))
@@ -121,8 +124,8 @@ class Core:
         For the thread that will call :meth:`start`.
         """
         lengths, rows = self._shapes.lengths or _LENGTHS, self._shapes.rows or _ROWS
-        longest, budget = self.classifier.tokenizer.model_max_length, self.desk.costs.token_budget
-        every = [(count, length) for length in lengths for count in rows if length <= longest]
+        budget = self.desk.costs.token_budget
+        every = [(count, length) for length in lengths for count in rows if length <= self._longest]
         shapes = sorted((shape for shape in every if prod(shape) <= budget), key=prod)
         for number, computer in enumerate(self._computers):
             until = self._clock() + seconds / len(self._computers)
@@ -131,8 +134,8 @@ class Core:
                     break
                 for _ in computer.warm(count, length):
                     pass
-                for stage, taken in enumerate(computer.warm(count, length) if number == 0 else ()):
-                    self.desk.costs.learn(stage, count * length, taken)
+                for stage, (tokens, taken) in enumerate(computer.warm(count, length) if number == 0 else ()):
+                    self.desk.costs.learn(stage, tokens, taken)
 
     def start(self) -> None:
         """Starts computing."""

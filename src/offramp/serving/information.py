@@ -22,12 +22,12 @@ def information(service: Service) -> Info:
     """What is served, and how."""
     core, classifier = service.core, service.core.classifier
     drift, recent = core.desk.auditor.drift, core.desk.auditor.drift.recent()
-    points = classifier.points.of(classifier.stages.engine).values()
+    points = classifier.points.of(classifier.engine).values()
     return Info(
         model=service.name,
         fingerprint=classifier.fingerprint,
         version=version("offramp"),
-        **asdict(classifier.stages.engine),
+        **asdict(classifier.engine),
         labels=list(classifier.labels),
         problem=str(classifier.problem),
         text_pairs=classifier.takes_pairs,
@@ -73,7 +73,7 @@ def started_in_words(service: Service, threads: int) -> str:
     classifier, point = service.core.classifier, service.core.desk.in_force.point
     return (
         f"model {service.name} ({classifier.fingerprint}), point {point.name} ({point.words}), "
-        f"backend {classifier.stages.engine}, "
+        f"backend {classifier.engine}, "
         f"{service.settings.compute_threads} compute threads of {threads} processor threads, "
         f"offramp {version('offramp')}"
     )
@@ -98,7 +98,7 @@ def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
         {
             "name": name,
             "fingerprint": classifier.fingerprint,
-            **asdict(classifier.stages.engine),
+            **asdict(classifier.engine),
             "point": core.desk.in_force.point.name,
             "version": version("offramp"),
         },

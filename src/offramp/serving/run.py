@@ -87,7 +87,7 @@ def start_service(
             few_shapes=True,
         )
         classifiers = [open_one() for _ in range(settings.compute_threads)]
-    name = classifiers[0].config.backbone_config.model_type if folder is None else folder.resolve().name
+    name = classifiers[0].runner.cascade.backbone if folder is None else folder.resolve().name
     service = make_service(name, classifiers, settings, threshold=threshold, at=at)
     service.core.warm_up(settings.warm_up_seconds)
     service.core.start()

@@ -10,7 +10,7 @@ from offramp.data.seen import SeenRows, fitted_rows, share_among
 from offramp.data.wording import listing
 from offramp.errors import DataError, OptionError, check_type
 from offramp.files import check_folder_readable, check_replaceable, is_there
-from offramp.folder import TRAINING
+from offramp.folder import CHAIN, TRAINING
 from offramp.training.architecture import Architecture
 from offramp.training.recipe import ExitFit, Recipe
 from offramp.training.regimes import Regime
@@ -108,7 +108,7 @@ def check_output(folder: Path, overwrite: bool) -> None:
                     option="overwrite",
                     path=folder,
                 )
-            if not (folder / TRAINING.name).is_file():
+            if not any((folder / one.name).is_file() for one in (TRAINING, CHAIN)):
                 raise OptionError(
                     f"{folder} holds something other than an offramp model; choose another output",
                     option="output",

@@ -236,11 +236,11 @@ def _choose(
             case Chosen() as choice:
                 point = OperatingPoint(
                     name=name,
-                    engine=classifier.stages.engine,
+                    engine=classifier.engine,
                     model=classifier.fingerprint,
                     rule=choice.rule,
                     promise=choice.promise,
-                    seen=_seen(choice, selected.rows, fingerprint, classifier.stages.engine, threads),
+                    seen=_seen(choice, selected.rows, fingerprint, classifier.engine, threads),
                 )
                 points.append(point)
     return tuple(points), tuple(missed)
@@ -278,7 +278,7 @@ def _describe_model(folder: Path | None, classifier: "Classifier") -> dict[str, 
     return {
         "folder": None if folder is None else str(folder),
         "fingerprint": classifier.fingerprint,
-        **asdict(classifier.stages.engine),
+        **asdict(classifier.engine),
         "exits": list(classifier.exits),
         "exit_names": list(classifier.exit_names),
         "labels": len(classifier.labels),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp.backends import Engine, Runtime
-from offramp.data import LabeledTexts, Texts, point_of, remember, temperatures_of, uses_of
+from offramp.data import LabeledTexts, Texts, point_of, remember, uses_of
 from offramp.engine import choose_engine, save_calibration
 from offramp.errors import OptionError
 from offramp.files import check_folder_writable
@@ -41,7 +41,7 @@ class Store:
         if isinstance(model, Path):
             store = cls(model, None, choose_engine(model, runtime))
         else:
-            store = cls(model.folder, model, model.stages.engine)
+            store = cls(model.folder, model, model.engine)
         if store.folder is not None:
             check_folder_writable(store.folder)
         return store
@@ -99,8 +99,7 @@ class Store:
         now = OperatingPoints(now.points, names[0] if names else None)
         if self.folder is not None:
             if refitted is not None:
-                save_calibration(self.folder, self.engine, refitted.classifier.calibration)
-                remember(self.folder, refitted.fitted, temperatures_of(self.engine))
+                save_calibration(self.folder, self.engine, refitted.classifier.calibration, refitted.fitted)
             save_operating_points(self.folder, now)
             remember(self.folder, rows, *(point_of(point.name, self.engine) for point in points))
         if self.classifier is not None:

@@ -185,7 +185,7 @@ async def model_metadata(name: str, request: Request) -> ModelMetadata:
     return ModelMetadata(
         name=service.name,
         versions=[_VERSION],
-        platform=f"offramp_{service.core.classifier.stages.engine.backend}",
+        platform=f"offramp_{service.core.classifier.engine.backend}",
         inputs=[Described(name="text", datatype="BYTES", shape=[-1]), *pair],
         outputs=[
             Described(name="label", datatype="BYTES", shape=[-1]),
