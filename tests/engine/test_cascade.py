@@ -13,7 +13,8 @@ from helpers.serving_models import TEXTS
 from helpers.toys import single, write_csv
 from offramp.calibration import Calibration
 from offramp.engine import torch_classifier
-from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.cascade import Cascade
+from offramp.engine.encoder import Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
 from offramp.policy import Confidence, Gate, Patience, PerExit, Threshold

@@ -12,8 +12,8 @@ from helpers.replaying import assert_replayed_at
 from helpers.serving_models import TEXTS
 from offramp.backends import REFERENCE
 from offramp.engine import torch_classifier
-from offramp.engine.cascade import Encoder
 from offramp.engine.chains import chained
+from offramp.engine.encoder import Encoder
 from offramp.errors import ModelFolderError
 from offramp.policy import replay
 

@@ -5,7 +5,8 @@ import numpy as np
 from conftest import tiny_tokenizer
 from offramp.engine import run
 from offramp.engine.batching import batches
-from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.cascade import Cascade
+from offramp.engine.encoder import Encoder
 from offramp.engine.full_pass import run_exits
 from offramp.engine.steps import InFlight
 from offramp.model import EarlyExitConfig

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.keywords import Keywords
 from helpers.serving_models import TEXTS, classifier_of
-from offramp.engine.cascade import Encoder
+from offramp.engine.encoder import Encoder
 
 
 @pytest.fixture

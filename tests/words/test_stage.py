@@ -11,7 +11,7 @@ from helpers.replaying import assert_replayed_at
 from helpers.toys import LABELS, single, write_csv
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
-from offramp.engine.cascade import Encoder
+from offramp.engine.encoder import Encoder
 from offramp.words import fit
 
 TEXTS = [row["text"] for row in single(40, seed=5)]

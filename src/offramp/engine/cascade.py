@@ -4,119 +4,18 @@ An exit need not come after layers. Anything that says what the answer is, at a 
 two exits is a stage. Members of a cascade differ in what they read, and nothing outside of them asks what that is.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
-
 from offramp.backends import Engine
 from offramp.calibration import Problem
-from offramp.engine.batching import batches
-from offramp.engine.stages import StageOutput, Stages, State
+from offramp.engine.encoder import Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
-from offramp.exit_names import layer_name, names_in_chain
-from offramp.model import EarlyExitConfig
-from offramp.model.encoding import Encoded, encode, joined
-from offramp.model.padding import Batch, batch_of, padding_id_of
+from offramp.exit_names import names_in_chain
 from offramp.policy import ExitRule
-
-
-class Encoder:
-    """An encoder with its tokenizer, cut into stages at its exits, as a member of a cascade.
-
-    Args:
-        stages: the network, in a backend.
-        tokenizer: its ``model_max_length`` is the token limit.
-        config: of the network.
-        order: which of the network's labels each logit is given for, (labels,); None for all as the network has them.
-
-    Attributes:
-        layers: number of layers run before each of its exits.
-    """
-
-    def __init__(
-        self,
-        stages: Stages,
-        tokenizer: PreTrainedTokenizerBase,
-        config: EarlyExitConfig,
-        order: NDArray[np.int64] | None = None,
-    ) -> None:
-        self.stages = stages
-        self.tokenizer = tokenizer
-        self.config = config
-        self._order = order
-        # Looking something up in a tokenizer costs as much as a step of the loop.
-        self.padding_id = padding_id_of(tokenizer)
-        self.layers = stages.layers
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What its exits are called."""
-        return tuple(map(layer_name, self.layers))
-
-    @property
-    def longest(self) -> int:
-        """Tokens of a text that are read at most."""
-        return int(self.tokenizer.model_max_length)
-
-    def ordered(self, order: NDArray[np.int64]) -> "Encoder":
-        """The same encoder with its labels in another order, (labels,)."""
-        return Encoder(self.stages, self.tokenizer, self.config, order if self._order is None else self._order[order])
-
-    def fingerprint(self) -> str:
-        """Names the weights, how they are computed with, how much is read, and the labels."""
-        config = json.loads(self.config.to_json_string())
-        del config["transformers_version"]
-        order = None if self._order is None else self._order.tolist()
-        settings = json.dumps([config, self.tokenizer.model_max_length, order], sort_keys=True)
-        return f"{settings} {self.stages.fingerprint()}"
-
-    def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
-        """Tokenizes texts."""
-        return encode(self.tokenizer, texts, text_pairs)
-
-    def joined(self, parts: Sequence[Encoded]) -> Encoded:
-        """The rows of all readings, one after the other."""
-        return joined(*parts)
-
-    def batches(self, read: Encoded, token_budget: int) -> Iterator[Batch]:
-        """Length-sorted batches under the token budget."""
-        return batches(
-            read,
-            token_budget,
-            self.padding_id,
-            length_step=self.stages.length_step,
-            longest=self.tokenizer.model_max_length,
-        )
-
-    def batch(self, parts: Sequence[tuple[Encoded, int]], length: int) -> Batch:
-        """Rows from several readings, each named by its reading and its place there, padded to a length."""
-        types = [read.token_type_ids[row] for read, row in parts if read.token_type_ids is not None]
-        rows = Encoded(
-            [read.input_ids[row] for read, row in parts],
-            types or None,
-            np.array([read.lengths[row] for read, row in parts], np.int64),
-            np.zeros(len(parts), np.bool_),
-        )
-        return batch_of(rows, np.arange(len(rows)), self.padding_id, length)
-
-    def blank(self, rows: int, length: int, *, pairs: bool) -> Batch:
-        """Rows of some length, in tokens, that mean nothing."""
-        ids = np.full((rows, length), self.padding_id, np.int64)
-        return Batch(np.arange(rows), np.full(rows, length), ids, np.zeros_like(ids) if pairs else None)
-
-    def run(self, stage: int, state: State, lengths: NDArray[np.int64]) -> StageOutput:
-        """Runs a stage and its exit."""
-        output = self.stages.later(stage, state, lengths) if stage else self.stages.first(state)
-        return output if self._order is None else output.ordered(self._order)
-
 
 Member: TypeAlias = TextMember | Encoder
 """A part of a cascade that reads texts in its own way and has one exit or several."""

@@ -8,10 +8,11 @@ from transformers import PreTrainedTokenizerBase
 
 from offramp.backends import AUTO, TORCH, Engine, Runtime, backends, imported
 from offramp.calibration import Calibration, Problem
-from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.cascade import Cascade
 from offramp.engine.chains import chained
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
 from offramp.engine.classifier import Classifier
+from offramp.engine.encoder import Encoder
 from offramp.engine.exports import Export, read_export
 from offramp.engine.hub import folder_of
 from offramp.engine.stages import Stages

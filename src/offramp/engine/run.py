@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from offramp.engine.cascade import Cascade, Encoder, Member
+from offramp.engine.cascade import Cascade, Member
+from offramp.engine.encoder import Encoder
 from offramp.engine.pool import Pool
 from offramp.engine.steps import InFlight, Leaving, Parted, step
 from offramp.policy import ExitRule

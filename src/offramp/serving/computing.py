@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.cascade import Cascade, Encoder
+from offramp.engine.cascade import Cascade
+from offramp.engine.encoder import Encoder
 from offramp.engine.stages import Stages, State, gathered
 from offramp.engine.steps import InFlight, Parted
 from offramp.engine.steps import step as run_step
