@@ -9,8 +9,9 @@ Each file comes from cache_logits.py. Calibration rows are drawn in two ways:
 - *split*: without replacement, the other rows held out. Risk on these differs from the true one by chance, and a lucky
   calibration set leaves an unlucky rest, so the target is exceeded on them more often than the promise is broken.
 
-Rules are *confidence*, one threshold for all exits, and *per-exit*, one for each, fitted to a quarter of the
-calibration rows and judged by the others. The oracle knows the held-out rows: it takes the fastest threshold for all
+Rules are *confidence*, one threshold for all exits, *per-exit*, one for each, and *gate*, one for the learned
+probability of agreeing with full depth; the latter two are fitted to a quarter of the calibration rows and judged by
+the others. The oracle knows the held-out rows: it takes the fastest threshold for all
 exits whose risk there is at most the target.
 """
 
@@ -28,6 +29,7 @@ from logits import read_logits
 
 from offramp import environment
 from offramp.policy import (
+    FITTED,
     FITTING_SHARE,
     Confidence,
     Criterion,
@@ -44,7 +46,7 @@ from offramp.policy.risk import last_certified
 TARGETS = (0.01, 0.02, 0.05)
 CONFIDENCE = 0.95
 METHODS = (Method.LTT, Method.UCB, Method.CONFORMAL)
-RULES = ("confidence", "per-exit")
+RULES = ("confidence", "per-exit", "gate")
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def check(name: str, rows: ExitAnswers, risk: Risk, drawing: str, size: int, rep
         oracles = {target: float(speedups[risks <= target].max()) for target in TARGETS}
         for rule in RULES:
             knobs, judging = shared, draw.calibration
-            if rule == "per-exit":
+            if rule in FITTED:
                 fitting, judging = np.split(draw.calibration, [int(FITTING_SHARE * size)])
                 knobs = knobs_of(rows, make_criterion(rule, rows.subset(fitting), risk), risk)
                 speedups, risks = _held_out(knobs, draw, full)

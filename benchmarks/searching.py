@@ -1,8 +1,8 @@
 """Ways to search for thresholds; each takes rows and a goal, and gives scores of all exits and thresholds for them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Cached:
     scores: np.ndarray
     losses: dict[Risk, np.ndarray]
     costs: np.ndarray
+    found: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: ExitAnswers) -> "Cached":
@@ -73,49 +74,49 @@ class Cached:
         first, others = np.split(np.arange(len(self.rows)), [int(share * len(self.rows))])
         return self.subset(first), self.subset(others)
 
-    def seen(self, vectors: np.ndarray, goal: Goal, scores: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Losses of each row under vectors of thresholds (vectors, rows), and mean costs, (vectors,)."""
-        exits = exits_taken(self.scores if scores is None else scores, vectors)
+    def once(self, name: Any, compute: Callable[[], Any]) -> Any:
+        """Computes something that several searches need a single time."""
+        if name not in self.found:
+            self.found[name] = compute()
+        return self.found[name]
+
+    def seen(self, name: str, vectors: np.ndarray, goal: Goal, scores: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Losses of each row under vectors of thresholds (vectors, rows), and mean costs, (vectors,); by their name."""
+        exits = self.once(("exits", name), lambda: exits_taken(self.scores if scores is None else scores, vectors))
         return at_exits(self.losses[goal.risk], exits), self.costs[exits].mean(axis=1)
 
     def outcome(self, choice: Choice, risk: Risk, held_out: np.ndarray) -> tuple[float, float]:
         """Speed-up over full depth in one go, and loss, on some of the rows."""
-        rows = self.subset(held_out)
-        scores = rows.scores
+        scores = self.scores
         if not isinstance(choice.criterion, Confidence):
-            scores = score_exits(rows.rows.probabilities, choice.criterion).scores
-        exits = exits_taken(scores, choice.thresholds[None])
-        return 1 / rows.rows.cost(exits[0]), float(at_exits(rows.losses[risk], exits).mean())
+            if self.found.get("criterion") is not choice.criterion:
+                self.found["criterion"] = choice.criterion
+                self.found["scores"] = score_exits(self.rows.probabilities, choice.criterion).scores
+            scores = self.found["scores"]
+        exits = exits_taken(scores[:, held_out], choice.thresholds[None])
+        costs = self.rows.costs
+        assert costs is not None
+        speedup = costs.full / float((self.costs * self.rows.reaching[-1])[exits].mean())
+        return speedup, float(at_exits(self.losses[risk][:, held_out], exits).mean())
 
-    @cached_property
+    @property
     def gate(self) -> tuple[Criterion, np.ndarray]:
         """Fitted to all of the rows, with the exits that they take by gates that have not seen them."""
-        swept = sweep_gate(self.rows)
+        swept = self.once("gate", lambda: sweep_gate(self.rows))
         return swept.criterion, swept.exits
 
-    @cached_property
-    def fitted_gate(self) -> tuple[Criterion, np.ndarray]:
-        """Fitted to all of the rows, with their scores by that."""
-        criterion = make_criterion("gate", self.rows, Risk.DISAGREEMENT)
-        return criterion, score_exits(self.rows.probabilities, criterion).scores
-
-    @cached_property
-    def parts(self) -> "dict[float, tuple[Cached, Cached]]":
-        """What fits, and what judges, by the share of the former."""
-        return {share: self.split(share) for share in (FITTING_SHARE, FITTING_SHARE / 2)}
-
-    @cached_property
-    def families(self) -> dict[Any, np.ndarray]:
-        """Vectors of thresholds that were searched before, for other goals."""
-        return {}
+    def parts(self, share: float) -> "tuple[Cached, Cached]":
+        """What fits, and what judges."""
+        return tuple(self.once(("parts", share), lambda: self.split(share)))  # type: ignore[return-value]
 
     def per_exit(self, risk: Risk) -> np.ndarray:
         """Vectors of free thresholds, from the safest to the fastest, (vectors, exits - 1)."""
-        if risk not in self.families:
-            costs = np.broadcast_to(self.costs[:, None], self.losses[risk].shape)
-            found = search_thresholds(self.scores, self.losses[risk], costs, Confidence(self.rows.problem))
-            self.families[risk] = np.array(found.thresholds)[::-1]
-        return self.families[risk]
+        return np.asarray(self.once(("per exit", risk), lambda: self._per_exit(risk)))
+
+    def _per_exit(self, risk: Risk) -> np.ndarray:
+        costs = np.broadcast_to(self.costs[:, None], self.losses[risk].shape)
+        found = search_thresholds(self.scores, self.losses[risk], costs, Confidence(self.rows.problem))
+        return np.array(found.thresholds)[::-1]
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def plain(rows: Cached, vectors: np.ndarray, index: int | None) -> Choice:
 def one_threshold(rows: Cached, goal: Goal) -> Choice:
     """The same confidence at every exit."""
     vectors = tied(rows)
-    return plain(rows, vectors, last_kept(rows.seen(vectors, goal)[0], goal))
+    return plain(rows, vectors, last_kept(rows.seen("one", vectors, goal)[0], goal))
 
 
 def two_thresholds(rows: Cached, goal: Goal) -> Choice:
@@ -161,7 +162,7 @@ def two_thresholds(rows: Cached, goal: Goal) -> Choice:
 
 def cheapest(rows: Cached, vectors: np.ndarray, goal: Goal) -> Choice:
     """The cheapest vector whose mean loss is what is allowed."""
-    losses, costs = rows.seen(vectors, goal)
+    losses, costs = rows.seen("two", vectors, goal)
     kept = np.flatnonzero(losses.mean(axis=1) <= goal.allowed)
     return plain(rows, vectors, int(kept[costs[kept].argmin()]) if kept.size else None)
 
@@ -172,7 +173,7 @@ def exits_dropped(rows: Cached, goal: Goal) -> Choice:
 
     def best(opened: np.ndarray) -> tuple[float, np.ndarray]:
         vectors = np.where(opened, tied(rows, PROBABILITY.grid(80)[::-1]), PROBABILITY.full_depth)
-        losses, costs = rows.seen(vectors, goal)
+        losses, costs = rows.seen(f"opened {opened}", vectors, goal)
         index = last_kept(losses, goal)
         return (1.0, vectors[0]) if index is None else (float(costs[index]), vectors[index])
 
@@ -191,20 +192,20 @@ def exits_dropped(rows: Cached, goal: Goal) -> Choice:
 def free(rows: Cached, goal: Goal) -> Choice:
     """Free thresholds, judged by the rows that they were searched on."""
     vectors = rows.per_exit(goal.risk)
-    return plain(rows, vectors, last_kept(rows.seen(vectors, goal)[0], goal))
+    return plain(rows, vectors, last_kept(rows.seen(f"free {goal.risk}", vectors, goal)[0], goal))
 
 
 def free_by_agreement(rows: Cached, goal: Goal) -> Choice:
     """Free thresholds searched for agreement, whatever the goal, and then one knob."""
     vectors = rows.per_exit(Risk.DISAGREEMENT)
-    return plain(rows, vectors, last_kept(rows.seen(vectors, goal)[0], goal))
+    return plain(rows, vectors, last_kept(rows.seen(f"free {Risk.DISAGREEMENT}", vectors, goal)[0], goal))
 
 
 def free_on_a_quarter(rows: Cached, goal: Goal, method: Method = Method.EMPIRICAL) -> Choice:
     """Free thresholds searched on a quarter of the rows and judged by the others."""
-    fitting, judging = rows.parts[FITTING_SHARE]
+    fitting, judging = rows.parts(FITTING_SHARE)
     vectors = fitting.per_exit(goal.risk)
-    return plain(rows, vectors, last_kept(judging.seen(vectors, goal)[0], goal, method))
+    return plain(rows, vectors, last_kept(judging.seen(f"free {goal.risk}", vectors, goal)[0], goal, method))
 
 
 def log_odds(thresholds: np.ndarray) -> np.ndarray:
@@ -221,32 +222,35 @@ def thresholds_of(values: np.ndarray) -> np.ndarray:
 def shrunk(rows: Cached, goal: Goal) -> Choice:
     """Halfway, in log-odds, between free thresholds and the one threshold that costs as much."""
     vectors, same = rows.per_exit(Risk.DISAGREEMENT), tied(rows)
-    costs, others = (rows.seen(one, goal)[1] for one in (vectors, same))
-    nearest = same[np.abs(others[None] - costs[:, None]).argmin(axis=1)]
+    costs = rows.seen(f"free {Risk.DISAGREEMENT}", vectors, goal)[1]
+    nearest = same[np.abs(rows.seen("one", same, goal)[1][None] - costs[:, None]).argmin(axis=1)]
     middle = thresholds_of((log_odds(vectors) + log_odds(nearest)) / 2)
-    return plain(rows, middle, last_kept(rows.seen(middle, goal)[0], goal))
+    return plain(rows, middle, last_kept(rows.seen("half-way", middle, goal)[0], goal))
 
 
 def free_cross_fitted(rows: Cached, goal: Goal) -> Choice:
     """Free thresholds searched without each fifth of the rows in turn and judged by it; their mean in log-odds."""
-    if "folds" not in rows.families:
-        places = np.arange(len(rows.rows))
-        parts = np.array_split(places, FOLDS)
-        found = [rows.subset(np.setdiff1d(places, part)).per_exit(Risk.DISAGREEMENT) for part in parts]
-        # Families differ in length; they are matched by their share of the way from the safest to the fastest.
-        along = [np.rint(np.linspace(0, len(one) - 1, 60)).astype(int) for one in found]
-        rows.families["folds"] = np.stack([one[at] for one, at in zip(found, along, strict=True)])
-    folds, parts = rows.families["folds"], np.array_split(np.arange(len(rows.rows)), FOLDS)
-    losses = np.concatenate(
-        [rows.subset(part).seen(vectors, goal)[0] for part, vectors in zip(parts, folds, strict=True)], axis=1
-    )
-    return plain(rows, thresholds_of(log_odds(folds).mean(axis=0)), last_kept(losses, goal))
+    vectors, exits = rows.once("folds", lambda: _folds(rows))
+    return plain(rows, vectors, last_kept(at_exits(rows.losses[goal.risk], exits), goal))
+
+
+def _folds(rows: Cached) -> tuple[np.ndarray, np.ndarray]:
+    """The mean vectors, and the exits that each row takes by vectors that were found without it."""
+    places = np.arange(len(rows.rows))
+    parts = np.array_split(places, FOLDS)
+    found = [rows.subset(np.setdiff1d(places, part)).per_exit(Risk.DISAGREEMENT) for part in parts]
+    # Families differ in length; they are matched by their share of the way from the safest to the fastest.
+    along = [np.rint(np.linspace(0, len(one) - 1, 60)).astype(int) for one in found]
+    folds = [one[at] for one, at in zip(found, along, strict=True)]
+    exits = [exits_taken(rows.scores[:, part], vectors) for part, vectors in zip(parts, folds, strict=True)]
+    return thresholds_of(log_odds(np.stack(folds)).mean(axis=0)), np.concatenate(exits, axis=1)
 
 
 def gate_in_sample(rows: Cached, goal: Goal) -> Choice:
     """A gate that agreement with full depth taught, judged by the rows that it was fitted to."""
-    criterion, scores = rows.fitted_gate
-    return _gate(rows, criterion, last_kept(rows.seen(tied(rows), goal, scores)[0], goal))
+    criterion = rows.gate[0]
+    scores = rows.once("gate scores", lambda: score_exits(rows.rows.probabilities, criterion).scores)
+    return _gate(rows, criterion, last_kept(rows.seen("gate", tied(rows), goal, scores)[0], goal))
 
 
 def gate_cross_fitted(rows: Cached, goal: Goal, errors: float = 0.0) -> Choice:
@@ -259,10 +263,10 @@ def gate_cross_fitted(rows: Cached, goal: Goal, errors: float = 0.0) -> Choice:
 
 def gate_on_a_part(rows: Cached, goal: Goal, method: Method, share: float = FITTING_SHARE) -> Choice:
     """A gate fitted to a share of the rows and judged by the others."""
-    fitting, judging = rows.parts[share]
-    criterion = fitting.fitted_gate[0]
-    scores = score_exits(judging.rows.probabilities, criterion).scores
-    return _gate(rows, criterion, last_kept(judging.seen(tied(rows), goal, scores)[0], goal, method))
+    fitting, judging = rows.parts(share)
+    criterion = fitting.once("gate", lambda: make_criterion("gate", fitting.rows, Risk.DISAGREEMENT))
+    scores = judging.once("gate scores", lambda: score_exits(judging.rows.probabilities, criterion).scores)
+    return _gate(rows, criterion, last_kept(judging.seen("gate", tied(rows), goal, scores)[0], goal, method))
 
 
 def _gate(rows: Cached, criterion: Criterion, index: int | None) -> Choice:
@@ -271,8 +275,8 @@ def _gate(rows: Cached, criterion: Criterion, index: int | None) -> Choice:
 
 def one_threshold_sure(rows: Cached, goal: Goal) -> Choice:
     """The same confidence at every exit, certified by all rows."""
-    vectors = tied(rows)[1:]
-    return plain(rows, vectors, last_kept(rows.seen(vectors, goal)[0], goal, goal.risk.best_method))
+    vectors = tied(rows)
+    return plain(rows, vectors, last_kept(rows.seen("one", vectors, goal)[0], goal, goal.risk.best_method))
 
 
 def sure(choose: Callable[[Cached, Goal, Method], Choice]) -> Callable[[Cached, Goal], Choice]:
