@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
 from offramp.engine.batching import batches
@@ -76,6 +77,31 @@ def test_without_padding_there_is_no_mask():
         stages.later(1, stages.first(batch).state, batch.lengths)
     assert masks[0] is None
     assert masks[1].tolist() == [[1] * 5, [1] * 5, [1] * 4 + [0]]
+
+
+class Asked(TorchDispatchMode):
+    """Counts how often the host asks for a value of a tensor: on a GPU it waits for all that runs there each time."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("lengths", "most"), [([5, 5, 5], 0), ([9, 4, 1], 1)])
+def test_a_stage_asks_the_device_for_nothing_but_logits_and_whether_a_mask_masks(lengths, most):
+    stages, batch = TorchStages(tiny_network()), batch_of(lengths)
+    stages.first(batch)  # the first run learns what layers return
+    with Asked() as asked:
+        state = stages.first(batch).state
+    assert asked.count <= most
+    with Asked() as asked:
+        gathered(stages, [(state, np.array([0, 2]))], lengths[0])
+    assert asked.count == 0
+    with Asked() as asked:
+        stages.later(1, state, batch.lengths)
+    assert asked.count <= most
 
 
 def test_dropout_is_off_and_gradients_too():

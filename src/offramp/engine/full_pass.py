@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offramp.engine.cascade import Member
 from offramp.engine.predictions import Predictions, concatenated
-from offramp.engine.runner import Runner, windows
+from offramp.engine.runner import Runner, by_windows, windows
 from offramp.errors import OptionError
 from offramp.policy import ExitAnswers, StageCosts
 
@@ -122,8 +122,8 @@ def _predict_at(
     """Lets all rows leave at one exit, whose logits come from ``logits(batch)``."""
     cascade, parts = runner.cascade, []
     member, temperature = cascade.members[cascade.places[exit_index][0]], cascade.temperatures[exit_index]
-    for window in windows(texts, text_pairs):
-        read: Any = member.read(*window)
+    read: Any
+    for read in by_windows(member.read, texts, text_pairs):
         probabilities = np.empty((len(read), len(cascade.labels)))
         for batch in member.batches(read, runner.token_budget):
             probabilities[batch.ids] = cascade.problem.probabilities(logits(batch), temperature)

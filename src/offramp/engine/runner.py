@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from offramp.engine.run import Passage
 from offramp.errors import OptionError
 from offramp.policy import ExitRule
 
+_Made = TypeVar("_Made")
 _Window = tuple[Sequence[str], Sequence[str] | None]
 
 
@@ -54,10 +56,11 @@ class Runner:
         self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: ExitRule, top_k: int | None = 1
     ) -> Predictions:
         """Classifies texts, a window after the other."""
-        passages: Iterator[Passage] = (self.prepare(*window, rule) for window in windows(texts, text_pairs))
-        if len(texts) > WINDOW:  # a thread for one text would cost more than it saves
-            passages = ahead(passages)
-        parts = [self.complete(passage, top_k) for passage in passages]
+
+        def prepare(texts: Sequence[str], text_pairs: Sequence[str] | None) -> Passage:
+            return self.prepare(texts, text_pairs, rule)
+
+        parts = [self.complete(passage, top_k) for passage in by_windows(prepare, texts, text_pairs)]
         return parts[0] if len(parts) == 1 else concatenated(parts)
 
     def tokens(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.int64]:
@@ -84,6 +87,16 @@ class Runner:
             tokens=tokens,
             top_k=top_k,
         )
+
+
+def by_windows(
+    make: Callable[[Sequence[str], Sequence[str] | None], _Made],
+    texts: Sequence[str],
+    text_pairs: Sequence[str] | None,
+) -> Iterator[_Made]:
+    """What ``make`` makes of each window; where there are several, the next is made while one is worked on."""
+    made = (make(*window) for window in windows(texts, text_pairs))
+    return ahead(made) if len(texts) > WINDOW else made  # a thread for one text would cost more than it saves
 
 
 def windows(texts: Sequence[str], text_pairs: Sequence[str] | None) -> Iterator[_Window]:

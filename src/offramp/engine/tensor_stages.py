@@ -12,6 +12,7 @@ from torch import Tensor
 
 from offramp.backends import Engine
 from offramp.engine.exports import graphs_fingerprint
+from offramp.model.padding import on_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class HiddenBuffer:
 
     def put(self, state: HiddenState, rows: NDArray[np.int64], start: int) -> None:
         """Copies rows, cut or padded to the buffer's length."""
-        index = torch.from_numpy(rows).to(state.hidden.device)
+        index = on_device(rows, state.hidden.device)
         places = slice(start, start + len(rows))
         hidden = state.hidden[:, : self._hidden.shape[1]]
         torch.index_select(hidden, 0, index, out=self._hidden[places, : hidden.shape[1]])

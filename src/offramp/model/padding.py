@@ -7,6 +7,7 @@ have the positions that they have without company, and padding can be cut off ag
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -43,17 +44,26 @@ class Batch:
 
     def inputs(self, device: torch.device) -> dict[str, Tensor]:
         """What a network reads, by name: ``input_ids``, ``attention_mask`` and ``token_type_ids``, where there are."""
-        inputs = {"input_ids": torch.from_numpy(self.input_ids).to(device)}
+        inputs = {"input_ids": on_device(self.input_ids, device)}
         if (mask := mask_of(self.lengths, self.input_ids.shape[1], device)) is not None:
             inputs["attention_mask"] = mask
         if self.token_type_ids is not None:
-            inputs["token_type_ids"] = torch.from_numpy(self.token_type_ids).to(device)
+            inputs["token_type_ids"] = on_device(self.token_type_ids, device)
         return inputs
 
 
 def padding_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that stands for nothing; as it is masked, any will do where a tokenizer has none."""
     return int(tokenizer.pad_token_id or 0)
+
+
+def on_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
+    """The same numbers as a tensor on a device.
+
+    A GPU fetches them from pinned memory while the host goes on; from any other memory the host would wait for it.
+    """
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def mask_of(lengths: NDArray[np.int64], length: int, device: torch.device) -> Tensor | None:
@@ -65,7 +75,7 @@ def mask_of(lengths: NDArray[np.int64], length: int, device: torch.device) -> Te
     """
     if lengths.min() == length:
         return None
-    return torch.from_numpy((np.arange(length) < lengths[:, None]).astype(np.int64)).to(device)
+    return (torch.arange(length, device=device) < on_device(lengths, device)[:, None]).long()
 
 
 def batch_of(encoded: Encoded, rows: NDArray[np.int64], padding_id: int, longest: int = 0) -> Batch:
@@ -109,6 +119,6 @@ def _pad(
     sequences: list[list[int]], rows: NDArray[np.int64], lengths: NDArray[np.int64], longest: int, value: int
 ) -> NDArray[np.int64]:
     padded = np.full((len(rows), longest), value, np.int64)
-    flat = [token for row in rows for token in sequences[row]]
-    padded[np.arange(longest) < lengths[:, None]] = flat
+    tokens = chain.from_iterable(sequences[row] for row in rows.tolist())
+    padded[np.arange(longest) < lengths[:, None]] = np.fromiter(tokens, np.int64, int(lengths.sum()))
     return padded
