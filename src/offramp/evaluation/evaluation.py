@@ -33,7 +33,7 @@ from offramp.evaluation.result import (
     Point,
 )
 from offramp.evaluation.sampling import representative_rows
-from offramp.evaluation.speed import Speeds, measure_speeds, rows_within
+from offramp.evaluation.speed import Speeds, cost_alone, measure_speeds, rows_within
 from offramp.evaluation.timed import choose_timed
 from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
 from offramp.progress import OnProgress, unheard
@@ -157,7 +157,8 @@ def _measure(
     on_progress("running all exits", 0, 1)
     answers, rules = answers_of(classifier, rows), [setting.rule for setting in settings]
     replays = [replay(answers.probabilities, rule) for rule in rules]
-    timed = choose_timed(answers, replays, wanted, LOSSES)
+    cut_costs = [cost_alone(classifier, answers, index) for index in range(len(classifier.exits) - 1)]
+    timed = choose_timed(answers, replays, cut_costs, wanted, LOSSES)
     size = rows_within(seconds, answers, [taken.exits for taken in replays], timed)
     places = representative_rows(replays, answers.tokens, size, seed)
     sample, exits = Request(rows.texts, rows.text_pairs).subset(places), [taken.exits[places] for taken in replays]

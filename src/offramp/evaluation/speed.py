@@ -88,7 +88,8 @@ def measure_speeds(
     """Measures wall-clock from texts in to predictions out; everything runs in turn, several times.
 
     What is not timed is computed: the time of the stages that the rows run, over the share of the speed possible at
-    most that timed rules reach, those as cheap and those as dear. A cut network reaches all of it.
+    most that timed rules reach, those as cheap and those as dear. Where all rows leave at one exit batches stay whole,
+    as they do where the stages are measured: a cut network reaches all of it.
 
     Args:
         answers: of the same rows.
@@ -109,8 +110,9 @@ def measure_speeds(
     full = seconds[last]
     measured = replace(answers, costs=costs_of(stages[1:], full, len(texts)))
     costs = [measured.cost(taken) for taken in exits]
+    ends = [measured.cost(np.full(len(texts), index)) for index in (0, last)]
     timed_costs, efficiencies = _efficiencies(
-        {kinds[index]: (costs[index], ratio(full, seconds[kinds[index]]).median) for index in timed.rules}.values()
+        [(costs[index], ratio(full, seconds[kinds[index]]).median) for index in timed.rules], ends
     )
 
     def speed(action: Hashable, cost: float, efficiency: float) -> Speed:
@@ -124,13 +126,11 @@ def measure_speeds(
             speed(kind, cost, float(np.interp(cost, timed_costs, efficiencies)))
             for kind, cost in zip(kinds, costs, strict=True)
         ),
-        ending=tuple(
-            speed(index, _cost_alone(classifier, measured, index), 1.0) for index in range(len(classifier.exits))
-        ),
+        ending=tuple(speed(index, cost_alone(classifier, measured, index), 1.0) for index in range(last + 1)),
     )
 
 
-def _cost_alone(classifier: "Classifier", answers: ExitAnswers, index: int) -> float:
+def cost_alone(classifier: "Classifier", answers: ExitAnswers, index: int) -> float:
     """What all rows cost up to an exit in a network that ends there: nothing runs that reads the texts before it."""
     cascade = classifier.runner.cascade
     first = cascade.first_exits[cascade.places[index][0]]
@@ -163,7 +163,12 @@ def computed_speed(full: NDArray[np.float64], cost: float, efficiency: float, te
     return Speed(exactly, 1 / cost, speedup * texts / float(np.median(full)), computed=True)
 
 
-def _efficiencies(rules: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """Costs in ascending order, and the share of the speed possible at most that rules of this cost reach."""
-    by_cost = sorted(rules)
-    return [cost for cost, _ in by_cost], [min(1.0, speedup * cost) for cost, speedup in by_cost]
+def _efficiencies(rules: Iterable[tuple[float, float]], ends: Iterable[float]) -> tuple[list[float], list[float]]:
+    """Costs in ascending order, and the share of the speed possible at most that is reached at such a cost.
+
+    Args:
+        rules: cost and speed-up of each that was timed.
+        ends: costs at which all of it is reached.
+    """
+    reached = sorted([*((cost, min(1.0, speedup * cost)) for cost, speedup in rules), *((end, 1.0) for end in ends)])
+    return [cost for cost, _ in reached], [efficiency for _, efficiency in reached]
