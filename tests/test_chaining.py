@@ -123,7 +123,7 @@ def test_the_output_is_neither_there_nor_one_of_the_models(models, tmp_path):
     ):
         with pytest.raises(OptionError, match=message):
             offramp.chain(models, output=output, overwrite=overwrite)
-    with pytest.raises(OptionError, match="lies in the output"):
+    with pytest.raises(OptionError, match="lies in output"):
         offramp.chain([small, tmp_path / "around" / "large"], output=tmp_path / "around", overwrite=True)
 
 

@@ -119,18 +119,16 @@ def _check_apart(folders: Sequence[Path], output: Path) -> None:
     places = [folder.resolve() for folder in folders]
     for number, (folder, place) in enumerate(zip(folders, places, strict=True)):
         if place in places[:number]:
-            raise OptionError(
-                f"the model {folder} is named twice; a second time it would say nothing new, leave it out"
-            )
+            raise OptionError(f"the model {folder} is named twice; name it once: it would only repeat itself")
         if place in (output.resolve(), *output.resolve().parents):
             raise OptionError(
-                f"the output {output} is or lies in the model {folder}, which would be lost or changed; choose another",
+                f"output {output} is or lies in the model {folder}, which would be lost or changed; choose another",
                 option="output",
                 path=output,
             )
         if output.resolve() in place.parents:
             raise OptionError(
-                f"the model {folder} lies in the output {output}, which would be replaced; choose another output",
+                f"the model {folder} lies in output {output}, which would be replaced; choose another output",
                 option="output",
                 path=output,
             )

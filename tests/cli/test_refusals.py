@@ -69,6 +69,16 @@ WRONG = {
     "a recipe that cannot be": ([*TRAIN, "--epochs", "0"], "--epochs is 0.0"),
     "no classifier": (["attach", "my-clf", *ATTACH[2:]], "cannot load the classifier 'my-clf'"),
     "no column for the exits": ([*ATTACH, "--text-column", "txt"], "has no column 'txt'"),
+    "a chain of one model": (["chain", "../model", "--output", "new"], "a chain takes two models or more, not 1 model"),
+    "a chain of a model and itself": (["chain", "../model", "../model", "--output", "new"], "is named twice"),
+    "a chain of another kind": (
+        ["chain", "../model", "../pair-model", "--output", "new"],
+        "../model gives single texts one label, and ../pair-model gives pairs of texts one label",
+    ),
+    "a chain over its model": (
+        ["chain", "../model", "../pair-model", "--output", "../model/new"],
+        "--output ../model/new is or lies in the model ../model",
+    ),
     "nothing to serve": (["serve", "nowhere"], "there is no folder nowhere"),
     "no keys": (["serve", "../model", "--api-keys", "none"], "cannot read the API keys"),
     "no point to serve at": (["serve", "../model", "--at", "none"], "there is no operating point 'none'"),

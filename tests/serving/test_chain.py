@@ -4,6 +4,7 @@ import pytest
 
 from helpers.chains import chain_of
 from helpers.serving_models import TEXTS
+from offramp.engine.encoder import Encoder
 from offramp.serving.computing import Computer
 
 
@@ -35,9 +36,20 @@ def test_it_tells_of_the_exits_of_both_models(serve):
     assert 'offramp_exits_total{exit="layer 2 of model 1"}' in client.get("/metrics").text
 
 
-def test_batches_are_no_longer_than_the_model_reads():
-    """The shapes of a server go as far as the model that reads most."""
+def test_batches_are_no_longer_than_the_model_reads(serve, monkeypatch):
+    """Where batches have few shapes, these go as far as the model that reads most."""
     chain = chain_of()
-    computer = Computer(chain.runner.cascade)
-    tokens = [tokens for tokens, _ in computer.warm(2, 48)]
-    assert tokens == [48, 48, 96, 96, 96]
+    small, large = chain.runner.cascade.encoders
+    small.tokenizer.model_max_length, large.stages._length_step = 20, 8
+    batch, longest = Encoder.batch, dict.fromkeys((small, large), 0)
+
+    def heard(self, parts, length):
+        longest[self] = max(longest[self], length)
+        return batch(self, parts, length)
+
+    monkeypatch.setattr(Encoder, "batch", heard)
+    expected = chain.predict(TEXTS, threshold=0.8)
+    found = serve(chain).post("/predict", json={"texts": TEXTS, "threshold": 0.8}).json()["predictions"]
+    assert [one["exit"] for one in found] == expected.exits.tolist()
+    assert list(longest.values()) == [20, 48]
+    assert [tokens for tokens, _ in Computer(chain.runner.cascade).warm(2, 48)] == [40, 40, 96, 96, 96]
