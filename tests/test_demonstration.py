@@ -1,4 +1,5 @@
 import importlib.metadata
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(demonstration, "demo_encoder", lambda: tmp_path / "encoder")
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
+    monkeypatch.setattr(demonstration, "ARCHITECTURE", replace(demonstration.ARCHITECTURE, max_length=48))
     monkeypatch.setattr(speed, "REPEATS", 1)
     return tmp_path / "demo"
 
@@ -28,7 +30,7 @@ def test_the_demo_trains_evaluates_and_tries(small):
     epochs, progress = [], set()
     result = demonstration.demo(small, on_epoch=epochs.append, on_progress=lambda what, *_: progress.add(what))
     before = {"reading texts", "loading PyTorch", "loading the encoder", "tokenizing", "loading the model"}
-    assert progress == before | {"training", "running all exits", "timing stages", "timing"}
+    assert progress == before | {"training", "calibrating", "running all exits", "timing stages", "timing"}
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
     assert result.report.evaluation.full.accuracy > 0.8
     assert result.report.evaluation.data.rows == 60

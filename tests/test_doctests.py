@@ -19,6 +19,7 @@ GOOD = ("wonderful", "joy", "moving", "clever")
 BAD = ("dull", "boring", "awful", "flat")
 FILLERS = ("a", "the", "film", "plot", "was", "and", "from", "start", "to", "end", "it", "story")
 LONGER = replace(QUICK, epochs=8)
+LAYERS = offramp.Architecture(exits=(1, 2, 3, 4))
 
 
 def _reviews(size: int, seed: int) -> list[dict[str, str]]:
@@ -43,7 +44,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, network in networks.items():
         network.save_pretrained(folder / name)
         tiny_tokenizer(words=(*GOOD, *BAD, *FILLERS)).save_pretrained(folder / name)
-    offramp.train(folder / "encoder", str(folder / "reviews.csv"), output=folder / "model", dev=0.25, recipe=LONGER)
+    options = {"dev": 0.25, "recipe": LONGER, "architecture": LAYERS}
+    offramp.train(folder / "encoder", str(folder / "reviews.csv"), output=folder / "model", **options)
     shutil.copytree(folder / "model", folder / "small-model")  # what it says does not depend on how small it is
     return folder
 

@@ -24,7 +24,7 @@ CHAIN = RecordFile("chain.json", 1, "restore it, or put the models in a row agai
 TRAINING = RecordFile("training.json", 2, RESTORE)
 """How the model was made: settings, environment, and figures of its epochs."""
 
-CALIBRATION = RecordFile("calibration.json", 2, "restore it or run  offramp calibrate")
+CALIBRATION = RecordFile("calibration.json", 3, "restore it or run  offramp calibrate")
 """The temperatures in PyTorch; each export has its own."""
 
 POINTS = RecordFile("operating_points.json", 2, "delete it, and run 'offramp tune' to choose the points again")
@@ -36,7 +36,7 @@ SEEN = RecordFile("seen_rows.json", 1, "restore it, or delete it to forget which
 TUNING = RecordFile("tuning.json", 2, "delete it, and run 'offramp bench --autotune' to tune again")
 """The fastest token budgets, by processor."""
 
-EXPORT = RecordFile("export.json", 4, "export it again with 'offramp export'")
+EXPORT = RecordFile("export.json", 5, "export it again with 'offramp export'")
 """What was exported, beside its graphs."""
 
 

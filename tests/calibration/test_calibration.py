@@ -140,7 +140,7 @@ def test_bad_value_in_an_exit(key, value):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("schema", 3),
+        ("schema", 2),
         ("schema", "1"),
         ("temperatures", 1.0),
         ("temperatures", []),

@@ -100,7 +100,9 @@ def test_a_rough_result_stores_no_budgets_and_is_no_baseline(offramp, refused, p
     ]
     assert "tuning.json" not in names(model)
     message = bench(refused, "--check", "r.json", model=model)
-    assert message.startswith("the baseline r.json is too rough to compare with: the moon was full; measure a baseline")
+    assert message.startswith(
+        "the baseline r.json is too rough to compare with: the moon was full; measure a new baseline"
+    )
 
 
 @pytest.mark.parametrize(

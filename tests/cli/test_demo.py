@@ -7,6 +7,7 @@ from conftest import tiny_backbone, tiny_tokenizer
 from helpers.toys import QUICK, names, single
 from offramp import demonstration
 from offramp.evaluation import evaluation, speed
+from offramp.training import Architecture
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(demonstration, "demo_encoder", lambda: encoder)
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
+    monkeypatch.setattr(demonstration, "ARCHITECTURE", Architecture(max_length=48))
     monkeypatch.setattr(speed, "REPEATS", 1)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -30,7 +32,7 @@ def test_the_demo_shows_everything(offramp, small):
     assert {"curve.svg", "evaluation.json", "model", "r8-tune.csv", "report.html"} < set(names(small / "out"))
     assert re.search(r"^epoch 4( +\d+\.\d\d%){4}", result.stderr, re.MULTILINE)
     assert "full depth: accuracy" in result.stdout
-    assert result.stdout.count("left after layer") == 6
+    assert len(re.findall("left after (layer|words)", result.stdout)) == 6
     assert "Full depth is right on" in result.stdout
     assert "offramp predict out/model --input out/r8-test.csv" in result.stdout
     assert len(json.loads((small / "out" / "evaluation.json").read_text())["points"]) == len(evaluation.THRESHOLDS)

@@ -6,7 +6,7 @@ from tokenizers import processors
 from transformers import PreTrainedTokenizer
 
 from conftest import WORDS, tiny_tokenizer
-from helpers.tokenizers import KINDS, texts_of, wrapped
+from helpers.tokenizer_kinds import KINDS, texts_of, wrapped
 from offramp.model.encoding import encode, joined
 
 TEXTS = st.lists(st.integers(0, 30).map(lambda count: " ".join(WORDS[:count])), max_size=8)

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from conftest import tiny_tokenizer
-from helpers.tokenizers import KINDS, texts_of, wrapped
+from helpers.tokenizer_kinds import KINDS, texts_of, wrapped
 from offramp.model import encoding, shortening
 from offramp.model.encoding import encode
 

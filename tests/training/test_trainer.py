@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from transformers import TrainingArguments
 
 import offramp.training.trainer as trainer
+import offramp.training.trials as trials
 from conftest import tiny_backbone, tiny_network
 from helpers.toys import at_steps, single, write_jsonl
 from offramp.calibration import Problem
@@ -60,7 +61,7 @@ def test_a_run_broken_off_behind_its_last_step_takes_no_more(tmp_path, encoder_f
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer._Trainer, "predict", stop)
+        patch.setattr(trials, "dev_answers", stop)
         with pytest.raises(KeyboardInterrupt):
             train(str(encoder_folder), data, output=tmp_path / "broken", **options)
     resumed = train(

@@ -71,7 +71,7 @@ def test_new_temperatures_are_those_of_the_classifier_from_then_on(classifier):
     assert classifier.fingerprint == tuned.points[0].model != before
     assert classifier.calibration.temperatures == classifier.runner.cascade.temperatures != (1.0,) * 4
     assert len(classifier.predict(TEXTS, at="tuned")) == 400
-    recalibrated = offramp.calibrate(classifier, (TEXTS[:200], NAMES[:200]))
+    recalibrated = offramp.calibrate(classifier, (TEXTS[:200], NAMES[1:201]))  # other labels, so other temperatures
     assert recalibrated.after == classifier.calibration != recalibrated.before
     assert [point.name for point in recalibrated.void] == ["tuned"]
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
+
+from offramp.calibration.evidence import combined, combined_exits, fit_evidence
 from offramp.calibration.metrics import ExitCalibration, measure_exit
 from offramp.calibration.problem import Floats, Labels, Problem
 from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, fit_temperatures
@@ -21,6 +24,9 @@ temperature is within a factor of 2 of the best for all rows; in samples of 12, 
 
 _LIMITS = (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)
 
+_NONE = -1
+"""In place of the exit whose answer another may add: there is none."""
+
 Against = Literal["labels", "model"]
 
 
@@ -30,6 +36,9 @@ class Calibration:
 
     ``fitted_on`` is the fingerprint of the data; ``exits`` is empty if nothing was measured. An exit is right if it
     agrees with the ``labels`` or, without labels, with the ``model``'s last exit.
+
+    ``evidence`` holds a weight for each exit by which it adds what the model of words before its encoder said, see
+    :func:`offramp.calibration.evidence.combined`; it is empty if none does.
     """
 
     temperatures: tuple[float, ...]
@@ -37,6 +46,7 @@ class Calibration:
     rows: int
     exits: tuple[ExitCalibration, ...]
     against: Against = "labels"
+    evidence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.temperatures or len(self.exits) not in {0, len(self.temperatures)}:
@@ -45,11 +55,22 @@ class Calibration:
             raise ValueError(f"a temperature is {min(self.temperatures)}, not above 0")
         if self.rows < 0:
             raise ValueError(f"rows is {self.rows}, not a count")
+        if len(self.evidence) not in {0, len(self.temperatures)}:
+            raise ValueError(f"it has {len(self.temperatures)} temperatures and {len(self.evidence)} weights")
+        if not all(0 <= weight < np.inf for weight in self.evidence):
+            raise ValueError(f"a weight is {min(self.evidence)}, not 0 or more")
+        if not any(self.evidence):
+            object.__setattr__(self, "evidence", ())
 
     @classmethod
-    def neutral(cls, layers: Sequence[int]) -> Self:
-        """The calibration of a model that was not calibrated: temperature 1 for each exit, nothing measured."""
-        return cls(temperatures=(1.0,) * len(layers), fitted_on="", rows=0, exits=())
+    def neutral(cls, layers: Sequence[int], *, words: bool = False) -> Self:
+        """The calibration of a model that was not calibrated: temperature 1 for each exit, nothing measured.
+
+        Args:
+            layers: the layers that exits sit after.
+            words: whether a model of words comes before them.
+        """
+        return cls(temperatures=(1.0,) * (len(layers) + words), fitted_on="", rows=0, exits=())
 
     @classmethod
     def load(cls, folder: Path) -> "Calibration":
@@ -63,6 +84,10 @@ class Calibration:
     def save(self, folder: Path) -> None:
         """Writes the calibration into a model folder, atomically."""
         CALIBRATION.write(folder, self)
+
+    def answers_like(self, other: "Calibration") -> bool:
+        """Whether exits answer the same under another calibration."""
+        return self.temperatures == other.temperatures and self.evidence == other.evidence
 
     def judges(self, exit_: ExitCalibration) -> bool:
         """Whether an exit's figures are meaningful; those of the last exit compared with itself are not."""
@@ -95,6 +120,8 @@ def fit_calibration(
     fingerprint: str,
     otherwise: Sequence[float] | None = None,
     names: Sequence[str] | None = None,
+    evidence: Sequence[float] = (),
+    sources: Sequence[int] = (),
 ) -> Calibration:
     """Fits and measures the temperature of every exit.
 
@@ -107,6 +134,9 @@ def fit_calibration(
         otherwise: temperatures for exits that have no best one on these rows, (exits,); by default the limit at which
             the search ended, see :func:`fit_temperature`.
         names: names of the exits, (exits,); by default by their layers.
+        evidence: weights in use, (exits,), by which exits add what another said; empty if none does. They are fitted
+            anew; that of the last exit only if it is not 0, so that full depth stays what it was.
+        sources: index of the exit whose answer each exit may add, (exits,); -1 for none; empty if no exit may.
 
     Raises:
         DataError: there are no rows, shapes do not match, a logit is not finite or a target is not a label.
@@ -115,8 +145,12 @@ def fit_calibration(
     """
     _check_shape(exit_logits, layers)
     temperatures = _within(fit_temperatures(exit_logits, targets, problem).tolist(), otherwise)
-    exits = _measured(exit_logits, targets, problem, layers, names, temperatures)
-    return Calibration(temperatures=temperatures, fitted_on=fingerprint, rows=exit_logits.shape[1], exits=exits)
+    adding = list(sources)
+    if adding and not any(evidence[-1:]):
+        adding[-1] = _NONE
+    temperatures, weights = _with_evidence(exit_logits, targets, problem, temperatures, adding)
+    exits = _measured(exit_logits, targets, problem, layers, names, temperatures, weights, sources)
+    return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, evidence=weights)
 
 
 def fit_agreement(
@@ -126,24 +160,48 @@ def fit_agreement(
     fingerprint: str,
     otherwise: Sequence[float] | None = None,
     names: Sequence[str] | None = None,
+    evidence: Sequence[float] = (),
+    sources: Sequence[int] = (),
 ) -> Calibration:
     """Fits temperatures without labels: an exit's confidence then says how likely the last exit is to agree.
 
-    The last exit keeps temperature 1: it always agrees with itself.
+    The last exit keeps temperature 1: it always agrees with itself. Where it adds what the first exit said, the
+    temperatures of both and its weight stay as they are, since its answers depend on them.
 
     Args:
         exit_logits: (exits, rows, labels), from one full-depth pass over held-out rows.
-        problem, layers, fingerprint, otherwise, names: as for :func:`fit_calibration`.
+        problem, layers, fingerprint, otherwise, names, evidence, sources: as for :func:`fit_calibration`.
 
     Raises:
         DataError: there are no rows, shapes do not match or a logit is not finite.
     """
     _check_shape(exit_logits, layers)
-    believed = problem.predicted(problem.probabilities(exit_logits[-1]))
-    fitted = fit_temperatures(exit_logits[:-1], believed, problem).tolist()
-    temperatures = (*_within(fitted, None if otherwise is None else otherwise[:-1]), 1.0)
-    exits = _measured(exit_logits, believed, problem, layers, names, temperatures)
-    return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, against="model")
+    last = len(layers) - 1
+    source = sources[last] if any(evidence[last:]) and otherwise is not None else _NONE
+    full = (otherwise[last], evidence[last]) if otherwise is not None and source != _NONE else (1.0, 0.0)
+    first = problem.probabilities(exit_logits[source], otherwise[source]) if otherwise is not None else None
+    believed = problem.predicted(combined(problem, exit_logits[last], *full, first))
+    fitted = fit_temperatures(exit_logits[:last], believed, problem).tolist()
+    before = list(_within(fitted, None if otherwise is None else otherwise[:last]))
+    if otherwise is not None and source != _NONE:
+        before[source] = otherwise[source]
+    temperatures, weights = _with_evidence(exit_logits[:last], believed, problem, before, sources[:last])
+    temperatures, weights = (*temperatures, full[0]), (*weights, full[1]) if sources else ()
+    exits = _measured(exit_logits, believed, problem, layers, names, temperatures, weights, sources)
+    return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, "model", weights)
+
+
+def _with_evidence(
+    exit_logits: Floats, targets: Labels, problem: Problem, temperatures: Sequence[float], sources: Sequence[int]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Temperatures and weights of all exits; of those that may add what another said, both are fitted anew."""
+    chosen = [(temperature, 0.0) for temperature in temperatures]
+    for exit_index, source in enumerate(sources):
+        if source != _NONE:
+            first = problem.probabilities(exit_logits[source], temperatures[source])
+            logits, temperature = exit_logits[exit_index], temperatures[exit_index]
+            chosen[exit_index] = fit_evidence(logits, first, targets, problem, temperature)
+    return tuple(temperature for temperature, _ in chosen), tuple(weight for _, weight in chosen)
 
 
 def _within(temperatures: Sequence[float], otherwise: Sequence[float] | None) -> tuple[float, ...]:
@@ -164,11 +222,24 @@ def _measured(
     layers: Sequence[int],
     names: Sequence[str] | None,
     temperatures: Sequence[float],
+    evidence: Sequence[float],
+    sources: Sequence[int],
 ) -> tuple[ExitCalibration, ...]:
+    answers = combined_exits(problem, exit_logits, temperatures, evidence, sources)
     named = list(map(layer_name, layers)) if names is None else names
+    weights = evidence or (0.0,) * len(layers)
     return tuple(
-        measure_exit(logits, targets, temperature, problem, exit=index, name=name, layers=depth)
-        for index, (logits, temperature, name, depth) in enumerate(
-            zip(exit_logits, temperatures, named, layers, strict=True)
+        measure_exit(
+            logits,
+            targets,
+            temperature,
+            problem,
+            after=answers[index] if weight else None,
+            exit=index,
+            name=name,
+            layers=depth,
+        )
+        for index, (logits, temperature, weight, name, depth) in enumerate(
+            zip(exit_logits, temperatures, weights, named, layers, strict=True)
         )
     )

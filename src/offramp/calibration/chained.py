@@ -29,6 +29,7 @@ def joined(models: Sequence[Calibration]) -> Calibration:
         rows=min(model.rows for model in models),
         exits=tuple(exits),
         against="model" if any(model.against == "model" for model in models) else "labels",
+        evidence=tuple(weight for model in models for weight in model.evidence or (0.0,) * len(model.temperatures)),
     )
 
 
@@ -47,4 +48,6 @@ def _part(chain: Calibration, start: int, stop: int) -> Calibration:
         replace(one, exit=index, name=name_in_model(one.name), layers=one.layers - before)
         for index, one in enumerate(chain.exits[start:stop])
     )
-    return replace(chain, temperatures=chain.temperatures[start:stop], exits=measured)
+    return replace(
+        chain, temperatures=chain.temperatures[start:stop], exits=measured, evidence=chain.evidence[start:stop]
+    )

@@ -145,17 +145,20 @@ def measure_exit(
     temperature: float,
     problem: Problem,
     *,
+    after: Floats | None = None,
     exit: int,  # noqa: A002
     name: str,
     layers: int,
 ) -> ExitCalibration:
-    """Measures one exit with and without its temperature.
+    """Measures one exit before and after calibration.
 
     Args:
         logits: (rows, labels).
         targets: int (rows,) or 0/1 (rows, labels).
         temperature: positive.
         problem: one label or a set of labels.
+        after: the exit's calibrated probabilities, (rows, labels), where they are more than its logits at that
+            temperature: see :func:`offramp.calibration.evidence.combined`.
         exit: the exit's index, from 0.
         name: the exit's name.
         layers: number of layers run before the exit.
@@ -164,7 +167,11 @@ def measure_exit(
         DataError: see :meth:`Problem.check`.
     """
     problem.check(logits, targets)
-    before, after = problem.probabilities(logits), problem.probabilities(logits, temperature)
+    before = problem.probabilities(logits)
+    if after is None:
+        after, loss = problem.probabilities(logits, temperature), (logits, targets, temperature)
+    else:
+        loss = problem.logits(after), targets, 1.0
     sure_before, sure_after = problem.confidence(before), problem.confidence(after)
     right = problem.right(after, targets)
     return ExitCalibration(
@@ -175,7 +182,7 @@ def measure_exit(
         rows=len(logits),
         accuracy=float(right.mean()),
         nll_before=problem.negative_log_likelihood(logits, targets),
-        nll_after=problem.negative_log_likelihood(logits, targets, temperature),
+        nll_after=problem.negative_log_likelihood(*loss),
         ece_before=expected_calibration_error(sure_before, right),
         ece_after=expected_calibration_error(sure_after, right),
         ece_equal_mass_before=expected_calibration_error(sure_before, right, equal_mass=True),

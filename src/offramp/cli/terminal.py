@@ -23,6 +23,7 @@ from offramp.files import storage_errors
 if TYPE_CHECKING:
     from offramp.calibration import Calibration
     from offramp.training import AttachSummary, Epoch, TrainingSummary
+    from offramp.training.summaries import WordsTrial
 
 
 # Columns of a terminal that tables fit into.
@@ -152,6 +153,8 @@ def exit_table(calibration: "Calibration") -> str:
 def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, text: str) -> None:
     """Tells what a new model folder holds, with the names that its exits and one of its texts go by."""
     say(exit_table(summary.calibration))
+    if summary.words is not None:
+        say(f"\n{_words_told(summary.words, summary.calibration.against)}")
     share = summary.exit_parameters / summary.total_parameters
     say(f"\nthe {exits} hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
     if summary.blank:
@@ -162,6 +165,17 @@ def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, text: st
     if doubt := summary.calibration.doubt:
         say(f"warning: {doubt}")
     say(f"wrote {summary.folder}")
+
+
+def _words_told(trial: "WordsTrial", against: str) -> str:
+    """What became of the model of words, and why."""
+    right = "right on" if against == "labels" else "as at full depth on"
+    tried = (
+        f"on the dev texts exits alone are {right} {trial.exits_right:.2%} at {trial.exits_speedup:.1f}x, and with "
+        f"words before them on {trial.words_right:.2%} at {trial.words_speedup:.1f}x; words alone on {trial.alone:.2%}"
+    )
+    kept = "before the encoder there is a model of words" if trial.kept else "a model of words would not pay here"
+    return f"{kept}, fitted in {trial.seconds:.0f} s: {tried}"
 
 
 class EpochTable:

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from offramp.backends import Engine
 from offramp.calibration import Problem
+from offramp.calibration.evidence import combined
 from offramp.engine.encoder import Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
@@ -36,16 +40,19 @@ class Cascade:
         problem: one label or a set of labels.
         temperatures: one for each exit.
         labels: label names in the order of the logits.
+        evidence: weights by which exits add what the stage of texts before their encoder said, one for each exit;
+            empty if none does.
 
     Raises:
-        OptionError: the last member is no encoder, there are not as many temperatures as exits, or two exits have one
-            name.
+        OptionError: the last member is no encoder, there are not as many temperatures or weights as exits, or two exits
+            have one name.
     """
 
     members: tuple[Member, ...]
     problem: Problem
     temperatures: tuple[float, ...]
     labels: tuple[str, ...]
+    evidence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.members or not isinstance(self.members[-1], Encoder):
@@ -54,6 +61,8 @@ class Cascade:
             raise OptionError(f"there are {len(self.temperatures)} temperatures for {len(self.places)} exits")
         if twice := next((name for name, times in Counter(self.names).items() if times > 1), None):
             raise OptionError(f"two exits are called {twice!r}; give each stage a name of its own")
+        if len(self.evidence) not in {0, len(self.places)}:
+            raise OptionError(f"there are {len(self.evidence)} weights of evidence for {len(self.places)} exits")
 
     @property
     def last(self) -> Encoder:
@@ -111,14 +120,43 @@ class Cascade:
         """Of what families its encoders are."""
         return " then ".join(encoder.config.backbone_config.model_type for encoder in self.encoders)
 
+    @cached_property
+    def sources(self) -> tuple[int, ...]:
+        """Of each exit of an encoder, the index of the exit that reads its texts right before it; -1 if none does."""
+        sources: list[int] = []
+        for place, (member, first) in enumerate(zip(self.members, self.first_exits, strict=True)):
+            after_texts = isinstance(member, Encoder) and place and not isinstance(self.members[place - 1], Encoder)
+            sources += [first - 1 if after_texts else -1] * len(member.layers)
+        return tuple(sources)
+
+    def source(self, exit_index: int) -> int | None:
+        """The exit whose answer an exit adds to its own; None if it adds none."""
+        return self.sources[exit_index] if self.evidence and self.evidence[exit_index] else None
+
+    def probabilities(
+        self, exit_index: int, logits: NDArray[np.float32], passed: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The calibrated answers of an exit, (rows, labels).
+
+        Args:
+            logits: of the exit, (rows, labels).
+            passed: calibrated probabilities at the exits passed, (exits, rows, labels); only those of its
+                :meth:`source` are looked at.
+        """
+        source, temperature = self.source(exit_index), self.temperatures[exit_index]
+        if source is None:
+            return self.problem.probabilities(logits, temperature)
+        return combined(self.problem, logits, temperature, self.evidence[exit_index], passed[source])
+
     def full_depth(self, exit_index: int) -> bool:
         """Whether an exit is the last."""
         return exit_index == len(self.places) - 1
 
     def matters(self, member: int, rule: ExitRule) -> bool:
-        """Whether texts have to pass a member, as it is the last or a rule asks one of its exits."""
-        exits = (exit_index for exit_index, place in enumerate(self.places) if place[0] == member)
-        return member == len(self.members) - 1 or any(rule.asks(exit_index) for exit_index in exits)
+        """Whether texts have to pass a member: it is the last, or a rule or a later exit asks one of its exits."""
+        exits = [exit_index for exit_index, place in enumerate(self.places) if place[0] == member]
+        sources = set(map(self.source, range(len(self.places))))
+        return member == len(self.members) - 1 or any(rule.asks(index) or index in sources for index in exits)
 
     def fingerprint(self) -> str:
         """Names all that the answers depend on, but for the temperatures and the words of the tokenizers."""

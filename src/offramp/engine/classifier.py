@@ -97,7 +97,8 @@ class Classifier:
 
     def recalibrate(self, calibration: Calibration) -> None:
         """Takes other temperatures, in memory alone; operating points that were tuned for those of before are void."""
-        self.runner = replace(self.runner, cascade=replace(self.runner.cascade, temperatures=calibration.temperatures))
+        cascade = replace(self.runner.cascade, temperatures=calibration.temperatures, evidence=calibration.evidence)
+        self.runner = replace(self.runner, cascade=cascade)
         self.calibration = calibration
         self.__dict__.pop("fingerprint", None)  # which was of the temperatures, too
 
@@ -126,8 +127,10 @@ class Classifier:
         """
         cascade = self.runner.cascade
         members = (TextMember(stage), *cascade.members)
-        calibration = replace(self.calibration, temperatures=(temperature, *self.calibration.temperatures), exits=())
-        longer = replace(cascade, members=members, temperatures=calibration.temperatures)
+        temperatures = (temperature, *self.calibration.temperatures)
+        evidence = (0.0, *self.calibration.evidence) if self.calibration.evidence else ()
+        calibration = replace(self.calibration, temperatures=temperatures, evidence=evidence, exits=())
+        longer = replace(cascade, members=members, temperatures=temperatures, evidence=evidence)
         return Classifier(longer, calibration, token_budget=self.token_budget)
 
     from_pretrained = classmethod(from_pretrained)
@@ -147,7 +150,9 @@ class Classifier:
     def fingerprint(self) -> str:
         """Names the model: ``sha256:`` and 16 hexadecimal digits over all that its answers depend on."""
         temperatures = tuple(map(float, self.calibration.temperatures))  # 1 is 1.0, whoever wrote the file
-        digest = hashlib.sha256(f"{temperatures} {self.runner.cascade.fingerprint()}".encode())
+        digest = hashlib.sha256(
+            f"{temperatures} {self.calibration.evidence} {self.runner.cascade.fingerprint()}".encode()
+        )
         return f"sha256:{digest.hexdigest()[:16]}"
 
     def predict(

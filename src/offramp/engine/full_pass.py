@@ -59,6 +59,8 @@ def exit_answers(runner: Runner, texts: Sequence[str], text_pairs: Sequence[str]
     return ExitAnswers(
         logits=logits,
         temperatures=cascade.temperatures,
+        evidence=cascade.evidence,
+        sources=cascade.sources,
         problem=cascade.problem,
         targets=None,
         tokens=tokens,
@@ -121,12 +123,20 @@ def _predict_at(
 ) -> Predictions:
     """Lets all rows leave at one exit, whose logits come from ``logits(batch)``."""
     cascade, parts = runner.cascade, []
-    member, temperature = cascade.members[cascade.places[exit_index][0]], cascade.temperatures[exit_index]
-    read: Any
-    for read in by_windows(member.read, texts, text_pairs):
+    member, source = cascade.members[cascade.places[exit_index][0]], cascade.source(exit_index)
+
+    def begun(texts: Sequence[str], text_pairs: Sequence[str] | None) -> tuple[Any, NDArray[np.float64]]:
+        """The texts as the member reads them, and what exits before it said of them, (exits, rows, labels)."""
+        passed = np.empty((0 if source is None else len(cascade.places), len(texts), len(cascade.labels)))
+        if source is not None:
+            passed[source] = predict_at(runner, source, texts, text_pairs).probabilities
+        return member.read(texts, text_pairs), passed
+
+    for read, passed in by_windows(begun, texts, text_pairs):
         probabilities = np.empty((len(read), len(cascade.labels)))
         for batch in member.batches(read, runner.token_budget):
-            probabilities[batch.ids] = cascade.problem.probabilities(logits(batch), temperature)
+            before = passed.take(batch.ids, axis=1)
+            probabilities[batch.ids] = cascade.probabilities(exit_index, logits(batch), before)
         exits = np.full(len(read), exit_index)
         parts.append(runner.predictions(probabilities, exits, read.lengths, read.truncated, 1))
     return concatenated(parts)

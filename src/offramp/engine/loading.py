@@ -16,14 +16,17 @@ from offramp.engine.encoder import Encoder
 from offramp.engine.exports import Export, read_export
 from offramp.engine.hub import folder_of
 from offramp.engine.stages import Stages
+from offramp.engine.text_stages import TextMember, TextStage
 from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
 from offramp.errors import ModelFolderError, OptionError
-from offramp.folder import export_folder, models_of
+from offramp.files import is_there
+from offramp.folder import WORDS, export_folder, models_of
 from offramp.model import EarlyExitConfig, LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer
 from offramp.policy import read_operating_points
+from offramp.words import Words
 
 
 def load(
@@ -108,24 +111,29 @@ def _load_model(folder: Path, engine: Engine, options: _Options) -> Classifier:
     if threads is not None:
         torch.set_num_threads(threads)
     model = load_model(folder)
-    calibration = _fitting(Calibration.load(folder), model.network.config, folder)
-    bf16 = engine.precision == "bf16"
-    return torch_classifier(model, calibration, token_budget=budget, device=options.device, bf16=bf16)
+    words, bf16 = words_of(folder), engine.precision == "bf16"
+    calibration = _fitting(Calibration.load(folder), model.network.config, words, folder)
+    return torch_classifier(model, calibration, words=words, token_budget=budget, device=options.device, bf16=bf16)
 
 
 def torch_classifier(
     model: LoadedModel,
     calibration: Calibration,
     *,
+    words: TextStage | None = None,
     token_budget: int = DEFAULT_TOKEN_BUDGET,
     device: str | None = None,
     bf16: bool = False,
 ) -> Classifier:
-    """Makes a classifier from a model in memory, run by PyTorch; ``bf16`` computes in bfloat16."""
+    """Makes a classifier from a model in memory, run by PyTorch; ``bf16`` computes in bfloat16.
+
+    Args:
+        words: is asked before the encoder.
+    """
     network = model.network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if bf16:
         network = network.to(torch.bfloat16)
-    return classifier_of(TorchStages(network), model.tokenizer, network.config, calibration, token_budget)
+    return classifier_of(TorchStages(network), model.tokenizer, network.config, calibration, token_budget, words)
 
 
 def open_export(
@@ -148,8 +156,19 @@ def open_export(
     stages = open_stages(
         export_folder(folder, export.engine), export.engine, tuple(config.exits), threads=threads, few_shapes=few_shapes
     )
-    calibration = _fitting(export.calibration, config, folder)
-    return classifier_of(stages, tokenizer, config, calibration, token_budget)
+    words = words_of(folder)
+    calibration = _fitting(export.calibration, config, words, folder)
+    return classifier_of(stages, tokenizer, config, calibration, token_budget, words)
+
+
+def words_of(folder: Path) -> Words | None:
+    """The model of words in a model folder, if there is one.
+
+    Raises:
+        ModelFolderError: it is damaged.
+        StorageError: it may not be read.
+    """
+    return Words.load(folder) if is_there(folder / WORDS) else None
 
 
 def open_stages(
@@ -166,11 +185,12 @@ def open_stages(
     return stages
 
 
-def _fitting(calibration: Calibration, config: EarlyExitConfig, folder: Path) -> Calibration:
+def _fitting(calibration: Calibration, config: EarlyExitConfig, words: Words | None, folder: Path) -> Calibration:
     """The same calibration, which has a temperature for each exit."""
-    if len(calibration.temperatures) != len(config.exits):
+    exits = len(config.exits) + (words is not None)
+    if len(calibration.temperatures) != exits:
         raise ModelFolderError(
-            f"{folder} holds {len(calibration.temperatures)} temperatures for {len(config.exits)} exits; "
+            f"{folder} holds {len(calibration.temperatures)} temperatures for {exits} exits; "
             "run 'offramp calibrate' again",
             path=folder,
         )
@@ -183,8 +203,11 @@ def classifier_of(
     config: EarlyExitConfig,
     calibration: Calibration,
     token_budget: int = DEFAULT_TOKEN_BUDGET,
+    words: TextStage | None = None,
 ) -> Classifier:
-    """Makes a classifier of one encoder."""
+    """Makes a classifier of one encoder, and perhaps a model of words before it."""
     problem = Problem(config.problem_type or "single_label_classification")
-    cascade = Cascade((Encoder(stages, tokenizer, config),), problem, calibration.temperatures, config.labels)
+    encoder = Encoder(stages, tokenizer, config)
+    members = (encoder,) if words is None else (TextMember(words), encoder)
+    cascade = Cascade(members, problem, calibration.temperatures, config.labels, calibration.evidence)
     return Classifier(cascade, calibration, token_budget=token_budget)

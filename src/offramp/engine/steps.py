@@ -76,7 +76,7 @@ def step(
     """
     member, stage = cascade.places[exit_index]
     output = cascade.members[member].run(stage, rows.state, rows.lengths)
-    probabilities = cascade.problem.probabilities(output.logits, cascade.temperatures[exit_index])
+    probabilities = cascade.probabilities(exit_index, output.logits, rows.passed)
     passed = np.concatenate([rows.passed, probabilities[None]])
     onward = InFlight(rows.ids, rows.lengths, passed, output.state)
     if cascade.full_depth(exit_index):

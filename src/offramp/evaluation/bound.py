@@ -56,8 +56,10 @@ def stage_seconds(classifier: "Classifier", requests: Sequence[Request]) -> NDAr
     seconds = np.zeros(len(cascade.places))
     started = time.perf_counter()
     for request in requests:
-        for exit_index, _, logits in full_pass(classifier.runner, request.texts, request.text_pairs):
-            probabilities = cascade.problem.probabilities(logits, cascade.temperatures[exit_index])
+        passed = np.empty((len(cascade.places), len(request.texts), len(cascade.labels)))
+        for exit_index, rows, logits in full_pass(classifier.runner, request.texts, request.text_pairs):
+            probabilities = cascade.probabilities(exit_index, logits, passed[:, rows])
+            passed[exit_index, rows] = probabilities
             rule.decide(probabilities, probabilities[None][:0])
             seconds[exit_index] += (now := time.perf_counter()) - started
             started = now

@@ -77,8 +77,18 @@ def _point(
 def calibration_of(answers: ExitAnswers) -> tuple[ExitCalibration, ...]:
     """Each exit's quality before and after calibration."""
     exits = zip(answers.logits, answers.temperatures, answers.names, answers.layers, strict=True)
+    adding = answers.evidence or (0.0,) * len(answers.layers)
     return tuple(
-        measure_exit(logits, answers.truth, temperature, answers.problem, exit=index, name=name, layers=layers)
+        measure_exit(
+            logits,
+            answers.truth,
+            temperature,
+            answers.problem,
+            after=answers.probabilities[index] if adding[index] else None,
+            exit=index,
+            name=name,
+            layers=layers,
+        )
         for index, (logits, temperature, name, layers) in enumerate(exits)
     )
 

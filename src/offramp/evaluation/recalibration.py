@@ -125,10 +125,13 @@ def _fit(folder: Path, rows: LabeledTexts, on_progress: OnProgress) -> _Fitted:
     """Fits the temperatures of one model in each of its engines; nothing is written."""
     on_progress("loading the model", 0, None)
     from offramp.engine import open_export, torch_classifier
+    from offramp.engine.loading import words_of
     from offramp.model import load
 
     loaded = load(folder)
-    classifier = torch_classifier(loaded, _stored(folder, loaded.network.config.exits))
+    words = words_of(folder)
+    stored = _stored(folder, loaded.network.config.exits, words=words is not None)
+    classifier = torch_classifier(loaded, stored, words=words)
     before, exports = {REFERENCE: classifier.calibration}, exports_of(folder)
     on_progress("running all exits", 0, 1 + len(exports))
     fitted = {REFERENCE: answers_of(classifier, rows).calibration(rows.fingerprint)}
@@ -149,7 +152,7 @@ def _changed(models: Sequence[_Fitted], engine: Engine) -> bool:
     """Whether any model has other temperatures now in what an operating point runs in."""
     keepers = map(_keeper, engine.of_models(len(models)))
     return any(
-        keeper in one.fitted and one.fitted[keeper].temperatures != one.before[keeper].temperatures
+        keeper in one.fitted and not one.fitted[keeper].answers_like(one.before[keeper])
         for one, keeper in zip(models, keepers, strict=True)
     )
 
@@ -167,10 +170,11 @@ def check_enough(rows: LabeledTexts | Texts) -> None:
         )
 
 
-def _stored(folder: Path, exits: list[int]) -> Calibration:
+def _stored(folder: Path, layers: list[int], *, words: bool) -> Calibration:
     """The calibration in the folder; neutral if it is missing or damaged, as it is about to be replaced anyway."""
+    neutral = Calibration.neutral(layers, words=words)
     try:
         calibration = Calibration.load(folder)
     except ModelFolderError:
-        return Calibration.neutral(exits)
-    return calibration if len(calibration.temperatures) == len(exits) else Calibration.neutral(exits)
+        return neutral
+    return calibration if len(calibration.temperatures) == len(neutral.temperatures) else neutral

@@ -172,14 +172,14 @@ def _export_model(
     on_progress: OnProgress,
 ) -> Exported:
     """Exports one model; what was asked for is checked."""
-    from offramp.engine.loading import classifier_of, open_stages, torch_classifier
+    from offramp.engine.loading import classifier_of, open_stages, torch_classifier, words_of
     from offramp.model import load
 
     on_progress("loading the model", 0, None)
     to, precision = backends()[engine.backend], engine.precision
     texts, pairs = _texts(rows, takes_pairs=takes_pairs)
-    loaded = load(folder)
-    reference = torch_classifier(loaded, Calibration.load(folder), device="cpu")
+    loaded, words = load(folder), words_of(folder)
+    reference = torch_classifier(loaded, Calibration.load(folder), words=words, device="cpu")
     targets = targets_of(reference, rows) if isinstance(rows, LabeledTexts) else None
     target = export_folder(folder, engine)
     with replacing(target) as new:
@@ -191,8 +191,8 @@ def _export_model(
             imported(to.write)(loaded.network, new, precision, list(encoder.batches(some, reference.token_budget)))
         except ImportError as error:
             raise MissingExtraError(f"exporting to {to.name}", to.extra) from error
-        stages = open_stages(new, engine, reference.exits, threads=threads)
-        exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration)
+        stages = open_stages(new, engine, reference.stages.layers, threads=threads)
+        exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration, words=words)
         on_progress("comparing with PyTorch", 1, 3)
         answers = replace(exported.exit_answers(texts, pairs), targets=targets)
         expected, exported_logits = reference.exit_answers(texts, pairs).logits, answers.logits

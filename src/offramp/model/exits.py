@@ -3,6 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from offramp.errors import OptionError
 
@@ -16,7 +17,7 @@ def default_exits(depth: int) -> tuple[int, ...]:
     return _DEFAULT_EXITS.get(depth, tuple(sorted(set(spread))))
 
 
-def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, ...]:
+def resolve_exits(exits: Sequence[int | str] | str | None, depth: int) -> tuple[int, ...]:
     """Turns what a user wrote into exits of a ``depth``-layer encoder.
 
     Args:
@@ -43,7 +44,7 @@ def resolve_exits(exits: Sequence[int] | str | None, depth: int) -> tuple[int, .
     return tuple(sorted(layers | {depth}))
 
 
-def numbers_of(exits: Sequence[int] | str) -> set[int] | None:
+def numbers_of(exits: Sequence[int | str] | str) -> set[int] | None:
     """The numbers that a user wrote; None for ``"all"``.
 
     Raises:
@@ -52,10 +53,13 @@ def numbers_of(exits: Sequence[int] | str) -> set[int] | None:
     if exits == "all":
         return None
     try:
-        layers = list(map(int, exits.split(",")) if isinstance(exits, str) else map(operator.index, exits))
+        numbers: Sequence[Any] = exits
+        layers = list(map(int, exits.split(",")) if isinstance(exits, str) else map(operator.index, numbers))
     except (TypeError, ValueError):
         raise OptionError(
-            f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all'", option="exits", value=exits
+            f"exits {exits!r} are not layer numbers; write them as 1,2,4 or 'all', perhaps with words: words,1,2,4",
+            option="exits",
+            value=exits,
         ) from None
     if repeated := sorted(layer for layer, times in Counter(layers).items() if times > 1):
         raise OptionError(

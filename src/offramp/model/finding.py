@@ -78,7 +78,7 @@ def check_classifier(name: str, labels: Sequence[str] | None = None) -> Declared
 
 
 def check_exits(
-    declared: Declared, exits: Sequence[int] | str | None, *, layers: int | None = None, own_head: bool = False
+    declared: Declared, exits: Sequence[int | str] | str | None, *, layers: int | None = None, own_head: bool = False
 ) -> None:
     """Makes sure that exits fit an encoder, as far as its configuration tells.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibration
+from offramp.calibration.evidence import combined_exits
 from offramp.errors import DataError
 from offramp.policy.criteria import Array
 from offramp.policy.points import Risk
@@ -43,6 +44,8 @@ class ExitAnswers:
         truncated: whether the row was longer than the model reads, (rows,).
         layers: number of layers run before each exit, (exits,); may be 0, and the same for several exits.
         names: names of the exits, (exits,).
+        evidence: weights by which exits add what another said, (exits,); empty if none does.
+        sources: index of the exit whose answer each exit may add, (exits,); -1 for none; empty if no exit may.
         costs: of the stages: a rough guess from the pass itself until they are measured; None if unknown.
     """
 
@@ -54,6 +57,8 @@ class ExitAnswers:
     truncated: NDArray[np.bool_]
     layers: tuple[int, ...]
     names: tuple[str, ...]
+    evidence: tuple[float, ...] = ()
+    sources: tuple[int, ...] = ()
     costs: StageCosts | None = None
 
     def __len__(self) -> int:
@@ -62,7 +67,7 @@ class ExitAnswers:
     @cached_property
     def probabilities(self) -> Array:
         """Calibrated, (exits, rows, labels)."""
-        return self.problem.probabilities(self.logits, np.asarray(self.temperatures)[:, None, None])
+        return combined_exits(self.problem, self.logits, self.temperatures, self.evidence, self.sources)
 
     @property
     def full(self) -> Array:
@@ -187,10 +192,10 @@ class ExitAnswers:
         Raises:
             DataError: there are no rows, or a logit is not finite.
         """
+        rest = self.layers, fingerprint, otherwise, self.names, self.evidence, self.sources
         if self.targets is None:
-            return fit_agreement(self.logits, self.problem, self.layers, fingerprint, otherwise, self.names)
-        targets, layers = self.targets, self.layers
-        return fit_calibration(self.logits, targets, self.problem, layers, fingerprint, otherwise, self.names)
+            return fit_agreement(self.logits, self.problem, *rest)
+        return fit_calibration(self.logits, self.targets, self.problem, *rest)
 
     def subset(self, rows: NDArray[np.int64]) -> "ExitAnswers":
         """The answers to the given rows, in that order."""

@@ -63,8 +63,12 @@ def _risk(goal: Goal, rows: ExitAnswers) -> Risk:
 
 
 def _not_worth_asking(goal: Goal, rows: ExitAnswers, seed: int) -> tuple[int, ...]:
-    """The exits before the first layer, if the goal is met as well without them; otherwise none."""
-    first = tuple(exit_index for exit_index, layers in enumerate(rows.layers[:-1]) if layers == 0)
+    """The exits before the first layer, if the goal is met as well without them; otherwise none.
+
+    Exits whose answers others add are asked in any case.
+    """
+    added = {source for source, weight in zip(rows.sources, rows.evidence, strict=False) if weight}
+    first = tuple(index for index, layers in enumerate(rows.layers[:-1]) if layers == 0 and index not in added)
     if not first or isinstance(goal, Exactly) or len(rows) < 2:
         return ()
     seen = replace(goal, method=Method.EMPIRICAL) if isinstance(goal, AtMost) else goal

@@ -1,26 +1,31 @@
 """The work of an attach job: exits are fitted to what a classifier makes of texts, which needs PyTorch."""
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from offramp.calibration import Problem
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError
 from offramp.files import replacing
 from offramp.model import LoadedModel, adopt
 from offramp.model.exits import check_new_exits
 from offramp.training.attaching import AttachJob
-from offramp.training.folder import calibrated, write_folder
+from offramp.training.folder import write_folder
 from offramp.training.frozen import fit_on_states
 from offramp.training.phases import exits_alone
+from offramp.training.recipe import Targets
 from offramp.training.rows import Rows, rows_of
+from offramp.training.words_exit import calibrated, dev_answers
 
 
 def run(job: AttachJob, folder: Path) -> None:
     """Puts exits on the classifier, fits and calibrates them and leaves the model in ``folder``."""
-    shape = asdict(job.architecture)
+    shape = job.architecture.network
     del shape["layers"]  # there are as many as before
     model = adopt(job.model, **shape, labels=job.labels, text_pair=job.data.text_pair)
     network = model.network
@@ -41,9 +46,19 @@ def run(job: AttachJob, folder: Path) -> None:
             on_rows=partial(job.on_progress, "running texts"),
             on_step=partial(job.on_progress, "fitting exits"),
         )
-        calibration = calibrated(model, job, fitted.dev_logits, dev.targets)
+        job.on_progress("calibrating", 0, None)
+        front = calibrated(
+            model,
+            dev_answers(model, job.data.dev, dev.targets if isinstance(job.data.dev, LabeledTexts) else None),
+            job.data.train,
+            _targets(train, Problem(network.problem_type), job.targets, fitted.beliefs),
+            job.data.dev,
+            words=job.architecture.words,
+            full_depth_may_change=False,
+            seed=job.seed,
+        )
         told = {"seconds": {"encoder": fitted.encoder_seconds, "exits": fitted.exit_seconds}}
-        write_folder(new, model, job, calibration, train, heads=network.heads[:-1], told=told)
+        write_folder(new, model, job, front, train, heads=network.heads[:-1], told=told)
 
 
 def _rows(model: LoadedModel, texts: LabeledTexts | Texts) -> Rows:
@@ -52,3 +67,14 @@ def _rows(model: LoadedModel, texts: LabeledTexts | Texts) -> Rows:
     except DataError as error:
         error.add_note("or name the classifier's outputs as the data do, in `labels`")
         raise
+
+
+def _targets(rows: Rows, problem: Problem, targets: Targets, beliefs: NDArray[np.float32]) -> NDArray[Any]:
+    """What words learn: labels, what the classifier believes, (rows, labels) of logits, or the mean of both."""
+    if targets == "labels":
+        return rows.targets
+    believed = problem.probabilities(beliefs)
+    if targets == "model":
+        return believed
+    labels = rows.targets if problem is Problem.MULTI_LABEL else np.eye(believed.shape[1])[rows.targets]
+    return np.asarray((believed + labels) / 2)

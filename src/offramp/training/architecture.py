@@ -1,13 +1,16 @@
 """What the network is to look like: where exits sit, and what they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
 
 from offramp.errors import OptionError
 
 Pooling = Literal["pooler", "cls", "mean"]
 Head = Literal["linear", "mlp"]
+
+WORDS = "words"
+"""What the exit before the encoder is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,9 @@ class Architecture:
     """
 
     exits: Annotated[
-        Sequence[int] | str | None, "layers after which exits sit, as 1,2,4, or 'all'; default: four, spread"
+        Sequence[int | str] | str | None,
+        "layers after which exits sit, as 1,2,4, or 'all'; with words before them, as words,1,2,4; default: four, "
+        "spread, and words where they pay",
     ] = None
     layers: Annotated[int | None, "cut the encoder off after so many layers; then with one exit by default"] = None
     pooling: Annotated[Pooling | None, "pooler, cls or mean, for new exits; default: as the model has it"] = None
@@ -39,3 +44,25 @@ class Architecture:
         exits = (self.layers,) if self.exits is None and self.layers is not None else self.exits
         # One spelling of each: architectures are compared, and written as JSON.
         object.__setattr__(self, "exits", exits if isinstance(exits, str | None) else tuple(exits))
+
+    @property
+    def words(self) -> bool | None:
+        """Whether a model of words is to stand before the encoder; None where it is to be there if it pays."""
+        return None if self.exits is None else WORDS in _names(self.exits)
+
+    @property
+    def layer_exits(self) -> Sequence[int | str] | str | None:
+        """The exits after layers; None for four that are spread."""
+        if self.exits is None:
+            return None
+        layers = [name for name in _names(self.exits) if name != WORDS]
+        return (",".join(map(str, layers)) if isinstance(self.exits, str) else tuple(layers)) or None
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """What is put on the encoder, by the names of the arguments of :func:`offramp.model.building.build`."""
+        return {**asdict(self), "exits": self.layer_exits}
+
+
+def _names(exits: Sequence[int | str] | str) -> Sequence[int | str]:
+    return [name.strip() for name in exits.split(",")] if isinstance(exits, str) else exits

@@ -118,7 +118,7 @@ def attach(
         )
     check_output(folder, overwrite)
     declared = check_classifier(model, labels)
-    check_exits(declared, architecture.exits, own_head=True)
+    check_exits(declared, architecture.layer_exits, own_head=True)
     read_rows: Callable[[Data, Columns], LabeledTexts | Texts] = read_texts if targets == "model" else read_labeled
     outputs = outputs_of(declared) or ()
 

@@ -104,7 +104,7 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
     epoch = Epoch(float(EXIT_FIT.epochs), tuple(network.config.exits), accuracies, None, fitted.dev_seconds)
     if environment.is_main_process():
         listener.on_epoch(epoch)
-    return Fit((epoch,), epoch, fitted.dev_logits, targets, fitted.encoder_seconds + fitted.exit_seconds)
+    return Fit((epoch,), epoch, fitted.encoder_seconds + fitted.exit_seconds)
 
 
 def _taught_by_itself(model: LoadedModel, course: Course) -> Course:

@@ -41,11 +41,17 @@ class KeptStates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrozenFit:
-    """Logits of all exits on the dev rows, (exits, rows, labels), and the seconds of the pass through the network, of
-    fitting the exits and of asking them about the dev rows.
+    """Exits fitted to states.
+
+    Attributes:
+        dev_logits: of all exits on the dev rows, (exits, rows, labels).
+        beliefs: the last exit's logits on the rows that the others were fitted to, (rows, labels).
+        encoder_seconds, exit_seconds, dev_seconds: of the pass through the network, of fitting the exits, and of
+            asking them about the dev rows.
     """
 
     dev_logits: NDArray[np.float32]
+    beliefs: NDArray[np.float32]
     encoder_seconds: float
     exit_seconds: float
     dev_seconds: float
@@ -154,7 +160,7 @@ def fit_on_states(
     )
     fitted = time.monotonic()
     logits = exit_logits_of(model.network, dev_states)
-    return FrozenFit(logits, kept - begun, fitted - kept, time.monotonic() - fitted)
+    return FrozenFit(logits, train_states.logits, kept - begun, fitted - kept, time.monotonic() - fitted)
 
 
 @torch.no_grad()

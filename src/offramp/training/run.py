@@ -78,7 +78,7 @@ def train(
     check_numbers(dev, seed, recipe.trials)
     check_trackers(listener.report_to)
     check_output(folder, overwrite)
-    check_exits(check_checkpoint(model), architecture.exits, layers=architecture.layers)
+    check_exits(check_checkpoint(model), architecture.layer_exits, layers=architecture.layers)
     if regime.teacher is not None:
         check_classifier(regime.teacher)
     workplace = workplace_of(folder)

@@ -11,6 +11,31 @@ from offramp.training.recipe import Targets
 
 
 @dataclass(frozen=True, slots=True)
+class WordsTrial:
+    """What dev rows say of a model of words before the encoder.
+
+    The exits alone leave at the default threshold. With words, thresholds are those that are fastest at the same
+    accuracy or a higher one. Without labels, being right is agreeing with full depth.
+
+    Attributes:
+        kept: whether the model has it.
+        seconds: time of fitting it.
+        alone: share of dev rows that words alone get right.
+        exits_right, exits_speedup: share of dev rows that exits alone get right, and how many times faster they are
+            than full depth.
+        words_right, words_speedup: the same with words before them.
+    """
+
+    kept: bool
+    seconds: float
+    alone: float
+    exits_right: float
+    exits_speedup: float
+    words_right: float
+    words_speedup: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedRecord:
     """What ``training.json`` says of a training, see :class:`TrainingSummary`."""
 
@@ -54,6 +79,7 @@ class _ModelRecord:
     parameters: _Parameters
     truncated: int
     blank: int
+    words: WordsTrial | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +92,7 @@ class TrainingSummary:
         epochs: dev accuracies after each epoch of the best trial.
         best: the epoch whose weights were kept.
         calibration: temperatures and dev metrics of each exit.
+        words: what dev rows say of a model of words before the encoder; None where none was wanted.
         seconds: time in the training loop of the best trial, dev passes included; of a phase that was resumed, the time
             since then.
         exit_parameters: parameters of all exits.
@@ -79,6 +106,7 @@ class TrainingSummary:
     epochs: tuple[Epoch, ...]
     best: Epoch
     calibration: Calibration
+    words: WordsTrial | None
     seconds: float
     exit_parameters: int
     total_parameters: int
@@ -116,6 +144,7 @@ class AttachSummary:
     exits: tuple[int, ...]
     targets: Targets
     calibration: Calibration
+    words: WordsTrial | None
     rows: int
     dev_rows: int
     encoder_seconds: float
@@ -149,6 +178,7 @@ def _of_both(folder: Path) -> dict[str, Any]:
         "folder": folder,
         "exits": record.exits,
         "calibration": Calibration.load(folder),
+        "words": record.words,
         "exit_parameters": record.parameters.exits,
         "total_parameters": record.parameters.total,
         "truncated": record.truncated,

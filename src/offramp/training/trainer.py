@@ -82,10 +82,6 @@ class Fit:
 
     epochs: tuple[Epoch, ...]
     best: Epoch
-    dev_logits: NDArray[np.float32]
-    """(exits, rows, labels); Trainer sorts rows by length, so they are in an order of their own."""
-    dev_targets: NDArray[Any]
-    """In the same order: class indices (rows,) or 0/1 (rows, labels)."""
     seconds: float
 
 
@@ -129,12 +125,10 @@ def fit(
     seconds = time.monotonic() - started
     # Temperatures are for the precision that the engine runs in: fp32, whatever the training used.
     trainer.accelerator.unwrap_model(model.network, keep_fp32_wrapper=False)
-    predicted = trainer.predict(RowSet(dev))
     model.network.eval().heads.requires_grad_(True)
     epochs = tuple(_epochs(trainer.state, layers))
     best = max(epochs, key=lambda epoch: epoch.mean_accuracy)
-    logits = np.asarray(predicted.predictions, dtype=np.float32).transpose(1, 0, 2)
-    return Fit(epochs, best, logits, np.asarray(predicted.label_ids), seconds)
+    return Fit(epochs, best, seconds)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from offramp.folder import TRAINING
 from offramp.model import LoadedModel, build
 from offramp.training.checks import check_layers
 from offramp.training.course import EXIT_FIT, Course, run
-from offramp.training.folder import calibrated, write_folder
+from offramp.training.folder import write_folder
 from offramp.training.job import TrainingJob, Trial
 from offramp.training.phases import phases_of
 from offramp.training.rows import rows_of, with_unlabeled
@@ -24,6 +24,7 @@ from offramp.training.summaries import TrainedRecord
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Fit
 from offramp.training.unfinished import SETTINGS, discard, kept
+from offramp.training.words_exit import calibrated, dev_answers
 
 BELIEFS = "teacher.npy"
 
@@ -70,7 +71,7 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
     listener = job.listener
     listener.on_progress("loading the encoder", 0, None)
     model = build(
-        job.model, **asdict(job.architecture), labels=job.labels, problem_type=job.problem, text_pair=job.data.text_pair
+        job.model, **job.architecture.network, labels=job.labels, problem_type=job.problem, text_pair=job.data.text_pair
     )
     check_layers(model, job.regime)
     phases = phases_of(job.regime, model.network.config.exits)
@@ -95,12 +96,23 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
             course = replace(course, taught=replace(course.taught, beliefs=beliefs))
         result = run(model, course, phases)
     PartialState().wait_for_everyone()  # no file of another process is in use any more
-    calibration = calibrated(model, job, result.dev_logits, result.dev_targets)
     if environment.is_main_process():
+        listener.on_progress("calibrating", 0, None)
+        dev = job.data.dev
+        front = calibrated(
+            model,
+            dev_answers(model, dev, course.dev.targets),
+            job.data.train,
+            course.train.targets,
+            dev,
+            words=job.architecture.words,
+            full_depth_may_change=True,
+            seed=job.seed,
+        )
         with replacing(place / "model") as new:
             new.mkdir()
             told = _told(trial, job, result)
-            write_folder(new, model, job, calibration, course.train, heads=model.network.heads, told=told)
+            write_folder(new, model, job, front, course.train, heads=model.network.heads, told=told)
         # With the optimizer's state they are several times as large as the model.
         for phase in place.glob("phase-*"):
             shutil.rmtree(phase, ignore_errors=True)

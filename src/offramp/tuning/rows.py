@@ -63,7 +63,7 @@ def refit(classifier: "Classifier", rows: LabeledTexts | Texts, answers: ExitAns
     fitted = rows.subset(fitting)
     check_enough(fitted)
     calibration = answers.subset(fitting).calibration(fitted.fingerprint)
-    rest = replace(answers.subset(judging), temperatures=calibration.temperatures)
+    rest = replace(answers.subset(judging), temperatures=calibration.temperatures, evidence=calibration.evidence)
     return Refitted(_with_calibration(classifier, calibration), fitted, rows.subset(judging), rest)
 
 

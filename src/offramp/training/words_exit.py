@@ -1,0 +1,128 @@
+"""A model of words before the encoder: fitted to what the exits are fitted to, and kept where dev rows say it pays."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offramp.calibration import Calibration
+from offramp.data import LabeledTexts, Texts
+from offramp.engine.choosing import DEFAULT_THRESHOLD
+from offramp.engine.loading import torch_classifier
+from offramp.model import LoadedModel
+from offramp.policy import Confidence, ExitAnswers, Risk, Threshold, replay
+from offramp.training.summaries import WordsTrial
+from offramp.words import Words, fit
+
+# Thresholds that are tried at the words, and at the exits after them.
+_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
+# What the words have to save of the time that exits alone take.
+_LEAST_SAVED = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Front:
+    """What stands before the encoder, if anything, and the temperatures of all exits."""
+
+    words: Words | None
+    calibration: Calibration
+    trial: WordsTrial | None
+
+
+def dev_answers(model: LoadedModel, dev: LabeledTexts | Texts, targets: NDArray[Any] | None) -> ExitAnswers:
+    """What a network's exits answer to the dev rows, not calibrated, in the precision that the engine runs in.
+
+    Args:
+        targets: of the dev rows; None where they have no labels.
+    """
+    classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
+    return replace(classifier.exit_answers(dev.texts, dev.text_pairs), targets=targets)
+
+
+def calibrated(
+    model: LoadedModel,
+    answers: ExitAnswers,
+    texts: LabeledTexts | Texts,
+    targets: NDArray[Any],
+    dev: LabeledTexts | Texts,
+    *,
+    words: bool | None,
+    full_depth_may_change: bool,
+    seed: int,
+) -> Front:
+    """Fits the temperatures of all exits, and a model of words before them if that is wanted or pays.
+
+    Without labels the temperatures are those at which an exit's confidence says how likely the last exit is to agree.
+
+    Args:
+        answers: of the encoder's exits to the dev rows.
+        texts: what the model of words is fitted to.
+        targets: of these texts, as :func:`offramp.words.fit` takes them.
+        dev: the dev rows. Words are judged on them, too: they were not fitted to these.
+        words: True has them in any case, False not at all, None where they pay.
+        full_depth_may_change: whether the last exit, too, may add what the words say.
+        seed: of the fit.
+    """
+    without = answers.calibration(dev.fingerprint)
+    if words is False:
+        return Front(None, without, None)
+    began = time.perf_counter()
+    labels, problem = model.network.config.labels, answers.problem
+    fitted = fit(texts.texts, targets, labels=labels, problem=problem, text_pairs=texts.text_pairs, seed=seed)
+    seconds = time.perf_counter() - began
+    longer = _longer(answers, fitted, dev, full_depth_may_change=full_depth_may_change)
+    calibration = longer.calibration(dev.fingerprint)
+    trial = _tried(
+        replace(answers, temperatures=without.temperatures),
+        replace(longer, temperatures=calibration.temperatures, evidence=calibration.evidence),
+        seconds,
+    )
+    if words or trial.kept:
+        return Front(fitted, calibration, replace(trial, kept=True))
+    return Front(None, without, trial)
+
+
+def _longer(
+    answers: ExitAnswers, words: Words, dev: LabeledTexts | Texts, *, full_depth_may_change: bool
+) -> ExitAnswers:
+    """The answers of words, and after them those of the encoder's exits; with costs."""
+    began = time.perf_counter()
+    logits = words.logits(dev.texts, dev.text_pairs)
+    seconds = (time.perf_counter() - began) / len(dev)
+    assert answers.costs is not None  # a pass measures them
+    return replace(
+        answers,
+        logits=np.concatenate([logits[None], answers.logits]),
+        temperatures=(1.0, *answers.temperatures),
+        layers=(0, *answers.layers),
+        names=(words.name, *answers.names),
+        evidence=(0.0,) * len(answers.names) + (float(full_depth_may_change),),
+        sources=(-1,) + (0,) * len(answers.names),
+        costs=replace(answers.costs, stages=(seconds, *answers.costs.stages)),
+    )
+
+
+def _tried(exits: ExitAnswers, words: ExitAnswers, seconds: float) -> WordsTrial:
+    """Compares exits alone with exits after words; both with their costs."""
+    criterion = Confidence(exits.problem)
+    taken = replay(exits.probabilities, Threshold(DEFAULT_THRESHOLD, criterion))
+    right, cost = float(_good(exits, taken.probabilities).mean()), exits.cost(taken.exits)
+    good = _good(words, words.probabilities)
+    confidences = criterion.score(words.probabilities, words.probabilities[:0])
+    rows = np.arange(len(words))
+    best = 1.0, float(good[-1].mean()), len(rows) * [len(good) - 1]
+    for threshold in _THRESHOLDS:
+        for later in _THRESHOLDS:
+            sure = confidences >= np.array([threshold, *[later] * (len(good) - 2), -1.0])[:, None]
+            leaving = sure.argmax(axis=0)
+            accuracy, time_taken = float(good[leaving, rows].mean()), words.cost(leaving)
+            if accuracy >= right and time_taken < best[0]:
+                best = time_taken, accuracy, leaving
+    saved = best[0] <= (1 - _LEAST_SAVED) * cost
+    return WordsTrial(saved, seconds, float(good[0].mean()), right, 1 / cost, best[1], 1 / best[0])
+
+
+def _good(answers: ExitAnswers, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return answers.good(probabilities, Risk.DISAGREEMENT if answers.targets is None else Risk.ACCURACY_DROP)
