@@ -3,8 +3,8 @@
 python -m benchmarks.search --output FOLDER [--data DATA --work WORK --r8 MODEL] [--draws 200] [--only NAME ...]
 
 Exits are those of kept answers (``results/paper/answers``), with a model of words before them and perhaps a second
-encoder after them. From all dev and test rows of a data set 500, 1,000 and 2,000 are drawn again and again; a search
-chooses on these, and the others show what its choice loses and how fast it is. What the words say is fitted to the
+encoder after them. From all dev and test rows of a data set some are drawn again and again; a search chooses on
+these, and the others show what its choice loses and how fast it is. What the words say is fitted to the
 training rows once, with DATA (NAME/{train,dev,test}.jsonl.gz) and for R8 the model that ``make demo`` leaves, and kept
 in ``results/search/answers``.
 
@@ -35,9 +35,7 @@ ANSWERS = Path(__file__).parent / "results/paper/answers"
 KEPT = Path(__file__).parent / "results/search/answers"
 COSTS = {"minilm": 1.0, "mpnet": 8.0}
 WORDS, TOKENIZER = 1 / 150, 0.03
-SIZES = (1000, 500, 2000)
-# More than one size takes a while, so not for all.
-EVERY_SIZE = ("ag_news words+6",)
+CERTIFYING_ROWS = 1000
 GOALS = (
     Goal(Risk.ACCURACY_DROP, 0.005),
     Goal(Risk.ACCURACY_DROP, 0.01),
@@ -90,7 +88,7 @@ def main(options: Any) -> None:
     lines: list[Line] = []
     for name in [one for one in SETS if not options.only or one in options.only]:
         started = time.perf_counter()
-        for size in SIZES if name in EVERY_SIZE else SIZES[:1]:
+        for size in options.rows:
             lines += search_all(name, answers_of(name), size, options.draws)
         print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
         write(lines, options, "search")
@@ -105,8 +103,6 @@ def search_all(name: str, rows: ExitAnswers, size: int, draws: int) -> list[Line
         for sure, searches in ((False, SEARCHES), (True, SURE)):
             for goal in GOALS:
                 for search, choose in searches.items():
-                    if size != SIZES[0] and not choose.at_every_size:
-                        continue
                     started = time.perf_counter()
                     choice = choose(here, goal)
                     seconds = time.perf_counter() - started
@@ -134,7 +130,7 @@ def certify_all(name: str, rows: ExitAnswers, draws: int) -> list[Line]:
     found: dict[tuple[Goal, str], list[tuple[float, float]]] = defaultdict(list)
     everything, population = Cached.of(rows), np.arange(len(rows))
     for seed in range(draws):
-        here = everything.subset(np.random.default_rng(seed).integers(0, len(rows), SIZES[0]))
+        here = everything.subset(np.random.default_rng(seed).integers(0, len(rows), CERTIFYING_ROWS))
         for goal in GOALS[1:]:
             for search in CERTIFIED:
                 speedup, loss = everything.outcome(SURE[search](here, goal), goal.risk, population)
@@ -142,7 +138,7 @@ def certify_all(name: str, rows: ExitAnswers, draws: int) -> list[Line]:
     return [
         Line(
             name,
-            SIZES[0],
+            CERTIFYING_ROWS,
             str(goal.risk),
             goal.allowed,
             True,
@@ -332,6 +328,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, help="folder of data sets, to fit words anew")
     parser.add_argument("--work", type=Path, help="folder for rows as they are used, with --data")
     parser.add_argument("--r8", type=Path, help="model folder beside the rows of R8, to run it anew")
+    parser.add_argument("--rows", type=int, nargs="+", default=[1000], help="how many to choose on")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--certify", action="store_true", help="only check guarantees, on rows drawn with replacement")
     parser.add_argument("--only", nargs="*", help="sets of exits, such as 'ag_news words+6'")

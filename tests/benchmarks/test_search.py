@@ -32,8 +32,7 @@ def test_an_outcome_is_that_of_a_replay():
     assert loss == pytest.approx((~ROWS.subset(rows).agree(taken.probabilities)).mean())
 
 
-def test_tables_name_every_search(monkeypatch):
-    monkeypatch.setattr(search, "SIZES", (200,))
+def test_tables_name_every_search():
     lines = search.search_all("made up", ROWS, 200, 2)
     assert {(line.sure, line.search) for line in lines} == {
         *((False, name) for name in SEARCHES),

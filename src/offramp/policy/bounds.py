@@ -11,6 +11,9 @@ Array = NDArray[np.float64]
 # Tolerance of a bound found by bisection; far below the resolution of any sample.
 _TOLERANCE = 1e-6
 
+# As a share of the stake at which a loss of 1 would take all capital.
+_HIGHEST_STAKE = 0.75
+
 
 def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = False) -> Array:
     """P-values of "the mean of losses in [0, 1] is above the target".
@@ -65,7 +68,9 @@ def betting(losses: Array, target: float, confidence: float) -> Array:
     variance = (0.25 + np.cumsum(np.square(losses - mean), axis=-1)) / (1.0 + counts)
     # A stake may depend only on earlier losses.
     before = np.concatenate([np.full((*losses.shape[:-1], 1), 0.25), variance[..., :-1]], axis=-1)
-    stakes = np.minimum(1.0, np.sqrt(2.0 * np.log(1.0 / (1.0 - confidence)) / (rows * before)))
+    # Up to 1 / (1 - target) the capital stays above 0 whatever comes; so high a stake could not survive a single loss.
+    highest = max(1.0, _HIGHEST_STAKE / (1.0 - target))
+    stakes = np.minimum(highest, np.sqrt(2.0 * np.log(1.0 / (1.0 - confidence)) / (rows * before)))
     with np.errstate(divide="ignore"):
         capital = np.cumsum(np.log1p(-stakes * (losses - target)), axis=-1)
     return np.asarray(np.exp(-np.maximum(capital.max(axis=-1), 0.0)))
