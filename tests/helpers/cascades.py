@@ -13,7 +13,8 @@ from offramp.model import EarlyExitConfig
 
 
 def _encoder(stages):
-    return Encoder(stages, tiny_tokenizer(), EarlyExitConfig())
+    """An encoder that reads all tokens it is given: these never come from its tokenizer."""
+    return Encoder(stages, tiny_tokenizer(max_length=4096), EarlyExitConfig())
 
 
 def cascade_of(stages, problem, temperatures, labels):
