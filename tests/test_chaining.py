@@ -13,14 +13,16 @@ from helpers.chains import LARGE, SMALL, chain_of, write_chain, write_models
 from helpers.toys import LABELS, multi, names, pairs, quick, single, write_csv, write_jsonl, write_model
 from offramp.backends import REFERENCE, Engine, Runtime
 from offramp.benchmark.contenders import engines_of
-from offramp.calibration import Calibration
+from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, read_labeled, remember, uses_of
 from offramp.data.seen import FITTING, temperatures_of
 from offramp.errors import BackboneError, DataError, ModelFolderError, OptionError
 from offramp.folder import models_of
+from offramp.model import EarlyExitConfig
 from offramp.policy import read_operating_points
 from offramp.report import make_report, render
 from offramp.report.card import write_card
+from offramp.words import fit
 
 TEXTS = [row["text"] for row in single(60)]
 
@@ -233,6 +235,32 @@ def test_split_keeps_new_temperatures_where_each_model_has_its_own(chain):
     assert classifier.operating_point("here").name == "here"
     assert not set(classifier.calibration.temperatures) & {*SMALL.temperatures, *LARGE.temperatures}
     assert [one.name for one in Calibration.load(chain / "model-2").exits] == ["layer 1", "layer 2", "layer 4"]
+
+
+def test_a_model_of_words_comes_along_with_its_weights(tmp_path, toy_backend):
+    models = write_models(tmp_path)
+    for folder, own in zip(models, (SMALL, LARGE), strict=True):
+        about = EarlyExitConfig.from_pretrained(folder).labels
+        targets = np.array([about.index(row["label"]) for row in single(200, seed=5)])
+        texts = [row["text"] for row in single(200, seed=5)]
+        fit(texts, targets, labels=about, problem=Problem.SINGLE_LABEL).save(folder)
+        weights = (0.0, *[0.3] * len(own.temperatures))
+        Calibration((1.0, *own.temperatures), "", 0, (), evidence=weights).save(folder)
+    chain = offramp.chain(models, output=tmp_path / "chain").folder
+    names = offramp.load(chain).exit_names
+    assert (names[0], names[3]) == ("words of model 1", "words of model 2")
+    fresh, rows = (write_jsonl(tmp_path / f"{seed}.jsonl", single(120, seed=seed)) for seed in (1, 2))
+    after = offramp.calibrate(chain, fresh).after
+    assert [one.name for one in after.exits] == list(names)
+    done = offramp.export(chain, backend="toy", data=fresh, threads=1)
+    assert done.export.agreement == 1
+    offramp.tune(chain, rows, **quick(threshold=0.6, name="here", split=True, backend="toy,torch"))
+    classifier = offramp.load(chain, backend="toy,torch")
+    assert classifier.operating_point("here").name == "here"
+    kept = [Calibration.load(chain / "model-1"), Calibration.load(chain / "model-2")]
+    assert [len(one.temperatures) for one in kept] == [3, 4]
+    assert classifier.calibration.temperatures[3:] == kept[1].temperatures
+    assert classifier.calibration.evidence[3:] == (kept[1].evidence or (0.0,) * 4)
 
 
 def test_rows_that_a_model_has_seen_are_seen_by_the_chain(models, data, tmp_path):

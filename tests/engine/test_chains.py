@@ -11,6 +11,7 @@ from helpers.keywords import Keywords
 from helpers.replaying import assert_replayed_at
 from helpers.serving_models import TEXTS
 from offramp.backends import REFERENCE
+from offramp.calibration import Calibration
 from offramp.engine import torch_classifier
 from offramp.engine.chains import chained
 from offramp.engine.encoder import Encoder
@@ -127,6 +128,28 @@ def test_models_of_words_stand_before_either(small, large):
     assert before.predict_truncated(["w1"], exit_index=0).label == label
 
 
+@pytest.mark.parametrize("adding", [(True, False), (False, True), (True, True)], ids=str)
+def test_exits_add_what_the_model_of_words_before_their_own_encoder_said(adding, small, large):
+    weighed = [
+        Calibration((1.5, *SMALL.temperatures), "", 0, (), evidence=(0.0, 0.4, 0.3)),
+        Calibration((1.5, *LARGE.temperatures), "", 0, (), evidence=(0.0, 0.5, 0.0, 0.2)),
+    ]
+    alone = [
+        torch_classifier(model, calibration, words=Keywords()) if adds else plain
+        for model, calibration, adds, plain in zip(
+            (small_model(), tiny_model()), weighed, adding, (small, large), strict=True
+        )
+    ]
+    chain = chained(alone, ["small", "large"], token_budget=50)
+    expected = [one.exit_answers(TEXTS).probabilities for one in alone]
+    columns = [alone[0].labels.index(label) for label in chain.labels]
+    found = chain.exit_answers(TEXTS).probabilities
+    np.testing.assert_allclose(found, np.concatenate([expected[0][..., columns], expected[1]]), atol=1e-6)
+    for threshold in (0.6, 0.75):
+        assert_replayed_at(chain, TEXTS, threshold, 50)
+    np.testing.assert_allclose(chain.predict_full(TEXTS).probabilities, found[-1], atol=1e-5)
+
+
 def test_a_chain_is_the_same_while_all_of_its_models_are(chain, small, large):
     def fingerprint(*models):
         return chained(models, ["small", "large"], token_budget=64).fingerprint
@@ -134,7 +157,7 @@ def test_a_chain_is_the_same_while_all_of_its_models_are(chain, small, large):
     before = chain.fingerprint
     assert before == fingerprint(small, large)
     assert before != fingerprint(torch_classifier(small_model(labels=("a", "c", "b")), SMALL), large)
-    assert before != fingerprint(torch_classifier(small_model(), LARGE.__class__((0.7, 1.5), "", 0, ())), large)
+    assert before != fingerprint(torch_classifier(small_model(), Calibration((0.7, 1.5), "", 0, ())), large)
     shorter = torch_classifier(small_model(), SMALL)
     shorter.tokenizer.model_max_length = 20
     assert before != fingerprint(shorter, large)
