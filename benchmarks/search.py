@@ -223,7 +223,7 @@ def _made(
     targets = targets.astype(np.int64)
     return ExitAnswers(
         logits, temperatures, Problem.SINGLE_LABEL, targets, np.ones(number, np.int64), np.zeros(number, np.bool_),
-        tuple(layers.tolist()), names, costs,
+        tuple(layers.tolist()), names, costs=costs,
     )  # fmt: skip
 
 
@@ -290,19 +290,19 @@ def write(lines: list[Line], options: Any, stem: str) -> None:
         "lines": [asdict(line) for line in lines],
     }
     (options.output / f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (options.output / f"{stem}.md").write_text(tables(lines), encoding="utf-8")
+    (options.output / f"{stem}.md").write_text(tables(lines, options.draws), encoding="utf-8")
 
 
-def tables(lines: list[Line]) -> str:
+def tables(lines: list[Line], draws: int) -> str:
     """A table for each set of exits and number of rows."""
     parts = []
     for sure, title in ((False, "without a guarantee"), (True, "with 95 % confidence")):
-        for exits, rows in dict.fromkeys((line.exits, line.rows) for line in lines):
+        for exits, rows in dict.fromkeys((line.exits, line.rows) for line in lines if line.sure == sure):
             here = [line for line in lines if (line.exits, line.rows, line.sure) == (exits, rows, sure)]
             parts.append(f"\n{exits}, {rows:,} rows, {title}\n\n{_table(here)}")
     legend = (
-        "Speed-up on the rows held out; in brackets by how many points the loss there exceeds what was allowed, and in "
-        "what share of draws it does.\n"
+        f"Means over {draws} draws: speed-up on the rows held out; in brackets by how many points the loss there "
+        "exceeds what was allowed, and in what share of draws it does.\n"
     )
     return legend + "".join(parts)
 

@@ -39,7 +39,8 @@ def test_tables_name_every_search():
         *((True, name) for name in SURE),
     }
     assert all(0 <= line.exceeded <= 1 for line in lines)
-    table = search.tables(lines)
+    table = search.tables(lines, 2)
+    assert table.startswith("Means over 2 draws")
     assert all(f"| {name} |" in table for name in (*SEARCHES, *SURE))
 
 
