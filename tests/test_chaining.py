@@ -282,6 +282,7 @@ def test_it_is_evaluated_and_reported(chain, tmp_path):
     assert found.model.exit_names == offramp.load(chain).exit_names
     assert [point.mean_layers for point in (*found.truncated, found.full)] == [2, 4, 1, 2, 4]
     assert found.truncated[0].setting == "cut after layer 2 of model 1"
+    assert found.truncated[1].setting == "model 1 alone"
     assert found.full.speedup == 1
     assert [one.point.name for one in found.operating_points] == ["here"]
     report = make_report(found)

@@ -1,4 +1,4 @@
-from offramp.exit_names import in_column, layer_name, layer_of
+from offramp.exit_names import alone, in_column, layer_name, layer_of, names_in_chain, stands_alone
 
 
 def test_layers_stand_in_a_column_as_numbers_and_other_exits_by_name():
@@ -10,3 +10,11 @@ def test_layers_stand_in_a_column_as_numbers_and_other_exits_by_name():
 def test_only_names_of_layers_have_layers():
     assert layer_of(layer_name(12)) == 12
     assert [layer_of(name) for name in ("words", "layer", "layer 4 of member 2", "layer x")] == [None] * 4
+
+
+def test_what_is_whole_where_everything_ends_after_an_exit():
+    names = names_in_chain([["layer 2", "layer 4"], ["words", "layer 1", "layer 2"], ["layer 6"]])
+    whole = [name for place, name in enumerate(names[:-1]) if stands_alone(names, place)]
+    assert list(map(alone, whole)) == ["model 1 alone", "words alone", "model 2 alone"]
+    assert [stands_alone(["words", "layer 1", "layer 2"], place) for place in range(2)] == [True, False]
+    assert alone("words of model 2") == "words of model 2 alone"

@@ -7,6 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+WORDS = "words"
+"""The exit of a model of words before an encoder."""
+
 
 def layer_name(layers: int) -> str:
     """The name of an exit after this many layers of an encoder."""
@@ -38,6 +41,29 @@ def names_in_chain(models: Sequence[Sequence[str]]) -> tuple[str, ...]:
 def name_in_model(name: str) -> str:
     """What an exit is called in its model, given what it is called in a chain of models."""
     return re.sub(r" of model \d+$", "", name)
+
+
+def _model_of(name: str) -> str | None:
+    """The model that an exit's name in a chain tells, as ``model 2``; None if it tells none."""
+    match = re.search(r" of (model \d+)$", name)
+    return None if match is None else match[1]
+
+
+def stands_alone(names: Sequence[str], exit_index: int) -> bool:
+    """Whether nothing is cut in two where everything ends after an exit: a text stage, or a whole model of a chain.
+
+    Args:
+        names: of all exits.
+        exit_index: of an exit that is not the last.
+    """
+    here, following = names[exit_index], names[exit_index + 1]
+    return layer_of(name_in_model(here)) is None or _model_of(here) != _model_of(following)
+
+
+def alone(name: str) -> str:
+    """What is left if everything ends after an exit that :func:`stands_alone`: ``words alone``, ``model 1 alone``."""
+    whole_model = layer_of(name_in_model(name)) is not None
+    return f"{_model_of(name) if whole_model else name} alone"
 
 
 def in_column(names: Sequence[str]) -> tuple[str, list[str]]:

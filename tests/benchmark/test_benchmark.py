@@ -98,7 +98,7 @@ def test_a_chain_is_measured_against_its_last_model(tmp_path, data, tasks):
         "transformers.pipeline",
         "torch fp32, full depth",
         "torch fp32, cut after layer 2 of model 1",
-        "torch fp32, cut after layer 4 of model 1",
+        "torch fp32, model 1 alone",
         "torch fp32, cut after layer 1 of model 2",
         "torch fp32, cut after layer 2 of model 2",
         "torch fp32, exits at 0.6",

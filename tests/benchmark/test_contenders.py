@@ -36,6 +36,15 @@ def test_every_engine_runs_at_full_depth_cut_and_with_exits():
     assert entered[-1].at == "safe"
 
 
+def test_what_is_whole_on_its_own_runs_alone():
+    entered = entries([REFERENCE], ("words", "layer 1", "layer 4"), [], {})
+    assert entered[2:] == [
+        Contender(Kind.ALONE, REFERENCE, end="words"),
+        Contender(Kind.TRUNCATED, REFERENCE, end="layer 1"),
+    ]
+    assert entered[2].name == "torch fp32, words alone"
+
+
 def test_the_pipeline_is_always_held_against_its_own_full_depth():
     names = [one.name for one in entries([OTHER], ("layer 1", "layer 4"), [Threshold(0.9, CONFIDENCE)], {})]
     assert names[:3] == ["transformers.pipeline", "torch fp32, full depth", "openvino int8, full depth"]

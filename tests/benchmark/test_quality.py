@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,8 +49,8 @@ def answers(probabilities, targets, seconds):
     [
         (Contender(Kind.PIPELINE, REFERENCE), 1, 1),
         (Contender(Kind.FULL, OTHER), 0.75, 0.75),
-        (Contender(Kind.TRUNCATED, REFERENCE, end="words"), 0.25, 1),
-        (Contender(Kind.TRUNCATED, OTHER, end="words"), 0.25, 1),
+        (Contender(Kind.ALONE, REFERENCE, end="words"), 0.25, 1),
+        (Contender(Kind.ALONE, OTHER, end="words"), 0.25, 1),
         (Contender(Kind.EARLY_EXIT, REFERENCE, rule=RULE), 0.75, 1),
         (Contender(Kind.EARLY_EXIT, OTHER, rule=RULE), 0.5, 0.75),
     ],
@@ -56,6 +58,15 @@ def answers(probabilities, targets, seconds):
 def test_accuracy_and_agreement_with_the_reference_in_the_same_use(contender, accuracy, agreement):
     quality = judge().quality(contender)
     assert (quality.accuracy, quality.agreement) == (accuracy, agreement)
+
+
+def test_the_pipeline_does_not_hear_what_words_add_to_full_depth():
+    adding = replace(judge().reference, evidence=(0.0, 4.0), sources=(-1, 0))
+    quality = {
+        kind: Judge({REFERENCE: adding}).quality(Contender(kind, REFERENCE)) for kind in (Kind.PIPELINE, Kind.FULL)
+    }
+    assert quality[Kind.PIPELINE].accuracy == 1
+    assert quality[Kind.FULL].accuracy < 1
 
 
 def test_without_labels_there_is_agreement_only():

@@ -1,5 +1,7 @@
 """An exit before tokenizing is evaluated as the others are, and called by its name."""
 
+from dataclasses import replace
+
 import pytest
 
 import offramp
@@ -10,6 +12,7 @@ from offramp.calibration import Calibration
 from offramp.cli.evaluate import print_report
 from offramp.data import LabeledTexts
 from offramp.engine import answers_of, torch_classifier
+from offramp.evaluation import Way
 from offramp.report import make_report, render
 
 
@@ -33,9 +36,10 @@ def test_a_text_stage_is_evaluated(classifier, found):
     assert early.exits[0] == (taken == 0).mean() > 0
 
 
-def test_a_network_cut_off_there_runs_no_layer(found):
+def test_alone_it_runs_no_layer(found):
     first, second = found.truncated[:2]
-    assert (first.setting, first.rule, first.mean_layers) == ("cut after keywords", "all after keywords", 0)
+    assert (first.setting, first.rule, first.mean_layers) == ("keywords alone", "keywords alone", 0)
+    assert (first.way, first.end) == (Way.ALONE, "keywords")
     assert (second.setting, second.mean_layers) == ("cut after layer 1", 1)
     assert first.bound_speedup > second.bound_speedup > 0
 
@@ -51,7 +55,7 @@ def test_its_report_calls_it_by_its_name(found):
 def test_its_tables_call_it_by_its_name(found, capsys):
     print_report(make_report(found), wide=True)
     printed = capsys.readouterr().out
-    for words in ("cut after keywords", "exit keywords", "exit layer 4", "exit after  "):
+    for words in ("keywords alone", "exit keywords", "exit layer 4", "exit after  "):
         assert words in printed
     assert "layer 0" not in printed
     assert "exit after layer" not in printed
@@ -64,3 +68,14 @@ def test_a_doubt_about_its_temperature_names_it(classifier):
     assert [one.name for one in calibration.exits] == ["keywords", "layer 1", "layer 2", "layer 4"]
     assert calibration.doubt is not None
     assert "layer 0" not in calibration.doubt
+
+
+def test_what_is_enough_alone_is_said_before_any_table(found, capsys):
+    first, *others = found.truncated
+    quick = replace(first, accuracy=1.0, speedup=900.0, speedup_spread=(890.0, 910.0), computed=False)
+    print_report(make_report(replace(found, truncated=(quick, *others))))
+    printed = capsys.readouterr().out
+    told = "60 texts cannot settle this"
+    assert printed.index(told) < printed.index("full depth: accuracy")
+    assert printed.count("Keywords alone is enough here") == 1
+    assert "keywords alone: 100.00" in printed

@@ -146,6 +146,7 @@ def evaluation(
             backend="torch",
             precision="fp32",
             automatic=True,
+            words=None,
         ),
         data=EvaluatedData("toy.csv", rows, "sha256:d", {}, 1, 2, float(known.tokens.mean()), 100, 5, constant),
         full=full,
@@ -163,6 +164,6 @@ def evaluation(
 
 
 def _speed(layers, exits, efficiency=0.9) -> Speed:
-    bound = layers[-1] / float(np.mean(np.array(layers)[exits]))
+    bound = layers[-1] / max(0.02, float(np.mean(np.array(layers)[exits])))
     median = efficiency * bound
     return Speed(Ratio(median, 0.97 * median, 1.02 * median), bound, 100.0 * median)

@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from helpers.evaluations import SAFE, evaluation
+from offramp.evaluation import Way
+from offramp.policy import Interval
 from offramp.report import accuracy_chart
 from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
@@ -79,6 +81,22 @@ def test_spots_have_the_figures():
     assert by_name["operating point 'safe'"].shape is DIAMOND
     assert by_name["cut after layer 2"].shape is SQUARE
     assert by_name["cut after layer 2"].y == pytest.approx(100 * MADE.truncated[1].accuracy)
+
+
+def test_speeds_far_apart_are_drawn_by_ratio():
+    first, *others = MADE.truncated
+    words = replace(first, way=Way.ALONE, end="words", speedup=30.0, speedup_spread=(29.0, 31.0))
+    near_full = replace(words, accuracy_difference=Interval(-0.003, -0.01, 0.004))
+    wide = replace(MADE, truncated=(near_full, *others))
+    drawn, near = (accuracy_chart.draw(accuracy_chart.by_clock(one), "clock", "Speed-up") for one in (wide, MADE))
+    assert "Speed-up, logarithmic (times)" in drawn
+    assert "logarithmic" not in near
+    positions = [
+        float(text.get("x")) for text in ElementTree.fromstring(drawn).iter("text") if text.text in ("1", "10")
+    ]
+    left, right = sorted(positions)
+    assert right - left < 440 * 0.7
+    assert {spot.short for spot in accuracy_chart.by_clock(wide).cut} == {"words alone", "cut after 2", "cut after 4"}
 
 
 def test_what_was_computed_is_fainter_and_says_so():

@@ -42,7 +42,7 @@ def test_it_says_where_it_was_measured(tmp_path):
 
 def test_the_legend_names_what_is_shown_and_nothing_else(tmp_path):
     told = words(drawn(MADE, tmp_path))
-    assert {"early exit, by threshold", "in focus", "operating point", "network cut off after an exit"} < set(told)
+    assert {"early exit, by threshold", "in focus", "operating point", "model that ends after an exit"} < set(told)
     assert "operating point" not in words(drawn(evaluation(), tmp_path))
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offramp.report.scale import Scale, decimals, ticks
+from offramp.report.scale import Scale, decimals, ratio_ticks, ticks
 
 
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.integers(4, 12))
@@ -28,6 +28,19 @@ def test_ticks_are_round_even_and_inside(low, width, most):
 )
 def test_known_ticks(low, high, expected):
     assert ticks(low, high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.8, 12, [1, 2, 5, 10]), (0.4, 1.1, [0.5, 1]), (0.9, 900, [1, 2, 5, 10, 20, 50, 100, 200, 500])],
+)
+def test_ticks_by_ratio(low, high, expected):
+    assert ratio_ticks(low, high) == pytest.approx(expected)
+
+
+def test_equal_ratios_are_equally_far_apart():
+    across = Scale(1, 100, 50, 250, by_ratio=True)
+    assert [across(value) for value in (1, 10, 100)] == pytest.approx([50, 150, 250])
 
 
 def test_decimals_are_as_few_as_can_be():

@@ -76,6 +76,21 @@ def test_the_command_of_a_cut_network_trains_one():
     assert summary.python is None
 
 
+def test_the_command_of_words_alone_lets_all_texts_leave_there():
+    names = ("words", "layer 1", "layer 2", "layer 6")
+    summary = summarize(in_folder(evaluation(layers=(0, 1, 2, 6), names=names, focus=5)))
+    assert summary.heading == "Words are enough here"
+    assert summary.command == "offramp predict 'my models/m' --input FILE --output FILE --threshold 0"
+    assert summary.python == "offramp.load('my models/m').predict(texts, threshold=0)"
+
+
+def test_a_model_of_a_chain_alone_has_a_folder_of_its_own():
+    names = ("layer 1 of model 1", "layer 2 of model 1", "layer 1 of model 2", "layer 2 of model 2")
+    summary = summarize(in_folder(evaluation(names=names, focus=6)))
+    assert summary.heading == "Model 1 alone is enough here"
+    assert (summary.command, summary.python) == (None, None)
+
+
 def test_names_are_quoted_for_the_shell():
     made = in_folder(evaluation(promises=(("a b;c", SAFE),), focus=5), "-m $x")
     assert shlex.split(summarize(made).command)[-2:] == ["--at", "a b;c"]

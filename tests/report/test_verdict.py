@@ -6,6 +6,7 @@ import pytest
 
 from helpers.evaluations import SAFE, evaluation
 from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, Way
+from offramp.exit_names import alone as alone_name
 from offramp.policy import Interval
 from offramp.report.verdict import decide
 
@@ -79,6 +80,37 @@ def test_a_cut_network_wins(early, cut):
     found = decide(made(early, cut))
     assert found.advice.startswith("Just cut the model: end it after layer ")
     assert "cut off after one of its exits wins" in found.rule
+
+
+def alone(made, end):
+    """The same with the first cut network as something that is whole on its own."""
+    first, *others = made.truncated
+    return replace(made, truncated=(replace(first, way=Way.ALONE, end=end), *others))
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("words", "Words are enough here: right on 89.80 % at "),
+        ("keywords", "Keywords alone is enough here: right on 89.80 % at "),
+        ("layer 2 of model 1", "Model 1 alone is enough here: right on 89.80 % at "),
+    ],
+)
+def test_what_is_enough_alone_is_said_to_be(end, said):
+    found = decide(alone(made([(2.0, 0.899)], [(30.0, 0.898)]), end))
+    assert found.advice.replace("\u202f", " ").startswith(said)
+    assert "What needs nothing after it" in found.rule
+    assert ("words.safetensors" in found.advice) == (end == "words")
+    assert f"{alone_name(end)}: 89.80\u202f% at 30.0×" in found.figures
+
+
+def test_words_are_not_enough_where_they_lose_more_or_early_exit_loses_less():
+    lost = decide(alone(made([(2.0, 0.899)], [(30.0, 0.880)]), "words"))
+    assert lost.advice.startswith("Use early exit at threshold 0.5.")
+    close = decide(alone(made([(2.0, 0.899)], [(30.0, 0.892)]), "words"))
+    assert close.advice.startswith("Use early exit at threshold 0.5.")
+    assert "It is close: words alone: 89.20\u202f% at 30.0×" in close.advice
+    assert decide(alone(made([(1.1, 0.899)], [(30.0, 0.892)]), "words")).advice.startswith("Words are enough here")
 
 
 @pytest.mark.parametrize(

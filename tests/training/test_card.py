@@ -72,6 +72,40 @@ def test_a_card_of_a_classifier_that_got_exits():
     assert "`offramp calibrate`" in text
 
 
+TRIAL = {"kept": True, "against": "labels", "alone": 0.96, "full_right": 0.968}
+
+
+def with_words(weights, **trial):
+    network, (_, calibration) = tiny_network(), card()
+    return model_card(network.config, replace(calibration, evidence=weights), RECORD | {"words": TRIAL | trial})
+
+
+def test_a_card_says_that_words_come_first_and_what_their_evidence_weighs():
+    text = with_words((0.0, 0.25, 0.5))
+    assert "A model of words comes first, in `words.safetensors`" in text
+    assert "Alone, words are right on 96.00% of the dev rows, full depth on 96.80%." in text
+    assert "fitted on the dev data: 0.25 after layer 2, 0.50 after layer 4." in text
+    assert "full depth of offramp then differs from what `transformers` reads" in text
+    assert "at full depth, without words and temperatures" in text
+    assert "The temperatures and weights in use" in text
+
+
+def test_a_card_says_nothing_of_weights_that_are_none():
+    text = with_words((0.0, 0.25, 0.0), against="model")
+    assert "differs from" not in text
+    assert "Alone, words answer 96.00% of the dev rows as full depth does." in text
+    text = with_words(())
+    assert "Some exits add" not in text
+    assert "The temperatures in use" in text
+
+
+def test_a_card_says_that_words_were_tried_and_left_out():
+    text = with_words((), kept=False)
+    assert "on the dev data it did not pay. Alone, words are right on 96.00%" in text
+    assert "at full depth, without temperatures, once" in text
+    assert "words" not in card()[0]
+
+
 def front_matter(text):
     return ModelCard(text).data.to_dict()
 

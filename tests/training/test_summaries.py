@@ -1,6 +1,7 @@
 """Records of trainings that somebody has changed by hand."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -8,9 +9,10 @@ from helpers.toys import write_model
 from offramp.errors import ModelFolderError
 from offramp.folder import TRAINING
 from offramp.training import AttachSummary, TrainingSummary
+from offramp.training.summaries import WordsTrial, words_trial
 
 EPOCH = {"number": 1.0, "exits": [1, 4], "accuracies": [0.5, 0.75], "training_loss": None, "seconds": 0.1}
-MODEL = {"exits": [1, 4], "parameters": {"total": 9, "exits": 2}, "truncated": 0, "blank": 1, "seed": 0}
+MODEL = {"exits": [1, 4], "parameters": {"total": 9, "exits": 2}, "truncated": 0, "blank": 1, "words": None, "seed": 0}
 TRAINED = MODEL | {"epochs": [EPOCH], "best": EPOCH, "seconds": 2.5}
 ATTACHED = MODEL | {"targets": "model", "rows": {"train": 8, "dev": 2}, "seconds": {"encoder": 1.0, "exits": 0.5}}
 
@@ -27,6 +29,17 @@ def test_a_record_is_read_beside_what_it_holds_for_people(folder):
     TRAINING.write(folder, ATTACHED)
     attached = AttachSummary.read(folder)
     assert (attached.rows, attached.dev_rows, attached.encoder_seconds, attached.blank) == (8, 2, 1.0, 1)
+
+
+def test_what_words_got_is_known_where_it_was_tried(folder, tmp_path):
+    trial = WordsTrial(True, "labels", 1.0, 0.9, 0.92, 0.91, 3.0, 0.91, 9.0)
+    TRAINING.write(folder, MODEL | {"words": asdict(trial)})
+    assert words_trial(folder) == trial
+    older = {key: value for key, value in MODEL.items() if key != "words"}
+    for record in (older, MODEL, MODEL | {"words": {"kept": True}}):
+        TRAINING.write(folder, record)
+        assert words_trial(folder) is None
+    assert words_trial(tmp_path) is None
 
 
 @pytest.mark.parametrize("kind", [TrainingSummary, AttachSummary])

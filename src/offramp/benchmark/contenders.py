@@ -9,6 +9,7 @@ from offramp import environment
 from offramp.backends import REFERENCE, TORCH, Engine
 from offramp.engine import choose_engine, exports_of
 from offramp.errors import OptionError
+from offramp.exit_names import alone, stands_alone
 from offramp.folder import models_of
 from offramp.policy import Threshold
 
@@ -18,6 +19,7 @@ class Kind(StrEnum):
 
     PIPELINE = "pipeline"
     FULL = "full depth"
+    ALONE = "alone"
     TRUNCATED = "truncated"
     EARLY_EXIT = "early exit"
 
@@ -34,7 +36,7 @@ class Contender:
             it: fp32, 32 texts a batch, in their given order. It runs the network at full depth with every exit's head;
             those cost a thousandth of a layer.
         engine: backend and precision.
-        end: name of the exit that a truncated network ends after.
+        end: name of the exit that everything ends after, in a truncated network and where something is alone.
         rule: of early exit.
         at: name of the rule's operating point, if it comes from one.
     """
@@ -53,6 +55,8 @@ class Contender:
                 return "transformers.pipeline"
             case Kind.FULL:
                 return f"{self.engine}, full depth"
+            case Kind.ALONE:
+                return f"{self.engine}, {alone(self.end or '')}"
             case Kind.TRUNCATED:
                 return f"{self.engine}, cut after {self.end}"
             case Kind.EARLY_EXIT:
@@ -116,7 +120,10 @@ def entries(
         entered.append(Contender(Kind.FULL, REFERENCE))  # the pipeline is compared with it
     for engine in engines:
         entered.append(Contender(Kind.FULL, engine))
-        entered += [Contender(Kind.TRUNCATED, engine, end=name) for name in exits[:-1]]
+        entered += [
+            Contender(Kind.ALONE if stands_alone(exits, place) else Kind.TRUNCATED, engine, end=name)
+            for place, name in enumerate(exits[:-1])
+        ]
         entered += [Contender(Kind.EARLY_EXIT, engine, rule=rule) for rule in dict.fromkeys(rules)]
         named = points.get(engine, {})
         entered += [Contender(Kind.EARLY_EXIT, engine, rule=rule, at=name) for name, rule in named.items()]

@@ -168,7 +168,7 @@ def _budget(contender: Contender, tried: Mapping[Contender, list[Tried]], token_
         return None
     if len(token_budgets) == 1:
         return token_budgets[0]
-    like = Contender(Kind.FULL, contender.engine) if contender.kind is Kind.TRUNCATED else contender
+    like = Contender(Kind.FULL, contender.engine) if contender.end is not None else contender
     if like not in tried:
         return min(token_budgets, key=lambda budget: abs(budget - DEFAULT_TOKEN_BUDGET))
     return min(tried[like], key=lambda trial: trial.seconds).token_budget

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.backends import REFERENCE, Engine
-from offramp.benchmark.contenders import Contender
+from offramp.benchmark.contenders import Contender, Kind
 from offramp.policy import ExitAnswers, replay
 
 
@@ -46,7 +46,10 @@ class Judge:
         return self.answers[contender.engine].seconds(self._exits(contender))
 
     def _probabilities(self, contender: Contender, engine: Engine) -> NDArray[np.float64]:
-        probabilities = self.answers[engine].probabilities
+        answers = self.answers[engine]
+        if contender.kind is Kind.PIPELINE:  # transformers knows of nothing that comes before the network
+            return answers.problem.probabilities(answers.logits[-1], answers.temperatures[-1])
+        probabilities = answers.probabilities
         if contender.rule is not None:
             return replay(probabilities, contender.rule).probabilities
         return np.asarray(probabilities[self._last(contender)])

@@ -94,7 +94,7 @@ class BenchmarkRow:
     """One contender's speed and quality with one number of threads.
 
     Attributes:
-        end: name of the exit that a truncated network ends after.
+        end: name of the exit that everything ends after, in a truncated network and where something is alone.
         threshold, at: of early exit: a threshold of confidence, or the name of an operating point.
         accuracy: on all rows; None if they have no labels.
         agreement: share of all rows that are answered as by PyTorch in fp32 when used in the same way.

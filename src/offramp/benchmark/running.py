@@ -58,7 +58,7 @@ def _predict(contender: Contender, model: Path) -> "Callable[[Classifier, Reques
         match contender.kind:
             case Kind.FULL:
                 return classifier.predict_full(texts, pairs)
-            case Kind.TRUNCATED:
+            case Kind.TRUNCATED | Kind.ALONE:
                 assert contender.end is not None
                 place = classifier.exit_names.index(contender.end)
                 return classifier.predict_truncated(texts, pairs, exit_index=place)

@@ -165,16 +165,32 @@ def print_report(report: "Report", *, wide: bool = False) -> None:
     if told := warning(evaluation):
         show(told)
     nothing = useless(evaluation)
-    if nothing is not None:
-        show(f"\n{nothing}")
+    opening = _opening(report)
+    if opening is not None:
+        show(f"\n{opening}")
     speed = f"{full.texts_per_second:.1f} texts/s"
     show(f"\nfull depth: accuracy {full.accuracy:.2%}, macro-F1 {full.macro_f1:.2%}, {speed}\n")
     show(_settings_table(evaluation, wide))
     show(f"\n{_exits_table(evaluation)}")
     if len(evaluation.points) > 1 and nothing is None:
-        show(f"\n{report.advice.verdict.advice}\n{report.advice.verdict.figures}")
+        verdict = report.advice.verdict
+        show("\n" + "\n".join(said for said in (verdict.advice, verdict.figures) if said != opening))
         if report.summary.recommended and report.summary.command is not None:
             show(f"\n    {report.summary.command}")
+
+
+def _opening(report: "Report") -> str | None:
+    """What is to be read before any table: that the model, or most of it, is not needed."""
+    from offramp.evaluation import Way
+    from offramp.report import recommended, useless
+    from offramp.report.words import dev_figures
+
+    evaluation, trial = report.evaluation, report.evaluation.model.words
+    if (nothing := useless(evaluation)) is not None:
+        return nothing
+    if recommended(evaluation).point.way is Way.ALONE:
+        return report.advice.verdict.advice
+    return None if trial is None or trial.kept else f"when the model was made, {dev_figures(trial)}"
 
 
 def _settings_table(evaluation: "Evaluation", wide: bool) -> str:

@@ -154,7 +154,7 @@ def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, text: st
     """Tells what a new model folder holds, with the names that its exits and one of its texts go by."""
     say(exit_table(summary.calibration))
     if summary.words is not None:
-        say(f"\n{_words_told(summary.words, summary.calibration.against)}")
+        say(f"\n{_words_told(summary.words)}")
     share = summary.exit_parameters / summary.total_parameters
     say(f"\nthe {exits} hold {summary.exit_parameters:,} of {summary.total_parameters:,} parameters ({share:.4%})")
     if summary.blank:
@@ -167,9 +167,9 @@ def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, text: st
     say(f"wrote {summary.folder}")
 
 
-def _words_told(trial: "WordsTrial", against: str) -> str:
+def _words_told(trial: "WordsTrial") -> str:
     """What became of the model of words, and why."""
-    right = "right on" if against == "labels" else "as at full depth on"
+    right = "right on" if trial.against == "labels" else "as at full depth on"
     tried = (
         f"on the dev texts exits alone are {right} {trial.exits_right:.2%} at {trial.exits_speedup:.1f}x, and with "
         f"words before them on {trial.words_right:.2%} at {trial.words_speedup:.1f}x; words alone on {trial.alone:.2%}"

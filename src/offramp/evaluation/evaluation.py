@@ -37,6 +37,7 @@ from offramp.evaluation.speed import Speeds, cost_alone, measure_speeds, rows_wi
 from offramp.evaluation.timed import choose_timed
 from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
 from offramp.progress import OnProgress, unheard
+from offramp.training.summaries import words_trial
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
@@ -256,6 +257,7 @@ def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", 
         labels=len(classifier.labels),
         problem_type=str(classifier.problem),
         calibrated_on=classifier.calibration.fitted_on,
+        words=None if classifier.folder is None else words_trial(classifier.folder),
         max_tokens=classifier.tokenizer.model_max_length,
         token_budget=classifier.token_budget,
         **asdict(classifier.engine),

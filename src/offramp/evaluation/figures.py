@@ -13,6 +13,7 @@ from offramp.evaluation.disagreements import BothAnswers, worst_disagreements
 from offramp.evaluation.intervals import accuracy_difference
 from offramp.evaluation.result import ExitReliability, Focus, Point, Way
 from offramp.evaluation.speed import Speed
+from offramp.exit_names import alone, stands_alone
 from offramp.policy import ExitAnswers, Interval, Replay, Threshold, exit_shares, layers_run, rule_in_words
 
 
@@ -34,8 +35,10 @@ def early_exit(answers: ExitAnswers, rule: Threshold, replayed: Replay, speed: S
 
 def ending_after(answers: ExitAnswers, index: int, layers: int, speed: Speed) -> Point:
     """The figures of the network of so many layers that ends after an exit; full depth if that is the last."""
-    way, end = Way.FULL if index == len(answers.names) - 1 else Way.CUT, answers.names[index]
-    point = _point(answers, way, leaving_at(answers, index), speed, rule=f"all after {end}", end=end)
+    end, last = answers.names[index], index == len(answers.names) - 1
+    way = Way.FULL if last else Way.ALONE if stands_alone(answers.names, index) else Way.CUT
+    rule = alone(end) if way is Way.ALONE else f"all after {end}"
+    point = _point(answers, way, leaving_at(answers, index), speed, rule=rule, end=end)
     return replace(point, mean_layers=float(layers))
 
 

@@ -9,9 +9,11 @@ from offramp.evaluation.breakdown import ExitCount, Group
 from offramp.evaluation.constant import ConstantAnswer
 from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
+from offramp.exit_names import alone
 from offramp.policy import Interval, Promise, Seen
+from offramp.training.summaries import WordsTrial
 
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class EvaluatedModel:
         labels: number of labels.
         calibrated_on: fingerprint of the data that the temperatures were fitted to; empty if there were none.
         automatic: whether the folder is loaded in this backend and precision by default.
+        words: what dev rows said of a model of words when the model was made; None where that is not known.
     """
 
     name: str
@@ -43,6 +46,7 @@ class EvaluatedModel:
     backend: str
     precision: str
     automatic: bool
+    words: WordsTrial | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,14 @@ class Way(StrEnum):
     Members:
         THRESHOLD: early exit at the first exit whose confidence reaches the threshold.
         OPERATING_POINT: early exit by the rule of an operating point of the model folder.
+        ALONE: nothing runs but a stage of texts, such as a model of words, or one model of a chain up to its end.
         CUT: the network ends after an exit that is not the last: the simplest way to be faster.
         FULL: all layers of the last encoder, in one go.
     """
 
     THRESHOLD = "threshold"
     OPERATING_POINT = "operating point"
+    ALONE = "alone"
     CUT = "cut network"
     FULL = "full depth"
 
@@ -96,7 +102,7 @@ class Point:
         name: of the operating point.
         rule: when a text leaves, in words.
         threshold: of the rule; None if all texts leave at the same exit.
-        end: name of the exit that the network ends after; None for early exit.
+        end: name of the exit that everything ends after; None for early exit.
         accuracy, macro_f1, agreement: on all rows; agreement is the share of predictions equal to full depth.
         accuracy_difference: from full depth, with its 95 % interval.
         mean_layers: layers run, mean over tokens.
@@ -139,6 +145,8 @@ class Point:
                 return f"operating point {self.name!r}"
             case Way.CUT:
                 return f"cut after {self.end}"
+            case Way.ALONE:
+                return alone(self.end or "")
             case Way.FULL:
                 return str(self.way)
             case _:
@@ -208,7 +216,7 @@ class Evaluation:
         full: full depth in one go.
         points: thresholds.
         operating_points: the model's operating points for this backend and precision.
-        truncated: the network cut off after each exit but the last.
+        truncated: the model ended after each exit but the last: stages and models alone, and cut networks.
         focus: the setting that was asked for, or else the recommended one.
     """
 

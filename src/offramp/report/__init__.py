@@ -14,7 +14,7 @@ from offramp.report.page import render
 from offramp.report.pictures import check_picture
 from offramp.report.report import Report, make_report
 from offramp.report.speed import speed_picture
-from offramp.report.verdict import useless
+from offramp.report.verdict import recommended, useless
 from offramp.report.writing import check_report, write_report
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "curve_picture",
     "make_report",
     "read_speeds",
+    "recommended",
     "render",
     "speed_picture",
     "useless",

@@ -17,10 +17,14 @@ WIDTH, HEIGHT = 440.0, 340.0
 
 # Settings that lose more accuracy than this, in points, are listed below the chart, so that the rest has room.
 DEEPEST = 5.0
+# Speed-ups further apart than this factor are drawn on a logarithmic axis.
+_WIDE = 8.0
+# Room on both sides, as a share of the range.
+_ASIDE = 0.06
 # A sentence lists no more settings than this.
 _MOST_NAMED = 8
 
-_SHAPES = {Way.THRESHOLD: CIRCLE, Way.OPERATING_POINT: DIAMOND, Way.CUT: SQUARE, Way.FULL: CIRCLE}
+_SHAPES = {Way.THRESHOLD: CIRCLE, Way.OPERATING_POINT: DIAMOND, Way.ALONE: SQUARE, Way.CUT: SQUARE, Way.FULL: CIRCLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +188,21 @@ def _frame(chart: SpeedChart, speedup: str) -> Frame:
     room = max(0.1, 0.08 * (highest - lowest))
     fastest = max([1.2, *(spot.x_high for spot in spots)])
     slowest = min([1.0, *(spot.x_low for spot in spots)])
-    aside = 0.06 * (fastest - slowest)
     return Frame(
         WIDTH,
         HEIGHT,
-        Axis(f"{speedup} (times)", slowest - aside, fastest + aside),
+        _across(speedup, slowest, fastest),
         Axis("Accuracy (%)", max(0.0, lowest - room), min(100.0, highest + room) if highest < 100 else 100 + room),
     )
+
+
+def _across(speedup: str, slowest: float, fastest: float) -> Axis:
+    """The axis of speed-ups; by ratio where one is so far away that the others would be squeezed together."""
+    if fastest / slowest > _WIDE:
+        aside = (fastest / slowest) ** _ASIDE
+        return Axis(f"{speedup}, logarithmic (times)", slowest / aside, fastest * aside, by_ratio=True)
+    aside = _ASIDE * (fastest - slowest)
+    return Axis(f"{speedup} (times)", slowest - aside, fastest + aside)
 
 
 def _whiskers(spot: Spot, frame: Frame) -> Markup:

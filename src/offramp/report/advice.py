@@ -9,9 +9,22 @@ from offramp.benchmark import Kind
 from offramp.calibration import FEW_ROWS
 from offramp.data.wording import count
 from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way, observed_risk, standings
+from offramp.exit_names import WORDS
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.verdict import Finding, decide
-from offramp.report.words import loss_of, percent, points, possible, promise, short, signed, span, times, whole
+from offramp.report.words import (
+    dev_figures,
+    loss_of,
+    percent,
+    points,
+    possible,
+    promise,
+    short,
+    signed,
+    span,
+    times,
+    whole,
+)
 
 _WIDE = 0.005
 _MISCALIBRATED = 0.05
@@ -40,6 +53,7 @@ class Advice:
 def advise(evaluation: Evaluation, speeds: BenchSpeeds | None) -> Advice:
     """Applies every rule to the figures."""
     rules: list[Callable[[Evaluation], Finding]] = [
+        _words_left_out,
         _costly,
         _untuned,
         _broken,
@@ -56,6 +70,20 @@ def advise(evaluation: Evaluation, speeds: BenchSpeeds | None) -> Advice:
     if speeds is not None:
         remarks += [_other_ways(speeds), _other_engines(evaluation, speeds)]
     return Advice(decide(evaluation), tuple(remarks))
+
+
+def _words_left_out(evaluation: Evaluation) -> Finding:
+    trial, model = evaluation.model.words, evaluation.model
+    known = trial if trial is not None and not trial.kept else None
+    exits = f"--exits {','.join(map(str, (WORDS, *model.exits)))}"
+    return Finding(
+        rule="The model has no words before its encoder, and words alone lost at most "
+        f"{loss_of(LOSSES[-1])} of full depth's accuracy on the dev texts when it was made.",
+        figures=dev_figures(known) if known is not None else "the model has words, or none were tried",
+        applies=known is not None and known.full_right - known.alone <= LOSSES[-1] + 1e-9,
+        advice=f"Words alone may be enough: train with {exits}, or put them before this model with 'offramp attach "
+        f"{model.folder or 'MODEL'} --data TEXTS {exits} --output DIR', and evaluate again.",
+    )
 
 
 def _costly(evaluation: Evaluation) -> Finding:

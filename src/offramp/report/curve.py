@@ -12,7 +12,7 @@ _KEYS = (
     (CIRCLE, "early exit, by threshold"),
     (FOCUS, "in focus"),
     (DIAMOND, "operating point"),
-    (SQUARE, "network cut off after an exit"),
+    (SQUARE, "model that ends after an exit"),
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from offramp.report.labels import Box
-from offramp.report.scale import Scale, decimals, ticks
+from offramp.report.scale import Scale, decimals, ratio_ticks, ticks
 from offramp.report.svg import element, line, text
 
 # More names than this do not fit side by side: then only every second (or third...) is written.
@@ -17,12 +17,18 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 30.0, 46.0
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis: its range, and a title with the unit; ``unsigned`` leaves out minus signs."""
+    """An axis: its range, and a title with the unit.
+
+    Attributes:
+        unsigned: leave out minus signs.
+        by_ratio: equal distances are equal ratios; only across, and above 0.
+    """
 
     title: str
     low: float
     high: float
     unsigned: bool = False
+    by_ratio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Frame:
     @property
     def x(self) -> Scale:
         """Maps values to pixels, from left to right."""
-        return Scale(self.x_axis.low, self.x_axis.high, _LEFT, self.width - _RIGHT)
+        return Scale(self.x_axis.low, self.x_axis.high, _LEFT, self.width - _RIGHT, self.x_axis.by_ratio)
 
     @property
     def y(self) -> Scale:
@@ -68,11 +74,12 @@ class Frame:
 
     def _numbers(self) -> Markup:
         field = self.field
-        values = ticks(self.x_axis.low, self.x_axis.high, most=9)
-        digits = decimals(values)
+        low, high = self.x_axis.low, self.x_axis.high
+        values = ratio_ticks(low, high) if self.x_axis.by_ratio else ticks(low, high, most=9)
+        digits = None if self.x_axis.by_ratio else decimals(values)
         return Markup("").join(
             line(self.x(value), field.top, self.x(value), field.bottom, "grid")
-            + self._below(value, f"{value:.{digits}f}")
+            + self._below(value, f"{value:g}" if digits is None else f"{value:.{digits}f}")
             for value in values
         )
 

@@ -7,7 +7,7 @@ from offramp.data.wording import count
 from offramp.evaluation import EvaluatedPoint, Evaluation, Point, Standing, Way, observed_risk, standings
 from offramp.exit_names import layer_of
 from offramp.report import words
-from offramp.report.verdict import recommended, too_few, useless
+from offramp.report.verdict import enough, recommended, too_few, useless
 
 _NONE = "Do not use this model yet"
 
@@ -95,6 +95,8 @@ def kept_promises(evaluation: Evaluation) -> dict[Point, Kept]:
 
 def _heading(point: Point) -> str:
     match point.way:
+        case Way.ALONE:
+            return enough(point)
         case Way.CUT:
             return f"End the network after {point.end}"
         case Way.FULL:
@@ -145,13 +147,19 @@ def _option(point: Point) -> str:
 
 
 def _threshold(point: Point) -> float:
-    """The threshold of a setting without a name; above 1 for full depth."""
-    return 1.01 if point.threshold is None else point.threshold
+    """The threshold of a setting without a name: 0 where all texts leave at the first exit, above 1 at full depth."""
+    return (0.0 if _at_the_first(point) else 1.01) if point.threshold is None else point.threshold
+
+
+def _at_the_first(point: Point) -> bool:
+    return point.way is Way.ALONE and point.exits[0] == 1
 
 
 def _command(point: Point, evaluation: Evaluation) -> str | None:
     model = evaluation.model
     if model.folder is None:
+        return None
+    if point.way is Way.ALONE and not _at_the_first(point):
         return None
     if point.way is Way.CUT:
         layers = layer_of(point.end or "")
@@ -164,7 +172,7 @@ def _command(point: Point, evaluation: Evaluation) -> str | None:
 
 def _python(point: Point, evaluation: Evaluation) -> str | None:
     model = evaluation.model
-    if point.way is Way.CUT:
+    if point.way is Way.CUT or (point.way is Way.ALONE and not _at_the_first(point)):
         return None
     engine = "" if model.automatic else f", backend={model.backend!r}, precision={model.precision!r}"
     loaded = "classifier" if model.folder is None else f"offramp.load({model.folder!r}{engine})"

@@ -81,7 +81,7 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     }
     asides.setdefault(focus, []).append("in focus")
     for loss in LOSSES:
-        point = fastest_within(evaluation.points, full, loss)
+        point = fastest_within([point for point in evaluation.points if point.chooses], full, loss)
         if point is not None:
             asides.setdefault(point, []).append(f"fastest threshold within {words.loss_of(loss)}")
     ends = (full, *evaluation.truncated)
@@ -139,6 +139,7 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("Model", f"{model.folder or 'in memory'} ({model.backbone}), {model.fingerprint}"),
         _exits(model),
+        *([] if model.words is None else [("Words when it was made", words.dev_figures(model.words))]),
         ("Labels", f"{model.labels:,}, {model.problem_type.replace('_', ' ')}"),
         ("Temperatures fitted to", model.calibrated_on or "nothing"),
         ("Reads at most", count(model.max_tokens, "token")),

@@ -16,7 +16,8 @@ from offramp.evaluation import (
     learned_nothing,
     recommend,
 )
-from offramp.report.words import loss_of, percent, span, times
+from offramp.exit_names import WORDS, name_in_model
+from offramp.report.words import loss_of, percent, rate, span, times
 
 _LOSSES_IN_WORDS = " and ".join(map(loss_of, LOSSES))
 _LEAST_LOSS = f"at the least loss of accuracy out of {_LOSSES_IN_WORDS} that buys {LEAST_SPEEDUP:g}×"
@@ -24,11 +25,13 @@ _COMPARED = (
     "Early exits are all thresholds and operating points at which texts leave at different exits, except operating "
     "points whose promise is broken here."
 )
-_CUT_RULE = (
-    f"A network cut off after one of its exits wins if it is, {_LEAST_LOSS}, clearly faster than every early exit "
+_WINS = (
+    f"wins if it is, {_LEAST_LOSS}, clearly faster than every early exit "
     "that loses as little (quartiles apart), or as fast and as accurate; or if those are less than "
     f"{LEAST_SPEEDUP:g}× as fast as full depth. {_COMPARED}"
 )
+_CUT_RULE = f"A network cut off after one of its exits {_WINS}"
+_ENOUGH_RULE = f"What needs nothing after it, such as a model of words or the first model of a chain, {_WINS}"
 _EARLY_RULE = (
     f"Early exit wins if it is, {_LEAST_LOSS}, not beaten by the network cut off after one of its exits: clearly "
     "faster (quartiles apart), or as fast and as accurate. Of early exits that are as fast (quartiles that overlap, or "
@@ -104,12 +107,21 @@ def _decided(evaluation: Evaluation) -> Finding:
     choice = recommended(evaluation)
     if choice.point.way is Way.FULL:
         return _stay_at_full_depth(evaluation, choice)
+    if choice.point.way is Way.ALONE:
+        return _go_without_the_rest(evaluation, choice)
     return _cut_the_model(choice) if choice.point.way is Way.CUT else _use_early_exit(choice)
+
+
+def enough(point: Point) -> str:
+    """That a stage or a model alone will do, as the beginning of a sentence."""
+    if name_in_model(point.end or "") == WORDS:
+        return "Words are enough here"
+    return f"{point.setting[:1].upper()}{point.setting[1:]} is enough here"
 
 
 def _figures(point: Point) -> str:
     low, high = point.speedup_spread
-    name = point.setting if point.way is Way.CUT else f"early exit at {point.setting}"
+    name = f"early exit at {point.setting}" if point.end is None else point.setting
     quartiles = span(times(low), times(high))
     return f"{name}: {percent(point.accuracy)} at {times(point.speedup)} (quartiles {quartiles})"
 
@@ -160,6 +172,26 @@ def _cut_the_model(choice: Recommendation) -> Finding:
             f"Just cut the model: end it after {choice.point.end} and let every text leave there. "
             "No early exit here that loses so little is clearly faster, and a cut network is simpler. A smaller "
             "encoder trained for this is worth a try, too."
+        ),
+    )
+
+
+def _go_without_the_rest(evaluation: Evaluation, choice: Recommendation) -> Finding:
+    point, full = choice.point, evaluation.full
+    rival = "no early exit loses so little" if choice.early is None else _figures(choice.early)
+    replaced = (
+        " Of the folder, words.safetensors is all that this takes: offramp.words.Words.load(FOLDER).logits(texts)."
+        if point.end == WORDS
+        else ""
+    )
+    return Finding(
+        rule=_ENOUGH_RULE,
+        figures=f"At most {loss_of(choice.loss)} lost: {_figures(point)}; {rival}.{_left_out(choice)}",
+        applies=True,
+        advice=(
+            f"{enough(point)}: right on {percent(point.accuracy)} at {rate(point.texts_per_second)} texts a second, "
+            f"where full depth is right on {percent(full.accuracy)} at {rate(full.texts_per_second)}. "
+            f"No early exit here that loses so little is clearly faster.{replaced}"
         ),
     )
 

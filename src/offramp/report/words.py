@@ -5,6 +5,7 @@ from pathlib import Path
 from offramp.data import hub_dataset
 from offramp.evaluation import Evaluation, Point, Way
 from offramp.policy import Interval, Promise
+from offramp.training.summaries import WordsTrial
 
 # Keeps a number and its unit on one line.
 _NARROW = "\u202f"
@@ -38,8 +39,8 @@ def signed(difference: float, digits: int = 2) -> str:
 
 
 def times(ratio: float, digits: int = 1) -> str:
-    """``1.63`` as ``1.6×``."""
-    return f"{ratio:.{digits}f}×"
+    """``1.63`` as ``1.6×``; ``16.28`` has one digit at most, and ``162.8`` none."""
+    return f"{ratio:.{min(digits, 0 if ratio >= 100 else 1 if ratio >= 10 else digits)}f}×"
 
 
 def whole(number: float) -> str:
@@ -87,6 +88,8 @@ def rate(texts_per_second: float) -> str:
 
 def at(point: Point) -> str:
     """A setting as the beginning of a sentence: ``At threshold 0.9``."""
+    if point.way is Way.ALONE:
+        return f"With {point.setting}"
     return f"With the network {point.setting}" if point.way is Way.CUT else f"At {point.setting}"
 
 
@@ -100,6 +103,14 @@ def possible(point: Point) -> str:
     """The highest possible speed-up, an estimate that means little once it is nearly reached."""
     reached = point.efficiency >= _ALL or point.speedup_spread[1] >= point.bound_speedup
     return "all that is possible, within the noise" if reached else f"at most {times(point.bound_speedup, 2)} possible"
+
+
+def dev_figures(trial: WordsTrial) -> str:
+    """What words alone got on the dev texts, and full depth, when the model was made."""
+    if trial.against == "model":
+        return f"words alone answer {percent(trial.alone)} of the dev texts as full depth does"
+    full = percent(trial.full_right)
+    return f"words alone are right on {percent(trial.alone)} of the dev texts, full depth on {full}"
 
 
 def data_name(source: str) -> str:

@@ -5,12 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from offramp.errors import OptionError
+from offramp.exit_names import WORDS
 
 Pooling = Literal["pooler", "cls", "mean"]
 Head = Literal["linear", "mlp"]
-
-WORDS = "words"
-"""What the exit before the encoder is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

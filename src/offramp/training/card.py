@@ -1,6 +1,6 @@
 """The model card that lies in the folder as ``README.md``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from huggingface_hub import ModelCardData
@@ -28,7 +28,20 @@ classifier = offramp.load("path/to/this/folder")
 classifier.predict([{example}])[0]                # or with threshold=0.9, or at="safe"
 ```
 
-`transformers` reads the folder too, at full depth and without temperatures, once `offramp` is imported.
+`transformers` reads the folder too, at full depth, {without}, once `offramp` is imported.
+"""
+
+_WORDS = """
+A model of words comes first, in `words.safetensors`: it reads raw texts, and one that leaves there is never tokenized.
+{alone}{added}
+"""
+_NO_WORDS = """
+There is no model of words before the encoder: on the dev data it did not pay. {alone}
+"""
+_ADDED = """
+Some exits add what it says to their own answers, by weights that were fitted on the dev data: {weights}.
+"""
+_CHANGED = """The last exit is one of them: full depth of offramp then differs from what `transformers` reads.
 """
 
 _TABLE = """
@@ -38,7 +51,7 @@ _TABLE = """
 |---|---|---|---|---|
 {table}
 
-The temperatures in use are those of `calibration.json`.
+The temperatures{weights} in use are those of `calibration.json`.
 """
 
 _TRAINED = """
@@ -78,7 +91,9 @@ def model_card(
         told = _ATTACHED.format(targets=_TARGETS[record["targets"]], train_rows=rows, meaning=meaning)
     else:
         source, told = record["backbone"], _TRAINED.format(train_rows=rows)
-    return _head(config, source, sources) + _table(calibration) + told
+    trial = record.get("words")
+    words = "" if trial is None else _words(calibration, trial)
+    return _head(config, source, sources, trial) + words + _table(calibration) + told
 
 
 def _front_matter(source: str, sources: Sequence[str]) -> str:
@@ -97,8 +112,10 @@ def _front_matter(source: str, sources: Sequence[str]) -> str:
     ).to_yaml()
 
 
-def _head(config: EarlyExitConfig, source: str, sources: Sequence[str]) -> str:
+def _head(config: EarlyExitConfig, source: str, sources: Sequence[str], trial: Mapping[str, Any] | None) -> str:
+    with_words = trial is not None and trial["kept"]
     return _HEAD.format(
+        without="without words and temperatures" if with_words else "without temperatures",
         front=_front_matter(source, sources),
         exits=", ".join(map(str, config.exits)),
         depth=config.exits[-1],
@@ -108,6 +125,22 @@ def _head(config: EarlyExitConfig, source: str, sources: Sequence[str]) -> str:
         kind="pairs of texts" if config.text_pair else "single texts",
         example='"a text"], ["its pair"' if config.text_pair else '"a text"',
     )
+
+
+def _words(calibration: Calibration, trial: Mapping[str, Any]) -> str:
+    """What comes before the encoder, or why nothing does; ``trial`` is a :class:`WordsTrial` as a dict."""
+    if trial["against"] == "labels":
+        alone = (
+            f"Alone, words are right on {trial['alone']:.2%} of the dev rows, full depth on {trial['full_right']:.2%}."
+        )
+    else:
+        alone = f"Alone, words answer {trial['alone']:.2%} of the dev rows as full depth does."
+    if not trial["kept"]:
+        return _NO_WORDS.format(alone=alone)
+    weights = dict(zip([row.name for row in calibration.exits], calibration.evidence, strict=False))
+    added = ", ".join(f"{weight:.2f} after {name}" for name, weight in weights.items() if weight)
+    told = _ADDED.format(weights=added) if added else ""
+    return _WORDS.format(alone=alone, added=told + (_CHANGED if any(calibration.evidence[-1:]) else ""))
 
 
 def _named(labels: Sequence[str]) -> str:
@@ -125,4 +158,5 @@ def _table(calibration: Calibration) -> str:
         for name, row in zip(exits, calibration.exits, strict=True)
     ]
     right = "accuracy" if calibration.against == "labels" else "agrees with full depth"
-    return _TABLE.format(rows=calibration.rows, after=after, right=right, table="\n".join(lines))
+    weights = " and weights" if any(calibration.evidence) else ""
+    return _TABLE.format(rows=calibration.rows, after=after, right=right, table="\n".join(lines), weights=weights)

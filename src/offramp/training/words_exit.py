@@ -120,8 +120,17 @@ def _tried(exits: ExitAnswers, words: ExitAnswers, seconds: float) -> WordsTrial
             accuracy, time_taken = float(good[leaving, rows].mean()), words.cost(leaving)
             if accuracy >= right and time_taken < best[0]:
                 best = time_taken, accuracy, leaving
-    saved = best[0] <= (1 - _LEAST_SAVED) * cost
-    return WordsTrial(saved, seconds, float(good[0].mean()), right, 1 / cost, best[1], 1 / best[0])
+    return WordsTrial(
+        kept=best[0] <= (1 - _LEAST_SAVED) * cost,
+        against="model" if exits.targets is None else "labels",
+        seconds=seconds,
+        alone=float(good[0].mean()),
+        full_right=float(_good(exits, exits.probabilities)[-1].mean()),
+        exits_right=right,
+        exits_speedup=1 / cost,
+        words_right=best[1],
+        words_speedup=1 / best[0],
+    )
 
 
 def _good(answers: ExitAnswers, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:

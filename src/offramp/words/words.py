@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from offramp import exit_names
 from offramp.calibration import Problem
 from offramp.errors import ModelFolderError, first_line
 from offramp.files import RESTORE, check_readable, is_there, replacing
@@ -75,7 +76,7 @@ class Words:
         ValueError: the arrays do not go together.
     """
 
-    name = "words"
+    name = exit_names.WORDS
 
     def __init__(self, about: AboutWords, arrays: Mapping[str, NDArray[Any]]) -> None:
         if flaw := _flaw(arrays, len(about.labels)):
@@ -130,14 +131,18 @@ class Words:
             new.write_bytes(self._content)
 
     @classmethod
-    def load(cls, folder: Path) -> "Words":
-        """Reads ``words.safetensors``.
+    def load(cls, folder: str | Path) -> "Words":
+        """Reads ``words.safetensors`` of a model folder.
 
         Raises:
             ModelFolderError: it is missing or damaged.
             StorageError: it may not be read.
+
+        Example:
+            >>> words = offramp.words.Words.load("model")
+            >>> words.about.labels, words.logits(["a wonderful story"]).argmax()
         """
-        file = folder / WORDS
+        file = Path(folder) / WORDS
         if not is_there(file):
             raise ModelFolderError(f"{folder} has no {WORDS}; {RESTORE}")
         check_readable(file)
