@@ -61,3 +61,20 @@ def test_each_number_of_threads_has_charts_of_its_own(tmp_path):
     told = [one.text for one in ElementTree.fromstring((tmp_path / "speed.svg").read_text()).iter(f"{SVG}text")]
     assert [f"Texts a second ({threads})" in told for threads in ("1 thread", "2 threads")] == [True, True]
     assert any("A <fast> & cheap $CPU_1$" in one for one in told)
+
+
+def test_speeds_far_apart_have_bars_by_ratio(tmp_path):
+    rows = (
+        row("words alone", Kind.ALONE, 10_000.0),
+        row("early", Kind.EARLY_EXIT, 1000.0),
+        row("full", Kind.FULL, 100.0),
+    )
+    speed_picture(replace(BENCHMARK, rows=rows), tmp_path / "speed.svg")
+    drawn = ElementTree.fromstring((tmp_path / "speed.svg").read_text())
+    told = [one.text for one in drawn.iter(f"{SVG}text")]
+    assert "Texts a second (1 thread), log scale" in told
+    assert "Milliseconds a text, median (1 thread)" in told
+    assert {"10", "100", "1,000", "10,000"} <= set(told)
+    bars = [one for one in drawn.iter(f"{SVG}rect") if one.find(f"{SVG}title") is not None]
+    longest, middle, shortest = (float(one.get("width")) for one in bars[:3])
+    assert (longest - middle, middle - shortest) == pytest.approx((shortest, shortest), abs=0.05)

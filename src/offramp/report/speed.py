@@ -1,5 +1,6 @@
 """The picture: throughput and latency of everything that a benchmark measured."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from offramp.report.svg import element, hint, line, rectangle, text
 
 # Early exit and the baseline it is compared with stand out.
 _CLASSES = {Kind.EARLY_EXIT: "early-exit", Kind.FULL: "full-depth"}
+
+# Figures further apart than this factor are drawn on a logarithmic axis.
+_WIDE = 50.0
 
 _FIELD, _PITCH, _BAR, _RIGHT = 260.0, 18.0, 12.0, 12.0
 
@@ -68,7 +72,7 @@ def _bars(
 ) -> Panel:
     """One bar per row with its quartiles, and a mark if it has one."""
     bottom = _PITCH * len(rows)
-    across = Scale(0, 1.04 * max(*(spread.high for spread in figures), *marks, 1e-9), left, left + _FIELD)
+    across = _across([*(spread.low for spread in figures), *(spread.high for spread in figures), *marks], left)
     drawn = [*named, *_grid(across, bottom)]
     for place, (row, figure) in enumerate(zip(rows, figures, strict=True)):
         middle, class_ = _middle(place), _CLASSES.get(row.kind, "other")
@@ -78,15 +82,35 @@ def _bars(
             line(across(figure.low), middle, across(figure.high), middle, "spread"),
         ]
     drawn += [_p90(across(mark), _middle(place)) for place, mark in enumerate(marks)]
-    return Panel(left + _FIELD + _RIGHT, bottom + 20, Markup("").join(drawn), title)
+    wholly = f"{title}, log scale" if across.by_ratio else title
+    width = max(left + _FIELD + _RIGHT, width_of(wholly))
+    return Panel(width, bottom + 20, Markup("").join(drawn), wholly)
+
+
+def _across(figures: Sequence[float], left: float) -> Scale:
+    """From 0; by ratio, and from a power of ten, where bars would otherwise be too short to be seen."""
+    low, high, right = min(figures), max(*figures, 1e-9), left + _FIELD
+    if low > 0 and high / low > _WIDE:
+        return Scale(10.0 ** math.floor(math.log10(low)), 1.2 * high, left, right, by_ratio=True)
+    return Scale(0, 1.04 * high, left, right)
 
 
 def _grid(across: Scale, bottom: float) -> list[Markup]:
-    values = ticks(across.low, across.high)
+    if across.by_ratio:
+        powers = range(round(math.log10(across.low)), math.floor(math.log10(across.high)) + 1)
+        values = [10.0**power for power in powers]
+    else:
+        values = ticks(across.low, across.high)
     digits = decimals(values)
     return [
         line(across(value), 0, across(value), bottom, "grid")
-        + text(f"{value:,.{digits}f}", across(value), bottom + 16, anchor="middle", class_="tick")
+        + text(
+            f"{value:,g}" if across.by_ratio else f"{value:,.{digits}f}",
+            across(value),
+            bottom + 16,
+            anchor="middle",
+            class_="tick",
+        )
         for value in values
     ]
 
