@@ -6,6 +6,7 @@ import pytest
 
 import offramp
 from conftest import tiny_model
+from helpers.evaluations import evaluation
 from helpers.keywords import Keywords
 from helpers.toys import single, write_csv
 from offramp.calibration import Calibration
@@ -14,6 +15,7 @@ from offramp.data import LabeledTexts
 from offramp.engine import answers_of, torch_classifier
 from offramp.evaluation import Way
 from offramp.report import make_report, render
+from offramp.training.summaries import WordsTrial
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,17 @@ def test_a_doubt_about_its_temperature_names_it(classifier):
     assert [one.name for one in calibration.exits] == ["keywords", "layer 1", "layer 2", "layer 4"]
     assert calibration.doubt is not None
     assert "layer 0" not in calibration.doubt
+
+
+@pytest.mark.parametrize(("alone", "enough"), [(0.91, True), (0.8, False)])
+def test_what_words_got_is_told_where_the_model_has_none(capsys, alone, enough):
+    found = evaluation(rows=4000)
+    trial = WordsTrial(False, "labels", 1.0, alone, 0.915, 0.91, 3.0, 0.91, 3.1)
+    print_report(make_report(replace(found, model=replace(found.model, words=trial))))
+    printed = capsys.readouterr().out.replace("\u202f", " ")
+    told = f"when the model was made, words alone are right on {alone:.2%}".replace("%", " %")
+    assert printed.index(told) < printed.index("full depth: accuracy")
+    assert ("Words alone may be enough: train with --exits words," in printed) is enough
 
 
 def test_what_is_enough_alone_is_said_before_any_table(found, capsys):

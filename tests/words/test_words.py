@@ -66,7 +66,7 @@ def test_without_a_known_word_a_text_gets_what_is_likely_without_looking(words):
 
 def test_a_file_gives_the_model_back_bit_for_bit(words, tmp_path):
     words.save(tmp_path)
-    again = Words.load(tmp_path)
+    again = Words.load(str(tmp_path))
     np.testing.assert_array_equal(again.logits(TEXTS + STRANGE), words.logits(TEXTS + STRANGE))
     assert again.about == words.about
     assert again.fingerprint() == words.fingerprint()

@@ -183,14 +183,17 @@ def _opening(report: "Report") -> str | None:
     """What is to be read before any table: that the model, or most of it, is not needed."""
     from offramp.evaluation import Way
     from offramp.report import recommended, useless
-    from offramp.report.words import dev_figures
+    from offramp.report.advice import words_left_out
 
     evaluation, trial = report.evaluation, report.evaluation.model.words
+    left_out = words_left_out(evaluation)
     if (nothing := useless(evaluation)) is not None:
         return nothing
     if recommended(evaluation).point.way is Way.ALONE:
         return report.advice.verdict.advice
-    return None if trial is None or trial.kept else f"when the model was made, {dev_figures(trial)}"
+    if trial is None or trial.kept:
+        return None
+    return f"when the model was made, {left_out.figures}{f'. {left_out.advice}' if left_out.applies else ''}"
 
 
 def _settings_table(evaluation: "Evaluation", wide: bool) -> str:

@@ -53,7 +53,7 @@ class Advice:
 def advise(evaluation: Evaluation, speeds: BenchSpeeds | None) -> Advice:
     """Applies every rule to the figures."""
     rules: list[Callable[[Evaluation], Finding]] = [
-        _words_left_out,
+        words_left_out,
         _costly,
         _untuned,
         _broken,
@@ -72,7 +72,8 @@ def advise(evaluation: Evaluation, speeds: BenchSpeeds | None) -> Advice:
     return Advice(decide(evaluation), tuple(remarks))
 
 
-def _words_left_out(evaluation: Evaluation) -> Finding:
+def words_left_out(evaluation: Evaluation) -> Finding:
+    """What the training knew of words alone, where it left them out."""
     trial, model = evaluation.model.words, evaluation.model
     known = trial if trial is not None and not trial.kept else None
     exits = f"--exits {','.join(map(str, (WORDS, *model.exits)))}"

@@ -138,9 +138,10 @@ class Words:
             ModelFolderError: it is missing or damaged.
             StorageError: it may not be read.
 
-        Example:
-            >>> words = offramp.words.Words.load("model")
-            >>> words.about.labels, words.logits(["a wonderful story"]).argmax()
+        Example::
+
+            words = Words.load("model")
+            answers = [words.about.labels[best] for best in words.logits(texts).argmax(axis=1)]
         """
         file = Path(folder) / WORDS
         if not is_there(file):
