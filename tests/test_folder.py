@@ -45,7 +45,7 @@ POINT = [
     )
     for criterion in (
         PerExit(Agreement(SINGLE, (0.5, 1.0)), ((0.5,), (0.7,))),
-        Gate(SINGLE, ((0.1, 0.2, 0.3, 0.4),), (0.5,)),
+        Gate(SINGLE, ((0.1, 0.2, 0.3),), (0.5,)),
         PatientCertainty(SINGLE, 3),
     )
 ]
