@@ -3,8 +3,8 @@
     python -m benchmarks.paper STEP ... [--data FOLDER] [--work WORK] [--minilm PATH] [--mpnet PATH] [--only WORD ...]
     [--again]
 
-- ``run`` trains all whose answers are missing, in order. It can be killed at any time and goes on where it was; several
-  processes may run side by side.
+- ``run`` fits models of words and trains all whose answers are missing, in order. It can be killed at any time and goes
+  on where it was; several processes may run side by side.
 - ``time`` times the networks that were not timed yet, with ``--again`` all; nothing else should be at work then.
 - ``analyse`` makes figures of the answers and times in ``--results``, which ``run`` and ``time`` keep there: arithmetic
   alone, no model is needed.

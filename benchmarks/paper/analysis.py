@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from benchmarks.paper.cascading import figures_of_cascades
 from benchmarks.paper.curves import (
     SPEEDUPS,
     accuracy_at,
@@ -51,6 +52,7 @@ def analyse(models: Models) -> Results:
         lines=tuple(_lines(models)),
         comparisons=tuple(_comparisons(models)),
         missing=tuple(method for method in models.planned if not models.seeds(method)),
+        cascades=tuple(figures_of_cascades(models)),
     )
 
 

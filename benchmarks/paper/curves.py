@@ -62,7 +62,7 @@ def criterion_named(name: str, layers: Sequence[int]) -> Criterion:
 
 
 def per_exit(answers: ExitAnswers, costs: Array, criterion: Criterion = CONFIDENCE) -> Criterion:
-    """A threshold for each exit, all under one knob, fitted to some rows: with the search of ``offramp tune``.
+    """A threshold for each exit, all under one knob, fitted to some rows.
 
     Args:
         costs: of rows up to each exit, (exits, rows).
@@ -192,8 +192,13 @@ def chosen(dev: Outcomes, dev_standard: Outcomes, test: Outcomes, standard: Outc
     if not good.any():
         return None
     setting = np.flatnonzero(good)[np.argmin(dev.costs.mean(axis=1)[good])]
-    gains = (test.values[setting] - standard.values[0]) @ _resamples(standard.values.size)
-    return Chosen(1 / float(test.costs[setting].mean()), interval(gains))
+    return judged(Outcomes(test.values[[setting]], test.costs[[setting]]), standard)
+
+
+def judged(setting: Outcomes, standard: Outcomes) -> Chosen:
+    """A single setting beside the standard model, on the same rows."""
+    gains = (setting.values[0] - standard.values[0]) @ _resamples(standard.values.size)
+    return Chosen(1 / float(setting.costs.mean()), interval(gains))
 
 
 def spread_thresholds(answers: ExitAnswers, number: int) -> list[float]:

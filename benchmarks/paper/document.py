@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.paper import summary, tables
+from benchmarks.paper import cascade_tables, summary, tables
 from benchmarks.paper.cells import title_of
 from benchmarks.paper.claims import claims
 from benchmarks.paper.pictures import draw_curves, draw_rivals
@@ -78,6 +78,10 @@ def _parts(plan: Plan, results: Sequence[Results], steps: Mapping[str, StepCost]
         "efficient": tables.efficient(plan, results),
         "efficient_line": tables.efficient_line(plan, results),
         "in_turn": tables.in_turn(plan, results),
+        "best_cascades": cascade_tables.best_cascades(plan, results),
+        "words_alone": cascade_tables.words_alone(plan, results),
+        "cascades": cascade_tables.cascades(plan, results, "lot"),
+        "cascades_single": cascade_tables.cascades(plan, results, "single"),
         "recipes": tables.recipes(),
         "rivals": tables.rivals(plan, results, "lot"),
         "rivals_single": tables.rivals(plan, results, "single"),

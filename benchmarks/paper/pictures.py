@@ -26,7 +26,11 @@ _STYLE = """
 svg polyline { stroke-width: 1.1; }
 svg polyline[class^=ours] { stroke-width: 2; }
 """ + style_of(
-    {"several": "var(--purple); stroke-dasharray: 2 2.5", "efficient": "var(--orange)"}
+    {
+        "several": "var(--purple); stroke-dasharray: 2 2.5",
+        "efficient": "var(--orange)",
+        "ours-cascade": "var(--green)",
+    }
     | {name: f"var(--{color})" for name, color in zip(_RIVALS.values(), _COLORS, strict=True)}
     | {name: f"var(--blue); stroke-dasharray: {dashes}" for name, dashes in zip(_OURS.values(), _DASHES, strict=True)}
 )
@@ -36,7 +40,10 @@ _DEEPEST = 8.0
 
 def draw_curves(results: Results, title: str, file: Path) -> None:
     """Draws our curve beside the efficient baselines and several models in turn, both ways of handing texts in."""
-    shown = {kind: [*_several(results, kind), _efficient(results, kind), *_ours(results, kind)] for kind in KINDS}
+    shown = {
+        kind: [*_several(results, kind), _efficient(results, kind), *_ours(results, kind), *_cascade(results, kind)]
+        for kind in KINDS
+    }
     every = [one for lines in shown.values() for one in lines]
     up = _upward(every, results)
     panels = [
@@ -85,6 +92,14 @@ def _ours(results: Results, kind: str) -> Iterator[Line]:
     for name, class_ in _OURS.items():
         if name in results.ours:
             yield Line(f"ours: {name}", _points(results.line_of(name, kind).accuracy), class_)
+
+
+def _cascade(results: Results, kind: str) -> Iterator[Line]:
+    """What is best in batches on dev rows, of all that has words or a small network before the exits."""
+    best = results.best_cascade()
+    for one in results.cascades:
+        if best is not None and (one.exits, one.stages, one.kind) == (best.exits, best.stages, kind):
+            yield Line(f"ours: {one.exits}, {one.stages}", _points(one.accuracy), "ours-cascade")
 
 
 def _efficient(results: Results, kind: str) -> Line:

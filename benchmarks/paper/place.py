@@ -59,6 +59,14 @@ class Place:
         """How the model came about; written last, so that it vouches for the rest."""
         return self.results / "answers" / f"{self._name(run)}.json"
 
+    def words(self, data: str) -> Path:
+        """What a model of words says of the dev and test rows, which is fitted to the train rows."""
+        return self.results / "answers" / f"{data}-words-{_short([SCHEMA, self.fingerprints(data)])}.npz"
+
+    def words_times(self, data: str) -> Path:
+        """How long that takes."""
+        return self.results / "times" / f"{data}-words-{_short([SCHEMA, self.fingerprints(data)])}.json"
+
     def times(self, data: str, encoder: str) -> Path:
         """How long the network's parts take on this data set's texts; a network of other exits has times of its own."""
         exits = self.plan.encoders[encoder].exits

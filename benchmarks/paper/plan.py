@@ -297,8 +297,7 @@ class Ours:
 
     Attributes:
         method: of the runs.
-        rule: ``shared``, one threshold for all exits as in the paper; or ``per-exit``, one for each under one knob, as
-            ``offramp tune`` has it.
+        rule: ``shared``, one threshold for all exits as in the paper; or ``per-exit``, one for each under one knob.
     """
 
     method: str
@@ -317,6 +316,8 @@ OURS = {
     "tuned": Ours(AGAIN, PER_EXIT),
     "unlabelled": Ours(SELF, PER_EXIT),
 }
+# Those of ours that words, or the same of a smaller network, are put before.
+CASCADED = ("attached", "tuned")
 RIVALS = ("sweet", "weighted", "alternating")
 _SHORT, _LONG = ("sst2", "ag_news", "snli"), ("imdb", "multinli")
 

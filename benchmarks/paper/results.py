@@ -11,6 +11,9 @@ from offramp.files import read_json
 
 KINDS = ("lot", "single")
 RULES = (SHARED, PER_EXIT)
+# Stages of a cascade: a model of words, and a network with nothing before it.
+WORDS, EXITS = "words", "exits"
+PROMISED = "promised"
 # Of accuracy against the standard model, that a setting may cost.
 LOSSES = (0.005, 0.01)
 
@@ -105,6 +108,34 @@ class NamedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CascadeFigures:
+    """Words or a small network before a network with exits, or these exits alone, by the gate of ``offramp tune``.
+
+    Attributes:
+        exits: the name of the network's method in ``plan.OURS``; empty for words alone.
+        stages: what texts pass in turn.
+        kind: way of handing texts in.
+        seeds: models that the figures are the mean of.
+        accuracy: at each of ``curves.SPEEDUPS``; None out of reach.
+        ten_times: the same at ten times the standard model's speed.
+        area_dev: mean accuracy at speed-ups from 1 to 4, on dev rows.
+        selected: what the setting comes to that was selected on dev rows, by what may be lost there; of words alone
+            the only setting there is.
+        gains: over the same exits alone, in points, at speed-ups that both reach.
+    """
+
+    exits: str
+    stages: str
+    kind: str
+    seeds: int
+    accuracy: tuple[float | None, ...]
+    ten_times: float | None
+    area_dev: float
+    selected: dict[str, Chosen | None]
+    gains: tuple[Versus, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepCost:
     """What several exits cost in training over one, as ``benchmarks/training_time.py`` measures it.
 
@@ -141,6 +172,7 @@ class Results:
         recipes: of the networks with one exit, and of those whose encoder is trained with an exit before full depth, if
             there are any.
         missing: methods of the plan that were not run yet.
+        cascades: none where no answers are kept.
     """
 
     data: str
@@ -156,6 +188,7 @@ class Results:
     lines: tuple[NamedLine, ...]
     comparisons: tuple[Comparison, ...]
     missing: tuple[str, ...]
+    cascades: tuple[CascadeFigures, ...] = ()
 
     @property
     def name(self) -> str:
@@ -190,6 +223,12 @@ class Results:
     def line_of(self, ours: str, kind: str) -> Line:
         """The curve of one of ours, by its rule."""
         return self.ours[ours].line(kind, OURS[ours].rule)
+
+    def best_cascade(self, *, alone: bool = False) -> CascadeFigures | None:
+        """In batches: of exits alone, or of those with something before them, the best on dev rows, by the area."""
+        networks = [one for one in self.cascades if one.exits and one.kind == KINDS[0]]
+        found = [one for one in networks if (one.stages == EXITS) == alone]
+        return max(found, key=lambda one: one.area_dev, default=None)
 
     def comparison(
         self, ours: str, group: str, other: str, kind: str, speedup: float | None = None

@@ -13,12 +13,15 @@ from benchmarks.paper.place import Place
 from benchmarks.paper.plan import CLASSIFIER, Run
 from benchmarks.paper.preparing import prepare_all
 from benchmarks.paper.training import train
+from benchmarks.paper.words import keep_words, time_words
 from offramp.errors import OptionError
 from offramp.files import locked
 
 
 def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     """Prepares the data, then trains every run that is not done yet and keeps what it says of dev and test rows.
+
+    A model of words comes first, for each data set one, in seconds.
 
     Several processes can share the work: each leaves alone what another is at. A run whose answers are kept but whose
     model is elsewhere is trained again where another starts from it; the answers stay.
@@ -29,6 +32,10 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
     """
     _settle()
     prepare_all(place, runs)
+    for data in dict.fromkeys(run.data for run in runs):
+        if not place.words(data).is_file():
+            say(f"words of {data}")
+            keep_words(place, data)
     for number, run in enumerate(runs, start=1):
         for part in () if place.is_done(run) else (*run.needed, run):
             _run(place, part, say, f"{number}/{len(runs)} {part.name}")
@@ -36,6 +43,8 @@ def run_all(place: Place, runs: list[Run], say: Callable[[str], None]) -> None:
 
 def time_all(place: Place, runs: list[Run], say: Callable[[str], None], *, again: bool = False) -> None:
     """Times the networks of some runs, of each data set and encoder one: the machine should have nothing else to do.
+
+    And the models of words of their data sets, by processor time.
 
     Args:
         runs: those with several exits that are done are considered, the first of them speaks for all.
@@ -48,6 +57,10 @@ def time_all(place: Place, runs: list[Run], say: Callable[[str], None], *, again
         if again or not place.times(run.data, run.encoder).is_file():
             say(f"timing {run.data} {run.encoder}")
             measure_times(place, run)
+    for data in dict.fromkeys(run.data for run in runs):
+        if place.words(data).is_file() and (again or not place.words_times(data).is_file()):
+            say(f"timing words of {data}")
+            time_words(place, data)
 
 
 def _settle() -> None:

@@ -63,7 +63,7 @@ class Lot:
         full: the network at full depth in one go, as the standard model runs; what all speed-ups are against.
         stages: of the network with exits, each stage with its exit; the first holds what no row can skip.
         cut: the network cut off at each exit but the last, as the efficient baselines run.
-        real: early exit at thresholds from the first exit to full depth.
+        real: early exit at thresholds from the first exit to full depth; none of what has a single stage.
     """
 
     rows: int
@@ -82,9 +82,31 @@ class Lot:
         Late batches are less than full, and rows take time to sort out. How much that is was measured at some speeds,
         and is read off the lines that join them.
         """
+        return Outcomes(outcomes.values, outcomes.costs / self._realized(1 / outcomes.costs.mean(axis=1))[:, None])
+
+    def seconds(self, tokens: NDArray[np.int64], exits: NDArray[np.int64], reached: NDArray[np.bool_]) -> Array:
+        """What rows take that leave at exits of this network, where not all rows reach it: (settings, rows).
+
+        As in :meth:`timed`, of the rows that do.
+
+        Args:
+            tokens: (rows,).
+            exits: that rows leave at, (settings, rows).
+            reached: whether they run the network at all, (settings, rows).
+        """
+        stages = np.cumsum([one.of(tokens) for one in self.stages], axis=0)
+        spent = np.where(reached, np.take_along_axis(stages, exits, axis=0), 0.0)
+        total = spent.sum(axis=1)
+        in_one_go = np.where(reached, self.full.of(tokens), 0.0).sum(axis=1)
+        speedups = np.divide(in_one_go, total, out=np.ones_like(total), where=total > 0)
+        return np.asarray(spent / self._realized(speedups)[:, None])
+
+    def _realized(self, speedups: Array) -> Array:
+        """The share of speed-ups by the sum over stages that there is on the clock, (settings,)."""
+        if not self.real:
+            return np.ones_like(speedups)
         known = sorted((one.summed, one.measured / one.summed) for one in self.real)
-        share = np.interp(1 / outcomes.costs.mean(axis=1), *np.array(known).T)
-        return Outcomes(outcomes.values, outcomes.costs / share[:, None])
+        return np.asarray(np.interp(speedups, *np.array(known).T))
 
     def cut_shares(self, index: int, tokens: NDArray[np.int64]) -> Array:
         """What rows cost in the network that is cut off at an exit; the last is full depth. (rows,)"""
@@ -93,7 +115,7 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """A data set's texts on one network.
+    """A data set's texts on one network, or read by a model of words.
 
     Attributes:
         environment: what it was measured on.

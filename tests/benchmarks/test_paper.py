@@ -227,7 +227,7 @@ def test_networks_are_timed_once_unless_asked_again(done):
     running.time_all(place, place.plan.runs(), said.append)
     assert not said
     running.time_all(place, [Run("snli", "minilm", "joint", 0)], said.append, again=True)
-    assert said == ["timing snli minilm"]
+    assert said == ["timing snli minilm", "timing words of snli"]
 
 
 def test_every_rival_is_in_the_plan_with_a_rule_that_exists():
