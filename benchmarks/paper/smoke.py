@@ -124,6 +124,6 @@ def make_encoder(folder: Path, encoder: Encoder) -> Path:
         initializer_range=0.1,
     )
     names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=48, **names).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=256, **names).save_pretrained(folder)
     BertModel(config).save_pretrained(folder)
     return folder

@@ -51,9 +51,9 @@ RULE = Annotated[
         "per-exit",
     ]
     | None,
-    "what is compared with thresholds: per-exit (confidence, with a threshold for each exit; the default), "
-    "confidence (needs fewer rows), certainty, lead, patience, patient-certainty, geometric-mean, agreement or "
-    "gate",
+    "what is compared with thresholds: gate (learns how likely an exit is to agree with full depth; the default), "
+    "confidence (needs fewer rows), per-exit (confidence, with a threshold for each exit), certainty, lead, patience, "
+    "patient-certainty, geometric-mean or agreement",
 ]
 
 
