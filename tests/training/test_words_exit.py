@@ -11,12 +11,13 @@ import offramp
 from conftest import tiny_backbone, tiny_classifier, tiny_tokenizer
 from helpers.replaying import assert_replayed_at
 from helpers.toys import LABELS, grouped, multi, names, pairs, single, write_jsonl
-from offramp.calibration import Calibration
+from offramp.calibration import Calibration, Problem
 from offramp.data import Columns
 from offramp.engine.full_pass import predict_at, predict_full
 from offramp.errors import ModelFolderError, OptionError
 from offramp.folder import WORDS
 from offramp.training import Architecture, ExitFit
+from offramp.words import fit
 
 TEXTS = [row["text"] for row in single(40, seed=9)]
 
@@ -155,8 +156,28 @@ def test_a_folder_whose_words_are_gone_or_damaged_says_so(model, tmp_path):
     with pytest.raises(ModelFolderError, match=r"words\.safetensors is damaged"):
         offramp.load(folder)
     (folder / WORDS).unlink()
-    with pytest.raises(ModelFolderError, match="4 temperatures for 3 exits"):
+    with pytest.raises(ModelFolderError, match=r"has lost its words\.safetensors"):
         offramp.load(folder)
+
+
+def test_words_of_another_model_are_refused(model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    texts, targets = ["w1", "w2"] * 10, np.array([0, 1] * 10)
+    fit(texts, targets, labels=("x", "y"), problem=Problem.SINGLE_LABEL).save(folder)
+    with pytest.raises(ModelFolderError, match=r"belongs to another model \(its labels are x, y\)"):
+        offramp.load(folder)
+
+
+def test_what_an_export_gets_right_is_what_the_model_does(model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    rows = write_jsonl(tmp_path / "fresh.jsonl", single(60, seed=8))
+    exported = offramp.export(folder, rows, backend="onnxruntime", precision="fp32")
+    found = offramp.load(folder, backend="onnxruntime", precision="fp32")
+    truth = np.array([row["label"] for row in single(60, seed=8)])
+    full = predict_full(found.runner, [row["text"] for row in single(60, seed=8)], None)
+    assert exported.accuracy_after[-1] == (np.array(full.label) == truth).mean()
 
 
 def test_words_in_the_wrong_place(tmp_path, encoder_folder):

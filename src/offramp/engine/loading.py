@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -20,8 +21,8 @@ from offramp.engine.text_stages import TextMember, TextStage
 from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
 from offramp.errors import ModelFolderError, OptionError
-from offramp.files import is_there
-from offramp.folder import WORDS, export_folder, models_of
+from offramp.files import RESTORE, is_there
+from offramp.folder import TRAINING, WORDS, export_folder, models_of
 from offramp.model import EarlyExitConfig, LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer
@@ -111,7 +112,7 @@ def _load_model(folder: Path, engine: Engine, options: _Options) -> Classifier:
     if threads is not None:
         torch.set_num_threads(threads)
     model = load_model(folder)
-    words, bf16 = words_of(folder), engine.precision == "bf16"
+    words, bf16 = words_of(folder, model.network.config), engine.precision == "bf16"
     calibration = _fitting(Calibration.load(folder), model.network.config, words, folder)
     return torch_classifier(model, calibration, words=words, token_budget=budget, device=options.device, bf16=bf16)
 
@@ -156,19 +157,37 @@ def open_export(
     stages = open_stages(
         export_folder(folder, export.engine), export.engine, tuple(config.exits), threads=threads, few_shapes=few_shapes
     )
-    words = words_of(folder)
+    words = words_of(folder, config)
     calibration = _fitting(export.calibration, config, words, folder)
     return classifier_of(stages, tokenizer, config, calibration, token_budget, words)
 
 
-def words_of(folder: Path) -> Words | None:
+def words_of(folder: Path, config: EarlyExitConfig) -> Words | None:
     """The model of words in a model folder, if there is one.
 
     Raises:
-        ModelFolderError: it is damaged.
+        ModelFolderError: it is damaged, belongs to another model, or is gone.
         StorageError: it may not be read.
     """
-    return Words.load(folder) if is_there(folder / WORDS) else None
+    if not is_there(folder / WORDS):
+        if _had_words(folder):
+            raise ModelFolderError(f"{folder} has lost its {WORDS}; {RESTORE}", path=folder / WORDS)
+        return None
+    words = Words.load(folder)
+    if (words.about.labels, words.about.problem) != (tuple(config.labels), _problem_of(config)):
+        raise ModelFolderError(
+            f"{folder / WORDS} belongs to another model (its labels are {', '.join(words.about.labels)}); {RESTORE}",
+            path=folder / WORDS,
+        )
+    return words
+
+
+def _had_words(folder: Path) -> bool:
+    """Whether the model was made with a model of words."""
+    if not is_there(folder / TRAINING.name):
+        return False
+    trial = TRAINING.read(folder, dict[str, Any]).get("words")
+    return isinstance(trial, dict) and trial.get("kept") is True
 
 
 def open_stages(
@@ -206,8 +225,12 @@ def classifier_of(
     words: TextStage | None = None,
 ) -> Classifier:
     """Makes a classifier of one encoder, and perhaps a model of words before it."""
-    problem = Problem(config.problem_type or "single_label_classification")
+    problem = _problem_of(config)
     encoder = Encoder(stages, tokenizer, config)
     members = (encoder,) if words is None else (TextMember(words), encoder)
     cascade = Cascade(members, problem, calibration.temperatures, config.labels, calibration.evidence)
     return Classifier(cascade, calibration, token_budget=token_budget)
+
+
+def _problem_of(config: EarlyExitConfig) -> Problem:
+    return Problem(config.problem_type or Problem.SINGLE_LABEL)

@@ -129,7 +129,7 @@ def _fit(folder: Path, rows: LabeledTexts, on_progress: OnProgress) -> _Fitted:
     from offramp.model import load
 
     loaded = load(folder)
-    words = words_of(folder)
+    words = words_of(folder, loaded.network.config)
     stored = _stored(folder, loaded.network.config.exits, words=words is not None)
     classifier = torch_classifier(loaded, stored, words=words)
     before, exports = {REFERENCE: classifier.calibration}, exports_of(folder)

@@ -178,7 +178,8 @@ def _export_model(
     on_progress("loading the model", 0, None)
     to, precision = backends()[engine.backend], engine.precision
     texts, pairs = _texts(rows, takes_pairs=takes_pairs)
-    loaded, words = load(folder), words_of(folder)
+    loaded = load(folder)
+    words = words_of(folder, loaded.network.config)
     reference = torch_classifier(loaded, Calibration.load(folder), words=words, device="cpu")
     targets = targets_of(reference, rows) if isinstance(rows, LabeledTexts) else None
     target = export_folder(folder, engine)
@@ -195,7 +196,8 @@ def _export_model(
         exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration, words=words)
         on_progress("comparing with PyTorch", 1, 3)
         answers = replace(exported.exit_answers(texts, pairs), targets=targets)
-        expected, exported_logits = reference.exit_answers(texts, pairs).logits, answers.logits
+        as_made = replace(reference.exit_answers(texts, pairs), targets=targets)
+        expected, exported_logits = as_made.logits, answers.logits
         different = np.arange(len(texts)) if rows is None else distinct(rows)
         agreement, difference = _check(reference, expected[:, different], exported_logits[:, different], precision)
         calibration = _refitted(reference, rows, answers, len(different))
@@ -219,12 +221,8 @@ def _export_model(
         written.save(new)
     if rows is not None and refitted:
         remember(folder, rows, temperatures_of(engine))
-    before, after = (
-        ()
-        if targets is None
-        else tuple(float(reference.problem.right(exit_logits, targets).mean()) for exit_logits in logits)
-        for logits in (expected, exported_logits)
-    )
+    now = replace(answers, temperatures=calibration.temperatures, evidence=calibration.evidence)
+    before, after = (() if targets is None else tuple(made.accuracies) for made in (as_made, now))
     return Exported(target, written, tuple(reference.exits), before, after, refitted)
 
 
