@@ -339,3 +339,10 @@ def test_transformers_reads_each_of_its_models(chain):
 
 def test_a_runtime_is_spread_over_the_models():
     assert Runtime("a,b", "auto", 3).of_models(2) == (Runtime("a", "auto", 3), Runtime("b", "auto", 3))
+
+
+def test_nothing_is_written_over_a_model_of_a_chain(tmp_path, toy_backend):
+    models = write_models(tmp_path)
+    chain = offramp.chain(models, output=tmp_path / "chain").folder
+    with pytest.raises(OptionError, match=r"lies in the chain .*chain, whose models belong together"):
+        offramp.chain(models, output=chain / "model-1", overwrite=True)

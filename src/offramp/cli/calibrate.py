@@ -31,7 +31,7 @@ def command(
 
     from offramp.evaluation import calibrate
     from offramp.files import check_writable, write_json
-    from offramp.folder import CALIBRATION
+    from offramp.folder import CALIBRATION, models_of
 
     if json is not None:
         check_writable(Path(json))
@@ -54,7 +54,8 @@ def command(
     ]
     header = [f"exit {after}", "old T", "new T", "NLL at T=1", "NLL now", "ECE at T=1", "ECE now"]
     say(table(header, rows))
-    say(f"\nfitted on {count(result.after.rows, 'row')}; wrote {Path(model) / CALIBRATION.name}")
+    written = " and ".join(str(folder / CALIBRATION.name) for folder in models_of(Path(model)))
+    say(f"\nfitted on {count(result.after.rows, 'row')}; wrote {written}")
     if doubt := result.after.doubt:
         say(f"warning: {doubt}")
     if result.void:

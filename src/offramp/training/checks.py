@@ -95,6 +95,12 @@ def check_output(folder: Path, overwrite: bool) -> None:
             option="output",
             path=folder,
         )
+    if is_there(folder.parent / CHAIN.name):
+        raise OptionError(
+            f"{folder} lies in the chain {folder.parent}, whose models belong together; choose another output",
+            option="output",
+            path=folder,
+        )
     if is_there(folder):
         if not folder.is_dir():
             raise OptionError(
