@@ -15,7 +15,7 @@ from offramp.data import LabeledTexts
 from offramp.engine import answers_of, torch_classifier
 from offramp.evaluation import Way
 from offramp.report import make_report, render
-from offramp.training.summaries import WordsTrial
+from offramp.words import WordsTrial
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from offramp.policy import Interval, Risk
 from offramp.report.advice import advise
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.tables import facts
-from offramp.training.summaries import WordsTrial
+from offramp.words import WordsTrial
 
 QUIET = evaluation(rows=4000)
 

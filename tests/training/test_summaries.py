@@ -9,7 +9,7 @@ from helpers.toys import write_model
 from offramp.errors import ModelFolderError
 from offramp.folder import TRAINING
 from offramp.training import AttachSummary, TrainingSummary
-from offramp.training.summaries import WordsTrial, words_trial
+from offramp.words import WordsTrial, words_trial
 
 EPOCH = {"number": 1.0, "exits": [1, 4], "accuracies": [0.5, 0.75], "training_loss": None, "seconds": 0.1}
 MODEL = {"exits": [1, 4], "parameters": {"total": 9, "exits": 2}, "truncated": 0, "blank": 1, "words": None, "seed": 0}

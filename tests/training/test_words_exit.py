@@ -10,7 +10,7 @@ import torch
 import offramp
 from conftest import tiny_backbone, tiny_classifier, tiny_tokenizer
 from helpers.replaying import assert_replayed_at
-from helpers.toys import LABELS, grouped, multi, names, pairs, single, write_jsonl
+from helpers.toys import LABELS, grouped, multi, names, pairs, single, write_jsonl, write_model
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns
 from offramp.engine.full_pass import predict_at, predict_full
@@ -189,3 +189,9 @@ def test_neutral_temperatures_hold_words(tmp_path):
     neutral = Calibration.neutral((1, 2), words=True)
     assert neutral.temperatures == (1, 1, 1)
     assert neutral.evidence == ()
+
+
+def test_a_record_that_cannot_be_read_keeps_no_model_from_its_work(tmp_path):
+    folder = write_model(tmp_path / "model")
+    (folder / "training.json").write_text("{")
+    assert offramp.load(folder).exit_names[0] == "layer 1"

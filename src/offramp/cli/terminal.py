@@ -23,7 +23,7 @@ from offramp.files import storage_errors
 if TYPE_CHECKING:
     from offramp.calibration import Calibration
     from offramp.training import AttachSummary, Epoch, TrainingSummary
-    from offramp.training.summaries import WordsTrial
+    from offramp.words import WordsTrial
 
 
 # Columns of a terminal that tables fit into.

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -22,12 +21,12 @@ from offramp.engine.torch_stages import TorchStages
 from offramp.engine.tuning import tuned_budget
 from offramp.errors import ModelFolderError, OptionError
 from offramp.files import RESTORE, is_there
-from offramp.folder import TRAINING, WORDS, export_folder, models_of
+from offramp.folder import WORDS, export_folder, models_of
 from offramp.model import EarlyExitConfig, LoadedModel
 from offramp.model import load as load_model
 from offramp.model.loading import load_config, load_tokenizer
 from offramp.policy import read_operating_points
-from offramp.words import Words
+from offramp.words import Words, words_trial
 
 
 def load(
@@ -170,7 +169,7 @@ def words_of(folder: Path, config: EarlyExitConfig) -> Words | None:
         StorageError: it may not be read.
     """
     if not is_there(folder / WORDS):
-        if _had_words(folder):
+        if (trial := words_trial(folder)) is not None and trial.kept:
             raise ModelFolderError(f"{folder} has lost its {WORDS}; {RESTORE}", path=folder / WORDS)
         return None
     words = Words.load(folder)
@@ -180,14 +179,6 @@ def words_of(folder: Path, config: EarlyExitConfig) -> Words | None:
             path=folder / WORDS,
         )
     return words
-
-
-def _had_words(folder: Path) -> bool:
-    """Whether the model was made with a model of words."""
-    if not is_there(folder / TRAINING.name):
-        return False
-    trial = TRAINING.read(folder, dict[str, Any]).get("words")
-    return isinstance(trial, dict) and trial.get("kept") is True
 
 
 def open_stages(

@@ -37,7 +37,7 @@ from offramp.evaluation.speed import Speeds, cost_alone, measure_speeds, rows_wi
 from offramp.evaluation.timed import choose_timed
 from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
 from offramp.progress import OnProgress, unheard
-from offramp.training.summaries import words_trial
+from offramp.words import words_trial
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier

@@ -11,7 +11,7 @@ from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
 from offramp.exit_names import alone
 from offramp.policy import Interval, Promise, Seen
-from offramp.training.summaries import WordsTrial
+from offramp.words import WordsTrial
 
 SCHEMA = 6
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from offramp.data import hub_dataset
 from offramp.evaluation import Evaluation, Point, Way
 from offramp.policy import Interval, Promise
-from offramp.training.summaries import WordsTrial
+from offramp.words import WordsTrial
 
 # Keeps a number and its unit on one line.
 _NARROW = "\u202f"

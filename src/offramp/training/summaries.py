@@ -5,40 +5,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from offramp.calibration import Calibration
-from offramp.calibration.calibration import Against
-from offramp.errors import ModelFolderError, StorageError
 from offramp.folder import TRAINING
 from offramp.training.listening import Epoch
 from offramp.training.recipe import Targets
-
-
-@dataclass(frozen=True, slots=True)
-class WordsTrial:
-    """What dev rows say of a model of words before the encoder.
-
-    The exits alone leave at the default threshold. With words, thresholds are those that are fastest at the same
-    accuracy or a higher one. Without labels, being right is agreeing with full depth.
-
-    Attributes:
-        kept: whether the model has it.
-        against: what being right means.
-        seconds: time of fitting it.
-        alone: share of dev rows that words alone get right.
-        full_right: share of dev rows that full depth gets right.
-        exits_right, exits_speedup: share of dev rows that exits alone get right, and how many times faster they are
-            than full depth.
-        words_right, words_speedup: the same with words before them.
-    """
-
-    kept: bool
-    against: Against
-    seconds: float
-    alone: float
-    full_right: float
-    exits_right: float
-    exits_speedup: float
-    words_right: float
-    words_speedup: float
+from offramp.words import WordsTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +55,6 @@ class _ModelRecord:
     parameters: _Parameters
     truncated: int
     blank: int
-    words: WordsTrial | None
-
-
-@dataclass(frozen=True, slots=True)
-class _WordsRecord:
     words: WordsTrial | None
 
 
@@ -181,14 +146,6 @@ class AttachSummary:
             encoder_seconds=record.seconds.encoder,
             exit_seconds=record.seconds.exits,
         )
-
-
-def words_trial(folder: Path) -> WordsTrial | None:
-    """What dev rows said of a model of words when the model in a folder was made; None where that is not known."""
-    try:
-        return TRAINING.read(folder, _WordsRecord, whole=False).words
-    except (ModelFolderError, StorageError):
-        return None
 
 
 def _of_both(folder: Path) -> dict[str, Any]:

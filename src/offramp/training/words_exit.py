@@ -12,9 +12,8 @@ from offramp.data import LabeledTexts, Texts
 from offramp.engine.choosing import DEFAULT_THRESHOLD
 from offramp.engine.loading import torch_classifier
 from offramp.model import LoadedModel
-from offramp.policy import Confidence, ExitAnswers, Risk, Threshold, replay
-from offramp.training.summaries import WordsTrial
-from offramp.words import Words, fit
+from offramp.policy import Confidence, ExitAnswers, Threshold, replay
+from offramp.words import Words, WordsTrial, fit
 
 # Thresholds that are tried at the words, and at the exits after them.
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
@@ -108,8 +107,8 @@ def _tried(exits: ExitAnswers, words: ExitAnswers, seconds: float) -> WordsTrial
     """Compares exits alone with exits after words; both with their costs."""
     criterion = Confidence(exits.problem)
     taken = replay(exits.probabilities, Threshold(DEFAULT_THRESHOLD, criterion))
-    right, cost = float(_good(exits, taken.probabilities).mean()), exits.cost(taken.exits)
-    good = _good(words, words.probabilities)
+    right, cost = float(exits.good(taken.probabilities, exits.best_risk).mean()), exits.cost(taken.exits)
+    good = words.good(words.probabilities, words.best_risk)
     confidences = criterion.score(words.probabilities, words.probabilities[:0])
     rows = np.arange(len(words))
     best = 1.0, float(good[-1].mean()), len(rows) * [len(good) - 1]
@@ -125,13 +124,9 @@ def _tried(exits: ExitAnswers, words: ExitAnswers, seconds: float) -> WordsTrial
         against="model" if exits.targets is None else "labels",
         seconds=seconds,
         alone=float(good[0].mean()),
-        full_right=float(_good(exits, exits.probabilities)[-1].mean()),
+        full_right=float(exits.good(exits.full, exits.best_risk).mean()),
         exits_right=right,
         exits_speedup=1 / cost,
         words_right=best[1],
         words_speedup=1 / best[0],
     )
-
-
-def _good(answers: ExitAnswers, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return answers.good(probabilities, Risk.DISAGREEMENT if answers.targets is None else Risk.ACCURACY_DROP)
