@@ -9,9 +9,9 @@ texts at once, on one thread. What is made already is not made again.
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +19,18 @@ import torch
 
 import offramp
 from offramp import environment
-from offramp.backends import Engine
+from offramp.backends import REFERENCE, Engine
 from offramp.data import Columns, LabeledTexts, read_labeled
-from offramp.engine.full_pass import predict_full
+from offramp.engine import Predictions
+from offramp.evaluation.timing import interleave, ratio
 from offramp.files import write_json
+from offramp.folder import export_folder
 from offramp.tuning import Selection
 
 ROUNDS = 7
 PARTS = ("train", "dev", "held", "test")
-RUNTIME = offramp.Runtime(backend="openvino", precision="int8", threads=1)
 ENGINE = Engine("openvino", "int8")
+RUNTIME = offramp.Runtime(**asdict(ENGINE), threads=1)
 EMPIRICAL = Selection(method="empirical")
 POINTS = {
     "lost-1": {"max_accuracy_drop": 0.01, "selection": EMPIRICAL},
@@ -53,6 +55,11 @@ class Setting:
     left: dict[str, float]
 
 
+def load(folder: Path, engine: Engine) -> "offramp.Classifier":
+    """A model in an engine, on one thread."""
+    return offramp.load(folder, **asdict(engine), threads=1)
+
+
 def prepare(classifier: str, folder: Path, exits: str, parts: dict[str, LabeledTexts], targets: str) -> None:
     """Leaves a model with exits, exported and tuned, in a folder."""
     if not folder.exists():
@@ -60,26 +67,43 @@ def prepare(classifier: str, folder: Path, exits: str, parts: dict[str, LabeledT
         offramp.attach(
             classifier, parts["train"], dev=parts["dev"], output=folder, targets=targets, architecture=architecture
         )
-    if not (folder / "openvino" / "int8").exists():
-        offramp.export(folder, parts["dev"], backend="openvino", precision="int8", threads=1)
-    stored = offramp.load(folder, backend="openvino", precision="int8").points
+    if not export_folder(folder, ENGINE).exists():
+        offramp.export(folder, parts["dev"], **asdict(ENGINE), threads=1)
+    stored = load(folder, ENGINE).points.of(ENGINE)
     for name, goal in POINTS.items():
-        if name in stored.of(ENGINE):
+        if name in stored:
             continue
         tuned = offramp.tune(folder, parts["held"], name=name, runtime=RUNTIME, **goal)
         for missed in tuned.missed:
             print(folder.name, missed.name, missed.reason)
 
 
-def timed(actions: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Seconds of each action in each round, in turn; one round more warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(rounds + 1):
-        for name, action in actions.items():
-            started = time.perf_counter()
-            action()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: times[1:] for name, times in seconds.items()}
+def measure(models: dict[str, "offramp.Classifier"], test: LabeledTexts) -> list[Setting]:
+    """Times full depth and all operating points of all models in turn, against full depth of the first."""
+    texts, pairs, truth = test.texts, test.text_pairs, np.array(test.labels)
+    actions: dict[tuple[str, str], Callable[[], Predictions]] = {}
+    for name, classifier in models.items():
+        actions[name, "full"] = partial(classifier.predict_full, texts, pairs)
+        for point in classifier.points.of(classifier.engine):
+            actions[name, point] = partial(classifier.predict, texts, pairs, at=point)
+    seconds = interleave(actions, ROUNDS)
+    full = seconds[next(iter(models)), "full"]
+    settings = []
+    for (name, setting), action in actions.items():
+        answers, faster, exits = action(), ratio(full, seconds[name, setting]), models[name].exit_names
+        shares = np.bincount(answers.exits, minlength=len(exits)) / len(test)
+        settings.append(
+            Setting(
+                name,
+                setting,
+                float((np.array(answers.label) == truth).mean()),
+                faster.median,
+                (faster.low, faster.high),
+                len(test) / float(np.median(seconds[name, setting])),
+                dict(zip(exits, shares.tolist(), strict=True)),
+            )
+        )
+    return settings
 
 
 def main() -> None:
@@ -101,45 +125,21 @@ def main() -> None:
     models = {"exits": options.exits, "words": f"words,{options.exits}"}
     for name, exits in models.items():
         prepare(options.classifier, options.work / name, exits, parts, options.targets)
-    loaded = {
-        name: offramp.load(options.work / name, backend="openvino", precision="int8", threads=1) for name in models
-    }
-    labels = np.array(list(test.labels))
-    plain = offramp.load(options.work / "exits", backend="torch", precision="fp32")
-    standard = float((np.array(predict_full(plain.runner, test.texts, test.text_pairs).label) == labels).mean())
-    actions: dict[str, Callable[[], object]] = {}
-    for name, classifier in loaded.items():
-        actions[f"{name} full"] = lambda c=classifier: predict_full(c.runner, test.texts, test.text_pairs)
-        for point in classifier.points.of(classifier.engine):
-            actions[f"{name} {point}"] = lambda c=classifier, p=point: c.predict(test.texts, test.text_pairs, at=p)
-    seconds = timed(actions)
-    settings = []
-    for action, times in seconds.items():
-        name, _, setting = action.partition(" ")
-        answers = actions[action]()
-        ratios = np.array(seconds["exits full"]) / np.array(times)
-        low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-        shares = np.bincount(answers.exits, minlength=len(loaded[name].exit_names)) / len(test)
-        settings.append(
-            Setting(
-                name,
-                setting,
-                float((np.array(answers.label) == labels).mean()),
-                float(median),
-                (float(low), float(high)),
-                len(test) / float(np.median(times)),
-                dict(zip(loaded[name].exit_names, shares.tolist(), strict=True)),
-            )
-        )
-        lost = 100 * (settings[-1].accuracy - standard)
-        print(f"{action:28} {settings[-1].accuracy:.2%} ({lost:+.2f}) {median:.2f}x ({low:.2f}-{high:.2f})", flush=True)
+    loaded = {name: load(options.work / name, ENGINE) for name in models}
+    standard = load(options.work / "exits", REFERENCE).predict_full(test.texts, test.text_pairs)
+    accuracy = float((np.array(standard.label) == np.array(test.labels)).mean())
+    settings = measure(loaded, test)
+    for made in settings:
+        lost, (low, high) = 100 * (made.accuracy - accuracy), made.quartiles
+        figures = f"{made.accuracy:.2%} ({lost:+.2f}) {made.speedup:.2f}x ({low:.2f}-{high:.2f})"
+        print(f"{f'{made.model} {made.setting}':28} {figures}")
     write_json(
         options.json,
         {
             "environment": environment.describe(),
             "rows": {part: len(rows) for part, rows in parts.items()},
             "rounds": ROUNDS,
-            "standard_accuracy": standard,
+            "standard_accuracy": accuracy,
             "evidence": list(loaded["words"].calibration.evidence),
             "settings": [asdict(setting) for setting in settings],
         },

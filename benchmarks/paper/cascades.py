@@ -12,7 +12,7 @@ from benchmarks.paper.curves import mean_over_seeds, one_exit, read_answers
 from benchmarks.paper.measuring import read_times
 from benchmarks.paper.results import EXITS, WORDS
 from benchmarks.paper.times import Array, Cost, Lot
-from benchmarks.paper.ways import Model, Models
+from benchmarks.paper.ways import Model, Models, shared_seeds
 from offramp.data.wording import count
 from offramp.policy import (
     AtMost,
@@ -59,8 +59,7 @@ class Cascade:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Those that all its networks were trained with."""
-        every = [models.seeds(method) for models, method in self.networks]
-        return tuple(seed for seed in every[0] if all(seed in seeds for seeds in every))
+        return shared_seeds(self.networks)
 
     def outcomes(self, kind: str, seeds: Sequence[int], part: str = "test") -> Outcomes:
         """What it gets right at every threshold, and at what cost: the mean over seeds.

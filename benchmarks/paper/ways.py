@@ -115,6 +115,12 @@ class Models:
 Model = tuple[Models, str]
 
 
+def shared_seeds(models: Sequence[Model]) -> tuple[int, ...]:
+    """Those that all models were trained with."""
+    every = [one.seeds(method) for one, method in models]
+    return tuple(seed for seed in every[0] if all(seed in seeds for seeds in every))
+
+
 @dataclass(frozen=True)
 class Way:
     """A way of answering.
@@ -140,8 +146,7 @@ class Way:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Those that all its models were trained with."""
-        every = [models.seeds(method) for models, method in self.models]
-        return tuple(seed for seed in every[0] if all(seed in seeds for seeds in every))
+        return shared_seeds(self.models)
 
     def outcomes(self, kind: str, seeds: Sequence[int], part: str = "test") -> Outcomes:
         """What it gets right at every setting, and at what cost: the mean over seeds.

@@ -2,17 +2,15 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from huggingface_hub import ModelCardData
 
 from offramp.data.wording import count
 from offramp.errors import OptionError, StorageError, check_path
 from offramp.files import replacing
 from offramp.folder import CARD, CHAIN, Chain
 from offramp.model.folder import check_chain, check_single
-from offramp.model.origin import origin_of
+from offramp.model.origin import Origin, card_front, origin_of
 from offramp.progress import OnProgress, unheard
 from offramp.training.checks import check_output
 
@@ -146,19 +144,10 @@ def _copy(source: Path, target: Path) -> None:
 def _card(names: Sequence[str | Path], folders: Sequence[Path], places: Sequence[str], *, pairs: bool) -> str:
     """The card of a chain, with what the cards of its models say of where they come from."""
     origins = [origin_of(str(folder)) for folder in folders]
-    licenses = dict.fromkeys((one.license, one.license_name, one.license_link) for one in origins)
-    license_, license_name, license_link = next(iter(licenses)) if len(licenses) == 1 else (None, None, None)
-    front = ModelCardData(
-        base_model=list(dict.fromkeys(one.base_model for one in origins if one.base_model is not None)) or None,
-        library_name="offramp",
-        license=license_,
-        license_name=license_name,
-        license_link=license_link,
-        pipeline_tag="text-classification",
-        tags=["early-exit", "text-classification"],
-    )
+    licenses = list(dict.fromkeys(replace(origin, base_model=None) for origin in origins))
+    base_models = dict.fromkeys(origin.base_model for origin in origins if origin.base_model is not None)
     return _CARD.format(
-        front=front.to_yaml(),
+        front=card_front(licenses[0] if len(licenses) == 1 else Origin(), list(base_models)),
         count=count(len(folders), "classifier"),
         models=", ".join(f"`{Path(name).name.replace('`', chr(39))}`" for name in names),
         folders=" and ".join(f"`{place}`" for place in places),

@@ -7,6 +7,7 @@ from offramp.calibration.metrics import (
     auroc,
     expected_calibration_error,
     measure_exit,
+    measure_exits,
     reliability,
 )
 from offramp.calibration.problem import Problem
@@ -26,5 +27,6 @@ __all__ = [
     "fit_temperature",
     "fit_temperatures",
     "measure_exit",
+    "measure_exits",
     "reliability",
 ]

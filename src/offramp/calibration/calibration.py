@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 import numpy as np
 
-from offramp.calibration.evidence import combined, combined_exits, fit_evidence
-from offramp.calibration.metrics import ExitCalibration, measure_exit
+from offramp.calibration.evidence import NO_SOURCE, combined, combined_exits, fit_evidence
+from offramp.calibration.metrics import ExitCalibration, measure_exits
 from offramp.calibration.problem import Floats, Labels, Problem
 from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, fit_temperatures
 from offramp.errors import DataError
@@ -23,9 +23,6 @@ LEAST_ROWS = 30
 temperature is within a factor of 2 of the best for all rows; in samples of 12, within a factor of 13 (two labels)."""
 
 _LIMITS = (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)
-
-_NONE = -1
-"""In place of the exit whose answer another may add: there is none."""
 
 Against = Literal["labels", "model"]
 
@@ -147,7 +144,7 @@ def fit_calibration(
     temperatures = _within(fit_temperatures(exit_logits, targets, problem).tolist(), otherwise)
     adding = list(sources)
     if adding and not any(evidence[-1:]):
-        adding[-1] = _NONE
+        adding[-1] = NO_SOURCE
     temperatures, weights = _with_evidence(exit_logits, targets, problem, temperatures, adding)
     exits = _measured(exit_logits, targets, problem, layers, names, temperatures, weights, sources)
     return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, evidence=weights)
@@ -165,7 +162,7 @@ def fit_agreement(
 ) -> Calibration:
     """Fits temperatures without labels: an exit's confidence then says how likely the last exit is to agree.
 
-    The last exit keeps temperature 1: it always agrees with itself. Where it adds what the first exit said, the
+    The last exit keeps temperature 1: it always agrees with itself. Where it adds what another exit said, the
     temperatures of both and its weight stay as they are, since its answers depend on them.
 
     Args:
@@ -177,17 +174,20 @@ def fit_agreement(
     """
     _check_shape(exit_logits, layers)
     last = len(layers) - 1
-    source = sources[last] if any(evidence[last:]) and otherwise is not None else _NONE
-    full = (otherwise[last], evidence[last]) if otherwise is not None and source != _NONE else (1.0, 0.0)
-    first = problem.probabilities(exit_logits[source], otherwise[source]) if otherwise is not None else None
-    believed = problem.predicted(combined(problem, exit_logits[last], *full, first))
-    fitted = fit_temperatures(exit_logits[:last], believed, problem).tolist()
-    before = list(_within(fitted, None if otherwise is None else otherwise[:last]))
-    if otherwise is not None and source != _NONE:
-        before[source] = otherwise[source]
-    temperatures, weights = _with_evidence(exit_logits[:last], believed, problem, before, sources[:last])
-    temperatures, weights = (*temperatures, full[0]), (*weights, full[1]) if sources else ()
-    exits = _measured(exit_logits, believed, problem, layers, names, temperatures, weights, sources)
+    full, believed, kept = (1.0, 0.0), problem.probabilities(exit_logits[last]), dict[int, float]()
+    if otherwise is not None and any(evidence[last:]):
+        # Full depth answers by what is in use, which therefore stays.
+        source = sources[last]
+        full, kept = (otherwise[last], evidence[last]), {source: otherwise[source]}
+        first = problem.probabilities(exit_logits[source], otherwise[source])
+        believed = combined(problem, exit_logits[last], *full, first)
+    predicted = problem.predicted(believed)
+    fitted = fit_temperatures(exit_logits[:last], predicted, problem).tolist()
+    before = _within(fitted, None if otherwise is None else otherwise[:last])
+    before = tuple(kept.get(exit_index, temperature) for exit_index, temperature in enumerate(before))
+    before, weights = _with_evidence(exit_logits[:last], predicted, problem, before, sources[:last])
+    temperatures, weights = (*before, full[0]), (*weights, full[1]) if sources else ()
+    exits = _measured(exit_logits, predicted, problem, layers, names, temperatures, weights, sources)
     return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, "model", weights)
 
 
@@ -197,7 +197,7 @@ def _with_evidence(
     """Temperatures and weights of all exits; of those that may add what another said, both are fitted anew."""
     chosen = [(temperature, 0.0) for temperature in temperatures]
     for exit_index, source in enumerate(sources):
-        if source != _NONE:
+        if source != NO_SOURCE:
             first = problem.probabilities(exit_logits[source], temperatures[source])
             logits, temperature = exit_logits[exit_index], temperatures[exit_index]
             chosen[exit_index] = fit_evidence(logits, first, targets, problem, temperature)
@@ -225,21 +225,13 @@ def _measured(
     evidence: Sequence[float],
     sources: Sequence[int],
 ) -> tuple[ExitCalibration, ...]:
-    answers = combined_exits(problem, exit_logits, temperatures, evidence, sources)
-    named = list(map(layer_name, layers)) if names is None else names
-    weights = evidence or (0.0,) * len(layers)
-    return tuple(
-        measure_exit(
-            logits,
-            targets,
-            temperature,
-            problem,
-            after=answers[index] if weight else None,
-            exit=index,
-            name=name,
-            layers=depth,
-        )
-        for index, (logits, temperature, weight, name, depth) in enumerate(
-            zip(exit_logits, temperatures, weights, named, layers, strict=True)
-        )
+    return measure_exits(
+        exit_logits,
+        targets,
+        temperatures,
+        problem,
+        answers=combined_exits(problem, exit_logits, temperatures, evidence, sources),
+        adding=evidence,
+        names=list(map(layer_name, layers)) if names is None else names,
+        layers=layers,
     )

@@ -15,6 +15,9 @@ from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERAT
 
 HIGHEST_WEIGHT = 4.0
 
+NO_SOURCE = -1
+"""In place of the exit whose answer another may add: there is none."""
+
 
 def combined(
     problem: Problem, logits: Floats, temperature: float, weight: float, first: Floats | None
@@ -59,6 +62,11 @@ def combined_exits(
         first = answers[sources[exit_index]] if weight else None
         answers[exit_index] = combined(problem, logits, temperatures[exit_index], weight, first)
     return answers
+
+
+def added(weights: Sequence[float], sources: Sequence[int]) -> frozenset[int]:
+    """The exits whose answers others add, given each exit's weight and source, (exits,) or empty."""
+    return frozenset(source for weight, source in zip(weights, sources, strict=False) if weight)
 
 
 def fit_evidence(

@@ -1,5 +1,6 @@
 """How well an exit's confidence predicts whether the exit is right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,6 +191,39 @@ def measure_exit(
         brier_before=problem.brier(before, targets),
         brier_after=problem.brier(after, targets),
         auroc=auroc(sure_after, right),
+    )
+
+
+def measure_exits(
+    exit_logits: Floats,
+    targets: Labels,
+    temperatures: Sequence[float],
+    problem: Problem,
+    *,
+    answers: Floats,
+    adding: Sequence[float],
+    names: Sequence[str],
+    layers: Sequence[int],
+) -> tuple[ExitCalibration, ...]:
+    """:func:`measure_exit` for all exits of the same rows, (exits,).
+
+    Args:
+        answers: the exits' calibrated probabilities, (exits, rows, labels).
+        adding: weights by which exits add what another said, (exits,); empty if none does.
+    """
+    weights = adding or (0.0,) * len(layers)
+    return tuple(
+        measure_exit(
+            exit_logits[index],
+            targets,
+            temperatures[index],
+            problem,
+            after=answers[index] if weights[index] else None,
+            exit=index,
+            name=names[index],
+            layers=layers[index],
+        )
+        for index in range(len(layers))
     )
 
 

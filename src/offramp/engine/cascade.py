@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from offramp.backends import Engine
 from offramp.calibration import Problem
-from offramp.calibration.evidence import combined
+from offramp.calibration.evidence import NO_SOURCE, added, combined
 from offramp.engine.encoder import Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
@@ -126,7 +126,7 @@ class Cascade:
         sources: list[int] = []
         for place, (member, first) in enumerate(zip(self.members, self.first_exits, strict=True)):
             after_texts = isinstance(member, Encoder) and place and not isinstance(self.members[place - 1], Encoder)
-            sources += [first - 1 if after_texts else -1] * len(member.layers)
+            sources += [first - 1 if after_texts else NO_SOURCE] * len(member.layers)
         return tuple(sources)
 
     def source(self, exit_index: int) -> int | None:
@@ -143,10 +143,9 @@ class Cascade:
             passed: calibrated probabilities at the exits passed, (exits, rows, labels); only those of its
                 :meth:`source` are looked at.
         """
-        source, temperature = self.source(exit_index), self.temperatures[exit_index]
-        if source is None:
-            return self.problem.probabilities(logits, temperature)
-        return combined(self.problem, logits, temperature, self.evidence[exit_index], passed[source])
+        source = self.source(exit_index)
+        weight, first = (0.0, None) if source is None else (self.evidence[exit_index], passed[source])
+        return combined(self.problem, logits, self.temperatures[exit_index], weight, first)
 
     def full_depth(self, exit_index: int) -> bool:
         """Whether an exit is the last."""
@@ -155,8 +154,11 @@ class Cascade:
     def matters(self, member: int, rule: ExitRule) -> bool:
         """Whether texts have to pass a member: it is the last, or a rule or a later exit asks one of its exits."""
         exits = [exit_index for exit_index, place in enumerate(self.places) if place[0] == member]
-        sources = set(map(self.source, range(len(self.places))))
-        return member == len(self.members) - 1 or any(rule.asks(index) or index in sources for index in exits)
+        return member == len(self.members) - 1 or any(rule.asks(index) or index in self._added for index in exits)
+
+    @cached_property
+    def _added(self) -> frozenset[int]:
+        return added(self.evidence, self.sources)
 
     def fingerprint(self) -> str:
         """Names all that the answers depend on, but for the temperatures and the words of the tokenizers."""

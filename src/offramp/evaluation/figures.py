@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.calibration import ExitCalibration, measure_exit, reliability
+from offramp.calibration import ExitCalibration, measure_exits, reliability
 from offramp.data import LabeledTexts
 from offramp.evaluation.breakdown import Outcome, class_members, exit_counts, group_rows, length_members
 from offramp.evaluation.disagreements import BothAnswers, worst_disagreements
@@ -79,20 +79,15 @@ def _point(
 
 def calibration_of(answers: ExitAnswers) -> tuple[ExitCalibration, ...]:
     """Each exit's quality before and after calibration."""
-    exits = zip(answers.logits, answers.temperatures, answers.names, answers.layers, strict=True)
-    adding = answers.evidence or (0.0,) * len(answers.layers)
-    return tuple(
-        measure_exit(
-            logits,
-            answers.truth,
-            temperature,
-            answers.problem,
-            after=answers.probabilities[index] if adding[index] else None,
-            exit=index,
-            name=name,
-            layers=layers,
-        )
-        for index, (logits, temperature, name, layers) in enumerate(exits)
+    return measure_exits(
+        answers.logits,
+        answers.truth,
+        answers.temperatures,
+        answers.problem,
+        answers=answers.probabilities,
+        adding=answers.evidence,
+        names=answers.names,
+        layers=answers.layers,
     )
 
 

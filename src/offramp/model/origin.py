@@ -1,14 +1,16 @@
-"""What a checkpoint says of itself in its card: the model on the hub that it comes from, and its license."""
+"""What cards say of where a model comes from: the checkpoint's on the hub, its license, and what ours pass on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import ModelCardData, hf_hub_download
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.repocard import metadata_load
 from huggingface_hub.utils import validate_repo_id
 
+from offramp.data import hub_dataset
 from offramp.files import is_there
 from offramp.folder import CARD
 
@@ -26,6 +28,27 @@ class Origin:
     license: str | None = None
     license_name: str | None = None
     license_link: str | None = None
+
+
+def card_front(origin: Origin, base_models: Sequence[str] = (), sources: Sequence[str] = ()) -> str:
+    """What the hub reads of a card; only what is known.
+
+    Args:
+        origin: whose license it has; and the one model that it was made from, where there are no others.
+        base_models: the models that it was made from, where those are several.
+        sources: names of the data that it learned from; those on the hub are told.
+    """
+    datasets = dict.fromkeys(dataset.name for source in sources if (dataset := hub_dataset(source)) is not None)
+    return ModelCardData(
+        base_model=list(base_models) or origin.base_model,
+        datasets=list(datasets) or None,
+        library_name="offramp",
+        license=origin.license,
+        license_name=origin.license_name,
+        license_link=origin.license_link,
+        pipeline_tag="text-classification",
+        tags=["early-exit", "text-classification"],
+    ).to_yaml()
 
 
 def origin_of(source: str) -> Origin:

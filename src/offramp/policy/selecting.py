@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from offramp.calibration.evidence import added
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, make_criterion, sweep, sweep_gate
 from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
@@ -44,11 +45,13 @@ def select(goal: Goal, name: str, rows: ExitAnswers, seed: int = 0) -> Selected:
     if name not in FITTED:
         return Selected(choose_rule(goal, sweep(rows, make_criterion(name, rows, _risk(goal, rows))), rows), rows)
     if name == "gate" and not _promises(goal):
-        passed_over = _not_worth_asking(goal, rows, seed)
+        passed_over, swept = _better_gate(goal, rows, _may_be_passed_over(goal, rows), seed)
         judging = rows.passing_over(passed_over)
-        return Selected(choose_rule(goal, sweep_gate(judging, passed_over, seed), judging), judging)
+        return Selected(choose_rule(goal, swept, judging), judging)
     fitting, judging = rows.split(FITTING_SHARE, seed)
-    passed_over = _not_worth_asking(goal, fitting, seed) if name == "gate" else ()
+    passed_over = _may_be_passed_over(goal, fitting) if name == "gate" else ()
+    if passed_over:
+        passed_over, _ = _better_gate(goal, fitting, passed_over, seed)
     judging = judging.passing_over(passed_over)
     swept = sweep(judging, make_criterion(name, fitting, _risk(goal, rows), passed_over))
     return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging)
@@ -62,18 +65,23 @@ def _risk(goal: Goal, rows: ExitAnswers) -> Risk:
     return goal.risk if isinstance(goal, AtMost) else rows.best_risk
 
 
-def _not_worth_asking(goal: Goal, rows: ExitAnswers, seed: int) -> tuple[int, ...]:
-    """The exits before the first layer, if the goal is met as well without them; otherwise none.
-
-    Exits whose answers others add are asked in any case.
-    """
-    added = {source for source, weight in zip(rows.sources, rows.evidence, strict=False) if weight}
-    first = tuple(index for index, layers in enumerate(rows.layers[:-1]) if layers == 0 and index not in added)
-    if not first or isinstance(goal, Exactly) or len(rows) < 2:
+def _may_be_passed_over(goal: Goal, rows: ExitAnswers) -> tuple[int, ...]:
+    """The exits before the first layer, but for those whose answers others add; none if nothing can be compared."""
+    if isinstance(goal, Exactly) or len(rows) < 2:
         return ()
+    asked = added(rows.evidence, rows.sources)
+    return tuple(index for index, layers in enumerate(rows.layers[:-1]) if layers == 0 and index not in asked)
+
+
+def _better_gate(goal: Goal, rows: ExitAnswers, skippable: tuple[int, ...], seed: int) -> tuple[tuple[int, ...], Swept]:
+    """The exits to pass over, if the goal is met as well without them, otherwise none; and the gate without these."""
+    asking = sweep_gate(rows, (), seed)
+    if not skippable or isinstance(goal, Exactly):
+        return (), asking
+    skipping = sweep_gate(rows, skippable, seed)
     seen = replace(goal, method=Method.EMPIRICAL) if isinstance(goal, AtMost) else goal
-    asked, unasked = (_worth(seen, sweep_gate(rows, exits, seed), rows.passing_over(exits)) for exits in ((), first))
-    return first if unasked >= asked else ()
+    enough = _worth(seen, skipping, rows.passing_over(skippable)) >= _worth(seen, asking, rows)
+    return (skippable, skipping) if enough else ((), asking)
 
 
 def _worth(goal: AtMost | AtLeast, swept: Swept, rows: ExitAnswers) -> float:

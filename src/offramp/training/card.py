@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from huggingface_hub import ModelCardData
-
 from offramp.calibration import Calibration
-from offramp.data import hub_dataset
 from offramp.exit_names import in_column
 from offramp.model import EarlyExitConfig
-from offramp.model.origin import origin_of
+from offramp.model.origin import card_front, origin_of
 
 _HEAD = """---
 {front}
@@ -96,27 +93,11 @@ def model_card(
     return _head(config, source, sources, trial) + words + _table(calibration) + told
 
 
-def _front_matter(source: str, sources: Sequence[str]) -> str:
-    """What the hub reads of a card; only what is known."""
-    origin = origin_of(source)
-    datasets = dict.fromkeys(dataset.name for source in sources if (dataset := hub_dataset(source)) is not None)
-    return ModelCardData(
-        base_model=origin.base_model,
-        datasets=list(datasets) or None,
-        library_name="offramp",
-        license=origin.license,
-        license_name=origin.license_name,
-        license_link=origin.license_link,
-        pipeline_tag="text-classification",
-        tags=["early-exit", "text-classification"],
-    ).to_yaml()
-
-
 def _head(config: EarlyExitConfig, source: str, sources: Sequence[str], trial: Mapping[str, Any] | None) -> str:
     with_words = trial is not None and trial["kept"]
     return _HEAD.format(
         without="without words and temperatures" if with_words else "without temperatures",
-        front=_front_matter(source, sources),
+        front=card_front(origin_of(source), sources=sources),
         exits=", ".join(map(str, config.exits)),
         depth=config.exits[-1],
         backbone=source.rstrip("/").rsplit("/", 1)[-1],
