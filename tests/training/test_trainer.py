@@ -57,11 +57,11 @@ def test_a_run_broken_off_behind_its_last_step_takes_no_more(tmp_path, encoder_f
     options = {"recipe": recipe}
     whole = train(str(encoder_folder), data, output=tmp_path / "whole", **options)
 
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "dev_answers", stop)
+        patch.setattr(trials, "calibrated", stop)
         with pytest.raises(KeyboardInterrupt):
             train(str(encoder_folder), data, output=tmp_path / "broken", **options)
     resumed = train(

@@ -20,7 +20,7 @@ from offramp.training.frozen import fit_on_states
 from offramp.training.phases import exits_alone
 from offramp.training.recipe import Targets
 from offramp.training.rows import Rows, rows_of
-from offramp.training.words_exit import calibrated, dev_answers
+from offramp.training.words_exit import calibrated
 
 
 def run(job: AttachJob, folder: Path) -> None:
@@ -47,16 +47,8 @@ def run(job: AttachJob, folder: Path) -> None:
             on_step=partial(job.on_progress, "fitting exits"),
         )
         job.on_progress("calibrating", 0, None)
-        front = calibrated(
-            model,
-            dev_answers(model, job.data.dev, dev.targets if isinstance(job.data.dev, LabeledTexts) else None),
-            job.data.train,
-            _targets(train, Problem(network.problem_type), job.targets, fitted.beliefs),
-            job.data.dev,
-            words=job.architecture.words,
-            full_depth_may_change=False,
-            seed=job.seed,
-        )
+        targets = _targets(train, Problem(network.problem_type), job.targets, fitted.beliefs)
+        front = calibrated(model, job, targets, dev, full_depth_may_change=False)
         told = {"seconds": {"encoder": fitted.encoder_seconds, "exits": fitted.exit_seconds}}
         write_folder(new, model, job, front, train, heads=network.heads[:-1], told=told)
 

@@ -24,7 +24,7 @@ from offramp.training.summaries import TrainedRecord
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Fit
 from offramp.training.unfinished import SETTINGS, discard, kept
-from offramp.training.words_exit import calibrated, dev_answers
+from offramp.training.words_exit import calibrated
 
 BELIEFS = "teacher.npy"
 
@@ -98,17 +98,7 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
     PartialState().wait_for_everyone()  # no file of another process is in use any more
     if environment.is_main_process():
         listener.on_progress("calibrating", 0, None)
-        dev = job.data.dev
-        front = calibrated(
-            model,
-            dev_answers(model, dev, course.dev.targets),
-            job.data.train,
-            course.train.targets,
-            dev,
-            words=job.architecture.words,
-            full_depth_may_change=True,
-            seed=job.seed,
-        )
+        front = calibrated(model, job, course.train.targets, course.dev, full_depth_may_change=True)
         with replacing(place / "model") as new:
             new.mkdir()
             told = _told(trial, job, result)

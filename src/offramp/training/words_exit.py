@@ -13,6 +13,9 @@ from offramp.engine.choosing import DEFAULT_THRESHOLD
 from offramp.engine.loading import torch_classifier
 from offramp.model import LoadedModel
 from offramp.policy import Confidence, ExitAnswers, Threshold, replay
+from offramp.training.attaching import AttachJob
+from offramp.training.job import TrainingJob
+from offramp.training.rows import Rows
 from offramp.words import Words, WordsTrial, fit
 
 # Thresholds that are tried at the words, and at the exits after them.
@@ -30,57 +33,44 @@ class Front:
     trial: WordsTrial | None
 
 
-def dev_answers(model: LoadedModel, dev: LabeledTexts | Texts, targets: NDArray[Any] | None) -> ExitAnswers:
-    """What a network's exits answer to the dev rows, not calibrated, in the precision that the engine runs in.
-
-    Args:
-        targets: of the dev rows; None where they have no labels.
-    """
-    classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
-    return replace(classifier.exit_answers(dev.texts, dev.text_pairs), targets=targets)
-
-
 def calibrated(
-    model: LoadedModel,
-    answers: ExitAnswers,
-    texts: LabeledTexts | Texts,
-    targets: NDArray[Any],
-    dev: LabeledTexts | Texts,
-    *,
-    words: bool | None,
-    full_depth_may_change: bool,
-    seed: int,
+    model: LoadedModel, job: TrainingJob | AttachJob, targets: NDArray[Any], dev: Rows, *, full_depth_may_change: bool
 ) -> Front:
     """Fits the temperatures of all exits, and a model of words before them if that is wanted or pays.
 
     Without labels the temperatures are those at which an exit's confidence says how likely the last exit is to agree.
+    Exits answer the dev rows in the precision that the engine runs in, whatever they were trained in.
 
     Args:
-        answers: of the encoder's exits to the dev rows.
-        texts: what the model of words is fitted to.
-        targets: of these texts, as :func:`offramp.words.fit` takes them.
+        targets: what words learn of the training texts, as :func:`offramp.words.fit` takes it.
         dev: the dev rows. Words are judged on them, too: they were not fitted to these.
-        words: True has them in any case, False not at all, None where they pay.
         full_depth_may_change: whether the last exit, too, may add what the words say.
-        seed: of the fit.
     """
-    without = answers.calibration(dev.fingerprint)
-    if words is False:
+    texts, held_out, wanted = job.data.train, job.data.dev, job.architecture.words
+    answers = _dev_answers(model, held_out, dev.targets if isinstance(held_out, LabeledTexts) else None)
+    without = answers.calibration(held_out.fingerprint)
+    if wanted is False:
         return Front(None, without, None)
     began = time.perf_counter()
     labels, problem = model.network.config.labels, answers.problem
-    fitted = fit(texts.texts, targets, labels=labels, problem=problem, text_pairs=texts.text_pairs, seed=seed)
+    words = fit(texts.texts, targets, labels=labels, problem=problem, text_pairs=texts.text_pairs, seed=job.seed)
     seconds = time.perf_counter() - began
-    longer = _longer(answers, fitted, dev, full_depth_may_change=full_depth_may_change)
-    calibration = longer.calibration(dev.fingerprint)
+    longer = _longer(answers, words, held_out, full_depth_may_change=full_depth_may_change)
+    calibration = longer.calibration(held_out.fingerprint)
     trial = _tried(
         replace(answers, temperatures=without.temperatures),
         replace(longer, temperatures=calibration.temperatures, evidence=calibration.evidence),
         seconds,
     )
-    if words or trial.kept:
-        return Front(fitted, calibration, replace(trial, kept=True))
+    if wanted or trial.kept:
+        return Front(words, calibration, replace(trial, kept=True))
     return Front(None, without, trial)
+
+
+def _dev_answers(model: LoadedModel, dev: LabeledTexts | Texts, targets: NDArray[Any] | None) -> ExitAnswers:
+    """What a network's exits answer to the dev rows, not calibrated; ``targets`` are None where they have no labels."""
+    classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
+    return replace(classifier.exit_answers(dev.texts, dev.text_pairs), targets=targets)
 
 
 def _longer(
