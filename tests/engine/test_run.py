@@ -134,9 +134,12 @@ def test_does_what_replay_does(table, budget, rule):
     temperatures = tuple(0.5 + 0.4 * stage for stage in range(stages))
     numbers = Numbers(table)
     lengths = np.random.default_rng(rows).integers(1, 20, rows)
-    found = leaving(cascade_of(numbers, problem, temperatures, labels), encoded_of(lengths), budget, rule)
+    found = list(leaving(cascade_of(numbers, problem, temperatures, labels), encoded_of(lengths), budget, rule))
     exits, probabilities = collect(found, rows, labels)
-    expected = replay(problem.probabilities(table, np.array(temperatures)[:, None, None]), rule)
+    calibrated = problem.probabilities(table, np.array(temperatures)[:, None, None])
+    expected = replay(calibrated, rule)
+    for part in found:
+        np.testing.assert_array_equal(part.passed, calibrated[: part.exit + 1, part.ids])
     np.testing.assert_array_equal(exits, expected.exits)
     np.testing.assert_array_equal(probabilities, expected.probabilities)
     # And nobody ran past the exit they took.

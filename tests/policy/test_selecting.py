@@ -46,6 +46,7 @@ def test_every_criterion_meets_every_goal(name, goal):
     fitted = name == "per-exit" or (name == "gate" and goal is SURE)
     assert len(selected.rows) == (judging_rows(600) if fitted else 600)
     assert len(selected.choice.exits) == len(selected.rows)
+    np.testing.assert_array_equal(rows.logits[:, selected.places], selected.rows.logits)
     if isinstance(goal, AtMost):
         assert selected.choice.promise.seen <= 0.05
         taken = selected.choice.exits

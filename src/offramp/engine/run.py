@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from offramp.engine.encoder import Encoder
 from offramp.engine.pool import Pool
 from offramp.engine.steps import InFlight, Leaving, Parted, step
 from offramp.policy import ExitRule
+
+OnLeaving: TypeAlias = Callable[[Leaving], None]
+"""Is told of rows when they leave; their ``ids`` are places among the texts that were given together."""
 
 
 class Passage:
@@ -21,6 +24,7 @@ class Passage:
         texts, text_pairs: the texts.
         rule: when they leave.
         token_budget: tokens of a batch, padding included.
+        on_leaving: is told of rows that left together.
 
     Attributes:
         probabilities: calibrated answers of the rows that have left, (rows, labels).
@@ -36,6 +40,7 @@ class Passage:
         text_pairs: Sequence[str] | None,
         rule: ExitRule,
         token_budget: int,
+        on_leaving: OnLeaving | None = None,
     ) -> None:
         self.probabilities = np.empty((len(texts), len(cascade.labels)))
         self.exits = np.empty(len(texts), np.int64)
@@ -46,6 +51,7 @@ class Passage:
         self._text_pairs = text_pairs
         self._rule = rule
         self._token_budget = token_budget
+        self._on_leaving = on_leaving
         self._member = 0
         # The rows that are still in, what exits have said of them, and how the next member has read them.
         self._rows = np.arange(len(texts))
@@ -88,6 +94,8 @@ class Passage:
         for leaving in run(self._cascade, self._member, self._begun(), self._rule, self._token_budget, beyond):
             self.probabilities[leaving.ids] = leaving.probabilities
             self.exits[leaving.ids] = leaving.exit
+            if self._on_leaving is not None:
+                self._on_leaving(leaving)
             left += len(leaving.ids)
             on_rows(left)
         self._member += 1

@@ -11,7 +11,7 @@ from offramp.engine.ahead import ahead
 from offramp.engine.cascade import Cascade
 from offramp.engine.choosing import WINDOW
 from offramp.engine.predictions import Predictions, concatenated
-from offramp.engine.run import Passage
+from offramp.engine.run import OnLeaving, Passage
 from offramp.errors import OptionError
 from offramp.policy import ExitRule
 
@@ -39,9 +39,15 @@ class Runner:
             message = f"token_budget is {self.token_budget}; it must be at least 1"
             raise OptionError(message, option="token_budget", value=self.token_budget)
 
-    def prepare(self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: ExitRule) -> Passage:
+    def prepare(
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None,
+        rule: ExitRule,
+        on_leaving: OnLeaving | None = None,
+    ) -> Passage:
         """Begins a window of texts, as far as that goes well beside the computing of other texts."""
-        passage = Passage(self.cascade, texts, text_pairs, rule, self.token_budget)
+        passage = Passage(self.cascade, texts, text_pairs, rule, self.token_budget, on_leaving)
         passage.prepare()
         return passage
 

@@ -41,11 +41,13 @@ class Leaving:
         ids: where each row stands in the input, (rows,).
         exit: index of the exit they took.
         probabilities: calibrated, (rows, labels): the rule's answer.
+        passed: calibrated probabilities at the exits passed, the one taken included, (exits, rows, labels).
     """
 
     ids: NDArray[np.int64]
     exit: int
     probabilities: NDArray[np.float64]
+    passed: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def step(
     passed = np.concatenate([rows.passed, probabilities[None]])
     onward = InFlight(rows.ids, rows.lengths, passed, output.state)
     if cascade.full_depth(exit_index):
-        return Parted([Leaving(rows.ids, exit_index, probabilities)], np.empty(0, np.int64), onward)
+        return Parted([Leaving(rows.ids, exit_index, probabilities, passed)], np.empty(0, np.int64), onward)
     leaving, stays = [], np.ones(len(rows.ids), np.bool_)
     for rule, positions in rules:
         # Rules add up labels: both arrays are C-contiguous, or the last bit of a sum could differ from a replay's.
@@ -90,6 +92,7 @@ def step(
         leaves = rule.decide(current, history)
         if leaves.any():
             answers = rule.answer(current[leaves], history.compress(leaves, axis=1))
-            leaving.append(Leaving(rows.ids[positions[leaves]], exit_index, answers))
-            stays[positions[leaves]] = False
+            gone = positions[leaves]
+            leaving.append(Leaving(rows.ids[gone], exit_index, answers, passed.take(gone, axis=1)))
+            stays[gone] = False
     return Parted(leaving, np.flatnonzero(stays), onward)

@@ -222,8 +222,17 @@ class ExitAnswers:
         Raises:
             DataError: there are fewer than two rows.
         """
+        first, rest = self.split_places(share, seed)
+        return self.subset(first), self.subset(rest)
+
+    def split_places(self, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The positions of the rows that :meth:`split` splits off, and of the rest, both rising.
+
+        Raises:
+            DataError: there are fewer than two rows.
+        """
         if len(self) < 2:
             raise DataError(f"{len(self)} row cannot be split into one part for fitting and one for judging; give more")
         order = np.random.default_rng(seed).permutation(len(self))
         first, rest = np.split(order, [max(1, int(share * len(self)))])
-        return self.subset(np.sort(first)), self.subset(np.sort(rest))
+        return np.sort(first), np.sort(rest)

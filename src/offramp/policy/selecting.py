@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from offramp.calibration.evidence import added
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, make_criterion, sweep, sweep_gate
@@ -18,10 +21,12 @@ class Selected:
     Attributes:
         choice: the rule, or why there is none.
         rows: that judged it; stages that it passes over take no time.
+        places: positions of these among the rows given, (rows,).
     """
 
     choice: Chosen | Missed
     rows: ExitAnswers
+    places: NDArray[np.int64]
 
 
 def select(goal: Goal, name: str, rows: ExitAnswers, seed: int = 0) -> Selected:
@@ -42,19 +47,22 @@ def select(goal: Goal, name: str, rows: ExitAnswers, seed: int = 0) -> Selected:
     Raises:
         DataError: the goal needs labels, there are too few rows to fit and to judge, or no stage was measured.
     """
+    everyone = np.arange(len(rows))
     if name not in FITTED:
-        return Selected(choose_rule(goal, sweep(rows, make_criterion(name, rows, _risk(goal, rows))), rows), rows)
+        swept = sweep(rows, make_criterion(name, rows, _risk(goal, rows)))
+        return Selected(choose_rule(goal, swept, rows), rows, everyone)
     if name == "gate" and not _promises(goal):
         passed_over, swept = _better_gate(goal, rows, _may_be_passed_over(goal, rows), seed)
         judging = rows.passing_over(passed_over)
-        return Selected(choose_rule(goal, swept, judging), judging)
-    fitting, judging = rows.split(FITTING_SHARE, seed)
+        return Selected(choose_rule(goal, swept, judging), judging, everyone)
+    fitting_places, places = rows.split_places(FITTING_SHARE, seed)
+    fitting, judging = rows.subset(fitting_places), rows.subset(places)
     passed_over = _may_be_passed_over(goal, fitting) if name == "gate" else ()
     if passed_over:
         passed_over, _ = _better_gate(goal, fitting, passed_over, seed)
     judging = judging.passing_over(passed_over)
     swept = sweep(judging, make_criterion(name, fitting, _risk(goal, rows), passed_over))
-    return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging)
+    return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging, places)
 
 
 def _promises(goal: Goal) -> bool:
