@@ -30,6 +30,7 @@ from offramp.policy import (
     AtMost,
     Chosen,
     ExitAnswers,
+    Limit,
     Method,
     Risk,
     at_exits,
@@ -95,7 +96,7 @@ def guaranteed(name: str, rows: ExitAnswers, repeats: int) -> list[Guaranteed]:
             )
             swept = sweep(judging, make_criterion(rule, fitting, Risk.DISAGREEMENT))
             for target in TARGETS:
-                choice = choose_rule(AtMost(Risk.DISAGREEMENT, target, Method.LTT, 0.95), swept, judging)
+                choice = choose_rule(AtMost((Limit(Risk.DISAGREEMENT, target),), Method.LTT, 0.95), swept, judging)
                 found[rule, target].append(speed_of(choice, held_out) if isinstance(choice, Chosen) else (1.0, 0.0, 1))
     return [
         Guaranteed(name, rule, target, *np.median(values, axis=0)[:2].tolist(), float(np.mean(values, axis=0)[2]))

@@ -61,7 +61,7 @@ class Cached:
     def of(cls, rows: ExitAnswers) -> "Cached":
         """Computes it."""
         scored = score_exits(rows.probabilities, Confidence(rows.problem))
-        losses = {risk: rows.losses(scored.answers, risk) for risk in Risk}
+        losses = {risk: rows.losses(scored.answers, risk) for risk in (Risk.DISAGREEMENT, Risk.ACCURACY_DROP)}
         return cls(rows, scored.scores, losses, np.array(rows.reaching) / rows.reaching[-1])
 
     def subset(self, places: np.ndarray) -> "Cached":

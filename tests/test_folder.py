@@ -17,6 +17,7 @@ from offramp.folder import CALIBRATION, EXPORT, POINTS, SEEN, TUNING, export_fol
 from offramp.policy import (
     Agreement,
     Gate,
+    Limit,
     Method,
     OperatingPoint,
     OperatingPoints,
@@ -40,7 +41,7 @@ POINT = [
         ENGINE,
         "sha256:3",
         Threshold(1.0, criterion),
-        Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, 0.004, 0.009),
+        Promise(Limit(Risk.DISAGREEMENT, 0.01), Method.LTT, 0.95, 0.004, 0.009, 1000),
         ON_ROWS,
     )
     for criterion in (

@@ -27,7 +27,7 @@ TRAINING = RecordFile("training.json", 2, RESTORE)
 CALIBRATION = RecordFile("calibration.json", 3, "restore it or run  offramp calibrate")
 """The temperatures in PyTorch; each export has its own."""
 
-POINTS = RecordFile("operating_points.json", 2, "delete it, and run 'offramp tune' to choose the points again")
+POINTS = RecordFile("operating_points.json", 3, "delete it, and run 'offramp tune' to choose the points again")
 """The operating points of all engines."""
 
 SEEN = RecordFile("seen_rows.json", 1, "restore it, or delete it to forget which rows were used")

@@ -19,6 +19,7 @@ from offramp.model import save
 from offramp.policy import (
     Confidence,
     Lead,
+    Limit,
     Method,
     OperatingPoint,
     OperatingPoints,
@@ -227,7 +228,9 @@ def test_a_classifier_says_in_a_line_what_it_is(folder):
 def test_a_point_says_in_a_line_what_it_promises(folder):
     (half, _) = offramp.load(folder).points.points
     assert repr(half) == "<OperatingPoint 'half': no promise, 2.0x expected; torch fp32>"
-    sure = replace(half, promise=Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093))
+    sure = replace(
+        half, promises=(Promise(Limit(Risk.DISAGREEMENT, 0.01), Method.LTT, 0.95, seen=0.004, bound=0.0093, rows=1000),)
+    )
     assert repr(sure) == (
         "<OperatingPoint 'half': disagreement at most 1 % (95 % confidence), 2.0x expected; torch fp32>"
     )

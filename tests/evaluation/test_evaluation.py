@@ -17,6 +17,7 @@ from offramp.errors import DataError, ModelFolderError, OptionError
 from offramp.evaluation import THRESHOLDS, evaluate, evaluation, fastest_within, recommend, speed
 from offramp.policy import (
     Lead,
+    Limit,
     Method,
     OperatingPoint,
     OperatingPoints,
@@ -169,14 +170,14 @@ def test_the_setting_in_focus_is_looked_at_in_detail(rows):
 
 def test_by_default_the_focus_is_what_is_recommended(rows):
     result = evaluate(classifier(), rows, thresholds=CHOSEN)
-    found = recommend(result.full, result.points, (), result.truncated, len(rows), result.data.constant)
+    found = recommend(result.full, result.points, (), result.truncated, result.data.constant)
     assert result.focus.point == found.point
 
 
 @pytest.mark.parametrize("exit_index", [0, 1, 2])
 def test_the_focus_may_be_a_network_that_ends_anywhere(rows, monkeypatch, exit_index):
     def chosen(full, thresholds, operating_points, truncated, rows, constant):
-        return replace(recommend(full, (), (), (), rows, constant), point=(*truncated, full)[exit_index])
+        return replace(recommend(full, (), (), (), constant), point=(*truncated, full)[exit_index])
 
     monkeypatch.setattr(evaluation, "recommend", chosen)
     model = classifier()
@@ -196,7 +197,7 @@ def operating_point(folder, name, threshold, model=None):
         engine=REFERENCE,
         model=model or load(folder).fingerprint,
         rule=Threshold(threshold, Lead(Problem.SINGLE_LABEL)),
-        promise=Promise(Risk.DISAGREEMENT, 0.1, Method.LTT, 0.95, seen=0.05, bound=0.09),
+        promises=(Promise(Limit(Risk.DISAGREEMENT, 0.1), Method.LTT, 0.95, seen=0.05, bound=0.09, rows=1000),),
         seen=SEEN,
     )
 
@@ -210,7 +211,8 @@ def test_operating_points_of_the_folder_are_measured(tmp_path, rows):
     predictions = load(folder).predict(rows.texts, at="safe")
     assert (here.point.name, here.point.rule, here.point.threshold) == ("safe", "lead at least 0.8", 0.8)
     assert here.point.exits == pytest.approx(np.bincount(predictions.exits, minlength=3) / 80)
-    assert (here.default, here.promise, here.seen) == (True, points[0].promise, SEEN)
+    assert (here.default, here.promises[0].promise, here.seen) == (True, points[0].promises[0], SEEN)
+    assert here.promises[0].risk.value == pytest.approx(1 - here.point.agreement)
     assert evaluate(folder, rows, thresholds=(0.9,), focus="safe").focus.point.name == "safe"
     assert [point.name for point in result.points] == [None]
     assert evaluate(folder, rows, thresholds=(0.9,), focus=0.9).focus.point.name is None

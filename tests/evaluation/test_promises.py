@@ -2,19 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from helpers.evaluations import SAFE, evaluation
-from offramp.evaluation import Standing, observed_risk, standings
-from offramp.policy import Interval, Risk
+from helpers import evaluations
+from helpers.evaluations import DROP, SAFE, answers_of, evaluation
+from offramp.evaluation import Standing, standings
+from offramp.evaluation.promises import promise_here
+from offramp.policy import Confidence, Interval, Limit, Risk, Threshold, replay
 
-DROP = replace(SAFE, risk=Risk.ACCURACY_DROP)
 NONE = Interval(0.0, 0.0, 0.0)
 
 
 def here(promise, agreement=1.0, difference=NONE):
     (found,) = evaluation(promises=(("safe", promise),)).operating_points
-    return replace(found, point=replace(found.point, agreement=agreement, accuracy_difference=difference))
+    return evaluations.here(found, promise, 1000, agreement=agreement, accuracy_difference=difference)
 
 
 @pytest.mark.parametrize(
@@ -32,19 +34,46 @@ def here(promise, agreement=1.0, difference=NONE):
     ],
 )
 def test_a_promise_is_kept_or_broken_by_more_than_chance(point, standing):
-    assert standings([point], 1000) == [standing]
+    assert standings([point]) == [[] if standing is None else [standing]]
 
 
 def test_points_are_judged_together():
     # The chance of one broken promise grows with the number of promises.
     doubtful = here(SAFE, agreement=0.983)
-    assert standings([doubtful], 1000) == [Standing.BROKEN]
-    assert standings([doubtful] * 5, 1000) == [Standing.CHANCE] * 5
-    assert standings([doubtful, *[here(None)] * 4], 1000)[0] is Standing.BROKEN
+    assert standings([doubtful]) == [[Standing.BROKEN]]
+    assert standings([doubtful] * 5) == [[Standing.CHANCE]] * 5
+    assert standings([doubtful, *[here(None)] * 4])[0] == [Standing.BROKEN]
+    assert standings([replace(doubtful, promises=doubtful.promises * 5)]) == [[Standing.CHANCE] * 5]
 
 
-def test_the_risk_is_the_promised_one():
-    lost = Interval(-0.02, -0.03, -0.01)
-    assert observed_risk(here(SAFE, 0.97, lost)) == pytest.approx(0.03)
-    assert observed_risk(here(DROP, 0.97, lost)) == pytest.approx(0.02)
-    assert observed_risk(here(None, 0.97, lost)) == pytest.approx(0.03)
+def limit_here(limit, exits=None):
+    """A limit on the rows of a random model, at threshold 0.7 or with given exits."""
+    known = replace(answers_of(), labels=("a", "b", "c"))
+    replayed = replay(known.probabilities, Threshold(0.7, Confidence(known.problem)))
+    replayed = replayed if exits is None else replace(replayed, exits=exits)
+    return known, replayed, promise_here(replace(SAFE, limit=limit), known, replayed)
+
+
+def test_a_promise_is_about_the_rows_that_count():
+    known, replayed, all_rows = limit_here(Limit(Risk.DISAGREEMENT, 0.1))
+    differ = ~known.agree(replayed.probabilities)
+    assert (all_rows.rows, all_rows.risk.value) == (len(known), pytest.approx(differ.mean()))
+    _, _, early = limit_here(Limit(Risk.DISAGREEMENT, 0.1, exit=known.names[1]))
+    left = replayed.exits <= 1
+    assert (early.rows, early.risk.value) == (left.sum(), pytest.approx(differ[left].mean()))
+    found, truth = known.problem.predicted(replayed.probabilities), known.targets
+    _, _, precision = limit_here(Limit(Risk.PRECISION, 0.1, label="b"))
+    assert precision.rows == (found == 1).sum()
+    assert precision.risk.value == pytest.approx((truth[found == 1] != 1).mean())
+    _, _, recall = limit_here(Limit(Risk.RECALL, 0.1, label="b"))
+    assert recall.risk.value == pytest.approx((found[truth == 1] != 1).mean())
+    _, _, drop = limit_here(Limit(Risk.ACCURACY_DROP, 0.1))
+    assert drop.risk.value == pytest.approx((truth == known.full.argmax(-1)).mean() - (truth == found).mean())
+
+
+def test_what_cannot_be_seen_here_is_not_judged():
+    _, _, nobody = limit_here(Limit(Risk.DISAGREEMENT, 0.1, exit="layer 1"), exits=np.full(400, 3))
+    _, _, unknown = limit_here(Limit(Risk.DISAGREEMENT, 0.1, reference="gpt"))
+    assert nobody.risk is unknown.risk is None
+    (entry,) = evaluation(promises=(("safe", SAFE),)).operating_points
+    assert standings([replace(entry, promises=(nobody, unknown))]) == [[None, None]]

@@ -6,17 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.evaluations import SAFE, SEEN, evaluation
+from helpers.evaluations import SAFE, SEEN, evaluation, here
 from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, EvaluatedPoint, Way, recommend
-from offramp.policy import Interval, Method, Promise, Risk
+from offramp.policy import Interval, Limit, Method, Promise, Risk
 
 BASE = evaluation(thresholds=(0.9,))
 FULL = replace(BASE.full, accuracy=0.9)
 GUESS = ConstantAnswer(("a",), 0.5)
 
 
-def named(name, speed, target, width=0.01, *, accuracy=0.899, agreement=1.0, **promised):
-    promise = None if target is None else replace(SAFE, target=target, **promised)
+def named(name, speed, target, width=0.01, *, accuracy=0.899, agreement=1.0, risk=Risk.DISAGREEMENT, **promised):
+    limit = None if target is None else Limit(risk, target)
+    promise = None if limit is None else replace(SAFE, limit=limit, **promised)
     point = replace(
         BASE.points[0],
         way=Way.OPERATING_POINT,
@@ -28,7 +29,7 @@ def named(name, speed, target, width=0.01, *, accuracy=0.899, agreement=1.0, **p
         speedup_spread=(speed * (1 - width), speed * (1 + width)),
         exits=(0.5, 0.25, 0.25, 0.0),
     )
-    return EvaluatedPoint(point, promise, SEEN, default=False)
+    return here(EvaluatedPoint(point, (), SEEN, default=False), promise, 1000)
 
 
 def threshold(speed, accuracy=0.899):
@@ -36,7 +37,7 @@ def threshold(speed, accuracy=0.899):
 
 
 def chosen(*points, thresholds=(), rows=1000):
-    return recommend(FULL, thresholds, points, (), rows, GUESS).point
+    return recommend(FULL, thresholds, points, (), GUESS).point
 
 
 @pytest.mark.parametrize(
@@ -74,10 +75,10 @@ def test_a_point_does_not_stand_in_the_way_of_a_threshold_that_is_clearly_faster
 def test_what_it_was_chosen_from_is_told():
     cut = replace(threshold(1.5), way=Way.CUT, threshold=None, exits=(0.0, 1.0, 0.0, 0.0))
     best = named("safe", 2.0, 0.01)
-    found = recommend(FULL, (), (best,), (cut,), 1000, GUESS)
+    found = recommend(FULL, (), (best,), (cut,), GUESS)
     assert (found.point, found.early, found.cut, found.simpler) == (best.point, best.point, cut, cut)
     assert found.loss == LOSSES[0]
-    assert recommend(FULL, (), (), (cut,), 1000, GUESS).point == cut
+    assert recommend(FULL, (), (), (cut,), GUESS).point == cut
 
 
 def cut_at(speed, accuracy=0.899):
@@ -86,7 +87,7 @@ def cut_at(speed, accuracy=0.899):
 
 def test_a_threshold_faster_than_the_cut_network_counts_although_operating_points_are_slow():
     slow = named("balanced", 0.7, 0.02)
-    found = recommend(FULL, (threshold(1.61, 0.898),), (slow,), (cut_at(1.34),), 1000, GUESS)
+    found = recommend(FULL, (threshold(1.61, 0.898),), (slow,), (cut_at(1.34),), GUESS)
     assert found.point.threshold == 0.7
     assert found.promised == slow.point
 
@@ -94,8 +95,8 @@ def test_a_threshold_faster_than_the_cut_network_counts_although_operating_point
 def test_what_was_not_timed_is_not_recommended():
     computed, timed = replace(threshold(3.0), computed=True), replace(threshold(2.0), threshold=0.8)
     cut = replace(cut_at(5.0), computed=True)
-    assert recommend(FULL, (computed, timed), (), (cut,), 1000, GUESS).point == timed
-    assert recommend(FULL, (computed,), (), (cut,), 1000, GUESS).point == FULL
+    assert recommend(FULL, (computed, timed), (), (cut,), GUESS).point == timed
+    assert recommend(FULL, (computed,), (), (cut,), GUESS).point == FULL
 
 
 SETTINGS = st.tuples(
@@ -121,7 +122,7 @@ def test_nothing_that_loses_as_little_is_clearly_faster_than_what_is_recommended
         replace(spread(cut_at(speed, accuracy), width), mean_layers=index + 1.0)
         for index, (speed, accuracy, width) in enumerate(cut)
     ]
-    found = recommend(FULL, thresholds, tuned, truncated, 1000, GUESS)
+    found = recommend(FULL, thresholds, tuned, truncated, GUESS)
     early = [*thresholds, *(here.point for here in tuned)]
     for other in [*early, *truncated]:
         if other.accuracy < FULL.accuracy - found.loss - 1e-9:
@@ -138,14 +139,14 @@ def test_nothing_that_loses_as_little_is_clearly_faster_than_what_is_recommended
 
 def test_a_broken_promise_that_would_be_faster_is_told():
     broken, kept = named("fast", 5.0, 0.05, agreement=0.8), named("safe", 3.0, 0.01)
-    assert recommend(FULL, (), (broken, kept), (), 1000, GUESS).broken == broken.point
+    assert recommend(FULL, (), (broken, kept), (), GUESS).broken == broken.point
 
 
 @pytest.mark.parametrize("accuracy", [0.9, 0.95])
 def test_nothing_is_recommended_of_a_model_that_is_no_better_than_one_answer_to_all(accuracy):
     fast, constant = threshold(3.0, 0.9), ConstantAnswer(("a",), accuracy)
-    assert recommend(FULL, (fast,), (), (cut_at(4.0, 0.9),), 1000, constant).point == FULL
-    assert recommend(FULL, (fast,), (), (), 1000, ConstantAnswer((), 0.899)).point == fast
+    assert recommend(FULL, (fast,), (), (cut_at(4.0, 0.9),), constant).point == FULL
+    assert recommend(FULL, (fast,), (), (), ConstantAnswer((), 0.899)).point == fast
 
 
 def test_promises_sort_by_what_they_say():

@@ -1,12 +1,22 @@
 """Evaluations made of random logits: every figure hangs together, and no network runs."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from helpers.benchmark_rows import benchmark_row
 from offramp.benchmark import Benchmark, Spread
 from offramp.calibration import Problem
 from offramp.data import LabeledTexts
-from offramp.evaluation import EvaluatedData, EvaluatedModel, EvaluatedPoint, Evaluation, Ratio
+from offramp.evaluation import (
+    EvaluatedData,
+    EvaluatedModel,
+    EvaluatedPoint,
+    Evaluation,
+    PromiseHere,
+    Ratio,
+    exact_interval,
+)
 from offramp.evaluation.constant import constant_answer
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
@@ -20,7 +30,7 @@ from offramp.evaluation.figures import (
 from offramp.evaluation.result import SCHEMA
 from offramp.evaluation.speed import Speed
 from offramp.exit_names import layer_name
-from offramp.policy import Confidence, ExitAnswers, Method, Promise, Risk, Seen, Threshold, replay
+from offramp.policy import Confidence, ExitAnswers, Interval, Limit, Method, Promise, Risk, Seen, Threshold, replay
 
 ENVIRONMENT = {
     "cpu": "A <fast> & cheap $CPU_1$",
@@ -39,7 +49,26 @@ ENVIRONMENT = {
     "seed": 0,
 }
 SEEN = Seen("sha256:cal", 1000, 0.008, None, None, 2.0, 2.0, (0.5, 0.5), "A", 1)
-SAFE = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093)
+SAFE = Promise(Limit(Risk.DISAGREEMENT, 0.01), Method.LTT, 0.95, seen=0.004, bound=0.0093, rows=1000)
+DROP = Promise(Limit(Risk.ACCURACY_DROP, 0.01), Method.LTT, 0.95, seen=0.004, bound=0.0093, rows=1000)
+
+
+def at_target(target) -> Promise:
+    """The promise with another target."""
+    return replace(SAFE, limit=replace(SAFE.limit, target=target))
+
+
+def here(entry: EvaluatedPoint, promise, rows, **figures) -> EvaluatedPoint:
+    """An operating point with a promise or none, and with other figures on so many rows."""
+    point = replace(entry.point, **figures)
+    if promise is None:
+        return replace(entry, point=point, promises=())
+    lost, difference = 1 - point.agreement, point.accuracy_difference
+    if promise.limit.risk is Risk.ACCURACY_DROP:
+        risk = Interval(-difference.value, -difference.high, -difference.low)
+    else:
+        risk = Interval(lost, *exact_interval(round(rows * lost), rows))
+    return replace(entry, point=point, promises=(PromiseHere(promise, rows, risk),))
 
 
 def benchmark(fingerprint="sha256:m") -> Benchmark:
@@ -152,7 +181,7 @@ def evaluation(
         full=full,
         points=tuple(points[: len(thresholds)]),
         operating_points=tuple(
-            EvaluatedPoint(point, promise, SEEN, default=index == 0)
+            here(EvaluatedPoint(point, (), SEEN, default=index == 0), promise, rows)
             for index, (point, (_, promise)) in enumerate(zip(points[len(thresholds) :], promises, strict=True))
         ),
         truncated=tuple(truncated),

@@ -24,7 +24,7 @@ def tuned(classifier, **thresholds):
             engine=classifier.engine,
             model=classifier.fingerprint,
             rule=Threshold(threshold, Confidence(classifier.problem)),
-            promise=None,
+            promises=(),
             seen=Seen("sha256:0", 500, 0.01, 0.9, 0.91, 2.0, 1.5, (0.5, 0.3, 0.2), "none", 1),
         )
         for name, threshold in thresholds.items()

@@ -12,6 +12,7 @@ from offramp.calibration import Problem
 from offramp.errors import ModelFolderError
 from offramp.policy import (
     Confidence,
+    Limit,
     Loss,
     Method,
     OperatingPoint,
@@ -37,11 +38,17 @@ SEEN = Seen(
     processor="one",
     threads=2,
 )
-PROMISE = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, seen=0.004, bound=0.0093)
-SAFE = OperatingPoint("safe", REFERENCE, "sha256:11", Threshold(0.9, Confidence(Problem.SINGLE_LABEL)), PROMISE, SEEN)
-PLAIN = replace(SAFE, name="plain", promise=None, seen=replace(SEEN, accuracy=0.9, full_accuracy=0.91))
+PROMISE = Promise(Limit(Risk.DISAGREEMENT, 0.01), Method.LTT, 0.95, seen=0.004, bound=0.0093, rows=1000)
+SAFE = OperatingPoint(
+    "safe", REFERENCE, "sha256:11", Threshold(0.9, Confidence(Problem.SINGLE_LABEL)), (PROMISE,), SEEN
+)
+PLAIN = replace(SAFE, name="plain", promises=(), seen=replace(SEEN, accuracy=0.9, full_accuracy=0.91))
 
 shares = st.floats(0, 1)
+targets = st.floats(0, 1, exclude_min=True, exclude_max=True)
+limits = st.builds(
+    Limit, st.sampled_from([Risk.DISAGREEMENT]), targets, exit=st.none() | st.text(), reference=st.none() | st.text()
+) | st.builds(Limit, st.sampled_from([Risk.PRECISION, Risk.RECALL]), targets, label=st.text())
 points = st.builds(
     OperatingPoint,
     name=st.text(),
@@ -52,8 +59,8 @@ points = st.builds(
         st.floats(0, 1e9),
         st.sampled_from([one for kind in Problem for one in every_criterion(kind, 4)]),
     ),
-    promise=st.none() | st.builds(Promise, st.sampled_from(Risk), shares, st.sampled_from(Method), st.none() | shares,
-                                  shares, shares),
+    promises=st.lists(st.builds(Promise, limits, st.sampled_from(Method), st.none() | shares, shares, shares,
+                                st.integers(0, 10**9)), max_size=3).map(tuple),
     seen=st.builds(Seen, st.text(), st.integers(0, 10**9), shares, st.none() | shares, st.none() | shares, shares,
                    shares, st.lists(shares).map(tuple), st.text(), st.integers(1, 99)),
 )  # fmt: skip
@@ -117,10 +124,12 @@ FIRST = ("points", 0)
         ((*FIRST, "name"), 7),
         ((*FIRST, "rule"), None),
         ((*FIRST, "rule", "threshold"), -1),
-        ((*FIRST, "promise"), []),
-        ((*FIRST, "promise", "risk"), "death"),
-        ((*FIRST, "promise", "method"), "prayer"),
-        ((*FIRST, "promise", "bound"), "0.1"),
+        ((*FIRST, "promises"), None),
+        ((*FIRST, "promises", 0, "limit", "risk"), "death"),
+        ((*FIRST, "promises", 0, "limit", "target"), 0),
+        ((*FIRST, "promises", 0, "limit", "label"), "spam"),
+        ((*FIRST, "promises", 0, "method"), "prayer"),
+        ((*FIRST, "promises", 0, "bound"), "0.1"),
         ((*FIRST, "seen", "speedup"), None),
         ((*FIRST, "seen", "rows"), True),
         ((*FIRST, "seen", "exits"), 3),
@@ -137,7 +146,7 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, path, value):
 
 
 def test_a_file_of_another_version_is_not_called_damaged(tmp_path):
-    (tmp_path / "operating_points.json").write_text('{"schema": 3}')
+    (tmp_path / "operating_points.json").write_text('{"schema": 4}')
     with pytest.raises(ModelFolderError, match=r"of a newer version of offramp .*; upgrade offramp, or delete it"):
         read_operating_points(tmp_path)
 

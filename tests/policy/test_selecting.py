@@ -10,6 +10,7 @@ from offramp.policy import (
     AtMost,
     Exactly,
     Gate,
+    Limit,
     Method,
     Missed,
     Risk,
@@ -22,8 +23,8 @@ from offramp.policy import (
 )
 from offramp.policy.candidates import judging_rows
 
-SURE = AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95)
-UNSURE = AtMost(Risk.DISAGREEMENT, 0.05, Method.EMPIRICAL, 0.95)
+SURE = AtMost((Limit(Risk.DISAGREEMENT, 0.05),), Method.LTT, 0.95)
+UNSURE = AtMost((Limit(Risk.DISAGREEMENT, 0.05),), Method.EMPIRICAL, 0.95)
 
 
 def with_words(cost, *, know=True, n_rows=600):
@@ -48,10 +49,10 @@ def test_every_criterion_meets_every_goal(name, goal):
     assert len(selected.choice.exits) == len(selected.rows)
     np.testing.assert_array_equal(rows.logits[:, selected.places], selected.rows.logits)
     if isinstance(goal, AtMost):
-        assert selected.choice.promise.seen <= 0.05
+        assert selected.choice.promises[0].seen <= 0.05
         taken = selected.choice.exits
         changed = np.take_along_axis(selected.choice.answers, taken[None, :, None], axis=0)[0]
-        assert (~selected.rows.agree(changed)).mean() == pytest.approx(selected.choice.promise.seen)
+        assert (~selected.rows.agree(changed)).mean() == pytest.approx(selected.choice.promises[0].seen)
     else:
         assert 1 / selected.rows.cost(selected.choice.exits) >= 1.5
 
@@ -69,7 +70,7 @@ def test_where_nothing_is_promised_all_rows_fit_and_judge():
     rows = exit_answers(n_rows=600)
     choice = select(UNSURE, "gate", rows).choice
     assert choice.rule.criterion == fit_gate(rows.probabilities, rows.agree(rows.probabilities), rows.problem)
-    assert choice.promise.confidence is None
+    assert choice.promises[0].confidence is None
     # By gates that have not seen them a few rows leave elsewhere.
     assert 0 < (choice.exits != replay(rows.probabilities, choice.rule).exits).mean() < 0.1
 

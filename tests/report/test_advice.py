@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.evaluations import SAFE, SEEN, evaluation
+from helpers import evaluations
+from helpers.evaluations import DROP, SAFE, evaluation
 from offramp.benchmark import Kind
-from offramp.evaluation import Group, Overthinking, observed_risk
-from offramp.policy import Interval, Risk
+from offramp.evaluation import Group, Overthinking
+from offramp.policy import Interval
 from offramp.report.advice import advise
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.tables import facts
@@ -30,8 +31,8 @@ NOTHING = Interval(0.0, 0.0, 0.0)
 def named(promise, agreement=1.0, difference=NOTHING):
     made = evaluation(promises=(("safe", promise),), rows=4000)
     (here,) = made.operating_points
-    changed = replace(here.point, agreement=agreement, accuracy_difference=difference)
-    return replace(made, operating_points=(replace(here, point=changed, seen=SEEN),))
+    changed = evaluations.here(here, promise, 4000, agreement=agreement, accuracy_difference=difference)
+    return replace(made, operating_points=(changed,))
 
 
 def remark(made, words, speeds=None):
@@ -86,7 +87,6 @@ def group(name, won, lost):
     return Group(name, 100, (50, 50, 0, 0), 80, won, lost, 90)
 
 
-DROP = replace(SAFE, risk=Risk.ACCURACY_DROP)
 CALM = {"speedup": 2.0, "bound_speedup": 2.1, "speedup_spread": (1.95, 2.05), "efficiency": 0.95}
 KNOWN = {"accuracy_difference": Interval(-0.001, -0.003, 0.001)}
 
@@ -160,9 +160,15 @@ def test_more_texts_are_asked_for_in_proportion():
 
 def test_risks_are_those_that_were_promised():
     difference = Interval(-0.02, -0.03, -0.01)
-    assert observed_risk(*named(SAFE, 0.97, difference).operating_points) == pytest.approx(0.03)
-    assert observed_risk(*named(DROP, 0.97, difference).operating_points) == pytest.approx(0.02)
-    assert observed_risk(*named(None, 0.97, difference).operating_points) == pytest.approx(0.03)
+    figures = [
+        remark(named(promise, 0.97, difference), "above its promise").figures.replace("\u202f", " ")
+        for promise in (SAFE, DROP, None)
+    ]
+    assert figures == [
+        "safe: 3.00 %, promised disagreement at most 1.0 %, with 95 % confidence",
+        "safe: 2.00 %, promised accuracy drop at most 1.0 %, with 95 % confidence",
+        "no promises",
+    ]
 
 
 def speed(kind, texts, accuracy=0.9, threads=1, precision="fp32"):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from helpers.evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, at_target, evaluation
 from offramp.benchmark import Kind
 from offramp.calibration import Problem
 from offramp.report import Report, make_report, render
@@ -167,7 +167,7 @@ def first_screen(made):
 
 
 def test_the_first_screen_says_what_to_do_and_whether_the_promise_holds():
-    made = evaluation(promises=(("safe", replace(SAFE, target=0.5)),), rows=4000, focus=5)
+    made = evaluation(promises=(("safe", at_target(0.5)),), rows=4000, focus=5)
     made = replace(made, model=replace(made.model, folder="m"), data=replace(made.data, source="data/r8-test.csv"))
     point, text = made.focus.point, first_screen(made)
     for words in (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, at_target, evaluation
 from offramp.evaluation import ConstantAnswer, Standing
 from offramp.report import make_report
 from offramp.report.summary import summarize
@@ -29,7 +29,7 @@ def in_folder(made, folder="my models/m", **changes):
     return replace(made, model=replace(made.model, folder=folder, **changes))
 
 
-MADE = in_folder(evaluation(promises=(("safe", replace(SAFE, target=0.5)),), rows=ROWS))
+MADE = in_folder(evaluation(promises=(("safe", at_target(0.5)),), rows=ROWS))
 
 
 def test_speed_and_accuracy_are_those_of_the_setting_in_focus():
@@ -50,7 +50,7 @@ def test_speed_and_accuracy_are_those_of_the_setting_in_focus():
     ("target", "standing", "mark"), [(0.5, Standing.KEPT, "✓"), (0.0001, Standing.BROKEN, "✗"), (None, None, None)]
 )
 def test_a_promise_has_a_tick_where_it_holds(target, standing, mark):
-    promise = None if target is None else replace(SAFE, target=target)
+    promise = None if target is None else at_target(target)
     kept = summarize(evaluation(promises=(("safe", promise),), rows=ROWS, focus=5)).kept
     assert (None if kept is None else (kept.standing, kept.mark)) == (None if mark is None else (standing, mark))
 

@@ -69,8 +69,11 @@ def test_promises_stand_beside_what_is_seen():
     made = evaluation(promises=(("safe", SAFE), ("plain", None)))
     safe, plain = promises(made)
     assert (safe.name, safe.method) == ("safe (default)", "Learn-then-Test")
-    assert (safe.operating_point.promise, safe.operating_point.point.rule) == (SAFE, "confidence at least 0.8")
-    assert safe.risk == safe.kept.risk == pytest.approx(1 - made.operating_points[0].point.agreement)
+    assert (safe.operating_point.promises[0].promise, safe.operating_point.point.rule) == (
+        SAFE,
+        "confidence at least 0.8",
+    )
+    assert safe.here == safe.kept.seen == pytest.approx(1 - made.operating_points[0].point.agreement)
     assert safe.kept.standing is Standing.BROKEN
     assert (plain.name, plain.promise, plain.method, plain.kept) == ("plain", "none", "", None)
 

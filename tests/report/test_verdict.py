@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.evaluations import SAFE, evaluation
+from helpers.evaluations import SAFE, evaluation, here
 from offramp.evaluation import LEAST_SPEEDUP, LOSSES, ConstantAnswer, Way
 from offramp.exit_names import alone as alone_name
 from offramp.policy import Interval
@@ -158,18 +158,19 @@ def test_an_operating_point_is_preferred_to_thresholds_that_are_as_fast():
         speedup_spread=(1.9, 2.1),
         agreement=1.0,
     )
-    here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
-    tuned = replace(whole, operating_points=(replace(here, point=point),))
+    (safe,) = evaluation(promises=(("safe", SAFE),)).operating_points
+    safe = here(replace(safe, point=point), SAFE, 400)
+    tuned = replace(whole, operating_points=(safe,))
     assert decide(tuned).advice.startswith("Use early exit at operating point 'safe'.")
-    costly = replace(tuned, operating_points=(replace(here, point=replace(point, accuracy=0.8)),))
+    costly = replace(tuned, operating_points=(replace(safe, point=replace(point, accuracy=0.8)),))
     assert decide(costly).advice.startswith("Use early exit at threshold 0.5.")
 
 
 def test_what_is_faster_than_an_operating_point_is_used_and_the_point_named_for_its_promise():
     whole = made([(1.61, 0.898)], [(1.34, 0.899)])
-    here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
-    point = replace(here.point, accuracy=0.9, agreement=1.0, speedup=0.7, speedup_spread=(0.69, 0.71))
-    found = decide(replace(whole, operating_points=(replace(here, point=point),)))
+    (safe,) = evaluation(promises=(("safe", SAFE),)).operating_points
+    tuned = here(safe, SAFE, 400, accuracy=0.9, agreement=1.0, speedup=0.7, speedup_spread=(0.69, 0.71))
+    found = decide(replace(whole, operating_points=(tuned,)))
     assert found.advice.startswith(
         "Use early exit at threshold 0.5. Where you need a promise for other texts, use early"
     )
@@ -178,9 +179,9 @@ def test_what_is_faster_than_an_operating_point_is_used_and_the_point_named_for_
 
 def test_an_operating_point_that_breaks_its_promise_is_said_to_be_left_out():
     whole = made([(1.5, 0.898)], [(1.34, 0.899)])
-    here = evaluation(promises=(("safe", SAFE),)).operating_points[0]
-    point = replace(here.point, accuracy=0.9, agreement=0.7, speedup=3.0, speedup_spread=(3.0, 3.0))
-    found = decide(replace(whole, operating_points=(replace(here, point=point),)))
+    (safe,) = evaluation(promises=(("safe", SAFE),)).operating_points
+    tuned = here(safe, SAFE, 400, accuracy=0.9, agreement=0.7, speedup=3.0, speedup_spread=(3.0, 3.0))
+    found = decide(replace(whole, operating_points=(tuned,)))
     assert found.advice.startswith("Use early exit at threshold 0.5.")
     assert "Left out, since its promise is broken here: early exit at operating point 'safe'" in found.figures
 

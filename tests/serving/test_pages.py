@@ -9,7 +9,8 @@ import pytest
 
 from helpers.serving_models import classifier_of, tuned
 from offramp.policy import OperatingPoints
-from offramp.policy.points import Promise, Risk
+from offramp.policy.limits import Limit, Risk
+from offramp.policy.points import Promise
 from offramp.policy.risk import Method
 from offramp.serving.keys import Keys
 
@@ -45,12 +46,21 @@ def test_what_the_page_tells_of_points_and_savings(serve):
     """Points by their promise, and what each exit costs against full depth."""
     model = tuned(classifier_of(), safe=0.95, fast=0.5)
     safe, fast = model.points.points
-    promise = Promise(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95, 0.005, 0.009)
-    model.points = OperatingPoints((replace(safe, promise=promise), fast), "safe")
+    promise = Promise(Limit(Risk.DISAGREEMENT, 0.01), Method.LTT, 0.95, 0.005, 0.009, 1000)
+    model.points = OperatingPoints((replace(safe, promises=(promise,)), fast), "safe")
     info = serve(model).get("/info").json()
-    assert [point["promise"] for point in info["points"]] == [
-        {"risk": "disagreement", "target": 0.01, "confidence": 0.95},
-        None,
+    assert [point["promises"] for point in info["points"]] == [
+        [
+            {
+                "risk": "disagreement",
+                "target": 0.01,
+                "label": None,
+                "exit": None,
+                "reference": None,
+                "confidence": 0.95,
+            }
+        ],
+        [],
     ]
     assert len(info["costs"]) == len(model.exits)
     assert info["costs"] == sorted(info["costs"])

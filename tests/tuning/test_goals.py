@@ -2,7 +2,7 @@ import pytest
 
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
-from offramp.policy import AtLeast, AtMost, Exactly, Method, Risk
+from offramp.policy import AtLeast, AtMost, Exactly, Limit, Method, Risk
 from offramp.tuning.goals import check_labels, goals_of
 
 NOTHING = {
@@ -22,9 +22,9 @@ def goals(**given):
 
 def test_without_a_target_there_are_three_points():
     assert goals() == {
-        "fast": AtMost(Risk.DISAGREEMENT, 0.05, Method.LTT, 0.95),
-        "balanced": AtMost(Risk.DISAGREEMENT, 0.02, Method.LTT, 0.95),
-        "safe": AtMost(Risk.DISAGREEMENT, 0.01, Method.LTT, 0.95),
+        "fast": AtMost((Limit(Risk.DISAGREEMENT, 0.05),), Method.LTT, 0.95),
+        "balanced": AtMost((Limit(Risk.DISAGREEMENT, 0.02),), Method.LTT, 0.95),
+        "safe": AtMost((Limit(Risk.DISAGREEMENT, 0.01),), Method.LTT, 0.95),
     }
     assert {goal.method for goal in goals(method="crc").values()} == {Method.CONFORMAL}
     assert {goal.confidence for goal in goals(confidence=0.9).values()} == {0.9}
@@ -33,10 +33,10 @@ def test_without_a_target_there_are_three_points():
 def test_each_target_is_one_point():
     assert goals(threshold=0.7) == {"tuned": Exactly(0.7)}
     assert goals(speedup=3, name="three") == {"three": AtLeast(3)}
-    assert goals(max_disagreement=0.1) == {"tuned": AtMost(Risk.DISAGREEMENT, 0.1, Method.LTT, 0.95)}
-    assert goals(max_accuracy_drop=0.1) == {"tuned": AtMost(Risk.ACCURACY_DROP, 0.1, Method.UCB, 0.95)}
+    assert goals(max_disagreement=0.1) == {"tuned": AtMost((Limit(Risk.DISAGREEMENT, 0.1),), Method.LTT, 0.95)}
+    assert goals(max_accuracy_drop=0.1) == {"tuned": AtMost((Limit(Risk.ACCURACY_DROP, 0.1),), Method.UCB, 0.95)}
     drop = goals(max_accuracy_drop=0.1, method="empirical", confidence=0.5)
-    assert drop == {"tuned": AtMost(Risk.ACCURACY_DROP, 0.1, Method.EMPIRICAL, 0.5)}
+    assert drop == {"tuned": AtMost((Limit(Risk.ACCURACY_DROP, 0.1),), Method.EMPIRICAL, 0.5)}
     assert goals(threshold=0.0) == {"tuned": Exactly(0.0)}
 
 

@@ -88,13 +88,14 @@ def test_three_points_with_what_was_promised_and_seen(place):
     result = tuned(place, rule="confidence")
     check(result)
     assert [point.name for point in result.points] == ["fast", "balanced", "safe"]
-    assert [point.promise.target for point in result.points] == [0.05, 0.02, 0.01]
+    assert [point.promises[0].limit.target for point in result.points] == [0.05, 0.02, 0.01]
     assert points_in(place) == {point.name: point for point in result.points}
     classifier, rows = offramp.load(place / "model"), read_labeled(str(place / "cal.jsonl"), Columns())
     full = classifier.predict_full(rows.texts)
     for point in result.points:
         found, seen = classifier.predict(rows.texts, at=point.name), point.seen
-        assert point.promise.seen == seen.disagreement <= point.promise.bound <= point.promise.target
+        (promise,) = point.promises
+        assert promise.seen == seen.disagreement <= promise.bound <= promise.limit.target
         changed = np.mean([one != other for one, other in zip(found.labels, full.labels, strict=True)])
         assert seen.disagreement == pytest.approx(changed)
         right = np.mean([label == (target,) for label, target in zip(found.labels, rows.labels, strict=True)])
@@ -118,7 +119,7 @@ def test_texts_without_labels_do(place):
     result = tuned(place, unlabeled(place), max_disagreement=0.02, name="mine")
     (point,) = result.points
     assert (point.seen.accuracy, point.seen.full_accuracy) == (None, None)
-    assert point.promise.risk is Risk.DISAGREEMENT
+    assert point.promises[0].limit.risk is Risk.DISAGREEMENT
     assert point.rule == tuned(place, max_disagreement=0.02).points[0].rule  # labels change nothing
     assert set(points_in(place)) == {"mine", "tuned"}
     assert tuned(place, "unlabeled", speedup=1.5).points[0].seen.speedup >= 1.5
@@ -128,18 +129,18 @@ def test_texts_without_labels_do(place):
 
 def test_an_accuracy_drop_is_kept(place):
     (point,) = tuned(place, max_accuracy_drop=0.05).points
-    promise = point.promise
-    assert (promise.risk, promise.method, promise.confidence) == (Risk.ACCURACY_DROP, Method.UCB, 0.95)
+    (promise,) = point.promises
+    assert (promise.limit.risk, promise.method, promise.confidence) == (Risk.ACCURACY_DROP, Method.UCB, 0.95)
     assert point.seen.accuracy >= point.seen.full_accuracy - 0.05
     assert promise.seen == pytest.approx(point.seen.full_accuracy - point.seen.accuracy)
 
 
 def test_a_speed_or_a_threshold_has_no_promise(place):
     (fast,) = tuned(place, speedup=1.5, name="quick").points
-    assert fast.promise is None
+    assert fast.promises == ()
     assert fast.seen.speedup >= 1.5
     (plain,) = tuned(place, threshold=0.7).points
-    assert plain.promise is None
+    assert plain.promises == ()
     assert plain.rule.threshold == 0.7
 
 

@@ -144,6 +144,10 @@ class Problem(StrEnum):
             return np.asarray(probabilities > 0.5)
         return np.asarray(probabilities.argmax(axis=-1))
 
+    def has_label(self, outcomes: Labels, label: int) -> NDArray[np.bool_]:
+        """Whether a label is the outcome, or one of the set: bool (...), for targets or predictions of any rows."""
+        return np.asarray(outcomes[..., label] if self is Problem.MULTI_LABEL else outcomes == label, dtype=np.bool_)
+
     def right(self, probabilities: Floats, targets: Labels) -> NDArray[np.bool_]:
         """Whether each prediction equals the target; a set of labels has to match as a whole.
 

@@ -158,6 +158,13 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
         exits = [f"exit {name}" for name in in_column(model["exit_names"])[1]]
         first = ["point", "promise", "seen", "at most", "speed-up", "accuracy", "full depth"]
         show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points], first=first, wide=wide)}")
+    if several := [point for point in tuned.points if len(point.promises) > 1]:
+        lines = [
+            [point.name, _promise(promise), f"{promise.rows}", *_shares(promise)]
+            for point in several
+            for promise in point.promises
+        ]
+        show(f"\n{table(['point', 'promise', 'rows that count', 'seen', 'bound'], lines, wide=wide)}")
     if tuned.unfitted:
         show(f"by confidence: {', '.join(tuned.unfitted)}; the rows are too few to fit a gate and to judge it")
     if tuned.comparison:
@@ -168,14 +175,14 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
 def _cells(point: "OperatingPoint") -> list[str]:
     from offramp.policy import rule_in_words
 
-    promise, seen = point.promise, point.seen
+    seen = point.seen
+    alone = point.promises[0] if len(point.promises) == 1 else None
     return [
         point.name,
-        "-" if promise is None else _promise(promise),
+        _promise(alone) if alone is not None else f"{len(point.promises)} at once, below" if point.promises else "-",
         rule_in_words(point.rule),
         f"{seen.rows}",
-        "-" if promise is None else f"{promise.seen:.2%}",
-        "-" if promise is None or promise.confidence is None else f"{promise.bound:.2%}",
+        *(["-", "-"] if alone is None else _shares(alone)),
         "-" if seen.accuracy is None else f"{seen.accuracy:.2%}",
         "-" if seen.full_accuracy is None else f"{seen.full_accuracy:.2%}",
         f"{seen.speedup:.2f}x",
@@ -183,10 +190,17 @@ def _cells(point: "OperatingPoint") -> list[str]:
     ]
 
 
+def _shares(promise: "Promise") -> list[str]:
+    """What is promised, as seen and as bounded."""
+    stated = promise.limit.stated
+    return [f"{stated(promise.seen):.2%}", "-" if promise.confidence is None else f"{stated(promise.bound):.2%}"]
+
+
 def _promise(promise: "Promise") -> str:
     how = {"crc": "on average", "empirical": "on these rows"}.get(promise.method)
     sure = how or f"{100 * (promise.confidence or 0):.4g}% sure"
-    return f"{promise.risk} <= {100 * promise.target:.4g}%, {sure}"
+    limit = promise.limit
+    return f"{limit.what} {'>=' if limit.at_least else '<='} {100 * limit.stated(limit.target):.4g}%, {sure}"
 
 
 def _comparison(lines: Sequence["AtCost"], what: str, wide: bool) -> str:

@@ -28,7 +28,8 @@ def answers_of(classifier: "Classifier", rows: LabeledTexts | Texts) -> ExitAnsw
     """
     check_pairs(classifier, rows.text_pairs, option="text_pair")
     targets = targets_of(classifier, rows) if isinstance(rows, LabeledTexts) else None
-    return replace(classifier.exit_answers(rows.texts, rows.text_pairs), targets=targets)
+    answers = classifier.exit_answers(rows.texts, rows.text_pairs)
+    return replace(answers, targets=targets, labels=tuple(classifier.labels))
 
 
 def check_rows(model: "Classifier | ModelFacts", rows: LabeledTexts | Texts) -> None:

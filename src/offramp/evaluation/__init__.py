@@ -7,7 +7,7 @@ from offramp.evaluation.disagreements import Answer, Disagreement
 from offramp.evaluation.evaluation import THRESHOLDS, evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
 from offramp.evaluation.intervals import exact_interval, least_rows
-from offramp.evaluation.promises import Standing, observed_risk, standings
+from offramp.evaluation.promises import Standing, standings
 from offramp.evaluation.recalibration import Recalibration, calibrate, check_enough
 from offramp.evaluation.recommendation import (
     LEAST_ROWS,
@@ -25,6 +25,7 @@ from offramp.evaluation.result import (
     ExitReliability,
     Focus,
     Point,
+    PromiseHere,
     Way,
 )
 from offramp.evaluation.sampling import representative_rows
@@ -49,6 +50,7 @@ __all__ = [
     "Group",
     "Overthinking",
     "Point",
+    "PromiseHere",
     "Ratio",
     "Recalibration",
     "Recommendation",
@@ -67,7 +69,6 @@ __all__ = [
     "learned_nothing",
     "least_rows",
     "measure_stages",
-    "observed_risk",
     "ratio",
     "recommend",
     "representative_rows",

@@ -23,6 +23,7 @@ from offramp.evaluation.figures import (
     leaving_at,
     reliability_of,
 )
+from offramp.evaluation.promises import promise_here
 from offramp.evaluation.recommendation import LOSSES, recommend
 from offramp.evaluation.result import (
     SCHEMA,
@@ -114,9 +115,9 @@ def evaluate(
         for index, (layers, speed) in enumerate(zip(depths, speeds.ending, strict=True))
     )
     plain = tuple(point for point in points if point.name is None)
-    named = _named(points, settings, classifier.points.default)
+    named = _named(points, settings, measured, classifier.points.default)
     data_here = _describe_data(classifier, rows, measured, named)
-    best = recommend(full, plain, named, truncated, len(rows), data_here.constant).point
+    best = recommend(full, plain, named, truncated, data_here.constant).point
     point = best if focus is None else _asked(points, focus)
     replayed = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(answers, point.exits.index(1))
     return Evaluation(
@@ -203,11 +204,18 @@ def _always_timed(classifier: "Classifier", settings: Sequence[_Setting], focus:
     ]
 
 
-def _named(points: Sequence[Point], settings: Sequence[_Setting], default: str | None) -> tuple[EvaluatedPoint, ...]:
+def _named(
+    points: Sequence[Point], settings: Sequence[_Setting], measured: _Measured, default: str | None
+) -> tuple[EvaluatedPoint, ...]:
     """The operating points among the points, with their promises."""
     return tuple(
-        EvaluatedPoint(point, setting.point.promise, setting.point.seen, point.name == default)
-        for point, setting in zip(points, settings, strict=True)
+        EvaluatedPoint(
+            point,
+            tuple(promise_here(promise, measured.answers, replayed) for promise in setting.point.promises),
+            setting.point.seen,
+            point.name == default,
+        )
+        for point, setting, replayed in zip(points, settings, measured.replays, strict=True)
         if setting.point is not None
     )
 

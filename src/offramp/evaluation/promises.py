@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
+import numpy as np
 import scipy
+from numpy.typing import NDArray
 
-from offramp.evaluation.result import EvaluatedPoint
-from offramp.policy import Risk
+from offramp.evaluation.intervals import accuracy_difference, exact_interval
+from offramp.evaluation.result import EvaluatedPoint, PromiseHere
+from offramp.policy import ExitAnswers, Interval, Promise, Replay, Risk
 
 # A promise counts as broken if chance would explain the result in less than this share of cases, over all points.
 SIGNIFICANT = 0.05
@@ -26,32 +29,44 @@ class Standing(StrEnum):
     BROKEN = "broken"
 
 
-def observed_risk(entry: EvaluatedPoint) -> float:
-    """An operating point's risk on the evaluated rows: the promised one, or disagreement without a promise."""
-    drop = entry.promise is not None and entry.promise.risk is Risk.ACCURACY_DROP
-    return -entry.point.accuracy_difference.value if drop else 1.0 - entry.point.agreement
+def promise_here(promise: Promise, answers: ExitAnswers, replayed: Replay) -> PromiseHere:
+    """A promise on other rows, given the replay of its rule there."""
+    limit = promise.limit
+    if limit.reference is not None and answers.reference is None:
+        return PromiseHere(promise, 0, None)
+    losses = answers.limited(np.stack([replayed.probabilities, answers.full]), limit)[0]
+    if limit.exit is not None:
+        losses = np.where(replayed.exits <= answers.names.index(limit.exit), losses, np.nan)
+    losses = losses[~np.isnan(losses)]
+    return PromiseHere(promise, len(losses), _risk(losses) if len(losses) else None)
 
 
-def standings(points: Sequence[EvaluatedPoint], rows: int) -> list[Standing | None]:
-    """The standing of each point's promise, judged together; None for a point without a promise.
+def _risk(losses: NDArray[np.float64]) -> Interval:
+    """The mean of losses of -1, 0 or 1, with its 95 % interval."""
+    gained, lost, rows = int((losses < 0).sum()), int((losses > 0).sum()), len(losses)
+    return accuracy_difference(lost, gained, rows) if gained else Interval(lost / rows, *exact_interval(lost, rows))
+
+
+def standings(points: Sequence[EvaluatedPoint]) -> list[list[Standing | None]]:
+    """The standing of each promise of each point, all of them judged together; None if it cannot be seen here.
 
     Args:
         points: all operating points that were evaluated.
-        rows: number of rows they were evaluated on.
     """
-    promised = sum(entry.promise is not None for entry in points)
-    return [_standing(entry, rows, promised) for entry in points]
+    promised = sum(len(entry.promises) for entry in points)
+    return [[_standing(here, promised) for here in entry.promises] for entry in points]
 
 
-def _standing(entry: EvaluatedPoint, rows: int, promised: int) -> Standing | None:
-    if entry.promise is None:
+def _standing(here: PromiseHere, promised: int) -> Standing | None:
+    if here.risk is None:
         return None
-    target = entry.promise.target
-    if observed_risk(entry) <= target + 1e-9:  # differences of shares are not exact in floating point
+    limit = here.promise.limit
+    if here.risk.value <= limit.target + 1e-9:  # differences of shares are not exact in floating point
         return Standing.KEPT
-    if entry.promise.risk is Risk.ACCURACY_DROP:
-        broken = -entry.point.accuracy_difference.high > target
+    if limit.risk is Risk.ACCURACY_DROP:
+        broken = here.risk.low > limit.target
     else:
-        differing = round(rows * (1.0 - entry.point.agreement))
-        broken = scipy.stats.binomtest(differing, rows, target, alternative="greater").pvalue * promised < SIGNIFICANT
+        lost = round(here.rows * here.risk.value)
+        chance = scipy.stats.binomtest(lost, here.rows, limit.target, alternative="greater").pvalue
+        broken = chance * promised < SIGNIFICANT
     return Standing.BROKEN if broken else Standing.CHANCE

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from offramp.evaluation.constant import ConstantAnswer, learned_nothing
 from offramp.evaluation.intervals import least_rows
 from offramp.evaluation.promises import Standing, standings
-from offramp.evaluation.result import EvaluatedPoint, Point
-from offramp.policy import Promise, Risk
+from offramp.evaluation.result import EvaluatedPoint, Point, PromiseHere
+from offramp.policy import Risk
 
 # Losses of accuracy that are tried in turn. Most people would accept the first.
 LOSSES = (0.003, 0.01)
@@ -50,7 +50,6 @@ def recommend(
     thresholds: Sequence[Point],
     operating_points: Sequence[EvaluatedPoint],
     truncated: Sequence[Point],
-    rows: int,
     constant: ConstantAnswer,
 ) -> Recommendation:
     """Chooses a setting at the least loss of accuracy that buys a worthwhile speed-up.
@@ -63,14 +62,13 @@ def recommend(
     For a model that has learned nothing, no setting is better than full depth; see :func:`learned_nothing`.
 
     Args:
-        rows: number of rows that everything was measured on.
         constant: the best constant answer on the same rows.
     """
-    judged = zip(operating_points, standings(operating_points, rows), strict=True)
-    competing = [(entry, standing) for entry, standing in judged if entry.point.chooses]
-    broken = [entry.point for entry, standing in competing if standing is Standing.BROKEN]
-    promises: dict[Point, Promise | None] = {point: None for point in thresholds if point.chooses}
-    promises |= {entry.point: entry.promise for entry, standing in competing if standing is not Standing.BROKEN}
+    judged = zip(operating_points, standings(operating_points), strict=True)
+    competing = [(entry, Standing.BROKEN in standing) for entry, standing in judged if entry.point.chooses]
+    broken = [entry.point for entry, is_broken in competing if is_broken]
+    promises: dict[Point, tuple[PromiseHere, ...]] = {point: () for point in thresholds if point.chooses}
+    promises |= {entry.point: entry.promises for entry, is_broken in competing if not is_broken}
     chosen, nothing = None, learned_nothing([point.accuracy for point in (full, *truncated)], constant)
     for loss in LOSSES:
         cut = fastest_within(truncated, full, loss)
@@ -82,7 +80,7 @@ def recommend(
         point=chosen or full,
         loss=loss,
         early=best or fastest_within(list(promises), full, loss),
-        promised=fastest_within([point for point, promise in promises.items() if promise is not None], full, loss),
+        promised=fastest_within([point for point, kept in promises.items() if kept], full, loss),
         broken=fastest_within(broken, full, loss),
         cut=cut,
         simpler=fastest_within(truncated, full, LOSSES[-1]),
@@ -99,7 +97,7 @@ def _within(points: Sequence[Point], full: Point, loss: float) -> list[Point]:
     return [point for point in points if point.accuracy >= least and not point.computed]
 
 
-def _best(promises: Mapping[Point, Promise | None], within: Sequence[Point], cut: Point | None) -> Point | None:
+def _best(promises: Mapping[Point, Sequence[PromiseHere]], within: Sequence[Point], cut: Point | None) -> Point | None:
     """The worthwhile early exit with the strictest promise among those that nothing beats."""
     early = [point for point in within if _worth_while(point)]
     unbeaten = [
@@ -115,12 +113,15 @@ def _clearly_faster(first: Point, second: Point) -> bool:
     return apart and second.speedup < (1 - _TIE) * first.speedup
 
 
-def _laxity(point: Point, promise: Promise | None) -> tuple[float, ...]:
+def _laxity(point: Point, promises: Sequence[PromiseHere]) -> tuple[float, ...]:
     """A sorting key: promises with a confidence first, then low targets, disagreement before accuracy, and speed."""
     speed = -point.speedup
-    if promise is None:
+    limits = [here.promise.limit for here in promises]
+    if not limits:
         return (1, 0, 0, 0, speed)
-    return (0, promise.confidence is None, promise.target, promise.risk is not Risk.DISAGREEMENT, speed)
+    unsure = any(here.promise.confidence is None for here in promises)
+    agreeing = any(limit.risk is Risk.DISAGREEMENT for limit in limits)
+    return (0, unsure, min(limit.target for limit in limits), not agreeing, speed)
 
 
 def _worth_while(point: Point) -> bool:

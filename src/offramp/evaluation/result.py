@@ -13,7 +13,7 @@ from offramp.exit_names import alone
 from offramp.policy import Interval, Promise, Seen
 from offramp.words import WordsTrial
 
-SCHEMA = 6
+SCHEMA = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +159,32 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class PromiseHere:
+    """A promise on these data.
+
+    Attributes:
+        rows: number of rows that count here.
+        risk: the promised risk among them; None where none counts, or where what to compare with is not known here.
+    """
+
+    promise: Promise
+    rows: int
+    risk: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluatedPoint:
     """An operating point of the model on these data.
 
     Attributes:
         point: its figures on these data.
-        promise: the risk it was chosen to keep low; None if it was chosen by a threshold or a speed.
+        promises: what it was chosen to keep; none if it was chosen by a threshold or a speed.
         seen: how it did on its calibration rows.
         default: whether it is the default.
     """
 
     point: Point
-    promise: Promise | None
+    promises: tuple[PromiseHere, ...]
     seen: Seen
     default: bool
 

@@ -25,11 +25,11 @@ from offramp.policy.criteria import (
 from offramp.policy.ensembles import Agreement, GeometricMean
 from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
+from offramp.policy.limits import Limit, Risk
 from offramp.policy.points import (
     OperatingPoint,
     OperatingPoints,
     Promise,
-    Risk,
     Seen,
     read_operating_points,
     save_operating_points,
@@ -65,6 +65,7 @@ __all__ = [
     "Interval",
     "Knob",
     "Lead",
+    "Limit",
     "Loss",
     "Method",
     "Missed",

@@ -13,7 +13,7 @@ from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibra
 from offramp.calibration.evidence import combined_exits
 from offramp.errors import DataError
 from offramp.policy.criteria import Array
-from offramp.policy.points import Risk
+from offramp.policy.limits import Limit, Risk
 from offramp.policy.sweep import accuracy_drop, at_exits, disagreement, row_costs
 
 
@@ -46,6 +46,8 @@ class ExitAnswers:
         names: names of the exits, (exits,).
         evidence: weights by which exits add what another said, (exits,); empty if none does.
         sources: index of the exit whose answer each exit may add, (exits,); -1 for none; empty if no exit may.
+        labels: names of the labels, (labels,); empty where nothing asks for a label by its name.
+        reference: predictions other than full depth's to compare with, in the form of targets; None if there are none.
         costs: of the stages: a rough guess from the pass itself until they are measured; None if unknown.
     """
 
@@ -59,6 +61,8 @@ class ExitAnswers:
     names: tuple[str, ...]
     evidence: tuple[float, ...] = ()
     sources: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+    reference: NDArray[Any] | None = None
     costs: StageCosts | None = None
 
     def __len__(self) -> int:
@@ -128,6 +132,17 @@ class ExitAnswers:
             raise DataError("accuracy takes rows with labels, and these have none; bound the disagreement instead")
         return self.targets
 
+    @property
+    def compared(self) -> NDArray[Any]:
+        """The predictions of the reference.
+
+        Raises:
+            DataError: there is none but full depth.
+        """
+        if self.reference is None:
+            raise DataError("there is no reference but full depth; name the column that holds its predictions")
+        return self.reference
+
     def agree(self, answers: Array) -> NDArray[np.bool_]:
         """Which rows are answered as at full depth, bool (..., rows), for answers (..., rows, labels)."""
         return self.problem.agree(answers, self.full)
@@ -156,7 +171,26 @@ class ExitAnswers:
         """
         if risk is Risk.DISAGREEMENT:
             return disagreement(answers, self.problem)
-        return accuracy_drop(answers, self.truth, self.problem)
+        if risk is Risk.ACCURACY_DROP:
+            return accuracy_drop(answers, self.truth, self.problem)
+        return (~self.right(answers)).astype(np.float64)
+
+    def limited(self, answers: Array, limit: Limit) -> Array:
+        """Like :meth:`losses`, for a limit: NaN where a row does not count, whatever its exit.
+
+        Raises:
+            DataError: the limit needs labels or a reference, and there are none.
+        """
+        if limit.label is not None:
+            predicted, true = (
+                self.problem.has_label(found, self.labels.index(limit.label))
+                for found in (self.problem.predicted(answers), self.truth)
+            )
+            counts, missing = (predicted, ~true) if limit.risk is Risk.PRECISION else (true, ~predicted)
+            return np.where(counts, missing, np.nan)
+        if limit.reference is not None:
+            return (~self.problem.right(answers, self.compared)).astype(np.float64)
+        return self.losses(answers, limit.risk)
 
     def accuracy(self, answers: Array) -> float | None:
         """Share of rows that answers (rows, labels) get right; None without labels."""
@@ -205,6 +239,7 @@ class ExitAnswers:
             targets=None if self.targets is None else self.targets[rows],
             tokens=self.tokens[rows],
             truncated=self.truncated[rows],
+            reference=None if self.reference is None else self.reference[rows],
         )
 
     def passing_over(self, exits: Collection[int]) -> "ExitAnswers":

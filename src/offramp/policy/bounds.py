@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
@@ -15,7 +15,7 @@ _TOLERANCE = 1e-6
 _HIGHEST_STAKE = 0.75
 
 
-def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = False) -> Array:
+def hoeffding_bentkus(risks: Array, target: float, rows: ArrayLike, *, binary: bool = False) -> Array:
     """P-values of "the mean of losses in [0, 1] is above the target".
 
     Each is the smaller of Hoeffding's and Bentkus' bounds on the chance of an empirical risk this low. For losses that
@@ -24,7 +24,7 @@ def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = 
     Args:
         risks: mean losses, any shape.
         target: above 0, below 1.
-        rows: number of rows in each mean.
+        rows: number of rows in each mean, of a shape that fits.
         binary: whether a loss can only be 0 or 1.
 
     Returns:
@@ -33,13 +33,13 @@ def hoeffding_bentkus(risks: Array, target: float, rows: int, *, binary: bool = 
     Source: Bates et al., "Distribution-Free, Risk-Controlling Prediction Sets", JACM 2021, §3.1; Angelopoulos et al.,
     "Learn then Test", 2021, p-values (the tail of 0/1 losses).
     """
-    below = np.minimum(risks, target)
+    count, below = np.asarray(rows), np.minimum(risks, target)
     with np.errstate(divide="ignore", invalid="ignore"):
         first = np.where(below > 0, below * np.log(below / target), 0.0)
-    hoeffding = np.exp(-rows * (first + (1.0 - below) * np.log((1.0 - below) / (1.0 - target))))
+    hoeffding = np.exp(-count * (first + (1.0 - below) * np.log((1.0 - below) / (1.0 - target))))
     # A mean of 0/1 losses times the rows is whole except for rounding, which must not push it to the next number.
-    counts = np.ceil(np.round(np.asarray(risks) * rows, 6))
-    bentkus = (1.0 if binary else np.e) * scipy.special.bdtr(counts, rows, target)
+    counts = np.ceil(np.round(np.asarray(risks) * count, 6))
+    bentkus = (1.0 if binary else np.e) * scipy.special.bdtr(counts, count, target)
     return np.minimum(hoeffding, np.minimum(bentkus, 1.0))
 
 

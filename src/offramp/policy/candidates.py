@@ -12,7 +12,7 @@ from offramp.policy.comparison import AtCost, Outcomes, compare
 from offramp.policy.criteria import Array, Confidence, Criterion
 from offramp.policy.frontier import search_thresholds
 from offramp.policy.gate import fit_gate
-from offramp.policy.points import Risk
+from offramp.policy.limits import Risk
 from offramp.policy.stored import CRITERIA
 from offramp.policy.sweep import at_exits, exits_taken, score_exits
 
@@ -69,6 +69,18 @@ class Swept:
     thresholds: Array
     exits: NDArray[np.int64]
     answers: Array
+
+    @property
+    def open(self) -> NDArray[np.bool_]:
+        """Whether any row could leave at each exit but the last, whatever the row: bool (knobs, exits - 1)."""
+        n_exits = len(self.answers)
+        return np.array(
+            [
+                [self.criterion.lets_leave(exit_index, float(knob), n_exits) for exit_index in range(n_exits - 1)]
+                for knob in self.thresholds
+            ],
+            dtype=np.bool_,
+        ).reshape(len(self.thresholds), n_exits - 1)
 
 
 def sweep(rows: ExitAnswers, criterion: Criterion) -> Swept:

@@ -1,6 +1,7 @@
-"""From a goal to a rule: as fast as a risk allows, as accurate as a speed allows, or a plain threshold."""
+"""From a goal to a rule: as fast as limits allow, as accurate as a speed allows, or a plain threshold."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,28 +12,66 @@ from offramp.policy.bounds import least_count
 from offramp.policy.candidates import Swept, judging_rows
 from offramp.policy.criteria import Array
 from offramp.policy.frontier import PerExit
-from offramp.policy.points import Promise, Risk
+from offramp.policy.limits import Limit, Risk
+from offramp.policy.points import Promise
 from offramp.policy.replay import replay
-from offramp.policy.risk import Choice, Method, check_shares, choose, rows_needed
+from offramp.policy.risk import Method, bound_at, check_shares, last_certified, rows_needed
 from offramp.policy.rules import Threshold, check_threshold
 from offramp.policy.sweep import at_exits
 
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """The fastest threshold whose risk is at most ``target``; see :func:`offramp.policy.choose`.
+    """The fastest threshold that keeps all limits at once; see :func:`offramp.policy.risk.last_certified`.
+
+    Attributes:
+        limits: at least one.
+        method: how they are judged; None for the best one for each.
+        confidence: probability that all of them are kept.
+        each_exit: whether disagreement and accuracy drop are limited among the rows that have left so far, after every
+            exit, and not only among all rows.
 
     Raises:
-        OptionError: target or confidence is out of range.
+        OptionError: there is no limit, the confidence is out of range, or the method cannot judge a limit.
+
+    Source: Ringel et al., "Early Time Classification with Accumulated Accuracy Gap Control", ICML 2024 (the risk among
+    those that have left so far).
     """
 
-    risk: Risk
-    target: float
-    method: Method
+    limits: tuple[Limit, ...]
+    method: Method | None
     confidence: float
+    each_exit: bool = False
 
     def __post_init__(self) -> None:
-        check_shares(self.target, self.confidence, name=f"max_{self.risk.replace(' ', '_')}")
+        if not self.limits:
+            raise OptionError("there is no limit; give at least one, such as a disagreement of at most 0.01")
+        check_shares(0.5, self.confidence)
+        if self.method is Method.CONFORMAL and self.conditional:
+            raise OptionError(
+                f"method {self.method} bounds a mean over all rows, not over some of them; use ltt or ucb",
+                option="method",
+                value=str(self.method),
+            )
+
+    @property
+    def conditional(self) -> bool:
+        """Whether some limit is about some of the rows only."""
+        return self.each_exit or any(limit.conditional for limit in self.limits)
+
+    def judged_by(self, limit: Limit) -> Method:
+        """The method that judges a limit."""
+        return self.method or limit.risk.best_method
+
+    def limits_at(self, exits: Sequence[str]) -> list[Limit]:
+        """All limits of a model whose exits have these names."""
+        so_far = [
+            replace(limit, exit=name)
+            for limit in self.limits
+            if self.each_exit and limit.risk in {Risk.DISAGREEMENT, Risk.ACCURACY_DROP}
+            for name in exits[:-1]
+        ]
+        return [*so_far, *self.limits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +114,16 @@ Goal = AtMost | AtLeast | Exactly
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """A rule, and its promise if the goal was to bound a risk.
+    """A rule, and what it keeps if the goal was to keep limits.
 
     Attributes:
+        promises: one for each limit; none for exits at which no row can leave.
         exits: the exit that each row took when the rule was chosen, (rows,).
         answers: the answer to each row if it leaves at each exit, (exits, rows, labels).
     """
 
     rule: Threshold
-    promise: Promise | None
+    promises: tuple[Promise, ...]
     exits: NDArray[np.int64]
     answers: Array
 
@@ -102,8 +142,8 @@ def enough_to_fit(goal: Goal, rows: int) -> bool:
     """
     if not isinstance(goal, AtMost):
         return True
-    needed = rows_needed(goal.target, goal.method, goal.risk.loss, goal.confidence)
-    return needed is not None and judging_rows(rows) >= needed
+    needed = [_rows_needed(goal, limit) for limit in goal.limits]
+    return all(count is not None and judging_rows(rows) >= count for count in needed)
 
 
 def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0) -> Chosen | Missed:
@@ -124,7 +164,7 @@ def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0)
     match goal:
         case Exactly():
             rule = Threshold(goal.threshold, swept.criterion)
-            return Chosen(rule, None, replay(rows.probabilities, rule).exits, swept.answers)
+            return Chosen(rule, (), replay(rows.probabilities, rule).exits, swept.answers)
         case AtLeast():
             return _fast_enough(goal, swept, rows)
         case AtMost():
@@ -140,28 +180,87 @@ def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Mis
             f"would be {speedups.max():.2f}x; ask for less"
         )
     right = at_exits(rows.good(swept.answers, rows.best_risk), swept.exits[fast]).mean(axis=1)
-    return _chosen(swept, int(fast[right.argmax()]), None)
+    return _chosen(swept, int(fast[right.argmax()]), ())
 
 
 def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> Chosen | Missed:
-    # The first threshold, full depth, is not a candidate.
-    losses = at_exits(rows.losses(swept.answers, goal.risk), swept.exits[1:])
-    choice = choose(losses, goal.target, goal.method, goal.risk.loss, goal.confidence)
-    if choice.index is None or choice.risk is None or choice.bound is None:
-        return Missed(_reason(goal, choice, fitted))
-    index = choice.index + 1
+    judged = [judge(goal, limit, swept, rows) for limit in goal.limits_at(rows.names)]
+    # Knob 0 is full depth, which is no candidate, but has to keep the limits that it does not keep by definition.
+    index = min((-1 if one.last is None else one.last for one in judged), default=-1)
+    if index < 1:
+        first = index + 1
+        failing = next(one for one in judged if (-1 if one.last is None else one.last) == index)
+        return Missed(_reason(failing, first, fitted))
     speedup = 1.0 / float(at_exits(rows.row_costs, swept.exits[index : index + 1]).mean())
     if speedup < 1.0:
         return Missed(
-            f"early exit with a {goal.risk} of {100 * goal.target:.4g}% or less is expected to be slower than full "
-            f"depth ({speedup:.2f}x): stay at full depth"
+            f"early exit with {_and(goal.limits)} is expected to be slower than full depth ({speedup:.2f}x): stay at "
+            "full depth"
         )
-    promise = Promise(goal.risk, goal.target, goal.method, choice.confidence, choice.risk, choice.bound)
-    return _chosen(swept, index, promise)
+    return _chosen(swept, index, tuple(one.promise_at(index) for one in judged if not one.empty[index]))
 
 
-def _chosen(swept: Swept, index: int, promise: Promise | None) -> Chosen:
-    return Chosen(_rule(swept, index), promise, swept.exits[index], swept.answers)
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A limit, judged at every knob on its own.
+
+    Attributes:
+        losses: (knobs, rows); NaN where a row does not count.
+        empty: where no row can count, since the exits are closed, bool (knobs,).
+        last: the last knob that keeps the limit, walking from full depth to the first that does not; None if full
+            depth does not.
+    """
+
+    limit: Limit
+    method: Method
+    confidence: float
+    losses: Array
+    empty: NDArray[np.bool_]
+    last: int | None
+
+    def bound_at(self, index: int) -> float:
+        """The method's upper bound of the risk at a knob; 1 where no row counts."""
+        return bound_at(self.losses, index, self.method, self.limit.risk.loss, self.confidence)
+
+    def promise_at(self, index: int) -> Promise:
+        """The limit as kept at a knob."""
+        losses = self.losses[index]
+        return Promise(
+            limit=self.limit,
+            method=self.method,
+            confidence=self.confidence if self.method in {Method.LTT, Method.UCB} else None,
+            seen=float(np.nanmean(losses)),
+            bound=self.bound_at(index),
+            rows=int((~np.isnan(losses)).sum()),
+        )
+
+
+def judge(goal: AtMost, limit: Limit, swept: Swept, rows: ExitAnswers) -> Judged:
+    """Judges one limit of a goal at every knob.
+
+    Raises:
+        DataError: the limit needs labels or a reference, and there are none.
+    """
+    losses = at_exits(rows.limited(swept.answers, limit), swept.exits)
+    empty: NDArray[np.bool_] = np.zeros(len(losses), dtype=np.bool_)
+    if limit.exit is not None:
+        place = rows.names.index(limit.exit)
+        losses = np.where(swept.exits <= place, losses, np.nan)
+        empty = np.asarray(~swept.open[:, : place + 1].any(axis=1))
+    kept = empty.copy()
+    kept[0] = bool(empty[0]) or limit.kept_at_full_depth
+    method = goal.judged_by(limit)
+    last = last_certified(losses, limit.target, method, limit.risk.loss, goal.confidence, kept)
+    return Judged(limit, method, goal.confidence, losses, empty, last)
+
+
+def _rows_needed(goal: AtMost, limit: Limit) -> int | None:
+    """The least number of rows that have to count for a limit to be kept."""
+    return rows_needed(limit.target, goal.judged_by(limit), limit.risk.loss, goal.confidence)
+
+
+def _chosen(swept: Swept, index: int, promises: tuple[Promise, ...]) -> Chosen:
+    return Chosen(_rule(swept, index), promises, swept.exits[index], swept.answers)
 
 
 def _rule(swept: Swept, index: int) -> Threshold:
@@ -173,21 +272,41 @@ def _rule(swept: Swept, index: int) -> Threshold:
     return Threshold(threshold, swept.criterion)
 
 
-def _reason(goal: AtMost, choice: Choice, fitted: int) -> str:
-    needed = choice.needed
-    assert needed is not None
-    sure = "" if choice.confidence is None else f" with {choice.confidence:.4g} confidence"
-    cures = []
-    if needed.rows is not None and needed.rows > choice.rows:
-        judging = needed.rows
-        in_all = least_count(lambda rows: judging_rows(rows) >= judging) if fitted else judging
-        cures.append(f"at least {in_all} rows")
-    elif goal.method is not Method.EMPIRICAL:
+def _and(limits: Sequence[Limit]) -> str:
+    """Limits in words, such as ``a disagreement of 5% or less``."""
+    return " and ".join(
+        f"a {limit.what} of {100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
+        for limit in limits
+    )
+
+
+def _reason(judged: Judged, first: int, fitted: int) -> str:
+    """Why a limit is not kept at the first knob that was judged, and what it would take."""
+    limit, method = judged.limit, judged.method
+    counting, rows = int((~np.isnan(judged.losses[first])).sum()), judged.losses.shape[1]
+    sure = f" with {judged.confidence:.4g} confidence" if method in {Method.LTT, Method.UCB} else ""
+    needed, cures = rows_needed(limit.target, method, limit.risk.loss, judged.confidence), []
+    if needed is not None and needed > counting:
+        in_all = least_count(lambda number: judging_rows(number) >= needed) if fitted else needed
+        cures.append(f"at least {in_all} rows" + (f" {_which(limit)}" if limit.conditional else ""))
+    elif method is not Method.EMPIRICAL:
         cures.append("more rows")
-    if needed.target < 1:
-        cures.append(f"a {goal.risk} of {np.ceil(needed.target * 1e4) / 1e4:.2%} allowed")
+    bound = judged.bound_at(first)
+    if bound < 1:
+        most = np.ceil(bound * 1e4) / 1e4
+        cures.append(f"a {limit.what} of {limit.stated(most):.2%} allowed")
+    what = "full depth does not keep" if first == 0 else "no threshold keeps"
+    counted = f"{rows} rows" if counting == rows else f"{counting} of {rows} rows"
     return (
-        f"no threshold keeps the {goal.risk} at {100 * goal.target:.4g}% or less{sure}, by method {goal.method} on "
-        f"{choice.rows} rows{f', after {fitted} others served to fit the rule' if fitted else ''}; it takes "
+        f"{what} the {limit.what} at {100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
+        f"{sure}, by method {method} on {counted}"
+        f"{f', after {fitted} others served to fit the rule' if fitted else ''}; it takes "
         f"{' or '.join(cures) or 'another model'}"
     )
+
+
+def _which(limit: Limit) -> str:
+    """Which rows count, as a clause."""
+    if limit.label is not None:
+        return f"{'predicted as' if limit.risk is Risk.PRECISION else 'with the label'} {limit.label!r}"
+    return f"that leave up to {limit.exit}"

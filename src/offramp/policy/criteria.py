@@ -102,6 +102,10 @@ class Criterion(ABC):
         """The range of thresholds for a model with ``n_exits`` exits, by default that of a probability."""
         return PROBABILITY
 
+    def lets_leave(self, exit_index: int, threshold: float, n_exits: int) -> bool:
+        """Whether a row could leave at an early exit of a model with ``n_exits`` exits, whatever the row."""
+        return threshold < self.knob(n_exits).full_depth
+
     def asks(self, exit_index: int, threshold: float) -> bool:
         """Whether it makes a difference what an early exit says: if a row may leave there, or is judged by it later.
 

@@ -64,6 +64,13 @@ class PerExit(Criterion):
         """See :meth:`offramp.policy.Criterion.answer`."""
         return self.criterion.answer(probabilities, history)
 
+    def lets_leave(self, exit_index: int, threshold: float, n_exits: int) -> bool:
+        """See :meth:`offramp.policy.Criterion.lets_leave`."""
+        knob = int(np.ceil(threshold))  # scores are whole numbers
+        if not 0 < knob <= len(self.thresholds):
+            return knob <= 0
+        return self.criterion.lets_leave(exit_index, self.thresholds[knob - 1][exit_index], n_exits)
+
     def asks(self, exit_index: int, threshold: float) -> bool:
         """See :meth:`offramp.policy.Criterion.asks`."""
         knob = int(np.ceil(threshold))  # scores are whole numbers

@@ -64,6 +64,10 @@ class Gate(Criterion):
             total = total + weight * feature
         return np.asarray(scipy.special.expit(total))
 
+    def lets_leave(self, exit_index: int, threshold: float, n_exits: int) -> bool:
+        """See :meth:`offramp.policy.Criterion.lets_leave`."""
+        return bool(self.weights[exit_index]) and threshold < self.knob(n_exits).full_depth
+
     def asks(self, exit_index: int, threshold: float) -> bool:
         """See :meth:`offramp.policy.Criterion.asks`."""
         return bool(self.weights[exit_index])

@@ -2,57 +2,42 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from offramp.backends import Engine
 from offramp.errors import OptionError
 from offramp.folder import POINTS
-from offramp.policy.risk import Loss, Method
+from offramp.policy.limits import Limit
+from offramp.policy.risk import Method
 from offramp.policy.rules import Threshold
-
-
-class Risk(StrEnum):
-    """What early exit can lose compared with the same model at full depth, as a share of the rows.
-
-    Members:
-        DISAGREEMENT: the share of predictions that differ. Needs no labels.
-        ACCURACY_DROP: full depth's accuracy minus that of early exit.
-    """
-
-    DISAGREEMENT = "disagreement"
-    ACCURACY_DROP = "accuracy drop"
-
-    @property
-    def loss(self) -> Loss:
-        """The values that a row's loss can take."""
-        return Loss.BINARY if self is Risk.DISAGREEMENT else Loss.SIGNED
-
-    @property
-    def best_method(self) -> Method:
-        """The method that kept the most speed on real logits, see ``benchmarks/guarantees.py``."""
-        return Method.LTT if self is Risk.DISAGREEMENT else Method.UCB
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A bound on the risk of a point.
+    """A limit that a point keeps.
 
     Attributes:
-        risk: what is bounded.
-        target: the promised bound, on rows drawn like the calibration rows.
+        limit: what is bounded, on rows drawn like the calibration rows.
         method: how it was certified; see :class:`offramp.policy.Method`.
-        confidence: probability that the promise holds, over calibration rows; None for methods that have none.
+        confidence: probability that all promises of the point hold, over calibration rows; None for methods that have
+            none.
         seen: the risk on the calibration rows.
         bound: the method's own upper bound of the risk.
+        rows: number of calibration rows that counted.
     """
 
-    risk: Risk
-    target: float
+    limit: Limit
     method: Method
     confidence: float | None
     seen: float
     bound: float
+    rows: int
+
+    def __str__(self) -> str:
+        limit = self.limit
+        sure = "" if self.confidence is None else f" ({100 * self.confidence:g} % confidence)"
+        most = "at least" if limit.at_least else "at most"
+        return f"{limit.what} {most} {100 * limit.stated(limit.target):g} %{sure}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +76,7 @@ class OperatingPoint:
         engine: the engine it was tuned for; in others, confidences differ.
         model: fingerprint of the model, including its temperatures; the point holds for no other.
         rule: when a row leaves.
-        promise: None if it was chosen by a threshold or a speed.
+        promises: what it keeps, all of them at once; none if it was chosen by a threshold or a speed.
         seen: how it did on the calibration rows.
     """
 
@@ -99,15 +84,12 @@ class OperatingPoint:
     engine: Engine
     model: str
     rule: Threshold
-    promise: Promise | None
+    promises: tuple[Promise, ...]
     seen: Seen
 
     def __repr__(self) -> str:
-        promise, speed = "no promise", f"{self.seen.speedup:.1f}x expected"
-        if self.promise is not None:
-            sure = "" if self.promise.confidence is None else f" ({100 * self.promise.confidence:g} % confidence)"
-            promise = f"{self.promise.risk} at most {100 * self.promise.target:g} %{sure}"
-        return f"<OperatingPoint {self.name!r}: {promise}, {speed}; {self.engine}>"
+        promises = ", ".join(map(str, self.promises)) or "no promise"
+        return f"<OperatingPoint {self.name!r}: {promises}, {self.seen.speedup:.1f}x expected; {self.engine}>"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

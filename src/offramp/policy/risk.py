@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offramp.errors import DataError, OptionError
 from offramp.policy.bounds import Array, betting, hoeffding_bentkus, least_count, least_rejected
@@ -118,10 +119,10 @@ def choose(losses: Array, target: float, method: Method, loss: Loss, confidence:
     _check(losses, target, confidence, loss)
     index = last_certified(losses, target, method, loss, confidence)
     judged = 0 if index is None else index
-    bound = _bound(_prepared(losses[: judged + 1], method, loss)[judged], method, loss, confidence)
+    bound = bound_at(losses, judged, method, loss, confidence)
     return Choice(
         index=index,
-        risk=None if index is None else float(losses[index].mean()),
+        risk=None if index is None else float(np.nanmean(losses[index])),
         bound=None if index is None else bound,
         needed=Needed(rows_needed(target, method, loss, confidence), bound) if index is None else None,
         rows=losses.shape[1],
@@ -131,15 +132,45 @@ def choose(losses: Array, target: float, method: Method, loss: Loss, confidence:
     )
 
 
-def last_certified(losses: Array, target: float, method: Method, loss: Loss, confidence: float) -> int | None:
-    """The index that :func:`choose` would choose, without its checks and figures, for simulations."""
+def last_certified(
+    losses: Array,
+    target: float,
+    method: Method,
+    loss: Loss,
+    confidence: float,
+    kept: NDArray[np.bool_] | None = None,
+) -> int | None:
+    """The index that :func:`choose` would choose, without its checks and figures.
+
+    For several limits at once it is the least of their indices, for each at the same confidence: at every knob, the
+    hypothesis to reject is that *some* limit is exceeded there, and the greatest of the limits' p-values is a p-value
+    of that, so nothing has to be divided among them.
+
+    Args:
+        losses: as for :func:`choose`, or NaN where a row does not count at a knob. Given how many rows count, these are
+            drawn like all rows that would, so a test on them is a test of the risk among all such rows; a knob at
+            which none counts proves nothing, and fails.
+        target, method, loss, confidence: as for :func:`choose`.
+        kept: knobs that keep the target by definition, bool (knobs,), such as full depth; they pass untested.
+
+    Source: Berger, "Multiparameter Hypothesis Testing and Acceptance Sampling", Technometrics 1982 (intersection-union
+    tests); Angelopoulos et al., "Learn then Test", 2021, multiple risks.
+    """
     prepared = _prepared(losses, method, loss)
     for start in range(0, len(prepared), _BLOCK):
-        passes = _passes(prepared[start : start + _BLOCK], target, method, loss, confidence)
+        block = slice(start, start + _BLOCK)
+        passes = _passes(prepared[block], target, method, loss, confidence)
+        if kept is not None:
+            passes |= kept[block]
         if not passes.all():
             last = start + int(np.argmin(passes)) - 1
             return None if last < 0 else last
     return len(prepared) - 1
+
+
+def bound_at(losses: Array, index: int, method: Method, loss: Loss, confidence: float) -> float:
+    """The method's upper bound of the loss at one knob, taken alone; arguments as for :func:`choose`."""
+    return _bound(_prepared(losses[: index + 1], method, loss)[index], method, loss, confidence)
 
 
 def rows_needed(target: float, method: Method, loss: Loss, confidence: float) -> int | None:
@@ -173,7 +204,7 @@ def _prepared(losses: Array, method: Method, loss: Loss) -> Array:
     return losses
 
 
-def _passes(prepared: Array, target: float, method: Method, loss: Loss, confidence: float) -> np.ndarray:
+def _passes(prepared: Array, target: float, method: Method, loss: Loss, confidence: float) -> NDArray[np.bool_]:
     """Whether each knob on its own keeps the target, bool (knobs,)."""
     if method in {Method.LTT, Method.UCB}:
         return np.asarray(_p_values(prepared, target, method, loss, confidence) <= 1.0 - confidence)
@@ -182,20 +213,35 @@ def _passes(prepared: Array, target: float, method: Method, loss: Loss, confiden
 
 def _mean(prepared: Array, method: Method) -> Array:
     """The mean loss, (...); conformal risk control counts one more row with the greatest loss."""
-    rows = prepared.shape[-1]
-    total = prepared.sum(axis=-1)
-    return np.asarray((total + 1.0) / (rows + 1) if method is Method.CONFORMAL else total / rows)
+    extra = 1.0 if method is Method.CONFORMAL else 0.0
+    with np.errstate(invalid="ignore"):  # where no row counts, the mean is NaN, which is below no target
+        return np.asarray((np.nansum(prepared, axis=-1) + extra) / (_counting(prepared) + extra))
+
+
+def _counting(losses: Array) -> NDArray[np.int64]:
+    """The number of rows that count, (...)."""
+    return np.asarray((~np.isnan(losses)).sum(axis=-1))
 
 
 def _p_values(prepared: Array, target: float, method: Method, loss: Loss, confidence: float) -> Array:
+    """P-values of "the mean loss is above the target", (...); 1 where no row counts."""
     if method is Method.LTT:
         binary = loss is not Loss.UNIT  # signed losses without their gains are 0 or 1 too
-        return hoeffding_bentkus(prepared.mean(axis=-1), target, prepared.shape[-1], binary=binary)
-    return betting(prepared, (target + 1.0) / 2.0 if loss is Loss.SIGNED else target, confidence)
+        means = np.nan_to_num(_mean(prepared, method))
+        return hoeffding_bentkus(means, target, _counting(prepared), binary=binary)
+    target = (target + 1.0) / 2.0 if loss is Loss.SIGNED else target
+    counting = ~np.isnan(prepared)
+    if counting.all():
+        return betting(prepared, target, confidence)
+    if prepared.ndim == 1:
+        return betting(prepared[counting], target, confidence) if counting.any() else np.ones(())
+    return np.array([_p_values(row, target, method, Loss.UNIT, confidence) for row in prepared])
 
 
 def _bound(prepared: Array, method: Method, loss: Loss, confidence: float) -> float:
-    """The least target that the losses of one knob (rows,) would meet."""
+    """The least target that the losses of one knob (rows,) would meet; 1 if no row counts."""
+    if not _counting(prepared):
+        return 1.0
     if method not in {Method.LTT, Method.UCB}:
         return float(_mean(prepared, method))
     return least_rejected(lambda target: float(_p_values(prepared, target, method, loss, confidence)), 1.0 - confidence)
@@ -214,7 +260,7 @@ def _check(losses: Array, target: float, confidence: float, loss: Loss) -> None:
     check_shares(target, confidence)
 
 
-def check_shares(target: float, confidence: float, name: str = "target") -> None:
+def check_shares(target: float, confidence: float = 0.5, name: str = "target") -> None:
     """Checks the range of a target, which messages call ``name``, and of a confidence.
 
     Raises:

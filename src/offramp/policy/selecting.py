@@ -9,7 +9,7 @@ from offramp.calibration.evidence import added
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, make_criterion, sweep, sweep_gate
 from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
-from offramp.policy.points import Risk
+from offramp.policy.limits import Risk
 from offramp.policy.risk import Method
 from offramp.policy.sweep import at_exits
 
@@ -70,7 +70,9 @@ def _promises(goal: Goal) -> bool:
 
 
 def _risk(goal: Goal, rows: ExitAnswers) -> Risk:
-    return goal.risk if isinstance(goal, AtMost) else rows.best_risk
+    """The risk that a criterion which is fitted to a risk keeps low."""
+    risks = [limit.risk for limit in goal.limits] if isinstance(goal, AtMost) else []
+    return Risk.DISAGREEMENT if Risk.DISAGREEMENT in risks else rows.best_risk
 
 
 def _may_be_passed_over(goal: Goal, rows: ExitAnswers) -> tuple[int, ...]:

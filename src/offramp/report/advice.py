@@ -8,9 +8,10 @@ import scipy
 from offramp.benchmark import Kind
 from offramp.calibration import FEW_ROWS
 from offramp.data.wording import count
-from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way, observed_risk, standings
+from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way
 from offramp.exit_names import WORDS
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
+from offramp.report.summary import kept_promises
 from offramp.report.verdict import Finding, decide
 from offramp.report.words import (
     dev_figures,
@@ -18,7 +19,6 @@ from offramp.report.words import (
     percent,
     points,
     possible,
-    promise,
     short,
     signed,
     span,
@@ -114,17 +114,14 @@ def _untuned(evaluation: Evaluation) -> Finding:
 
 
 def _broken(evaluation: Evaluation) -> Finding:
-    judged = standings(evaluation.operating_points, evaluation.data.rows)
-    promised = [tuned for tuned in evaluation.operating_points if tuned.promise is not None]
+    judged = list(zip(evaluation.operating_points, kept_promises(evaluation), strict=True))
+    known = [(tuned.point.name, kept) for tuned, promises in judged for kept in promises if kept is not None]
     return Finding(
         rule="An operating point's risk here is above its promise, by more than chance explains "
         f"({percent(1 - _SIGNIFICANT, 0)} confidence, over all points).",
-        figures="; ".join(
-            f"{tuned.point.name}: {percent(observed_risk(tuned))}, promised {promise(tuned.promise)}"
-            for tuned in promised
-        )
+        figures="; ".join(f"{name}: {percent(kept.seen)}, promised {kept.promise}" for name, kept in known)
         or "no promises",
-        applies=Standing.BROKEN in judged,
+        applies=any(kept.standing is Standing.BROKEN for _, kept in known),
         advice="These texts are not like those that the operating points were tuned on: tune on others like these.",
     )
 

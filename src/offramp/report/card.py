@@ -174,7 +174,7 @@ def _first(report: Report) -> list[str]:
     summary, kept = report.summary, report.summary.kept
     lines = [
         f"{summary.heading}. {summary.sentence}",
-        "" if kept is None else f"{kept.mark} {kept.promise}: {words.percent(kept.risk)} here ({kept.standing}).",
+        "" if kept is None else f"{kept.mark} {kept.promise}: {words.percent(kept.seen)} here ({kept.standing}).",
         summary.caveat or "",
         "" if summary.otherwise is None else f"Recommended instead: {summary.otherwise}",
     ]
@@ -197,16 +197,15 @@ def _choice(row: ChoiceRow) -> tuple[str, ...]:
 
 
 def _kept(row: Promised) -> tuple[str, ...]:
-    promise, mark = row.operating_point.promise, "" if row.kept is None else f" {row.kept.mark}"
+    mark = "" if row.kept is None else f" {row.kept.mark}"
     return (
         row.name,
         row.operating_point.point.rule,
         row.promise,
         row.method,
-        f"{row.operating_point.seen.rows:,}",
-        "" if promise is None else words.percent(promise.seen),
-        "" if promise is None else words.percent(promise.bound),
-        f"{words.percent(row.risk)}{mark}",
+        f"{row.rows:,}",
+        *("" if share is None else words.percent(share) for share in (row.seen, row.bound)),
+        "" if row.here is None else f"{words.percent(row.here)}{mark}",
     )
 
 

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from offramp.data.wording import count
-from offramp.evaluation import EvaluatedPoint, Evaluation, Point, Standing, Way, observed_risk, standings
+from offramp.evaluation import EvaluatedPoint, Evaluation, Point, PromiseHere, Standing, Way, standings
 from offramp.exit_names import layer_of
 from offramp.report import words
 from offramp.report.verdict import enough, recommended, too_few, useless
@@ -18,12 +18,12 @@ class Kept:
 
     Attributes:
         promise: in words.
-        risk: the risk seen here, a share.
+        seen: what is promised, as seen here: a share.
         standing: whether that keeps the promise.
     """
 
     promise: str
-    risk: float
+    seen: float
     standing: Standing
 
     @property
@@ -42,7 +42,7 @@ class Summary:
         heading: what to do.
         speed: texts a second, at this setting and at full depth.
         accuracy: at this setting and at full depth, with the interval of their difference.
-        kept: its promise; None if it makes none.
+        kept: its promise, of several the one that stands worst; None if it makes none, or none that shows here.
         caveat: why the figures may mislead; None if nothing suggests so.
         command: the command to use it; None for a classifier in memory.
         python: the same in Python.
@@ -76,21 +76,36 @@ def summarize(evaluation: Evaluation) -> Summary:
         heading=_NONE if nothing is not None and point == best else _heading(point),
         speed=_speed(point, evaluation),
         accuracy=_accuracy(point, evaluation),
-        kept=kept_promises(evaluation).get(point),
+        kept=worst_promises(evaluation).get(point),
         caveat=_caveat(point, evaluation) if nothing is None else nothing if point == best else None,
         command=_command(point, evaluation) if nothing is None else None,
         python=_python(point, evaluation) if nothing is None else None,
     )
 
 
-def kept_promises(evaluation: Evaluation) -> dict[Point, Kept]:
-    """Each operating point's promise, and whether it is kept on the evaluated rows."""
+def kept_promises(evaluation: Evaluation) -> list[list[Kept | None]]:
+    """Each operating point's promises, and whether they are kept on the evaluated rows; None where that is unknown."""
     points = evaluation.operating_points
-    return {
-        entry.point: Kept(words.promise(entry.promise), observed_risk(entry), standing)
-        for entry, standing in zip(points, standings(points, evaluation.data.rows), strict=True)
-        if standing is not None
-    }
+    return [
+        [_kept(here, standing) for here, standing in zip(entry.promises, judged, strict=True)]
+        for entry, judged in zip(points, standings(points), strict=True)
+    ]
+
+
+def _kept(here: PromiseHere, standing: Standing | None) -> Kept | None:
+    if standing is None or here.risk is None:
+        return None
+    return Kept(words.promise(here.promise), here.promise.limit.stated(here.risk.value), standing)
+
+
+def worst_promises(evaluation: Evaluation) -> dict[Point, Kept]:
+    """For each operating point with a promise, the one that stands worst; of those, the last."""
+    worst = {}
+    for entry, promises in zip(evaluation.operating_points, kept_promises(evaluation), strict=True):
+        known = [kept for kept in promises if kept is not None]
+        if known:
+            worst[entry.point] = max(reversed(known), key=lambda kept: list(Standing).index(kept.standing))
+    return worst
 
 
 def _heading(point: Point) -> str:

@@ -15,13 +15,12 @@ from offramp.evaluation import (
     Point,
     add_up,
     fastest_within,
-    observed_risk,
 )
 from offramp.exit_names import in_column
 from offramp.policy import Method
 from offramp.report import words
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
-from offramp.report.summary import Kept, described, kept_promises
+from offramp.report.summary import Kept, described, kept_promises, worst_promises
 
 # More classes than this are folded into one row.
 MOST_CLASSES = 16
@@ -41,7 +40,7 @@ class ChoiceRow:
     Attributes:
         name: of the setting.
         aside: why it is in the table.
-        kept: its promise, if it makes one.
+        kept: its promise, if it makes one that shows here; of several, the one that stands worst.
         chosen: whether it is in focus.
     """
 
@@ -54,27 +53,33 @@ class ChoiceRow:
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """An operating point's promise, on the calibration rows and on those of this evaluation.
+    """One of an operating point's promises, on the calibration rows and on those of this evaluation.
 
     Attributes:
         name: of the point.
         promise: in words.
         method: the method behind the promise.
-        kept: whether the promise is kept here; None without a promise.
-        risk: on the rows of this evaluation.
+        rows: calibration rows that counted.
+        seen: what is promised, as seen on them; None without a promise.
+        bound: the method's own bound of that; None without a promise.
+        kept: whether the promise is kept here; None without a promise, or where that is unknown.
+        here: what is promised, as seen on the rows of this evaluation, or else the disagreement; None if unknown.
     """
 
     operating_point: EvaluatedPoint
     name: str
     promise: str
     method: str
+    rows: int
+    seen: float | None
+    bound: float | None
     kept: Kept | None
-    risk: float
+    here: float | None
 
 
 def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     """Full depth, operating points, the setting in focus, the fastest within some losses, and all cut networks."""
-    full, focus, kept = evaluation.full, evaluation.focus.point, kept_promises(evaluation)
+    full, focus, kept = evaluation.full, evaluation.focus.point, worst_promises(evaluation)
     asides: dict[Point, list[str]] = {
         entry.point: ["operating point, default" if entry.default else "operating point"]
         for entry in evaluation.operating_points
@@ -93,18 +98,30 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
 
 
 def promises(evaluation: Evaluation) -> list[Promised]:
-    """One row for each operating point."""
-    kept = kept_promises(evaluation)
+    """A row for each promise of each operating point; one for a point without promises."""
+    kept = zip(evaluation.operating_points, kept_promises(evaluation), strict=True)
+    return [row for entry, promises in kept for row in _promised(entry, promises)]
+
+
+def _promised(entry: EvaluatedPoint, kept: Sequence[Kept | None]) -> list[Promised]:
+    name = described(entry)
+    if not entry.promises:
+        return [
+            Promised(entry, name, words.promise(None), "", entry.seen.rows, None, None, None, 1 - entry.point.agreement)
+        ]
     return [
         Promised(
             operating_point=entry,
-            name=described(entry),
-            promise=words.promise(entry.promise),
-            method="" if entry.promise is None else _METHODS[entry.promise.method],
-            kept=kept.get(entry.point),
-            risk=observed_risk(entry),
+            name=name,
+            promise=words.promise(here.promise),
+            method=_METHODS[here.promise.method],
+            rows=here.promise.rows,
+            seen=here.promise.limit.stated(here.promise.seen),
+            bound=here.promise.limit.stated(here.promise.bound),
+            kept=one,
+            here=None if one is None else one.seen,
         )
-        for entry in evaluation.operating_points
+        for here, one in zip(entry.promises, kept, strict=True)
     ]
 
 

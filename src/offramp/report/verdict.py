@@ -68,7 +68,6 @@ def recommended(evaluation: Evaluation) -> Recommendation:
         evaluation.points,
         evaluation.operating_points,
         evaluation.truncated,
-        evaluation.data.rows,
         evaluation.data.constant,
     )
 

@@ -72,8 +72,9 @@ def promise(promised: Promise | None) -> str:
     """An operating point's promise in words."""
     if promised is None:
         return "none"
+    limit = promised.limit
     sure = "" if promised.confidence is None else f", with {percent(promised.confidence, 0)} confidence"
-    return f"{promised.risk} at most {percent(promised.target, 1)}{sure}"
+    return f"{limit.what} at {'least' if limit.at_least else 'most'} {percent(limit.stated(limit.target), 1)}{sure}"
 
 
 def processor(evaluation: Evaluation) -> str:

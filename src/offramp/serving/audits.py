@@ -28,9 +28,10 @@ def expected_disagreement(point: NamedRule) -> float | None:
     """
     if point.tuned is None:
         return None
-    promise, seen = point.tuned.promise, point.tuned.seen
-    if promise is not None and promise.risk is Risk.DISAGREEMENT:
-        return promise.target
+    seen = point.tuned.seen
+    for limit in (promise.limit for promise in point.tuned.promises):
+        if limit.risk is Risk.DISAGREEMENT and limit.kept_at_full_depth and not limit.conditional:
+            return limit.target
     return share(round(seen.disagreement * seen.rows), seen.rows, 1.0 - ALPHA).high
 
 

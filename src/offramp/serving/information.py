@@ -7,7 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import accumulate
 
-from offramp.policy import rule_in_words
+from offramp.policy import Promise, rule_in_words
 from offramp.serving.core import Core
 from offramp.serving.costs import Costs
 from offramp.serving.metrics import Metrics
@@ -41,11 +41,7 @@ def information(service: Service) -> Info:
             PointInfo(
                 name=point.name,
                 rule=rule_in_words(point.rule),
-                promise=None
-                if point.promise is None
-                else PromiseInfo(
-                    risk=str(point.promise.risk), target=point.promise.target, confidence=point.promise.confidence
-                ),
+                promises=[_promise(promise) for promise in point.promises],
                 disagreement=point.seen.disagreement,
                 accuracy=point.seen.accuracy,
                 speedup=point.seen.speedup,
@@ -65,6 +61,18 @@ def information(service: Service) -> Info:
             log_evidence=drift.log_evidence,
             log_needed=drift.log_needed,
         ),
+    )
+
+
+def _promise(promise: Promise) -> PromiseInfo:
+    limit = promise.limit
+    return PromiseInfo(
+        risk=str(limit.risk),
+        target=limit.stated(limit.target),
+        label=limit.label,
+        exit=limit.exit,
+        reference=limit.reference,
+        confidence=promise.confidence,
     )
 
 

@@ -105,8 +105,11 @@ class ErrorReply(BaseModel):
 class PromiseInfo(BaseModel):
     """What an operating point was chosen to keep, on texts like the calibration texts."""
 
-    risk: str = Field(description="disagreement or accuracy drop, each against full depth.")
-    target: float = Field(description="What it is at most.")
+    risk: str = Field(description="disagreement, accuracy drop, error, precision or recall.")
+    target: float = Field(description="What it is at most; for precision and recall, what they are at least.")
+    label: str | None = Field(description="Of a precision or a recall.")
+    exit: str | None = Field(description="Only texts that leave up to this exit count; null for all texts.")
+    reference: str | None = Field(description="What a disagreement is with; null for full depth.")
     confidence: float | None = Field(description="How sure that is; null where nothing is said of it.")
 
 
@@ -115,7 +118,9 @@ class PointInfo(BaseModel):
 
     name: str
     rule: str
-    promise: PromiseInfo | None = Field(description="null where only a threshold or a speed was asked for.")
+    promises: list[PromiseInfo] = Field(
+        description="All at once; none where only a threshold or a speed was asked for."
+    )
     disagreement: float = Field(description="Share of calibration texts whose answer differs from full depth.")
     accuracy: float | None
     speedup: float = Field(description="Expected over full depth, from measured times of the stages.")

@@ -2,7 +2,7 @@
 
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
-from offramp.policy import AtLeast, AtMost, Exactly, Goal, Method, Risk
+from offramp.policy import AtLeast, AtMost, Exactly, Goal, Limit, Method, Risk
 
 DEFAULT_POINTS = {"fast": 0.05, "balanced": 0.02, "safe": 0.01}
 """Greatest disagreement with full depth at the points that are made if no target is given."""
@@ -46,7 +46,7 @@ def goals_of(
         )
 
     def at_most(risk: Risk, target: float) -> AtMost:
-        return AtMost(risk, target, risk.best_method if method is None else _method(method), confidence)
+        return AtMost((Limit(risk, target),), None if method is None else _method(method), confidence)
 
     if threshold is not None:
         return {name or NAME: Exactly(threshold)}
@@ -71,7 +71,9 @@ def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:
     Raises:
         DataError: there are none.
     """
-    needed = any(isinstance(goal, AtMost) and goal.risk is Risk.ACCURACY_DROP for goal in goals.values())
+    needed = any(
+        limit.risk.needs_labels for goal in goals.values() if isinstance(goal, AtMost) for limit in goal.limits
+    )
     if needed and isinstance(rows, Texts):
         raise DataError(
             f"{rows.source} has no labels, which bounding an accuracy drop takes; name their column with `label`, or "

@@ -41,7 +41,7 @@ from offramp.tuning.storing import Store
 if TYPE_CHECKING:
     from offramp.engine import Classifier
 
-SCHEMA = 2
+SCHEMA = 3
 CONFIDENCE = 0.95
 SPEEDUPS = (1.25, 1.5, 2.0, 3.0, 4.0)
 """The speed-ups at which rules are compared, if they can be reached."""
@@ -239,7 +239,7 @@ def _choose(
                     engine=classifier.engine,
                     model=classifier.fingerprint,
                     rule=choice.rule,
-                    promise=choice.promise,
+                    promises=choice.promises,
                     seen=_seen(choice, selected.rows, fingerprint, classifier.engine, threads),
                 )
                 points.append(point)
