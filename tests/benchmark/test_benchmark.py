@@ -236,7 +236,7 @@ def tuned(tmp_path):
     folder = write_model(tmp_path / "tuned")
     seen = Seen("sha256:00", 100, 0.01, None, None, 2.0, 2.0, (0.5, 0.2, 0.3), "here", 1)
     rule, model = Threshold(1, Patience(Problem.SINGLE_LABEL)), load(folder).fingerprint
-    good = OperatingPoint("patient", REFERENCE, model, rule, None, seen)
+    good = OperatingPoint("patient", REFERENCE, model, rule, (), seen)
     old = replace(good, name="old", model="sha256:11")
     save_operating_points(folder, OperatingPoints((good, old)))
     return folder

@@ -80,7 +80,7 @@ def test_a_report_with_a_benchmark_and_an_operating_point(offramp, place, own_mo
     fingerprint = load(own_model).fingerprint
     write_json(place / "bench.json", benchmark(fingerprint).to_dict())
     rule = Threshold(0.8, Confidence(Problem.SINGLE_LABEL))
-    point = OperatingPoint("mine", REFERENCE, fingerprint, rule, None, SEEN)
+    point = OperatingPoint("mine", REFERENCE, fingerprint, rule, (), SEEN)
     save_operating_points(own_model, OperatingPoints((point,)))
     result = evaluate(offramp, "--report", "out", "--bench", "bench.json", "--at", "mine", model="model")
     assert result.exit_code == 0, result.stderr

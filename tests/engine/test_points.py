@@ -39,7 +39,7 @@ SEEN = Seen("sha256:00", 100, 0.01, None, None, 2.0, 2.0, (0.5, 0.2, 0.3), "here
 
 
 def point_of(classifier, name, rule, **changes):
-    plain = OperatingPoint(name, REFERENCE, classifier.fingerprint, rule, None, SEEN)
+    plain = OperatingPoint(name, REFERENCE, classifier.fingerprint, rule, (), SEEN)
     return replace(plain, **changes)
 
 
