@@ -40,7 +40,7 @@ def test_columns_are_kept_and_probabilities_written(offramp, place):
     with (place / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     scores = ["probability_a", "probability_b", "probability_c"]
-    assert list(rows[0]) == ["label_of_old", "text", "label", "confidence", "exit_layer", "truncated", *scores]
+    assert list(rows[0]) == ["label_of_old", "text", "label", "confidence", "exit", "truncated", *scores]
     assert [row["text"] for row in rows] == [row["text"] for row in single(60)]
     for row in rows:
         assert sum(float(row[score]) for score in scores) == pytest.approx(1, abs=1e-5)
@@ -285,7 +285,7 @@ def test_columns_that_cannot_be_kept_are_refused(refused, place):
 def test_a_column_is_kept_under_another_name(offramp, refused, place):
     assert predict(offramp, "--keep", "text,label=gold").exit_code == 0
     written = lines(place / "out.jsonl")
-    assert list(written[0]) == ["text", "gold", "label", "confidence", "exit_layer", "truncated"]
+    assert list(written[0]) == ["text", "gold", "label", "confidence", "exit", "truncated"]
     assert [row["gold"] for row in written] == [row["label"] for row in single(60)]
     assert "give it another, as --keep label=old_label" in predict(refused, "--keep", "label")
     assert "cannot keep the column 'x'" in predict(refused, "--keep", "text=x,label=x")

@@ -41,8 +41,8 @@ def test_a_table_json_and_a_point_to_use(offramp, model, place):
     result = offramp("predict", "model", "--input", "../data.csv", "--output", "out.jsonl", "--at", "loose")
     assert result.exit_code == 0, result.stderr
     texts = [row["text"] for row in single(60)]
-    expected = package.load("model").predict(texts, at="loose").layers.tolist()
-    assert [json.loads(line)["exit_layer"] for line in (place / "out.jsonl").open()] == expected
+    expected = package.load("model").predict(texts, at="loose").exit
+    assert [json.loads(line)["exit"] for line in (place / "out.jsonl").open()] == expected
 
 
 def test_all_rules_side_by_side(offramp, model):

@@ -64,7 +64,7 @@ def test_a_stream_and_a_file_give_the_same(classifier, tmp_path):
     write_csv(tmp_path / "in.csv", rows)
     expected = classifier.predict([row["text"] for row in rows], threshold=0.8)
     streamed = list(classifier.predict_iter((row["text"] for row in rows), threshold=0.8, window=7))
-    assert [one.exit for one in streamed] == expected.exits.tolist()
+    assert [one.exit_index for one in streamed] == expected.exits.tolist()
     scored = offramp.predict(classifier, input=tmp_path / "in.csv", output=tmp_path / "out.csv", threshold=0.8)
     assert sum(scored.exits.values()) == 40
     assert scored.exits["keywords"] == np.count_nonzero(expected.exits == 0) > 0

@@ -188,7 +188,7 @@ def test_stream_equals_list(bert, window):
     expected = bert.predict(TEXTS, threshold=threshold, top_k=2)
     found = list(bert.predict_iter(iter(TEXTS), threshold=threshold, top_k=2, window=window))
     assert [prediction.labels for prediction in found] == expected.labels
-    assert [prediction.exit for prediction in found] == expected.exits.tolist()
+    assert [prediction.exit_index for prediction in found] == expected.exits.tolist()
     assert [list(prediction.probabilities) for prediction in found] == [list(p.probabilities) for p in expected]
 
 

@@ -57,7 +57,7 @@ def folder(tmp_path):
 
 
 def exits(predictions):
-    return [prediction.exit for prediction in predictions]
+    return [prediction.exit_index for prediction in predictions]
 
 
 def test_at_a_point_texts_leave_by_its_rule(folder):
@@ -68,7 +68,7 @@ def test_at_a_point_texts_leave_by_its_rule(folder):
         assert exits(classifier.predict(TEXTS, at=name)) == expected
         assert exits(classifier.predict_iter(TEXTS, at=name, window=9)) == expected
         assert exits(classifier.predict_iter(TEXTS, rule=rule, window=9)) == expected
-        assert classifier.predict([TEXTS[0]], at=name)[0].exit == expected[0]
+        assert classifier.predict([TEXTS[0]], at=name)[0].exit_index == expected[0]
     assert exits(classifier.predict(TEXTS, at="half")) == exits(classifier.predict(TEXTS, threshold=0.5))
 
 

@@ -101,14 +101,14 @@ def test_every_format(output, window, classifier, source, texts, monkeypatch, tm
     rows = read(output)
     assert [row["id"] for row in rows] == [f"row-{number}" for number in range(ROWS)]  # each once, in order
     assert [row["label"] for row in rows] == [label for (label,) in expected.labels]
-    assert [int(row["exit_layer"]) for row in rows] == expected.layers.tolist()
+    assert [row["exit"] for row in rows] == expected.exit
     assert [str(row["truncated"]).lower() for row in rows] == [str(row in LONG).lower() for row in range(ROWS)]
     np.testing.assert_allclose([float(row["confidence"]) for row in rows], expected.confidence, atol=1e-4)
     scores = np.array([[float(row[f"probability_{label}"]) for label in "abc"] for row in rows])
     np.testing.assert_allclose(scores, expected.probabilities, atol=1e-4)
     np.testing.assert_allclose(scores.sum(1), 1, atol=3e-6)
     assert list(rows[0]) == [
-        *["id", "label", "confidence", "exit_layer", "truncated"],
+        *["id", "label", "confidence", "exit", "truncated"],
         *["probability_a", "probability_b", "probability_c"],
     ]
     assert (scored.rows, scored.blank, scored.truncated) == (ROWS, len(BLANK), len(LONG))
@@ -119,7 +119,7 @@ def test_every_format(output, window, classifier, source, texts, monkeypatch, tm
 
 def test_only_what_was_asked_for(classifier, source):
     predict(classifier, input=source, output="out.jsonl")
-    assert list(read("out.jsonl")[0]) == ["label", "confidence", "exit_layer", "truncated"]
+    assert list(read("out.jsonl")[0]) == ["label", "confidence", "exit", "truncated"]
 
 
 def test_kept_columns_keep_their_types(classifier):

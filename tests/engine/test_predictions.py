@@ -16,10 +16,11 @@ def predictions(problem=Problem.SINGLE_LABEL, top_k=1, probabilities=PROBABILITI
     rows = len(probabilities)
     return Predictions(
         names=("a", "b", "c"),
+        exit_names=("words", "layer 2", "layer 4"),
         problem=problem,
         probabilities=probabilities,
         exits=np.arange(rows) % 3,
-        layers=np.array([1, 2, 4])[np.arange(rows) % 3],
+        layers=np.array([0, 2, 4])[np.arange(rows) % 3],
         truncated=np.arange(rows) == 1,
         tokens=np.arange(rows) + 5,
         top_k=top_k,
@@ -28,7 +29,13 @@ def predictions(problem=Problem.SINGLE_LABEL, top_k=1, probabilities=PROBABILITI
 
 def test_one_prediction():
     assert predictions(top_k=2)[1] == Prediction(
-        labels=("c",), confidence=0.5, exit=1, layers=2, truncated=True, probabilities={"c": 0.5, "a": 0.25}
+        labels=("c",),
+        confidence=0.5,
+        exit="layer 2",
+        exit_index=1,
+        layers=2,
+        truncated=True,
+        probabilities={"c": 0.5, "a": 0.25},
     )
     assert predictions()[1].label == "c"
 
@@ -111,10 +118,10 @@ def test_the_column_of_labels():
 def test_a_data_frame_has_the_columns_of_a_file():
     found = predictions()
     frame = found.to_pandas()
-    assert list(frame) == column_names(found.names, False) == ["label", "confidence", "exit_layer", "truncated"]
+    assert list(frame) == column_names(found.names, False) == ["label", "confidence", "exit", "truncated"]
     assert frame["label"].tolist() == ["a", "c", "b", "b"]
     assert frame["confidence"].tolist() == found.confidence.tolist()
-    assert frame["exit_layer"].tolist() == [1, 2, 4, 1]
+    assert frame["exit"].tolist() == ["words", "layer 2", "layer 4", "words"]
     assert frame["truncated"].tolist() == [False, True, False, False]
     wide = found.to_pandas(probabilities=True)
     assert wide[["probability_a", "probability_b", "probability_c"]].to_numpy().tolist() == PROBABILITIES.tolist()

@@ -163,7 +163,7 @@ def test_a_dataset_gets_columns(folder, classifier, table, probabilities):
     assert [row["id"] for row in rows] == list(range(ROWS))
     predictions = classifier.predict([row["text"] or "" for row in rows], threshold=THRESHOLD)
     assert [row["label"] for row in rows] == [one.label for one in predictions]
-    assert [row["exit_layer"] for row in rows] == [one.layers for one in predictions]
+    assert [row["exit"] for row in rows] == predictions.exit
     assert [row["confidence"] for row in rows] == pytest.approx([one.confidence for one in predictions], abs=1e-5)
     scores = [name for name in rows[0] if name.startswith("probability_")]
     assert len(scores) == (len(classifier.labels) if probabilities else 0)

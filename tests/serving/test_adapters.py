@@ -145,7 +145,7 @@ def test_open_inference_protocol(client, classifier):
     expected = classifier.predict(TEXTS, threshold=0.5)
     assert answer.json()["id"] == "7"
     assert outputs["label"]["data"] == [one.label for one in expected]
-    assert outputs["exit_layer"]["data"] == expected.layers.tolist()
+    assert outputs["exit"]["data"] == expected.exit
     assert outputs["score"]["data"] == pytest.approx(expected.confidence, abs=1e-4)
     assert outputs["probabilities"]["shape"] == [len(TEXTS), 3]
     assert outputs["probabilities"]["data"] == pytest.approx(expected.probabilities.ravel(), abs=1e-4)

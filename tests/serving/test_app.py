@@ -30,8 +30,7 @@ def test_predictions_are_those_of_the_classifier(classifier, serve, threshold):
     expected = classifier.predict(TEXTS, threshold=threshold, top_k=None)
     found = answer.json()["predictions"]
     assert [one["label"] for one in found] == [one.label for one in expected]
-    assert [one["exit"] for one in found] == expected.exits.tolist()
-    assert [one["exit_layer"] for one in found] == expected.layers.tolist()
+    assert [one["exit"] for one in found] == expected.exit
     assert [one["truncated"] for one in found] == expected.truncated.tolist()
     for one, other in zip(found, expected, strict=True):
         assert one["probabilities"] == pytest.approx(other.probabilities, abs=1e-4)
@@ -48,7 +47,7 @@ def test_many_clients_with_their_own_knobs(classifier, serve):
         answers = list(pool.map(lambda one: predict(client, one[0], threshold=one[1]).json(), asked))
     for (texts, threshold), answer in zip(asked, answers, strict=True):
         expected = classifier.predict(texts, threshold=threshold)
-        assert [one["exit"] for one in answer["predictions"]] == expected.exits.tolist()
+        assert [one["exit"] for one in answer["predictions"]] == expected.exit
         assert [one["label"] for one in answer["predictions"]] == [one.label for one in expected]
 
 
@@ -70,7 +69,7 @@ def test_the_reply(classifier, serve):
 def test_full_depth(classifier, serve):
     answer = predict(serve(classifier, threshold=0.0), TEXTS, full_depth=True).json()
     assert answer["point"] == "full depth"
-    assert {one["exit"] for one in answer["predictions"]} == {2}
+    assert {one["exit"] for one in answer["predictions"]} == {"layer 4"}
 
 
 def test_half_characters_are_no_failure(classifier, serve):
@@ -87,7 +86,7 @@ def test_pairs_are_asked_for(serve):
     client = serve(pairs)
     answer = predict(client, TEXTS, text_pairs=TEXTS[::-1], threshold=0.7).json()
     expected = pairs.predict(TEXTS, TEXTS[::-1], threshold=0.7)
-    assert [one["exit"] for one in answer["predictions"]] == expected.exits.tolist()
+    assert [one["exit"] for one in answer["predictions"]] == expected.exit
     missing = predict(client, TEXTS)
     assert (missing.status_code, missing.json()["field"]) == (422, "text_pairs")
     assert predict(client, TEXTS, text_pairs=["a"]).status_code == 422
@@ -344,7 +343,7 @@ def test_info_and_points(serve):
     assert info["drift"]["expected"] > 0.01
     answer = predict(client, TEXTS, at="fast").json()
     assert (answer["point"], answer["rule"]) == ("fast", "confidence at least 0.5")
-    assert [one["exit"] for one in answer["predictions"]] == model.predict(TEXTS, threshold=0.5).exits.tolist()
+    assert [one["exit"] for one in answer["predictions"]] == model.predict(TEXTS, threshold=0.5).exit
 
 
 def test_drift_is_found_over_http(serve):
@@ -365,7 +364,7 @@ def test_drift_is_found_over_http(serve):
         if client.get("/info").json()["drift"]["alarm"]:
             break
     answer = predict(client, TEXTS).json()
-    assert {one["exit"] for one in answer["predictions"]} == {2}
+    assert {one["exit"] for one in answer["predictions"]} == {"layer 4"}
     assert answer["point"] == "1.01"
     assert client.get("/info").json()["mode"] == "safe"
 

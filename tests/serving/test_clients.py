@@ -126,7 +126,7 @@ def test_triton_client(address, model, expected):
         for binary in (True, False):
             answer = client.infer("tiny", [tensor(binary=binary)], headers=key())
             assert [label.decode() for label in answer.as_numpy("label")] == labels
-            assert answer.as_numpy("exit_layer").tolist() == [one.layers for one in expected]
+            assert [name.decode() for name in answer.as_numpy("exit")] == [one.exit for one in expected]
             np.testing.assert_allclose(answer.as_numpy("score"), [one.confidence for one in expected], atol=1e-4)
             assert answer.as_numpy("probabilities").shape == (len(TEXTS), 3)
         answer = client.infer(
@@ -152,7 +152,7 @@ def test_triton_client(address, model, expected):
             assert [label.decode() for label in answer.as_numpy("label")] == labels
         answer = client.infer("tiny", [tensor()], parameters={"at": "fast"}, headers=key())
         fast = model.predict(TEXTS, threshold=0.5)
-        assert answer.as_numpy("exit_layer").tolist() == fast.layers.tolist()
+        assert [name.decode() for name in answer.as_numpy("exit")] == fast.exit
         answer = client.async_infer("tiny", [tensor()], headers=key()).get_result()
         assert [label.decode() for label in answer.as_numpy("label")] == labels
         with pytest.raises(exception, match="two tensors named text"):
@@ -195,7 +195,7 @@ def test_kserve_client(address, model, expected):
             answer = await client.infer(url, request(request_id="7"), "tiny", headers=key)
             assert (answer.id, answer.model_name, answer.model_version or "1") == ("7", "tiny", "1")
             answer = await client.infer(url, request(parameters={"threshold": 0.5}), "tiny", headers=key)
-            assert column(answer, "exit_layer") == model.predict(TEXTS, threshold=0.5).layers.tolist()
+            assert column(answer, "exit") == model.predict(TEXTS, threshold=0.5).exit
             wanted = [kserve.protocol.infer_type.RequestedOutput("score", {"binary_data": True})]
             answer = await client.infer(url, request(request_outputs=wanted), "tiny", headers=key)
             assert column(answer, "score") == near([one.confidence for one in expected])

@@ -63,7 +63,7 @@ def test_a_stream_and_a_file_give_the_same(classifier, tmp_path):
     write_csv(tmp_path / "in.csv", rows)
     expected = classifier.predict(TEXTS, threshold=0.9)
     streamed = list(classifier.predict_iter(iter(TEXTS), threshold=0.9, window=7))
-    assert [one.exit for one in streamed] == expected.exits.tolist()
+    assert [one.exit_index for one in streamed] == expected.exits.tolist()
     scored = offramp.predict(classifier, input=tmp_path / "in.csv", output=tmp_path / "out.csv", threshold=0.9)
     assert scored.exits["words"] == np.count_nonzero(expected.exits == 0) > 0
 

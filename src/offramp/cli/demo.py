@@ -28,11 +28,9 @@ def command(
     show()
     print_report(result.report)
     show()
-    names = result.report.evaluation.model.exit_names
     for text, prediction in result.examples:
         show(
-            f"{prediction.label:>9} {prediction.confidence:6.1%}, left after {names[prediction.exit]}: "
-            f"{text[:90].strip()}..."
+            f"{prediction.label:>9} {prediction.confidence:6.1%}, left after {prediction.exit}: {text[:90].strip()}..."
         )
     show()
     show(result.summary)

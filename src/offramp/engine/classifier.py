@@ -122,8 +122,8 @@ class Classifier:
             >>> longer = offramp.load("model").with_first(Keyword())
             >>> longer.labels, longer.exit_names
             (('bad', 'good'), ('keyword', 'layer 1', 'layer 2', 'layer 3', 'layer 4'))
-            >>> [prediction.exit > 0 for prediction in longer.predict(["a joy", "a dull film"])]
-            [False, True]
+            >>> [prediction.exit for prediction in longer.predict(["a joy", "a dull film"])]
+            ['keyword', 'layer ...']
         """
         cascade = self.runner.cascade
         members = (TextMember(stage), *cascade.members)

@@ -108,8 +108,8 @@ def predict(
 ) -> ScoredFile:
     """Classifies every row of a source and writes one row for each, in the same order.
 
-    The output has the columns ``label`` (for multi-label models a list), ``confidence``, ``exit_layer`` and
-    ``truncated``; before them the columns in ``keep`` as they were read, and after them, if wanted, one
+    The output has the columns ``label`` (for multi-label models a list), ``confidence``, ``exit``, by its name,
+    and ``truncated``; before them the columns in ``keep`` as they were read, and after them, if wanted, one
     ``probability_LABEL`` for every label. It gets its name when the last row is written. Until then, also after an
     error or a kill, the rows so far lie beside it in ``OUTPUT.unfinished``.
 
@@ -138,7 +138,7 @@ def predict(
         ScoredFile(rows=240, blank=0, truncated=0, exits={'layer 1': 240, 'layer 2': 0, 'layer 3': 0, 'layer 4': 0})
         >>> from pathlib import Path
         >>> Path("labels.csv").read_text().splitlines()[0]
-        'text,label,confidence,exit_layer,truncated'
+        'text,label,confidence,exit,truncated'
     """
     elsewhere = model if isinstance(model, Elsewhere) else None
     model = model.classifier if isinstance(model, Elsewhere) else model

@@ -13,7 +13,7 @@ from offramp.errors import MissingExtraError
 if TYPE_CHECKING:
     import pandas
 
-_COLUMNS = ("label", "confidence", "exit_layer", "truncated")
+_COLUMNS = ("label", "confidence", "exit", "truncated")
 # Fields of predictions with a value for each row.
 _BY_ROW = ("probabilities", "exits", "layers", "truncated", "tokens")
 
@@ -30,7 +30,8 @@ class Prediction:
     Attributes:
         labels: the predicted label; for a multi-label model every label that holds, perhaps none.
         confidence: calibrated probability that ``labels`` is right, from 0 to 1.
-        exit: index of the exit taken, from 0; the classifier's ``exit_names`` has what it is called.
+        exit: name of the exit taken, one of the classifier's ``exit_names``.
+        exit_index: its index among them, from 0.
         layers: number of layers that were run.
         truncated: whether the text was longer than the model takes, so that its end was not read.
         probabilities: calibrated probability by label, the most probable first; as many as ``top_k`` asked for.
@@ -38,7 +39,8 @@ class Prediction:
 
     labels: tuple[str, ...]
     confidence: float
-    exit: int
+    exit: str
+    exit_index: int
     layers: int
     truncated: bool
     probabilities: dict[str, float]
@@ -61,6 +63,7 @@ class Predictions(Sequence[Prediction]):
 
     Attributes:
         names: label names in the order of ``probabilities``.
+        exit_names: what each exit of the model is called.
         problem: one label or a set of labels.
         probabilities: calibrated, at the exit each row took, (rows, labels).
         exits: index of the exit taken, (rows,).
@@ -80,6 +83,7 @@ class Predictions(Sequence[Prediction]):
     """
 
     names: tuple[str, ...]
+    exit_names: tuple[str, ...]
     problem: Problem
     probabilities: NDArray[np.float64]
     exits: NDArray[np.int64]
@@ -122,6 +126,11 @@ class Predictions(Sequence[Prediction]):
             raise ValueError("the model is multi-label, a row has any number of labels; read .labels instead of .label")
         return [name for (name,) in self.labels]
 
+    @property
+    def exit(self) -> list[str]:
+        """The name of the exit that each row took."""
+        return [self.exit_names[index] for index in self.exits.tolist()]
+
     def columns(self, *, probabilities: bool = False) -> dict[str, list[Any] | NDArray[Any]]:
         """The predictions by column, named as in the files that ``offramp predict`` writes.
 
@@ -129,18 +138,19 @@ class Predictions(Sequence[Prediction]):
             probabilities: with one more for every label, ``probability_LABEL``.
 
         Returns:
-            ``label`` (lists for multi-label models), ``confidence``, ``exit_layer`` and ``truncated``; (rows,) each.
+            ``label`` (lists for multi-label models), ``confidence``, ``exit``, by its name, and ``truncated``;
+            (rows,) each.
 
         Example:
             >>> predictions = offramp.load("model").predict(["a wonderful story"], threshold=0)
             >>> predictions.columns(probabilities=True)
-            {'label': ['good'], 'confidence': array([0...]), 'exit_layer': array([1]), 'truncated': array([False]),
+            {'label': ['good'], 'confidence': array([0...]), 'exit': ['layer 1'], 'truncated': array([False]),
              'probability_bad': array([0...]), 'probability_good': array([0...])}
         """
         columns = (
             list(map(list, self.labels)) if self.multi_label else self.label,
             self.confidence,
-            self.layers,
+            self.exit,
             self.truncated,
             *(self.probabilities.T if probabilities else ()),
         )
@@ -155,9 +165,9 @@ class Predictions(Sequence[Prediction]):
         Example:
             >>> predictions = offramp.load("model").predict(["a wonderful story", "the plot was dull"], threshold=0)
             >>> predictions.to_pandas()
-              label  confidence  exit_layer  truncated
-            0  good    0...           1      False
-            1   bad    0...           1      False
+              label  confidence     exit  truncated
+            0  good    0...  layer 1      False
+            1   bad    0...  layer 1      False
         """
         try:
             import pandas
@@ -187,6 +197,7 @@ class Predictions(Sequence[Prediction]):
         columns = zip(
             self.labels,
             self.confidence.tolist(),
+            self.exit,
             self.exits.tolist(),
             self.layers.tolist(),
             self.truncated.tolist(),
@@ -194,9 +205,9 @@ class Predictions(Sequence[Prediction]):
             sorted_probabilities,
             strict=True,
         )
-        for labels, confidence, exit_index, layers, truncated, best, values in columns:
+        for labels, confidence, exit_name, exit_index, layers, truncated, best, values in columns:
             scores = {self.names[label]: value for label, value in zip(best, values, strict=True)}
-            yield Prediction(labels, confidence, exit_index, layers, truncated, scores)
+            yield Prediction(labels, confidence, exit_name, exit_index, layers, truncated, scores)
 
     def __repr__(self) -> str:
         return f"<{len(self)} predictions>"

@@ -85,6 +85,7 @@ class Runner:
         cascade = self.cascade
         return Predictions(
             names=cascade.labels,
+            exit_names=cascade.names,
             problem=cascade.problem,
             probabilities=probabilities,
             exits=exits,

@@ -24,7 +24,7 @@ from offramp.scale.workers import Workers
 _IN_FLIGHT = 3
 # How often a window is retried when its worker dies; the window itself may be what kills them.
 _RETRIES = 3
-_TYPES = {"confidence": pa.float64(), "exit_layer": pa.int64(), "truncated": pa.bool_()}
+_TYPES = {"confidence": pa.float64(), "exit": pa.string(), "truncated": pa.bool_()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,6 @@ def _predicted(prediction: Prediction) -> dict[str, Any]:
         "labels": labels,
         "score": prediction.confidence,
         "exit": prediction.exit,
-        "exit_layer": prediction.layers,
         "truncated": prediction.truncated,
         "probabilities": prediction.probabilities,
     }

@@ -78,8 +78,7 @@ class PredictedText(BaseModel):
     label: str | None = Field(description="The label; null where a multi-label model predicts none or several.")
     labels: list[str] = Field(description="All labels predicted.")
     score: float = Field(description="Calibrated probability that this is right.")
-    exit: int = Field(description="Index of the exit taken, among the exit_names of /info.")
-    exit_layer: int = Field(description="Layers that were run.")
+    exit: str = Field(description="Name of the exit taken, one of the exit_names of /info.")
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
     probabilities: dict[str, float] = Field(description="Calibrated probability by label, the most probable first.")
 

@@ -1,7 +1,7 @@
 """``/v2``: the Open Inference Protocol over REST, with texts as BYTES tensors, in JSON or in binary.
 
 The input ``text`` holds the texts, ``text_pair`` the second ones; the request's parameters say when they leave. Outputs
-are ``label`` (several labels joined by commas), ``score``, ``exit_layer`` and ``probabilities``.
+are ``label`` (several labels joined by commas), ``score``, ``exit`` and ``probabilities``.
 """
 
 import json
@@ -62,7 +62,7 @@ class OutputParameters(BaseModel):
 class RequestedOutput(Body):
     """An output to be given."""
 
-    name: Literal["label", "score", "exit_layer", "probabilities"]
+    name: Literal["label", "score", "exit", "probabilities"]
     parameters: OutputParameters | None = None
 
 
@@ -190,7 +190,7 @@ async def model_metadata(name: str, request: Request) -> ModelMetadata:
         outputs=[
             Described(name="label", datatype="BYTES", shape=[-1]),
             Described(name="score", datatype="FP64", shape=[-1]),
-            Described(name="exit_layer", datatype="INT64", shape=[-1]),
+            Described(name="exit", datatype="BYTES", shape=[-1]),
             Described(name="probabilities", datatype="FP64", shape=[-1, labels]),
         ],
     )
@@ -273,7 +273,7 @@ def _columns(predictions: Predictions) -> dict[str, tuple[str, list[str] | NDArr
     return {
         "label": ("BYTES", [",".join(labels) for labels in predictions.labels]),
         "score": ("FP64", predictions.confidence),
-        "exit_layer": ("INT64", predictions.layers),
+        "exit": ("BYTES", predictions.exit),
         "probabilities": ("FP64", predictions.probabilities),
     }
 
