@@ -1,5 +1,6 @@
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +64,23 @@ def test_few_rows_and_fits_that_end_at_a_limit_are_doubted():
     assert fit_calibration(logits, targets, Problem.SINGLE_LABEL, (2, 6), "abc").doubt is None
     logits[0] = 9 * np.eye(3)[targets]  # always right: the surer, the better
     few = fit_calibration(logits[:, :12], targets[:12], Problem.SINGLE_LABEL, (2, 6), "abc").doubt
-    assert "they were fitted to 12 rows and after layer 2 the fit ended at a limit (0.05 or 20); run" in few
-    many = fit_calibration(logits, targets, Problem.SINGLE_LABEL, (2, 6), "abc").doubt
-    assert "confidences: after layer 2" in many
+    assert "they were fitted to 12 rows and after layer 2 the fit ended at a limit (0.05); run" in few
+
+
+def test_where_many_rows_end_at_a_limit_no_more_rows_are_asked_for():
+    targets = np.random.default_rng(5).integers(3, size=200)
+    sure = 9 * np.eye(3)[targets]  # always right: the surer, the better
+    wrong = 9 * np.eye(3)[(targets + 1) % 3]
+    doubt = fit_calibration(np.stack([sure, wrong]), targets, Problem.SINGLE_LABEL, (2, 6), "abc").doubt
+    assert "offramp calibrate" not in doubt
+    assert (
+        "after layer 2 no confidence is too high for these 200 texts (the temperature ended at its limit, 0.05)"
+        in doubt
+    )
+    assert "after layer 6 answers fit these 200 texts no better than chance" in doubt
+    # Where an exit leaves all to words, its own temperature tells nothing.
+    calibrated = fit_calibration(np.stack([sure, wrong]), targets, Problem.SINGLE_LABEL, (2, 6), "abc")
+    assert "layer 6" not in replace(calibrated, evidence=(0.0, 1.0)).doubt
 
 
 @pytest.mark.parametrize("fit", ["labels", "model"])

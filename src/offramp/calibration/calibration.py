@@ -92,21 +92,45 @@ class Calibration:
 
     @property
     def doubt(self) -> str | None:
-        """Why the temperatures may be far off, and what to do, in one sentence; None if nothing suggests so."""
-        ended = [exit_.name for exit_ in self.exits if exit_.temperature in _LIMITS]
-        reasons = [f"they were fitted to {self.rows} rows"] if self.exits and self.rows < FEW_ROWS else []
-        if ended:
-            after, exits = in_column(ended)
-            reasons.append(
-                f"{after} {', '.join(exits)} the fit ended at a limit ({LOWEST_TEMPERATURE:g} or "
-                f"{HIGHEST_TEMPERATURE:g})"
-            )
-        if not reasons:
+        """Why confidences may be far off, and what to do, in one sentence; None if nothing suggests so."""
+        if not self.exits:
             return None
-        return (
-            f"the temperatures are uncertain, and with them the confidences: {' and '.join(reasons)}; run  offramp "
-            f"calibrate  with {FEW_ROWS} labeled texts or more that the model was not trained on"
-        )
+        lowest, highest = self._ended(LOWEST_TEMPERATURE), self._ended(HIGHEST_TEMPERATURE)
+        if self.rows < FEW_ROWS:
+            ended = [
+                f"{place} the fit ended at a limit ({temperature:g})"
+                for place, temperature in ((lowest, LOWEST_TEMPERATURE), (highest, HIGHEST_TEMPERATURE))
+                if place
+            ]
+            return (
+                "the temperatures are uncertain, and with them the confidences: "
+                f"{' and '.join([f'they were fitted to {self.rows} rows', *ended])}; run  offramp calibrate  with "
+                f"{FEW_ROWS} labeled texts or more that the model was not trained on"
+            )
+        # On so many rows a limit is no matter of chance, and more rows of the kind end there, too.
+        limits = []
+        if lowest:
+            limits.append(
+                f"{lowest} no confidence is too high for these {self.rows} texts (the temperature ended at its limit, "
+                f"{LOWEST_TEMPERATURE:g}), so how sure it is there means little; texts that it gets wrong would tell"
+            )
+        if highest:
+            limits.append(
+                f"{highest} answers fit these {self.rows} texts no better than chance (the temperature ended at its "
+                f"limit, {HIGHEST_TEMPERATURE:g}), so hardly a text will leave there; more texts would not change that"
+            )
+        return "; ".join(limits) or None
+
+    def _ended(self, limit: float) -> str:
+        """Where the fit of a temperature ended at a limit; nothing if nowhere.
+
+        An exit that adds what words said is left out: there a limit tells that its own answer counts for little.
+        """
+        weights = self.evidence or (0.0,) * len(self.exits)
+        exits = zip(self.exits, weights, strict=True)
+        names = [exit_.name for exit_, weight in exits if exit_.temperature == limit and not weight]
+        after, shown = in_column(names)
+        return f"{after} {', '.join(shown)}" if names else ""
 
 
 def fit_calibration(
