@@ -96,8 +96,11 @@ class Cascade:
         choice = select(goal, "gate", replace(rows.joined("dev"), costs=costs)).choice
         if isinstance(choice, Missed):
             return None
-        if not choice.rule.asks(0):  # so that what comes first is skipped
-            lots[0] = Lot(0, Cost(0.0, 0.0), (Cost(0.0, 0.0),), (), ())
+        first = 0
+        for number, lot in enumerate(lots[:-1]):
+            exits = range(first, first := first + len(lot.stages))
+            if not any(map(choice.rule.asks, exits)):  # so that it is skipped
+                lots[number] = Lot(0, Cost(0.0, 0.0), (Cost(0.0, 0.0),) * len(lot.stages), (), ())
         return self._outcomes(rows, "test", replay(rows.joined("test").probabilities, choice.rule).exits[None], lots)
 
     def _rows(self, seed: int) -> "_Rows":

@@ -20,6 +20,7 @@ from offramp.policy import (
     fit_gate,
     replay,
     select,
+    select_all,
 )
 from offramp.policy.candidates import judging_rows
 
@@ -35,7 +36,8 @@ def with_words(cost, *, know=True, n_rows=600):
         logits[0] = logits[-1] + 0.3 * logits[0]
     else:
         logits[0] = np.random.default_rng(1).normal(size=logits[0].shape)
-    return replace(rows, logits=logits, layers=(0, 1, 2, 3), costs=StageCosts((cost, 1.0, 1.0, 1.0), 3.0))
+    names, costs = ("words", "layer 1", "layer 2", "layer 3"), StageCosts((cost, 1.0, 1.0, 1.0), 3.0)
+    return replace(rows, logits=logits, layers=(0, 1, 2, 3), names=names, costs=costs)
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -97,6 +99,38 @@ def test_a_plain_threshold_asks_every_exit():
 
 
 def test_rows_that_are_too_few_are_counted():
-    reason = select(replace(SURE, target=0.01), "gate", exit_answers(n_rows=100)).choice
+    reason = select(replace(SURE, limits=(Limit(Risk.DISAGREEMENT, 0.01),)), "gate", exit_answers(n_rows=100)).choice
     assert isinstance(reason, Missed)
     assert "on 75 rows, after 25 others served to fit the rule; it takes at least 398 rows" in reason.reason
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", ["gate", "per-exit", "confidence"])
+def test_a_goal_that_allows_more_is_never_slower(name, seed):
+    """Words that pay for the laxest goal only would be passed over for one and asked for another."""
+    goals = [replace(SURE, limits=(Limit(Risk.DISAGREEMENT, target),)) for target in (0.3, 0.1, 0.05, 0.02)]
+    found = select_all(goals, name, with_words(1.5), seed)
+    costs = [one.rows.cost(one.choice.exits) for one in found if not isinstance(one.choice, Missed)]
+    assert len(costs) >= 3
+    assert costs == sorted(costs)
+
+
+def chained_rows(*, know):
+    """Rows of two models in a row with two exits each; what the first one knows, and what asking it costs."""
+    rows = exit_answers(n_rows=600)
+    logits, names = rows.logits.copy(), [f"layer {layer} of model {model}" for model in (1, 2) for layer in (1, 2)]
+    if know:
+        logits[1] = logits[-1] + 0.3 * logits[1]
+    else:
+        logits[:2] = np.random.default_rng(1).normal(size=logits[:2].shape)
+    costs = StageCosts((0.3, 0.3, 1.0, 1.0), 2.0)
+    return replace(rows, logits=logits, names=tuple(names), layers=(1, 2, 3, 4), costs=costs)
+
+
+@pytest.mark.parametrize("goal", [SURE, UNSURE, AtLeast(1.2)])
+def test_a_model_of_a_chain_is_asked_where_that_pays(goal):
+    fast = AtLeast(2.5) if isinstance(goal, AtLeast) else goal
+    assert select(fast, "gate", chained_rows(know=True)).choice.rule.asks(1)
+    dear = select(goal, "gate", chained_rows(know=False))
+    assert [dear.choice.rule.asks(index) for index in range(3)] == [False, False, True]
+    assert dear.rows.costs.stages == (0.0, 0.0, 1.0, 1.0)

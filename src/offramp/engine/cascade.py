@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from offramp.backends import Engine
 from offramp.calibration import Problem
-from offramp.calibration.evidence import NO_SOURCE, added, combined
+from offramp.calibration.evidence import NO_SOURCE, combined
 from offramp.engine.encoder import Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
@@ -152,13 +152,16 @@ class Cascade:
         return exit_index == len(self.places) - 1
 
     def matters(self, member: int, rule: ExitRule) -> bool:
-        """Whether texts have to pass a member: it is the last, or a rule or a later exit asks one of its exits."""
-        exits = [exit_index for exit_index, place in enumerate(self.places) if place[0] == member]
-        return member == len(self.members) - 1 or any(rule.asks(index) or index in self._added for index in exits)
+        """Whether texts pass a member: it is the last, a rule asks it, or a later member adds what it says."""
+        asked = any(rule.asks(index) for index, place in enumerate(self.places) if place[0] == member)
+        return asked or member == len(self.members) - 1 or any(self.matters(one, rule) for one in self._adding(member))
 
-    @cached_property
-    def _added(self) -> frozenset[int]:
-        return added(self.evidence, self.sources)
+    def _adding(self, member: int) -> set[int]:
+        """The members whose exits add what a member says to their own answers."""
+        exits = [(index, self.source(index)) for index in range(len(self.places))]
+        return {
+            self.places[index][0] for index, source in exits if source is not None and self.places[source][0] == member
+        }
 
     def fingerprint(self) -> str:
         """Names all that the answers depend on, but for the temperatures and the words of the tokenizers."""

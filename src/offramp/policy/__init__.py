@@ -10,7 +10,17 @@ from offramp.policy.candidates import (
     sweep,
     sweep_gate,
 )
-from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule, enough_to_fit
+from offramp.policy.choosing import (
+    AtLeast,
+    AtMost,
+    Chosen,
+    Exactly,
+    Goal,
+    Missed,
+    choose_rule,
+    enough_to_fit,
+    enough_to_judge,
+)
 from offramp.policy.comparison import AtCost, Interval, Outcomes, compare, interval, resample_weights
 from offramp.policy.criteria import (
     FIRST_EXIT,
@@ -37,7 +47,7 @@ from offramp.policy.points import (
 from offramp.policy.replay import Replay, exit_shares, layers_run, replay
 from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, Threshold, check_threshold
-from offramp.policy.selecting import Selected, select
+from offramp.policy.selecting import Selected, select, select_all
 from offramp.policy.stored import CRITERIA, criterion_name, register, rule_in_words
 from offramp.policy.sweep import ExitScores, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
 
@@ -94,6 +104,7 @@ __all__ = [
     "criterion_name",
     "disagreement",
     "enough_to_fit",
+    "enough_to_judge",
     "exit_shares",
     "exits_taken",
     "fit_gate",
@@ -110,6 +121,7 @@ __all__ = [
     "score_exits",
     "search_thresholds",
     "select",
+    "select_all",
     "sweep",
     "sweep_gate",
 ]

@@ -140,10 +140,15 @@ def enough_to_fit(goal: Goal, rows: int) -> bool:
 
     This depends only on the number of rows, so choosing a criterion by it does not weaken a promise.
     """
+    return enough_to_judge(goal, judging_rows(rows) if isinstance(goal, AtMost) else rows)
+
+
+def enough_to_judge(goal: Goal, rows: int) -> bool:
+    """Whether a goal can be met on so many rows, if early exit loses nothing on any of them."""
     if not isinstance(goal, AtMost):
         return True
     needed = [_rows_needed(goal, limit) for limit in goal.limits]
-    return all(count is not None and judging_rows(rows) >= count for count in needed)
+    return all(count is not None and rows >= count for count in needed)
 
 
 def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0) -> Chosen | Missed:

@@ -1,14 +1,16 @@
-"""From a goal and the name of a criterion to a rule: which rows fit the criterion, and which judge it."""
+"""From goals and the name of a criterion to rules: which rows fit the criterion, and which judge it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration.evidence import added
+from offramp.exit_names import stands_alone
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, make_criterion, sweep, sweep_gate
-from offramp.policy.choosing import AtLeast, AtMost, Chosen, Exactly, Goal, Missed, choose_rule
+from offramp.policy.choosing import AtMost, Chosen, Exactly, Goal, Missed, choose_rule
 from offramp.policy.limits import Risk
 from offramp.policy.risk import Method
 from offramp.policy.sweep import at_exits
@@ -30,39 +32,49 @@ class Selected:
 
 
 def select(goal: Goal, name: str, rows: ExitAnswers, seed: int = 0) -> Selected:
-    """Chooses the threshold of a criterion; one of :data:`FITTED` is fitted before.
+    """:func:`select_all` for one goal."""
+    (selected,) = select_all([goal], name, rows, seed)
+    return selected
+
+
+def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 0) -> list[Selected]:
+    """Chooses the threshold of a criterion for each goal; one of :data:`FITTED` is fitted before, once for all.
 
     What is promised is judged by rows that nothing was fitted to. Where nothing is promised, a gate is fitted to all
     rows, and each judges by a gate fitted to others.
 
-    An exit before the first layer takes a stage of its own. Where a gate meets the goal better without it, by the
-    rows that it is fitted to, it is passed over.
+    A text stage, or a model of a chain that is not the last, takes time of its own. Where a gate meets the goals better
+    without it, by the rows that it is fitted to, it is passed over.
+
+    Goals that differ in how much risk they allow come out in order: one that allows more is never slower. For all walk
+    along the same thresholds of one criterion, judged by the same rows, and whoever may lose more walks at least as
+    far. With a criterion for each goal the laxer one could come out slower; to take the faster of both afterwards would
+    let the rows that judge them choose between them, and each could break its promise.
 
     Args:
-        goal: what is wanted.
+        goals: what is wanted; several differ in how much risk they allow, and in nothing else.
         name: of :data:`offramp.policy.CRITERIA`.
         rows: with costs.
         seed: decides which rows fit.
 
     Raises:
-        DataError: the goal needs labels, there are too few rows to fit and to judge, or no stage was measured.
+        DataError: a goal needs labels, there are too few rows to fit and to judge, or no stage was measured.
     """
-    everyone = np.arange(len(rows))
-    if name not in FITTED:
-        swept = sweep(rows, make_criterion(name, rows, _risk(goal, rows)))
-        return Selected(choose_rule(goal, swept, rows), rows, everyone)
-    if name == "gate" and not _promises(goal):
-        passed_over, swept = _better_gate(goal, rows, _may_be_passed_over(goal, rows), seed)
-        judging = rows.passing_over(passed_over)
-        return Selected(choose_rule(goal, swept, judging), judging, everyone)
-    fitting_places, places = rows.split_places(FITTING_SHARE, seed)
-    fitting, judging = rows.subset(fitting_places), rows.subset(places)
-    passed_over = _may_be_passed_over(goal, fitting) if name == "gate" else ()
-    if passed_over:
-        passed_over, _ = _better_gate(goal, fitting, passed_over, seed)
-    judging = judging.passing_over(passed_over)
-    swept = sweep(judging, make_criterion(name, fitting, _risk(goal, rows), passed_over))
-    return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging, places)
+    goal, fitting, judging, places = goals[0], rows, rows, np.arange(len(rows))
+    fits = name in FITTED and (name != "gate" or _promises(goal))
+    if fits:
+        fitting_places, places = rows.split_places(FITTING_SHARE, seed)
+        fitting, judging = rows.subset(fitting_places), rows.subset(places)
+    passed_over: tuple[int, ...] = ()
+    if name == "gate":
+        passed_over = _worthless(goals, fitting, seed)
+        judging = judging.passing_over(passed_over)
+    if name == "gate" and not fits:
+        swept = sweep_gate(rows, passed_over, seed)
+    else:
+        swept = sweep(judging, make_criterion(name, fitting, _risk(goal, rows), passed_over))
+    fitted = len(fitting) if fits else 0
+    return [Selected(choose_rule(goal, swept, judging, fitted=fitted), judging, places) for goal in goals]
 
 
 def _promises(goal: Goal) -> bool:
@@ -75,30 +87,44 @@ def _risk(goal: Goal, rows: ExitAnswers) -> Risk:
     return Risk.DISAGREEMENT if Risk.DISAGREEMENT in risks else rows.best_risk
 
 
-def _may_be_passed_over(goal: Goal, rows: ExitAnswers) -> tuple[int, ...]:
-    """The exits before the first layer, but for those whose answers others add; none if nothing can be compared."""
-    if isinstance(goal, Exactly) or len(rows) < 2:
-        return ()
-    asked = added(rows.evidence, rows.sources)
-    return tuple(index for index, layers in enumerate(rows.layers[:-1]) if layers == 0 and index not in asked)
+def _worthless(goals: Sequence[Goal], rows: ExitAnswers, seed: int) -> tuple[int, ...]:
+    """The exits without which a gate meets the goals as well: of text stages, and of all but the last model of a chain.
+
+    They are left out one part after the other, the costliest, which come last, first.
+    """
+    passed_over: tuple[int, ...] = ()
+    parts = _parts(rows)
+    if len(rows) < 2 or not parts or isinstance(goals[0], Exactly):
+        return passed_over
+    worth = _worth(goals, sweep_gate(rows, passed_over, seed), rows)
+    for part in reversed(parts):
+        asked = [weight * (index not in passed_over) for index, weight in enumerate(rows.evidence)]
+        if not added(asked, rows.sources).isdisjoint(part):
+            continue
+        fewer = (*part, *passed_over)
+        without = _worth(goals, sweep_gate(rows, fewer, seed), rows.passing_over(fewer))
+        if without >= worth:
+            passed_over, worth = fewer, without
+    return passed_over
 
 
-def _better_gate(goal: Goal, rows: ExitAnswers, skippable: tuple[int, ...], seed: int) -> tuple[tuple[int, ...], Swept]:
-    """The exits to pass over, if the goal is met as well without them, otherwise none; and the gate without these."""
-    asking = sweep_gate(rows, (), seed)
-    if not skippable or isinstance(goal, Exactly):
-        return (), asking
-    skipping = sweep_gate(rows, skippable, seed)
+def _parts(rows: ExitAnswers) -> list[tuple[int, ...]]:
+    """The exits of each text stage and each model of a chain, but for the last."""
+    ends = [index for index in range(len(rows.layers) - 1) if stands_alone(rows.names, index)]
+    starts = [0, *(end + 1 for end in ends)]
+    return [tuple(range(start, end + 1)) for start, end in zip(starts, ends, strict=False)]
+
+
+def _worth(goals: Sequence[Goal], swept: Swept, rows: ExitAnswers) -> float:
+    """How well goals are met: the more times faster the better, or the more right answers."""
+    return sum(_worth_of(goal, swept, rows) for goal in goals)
+
+
+def _worth_of(goal: Goal, swept: Swept, rows: ExitAnswers) -> float:
     seen = replace(goal, method=Method.EMPIRICAL) if isinstance(goal, AtMost) else goal
-    enough = _worth(seen, skipping, rows.passing_over(skippable)) >= _worth(seen, asking, rows)
-    return (skippable, skipping) if enough else ((), asking)
-
-
-def _worth(goal: AtMost | AtLeast, swept: Swept, rows: ExitAnswers) -> float:
-    """How well a goal is met: the less time the better, or the more right answers."""
-    choice = choose_rule(goal, swept, rows)
+    choice = choose_rule(seen, swept, rows)
+    if isinstance(goal, AtMost):
+        return 0.0 if isinstance(choice, Missed) else -float(np.log(rows.cost(choice.exits)))
     if isinstance(choice, Missed):
         return -float("inf")
-    if isinstance(goal, AtMost):
-        return -rows.cost(choice.exits)
     return -float(at_exits(rows.losses(choice.answers, rows.best_risk), choice.exits[None]).mean())

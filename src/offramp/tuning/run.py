@@ -24,12 +24,14 @@ from offramp.policy import (
     Missed,
     OperatingPoint,
     Seen,
+    Selected,
     at_exits,
     compare_rules,
     enough_to_fit,
+    enough_to_judge,
     exit_shares,
     layers_run,
-    select,
+    select_all,
 )
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
@@ -183,9 +185,7 @@ def tune(
         points=points,
         missed=missed,
         doubt=_doubt(answers, classifier),
-        unfitted=tuple(
-            name for name, goal in goals.items() if selection.rule is None and not enough_to_fit(goal, len(rows))
-        ),
+        unfitted=() if selection.rule is not None or threshold is not None else _by_confidence(goals, len(rows)),
         dropped=dropped,
         comparison=compare_rules(answers, SPEEDUPS, selection.seed) if selection.compare_rules else (),
     )
@@ -212,9 +212,15 @@ def _check_rule(rule: str | None, threshold: float | None) -> None:
         )
 
 
-def _default_rule(goal: Goal, rows: int) -> str:
-    """The rule to use by default; a plain threshold is one of confidence."""
-    return "confidence" if isinstance(goal, Exactly) or not enough_to_fit(goal, rows) else "gate"
+def _by_confidence(goals: Mapping[str, Goal], rows: int) -> tuple[str, ...]:
+    """The points that go by confidence by default; a plain threshold is one of confidence.
+
+    All points that can be kept on these rows go by one rule, so that a laxer one is never slower: by a gate where all
+    of them can be judged by the rows that a gate is not fitted to.
+    """
+    in_reach = [name for name, goal in goals.items() if enough_to_judge(goal, rows) and not isinstance(goal, Exactly)]
+    fitted = in_reach if all(enough_to_fit(goals[name], rows) for name in in_reach) else []
+    return tuple(name for name in goals if name not in fitted)
 
 
 def _choose(
@@ -226,9 +232,14 @@ def _choose(
     threads: int,
 ) -> tuple[tuple[OperatingPoint, ...], tuple[MissedPoint, ...]]:
     points, missed = [], []
+    by_confidence = _by_confidence(goals, len(answers))
+    rules = {name: selection.rule or ("confidence" if name in by_confidence else "gate") for name in goals}
+    found: dict[str, Selected] = {}
+    for rule in set(rules.values()):
+        names = [name for name in goals if rules[name] == rule]
+        found |= zip(names, select_all([goals[name] for name in names], rule, answers, selection.seed), strict=True)
     for name, goal in goals.items():
-        rule = selection.rule or _default_rule(goal, len(answers))
-        selected = select(goal, rule, answers, selection.seed)
+        rule, selected = rules[name], found[name]
         match selected.choice:
             case Missed() as choice:
                 few = _FEWER if rule in FITTED and isinstance(goal, AtMost) else ""
