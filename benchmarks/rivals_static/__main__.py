@@ -14,8 +14,8 @@ from benchmarks.rivals_static.measuring import REPOSITORY, ROUNDS, measure
 from benchmarks.rivals_static.rivals import RIVALS
 from benchmarks.rivals_static.rows import DATA_SETS, read
 from benchmarks.rivals_static.table import write_table
-from offramp.demonstration import demo_encoder
 from offramp.files import write_json
+from offramp.making.encoder import packaged_encoder
 
 
 def run(options: argparse.Namespace) -> None:
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
         print(text, flush=True)
 
     rivals = [rival for rival in RIVALS if rival.name in options.rivals]
-    encoder = options.encoder or demo_encoder()
+    encoder = options.encoder or packaged_encoder()
     for data in DATA_SETS:
         if data.name in options.only:
             train, test = read(data, options.data)

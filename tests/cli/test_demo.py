@@ -17,7 +17,7 @@ def small(tmp_path, monkeypatch):
     tiny_backbone().save_pretrained(encoder)
     tiny_tokenizer().save_pretrained(encoder)
     parts = {"train": single(120, seed=1), "test": single(60, seed=2)}
-    monkeypatch.setattr(demonstration, "demo_encoder", lambda: encoder)
+    monkeypatch.setattr(demonstration, "packaged_encoder", lambda: encoder)
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
     monkeypatch.setattr(demonstration, "ARCHITECTURE", Architecture(max_length=48))

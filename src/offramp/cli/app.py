@@ -8,7 +8,20 @@ import typer
 
 from offramp.cli.terminal import guarded
 
-VERBS = ("train", "attach", "calibrate", "tune", "evaluate", "predict", "export", "bench", "serve", "chain", "demo")
+VERBS = (
+    "make",
+    "train",
+    "attach",
+    "calibrate",
+    "tune",
+    "evaluate",
+    "predict",
+    "export",
+    "bench",
+    "serve",
+    "chain",
+    "demo",
+)
 
 app = typer.Typer(
     name="offramp",

@@ -1,0 +1,142 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+import offramp
+from conftest import tiny_backbone, tiny_tokenizer, write_classifier
+from helpers.toys import QUICK, single
+from offramp.errors import DataError, OptionError
+from offramp.evaluation import speed
+from offramp.making import Made, make, run
+from offramp.policy import StageCosts, read_operating_points
+from offramp.training import Architecture
+from offramp.tuning.rows import Measured
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    """Times next to nothing, and exports to nothing."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run, "_TIMING", 0.05)
+        patched.setattr(run, "_ENGINES", ())
+        patched.setattr(speed, "REPEATS", 1)
+        patched.setattr("offramp.tuning.run.measure", at_equal_costs)
+        yield
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoder")
+    tiny_backbone().save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(encoder, tmp_path_factory):
+    """A model that was made in one go, and what was told of it."""
+    told = []
+    return made_of(encoder, tmp_path_factory.mktemp("whole") / "model", say=told.append), told
+
+
+def at_equal_costs(classifier, rows, answers, seconds):
+    """What a tiny encoder takes for a stage would be all noise."""
+    stages = (1e-3,) * len(answers.layers)
+    return Measured(StageCosts(stages, sum(stages)), len(rows))
+
+
+def rows(number: int = 600) -> dict[str, list[str]]:
+    made = single(number, seed=3)
+    return {name: [row[name] for row in made] for name in ("text", "label")}
+
+
+def made_of(encoder, output, **options) -> Made:
+    # Whether words pay is decided by measured times, which for a tiny encoder are all noise.
+    architecture = Architecture(exits=(1, 2, 4))
+    return make(
+        rows(),
+        model=encoder,
+        output=output,
+        recipe=replace(QUICK, epochs=1),
+        architecture=architecture,
+        max_disagreement=0.1,
+        **options,
+    )
+
+
+def test_labeled_texts_become_a_model_with_a_promise_and_a_report(whole):
+    made, told = whole
+    assert made.point is not None
+    assert made.point.promises[0].limit.target == 0.1
+    assert read_operating_points(made.folder).default == run.POINT
+    assert made.evaluation.data.rows == 120
+    assert (made.folder / "report" / "report.html").is_file()
+    assert [line.split(":")[0] for line in made.summary] == ["You gain", "You may lose", "Use it"]
+    assert "disagreement at most 10" in made.summary[1]
+    assert len(told) == 4
+    assert all("about" in line for line in told)
+    assert list(made.seconds) == ["exits", "export", "tuning", "evaluation"]
+    assert [path.name for path in made.folder.parent.iterdir()] == ["model"]
+    predicted = offramp.load(made.folder).predict(rows()["text"][:3])
+    assert set(predicted.label) <= {"a", "b", "c"}
+
+
+def test_exits_are_put_on_a_classifier_without_labels(tmp_path):
+    folder = write_classifier(tmp_path / "classifier")
+    made = make(str(folder), {"text": rows()["text"]}, output=tmp_path / "model", max_disagreement=0.1)
+    assert made.evaluation is None
+    assert made.summary[1].startswith("You may lose: ")
+    with pytest.raises(OptionError, match="leave one out"):
+        make(str(folder), rows(), output=tmp_path / "other", model="encoder")
+
+
+@pytest.mark.parametrize("step", ["_tune", "evaluate"])
+def test_what_was_killed_goes_on_and_comes_to_the_same(whole, encoder, tmp_path, monkeypatch, step):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            made_of(encoder, tmp_path / "model")
+    again = made_of(encoder, tmp_path / "model")
+    assert again.point == whole[0].point
+    assert again.evaluation.full.accuracy == whole[0].evaluation.full.accuracy
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_an_unfinished_run_of_another_kind_is_not_gone_on_with(encoder, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "measure_pace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        made_of(encoder, tmp_path / "model")
+    with pytest.raises(OptionError, match=r"seed \(0, now 1\)"):
+        made_of(encoder, tmp_path / "model", seed=1)
+
+
+def test_too_few_rows_are_refused_with_what_they_are_enough_for(encoder, tmp_path):
+    with pytest.raises(DataError, match=r"240 rows beside those of the test.* takes 373 rows.* or allow 0.04"):
+        make(rows(300), model=encoder, output=tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_an_encoder_it_says_which_to_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("offramp.making.encoder.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(OptionError, match="no encoder is named"):
+        make(rows(), output=tmp_path / "model")
+
+
+def test_an_unknown_label_is_told_before_anything_is_made(tmp_path):
+    folder = write_classifier(tmp_path / "classifier", id2label={0: "x", 1: "y", 2: "z"})
+    with pytest.raises(DataError, match="the model has no label"):
+        make(str(folder), rows(), output=tmp_path / "model")
+
+
+def test_the_report_tells_the_folder_that_people_will_use(whole):
+    folder = whole[0].folder
+    report = json.loads((folder / "report" / "report.json").read_text())
+    assert str(folder) in report["summary"]["command"]
+    assert ".making" not in json.dumps(report)
