@@ -15,6 +15,7 @@ from offramp.engine.loading import torch_classifier
 from offramp.engine.runner import Runner
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.encoding import Encoded
+from offramp.policy import ExitRule
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
@@ -75,7 +76,7 @@ class Tokenized(Encoder):
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(ExitRule):
     """A rule that lets so many of the rows that reach an exit leave there, whatever the network says of them."""
 
     leaving: tuple[float, ...]

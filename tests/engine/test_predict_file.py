@@ -14,12 +14,13 @@ from pyarrow import parquet
 
 from conftest import WORDS, tiny_model
 from offramp.backends import Runtime
-from offramp.calibration import Calibration
+from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, Writer
 from offramp.engine import predict, torch_classifier
 from offramp.engine.runner import Runner
 from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
 from offramp.model import save
+from offramp.policy import Confidence, Threshold
 
 module = importlib.import_module("offramp.engine.predict_file")
 
@@ -479,3 +480,94 @@ def test_a_stream_is_answered_before_its_end(classifier, texts, monkeypatch):
     # In other company a confidence is rounded differently in its last digit; nothing else may differ.
     np.testing.assert_allclose(*([row.pop("confidence") for row in rows] for rows in (streamed, whole)), atol=1e-5)
     assert streamed == whole
+
+
+# What an exit must be sure of, so that some rows leave early, some are answered at the end, and others handed over.
+UNSURE = Threshold(THRESHOLD, Confidence(Problem.SINGLE_LABEL), answer_from=0.6)
+
+
+def handed_over_by_hand(classifier, texts):
+    found = classifier.predict([text.strip() for text in texts], rule=UNSURE)
+    places = [place for place, over in enumerate(found.handed_over.tolist()) if over]
+    assert 3 <= len(places) <= ROWS - 5
+    return found, places
+
+
+@pytest.mark.parametrize("apart", ["apart.jsonl", "apart.csv", "apart.parquet"])
+@pytest.mark.parametrize("window", [7, 8192])
+def test_rows_handed_over_are_written_apart_as_they_came(apart, window, classifier, source, texts, monkeypatch):
+    monkeypatch.setattr(module, "WINDOW", window)
+    scored = predict(classifier, input=source, output="out.jsonl", rule=UNSURE, keep=["id"], handed_over=apart)
+    found, places = handed_over_by_hand(classifier, texts)
+    assert scored.handed_over == len(places)
+    rows = read("out.jsonl")
+    assert list(rows[0]) == ["id", "label", "confidence", "exit", "truncated", "handed_over", "best_guess"]
+    assert [row["label"] for row in rows] == found.label
+    assert [row["best_guess"] for row in rows] == found.best_guess
+    assert [row["handed_over"] for row in rows] == found.handed_over.tolist()
+    given = read(apart)
+    assert list(given[0]) == ["id", "text", "second", "best_guess", "confidence"]
+    assert [row["id"] for row in given] == [f"row-{place}" for place in places]
+    assert [row["text"] for row in given] == [texts[place] for place in places]
+    assert [row["best_guess"] for row in given] == [found.best_guess[place] for place in places]
+    confidence = [float(row["confidence"]) for row in given]
+    np.testing.assert_allclose(confidence, found.confidence[places], atol=1e-6)
+
+
+def test_rows_handed_over_keep_their_types_and_go_to_the_next_model(classifier, texts):
+    table = pa.table({"text": texts, "when": pa.array(range(ROWS), pa.timestamp("ms")), "tags": [["a"]] * ROWS})
+    parquet.write_table(table, "in.parquet")
+    predict(classifier, input="in.parquet", output="out.csv", rule=UNSURE, handed_over="apart.parquet")
+    _, places = handed_over_by_hand(classifier, texts)
+    assert parquet.read_table("apart.parquet").select(["text", "when", "tags"]).equals(table.take(places))
+    assert predict(classifier, input="apart.parquet", output="rest.csv", keep=["best_guess"]).rows == len(places)
+    with pytest.raises(OptionError, match="the input has a column 'best_guess'"):
+        predict(classifier, input="apart.parquet", output="again.csv", rule=UNSURE, handed_over="third.csv")
+
+
+@pytest.mark.parametrize("last", ["out.csv", "apart.csv"])
+def test_a_run_that_hands_rows_over_is_resumed_after_either_file(last, classifier, source, monkeypatch, tmp_path):
+    """Whichever of the two files was written last before a kill, no row is missing and none comes twice."""
+    monkeypatch.setattr(module, "WINDOW", 7)
+    options = {"input": source, "rule": UNSURE}
+    predict(classifier, output="whole.csv", handed_over="whole-apart.csv", **options)
+    write, wrote = Writer.write, []
+
+    def killed(writer, chunk, counts):
+        write(writer, chunk, counts)
+        wrote.append("apart.csv" if "read" in counts else "out.csv")
+        if len(wrote) > 3 and wrote[-1] == last:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "write", killed)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            predict(classifier, output="out.csv", handed_over="apart.csv", **options)
+    assert len(caught.value.__notes__) == 1
+    assert not Path("apart.csv").exists()
+    with pytest.raises(OptionError, match="holds a run with another file of rows handed over"):
+        predict(classifier, output="out.csv", resume=True, **options)
+    predict(classifier, output="out.csv", handed_over="apart.csv", resume=True, **options)
+    for name in ("out.csv", "apart.csv"):
+        found, whole = read(name), read(name.replace("out", "whole").replace("apart", "whole-apart"))
+        for row in (*found, *whole):
+            row["confidence"] = round(float(row["confidence"]), 4)
+        assert found == whole
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"handed_over": "apart.csv", "threshold": 0.7}, "no row is ever handed over here"),
+        ({"handed_over": "apart.csv"}, "no row is ever handed over here"),
+        ({"handed_over": "./out.csv", "rule": UNSURE}, "is the output; choose another name"),
+        ({"handed_over": "in.csv", "rule": UNSURE}, "is the input, whose texts would be lost"),
+        ({"handed_over": "apart.doc", "rule": UNSURE}, "ends in none of"),
+    ],
+)
+def test_where_rows_handed_over_cannot_go(options, message, classifier, source, tmp_path):
+    with pytest.raises(OptionError, match=message) as caught:
+        predict(classifier, input=source, output="out.csv", **options)
+    assert caught.value.option == "handed_over"
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

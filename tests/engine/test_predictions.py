@@ -12,7 +12,7 @@ from offramp.errors import MissingExtraError
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5], [0.4, 0.6, 0.0], [0.3, 0.4, 0.3]])
 
 
-def predictions(problem=Problem.SINGLE_LABEL, top_k=1, probabilities=PROBABILITIES):
+def predictions(problem=Problem.SINGLE_LABEL, top_k=1, probabilities=PROBABILITIES, handed_over=()):
     rows = len(probabilities)
     return Predictions(
         names=("a", "b", "c"),
@@ -23,6 +23,8 @@ def predictions(problem=Problem.SINGLE_LABEL, top_k=1, probabilities=PROBABILITI
         layers=np.array([0, 2, 4])[np.arange(rows) % 3],
         truncated=np.arange(rows) == 1,
         tokens=np.arange(rows) + 5,
+        handed_over=np.isin(np.arange(rows), handed_over),
+        may_hand_over=bool(handed_over),
         top_k=top_k,
     )
 
@@ -36,6 +38,8 @@ def test_one_prediction():
         layers=2,
         truncated=True,
         probabilities={"c": 0.5, "a": 0.25},
+        handed_over=False,
+        guessed_labels=("c",),
     )
     assert predictions()[1].label == "c"
 
@@ -105,6 +109,29 @@ def test_nothing():
     assert (len(found), list(found), found.labels) == (0, [], [])
     with pytest.raises(IndexError):
         found[0]
+
+
+def test_a_row_that_is_handed_over_has_no_label_but_a_best_guess():
+    found = predictions(handed_over=[2])
+    assert (found.label, found.best_guess) == (["a", "c", None, "b"], ["a", "c", "b", "b"])
+    assert found.labels == [("a",), ("c",), (), ("b",)]
+    one = found[2]
+    assert (one.label, one.labels, one.best_guess, one.handed_over) == (None, (), "b", True)
+    assert (one.confidence, one.probabilities) == (0.6, {"b": 0.6})
+    assert found[1:3].handed_over.tolist() == [False, True]
+    columns = found.columns(probabilities=True)
+    assert list(columns) == column_names(found.names, True, may_hand_over=True)
+    assert columns["label"] == ["a", "c", None, "b"]
+    assert columns["best_guess"] == ["a", "c", "b", "b"]
+    assert columns["handed_over"].tolist() == [False, False, True, False]
+    several = predictions(Problem.MULTI_LABEL, handed_over=[0])
+    assert several.columns()["label"][:2] == [None, []]
+    assert several.columns()["best_guess"][:2] == [["a"], []]
+
+
+def test_columns_tell_of_handing_over_only_where_a_rule_may():
+    assert list(predictions().columns()) == ["label", "confidence", "exit", "truncated"]
+    assert not predictions().handed_over.any()
 
 
 def test_the_column_of_labels():

@@ -16,7 +16,7 @@ from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import HiddenBuffer, HiddenState
 from offramp.engine.torch_stages import TorchStages
 from offramp.model.encoding import Encoded
-from offramp.policy import Confidence, Threshold, layers_run, replay
+from offramp.policy import Confidence, ExitRule, Patience, Threshold, layers_run, replay
 
 SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
 EXITS = (1, 2, LAYERS)
@@ -67,7 +67,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class SameTwice:
+class SameTwice(ExitRule):
     """A rule that needs its history: leaves when an exit agrees with the one before."""
 
     problem: Problem
@@ -85,7 +85,7 @@ class SameTwice:
         return True
 
 
-class Everybody:
+class Everybody(ExitRule):
     def decide(self, probabilities, history):
         return np.ones(len(probabilities), bool)
 
@@ -125,11 +125,18 @@ def tables(draw):
     tables(),
     st.integers(1, 60),
     st.sampled_from(
-        [Threshold(0.6, Confidence(SINGLE)), Threshold(0.3, Confidence(MULTI)), SameTwice(SINGLE), Everybody()]
+        [
+            Threshold(0.6, Confidence(SINGLE)),
+            Threshold(0.3, Confidence(MULTI)),
+            Threshold(0.8, Confidence(SINGLE), answer_from=0.9),
+            Threshold(3, Patience(SINGLE), answer_from=1),
+            SameTwice(SINGLE),
+            Everybody(),
+        ]
     ),
 )
 def test_does_what_replay_does(table, budget, rule):
-    problem = getattr(rule, "problem", SINGLE)
+    problem = getattr(getattr(rule, "criterion", rule), "problem", SINGLE)
     stages, rows, labels = table.shape
     temperatures = tuple(0.5 + 0.4 * stage for stage in range(stages))
     numbers = Numbers(table)
@@ -140,6 +147,7 @@ def test_does_what_replay_does(table, budget, rule):
     expected = replay(calibrated, rule)
     for part in found:
         np.testing.assert_array_equal(part.passed, calibrated[: part.exit + 1, part.ids])
+        np.testing.assert_array_equal(part.handed_over, expected.handed_over[part.ids])
     np.testing.assert_array_equal(exits, expected.exits)
     np.testing.assert_array_equal(probabilities, expected.probabilities)
     # And nobody ran past the exit they took.

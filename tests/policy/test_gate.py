@@ -36,6 +36,18 @@ def test_learns_to_tell_right_from_wrong(problem):
     )
 
 
+def test_it_scores_the_last_exit_where_it_was_fitted_to():
+    probabilities, right = example(0)
+    gate = fit_gate(probabilities, right, SINGLE, last=True)
+    assert gate.biases[:2] == fit_gate(probabilities, right, SINGLE).biases
+    score = gate.score(probabilities[2], probabilities[:2])
+    assert score.mean() == pytest.approx(right[2].mean(), abs=0.01)
+    handed_over = replay(probabilities, Threshold(0.9, gate, answer_from=0.9)).handed_over
+    assert 0 < handed_over.mean() < 1
+    with pytest.raises(OptionError, match="fitted for 2 exits"):
+        replay(probabilities, Threshold(1.01, fit_gate(probabilities, right, SINGLE), answer_from=0.9))
+
+
 def test_is_plain_numbers():
     gate = fit_gate(*example(0), SINGLE)
     content = json.loads(json.dumps(asdict(gate), allow_nan=False))

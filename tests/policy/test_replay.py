@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from offramp.calibration import Problem
 from offramp.errors import DataError
-from offramp.policy import Confidence, Threshold, exit_shares, layers_run, replay
+from offramp.policy import Confidence, ExitRule, Threshold, exit_shares, layers_run, replay
 
 SINGLE = Problem.SINGLE_LABEL
 problems = st.sampled_from(Problem)
@@ -19,7 +19,7 @@ thresholds = st.floats(0, 1.1)
 
 
 @dataclass(frozen=True)
-class SameTwice:
+class SameTwice(ExitRule):
     """Leaves once two exits in a row agree: a rule that needs the history."""
 
     problem: Problem
@@ -59,6 +59,23 @@ def test_equals_a_loop_over_rows(logits, problem, threshold):
 
 
 @given(logits, problems, thresholds, thresholds)
+def test_only_rows_at_the_last_exit_that_are_not_sure_there_are_handed_over(logits, problem, threshold, answer_from):
+    probabilities = problem.probabilities(logits)
+    answered = replay(probabilities, Threshold(threshold, Confidence(problem)))
+    result = replay(probabilities, Threshold(threshold, Confidence(problem), answer_from))
+    np.testing.assert_array_equal(result.exits, answered.exits)
+    np.testing.assert_array_equal(result.probabilities, answered.probabilities)
+    assert not answered.handed_over.any()
+    unsure = ~(problem.confidence(probabilities[-1]) >= answer_from)
+    np.testing.assert_array_equal(result.handed_over, unsure & (result.exits == len(probabilities) - 1))
+
+
+def test_nan_is_handed_over():
+    nan = np.array([[[0.5, 0.5]], [[np.nan, 1.0]]])
+    assert replay(nan, Threshold(0.9, Confidence(SINGLE), 0.0)).handed_over.tolist() == [True]
+
+
+@given(logits, problems, thresholds, thresholds)
 def test_a_higher_threshold_never_lets_a_row_leave_earlier(logits, problem, one, other):
     probabilities = problem.probabilities(logits)
     low = replay(probabilities, Threshold(min(one, other), Confidence(problem)))
@@ -83,7 +100,7 @@ def test_the_rule_sees_only_rows_that_are_still_in():
     seen = []
 
     @dataclass(frozen=True)
-    class Watched:
+    class Watched(ExitRule):
         rule: Threshold
 
         def decide(self, probabilities, history):

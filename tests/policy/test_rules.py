@@ -43,6 +43,8 @@ def test_nan_never_leaves_early(problem, threshold):
 def test_threshold_out_of_range(threshold):
     with pytest.raises(OptionError, match="threshold is"):
         Threshold(threshold, Confidence(SINGLE))
+    with pytest.raises(OptionError, match="threshold is"):
+        Threshold(0.5, Confidence(SINGLE), answer_from=threshold)
 
 
 def test_answers_with_the_exits_own_probabilities():

@@ -68,7 +68,16 @@ def test_names():
     assert to_json(Threshold(0.25, Confidence(SINGLE))) == {
         "threshold": 0.25,
         "criterion": {"name": "confidence", "problem": "single_label_classification"},
+        "answer_from": None,
     }
+
+
+def test_what_is_handed_over_in_words():
+    gate = Gate(SINGLE, ((0.0, 0.0, 0.0),), (1.0,))
+    assert rule_in_words(Threshold(0.9, Confidence(SINGLE), 0.9)) == "confidence at least 0.9, else handed over"
+    assert rule_in_words(Threshold(0.9, gate, 0.8)) == (
+        "chance of being right at least 0.9 (at full depth 0.8), else handed over"
+    )
 
 
 def test_in_words():

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from helpers.serving_models import TEXTS, classifier_of
+from offramp.policy import Confidence, Threshold
+from offramp.serving.operating import InForce, NamedRule
 
 
 @pytest.fixture
@@ -256,3 +258,46 @@ def test_pairs(serve):
     ]
     oip = client.post("/v2/models/tiny/infer", json={"inputs": tensors}).json()
     assert oip["outputs"][0]["data"] == expected
+
+
+@pytest.fixture
+def handing_over(classifier, serve):
+    """A client of a server that hands texts over, and what the classifier makes of them by the same rule."""
+    rule = Threshold(0.7, Confidence(classifier.problem), answer_from=0.7)
+    expected = classifier.predict(TEXTS, rule=rule, top_k=None)
+    assert 0 < expected.handed_over.sum() < len(TEXTS)
+    client = serve(classifier)
+    client.service.core.desk.in_force = InForce(NamedRule("sure", rule, "sure"), None, 1.0, None)
+    return client, expected
+
+
+def test_a_text_that_is_handed_over_is_told_of_in_the_form_that_each_allows(handing_over):
+    client, expected = handing_over
+    over, guesses = expected.handed_over.tolist(), expected.best_guess
+    native = client.post("/predict", json={"texts": TEXTS})
+    assert [one["label"] for one in native.json()["predictions"]] == expected.label
+    assert [one["labels"] for one in native.json()["predictions"]] == [list(labels) for labels in expected.labels]
+    assert [one["handed_over"] for one in native.json()["predictions"]] == over
+    assert [one["best_guess"] for one in native.json()["predictions"]] == guesses
+    vllm = client.post("/classify", json={"input": TEXTS})
+    assert [(one["label"], one["handed_over"]) for one in vllm.json()["data"]] == list(zip(guesses, over, strict=True))
+    open_inference = client.post(
+        "/v2/models/tiny/infer",
+        json={"inputs": [{"name": "text", "shape": [len(TEXTS)], "datatype": "BYTES", "data": TEXTS}]},
+    )
+    outputs = {one["name"]: (one["datatype"], one["data"]) for one in open_inference.json()["outputs"]}
+    assert outputs["label"] == ("BYTES", guesses)
+    assert outputs["handed_over"] == ("BOOL", over)
+    # The others have no field for it.
+    hugging_face = client.post("/", json={"inputs": TEXTS})
+    assert [one[0]["label"] for one in hugging_face.json()] == guesses
+    places = ",".join(str(place) for place, one in enumerate(over) if one)
+    assert {answer.headers["x-handed-over"] for answer in (native, vllm, open_inference, hugging_face)} == {places}
+    assert f"offramp_handed_over_total {4.0 * sum(over)}" in client.get("/metrics").text
+
+
+def test_nothing_is_said_of_handing_over_where_nothing_could_be(client):
+    native = client.post("/predict", json={"texts": TEXTS})
+    assert "handed_over" not in native.json()["predictions"][0]
+    assert "x-handed-over" not in native.headers
+    assert "handed_over" not in client.post("/classify", json={"input": TEXTS}).json()["data"][0]

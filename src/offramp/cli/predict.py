@@ -25,7 +25,7 @@ EXAMPLES = (
 
 
 @panels(
-    Data=("input", "output", "columns", "keep", "probabilities", "resume"),
+    Data=("input", "output", "columns", "keep", "probabilities", "handed_over", "resume"),
     Setting=("threshold", "at"),
     Runtime=("runtime",),
     Cluster=("ray", "workers"),
@@ -46,6 +46,10 @@ def command(
     keep: Annotated[
         str | None, typer.Option(help="Input columns to carry through, as id,text; label=gold renames one.")
     ] = None,
+    handed_over: Annotated[
+        str | None,
+        typer.Option(help="File for the rows handed over, as they came, with a best guess; formats as of --output."),
+    ] = None,
     resume: Resume = False,
     ray: Annotated[
         bool, typer.Option("--ray", help="Classify in processes of the Ray cluster in RAY_ADDRESS, or of this machine.")
@@ -61,12 +65,14 @@ def command(
         raise OptionError(f"--{next(iter(workers)).replace('_', '-')} is an option of --ray; give that, too")
     if ray and runtime.threads is not None:
         raise OptionError("--threads is for this process alone; with --ray give --worker-threads")
-    from offramp.engine import check_model, open_rows, predict
+    from offramp.engine import check_handing_over, check_model, open_rows, predict
 
     kept = _renamed(keep.split(",")) if keep else {}
     if ray:  # a cluster is not begun in vain
         check_model(model, runtime, threshold=threshold, at=at)
-        open_rows(input, output, columns, list(kept), resume=resume)
+        if handed_over is not None:
+            check_handing_over(model, runtime, threshold=threshold, at=at)
+        open_rows(input, output, columns, list(kept), resume=resume, handed_over=handed_over)
     with (
         _pool(model, Workers(**workers), runtime) if ray else nullcontext(model) as runs,
         progress() as update,
@@ -80,6 +86,7 @@ def command(
             at=at,
             probabilities=probabilities,
             keep=kept,
+            handed_over=handed_over,
             resume=resume,
             on_progress=update,
             # On a cluster the pool has loaded the model already.
@@ -88,6 +95,8 @@ def command(
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after {name}" for name, rows in scored.exits.items())
     classified = count(scored.rows, "row classified; it left", "rows classified; they left")
     say(f"{classified} {exits}")
+    if scored.handed_over:
+        say(f"{count(scored.handed_over, 'row was', 'rows were')} handed over: no label, but a best guess")
     if scored.blank:
         empty = count(scored.blank, "text was empty; it was", "texts were empty; they were")
         say(f"{empty} classified as such")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from offramp.data.reading import Row as Row
     from offramp.data.reading import begun as begun
     from offramp.data.reading import read_rows as read_rows
+    from offramp.data.records import EVERYTHING as EVERYTHING
     from offramp.data.seen import check_disjoint as check_disjoint
     from offramp.data.seen import check_unseen as check_unseen
     from offramp.data.seen import check_untrained as check_untrained
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from offramp.data.writing import result_writer as result_writer
 
 _HOMES = {
+    "EVERYTHING": "records",
     "Columns": "columns",
     "Data": "memory",
     "DataWarning": "wording",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from offramp.data.records import Record, require_columns
+from offramp.data.records import Record, named_columns, picked, require_columns
 from offramp.data.sources import reading_errors
 from offramp.data.wording import listing
 from offramp.errors import DataError
@@ -84,14 +84,14 @@ def arrow_records(
     features = features_of(schema)
     number = 0
     for batch in batches:
-        columns = [
-            ArrowColumn(batch.column(name), batch.schema.field(name), features.get(name), file, number + 1)
-            for name in wanted
-        ]
+        columns = {
+            name: ArrowColumn(batch.column(name), batch.schema.field(name), features.get(name), file, number + 1)
+            for name in named_columns(wanted, schema.names)
+        }
         for place in range(batch.num_rows):
             number += 1
-            values = tuple(ArrowValue(column, place) for column in columns)
-            yield Record(values, file, "row", number, empty_is_none)
+            row = {name: ArrowValue(column, place) for name, column in columns.items()}
+            yield Record(picked(wanted, row), file, "row", number, empty_is_none)
 
 
 def parquet_records(path: Path, wanted: Sequence[str]) -> Iterator[Record]:
@@ -102,7 +102,7 @@ def parquet_records(path: Path, wanted: Sequence[str]) -> Iterator[Record]:
         # Without these two a whole column of a row group, often of the whole file, is held at once.
         table = parquet.ParquetFile(stream, buffer_size=2**20, pre_buffer=False)
         require_columns(wanted, table.schema_arrow.names, str(path))
-        batches = table.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(wanted)))
+        batches = table.iter_batches(BATCH_ROWS, columns=named_columns(wanted, table.schema_arrow.names))
         yield from arrow_records(batches, table.schema_arrow, wanted, str(path))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from offramp.data.quotes import may_be_several
-from offramp.data.records import MissingColumn, Record, require_columns
+from offramp.data.records import MissingColumn, Record, named_columns, picked, require_columns
 from offramp.data.wording import doubt
 from offramp.errors import DataError
 
@@ -42,7 +42,7 @@ def delimited_records(
     except MissingColumn as missing:
         hint = _other_delimiter(header, delimiter) or _no_header(header, rows, wanted, delimiter)
         raise MissingColumn(f"{missing}{hint}", value=missing.value, path=file, row=1) from None
-    places = [header.index(name) for name in wanted]
+    places = {name: header.index(name) for name in named_columns(wanted, header)}
     for line, fields in rows:
         if len(fields) != len(header):
             cure = "quote the texts that hold the delimiter, and fill up short rows"
@@ -55,7 +55,7 @@ def delimited_records(
                 path=file,
                 row=line,
             )
-        yield Record(tuple(fields[place] for place in places), file, "line", line)
+        yield Record(picked(wanted, {name: fields[place] for name, place in places.items()}), file, "line", line)
 
 
 def _unquoted(lines: Iterable[str], delimiter: str) -> Iterator[_Row]:

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any
 
 from offramp.data.arrow import BATCH_ROWS, arrow_records
-from offramp.data.records import Record, require_columns
+from offramp.data.records import Record, named_columns, require_columns
 from offramp.data.sources import HubDataset, HubFolder, SavedFolder, choose_split
 from offramp.errors import DataError
 
@@ -87,7 +87,7 @@ def dataset_records(table: Any, name: str, wanted: Sequence[str]) -> Iterator[Re
         DataError: a column is missing or twice there.
     """
     require_columns(wanted, table.column_names, name)
-    chosen = table.with_format("arrow").select_columns(list(dict.fromkeys(wanted)))
+    chosen = table.with_format("arrow").select_columns(named_columns(wanted, table.column_names))
     batches = chain.from_iterable(part.to_batches() for part in chosen.iter(BATCH_ROWS))
     # The schema of the features, as what the table itself says of its columns may be of an older state.
     from_csv = table.info.builder_name == "csv"  # whose empty fields `datasets` turns into nulls

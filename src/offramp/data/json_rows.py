@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from offramp.data.records import Record, require_columns
+from offramp.data.records import Record, picked, require_columns
 from offramp.errors import DataError
 
 _CURE = "a file holds whole objects, one a line, or one list of them"
@@ -43,7 +43,7 @@ def _records(values: Iterator[tuple[int, object]], file: str, wanted: Sequence[s
         if not seen:
             require_columns(wanted, list(value), file, line=number)
             seen = True
-        yield Record(tuple(value.get(name) for name in wanted), file, "line", number)
+        yield Record(picked(wanted, value), file, "line", number)
 
 
 def _one_a_line(lines: Iterable[str], file: str) -> Iterator[tuple[int, object]]:

@@ -11,7 +11,7 @@ import numpy as np
 from offramp.data.arrow import arrow_records
 from offramp.data.columns import Columns
 from offramp.data.hub import dataset_records
-from offramp.data.records import MissingColumn, Record, require_columns
+from offramp.data.records import MissingColumn, Record, named_columns, picked, require_columns
 from offramp.data.wording import listing
 from offramp.errors import DataError, OptionError
 
@@ -107,12 +107,13 @@ def held_records(source: Held, wanted: Sequence[str]) -> Iterator[Record]:
             rows = "pairs of texts" if "text_pair" in table else "texts"
             raise MissingColumn(f"{name} are {rows} without labels; give (texts, labels)", value="label", path=name)
         require_columns(wanted, list(table), name)
-        chosen = [table[column] for column in wanted]
+        names = named_columns(wanted, list(table))
+        chosen = [table[column] for column in names]
         if len({len(values) for values in chosen}) > 1:
-            sizes = " and ".join(f"{len(table[column])} in {column!r}" for column in wanted)
+            sizes = " and ".join(f"{len(table[column])} in {column!r}" for column in names)
             raise DataError(f"{name}: the columns differ in length ({sizes}); give one value for each row", path=name)
         for number, values in enumerate(zip(*chosen, strict=True), start=1):
-            yield Record(values, name, "row", number)
+            yield Record(picked(wanted, dict(zip(names, values, strict=True))), name, "row", number)
 
 
 def check_unnamed(columns: Columns) -> None:
@@ -134,8 +135,9 @@ def _stream_records(table: Any, name: str, wanted: Sequence[str]) -> Iterator[Re
     import pyarrow as pa
 
     if hasattr(table, "iloc"):  # of pandas, whose other columns may hold what Arrow has no type for
-        require_columns(wanted, list(map(str, table.columns)), name)
-        table = table[list(dict.fromkeys(wanted))]
+        names = list(map(str, table.columns))
+        require_columns(wanted, names, name)
+        table = table[named_columns(wanted, names)]
     try:
         reader = pa.RecordBatchReader.from_stream(table)
         yield from arrow_records(reader, reader.schema, wanted, name)

@@ -49,6 +49,7 @@ def read_rows(source: Data, columns: Columns, *, labeled: bool, keep: Sequence[s
     a mapping of columns, or a list of rows that name theirs. Columns are found as in files; lists of texts have none.
 
     ``keep`` names further columns, whose values come along untouched in ``Row.kept``; those of tables stay in them.
+    :data:`offramp.data.EVERYTHING` among them brings the whole row, by column.
 
     Raises:
         OptionError: at once if one column is to hold a text and the label, or columns are named for a list of texts.

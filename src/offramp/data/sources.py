@@ -107,8 +107,8 @@ def hub_dataset(source: str) -> HubDataset | None:
     return dataset if isinstance(dataset, HubDataset) else None
 
 
-def check_apart(target: str, source: str) -> None:
-    """Makes sure that writing the file ``target`` does not change the data of ``source``.
+def check_apart(target: str, source: str, option: str = "output") -> None:
+    """Makes sure that writing the file ``target``, which ``option`` names, does not change the data of ``source``.
 
     Raises:
         OptionError: it is one of the source's files, or lies in its folder.
@@ -122,14 +122,14 @@ def check_apart(target: str, source: str) -> None:
             if exists and output.samefile(path):
                 raise OptionError(
                     f"the output {target} is the input, whose texts would be lost; choose another name",
-                    option="output",
+                    option=option,
                     path=target,
                 )
         folder, _ = _here(source) or (None, None)
         if folder is not None and folder.is_dir() and output.resolve().is_relative_to(folder.resolve()):
             raise OptionError(
                 f"the output {target} lies in the input {folder}, and would be part of it; choose a place outside it",
-                option="output",
+                option=option,
                 path=target,
             )
 

@@ -16,6 +16,8 @@ from offramp.records import from_json, to_json
 PROGRESS = "progress.json"
 ROWS = "rows"
 
+_HINT = "rows are done: with `resume` the same command on the same input goes on from there"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -100,12 +102,15 @@ def unfinished(path: Path, settings: Mapping[str, Any] | None, *, resume: bool) 
             if not begun.progress.rows:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
-                error.add_note(
-                    f"{begun.progress.rows} rows are done: with `resume` the same command on the same input goes on "
-                    "from there"
-                )
+                _add_hint(error, begun.progress.rows)
             raise
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _add_hint(error: BaseException, rows: int) -> None:
+    """Tells once how to go on, also where several files were being written."""
+    if not any(note.endswith(_HINT) for note in getattr(error, "__notes__", ())):
+        error.add_note(f"{rows} {_HINT}")
 
 
 def check_new(path: Path) -> None:

@@ -78,34 +78,38 @@ def result_writer(
     return _file(link_target(Path(target)), _format(target), columns, settings, resume)
 
 
-def check_target(target: str, *, resume: bool = False) -> None:
+def check_target(target: str, *, resume: bool = False, option: str = "output") -> None:
     """Makes sure, before anything is computed, that results can be written to ``target``; leaves nothing behind.
+
+    Args:
+        resume: whether to go on with an unfinished run.
+        option: what names the target, for messages.
 
     Raises:
         OptionError: no format belongs to it, it is a folder, or an unfinished run is there and not to be resumed.
         StorageError: the place cannot be written.
     """
     if target != "-":
-        _format(target)
+        _format(target, option)
         check_writable(Path(target))
         if not resume:
             check_new(link_target(Path(target)))
 
 
-def _format(target: str) -> Format:
+def _format(target: str, option: str = "output") -> Format:
     path = Path(target)
     file_format = format_of(path, WRITABLE)
     if file_format is None:
         raise OptionError(
             f"the output {target} ends in none of {suffixes_in_words(WRITABLE)}; choose one of them, "
             f"or '-' for jsonl on standard output",
-            option="output",
+            option=option,
             path=target,
         )
     if is_there(path) and not path.is_file():
         raise OptionError(
             f"the output {target} is {'a folder' if path.is_dir() else 'no file'}; name a file",
-            option="output",
+            option=option,
             path=target,
         )
     return file_format

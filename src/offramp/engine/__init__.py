@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from offramp.engine.answering import targets_of as targets_of
     from offramp.engine.choosing import DEFAULT_THRESHOLD as DEFAULT_THRESHOLD
     from offramp.engine.choosing import WINDOW as WINDOW
+    from offramp.engine.choosing import check_handing_over as check_handing_over
     from offramp.engine.choosing import check_model as check_model
     from offramp.engine.choosing import choose_engine as choose_engine
     from offramp.engine.choosing import open_model as open_model
@@ -42,6 +43,7 @@ _HOMES = {
     "targets_of": "answering",
     "WINDOW": "choosing",
     "DEFAULT_THRESHOLD": "choosing",
+    "check_handing_over": "choosing",
     "check_model": "choosing",
     "choose_engine": "choosing",
     "open_model": "choosing",

@@ -15,7 +15,7 @@ from offramp.extras import check_installed
 from offramp.files import is_there
 from offramp.folder import models_of
 from offramp.model.folder import ModelFacts, check_folder
-from offramp.policy import check_threshold, read_operating_points
+from offramp.policy import ExitRule, OperatingPoints, check_threshold, read_operating_points
 from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
@@ -69,16 +69,56 @@ def check_model(
     check_unloaded(model, backend=runtime.backend, precision=runtime.precision)
     if not isinstance(model, str | Path):
         return model
-    folder = Path(model)
-    if not is_there(folder):
-        from offramp.engine.hub import folder_of
-
-        folder = folder_of(model)
+    folder = _folder(model)
     described = check_folder(folder)
     engine = choose_engine(folder, runtime)
     if at is not None:
         read_operating_points(folder).at(at, engine)
     return described
+
+
+def check_handing_over(
+    model: "str | Path | Classifier",
+    runtime: Runtime = AUTOMATIC,
+    *,
+    threshold: float | None = None,
+    at: str | None = None,
+    rule: ExitRule | None = None,
+) -> None:
+    """Makes sure that the rule in question may hand rows over; ``model`` and all options were checked before.
+
+    ``threshold``, ``at`` and ``rule`` are those of :meth:`offramp.Classifier.predict`.
+
+    Raises:
+        OptionError: it never does.
+    """
+    if rule is None and threshold is None:
+        points, engine = _points(model, runtime)
+        name = points.default if at is None else at
+        rule = None if name is None else points.at(name, engine).rule
+    if rule is None or not rule.may_hand_over:
+        raise OptionError(
+            "no row is ever handed over here: that takes an operating point which abstains; choose one with  offramp "
+            "tune --abstain  and name it with `at`, or leave `handed_over` out",
+            option="handed_over",
+        )
+
+
+def _points(model: "str | Path | Classifier", runtime: Runtime) -> tuple[OperatingPoints, Engine]:
+    """The operating points of a model, and what it runs in."""
+    if not isinstance(model, str | Path):
+        return model.points, model.engine
+    folder = _folder(model)
+    return read_operating_points(folder), choose_engine(folder, runtime)
+
+
+def _folder(model: str | Path) -> Path:
+    """The folder of a name: one on this disk, or the copy of one on the hub."""
+    if is_there(Path(model)):
+        return Path(model)
+    from offramp.engine.hub import folder_of
+
+    return folder_of(model)
 
 
 def open_model(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from offramp.backends import AUTOMATIC, Runtime
 from offramp.data import (
+    EVERYTHING,
     Columns,
     Progress,
     Row,
@@ -27,7 +29,8 @@ from offramp.data import (
 from offramp.engine.ahead import ahead
 from offramp.engine.answering import check_pairs
 from offramp.engine.arriving import arriving
-from offramp.engine.choosing import WINDOW, check_model, check_unloaded, open_model
+from offramp.engine.choosing import WINDOW, check_handing_over, check_model, check_unloaded, open_model
+from offramp.engine.handed_over import HandedOver, check_beside, peeked
 from offramp.engine.predictions import Predictions, column_names
 from offramp.errors import OptionError
 from offramp.model.folder import ModelFacts
@@ -83,12 +86,14 @@ class ScoredFile:
         blank: rows without a text; they were classified as the empty text.
         truncated: rows whose text was longer than the model takes.
         exits: rows that took each exit, by its name, such as ``layer 4``.
+        handed_over: rows that were handed over instead of answered.
     """
 
     rows: int
     blank: int
     truncated: int
     exits: dict[str, int]
+    handed_over: int
 
 
 def predict(
@@ -102,6 +107,7 @@ def predict(
     rule: ExitRule | None = None,
     probabilities: bool = False,
     keep: Sequence[str] | Mapping[str, str] = (),
+    handed_over: str | Path | None = None,
     resume: bool = False,
     runtime: Runtime = AUTOMATIC,
     on_progress: OnProgress = unheard,
@@ -110,8 +116,9 @@ def predict(
 
     The output has the columns ``label`` (for multi-label models a list), ``confidence``, ``exit``, by its name,
     and ``truncated``; before them the columns in ``keep`` as they were read, and after them, if wanted, one
-    ``probability_LABEL`` for every label. It gets its name when the last row is written. Until then, also after an
-    error or a kill, the rows so far lie beside it in ``OUTPUT.unfinished``.
+    ``probability_LABEL`` for every label. Where the rule may hand rows over, there are ``handed_over`` and
+    ``best_guess``, too, and the ``label`` of such rows is null. The output gets its name when the last row is written.
+    Until then, also after an error or a kill, the rows so far lie beside it in ``OUTPUT.unfinished``.
 
     Args:
         model: a model folder, a classifier in memory, or processes that hold one, see :func:`offramp.scale.pool`.
@@ -120,6 +127,8 @@ def predict(
         threshold, at, rule: when a row leaves; see :meth:`Classifier.exit_rule`.
         probabilities: write every label's probability.
         keep: input columns to carry through; a mapping gives them other names in the output.
+        handed_over: a further file, of the same formats, for the rows that are handed over: all columns of the input
+            (in json those of its first row), with ``best_guess`` and ``confidence``.
         resume: go on with the unfinished run of the same call, if there is one; the output is that of an unbroken run.
             Without it such a run is an error.
         runtime: what runs a model folder; see :func:`offramp.load`. A classifier in memory takes none.
@@ -130,12 +139,14 @@ def predict(
         ModelFolderError: the folder is not an offramp model, or damaged; or the operating point is out of date.
         OptionError: an option is out of range, there is no such operating point, no format belongs to the output, it is
             the input or lies in its folder, an unfinished run is there and not to be resumed, or the run to resume is
-            another one or has a stream for input or output.
+            another one or has a stream for input or output; or ``handed_over`` is given, and the rule never hands rows
+            over, or it is the input or the output, or the input has such columns itself.
         StorageError: the output cannot be written or the disk is full.
 
     Example:
         >>> offramp.predict("model", input="test.csv", output="labels.csv", threshold=0, keep=["text"])
-        ScoredFile(rows=240, blank=0, truncated=0, exits={'layer 1': 240, 'layer 2': 0, 'layer 3': 0, 'layer 4': 0})
+        ScoredFile(rows=240, blank=0, truncated=0, exits={'layer 1': 240, 'layer 2': 0, 'layer 3': 0, 'layer 4': 0},
+                   handed_over=0)
         >>> from pathlib import Path
         >>> Path("labels.csv").read_text().splitlines()[0]
         'text,label,confidence,exit,truncated'
@@ -143,22 +154,32 @@ def predict(
     elsewhere = model if isinstance(model, Elsewhere) else None
     model = model.classifier if isinstance(model, Elsewhere) else model
     input, output, columns = str(input), str(output), columns or Columns()  # noqa: A001
+    apart = None if handed_over is None else str(handed_over)
     carried = keep if isinstance(keep, Mapping) else {name: name for name in keep}
     names = list(carried.values())
     check_unloaded(model, threads=runtime.threads)
     known = check_model(model, runtime, threshold=threshold, at=at)
+    if apart is not None:
+        check_handing_over(model, runtime, threshold=threshold, at=at, rule=rule)
     check_columns(known, columns, names, probabilities)
-    rows = open_rows(input, output, columns, list(carried), resume=resume)
+    rows = open_rows(input, output, columns, list(carried), resume=resume, handed_over=apart)
     classifier = open_model(model, runtime, on_progress)
     chosen = classifier.exit_rule(threshold, at, rule)
+    check_columns(classifier, columns, names, probabilities, may_hand_over=chosen.may_hand_over)
     options = {
         "exit rule": repr(chosen),
         "probabilities": probabilities,
         "keep": [list(column) for column in carried.items()],
+        "file of rows handed over": apart,
     }
     settings = _settings(classifier, input, output, columns, options)
-    written = [*names, *column_names(classifier.labels, probabilities)]
-    with result_writer(output, written, settings=settings, resume=resume) as writer:
+    written = [*names, *column_names(classifier.labels, probabilities, chosen.may_hand_over)]
+    with ExitStack() as files:
+        beside = None
+        if apart is not None:  # it ends after the output, so that an output without it is never whole
+            first, rows = peeked(rows)
+            beside = files.enter_context(HandedOver.open(apart, first, settings, resume=resume))
+        writer = files.enter_context(result_writer(output, written, settings=settings, resume=resume))
         rows = islice(rows, writer.progress.rows, None)
         streams = source_identity(input) is None and elsewhere is None
         windows = _windows(classifier, arriving(rows, WINDOW) if streams else _whole(rows))
@@ -171,23 +192,30 @@ def predict(
         own: _Score = partial(_score, classifier, in_advance=not streams, on_rows=tell)
         score = own if elsewhere is None else elsewhere.score
         for window, predictions in score(chosen, windows):
-            kept = zip(*(row.kept for row in window.rows), strict=True)
+            if beside is not None:  # before the output, whose progress says from where a run goes on
+                beside.write(window.rows, predictions, writer.progress.rows)
+            kept = zip(*(row.kept[: len(names)] for row in window.rows), strict=True)
             chunk = dict(zip(names, kept, strict=True)) | columns_of(predictions, probabilities)
             writer.write(chunk, _counts(window.rows, predictions))
             tell(0)
     return _scored(writer.progress, classifier.exit_names)
 
 
-def open_rows(source: str, target: str, columns: Columns, keep: Sequence[str], *, resume: bool) -> Iterator[Row]:
+def open_rows(
+    source: str, target: str, columns: Columns, keep: Sequence[str], *, resume: bool, handed_over: str | None = None
+) -> Iterator[Row]:
     """Rows to classify, once it is certain that they can be read and their predictions written.
 
-    The arguments and errors are those of :func:`predict`.
+    The arguments and errors are those of :func:`predict`; with ``handed_over`` the last of what rows keep is all.
     """
-    rows = read_rows(source, columns, labeled=False, keep=keep)
+    everything = () if handed_over is None else (EVERYTHING,)
+    rows = read_rows(source, columns, labeled=False, keep=[*keep, *everything])
     check_apart(target, source)
     check_target(target, resume=resume)
+    if handed_over is not None:
+        check_beside(handed_over, target, source, resume=resume)
     streams = source_identity(source) is None
-    if resume and (streams or target == "-"):
+    if resume and (streams or "-" in (target, handed_over)):
         raise OptionError(
             "a run from standard input or another stream, or to standard output, cannot be resumed; "
             "leave out `resume`, or name files",
@@ -207,18 +235,26 @@ def _plain(values: NDArray[Any]) -> list[object]:
     return (values.round(6) if np.issubdtype(values.dtype, np.floating) else values).tolist()
 
 
-def check_columns(model: "Classifier | ModelFacts", columns: Columns, keep: Sequence[str], probabilities: bool) -> None:
+def check_columns(
+    model: "Classifier | ModelFacts",
+    columns: Columns,
+    keep: Sequence[str],
+    probabilities: bool,
+    *,
+    may_hand_over: bool = False,
+) -> None:
     """Raises if a model cannot make of some columns what was asked for.
 
     Args:
         keep: what the columns that are kept are called in the output.
+        may_hand_over: whether the rule may hand rows over, for which there are columns.
 
     Raises:
         DataError: it takes pairs of texts and one is named, or the other way round.
         OptionError: two columns of the output would have one name.
     """
     check_pairs(model, columns.text_pair, option="text_pair")
-    own = column_names(model.labels, probabilities)
+    own = column_names(model.labels, probabilities, may_hand_over)
     doubled = [name for name, number in Counter([*keep, *own]).items() if number > 1]
     if doubled:
         raise OptionError(
@@ -280,6 +316,7 @@ def _counts(rows: Sequence[Row], predictions: Predictions) -> Counter[str]:
     return Counter(
         blank=sum(row.blank for row in rows),
         truncated=int(predictions.truncated.sum()),
+        handed_over=int(predictions.handed_over.sum()),
         **Counter(map(_exit, predictions.exits.tolist())),
     )
 
@@ -291,6 +328,7 @@ def _scored(progress: Progress, names: Sequence[str]) -> ScoredFile:
         counts["blank"],
         counts["truncated"],
         {name: counts[_exit(index)] for index, name in enumerate(names)},
+        counts["handed_over"],
     )
 
 

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     import pandas
 
 _COLUMNS = ("label", "confidence", "exit", "truncated")
+# Those that there are only where a rule may hand texts over.
+_OF_HANDING_OVER = ("handed_over", "best_guess")
 # Fields of predictions with a value for each row.
-_BY_ROW = ("probabilities", "exits", "layers", "truncated", "tokens")
+_BY_ROW = ("probabilities", "exits", "layers", "truncated", "tokens", "handed_over")
 
 
-def column_names(labels: Sequence[str], probabilities: bool) -> list[str]:
-    """What the columns of predictions are called; with ``probabilities`` there is one more for every label."""
-    return [*_COLUMNS, *(f"probability_{label}" for label in labels if probabilities)]
+def column_names(labels: Sequence[str], probabilities: bool, may_hand_over: bool = False) -> list[str]:
+    """What the columns of predictions are called.
+
+    With ``probabilities`` there is one more for every label; two more where a rule may hand texts over.
+    """
+    more = _OF_HANDING_OVER if may_hand_over else ()
+    return [*_COLUMNS, *more, *(f"probability_{label}" for label in labels if probabilities)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +34,15 @@ class Prediction:
     """The prediction for one text.
 
     Attributes:
-        labels: the predicted label; for a multi-label model every label that holds, perhaps none.
-        confidence: calibrated probability that ``labels`` is right, from 0 to 1.
+        labels: the predicted label; for a multi-label model every label that holds, perhaps none; empty if handed over.
+        confidence: calibrated probability that ``guessed_labels`` is right, from 0 to 1.
         exit: name of the exit taken, one of the classifier's ``exit_names``.
         exit_index: its index among them, from 0.
         layers: number of layers that were run.
         truncated: whether the text was longer than the model takes, so that its end was not read.
         probabilities: calibrated probability by label, the most probable first; as many as ``top_k`` asked for.
+        handed_over: whether the text is handed over instead of answered, see :class:`offramp.policy.Threshold`.
+        guessed_labels: what ``labels`` is where the text is answered, and would be where it is handed over.
     """
 
     labels: tuple[str, ...]
@@ -44,17 +52,28 @@ class Prediction:
     layers: int
     truncated: bool
     probabilities: dict[str, float]
+    handed_over: bool
+    guessed_labels: tuple[str, ...]
 
     @property
-    def label(self) -> str:
-        """The one label of a single-label prediction.
+    def label(self) -> str | None:
+        """The one label of a single-label prediction; None if the text is handed over.
 
         Raises:
             ValueError: the model is multi-label and did not predict exactly one.
         """
-        if len(self.labels) != 1:
-            raise ValueError(f"the prediction holds {len(self.labels)} labels; read .labels instead of .label")
-        return self.labels[0]
+        return None if self.handed_over else self.best_guess
+
+    @property
+    def best_guess(self) -> str:
+        """The one label that a single-label prediction has, or would have if the text were not handed over.
+
+        Raises:
+            ValueError: the model is multi-label and did not predict exactly one.
+        """
+        if len(self.guessed_labels) != 1:
+            raise ValueError(f"the prediction holds {len(self.guessed_labels)} labels; read .labels instead of .label")
+        return self.guessed_labels[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +89,8 @@ class Predictions(Sequence[Prediction]):
         layers: number of layers run, (rows,).
         truncated: (rows,).
         tokens: tokens read, (rows,).
+        handed_over: whether the row is handed over instead of answered, (rows,).
+        may_hand_over: whether rows could be; only then files and data frames have columns for it.
         top_k: labels in each prediction's ``probabilities``; None for all.
 
     Example:
@@ -90,6 +111,8 @@ class Predictions(Sequence[Prediction]):
     layers: NDArray[np.int64]
     truncated: NDArray[np.bool_]
     tokens: NDArray[np.int64]
+    handed_over: NDArray[np.bool_]
+    may_hand_over: bool = False
     top_k: int | None = None
 
     @property
@@ -99,12 +122,20 @@ class Predictions(Sequence[Prediction]):
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """Calibrated probability that the predicted label (or set of labels) is right, (rows,)."""
+        """Calibrated probability that the predicted label (or set, or best guess) is right, (rows,)."""
         return self.problem.confidence(self.probabilities)
 
     @property
     def labels(self) -> list[tuple[str, ...]]:
-        """Predicted labels of each row; exactly one a row for single-label models."""
+        """Predicted labels of each row; exactly one a row for single-label models, none where it is handed over."""
+        guessed = self.guessed_labels
+        if not self.handed_over.any():
+            return guessed
+        return [() if over else labels for over, labels in zip(self.handed_over.tolist(), guessed, strict=True)]
+
+    @property
+    def guessed_labels(self) -> list[tuple[str, ...]]:
+        """The same, with the best guesses where rows are handed over."""
         predicted = self.problem.predicted(self.probabilities)
         if not self.multi_label:
             single = [(name,) for name in self.names]
@@ -112,8 +143,8 @@ class Predictions(Sequence[Prediction]):
         return [tuple(self.names[index] for index in np.flatnonzero(row)) for row in predicted]
 
     @property
-    def label(self) -> list[str]:
-        """The one label of each row of a single-label model.
+    def label(self) -> list[str | None]:
+        """The one label of each row of a single-label model; None where it is handed over.
 
         Raises:
             ValueError: the model is multi-label.
@@ -122,9 +153,18 @@ class Predictions(Sequence[Prediction]):
             >>> offramp.load("model").predict(["a wonderful story", "the plot was dull"]).label
             ['good', 'bad']
         """
+        return [None if over else name for over, name in zip(self.handed_over.tolist(), self.best_guess, strict=True)]
+
+    @property
+    def best_guess(self) -> list[str]:
+        """The one label that each row of a single-label model has, or would have if it were not handed over.
+
+        Raises:
+            ValueError: the model is multi-label.
+        """
         if self.multi_label:
             raise ValueError("the model is multi-label, a row has any number of labels; read .labels instead of .label")
-        return [name for (name,) in self.labels]
+        return [name for (name,) in self.guessed_labels]
 
     @property
     def exit(self) -> list[str]:
@@ -139,7 +179,8 @@ class Predictions(Sequence[Prediction]):
 
         Returns:
             ``label`` (lists for multi-label models), ``confidence``, ``exit``, by its name, and ``truncated``;
-            (rows,) each.
+            (rows,) each. Where rows may be handed over, ``handed_over`` and ``best_guess`` as well, and ``label`` is
+            None for those.
 
         Example:
             >>> predictions = offramp.load("model").predict(["a wonderful story"], threshold=0)
@@ -147,14 +188,17 @@ class Predictions(Sequence[Prediction]):
             {'label': ['good'], 'confidence': array([0...]), 'exit': ['layer 1'], 'truncated': array([False]),
              'probability_bad': array([0...]), 'probability_good': array([0...])}
         """
+        guesses: list[Any] = list(map(list, self.guessed_labels)) if self.multi_label else self.best_guess
+        over = self.handed_over.tolist()
         columns = (
-            list(map(list, self.labels)) if self.multi_label else self.label,
+            [None if handed else guess for handed, guess in zip(over, guesses, strict=True)],
             self.confidence,
             self.exit,
             self.truncated,
+            *((self.handed_over, guesses) if self.may_hand_over else ()),
             *(self.probabilities.T if probabilities else ()),
         )
-        return dict(zip(column_names(self.names, probabilities), columns, strict=True))
+        return dict(zip(column_names(self.names, probabilities, self.may_hand_over), columns, strict=True))
 
     def to_pandas(self, *, probabilities: bool = False) -> "pandas.DataFrame":
         """The predictions as a data frame, one row a text; see :meth:`columns`.
@@ -203,11 +247,13 @@ class Predictions(Sequence[Prediction]):
             self.truncated.tolist(),
             order.tolist(),
             sorted_probabilities,
+            self.handed_over.tolist(),
+            self.guessed_labels,
             strict=True,
         )
-        for labels, confidence, exit_name, exit_index, layers, truncated, best, values in columns:
+        for labels, confidence, exit_name, exit_index, layers, truncated, best, values, over, guessed in columns:
             scores = {self.names[label]: value for label, value in zip(best, values, strict=True)}
-            yield Prediction(labels, confidence, exit_name, exit_index, layers, truncated, scores)
+            yield Prediction(labels, confidence, exit_name, exit_index, layers, truncated, scores, over, guessed)
 
     def __repr__(self) -> str:
         return f"<{len(self)} predictions>"

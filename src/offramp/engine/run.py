@@ -29,6 +29,7 @@ class Passage:
     Attributes:
         probabilities: calibrated answers of the rows that have left, (rows, labels).
         exits: index of the exit that each row took, (rows,).
+        handed_over: whether its answer is but a best guess, (rows,).
         tokens: tokens read where it left, (rows,).
         truncated: whether something was lost there, (rows,).
     """
@@ -44,6 +45,7 @@ class Passage:
     ) -> None:
         self.probabilities = np.empty((len(texts), len(cascade.labels)))
         self.exits = np.empty(len(texts), np.int64)
+        self.handed_over = np.zeros(len(texts), np.bool_)
         self.tokens = np.zeros(len(texts), np.int64)
         self.truncated = np.zeros(len(texts), np.bool_)
         self._cascade = cascade
@@ -57,6 +59,11 @@ class Passage:
         self._rows = np.arange(len(texts))
         self._passed = np.empty((0, *self.probabilities.shape))
         self._read: Any = None
+
+    @property
+    def may_hand_over(self) -> bool:
+        """Whether the rule may hand texts over."""
+        return self._rule.may_hand_over
 
     def prepare(self) -> None:
         """Does what goes well beside the computing of other texts: all up to the first encoder, and its tokenizing."""
@@ -94,6 +101,7 @@ class Passage:
         for leaving in run(self._cascade, self._member, self._begun(), self._rule, self._token_budget, beyond):
             self.probabilities[leaving.ids] = leaving.probabilities
             self.exits[leaving.ids] = leaving.exit
+            self.handed_over[leaving.ids] = leaving.handed_over
             if self._on_leaving is not None:
                 self._on_leaving(leaving)
             left += len(leaving.ids)

@@ -56,7 +56,10 @@ class Runner:
     ) -> Predictions:
         """Runs the rest of what :meth:`prepare` began; ``on_rows`` is told how many of its rows have left so far."""
         passage.complete(on_rows)
-        return self.predictions(passage.probabilities, passage.exits, passage.tokens, passage.truncated, top_k)
+        handed_over = passage.handed_over if passage.may_hand_over else None
+        return self.predictions(
+            passage.probabilities, passage.exits, passage.tokens, passage.truncated, top_k, handed_over
+        )
 
     def predict(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None, rule: ExitRule, top_k: int | None = 1
@@ -80,8 +83,12 @@ class Runner:
         tokens: NDArray[np.int64],
         truncated: NDArray[np.bool_],
         top_k: int | None,
+        handed_over: NDArray[np.bool_] | None = None,
     ) -> Predictions:
-        """Puts together what is known of texts that have left; each (rows,), the probabilities (rows, labels)."""
+        """Puts together what is known of texts that have left; each (rows,), the probabilities (rows, labels).
+
+        ``handed_over`` is None where the rule hands nothing over.
+        """
         cascade = self.cascade
         return Predictions(
             names=cascade.labels,
@@ -92,6 +99,8 @@ class Runner:
             layers=np.asarray(cascade.layers)[exits],
             truncated=truncated,
             tokens=tokens,
+            handed_over=np.zeros(len(exits), np.bool_) if handed_over is None else handed_over,
+            may_hand_over=handed_over is not None,
             top_k=top_k,
         )
 

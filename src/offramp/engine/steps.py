@@ -42,12 +42,14 @@ class Leaving:
         exit: index of the exit they took.
         probabilities: calibrated, (rows, labels): the rule's answer.
         passed: calibrated probabilities at the exits passed, the one taken included, (exits, rows, labels).
+        handed_over: whether a row's answer is but a best guess, which the rule hands over, (rows,).
     """
 
     ids: NDArray[np.int64]
     exit: int
     probabilities: NDArray[np.float64]
     passed: NDArray[np.float64]
+    handed_over: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,30 @@ def step(
     probabilities = cascade.probabilities(exit_index, output.logits, rows.passed)
     passed = np.concatenate([rows.passed, probabilities[None]])
     onward = InFlight(rows.ids, rows.lengths, passed, output.state)
+    handed_over = np.zeros(len(rows.ids), np.bool_)
     if cascade.full_depth(exit_index):
-        return Parted([Leaving(rows.ids, exit_index, probabilities, passed)], np.empty(0, np.int64), onward)
+        for rule, positions in rules:
+            if rule.may_hand_over:
+                handed_over[positions] = rule.hands_over(*_decided_on(probabilities, rows.passed, positions))
+        leaving = [Leaving(rows.ids, exit_index, probabilities, passed, handed_over)]
+        return Parted(leaving, np.empty(0, np.int64), onward)
     leaving, stays = [], np.ones(len(rows.ids), np.bool_)
     for rule, positions in rules:
-        # Rules add up labels: both arrays are C-contiguous, or the last bit of a sum could differ from a replay's.
-        current, history = probabilities, rows.passed
-        if len(rules) > 1:
-            current, history = current[positions], history.take(positions, axis=1)
+        current, history = _decided_on(probabilities, rows.passed, positions)
         leaves = rule.decide(current, history)
         if leaves.any():
             answers = rule.answer(current[leaves], history.compress(leaves, axis=1))
             gone = positions[leaves]
-            leaving.append(Leaving(rows.ids[gone], exit_index, answers, passed.take(gone, axis=1)))
+            leaving.append(Leaving(rows.ids[gone], exit_index, answers, passed.take(gone, axis=1), handed_over[gone]))
             stays[gone] = False
     return Parted(leaving, np.flatnonzero(stays), onward)
+
+
+def _decided_on(
+    probabilities: NDArray[np.float64], passed: NDArray[np.float64], positions: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a rule sees of the rows at some positions: this exit's probabilities, and those of the exits passed."""
+    if len(positions) == len(probabilities):  # in their order: one rule decides on all
+        return probabilities, passed
+    # Rules add up labels: both arrays are C-contiguous, or the last bit of a sum could differ from a replay's.
+    return probabilities[positions], passed.take(positions, axis=1)

@@ -24,7 +24,9 @@ def outcome_of(answers: ExitAnswers, exits: NDArray[np.int64], probabilities: ND
 
 def leaving_at(answers: ExitAnswers, index: int) -> Replay:
     """The replay in which every row leaves at the same exit."""
-    return Replay(np.full(len(answers), index), np.asarray(answers.probabilities[index]))
+    return Replay(
+        np.full(len(answers), index), np.asarray(answers.probabilities[index]), np.zeros(len(answers), np.bool_)
+    )
 
 
 def early_exit(answers: ExitAnswers, rule: Threshold, replayed: Replay, speed: Speed, name: str | None) -> Point:

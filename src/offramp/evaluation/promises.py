@@ -35,6 +35,7 @@ def promise_here(promise: Promise, answers: ExitAnswers, replayed: Replay) -> Pr
     if limit.reference is not None and answers.reference is None:
         return PromiseHere(promise, 0, None)
     losses = answers.limited(np.stack([replayed.probabilities, answers.full]), limit)[0]
+    losses = np.where(replayed.handed_over, np.nan, losses)
     if limit.exit is not None:
         losses = np.where(replayed.exits <= answers.names.index(limit.exit), losses, np.nan)
     losses = losses[~np.isnan(losses)]

@@ -18,7 +18,7 @@ from offramp.policy.sweep import at_exits, exits_taken, score_exits
 
 KNOBS = 200
 
-_FOLDS = 5
+FOLDS = 5
 
 FITTED = frozenset({"gate", "per-exit"})
 """Criteria that are fitted to rows, which must not be the rows that judge them."""
@@ -63,12 +63,16 @@ class Swept:
         thresholds: from the safest to the fastest, (knobs,); the first is full depth.
         exits: the exit that each row takes, (knobs, rows).
         answers: the answer to each row if it leaves at each exit, (exits, rows, labels).
+        handed_over: whether each row is handed over, (knobs, rows); None if none may be.
+        answer_from: the thresholds of the last exit then, (knobs,).
     """
 
     criterion: Criterion
     thresholds: Array
     exits: NDArray[np.int64]
     answers: Array
+    handed_over: NDArray[np.bool_] | None = None
+    answer_from: Array | None = None
 
     @property
     def open(self) -> NDArray[np.bool_]:
@@ -113,7 +117,7 @@ def sweep_gate(rows: ExitAnswers, passed_over: Collection[int] = (), seed: int =
     criterion = fitted(rows)
     scores = np.empty((len(rows.layers) - 1, len(rows)))
     order = np.random.default_rng(seed).permutation(len(rows))
-    for part in np.array_split(order, min(_FOLDS, len(rows))):
+    for part in np.array_split(order, min(FOLDS, len(rows))):
         others = np.setdiff1d(order, part)
         scores[:, part] = score_exits(rows.subset(part).probabilities, fitted(rows.subset(others))).scores
     thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]

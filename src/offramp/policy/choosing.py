@@ -30,9 +30,11 @@ class AtMost:
         confidence: probability that all of them are kept.
         each_exit: whether disagreement and accuracy drop are limited among the rows that have left so far, after every
             exit, and not only among all rows.
+        coverage: least share of the rows that has to be answered; the others may be handed over. None: all of them.
 
     Raises:
-        OptionError: there is no limit, the confidence is out of range, or the method cannot judge a limit.
+        OptionError: there is no limit, confidence or coverage is out of range, the method cannot judge a limit, or rows
+            may be handed over while answers are compared with full depth, where none needs to be.
 
     Source: Ringel et al., "Early Time Classification with Accumulated Accuracy Gap Control", ICML 2024 (the risk among
     those that have left so far).
@@ -42,17 +44,39 @@ class AtMost:
     method: Method | None
     confidence: float
     each_exit: bool = False
+    coverage: float | None = None
 
     def __post_init__(self) -> None:
         if not self.limits:
             raise OptionError("there is no limit; give at least one, such as a disagreement of at most 0.01")
         check_shares(0.5, self.confidence)
+        if self.coverage is not None:
+            self._check_abstaining(self.coverage)
         if self.method is Method.CONFORMAL and self.conditional:
             raise OptionError(
                 f"method {self.method} bounds a mean over all rows, not over some of them; use ltt or ucb",
                 option="method",
                 value=str(self.method),
             )
+
+    def _check_abstaining(self, coverage: float) -> None:
+        if not 0 <= coverage <= 1:
+            raise OptionError(
+                f"min_coverage is {coverage}; use a share from 0 to 1, such as 0.8 for at least 80 % answered",
+                option="min_coverage",
+                value=coverage,
+            )
+        if compared := next((limit for limit in self.limits if limit.kept_at_full_depth), None):
+            raise OptionError(
+                f"the {compared.risk} compares with full depth, so that nothing would have to be handed over; limit "
+                "the error, which takes labels, or compare with a reference of your own",
+                option="abstain",
+            )
+
+    @property
+    def abstains(self) -> bool:
+        """Whether rows may be handed over."""
+        return self.coverage is not None
 
     @property
     def conditional(self) -> bool:
@@ -120,12 +144,14 @@ class Chosen:
         promises: one for each limit; none for exits at which no row can leave.
         exits: the exit that each row took when the rule was chosen, (rows,).
         answers: the answer to each row if it leaves at each exit, (exits, rows, labels).
+        handed_over: whether it was handed over then, (rows,).
     """
 
     rule: Threshold
     promises: tuple[Promise, ...]
     exits: NDArray[np.int64]
     answers: Array
+    handed_over: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +185,7 @@ def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0)
 
     Args:
         goal: what the threshold has to achieve.
-        swept: the criterion on the rows.
+        swept: the criterion on the rows; where rows may be handed over, from the knob on that is to be tested first.
         rows: rows that the criterion was not fitted to.
         fitted: number of rows that it was fitted to.
 
@@ -169,11 +195,13 @@ def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0)
     match goal:
         case Exactly():
             rule = Threshold(goal.threshold, swept.criterion)
-            return Chosen(rule, (), replay(rows.probabilities, rule).exits, swept.answers)
+            taken = replay(rows.probabilities, rule)
+            return Chosen(rule, (), taken.exits, swept.answers, taken.handed_over)
         case AtLeast():
             return _fast_enough(goal, swept, rows)
         case AtMost():
-            return _safe_enough(goal, swept, rows, fitted)
+            choose = _answering_enough if goal.abstains else _safe_enough
+            return choose(goal, swept, rows, fitted)
 
 
 def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Missed:
@@ -191,11 +219,10 @@ def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Mis
 def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> Chosen | Missed:
     judged = [judge(goal, limit, swept, rows) for limit in goal.limits_at(rows.names)]
     # Knob 0 is full depth, which is no candidate, but has to keep the limits that it does not keep by definition.
-    index = min((-1 if one.last is None else one.last for one in judged), default=-1)
+    index = _last(judged)
     if index < 1:
-        first = index + 1
-        failing = next(one for one in judged if (-1 if one.last is None else one.last) == index)
-        return Missed(_reason(failing, first, fitted))
+        what = "no threshold keeps" if index == 0 else "full depth does not keep"
+        return Missed(_reason(_failing(judged, index), index + 1, fitted, what))
     speedup = 1.0 / float(at_exits(rows.row_costs, swept.exits[index : index + 1]).mean())
     if speedup < 1.0:
         return Missed(
@@ -203,6 +230,32 @@ def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> 
             "full depth"
         )
     return _chosen(swept, index, tuple(one.promise_at(index) for one in judged if not one.empty[index]))
+
+
+def _answering_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> Chosen | Missed:
+    """Each knob answers more rows, and no later, than the one before: the last that keeps the limits is the best."""
+    judged = [judge(goal, limit, swept, rows) for limit in goal.limits_at(rows.names)]
+    index = _last(judged)
+    if index < 0:
+        return Missed(_reason(_failing(judged, index), 0, fitted, "no threshold keeps"))
+    chosen = _chosen(swept, index, tuple(one.promise_at(index) for one in judged if not one.empty[index]))
+    coverage, least = 1.0 - float(chosen.handed_over.mean()), goal.coverage or 0.0
+    if coverage < least:
+        return Missed(
+            f"with {_and(goal.limits)}, {coverage:.1%} of the rows can be answered, and at least {100 * least:.4g}% "
+            "were asked for; ask for fewer, allow more, or give more rows to judge by"
+        )
+    return chosen
+
+
+def _last(judged: Sequence["Judged"]) -> int:
+    """The last knob that keeps all limits; -1 if the first does not."""
+    return min((-1 if one.last is None else one.last for one in judged), default=-1)
+
+
+def _failing(judged: Sequence["Judged"], last: int) -> "Judged":
+    """The limit that the knob after the last one does not keep."""
+    return next(one for one in judged if (-1 if one.last is None else one.last) == last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,6 +300,8 @@ def judge(goal: AtMost, limit: Limit, swept: Swept, rows: ExitAnswers) -> Judged
         DataError: the limit needs labels or a reference, and there are none.
     """
     losses = at_exits(rows.limited(swept.answers, limit), swept.exits)
+    if swept.handed_over is not None:
+        losses = np.where(swept.handed_over, np.nan, losses)
     empty: NDArray[np.bool_] = np.zeros(len(losses), dtype=np.bool_)
     if limit.exit is not None:
         place = rows.names.index(limit.exit)
@@ -265,13 +320,18 @@ def _rows_needed(goal: AtMost, limit: Limit) -> int | None:
 
 
 def _chosen(swept: Swept, index: int, promises: tuple[Promise, ...]) -> Chosen:
-    return Chosen(_rule(swept, index), promises, swept.exits[index], swept.answers)
+    handed_over = np.zeros(swept.exits.shape[1], np.bool_) if swept.handed_over is None else swept.handed_over[index]
+    return Chosen(_rule(swept, index), promises, swept.exits[index], swept.answers, handed_over)
 
 
 def _rule(swept: Swept, index: int) -> Threshold:
     """The rule at a knob, with the safest of the thresholds that make no difference on these rows."""
     same = (swept.exits == swept.exits[index]).all(axis=1)
+    if swept.handed_over is not None:
+        same &= (swept.handed_over == swept.handed_over[index]).all(axis=1)
     threshold = float(swept.thresholds[same.argmax()])
+    if swept.answer_from is not None:
+        return Threshold(threshold, swept.criterion, answer_from=float(swept.answer_from[same.argmax()]))
     if isinstance(swept.criterion, PerExit) and threshold >= 1:
         return Threshold(1.0, swept.criterion.vector(int(threshold)))  # the other vectors are no longer needed
     return Threshold(threshold, swept.criterion)
@@ -285,8 +345,8 @@ def _and(limits: Sequence[Limit]) -> str:
     )
 
 
-def _reason(judged: Judged, first: int, fitted: int) -> str:
-    """Why a limit is not kept at the first knob that was judged, and what it would take."""
+def _reason(judged: Judged, first: int, fitted: int, what: str) -> str:
+    """Why a limit is not kept at the first knob that was judged, and what it would take; begins with ``what``."""
     limit, method = judged.limit, judged.method
     counting, rows = int((~np.isnan(judged.losses[first])).sum()), judged.losses.shape[1]
     sure = f" with {judged.confidence:.4g} confidence" if method in {Method.LTT, Method.UCB} else ""
@@ -300,7 +360,6 @@ def _reason(judged: Judged, first: int, fitted: int) -> str:
     if bound < 1:
         most = np.ceil(bound * 1e4) / 1e4
         cures.append(f"a {limit.what} of {limit.stated(most):.2%} allowed")
-    what = "full depth does not keep" if first == 0 else "no threshold keeps"
     counted = f"{rows} rows" if counting == rows else f"{counting} of {rows} rows"
     return (
         f"{what} the {limit.what} at {100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
@@ -314,4 +373,6 @@ def _which(limit: Limit) -> str:
     """Which rows count, as a clause."""
     if limit.label is not None:
         return f"{'predicted as' if limit.risk is Risk.PRECISION else 'with the label'} {limit.label!r}"
+    if limit.exit is None:
+        return "that are answered"
     return f"that leave up to {limit.exit}"

@@ -1,4 +1,4 @@
-"""A small learned gate: the probability that an exit agrees with full depth, from what it and the exits before say."""
+"""A small learned gate: the probability that an exit's answer is good, from what it and the exits before say."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,13 +20,14 @@ _SUREST = 16.0
 class Gate(Criterion):
     """A logistic regression for each exit but the last, of "this exit says what full depth will say".
 
-    So one threshold means the same at every exit, however well each is calibrated. The features of a row are log-odds
-    of what this exit predicts: as this exit sees them, as the exit before saw them, and their mean over all exits
-    before; the last two are 0 at the first exit. Exits that are passed over are not looked back at.
+    Where rows may be handed over, it is one of "this exit's answer is right" for each exit, the last included. So one
+    threshold means the same at every exit, however well each is calibrated. The features of a row are log-odds of what
+    this exit predicts: as this exit sees them, as the exit before saw them, and their mean over all exits before; the
+    last two are 0 at the first exit. Exits that are passed over are not looked back at.
 
     Attributes:
-        weights: of the features, (exits - 1, 3); none for an exit that is passed over, which scores NaN.
-        biases: (exits - 1,).
+        weights: of the features, (exits - 1, 3) or (exits, 3); none for an exit that is passed over, which scores NaN.
+        biases: one for each of these exits.
 
     Raises:
         OptionError: weights and biases do not match.
@@ -74,7 +75,12 @@ class Gate(Criterion):
 
 
 def fit_gate(
-    exit_probabilities: Array, agree: NDArray[np.bool_], problem: Problem, passed_over: Collection[int] = ()
+    exit_probabilities: Array,
+    agree: NDArray[np.bool_],
+    problem: Problem,
+    passed_over: Collection[int] = (),
+    *,
+    last: bool = False,
 ) -> Gate:
     """Fits the gate to calibration rows, each exit to all of them.
 
@@ -82,12 +88,13 @@ def fit_gate(
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
-        agree: bool (exits, rows), whether each exit says what full depth says.
+        agree: bool (exits, rows), whether each exit says what full depth says; or what else the gate is to foretell.
         problem: one label or a set of labels.
         passed_over: exits at which no row is to leave, and at which the exits after them do not look back.
+        last: fit the last exit, too, so that rows can be handed over there.
 
     Returns:
-        A gate for each exit but the last. Where an exit agrees on all rows or on none, it holds only the smoothed
+        A gate for each of these exits. Where an exit agrees on all rows or on none, it holds only the smoothed
         share of those that do.
 
     Raises:
@@ -102,7 +109,10 @@ def fit_gate(
     weights: list[tuple[float, ...]] = []
     biases: list[float] = []
     before: list[Array] = []
-    for exit_index, (probabilities, verdicts) in enumerate(zip(exit_probabilities[:-1], agree[:-1], strict=True)):
+    n_scored = len(agree) - (not last)
+    for exit_index, (probabilities, verdicts) in enumerate(
+        zip(exit_probabilities[:n_scored], agree[:n_scored], strict=True)
+    ):
         if exit_index in passed_over:
             weights.append(())
             biases.append(0.0)

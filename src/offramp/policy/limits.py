@@ -55,6 +55,7 @@ class Limit:
         label: the label of a precision or a recall; None for other risks.
         exit: only rows that leave at or before the exit of this name count; None for all rows.
         reference: what predictions are compared with to see a disagreement; None for full depth.
+        answered: whether only rows that are answered count, since others may be handed over.
 
     Raises:
         OptionError: the target is out of range, or label and risk do not fit.
@@ -65,6 +66,7 @@ class Limit:
     label: str | None = None
     exit: str | None = None
     reference: str | None = None
+    answered: bool = False
 
     def __post_init__(self) -> None:
         check_shares(self.target, name=f"max_{self.risk.replace(' ', '_')}")
@@ -85,7 +87,7 @@ class Limit:
     @property
     def conditional(self) -> bool:
         """Whether which rows count depends on labels, predictions or exits taken."""
-        return self.label is not None or self.exit is not None
+        return self.label is not None or self.exit is not None or self.answered
 
     @property
     def at_least(self) -> bool:
@@ -98,7 +100,8 @@ class Limit:
         label = "" if self.label is None else f" of {self.label!r}"
         reference = "" if self.reference is None else f" with {self.reference}"
         leaving = "" if self.exit is None else f" up to {self.exit}"
-        return f"{self.risk}{label}{reference}{leaving}"
+        answered = " among the answered" if self.answered else ""
+        return f"{self.risk}{label}{reference}{leaving}{answered}"
 
     def stated(self, risk: float) -> float:
         """A value of the risk as people state it: a precision or a recall instead of what it lacks."""

@@ -53,6 +53,7 @@ class Seen:
         speedup: over full depth in one go, as expected from the measured time of each stage.
         exits: share of rows that left at each exit.
         processor, threads: where the stages were measured.
+        handed_over: share of rows that were handed over; disagreement and accuracy are about the others.
     """
 
     data: str
@@ -65,6 +66,7 @@ class Seen:
     exits: tuple[float, ...]
     processor: str
     threads: int
+    handed_over: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)

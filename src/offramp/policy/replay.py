@@ -17,11 +17,13 @@ class Replay:
     """Where each row left, and its answer.
 
     ``exits`` (rows,) is the index of the exit taken. ``probabilities`` (rows, labels) is the calibrated answer: the
-    rule's at an early exit, the model's own at the last.
+    rule's at an early exit, the model's own at the last. ``handed_over`` (rows,) marks rows whose answer is but a best
+    guess, since the rule hands them over at the last exit.
     """
 
     exits: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    handed_over: NDArray[np.bool_]
 
 
 def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
@@ -29,7 +31,7 @@ def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
-        rule: decides and answers at every exit but the last.
+        rule: decides and answers at every exit but the last, and hands over there.
 
     Raises:
         DataError: the array does not have three dimensions or holds no exit.
@@ -40,7 +42,7 @@ def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
         >>> from offramp.policy import Confidence, Threshold, replay
         >>> two_exits = np.array([[[0.9, 0.1], [0.4, 0.6]], [[0.7, 0.3], [0.2, 0.8]]])
         >>> replay(two_exits, Threshold(0.8, Confidence(Problem.SINGLE_LABEL)))
-        Replay(exits=array([0, 1]), probabilities=array([[0.9, 0.1], [0.2, 0.8]]))
+        Replay(exits=array([0, 1]), probabilities=array([[0.9, 0.1], [0.2, 0.8]]), handed_over=array([False, False]))
     """
     check_probabilities(exit_probabilities)
     cached = np.ascontiguousarray(exit_probabilities)
@@ -56,7 +58,10 @@ def replay(exit_probabilities: NDArray[np.float64], rule: ExitRule) -> Replay:
         exits[rows[leaves]] = index
         answers[rows[leaves]] = rule.answer(current[leaves], history.compress(leaves, axis=1))
         rows = rows[~leaves]
-    return Replay(exits=exits, probabilities=answers)
+    handed_over = np.zeros(n_rows, dtype=np.bool_)
+    if rule.may_hand_over:
+        handed_over[rows] = rule.hands_over(cached[-1, rows], cached[:-1].take(rows, axis=1))
+    return Replay(exits=exits, probabilities=answers, handed_over=handed_over)
 
 
 def layers_run(exits: NDArray[np.int64], layers: Sequence[int], tokens: NDArray[np.integer[Any]]) -> float:

@@ -14,7 +14,10 @@ class ExitRule(Protocol):
     """Decides which rows leave at an exit, and with which answer. Small, pure and unaware of any model.
 
     The same object decides in :func:`offramp.policy.replay` and in the engine. Both call it exit by exit, with only the
-    remaining rows, but not at the last exit, where every row leaves with the full model's own answer.
+    remaining rows. At the last exit every row leaves with the full model's own answer; all that is asked there is
+    whether the row is handed over, to another model or a person, with that answer as the best guess.
+
+    A rule of one's own inherits from this class, and so never hands anything over unless it says so.
     """
 
     def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
@@ -47,6 +50,23 @@ class ExitRule(Protocol):
         """Whether it makes a difference what an early exit says; see :meth:`offramp.policy.Criterion.asks`."""
         ...
 
+    @property
+    def may_hand_over(self) -> bool:
+        """Whether there are rows that it hands over instead of answering them; by default there are none."""
+        return False
+
+    def hands_over(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
+        """Decides for each row that has come to the last exit; by default none is handed over.
+
+        Args:
+            probabilities: as for :meth:`decide`, of the last exit.
+            history: as for :meth:`decide`.
+
+        Returns:
+            bool (rows,), true where the row is handed over instead of answered.
+        """
+        return np.zeros(len(probabilities), np.bool_)
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -57,8 +77,11 @@ class Threshold:
     for that, since a saturated softmax has a confidence of exactly 1. A higher threshold never lets a row leave
     earlier. A row whose score is NaN reaches no threshold, not even 0.
 
+    With ``answer_from`` a row that has come to the last exit is answered only if its score reaches that, too, and
+    handed over if not; None answers them all.
+
     Raises:
-        OptionError: the threshold is negative or NaN.
+        OptionError: a threshold is negative or NaN.
 
     Example:
         >>> import numpy as np
@@ -71,9 +94,12 @@ class Threshold:
 
     threshold: float
     criterion: Criterion
+    answer_from: float | None = None
 
     def __post_init__(self) -> None:
         check_threshold(self.threshold)
+        if self.answer_from is not None:
+            check_threshold(self.answer_from)
 
     def decide(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
         """See :meth:`ExitRule.decide`."""
@@ -86,6 +112,17 @@ class Threshold:
     def asks(self, exit_index: int) -> bool:
         """See :meth:`ExitRule.asks`."""
         return self.criterion.asks(exit_index, self.threshold)
+
+    @property
+    def may_hand_over(self) -> bool:
+        """See :attr:`ExitRule.may_hand_over`."""
+        return self.answer_from is not None
+
+    def hands_over(self, probabilities: Array, history: Array) -> NDArray[np.bool_]:
+        """See :meth:`ExitRule.hands_over`."""
+        if self.answer_from is None:
+            return np.zeros(len(probabilities), np.bool_)
+        return ~np.asarray(self.criterion.score(probabilities, history) >= self.answer_from)  # not "<": NaN is not sure
 
 
 def check_threshold(threshold: float) -> None:

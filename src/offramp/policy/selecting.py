@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from offramp.calibration.evidence import added
 from offramp.exit_names import stands_alone
+from offramp.policy.abstaining import make_abstaining, plan_knobs, score_apart, sweep_abstaining
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, make_criterion, sweep, sweep_gate
 from offramp.policy.choosing import AtMost, Chosen, Exactly, Goal, Missed, choose_rule
@@ -40,6 +41,9 @@ def select(goal: Goal, name: str, rows: ExitAnswers, seed: int = 0) -> Selected:
 def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 0) -> list[Selected]:
     """Chooses the threshold of a criterion for each goal; one of :data:`FITTED` is fitted before, once for all.
 
+    Where rows may be handed over, a part of the rows always decides with which threshold the test begins, and a gate
+    foretells whether an answer is right.
+
     What is promised is judged by rows that nothing was fitted to. Where nothing is promised, a gate is fitted to all
     rows, and each judges by a gate fitted to others.
 
@@ -61,6 +65,8 @@ def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 
         DataError: a goal needs labels, there are too few rows to fit and to judge, or no stage was measured.
     """
     goal, fitting, judging, places = goals[0], rows, rows, np.arange(len(rows))
+    if isinstance(goal, AtMost) and goal.abstains:
+        return [_select_abstaining(one, name, rows, seed) for one in goals if isinstance(one, AtMost)]
     fits = name in FITTED and (name != "gate" or _promises(goal))
     if fits:
         fitting_places, places = rows.split_places(FITTING_SHARE, seed)
@@ -75,6 +81,14 @@ def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 
         swept = sweep(judging, make_criterion(name, fitting, _risk(goal, rows), passed_over))
     fitted = len(fitting) if fits else 0
     return [Selected(choose_rule(goal, swept, judging, fitted=fitted), judging, places) for goal in goals]
+
+
+def _select_abstaining(goal: AtMost, name: str, rows: ExitAnswers, seed: int) -> Selected:
+    fitting_places, places = rows.split_places(FITTING_SHARE, seed)
+    fitting, judging = rows.subset(fitting_places), rows.subset(places)
+    criterion, scores = make_abstaining(goal, name, fitting), score_apart(goal, name, fitting, seed)
+    swept = sweep_abstaining(judging, criterion, plan_knobs(goal, criterion, scores, fitting, len(judging)))
+    return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging, places)
 
 
 def _promises(goal: Goal) -> bool:

@@ -71,7 +71,11 @@ def rule_in_words(rule: Threshold) -> str:
     if isinstance(criterion, PerExit) and len(criterion.thresholds) == rule.threshold == 1:
         thresholds = ", ".join(f"{threshold:.4g}" for threshold in criterion.thresholds[0])
         return f"{_in_words(criterion.criterion)} at least {thresholds}"
-    return f"{_in_words(criterion)} at least {rule.threshold:.4g}"
+    if rule.answer_from is None:
+        return f"{_in_words(criterion)} at least {rule.threshold:.4g}"
+    scored = "chance of being right" if isinstance(criterion, Gate) else _in_words(criterion)
+    at_last = "" if rule.answer_from == rule.threshold else f" (at full depth {rule.answer_from:.4g})"
+    return f"{scored} at least {rule.threshold:.4g}{at_last}, else handed over"
 
 
 def _in_words(criterion: Criterion) -> str:

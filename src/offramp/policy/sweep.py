@@ -16,7 +16,7 @@ class ExitScores:
     """A criterion's scores and answers for cached probabilities.
 
     Attributes:
-        scores: at every exit but the last, (exits - 1, rows).
+        scores: at every exit but the last, (exits - 1, rows), or at every exit, (exits, rows).
         answers: probabilities that answer a row if it leaves there, (exits, rows, labels); at the last exit the model's
             own.
     """
@@ -25,12 +25,13 @@ class ExitScores:
     answers: Array
 
 
-def score_exits(exit_probabilities: Array, criterion: Criterion) -> ExitScores:
+def score_exits(exit_probabilities: Array, criterion: Criterion, *, last: bool = False) -> ExitScores:
     """Scores every row at every exit, as if it had reached it.
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
         criterion: the criterion to score with.
+        last: score the last exit, too, for rules that may hand rows over there.
 
     Raises:
         DataError: the array does not have three dimensions or holds no exit.
@@ -38,10 +39,11 @@ def score_exits(exit_probabilities: Array, criterion: Criterion) -> ExitScores:
     check_probabilities(exit_probabilities)
     exits = np.ascontiguousarray(exit_probabilities)
     early = range(len(exits) - 1)
-    scores = [criterion.score(exits[index], exits[:index]) for index in early]
+    scored = range(len(exits) - (not last))
+    scores = [criterion.score(exits[index], exits[:index]) for index in scored]
     answers = [criterion.answer(exits[index], exits[:index]) for index in early]
     return ExitScores(
-        scores=np.array(scores, dtype=np.float64).reshape(len(early), exits.shape[1]),
+        scores=np.array(scores, dtype=np.float64).reshape(len(scored), exits.shape[1]),
         answers=np.stack([*answers, exits[-1]]),
     )
 
@@ -50,8 +52,9 @@ def exits_taken(scores: Array, thresholds: ArrayLike) -> NDArray[np.int64]:
     """Finds the exit that each row takes at each threshold, exactly as :func:`offramp.policy.replay` does.
 
     Args:
-        scores: (exits - 1, rows).
-        thresholds: (knobs,), or one for each exit but the last, (knobs, exits - 1).
+        scores: (exits - 1, rows), or (exits, rows); then a row that reaches no threshold, not even at the last exit,
+            is handed over, as if that were one exit more.
+        thresholds: (knobs,), or one for each exit that has scores, (knobs, exits - 1).
 
     Returns:
         (knobs, rows).

@@ -24,7 +24,7 @@ from offramp.scale.workers import Workers
 _IN_FLIGHT = 3
 # How often a window is retried when its worker dies; the window itself may be what kills them.
 _RETRIES = 3
-_TYPES = {"confidence": pa.float64(), "exit": pa.string(), "truncated": pa.bool_()}
+_TYPES = {"confidence": pa.float64(), "exit": pa.string(), "truncated": pa.bool_(), "handed_over": pa.bool_()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +172,15 @@ def predict_dataset(
     """
     columns, workers = columns or Columns(), workers or Workers()
     classifier = load(model, backend=backend, precision=precision)
-    names = _names(dataset)
-    check_columns(classifier, columns, names, probabilities)
+    names, chosen = _names(dataset), classifier.exit_rule(threshold, at, rule)
+    check_columns(classifier, columns, names, probabilities, may_hand_over=chosen.may_hand_over)
     for column in (columns.text, columns.text_pair):
         if column is not None and column not in names:
             raise DataError(f"the dataset has no column {column!r}; its columns are {', '.join(names)}")
     arguments = (
         Shipped.of(classifier.folder or Path(model), classifier, workers.worker_threads),
         columns,
-        classifier.exit_rule(threshold, at, rule),
+        chosen,
         probabilities,
     )
     return dataset.map_batches(
@@ -215,7 +215,7 @@ class _DatasetWorker:
         predictions = self._classifier.predict(_texts(table, self._columns.text), pairs, rule=self._rule)
         label = pa.list_(pa.string()) if predictions.multi_label else pa.string()
         for name, values in columns_of(predictions, self._probabilities).items():
-            kind = label if name == "label" else _TYPES.get(name, pa.float64())
+            kind = label if name in ("label", "best_guess") else _TYPES.get(name, pa.float64())
             table = table.append_column(name, pa.array(values, kind))
         return table
 

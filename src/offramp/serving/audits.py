@@ -69,8 +69,11 @@ class Auditor:
         self.drift = Drift(self._expected)
 
     def sample(self, answer: RowAnswer) -> Job | None:
-        """Takes an answer; gives the job that audits it, if it was given at the ordinary point and is drawn."""
-        if not answer.row.in_force:
+        """Takes an answer; gives the job that audits it, if it was given at the ordinary point and is drawn.
+
+        A text that was handed over has no answer.
+        """
+        if not answer.row.in_force or answer.handed_over:
             return None
         self.confidences.append(float(self._problem.confidence(answer.probabilities)))
         if self._random.random() >= self._chance:

@@ -23,11 +23,18 @@ _SHORTEST = 8
 
 @dataclass(frozen=True, slots=True)
 class RowAnswer:
-    """The answer of one row: the exit it took, and its calibrated probabilities (labels,)."""
+    """The answer of one row.
+
+    Attributes:
+        exit: the exit it took.
+        probabilities: calibrated, (labels,).
+        handed_over: whether they are but a best guess.
+    """
 
     row: TextRow
     exit: int
     probabilities: NDArray[np.float64]
+    handed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,11 @@ class Computer:
         rows, in_flight = self._begin(step) if step.stage in self._cascade.first_exits else self._gather(step)
         parted = run_step(self._cascade, step.stage, in_flight, _by_rule(rows))
         answers = [
-            RowAnswer(rows[position], leaving.exit, probabilities)
+            RowAnswer(rows[position], leaving.exit, probabilities, over)
             for leaving in parted.leaving
-            for position, probabilities in zip(leaving.ids.tolist(), leaving.probabilities, strict=True)
+            for position, probabilities, over in zip(
+                leaving.ids.tolist(), leaving.probabilities, leaving.handed_over.tolist(), strict=True
+            )
         ]
         if len(parted.staying) and step.stage + 1 in self._cascade.first_exits:
             return Computed(answers, self._hand_on(step.stage + 1, rows, parted))

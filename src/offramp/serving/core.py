@@ -253,12 +253,13 @@ class Core:
                 self.desk.drop(ticket.job)
 
     def _answered(self, ask: Ask, job: Job, began: float) -> Answered:
-        now = self._clock()
+        now, point = self._clock(), job.point or self.desk.in_force.point
+        handed_over = job.handed_over if point.rule.may_hand_over or job.handed_over.any() else None
         return Answered(
             predictions=self.classifier.runner.predictions(
-                job.probabilities, job.exits, job.tokens, job.truncated, ask.top_k
+                job.probabilities, job.exits, job.tokens, job.truncated, ask.top_k, handed_over
             ),
-            point=job.point or self.desk.in_force.point,
+            point=point,
             degraded=job.degraded,
             tokenizing=max(0.0, job.arrived - began),
             queued=0.0 if job.begun is None else job.begun - job.arrived,

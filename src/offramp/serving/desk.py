@@ -160,4 +160,4 @@ def _tokens(rows: Iterable[TextRow]) -> int:
 
 def _answer(answer: RowAnswer) -> bool:
     """Notes an answer; tells whether it was its job's last."""
-    return answer.row.job.answer(answer.row.position, answer.exit, answer.probabilities)
+    return answer.row.job.answer(answer.row.position, answer.exit, answer.probabilities, answer.handed_over)

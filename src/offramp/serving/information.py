@@ -43,6 +43,7 @@ def information(service: Service) -> Info:
                 rule=rule_in_words(point.rule),
                 promises=[_promise(promise) for promise in point.promises],
                 disagreement=point.seen.disagreement,
+                handed_over=point.seen.handed_over,
                 accuracy=point.seen.accuracy,
                 speedup=point.seen.speedup,
             )
@@ -147,6 +148,8 @@ def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
             "exit",
             {name: partial(float, share) for name, share in shares},
         )
+        handed_over = tuned.seen.handed_over
+        metrics.gauge("expected_handed_over", "Share of calibration texts that were handed over.", lambda: handed_over)
         if tuned.seen.accuracy is not None:
             accuracy = tuned.seen.accuracy
             metrics.gauge(

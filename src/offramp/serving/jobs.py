@@ -24,6 +24,7 @@ class Job:
         asked: whether the request named the point itself.
         deadline: after it nothing is begun for the job, in seconds of the server's clock.
         begin_by: if no row was begun until then, none will be.
+        handed_over: whether the row's answer is but a best guess, (rows,).
         tokens, truncated: what was read of each row, by the member that read it last, (rows,).
         done: called once, by the thread that answers the last row; with an error where computing failed.
         gone: the client has left or the deadline has passed; nobody waits for an answer.
@@ -53,6 +54,7 @@ class Job:
     asked: bool = field(init=False)
     probabilities: NDArray[np.float64] = field(init=False)
     exits: NDArray[np.int64] = field(init=False)
+    handed_over: NDArray[np.bool_] = field(init=False)
     tokens: NDArray[np.int64] = field(init=False)
     truncated: NDArray[np.bool_] = field(init=False)
     open: int = field(init=False)
@@ -60,6 +62,7 @@ class Job:
     def __post_init__(self) -> None:
         self.probabilities = np.empty((len(self.texts), self.labels))
         self.exits = np.full(len(self.texts), -1)
+        self.handed_over = np.zeros(len(self.texts), np.bool_)
         self.tokens, self.truncated = self.read.lengths.copy(), self.read.truncated.copy()
         self.open = len(self.texts)
         self.asked = self.point is not None
@@ -88,10 +91,11 @@ class Job:
         pairs = None if self.text_pairs is None else self.text_pairs[row]
         return Job(self.texts[row], pairs, self.read.alone(position), self.labels, point, float("inf"), done)
 
-    def answer(self, position: int, exit_index: int, probabilities: NDArray[np.float64]) -> bool:
+    def answer(self, position: int, exit_index: int, probabilities: NDArray[np.float64], handed_over: bool) -> bool:
         """Notes the answer (labels,) of a row; tells whether it was the last."""
         self.exits[position] = exit_index
         self.probabilities[position] = probabilities
+        self.handed_over[position] = handed_over
         self.open -= 1
         return not self.open
 

@@ -42,6 +42,9 @@ class Metrics:
         self._exits = Counter("offramp_exits", "Texts that left after an exit.", ("exit",), registry=self.registry)
         self._degraded = Counter("offramp_degraded", "Texts answered at the degraded point.", registry=self.registry)
         self._texts = Counter("offramp_texts", "Texts answered.", registry=self.registry)
+        self._handed_over = Counter(
+            "offramp_handed_over", "Texts handed over instead of answered.", registry=self.registry
+        )
         self._truncated = Counter("offramp_truncated", "Texts whose end was cut.", registry=self.registry)
         # Looking a label up costs more than counting.
         self._exit_counters = [self._exits.labels(name) for name in exits]
@@ -53,6 +56,7 @@ class Metrics:
         if computed.answers and not step.audit:
             self._exit_counters[step.stage].inc(len(computed.answers))
             self._texts.inc(len(computed.answers))
+            self._handed_over.inc(sum(answer.handed_over for answer in computed.answers))
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Counts a request."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import Discriminator, Tag
 
-from offramp.engine import Prediction
+from offramp.engine import Prediction, Predictions
 from offramp.serving.adapters import embeddings_inference
 from offramp.serving.adapters.embeddings_inference import EmbeddingsInferenceRequest, Ranked
 from offramp.serving.information import information
@@ -48,7 +48,10 @@ async def predict(body: Either, request: Request) -> Response:
     return reply(
         {
             "model": service.name,
-            "predictions": [_predicted(prediction) for prediction in answered.predictions],
+            "predictions": [
+                _predicted(prediction) | _handed_over(prediction, answered.predictions)
+                for prediction in answered.predictions
+            ],
             "point": answered.point.name,
             "rule": answered.point.words,
             "degraded": answered.degraded,
@@ -145,3 +148,11 @@ def _predicted(prediction: Prediction) -> dict[str, Any]:
         "truncated": prediction.truncated,
         "probabilities": prediction.probabilities,
     }
+
+
+def _handed_over(prediction: Prediction, among: Predictions) -> dict[str, Any]:
+    """Whether a text is handed over, and the best guess; nothing where no text could be."""
+    if not among.may_hand_over:
+        return {}
+    guess: Any = prediction.guessed_labels if among.multi_label else prediction.best_guess
+    return {"handed_over": prediction.handed_over, "best_guess": guess}

@@ -75,12 +75,20 @@ class PredictRequest(Knobs):
 class PredictedText(BaseModel):
     """The prediction for one text."""
 
-    label: str | None = Field(description="The label; null where a multi-label model predicts none or several.")
-    labels: list[str] = Field(description="All labels predicted.")
-    score: float = Field(description="Calibrated probability that this is right.")
+    label: str | None = Field(
+        description="The label; null where a multi-label model predicts none or several, or the text is handed over."
+    )
+    labels: list[str] = Field(description="All labels predicted; none where the text is handed over.")
+    score: float = Field(description="Calibrated probability that this, or the best guess, is right.")
     exit: str = Field(description="Name of the exit taken, one of the exit_names of /info.")
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
     probabilities: dict[str, float] = Field(description="Calibrated probability by label, the most probable first.")
+    handed_over: bool | None = Field(
+        default=None, description="Whether another model or a person is to answer; not there where no text could be."
+    )
+    best_guess: str | list[str] | None = Field(
+        default=None, description="What would have been answered, as label, or as labels of a multi-label model."
+    )
 
 
 class PredictReply(BaseModel):
@@ -121,6 +129,7 @@ class PointInfo(BaseModel):
         description="All at once; none where only a threshold or a speed was asked for."
     )
     disagreement: float = Field(description="Share of calibration texts whose answer differs from full depth.")
+    handed_over: float = Field(description="Share of calibration texts handed over; the other shares leave these out.")
     accuracy: float | None
     speedup: float = Field(description="Expected over full depth, from measured times of the stages.")
 

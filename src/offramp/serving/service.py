@@ -171,13 +171,18 @@ def refuse_truncated(predictions: Predictions, field: str) -> None:
 
 
 def times(answered: Answered) -> Mapping[str, str]:
-    """How long an answer took in milliseconds, in the headers that text-embeddings-inference has."""
+    """How long an answer took in milliseconds, in the headers that text-embeddings-inference has.
+
+    In a further one stand the positions of texts that are handed over: not every form of answer has a place for it.
+    """
+    handed_over = answered.predictions.handed_over.nonzero()[0].tolist()
     return {
         "x-total-time": f"{1000 * answered.total:.1f}",
         "x-tokenization-time": f"{1000 * answered.tokenizing:.1f}",
         "x-queue-time": f"{1000 * answered.queued:.1f}",
         "x-inference-time": f"{1000 * answered.computed:.1f}",
         "x-compute-tokens": str(int(answered.predictions.tokens.sum())),
+        **({"x-handed-over": ",".join(map(str, handed_over))} if handed_over else {}),
     }
 
 

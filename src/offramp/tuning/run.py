@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from offramp import environment
 from offramp.backends import AUTOMATIC, Engine, Runtime
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_any
@@ -242,7 +244,7 @@ def _choose(
         rule, selected = rules[name], found[name]
         match selected.choice:
             case Missed() as choice:
-                few = _FEWER if rule in FITTED and isinstance(goal, AtMost) else ""
+                few = _FEWER if rule in FITTED and isinstance(goal, AtMost) and not goal.abstains else ""
                 missed.append(MissedPoint(name, choice.reason + few))
             case Chosen() as choice:
                 point = OperatingPoint(
@@ -259,17 +261,20 @@ def _choose(
 
 def _seen(choice: Chosen, rows: ExitAnswers, fingerprint: str, engine: Engine, threads: int) -> Seen:
     answers = at_exits(choice.answers, choice.exits[None, :, None])[0]
+    places = np.flatnonzero(~choice.handed_over)
+    answered = rows.subset(places)
     return Seen(
         data=fingerprint,
         rows=len(rows),
-        disagreement=float((~rows.agree(answers)).mean()),
-        accuracy=rows.accuracy(answers),
+        disagreement=float((~answered.agree(answers[places])).mean()),
+        accuracy=answered.accuracy(answers[places]),
         full_accuracy=rows.accuracy(rows.full),
         mean_layers=layers_run(choice.exits, rows.layers, rows.tokens),
         speedup=1 / rows.cost(choice.exits),
         exits=tuple(exit_shares(choice.exits, len(rows.layers)).tolist()),
         processor=processor_of(engine),
         threads=threads,
+        handed_over=float(choice.handed_over.mean()),
     )
 
 

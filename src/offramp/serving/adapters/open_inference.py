@@ -1,11 +1,12 @@
 """``/v2``: the Open Inference Protocol over REST, with texts as BYTES tensors, in JSON or in binary.
 
 The input ``text`` holds the texts, ``text_pair`` the second ones; the request's parameters say when they leave. Outputs
-are ``label`` (several labels joined by commas), ``score``, ``exit`` and ``probabilities``.
+are ``label`` (several labels joined by commas), ``score``, ``exit``, ``probabilities`` and ``handed_over``, which tells
+whether the label is but a best guess.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,8 @@ _VERSION = "1"
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], route_class=TensorRoute)
 
 Natural = Annotated[int, Field(ge=0)]
+
+_OutputName = Literal["label", "score", "exit", "probabilities", "handed_over"]
 
 
 class TensorParameters(BaseModel):
@@ -62,7 +65,7 @@ class OutputParameters(BaseModel):
 class RequestedOutput(Body):
     """An output to be given."""
 
-    name: Literal["label", "score", "exit", "probabilities"]
+    name: _OutputName
     parameters: OutputParameters | None = None
 
 
@@ -192,6 +195,7 @@ async def model_metadata(name: str, request: Request) -> ModelMetadata:
             Described(name="score", datatype="FP64", shape=[-1]),
             Described(name="exit", datatype="BYTES", shape=[-1]),
             Described(name="probabilities", datatype="FP64", shape=[-1, labels]),
+            Described(name="handed_over", datatype="BOOL", shape=[-1]),
         ],
     )
 
@@ -226,7 +230,9 @@ async def infer(name: str, body: InferRequest, request: TensorRequest) -> Respon
         timeout_ms=parameters.timeout / 1000 if parameters.timeout else None,
         field="inputs",
     )
-    outputs, binary = _written(_columns(answered.predictions), body.outputs or [], parameters.binary_data_output)
+    columns = _columns(answered.predictions)
+    wanted = body.outputs or [RequestedOutput(name=name) for name in _usual(columns, answered.predictions)]
+    outputs, binary = _written(columns, wanted, parameters.binary_data_output)
     content = {"model_name": service.name, "model_version": _VERSION, "outputs": outputs}
     text = json.dumps(content if body.id is None else content | {"id": body.id}, separators=(",", ":")).encode()
     if not binary:
@@ -268,23 +274,31 @@ def _texts(tensors: Sequence[Tensor], binary: bytes, most: int) -> dict[str, lis
     return by_name
 
 
-def _columns(predictions: Predictions) -> dict[str, tuple[str, list[str] | NDArray[Any]]]:
+def _columns(predictions: Predictions) -> dict[_OutputName, tuple[str, list[str] | NDArray[Any]]]:
     """Datatype and values of every output, by its name."""
     return {
-        "label": ("BYTES", [",".join(labels) for labels in predictions.labels]),
+        "label": ("BYTES", [",".join(labels) for labels in predictions.guessed_labels]),
         "score": ("FP64", predictions.confidence),
         "exit": ("BYTES", predictions.exit),
         "probabilities": ("FP64", predictions.probabilities),
+        "handed_over": ("BOOL", predictions.handed_over),
     }
 
 
+def _usual(columns: Iterable[_OutputName], predictions: Predictions) -> Iterator[_OutputName]:
+    """The outputs where none are named: not whether texts are handed over, unless some could be."""
+    return (name for name in columns if name != "handed_over" or predictions.may_hand_over)
+
+
 def _written(
-    columns: dict[str, tuple[str, list[str] | NDArray[Any]]], wanted: Sequence[RequestedOutput], binary_default: bool
+    columns: dict[_OutputName, tuple[str, list[str] | NDArray[Any]]],
+    wanted: Sequence[RequestedOutput],
+    binary_default: bool,
 ) -> tuple[list[dict[str, Any]], list[bytes]]:
     """The outputs that are wanted as JSON, and the bytes of those that go in binary."""
     outputs: list[dict[str, Any]] = []
     binary = []
-    for output in wanted or [RequestedOutput(name=name) for name in columns]:  # type: ignore[arg-type]
+    for output in wanted:
         datatype, column = columns[output.name]
         written: dict[str, Any] = {"name": output.name, "shape": list(np.shape(column)), "datatype": datatype}
         own = output.parameters.binary_data if output.parameters else None

@@ -62,6 +62,9 @@ class ClassifiedText(BaseModel):
     label: str | None
     probs: list[float]
     num_classes: int
+    handed_over: bool | None = Field(
+        default=None, description="Whether the label is but a best guess; not there where no text could be handed over."
+    )
 
 
 class Usage(BaseModel):
@@ -130,8 +133,11 @@ async def classify(body: ClassifyRequest, request: Request) -> Response:
     values = predictions.probabilities if _activated(body) else predictions.problem.logits(predictions.probabilities)
     data = [
         {"index": index, "label": labels[0] if len(labels) == 1 else None, "probs": row, "num_classes": len(row)}
-        for index, (labels, row) in enumerate(zip(predictions.labels, values.tolist(), strict=True))
+        for index, (labels, row) in enumerate(zip(predictions.guessed_labels, values.tolist(), strict=True))
     ]
+    if predictions.may_hand_over:
+        for entry, over in zip(data, predictions.handed_over.tolist(), strict=True):
+            entry["handed_over"] = over
     return reply(
         {
             "id": f"classify-{body.request_id or uuid.uuid4().hex}",
