@@ -21,6 +21,7 @@ from offramp.evaluation.constant import constant_answer
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
     calibration_of,
+    coverage_of,
     early_exit,
     ending_after,
     focus_on,
@@ -188,6 +189,7 @@ def evaluation(
         overthinking=overthinking(known.right(known.probabilities), known.names, layers),
         calibration=calibration_of(known),
         reliability=reliability_of(known),
+        risk_coverage=coverage_of(known, full, *ways[focus]),
         focus=focus_on(known, labels, *ways[focus], shown),
     )
 

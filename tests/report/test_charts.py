@@ -9,6 +9,7 @@ from helpers.evaluations import SAFE, evaluation
 from offramp.evaluation import Way
 from offramp.policy import Interval
 from offramp.report import accuracy_chart
+from offramp.report.coverage_chart import draw_coverage
 from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
 from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE
@@ -32,6 +33,7 @@ def all_charts(made):
         draw_leaving(made.focus.exits, "leaving"),
         draw_accuracies(made.overthinking, "accuracies"),
         draw_overthinking(made.overthinking, "overthinking"),
+        draw_coverage(made.risk_coverage, made.operating_points, "coverage"),
         *(draw_reliability(one, f"reliability-{one.exit}") for one in made.reliability),
     ]
 

@@ -3,6 +3,7 @@
 from offramp.evaluation.bound import Request, measure_stages
 from offramp.evaluation.breakdown import ExitCount, Group, add_up
 from offramp.evaluation.constant import ConstantAnswer, answers_alike, constant_answer, learned_nothing
+from offramp.evaluation.coverage import HandingOver, RiskCoverage
 from offramp.evaluation.disagreements import Answer, Disagreement
 from offramp.evaluation.evaluation import THRESHOLDS, evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
@@ -48,6 +49,7 @@ __all__ = [
     "ExitReliability",
     "Focus",
     "Group",
+    "HandingOver",
     "Overthinking",
     "Point",
     "PromiseHere",
@@ -55,6 +57,7 @@ __all__ = [
     "Recalibration",
     "Recommendation",
     "Request",
+    "RiskCoverage",
     "Standing",
     "Way",
     "add_up",

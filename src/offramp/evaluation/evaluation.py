@@ -14,9 +14,11 @@ from offramp.engine import DEFAULT_THRESHOLD, answers_of, check_model, check_row
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.constant import constant_answer
+from offramp.evaluation.coverage import handing_over
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
     calibration_of,
+    coverage_of,
     early_exit,
     ending_after,
     focus_on,
@@ -133,6 +135,7 @@ def evaluate(
         overthinking=overthinking(answers.right(answers.probabilities), answers.names, answers.layers),
         calibration=calibration_of(answers),
         reliability=reliability_of(answers),
+        risk_coverage=coverage_of(answers, full, point, replayed),
         focus=focus_on(answers, classifier.labels, point, replayed, rows if show_texts else None),
     )
 
@@ -214,6 +217,7 @@ def _named(
             tuple(promise_here(promise, measured.answers, replayed) for promise in setting.point.promises),
             setting.point.seen,
             point.name == default,
+            handing_over(measured.answers, replayed) if setting.rule.may_hand_over else None,
         )
         for point, setting, replayed in zip(points, settings, measured.replays, strict=True)
         if setting.point is not None

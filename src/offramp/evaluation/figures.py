@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from offramp.calibration import ExitCalibration, measure_exits, reliability
 from offramp.data import LabeledTexts
 from offramp.evaluation.breakdown import Outcome, class_members, exit_counts, group_rows, length_members
+from offramp.evaluation.coverage import RiskCoverage, risk_coverage
 from offramp.evaluation.disagreements import BothAnswers, worst_disagreements
 from offramp.evaluation.intervals import accuracy_difference
 from offramp.evaluation.result import ExitReliability, Focus, Point, Way
@@ -106,6 +107,15 @@ def reliability_of(answers: ExitAnswers) -> tuple[ExitReliability, ...]:
             after=reliability(answers.problem.confidence(answers.probabilities[index]), right[index]),
         )
         for index, (name, layers) in enumerate(zip(answers.names, answers.layers, strict=True))
+    )
+
+
+def coverage_of(answers: ExitAnswers, full: Point, point: Point, replayed: Replay) -> tuple[RiskCoverage, ...]:
+    """The curves of full depth and, if it is another setting, of the one in focus."""
+    settings = {full.setting: answers.full, point.setting: replayed.probabilities}
+    return tuple(
+        risk_coverage(setting, answers.problem.confidence(given), answers.right(given))
+        for setting, given in settings.items()
     )
 
 

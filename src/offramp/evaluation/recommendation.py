@@ -55,9 +55,10 @@ def recommend(
     """Chooses a setting at the least loss of accuracy that buys a worthwhile speed-up.
 
     Thresholds and operating points compete on equal terms, so no early exit that loses so little is clearly faster than
-    the chosen one. Two kinds of settings do not take part: operating points whose promise is broken on these rows, and
-    settings at which all rows leave at the same exit, which are cut networks by another name. Among equally fast
-    settings, the one with the strictest promise wins.
+    the chosen one. Three kinds of settings do not take part: operating points whose promise is broken on these rows,
+    those that hand rows over, whose errors are not compared with others', and settings at which all rows leave at the
+    same exit, which are cut networks by another name. Among equally fast settings, the one with the strictest promise
+    wins.
 
     For a model that has learned nothing, no setting is better than full depth; see :func:`learned_nothing`.
 
@@ -65,6 +66,7 @@ def recommend(
         constant: the best constant answer on the same rows.
     """
     judged = zip(operating_points, standings(operating_points), strict=True)
+    judged = [(entry, standing) for entry, standing in judged if entry.handing_over is None]
     competing = [(entry, Standing.BROKEN in standing) for entry, standing in judged if entry.point.chooses]
     broken = [entry.point for entry, is_broken in competing if is_broken]
     promises: dict[Point, tuple[PromiseHere, ...]] = {point: () for point in thresholds if point.chooses}

@@ -7,13 +7,14 @@ from typing import Any, assert_never
 from offramp.calibration import ExitCalibration, ReliabilityBin
 from offramp.evaluation.breakdown import ExitCount, Group
 from offramp.evaluation.constant import ConstantAnswer
+from offramp.evaluation.coverage import HandingOver, RiskCoverage
 from offramp.evaluation.disagreements import Disagreement
 from offramp.evaluation.exits import Overthinking
 from offramp.exit_names import alone
 from offramp.policy import Interval, Promise, Seen
 from offramp.words import WordsTrial
 
-SCHEMA = 7
+SCHEMA = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +182,15 @@ class EvaluatedPoint:
         promises: what it was chosen to keep; none if it was chosen by a threshold or a speed.
         seen: how it did on its calibration rows.
         default: whether it is the default.
+        handing_over: what it hands over here; None if it never does. The point's own figures are about all rows, with
+            the best guesses of those.
     """
 
     point: Point
     promises: tuple[PromiseHere, ...]
     seen: Seen
     default: bool
+    handing_over: HandingOver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +235,7 @@ class Evaluation:
         points: thresholds.
         operating_points: the model's operating points for this backend and precision.
         truncated: the model ended after each exit but the last: stages and models alone, and cut networks.
+        risk_coverage: of full depth and of the setting in focus: errors if only the surest texts are answered.
         focus: the setting that was asked for, or else the recommended one.
     """
 
@@ -246,6 +251,7 @@ class Evaluation:
     overthinking: Overthinking
     calibration: tuple[ExitCalibration, ...]
     reliability: tuple[ExitReliability, ...]
+    risk_coverage: tuple[RiskCoverage, ...]
     focus: Focus
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from offramp.data.wording import count
 from offramp.evaluation import Evaluation
 from offramp.exit_names import in_column
 from offramp.report import accuracy_chart, words
+from offramp.report.coverage_chart import draw_coverage
 from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
 from offramp.report.report import Report
@@ -59,6 +60,7 @@ def render(report: Report) -> str:
         unseen=accuracy_chart.named(clock.unseen),
         choices=choices(evaluation),
         promises=promises(evaluation),
+        handing_over=[entry for entry in evaluation.operating_points if entry.handing_over is not None],
         classes=fold(evaluation.focus.classes, evaluation.model.exits),
         speeds=speeds,
         speed_groups=[] if speeds is None else speed_groups(speeds),
@@ -95,6 +97,7 @@ def _charts(evaluation: Evaluation, clock: accuracy_chart.SpeedChart) -> dict[st
         "leaving": draw_leaving(evaluation.focus.exits, "leaving"),
         "accuracies": draw_accuracies(evaluation.overthinking, "accuracies"),
         "overthinking": draw_overthinking(evaluation.overthinking, "against-last"),
+        "coverage": draw_coverage(evaluation.risk_coverage, evaluation.operating_points, "coverage"),
         "reliability": [draw_reliability(curve, f"reliability-{curve.exit}") for curve in evaluation.reliability],
     }
 
