@@ -6,7 +6,7 @@ import pytest
 from helpers.cached import exit_answers
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtMost, Confidence, Limit, Missed, Risk, replay, select
-from offramp.policy.abstaining import GAPS, Plan, make_abstaining, plan_knobs, score_apart, sweep_abstaining
+from offramp.policy.abstaining import GAPS, Plan, make_abstaining, plan_knobs, sweep_abstaining
 from offramp.policy.candidates import judging_rows
 
 ROWS = exit_answers(n_rows=1200)
@@ -47,8 +47,8 @@ def test_one_knob_walks_from_handing_everything_over_to_answering_everything_at_
 
 def test_the_walk_begins_where_the_fitting_rows_deem_it_safe_and_enough_are_answered():
     fitting = ROWS.subset(np.arange(200))
-    criterion, scores = make_abstaining(goal(), "gate", fitting), score_apart(goal(), "gate", fitting, 0)
-    plan = plan_knobs(goal(), criterion, scores, fitting, 600)
+    criterion = make_abstaining(goal(), "gate", fitting)
+    plan = plan_knobs(goal(), criterion, fitting, 600)
     swept = sweep_abstaining(fitting, criterion, plan)
     answered = ~swept.handed_over[0]
     assert 50 < answered.sum() < 200

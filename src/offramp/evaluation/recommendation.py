@@ -66,8 +66,11 @@ def recommend(
         constant: the best constant answer on the same rows.
     """
     judged = zip(operating_points, standings(operating_points), strict=True)
-    judged = [(entry, standing) for entry, standing in judged if entry.handing_over is None]
-    competing = [(entry, Standing.BROKEN in standing) for entry, standing in judged if entry.point.chooses]
+    competing = [
+        (entry, Standing.BROKEN in standing)
+        for entry, standing in judged
+        if entry.point.chooses and entry.handing_over is None
+    ]
     broken = [entry.point for entry, is_broken in competing if is_broken]
     promises: dict[Point, tuple[PromiseHere, ...]] = {point: () for point in thresholds if point.chooses}
     promises |= {entry.point: entry.promises for entry, is_broken in competing if not is_broken}

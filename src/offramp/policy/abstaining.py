@@ -12,9 +12,9 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from offramp.errors import DataError, OptionError
+from offramp.errors import OptionError
 from offramp.policy.answers import ExitAnswers
-from offramp.policy.candidates import FOLDS, KNOBS, Swept, make_criterion
+from offramp.policy.candidates import KNOBS, Swept, make_criterion
 from offramp.policy.choosing import AtMost
 from offramp.policy.criteria import Array, Criterion
 from offramp.policy.gate import fit_gate
@@ -70,32 +70,14 @@ def make_abstaining(goal: AtMost, name: str, rows: ExitAnswers) -> Criterion:
 
 def sweep_abstaining(rows: ExitAnswers, criterion: Criterion, plan: Plan) -> Swept:
     """Tries the thresholds of :meth:`offramp.policy.Knob.grid` from the plan's first on, the safest first."""
-    scored = score_exits(rows.probabilities, criterion, last=True)
-    return _swept(criterion, scored.scores, scored.answers, plan)
+    scored, last = score_exits(rows.probabilities, criterion, last=True), len(rows.layers) - 1
+    answer_from = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1][plan.first :]
+    early = _surer(answer_from, plan.gap)
+    taken = exits_taken(scored.scores, np.column_stack([np.repeat(early[:, None], last, axis=1), answer_from]))
+    return Swept(criterion, early, np.minimum(taken, last), scored.answers, taken > last, answer_from)
 
 
-def score_apart(goal: AtMost, name: str, rows: ExitAnswers, seed: int) -> Array:
-    """Scores each row at each exit by a criterion that was fitted to others, (exits, rows).
-
-    Args:
-        goal, name: as for :func:`make_abstaining`.
-        rows: to fit to and to score.
-        seed: of the parts that are scored in turn.
-
-    Raises:
-        DataError: there are fewer than two rows; or see :func:`make_abstaining`.
-    """
-    if len(rows) < 2:
-        raise DataError(f"{len(rows)} row cannot be split into one part for fitting and one for judging; give more")
-    scores = np.empty((len(rows.layers), len(rows)))
-    order = np.random.default_rng(seed).permutation(len(rows))
-    for part in np.array_split(order, min(FOLDS, len(rows))):
-        criterion = make_abstaining(goal, name, rows.subset(np.setdiff1d(order, part)))
-        scores[:, part] = score_exits(rows.subset(part).probabilities, criterion, last=True).scores
-    return scores
-
-
-def plan_knobs(goal: AtMost, criterion: Criterion, scores: Array, rows: ExitAnswers, judging: int) -> Plan:
+def plan_knobs(goal: AtMost, criterion: Criterion, rows: ExitAnswers, judging: int) -> Plan:
     """Plans the test of knobs: with the gap that is worth most, from the knob on that is most likely to pass.
 
     Knobs are likely to pass where little is lost and many rows are answered. A gap is worth the time that it costs, and
@@ -105,13 +87,11 @@ def plan_knobs(goal: AtMost, criterion: Criterion, scores: Array, rows: ExitAnsw
     Args:
         goal: with its limits.
         criterion: that is to be tested.
-        scores: from :func:`score_apart`.
-        rows: that were scored, and are not those of the test.
+        rows: not those of the test; a gate may have been fitted to them, as it has few weights.
         judging: number of rows of the test.
     """
-    answers = score_exits(rows.probabilities, criterion).answers
     gaps = GAPS[:1] if criterion.knob(len(rows.layers)).whole else GAPS
-    plans = [_planned(goal, _swept(criterion, scores, answers, Plan(gap, 0)), rows, judging, gap) for gap in gaps]
+    plans = [_planned(goal, sweep_abstaining(rows, criterion, Plan(gap, 0)), rows, judging, gap) for gap in gaps]
     return min(plans, key=lambda planned: planned[0])[1]
 
 
@@ -144,15 +124,6 @@ def _chances(goal: AtMost, swept: Swept, rows: ExitAnswers, judging: int) -> Arr
         tail = scipy.special.betainc(np.maximum(kept, 1e-9), lost + 1.0, 1.0 - limit.target)
         chances = np.maximum(chances, np.where(kept > 0, tail, 1.0))
     return chances
-
-
-def _swept(criterion: Criterion, scores: Array, answers: Array, plan: Plan) -> Swept:
-    last = len(scores) - 1
-    answer_from = criterion.knob(len(scores)).grid(KNOBS)[::-1][plan.first :]
-    early = _surer(answer_from, plan.gap)
-    vectors = np.column_stack([np.repeat(early[:, None], last, axis=1), answer_from])
-    taken = exits_taken(scores, vectors)
-    return Swept(criterion, early, np.minimum(taken, last), answers, taken > last, answer_from)
 
 
 def _surer(thresholds: Array, gap: float) -> Array:

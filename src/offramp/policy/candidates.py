@@ -18,7 +18,7 @@ from offramp.policy.sweep import at_exits, exits_taken, score_exits
 
 KNOBS = 200
 
-FOLDS = 5
+_FOLDS = 5
 
 FITTED = frozenset({"gate", "per-exit"})
 """Criteria that are fitted to rows, which must not be the rows that judge them."""
@@ -117,7 +117,7 @@ def sweep_gate(rows: ExitAnswers, passed_over: Collection[int] = (), seed: int =
     criterion = fitted(rows)
     scores = np.empty((len(rows.layers) - 1, len(rows)))
     order = np.random.default_rng(seed).permutation(len(rows))
-    for part in np.array_split(order, min(FOLDS, len(rows))):
+    for part in np.array_split(order, min(_FOLDS, len(rows))):
         others = np.setdiff1d(order, part)
         scores[:, part] = score_exits(rows.subset(part).probabilities, fitted(rows.subset(others))).scores
     thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]

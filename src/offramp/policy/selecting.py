@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from offramp.calibration.evidence import added
 from offramp.exit_names import stands_alone
-from offramp.policy.abstaining import make_abstaining, plan_knobs, score_apart, sweep_abstaining
+from offramp.policy.abstaining import make_abstaining, plan_knobs, sweep_abstaining
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, make_criterion, sweep, sweep_gate
 from offramp.policy.choosing import AtMost, Chosen, Exactly, Goal, Missed, choose_rule
@@ -86,8 +86,8 @@ def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 
 def _select_abstaining(goal: AtMost, name: str, rows: ExitAnswers, seed: int) -> Selected:
     fitting_places, places = rows.split_places(FITTING_SHARE, seed)
     fitting, judging = rows.subset(fitting_places), rows.subset(places)
-    criterion, scores = make_abstaining(goal, name, fitting), score_apart(goal, name, fitting, seed)
-    swept = sweep_abstaining(judging, criterion, plan_knobs(goal, criterion, scores, fitting, len(judging)))
+    criterion = make_abstaining(goal, name, fitting)
+    swept = sweep_abstaining(judging, criterion, plan_knobs(goal, criterion, fitting, len(judging)))
     return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging, places)
 
 
