@@ -97,7 +97,7 @@ def test_the_report_has_the_documented_keys(rows):
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 6
+    assert report["schema"] == 7
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80
@@ -176,7 +176,7 @@ def test_by_default_the_focus_is_what_is_recommended(rows):
 
 @pytest.mark.parametrize("exit_index", [0, 1, 2])
 def test_the_focus_may_be_a_network_that_ends_anywhere(rows, monkeypatch, exit_index):
-    def chosen(full, thresholds, operating_points, truncated, rows, constant):
+    def chosen(full, thresholds, operating_points, truncated, constant):
         return replace(recommend(full, (), (), (), constant), point=(*truncated, full)[exit_index])
 
     monkeypatch.setattr(evaluation, "recommend", chosen)

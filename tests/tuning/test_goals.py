@@ -1,30 +1,25 @@
+from dataclasses import replace
+
 import pytest
 
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Limit, Method, Risk
-from offramp.tuning.goals import check_labels, goals_of
+from offramp.tuning.goals import Limits, check_known, check_labels, goals_of
 
-NOTHING = {
-    "threshold": None,
-    "speedup": None,
-    "max_accuracy_drop": None,
-    "max_disagreement": None,
-    "confidence": 0.95,
-    "method": None,
-    "name": None,
-}
+NOTHING = {"threshold": None, "speedup": None, "confidence": 0.95, "method": None, "name": None}
 
 
 def goals(**given):
-    return goals_of(**NOTHING | given)
+    limits = {name: given.pop(name) for name in list(given) if name in Limits.__dataclass_fields__}
+    return goals_of(**NOTHING | given, limits=Limits(**limits))
 
 
 def test_without_a_target_there_are_three_points():
     assert goals() == {
-        "fast": AtMost((Limit(Risk.DISAGREEMENT, 0.05),), Method.LTT, 0.95),
-        "balanced": AtMost((Limit(Risk.DISAGREEMENT, 0.02),), Method.LTT, 0.95),
-        "safe": AtMost((Limit(Risk.DISAGREEMENT, 0.01),), Method.LTT, 0.95),
+        "fast": AtMost((Limit(Risk.DISAGREEMENT, 0.05),), None, 0.95),
+        "balanced": AtMost((Limit(Risk.DISAGREEMENT, 0.02),), None, 0.95),
+        "safe": AtMost((Limit(Risk.DISAGREEMENT, 0.01),), None, 0.95),
     }
     assert {goal.method for goal in goals(method="crc").values()} == {Method.CONFORMAL}
     assert {goal.confidence for goal in goals(confidence=0.9).values()} == {0.9}
@@ -33,18 +28,52 @@ def test_without_a_target_there_are_three_points():
 def test_each_target_is_one_point():
     assert goals(threshold=0.7) == {"tuned": Exactly(0.7)}
     assert goals(speedup=3, name="three") == {"three": AtLeast(3)}
-    assert goals(max_disagreement=0.1) == {"tuned": AtMost((Limit(Risk.DISAGREEMENT, 0.1),), Method.LTT, 0.95)}
-    assert goals(max_accuracy_drop=0.1) == {"tuned": AtMost((Limit(Risk.ACCURACY_DROP, 0.1),), Method.UCB, 0.95)}
+    assert goals(max_disagreement=0.1) == {"tuned": AtMost((Limit(Risk.DISAGREEMENT, 0.1),), None, 0.95)}
+    assert goals(max_accuracy_drop=0.1) == {"tuned": AtMost((Limit(Risk.ACCURACY_DROP, 0.1),), None, 0.95)}
     drop = goals(max_accuracy_drop=0.1, method="empirical", confidence=0.5)
     assert drop == {"tuned": AtMost((Limit(Risk.ACCURACY_DROP, 0.1),), Method.EMPIRICAL, 0.5)}
     assert goals(threshold=0.0) == {"tuned": Exactly(0.0)}
 
 
+def test_limits_go_together():
+    both = goals(max_disagreement=0.02, min_precision={"spam": 0.75, "ham": 0.5}, each_exit=True, reference="gpt")
+    limits = (
+        Limit(Risk.DISAGREEMENT, 0.02, reference="gpt"),
+        Limit(Risk.PRECISION, 0.25, label="spam"),
+        Limit(Risk.PRECISION, 0.5, label="ham"),
+    )
+    assert both == {"tuned": AtMost(limits, None, 0.95, each_exit=True)}
+    assert both["tuned"].limits_at(("words", "layer 2", "layer 4")) == [
+        *(replace(limits[0], exit=name) for name in ("words", "layer 2")),
+        *limits,
+    ]
+    assert [goal.each_exit for goal in goals(each_exit=True).values()] == [True] * 3
+    assert {limit.reference for goal in goals(reference="gpt").values() for limit in goal.limits} == {"gpt"}
+
+
+def test_limits_are_about_labels_of_the_model():
+    wanted = goals(min_recall={"urgant": 0.9})
+    check_known(wanted, ["urgant"])
+    with pytest.raises(OptionError, match=r"no label 'urgant' \(did you mean 'urgent'\?\), whose recall"):
+        check_known(wanted, ["calm", "urgent"])
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"threshold": 0.5, "speedup": 2}, "`threshold` and `speedup` are given; choose one target at a time"),
-        ({"max_accuracy_drop": 0.0, "max_disagreement": 0.1}, "`max_accuracy_drop` and `max_disagreement` are given"),
+        (
+            {"threshold": 0.5, "speedup": 2},
+            "`threshold` and `speedup` are given; choose one target at a time, or several limits",
+        ),
+        ({"speedup": 2, "max_disagreement": 0.1}, "`speedup` and `max_disagreement` are given; choose one target"),
+        ({"threshold": 0.5, "min_recall": {"a": 0.9}}, "`threshold` and `min_recall` are given"),
+        ({"speedup": 2, "each_exit": True}, "`speedup` and `each_exit` are given"),
+        ({"max_accuracy_drop": 0.0, "max_disagreement": 0.1}, "max_accuracy_drop is 0.0; use a share above 0"),
+        ({"min_precision": {"spam": 1.0}}, "min_precision of 'spam' is 1.0; use a share above 0 and below 1"),
+        ({"min_recall": {"spam": 98}}, "min_recall of 'spam' is 98; use a share"),
+        ({"min_recall": {"spam": 0.9}, "each_exit": True}, "`each_exit` is about disagreement or a drop of accuracy"),
+        ({"min_recall": {"spam": 0.9}, "reference": "gpt"}, "the reference 'gpt' is given, but no disagreement with"),
+        ({"max_disagreement": 0.1, "each_exit": True, "method": "crc"}, "method crc bounds a mean over all rows"),
         ({"name": "safe"}, "the name 'safe' needs a target; add one of `threshold`, `speedup`, `max_"),
         ({"name": " ", "threshold": 1}, "the name is empty"),
         ({"name": "0.9", "threshold": 1}, "the name '0.9' looks like a threshold; give one that is not a number"),

@@ -135,6 +135,35 @@ def test_an_accuracy_drop_is_kept(place):
     assert promise.seen == pytest.approx(point.seen.full_accuracy - point.seen.accuracy)
 
 
+def test_limits_are_kept_at_once_and_as_the_engine_answers(place):
+    common = max(LABELS, key=[row["label"] for row in single(400, seed=3)].count)
+    goal = {"max_disagreement": 0.1, "each_exit": True, "min_precision": {common: 0.5}, "min_recall": {common: 0.5}}
+    (point,) = tuned(place, **goal).points
+    limits = [promise.limit for promise in point.promises]
+    assert [limit.risk for limit in limits[-3:]] == [Risk.DISAGREEMENT, Risk.PRECISION, Risk.RECALL]
+    assert all(promise.bound <= promise.limit.target for promise in point.promises)
+    so_far = [promise for promise in point.promises if promise.limit.exit is not None]
+    assert len(so_far) + len(limits[-3:]) == len(limits)
+    classifier, rows = offramp.load(place / "model"), read_labeled(str(place / "cal.jsonl"), Columns())
+    found, answers = classifier.predict(rows.texts, at="tuned"), classifier.exit_answers(rows.texts, None)
+    np.testing.assert_array_equal(found.exits, replay(answers.probabilities, point.rule).exits)
+    assert points_in(place)["tuned"] == point
+
+
+def test_any_column_can_be_the_reference(place):
+    rows = [row | {"gpt": row["label"] if number % 20 else LABELS[0]} for number, row in enumerate(single(400, seed=3))]
+    write_jsonl(place / "judged.jsonl", rows)
+    (point,) = tuned(place, "judged", max_disagreement=0.5, reference="gpt").points
+    (promise,) = point.promises
+    assert promise.limit.reference == "gpt"
+    assert promise.seen != point.seen.disagreement  # which is with full depth
+    (missed,) = tuned(place, "judged", max_disagreement=0.001, reference="gpt").missed
+    assert "no threshold keeps the disagreement with gpt at 0.1% or less" in missed.reason
+    write_jsonl(place / "judged.jsonl", [row | {"gpt": "other"} for row in rows])
+    with pytest.raises(DataError, match="the model has no label 'other'"):
+        tuned(place, "judged", reference="gpt")
+
+
 def test_a_speed_or_a_threshold_has_no_promise(place):
     (fast,) = tuned(place, speedup=1.5, name="quick").points
     assert fast.promises == ()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,7 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, show, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.errors import OptionError
 from offramp.exit_names import in_column
 from offramp.tuning.selection import Selection
 
@@ -65,6 +66,16 @@ class Target:
         None
     )
     max_accuracy_drop: Annotated[float | None, "as fast as possible, at most this share of accuracy lost", "E"] = None
+    min_precision: Annotated[
+        tuple[str, ...], "as fast as possible, of the texts predicted as LABEL at least this share right", "LABEL=P"
+    ] = ()
+    min_recall: Annotated[
+        tuple[str, ...], "as fast as possible, of the texts with this LABEL at least this share found", "LABEL=R"
+    ] = ()
+    each_exit: Annotated[bool, "also after every exit, of the texts that have left so far"] = False
+    reference: Annotated[str | None, "column of predictions to agree with instead of those at full depth", "COLUMN"] = (
+        None
+    )
     speedup: Annotated[float | None, "as good as possible at S times the speed of full depth", "S"] = None
     threshold: Annotated[float | None, "take this threshold", "T"] = None
     confidence: Annotated[float, "probability with which the promise is kept"] = 0.95
@@ -79,7 +90,7 @@ class Target:
     Results=("selection_compare_rules", "json", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
-@expand("target", Target)
+@expand("target", Target, names={"reference": "reference-column"})
 @expand("selection", Selection, annotations={"rule": RULE})
 @expand("runtime", Runtime, annotations=RUNTIME_HELP)
 def command(
@@ -108,7 +119,7 @@ def command(
             model,
             data,
             columns=without_labels(columns) if ignore_labels else columns,
-            **asdict(target),
+            **_keywords(target),
             selection=selection,
             runtime=runtime,
             on_progress=update,
@@ -120,6 +131,35 @@ def command(
         say(f"wrote {json}")
     _say_stored(tuned, Path(model))
     check(tuned)
+
+
+def _keywords(target: Target) -> dict[str, Any]:
+    """A target as :func:`offramp.tune` takes it."""
+    values = asdict(target)
+    return values | {option: _by_label(option, values[option]) for option in ("min_precision", "min_recall")}
+
+
+def _by_label(option: str, given: Sequence[str]) -> dict[str, float]:
+    """Shares by label, written as ``LABEL=SHARE``; a label may hold an equals sign.
+
+    Raises:
+        OptionError: one is written otherwise, or a label is there twice.
+    """
+    shares: dict[str, float] = {}
+    for one in given:
+        label, _, share = one.rpartition("=")
+        try:
+            number = float(share)
+        except ValueError:
+            label = ""
+        if not label or label in shares:
+            raise OptionError(
+                f"{option} is {one!r}; write one label and its share, such as spam=0.98, and each label once",
+                option=option,
+                value=one,
+            )
+        shares[label] = number
+    return shares
 
 
 def _say_stored(tuned: "Tuned", model: Path) -> None:

@@ -1,7 +1,7 @@
 """Making criteria by name, fitting those that need it, and comparing all of them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Swept:
     """A criterion at every threshold worth trying.
 
     Attributes:
-        thresholds: from the safest to the fastest, (knobs,); the first is full depth.
+        thresholds: from the safest to the fastest, (knobs,); the first is full depth, unless slower ones were cut off.
         exits: the exit that each row takes, (knobs, rows).
         answers: the answer to each row if it leaves at each exit, (exits, rows, labels).
         handed_over: whether each row is handed over, (knobs, rows); None if none may be.
@@ -75,16 +75,23 @@ class Swept:
     answer_from: Array | None = None
 
     @property
+    def from_full_depth(self) -> bool:
+        """Whether no row can leave early at the first knob."""
+        return not any(self._lets_leave(float(self.thresholds[0])))
+
+    def starting_at(self, knob: int) -> "Swept":
+        """Without the knobs before the given one."""
+        return replace(self, thresholds=self.thresholds[knob:], exits=self.exits[knob:])
+
+    @property
     def open(self) -> NDArray[np.bool_]:
         """Whether any row could leave at each exit but the last, whatever the row: bool (knobs, exits - 1)."""
+        rows = [self._lets_leave(float(knob)) for knob in self.thresholds]
+        return np.array(rows, dtype=np.bool_).reshape(len(self.thresholds), len(self.answers) - 1)
+
+    def _lets_leave(self, threshold: float) -> list[bool]:
         n_exits = len(self.answers)
-        return np.array(
-            [
-                [self.criterion.lets_leave(exit_index, float(knob), n_exits) for exit_index in range(n_exits - 1)]
-                for knob in self.thresholds
-            ],
-            dtype=np.bool_,
-        ).reshape(len(self.thresholds), n_exits - 1)
+        return [self.criterion.lets_leave(exit_index, threshold, n_exits) for exit_index in range(n_exits - 1)]
 
 
 def sweep(rows: ExitAnswers, criterion: Criterion) -> Swept:
@@ -108,20 +115,29 @@ def sweep_gate(rows: ExitAnswers, passed_over: Collection[int] = (), seed: int =
     Raises:
         DataError: there are fewer than two rows.
     """
+    criterion, scores = cross_fitted_gate(rows, passed_over, seed)
+    thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
+    return Swept(criterion, thresholds, exits_taken(scores, thresholds), rows.probabilities)
+
+
+def cross_fitted_gate(rows: ExitAnswers, passed_over: Collection[int] = (), seed: int = 0) -> tuple[Criterion, Array]:
+    """A gate fitted to all rows, and scores of each row by a gate that has not seen it, (exits - 1, rows).
+
+    Raises:
+        DataError: there are fewer than two rows.
+    """
     if len(rows) < 2:
         raise DataError(f"{len(rows)} row cannot be split into one part for fitting and one for judging; give more")
 
     def fitted(to: ExitAnswers) -> Criterion:
         return make_criterion("gate", to, Risk.DISAGREEMENT, passed_over)
 
-    criterion = fitted(rows)
     scores = np.empty((len(rows.layers) - 1, len(rows)))
     order = np.random.default_rng(seed).permutation(len(rows))
     for part in np.array_split(order, min(_FOLDS, len(rows))):
         others = np.setdiff1d(order, part)
         scores[:, part] = score_exits(rows.subset(part).probabilities, fitted(rows.subset(others))).scores
-    thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
-    return Swept(criterion, thresholds, exits_taken(scores, thresholds), rows.probabilities)
+    return fitted(rows), scores
 
 
 def compare_rules(rows: ExitAnswers, speedups: Sequence[float], seed: int = 0) -> tuple[AtCost, ...]:

@@ -83,6 +83,11 @@ class AtMost:
         """Whether some limit is about some of the rows only."""
         return self.each_exit or any(limit.conditional for limit in self.limits)
 
+    @property
+    def walks_from_full_depth(self) -> bool:
+        """Whether the walk over knobs may begin at full depth: it keeps all limits, and all rows count for them."""
+        return not self.conditional and all(limit.kept_at_full_depth for limit in self.limits)
+
     def judged_by(self, limit: Limit) -> Method:
         """The method that judges a limit."""
         return self.method or limit.risk.best_method
@@ -171,8 +176,8 @@ def enough_to_fit(goal: Goal, rows: int) -> bool:
 
 def enough_to_judge(goal: Goal, rows: int) -> bool:
     """Whether a goal can be met on so many rows, if early exit loses nothing on any of them."""
-    if not isinstance(goal, AtMost):
-        return True
+    if not isinstance(goal, AtMost) or not goal.walks_from_full_depth:
+        return True  # in the latter case, some rows have to say where to begin, whatever the criterion
     needed = [_rows_needed(goal, limit) for limit in goal.limits]
     return all(count is not None and rows >= count for count in needed)
 
@@ -218,11 +223,10 @@ def _fast_enough(goal: AtLeast, swept: Swept, rows: ExitAnswers) -> Chosen | Mis
 
 def _safe_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int) -> Chosen | Missed:
     judged = [judge(goal, limit, swept, rows) for limit in goal.limits_at(rows.names)]
-    # Knob 0 is full depth, which is no candidate, but has to keep the limits that it does not keep by definition.
-    index = _last(judged)
-    if index < 1:
-        what = "no threshold keeps" if index == 0 else "full depth does not keep"
-        return Missed(_reason(_failing(judged, index), index + 1, fitted, what))
+    # Full depth is no candidate, but has to keep the limits that it does not keep by definition.
+    first, index = int(swept.from_full_depth), _last(judged)
+    if index < first:
+        return Missed(_reason(_failing(judged, index), index + 1, fitted))
     speedup = 1.0 / float(at_exits(rows.row_costs, swept.exits[index : index + 1]).mean())
     if speedup < 1.0:
         return Missed(
@@ -237,7 +241,7 @@ def _answering_enough(goal: AtMost, swept: Swept, rows: ExitAnswers, fitted: int
     judged = [judge(goal, limit, swept, rows) for limit in goal.limits_at(rows.names)]
     index = _last(judged)
     if index < 0:
-        return Missed(_reason(_failing(judged, index), 0, fitted, "no threshold keeps"))
+        return Missed(_reason(_failing(judged, index), 0, fitted))
     chosen = _chosen(swept, index, tuple(one.promise_at(index) for one in judged if not one.empty[index]))
     coverage, least = 1.0 - float(chosen.handed_over.mean()), goal.coverage or 0.0
     if coverage < least:
@@ -265,8 +269,9 @@ class Judged:
     Attributes:
         losses: (knobs, rows); NaN where a row does not count.
         empty: where no row can count, since the exits are closed, bool (knobs,).
-        last: the last knob that keeps the limit, walking from full depth to the first that does not; None if full
-            depth does not.
+        last: the last knob that keeps the limit, walking from the first knob to one that does not; None if the first
+            does not.
+        at_full_depth: the risk at full depth; NaN if it is unknown, or rows may be handed over there, too.
     """
 
     limit: Limit
@@ -275,6 +280,7 @@ class Judged:
     losses: Array
     empty: NDArray[np.bool_]
     last: int | None
+    at_full_depth: float
 
     def bound_at(self, index: int) -> float:
         """The method's upper bound of the risk at a knob; 1 where no row counts."""
@@ -299,19 +305,31 @@ def judge(goal: AtMost, limit: Limit, swept: Swept, rows: ExitAnswers) -> Judged
     Raises:
         DataError: the limit needs labels or a reference, and there are none.
     """
-    losses = at_exits(rows.limited(swept.answers, limit), swept.exits)
-    if swept.handed_over is not None:
-        losses = np.where(swept.handed_over, np.nan, losses)
-    empty: NDArray[np.bool_] = np.zeros(len(losses), dtype=np.bool_)
-    if limit.exit is not None:
-        place = rows.names.index(limit.exit)
-        losses = np.where(swept.exits <= place, losses, np.nan)
-        empty = np.asarray(~swept.open[:, : place + 1].any(axis=1))
+    by_exit = rows.limited(swept.answers, limit)
+    losses, empty = limited(limit, by_exit, swept, rows)
     kept = empty.copy()
-    kept[0] = bool(empty[0]) or limit.kept_at_full_depth
+    kept[0] = bool(empty[0]) or (swept.from_full_depth and limit.kept_at_full_depth)
     method = goal.judged_by(limit)
     last = last_certified(losses, limit.target, method, limit.risk.loss, goal.confidence, kept)
-    return Judged(limit, method, goal.confidence, losses, empty, last)
+    full = by_exit[-1][~np.isnan(by_exit[-1])]
+    at_full_depth = np.nan if goal.abstains or not len(full) else float(full.mean())
+    return Judged(limit, method, goal.confidence, losses, empty, last, at_full_depth)
+
+
+def limited(limit: Limit, by_exit: Array, swept: Swept, rows: ExitAnswers) -> tuple[Array, NDArray[np.bool_]]:
+    """A limit's losses at every knob, (knobs, rows), NaN where a row does not count; and where none can, bool (knobs,).
+
+    Args:
+        by_exit: the losses at every exit, from :meth:`ExitAnswers.limited`.
+    """
+    losses = at_exits(by_exit, swept.exits)
+    if swept.handed_over is not None:
+        losses = np.where(swept.handed_over, np.nan, losses)
+    if limit.exit is None:
+        return losses, np.zeros(len(losses), dtype=np.bool_)
+    place = rows.names.index(limit.exit)
+    empty = np.asarray(~swept.open[:, : place + 1].any(axis=1))
+    return np.where(swept.exits <= place, losses, np.nan), empty
 
 
 def _rows_needed(goal: AtMost, limit: Limit) -> int | None:
@@ -345,13 +363,16 @@ def _and(limits: Sequence[Limit]) -> str:
     )
 
 
-def _reason(judged: Judged, first: int, fitted: int, what: str) -> str:
-    """Why a limit is not kept at the first knob that was judged, and what it would take; begins with ``what``."""
+def _reason(judged: Judged, first: int, fitted: int) -> str:
+    """Why a limit is not kept at the first knob that was judged, and what it would take."""
     limit, method = judged.limit, judged.method
     counting, rows = int((~np.isnan(judged.losses[first])).sum()), judged.losses.shape[1]
     sure = f" with {judged.confidence:.4g} confidence" if method in {Method.LTT, Method.UCB} else ""
     needed, cures = rows_needed(limit.target, method, limit.risk.loss, judged.confidence), []
-    if needed is not None and needed > counting:
+    hopeless = not limit.kept_at_full_depth and judged.at_full_depth > limit.target
+    if hopeless:
+        cures.append("handing over the texts that it is least sure of")
+    elif needed is not None and needed > counting:
         in_all = least_count(lambda number: judging_rows(number) >= needed) if fitted else needed
         cures.append(f"at least {in_all} rows" + (f" {_which(limit)}" if limit.conditional else ""))
     elif method is not Method.EMPIRICAL:
@@ -360,11 +381,13 @@ def _reason(judged: Judged, first: int, fitted: int, what: str) -> str:
     if bound < 1:
         most = np.ceil(bound * 1e4) / 1e4
         cures.append(f"a {limit.what} of {limit.stated(most):.2%} allowed")
+    own = limit.stated(judged.at_full_depth)
     counted = f"{rows} rows" if counting == rows else f"{counting} of {rows} rows"
+    wanted = f"{100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
     return (
-        f"{what} the {limit.what} at {100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
-        f"{sure}, by method {method} on {counted}"
-        f"{f', after {fitted} others served to fit the rule' if fitted else ''}; it takes "
+        f"no threshold keeps the {limit.what} at {wanted}{sure}, by method {method} on {counted}"
+        f"{f', after {fitted} others served to fit the rule' if fitted else ''}"
+        f"{'' if limit.kept_at_full_depth or np.isnan(own) else f' (full depth itself: {own:.2%})'}; it takes "
         f"{' or '.join(cures) or 'another model'}"
     )
 

@@ -1,6 +1,6 @@
 """From goals and the name of a criterion to rules: which rows fit the criterion, and which judge it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +10,22 @@ from offramp.calibration.evidence import added
 from offramp.exit_names import stands_alone
 from offramp.policy.abstaining import make_abstaining, plan_knobs, sweep_abstaining
 from offramp.policy.answers import ExitAnswers
-from offramp.policy.candidates import FITTED, FITTING_SHARE, Swept, make_criterion, sweep, sweep_gate
+from offramp.policy.candidates import (
+    FITTED,
+    FITTING_SHARE,
+    KNOBS,
+    Swept,
+    cross_fitted_gate,
+    make_criterion,
+    sweep,
+    sweep_gate,
+)
 from offramp.policy.choosing import AtMost, Chosen, Exactly, Goal, Missed, choose_rule
+from offramp.policy.criteria import Criterion
 from offramp.policy.limits import Risk
 from offramp.policy.risk import Method
-from offramp.policy.sweep import at_exits
+from offramp.policy.sequence import begin, shaped
+from offramp.policy.sweep import at_exits, exits_taken
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +55,10 @@ def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 
     Where rows may be handed over, a part of the rows always decides with which threshold the test begins, and a gate
     foretells whether an answer is right.
 
+    Where full depth does not keep the limits by definition, or not all rows count for them, the rows that fit the
+    criterion also say at which threshold to begin, and at which exits rows may leave; see
+    :mod:`offramp.policy.sequence`.
+
     What is promised is judged by rows that nothing was fitted to. Where nothing is promised, a gate is fitted to all
     rows, and each judges by a gate fitted to others.
 
@@ -67,6 +82,8 @@ def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 
     goal, fitting, judging, places = goals[0], rows, rows, np.arange(len(rows))
     if isinstance(goal, AtMost) and goal.abstains:
         return [_select_abstaining(one, name, rows, seed) for one in goals if isinstance(one, AtMost)]
+    if isinstance(goal, AtMost) and not goal.walks_from_full_depth:
+        return [_select_in_sequence(one, name, rows, seed) for one in goals]
     fits = name in FITTED and (name != "gate" or _promises(goal))
     if fits:
         fitting_places, places = rows.split_places(FITTING_SHARE, seed)
@@ -89,6 +106,70 @@ def _select_abstaining(goal: AtMost, name: str, rows: ExitAnswers, seed: int) ->
     criterion = make_abstaining(goal, name, fitting)
     swept = sweep_abstaining(judging, criterion, plan_knobs(goal, criterion, fitting, len(judging)))
     return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging, places)
+
+
+def _select_in_sequence(goal: Goal, name: str, rows: ExitAnswers, seed: int) -> Selected:
+    fitting_places, places = rows.split_places(FITTING_SHARE, seed)
+    walk = plan_walk(goal, name, rows.subset(fitting_places), len(places), seed)
+    judging = rows.subset(places).passing_over(walk.passed_over)
+    return Selected(choose_rule(goal, walk.over(judging), judging, fitted=len(fitting_places)), judging, places)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What rows that do not judge decide.
+
+    Attributes:
+        criterion: fitted to them.
+        passed_over: exits that it does without.
+        knob: place of the first knob to be judged.
+    """
+
+    criterion: Criterion
+    passed_over: tuple[int, ...]
+    knob: int
+
+    def over(self, rows: ExitAnswers) -> Swept:
+        """The knobs to be judged, tried on rows that judge."""
+        return sweep(rows, self.criterion).starting_at(self.knob)
+
+
+def plan_walk(goal: Goal, name: str, rows: ExitAnswers, judging: int, seed: int = 0) -> Walk:
+    """Fits a criterion, and chooses which exits it passes over and where the walk over its knobs begins.
+
+    Args:
+        goal: what other rows judge.
+        name: of :data:`offramp.policy.CRITERIA`.
+        rows: with costs, to fit to; none of those that judge.
+        judging: number of these.
+        seed: of the parts that are judged in turn.
+
+    Raises:
+        DataError: the goal needs labels, there are too few rows to fit, or no stage was measured.
+    """
+    if not isinstance(goal, AtMost) or goal.walks_from_full_depth:
+        passed_over = _worthless([goal], rows, seed) if name == "gate" else ()
+        return Walk(make_criterion(name, rows, _risk(goal, rows), passed_over), passed_over, 0)
+    asked = added(rows.evidence, rows.sources)
+    parts = [part for part in _parts(rows) if asked.isdisjoint(part)] if name == "gate" else []
+    options = [
+        (begin(goal, swept, rows.passing_over(passed_over), judging), passed_over)
+        for passed_over in ((), *parts)
+        for swept in _sequences(goal, name, rows, passed_over, seed)
+    ]
+    best, passed_over = max(options, key=lambda option: option[0].saving)
+    return Walk(best.criterion, passed_over, best.knob)
+
+
+def _sequences(goal: AtMost, name: str, rows: ExitAnswers, passed_over: tuple[int, ...], seed: int) -> Iterator[Swept]:
+    """Sequences of knobs to choose from, tried on the rows that a criterion is fitted to."""
+    if name != "gate":
+        yield sweep(rows, make_criterion(name, rows, _risk(goal, rows)))
+        return
+    criterion, scores = cross_fitted_gate(rows, passed_over, seed)
+    thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
+    swept = Swept(criterion, thresholds, exits_taken(scores, thresholds), rows.probabilities)
+    yield from shaped(swept, scores) if goal.each_exit else [swept]
 
 
 def _promises(goal: Goal) -> bool:

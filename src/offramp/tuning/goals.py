@@ -1,6 +1,10 @@
 """The targets of a user, as named goals."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
 from offramp.data import LabeledTexts, Texts
+from offramp.data.wording import did_you_mean, listing
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Goal, Limit, Method, Risk
 
@@ -10,12 +14,57 @@ DEFAULT_POINTS = {"fast": 0.05, "balanced": 0.02, "safe": 0.01}
 NAME = "tuned"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a point is to keep, all of it at once; see :func:`offramp.tune`."""
+
+    max_disagreement: float | None = None
+    max_accuracy_drop: float | None = None
+    min_precision: Mapping[str, float] = field(default_factory=dict)
+    min_recall: Mapping[str, float] = field(default_factory=dict)
+    each_exit: bool = False
+    reference: str | None = None
+
+    def all_of(self) -> tuple[Limit, ...]:
+        """The limits, one by one.
+
+        Raises:
+            OptionError: a value is out of range, or something is missing that another option is about.
+        """
+        compared = [
+            *_given(self.max_disagreement, lambda most: Limit(Risk.DISAGREEMENT, most, reference=self.reference)),
+            *_given(self.max_accuracy_drop, lambda most: Limit(Risk.ACCURACY_DROP, most)),
+        ]
+        of_labels = [
+            Limit(risk, _shortfall(option, label, least), label=label)
+            for risk, option, least_of in (
+                (Risk.PRECISION, "min_precision", self.min_precision),
+                (Risk.RECALL, "min_recall", self.min_recall),
+            )
+            for label, least in least_of.items()
+        ]
+        if of_labels and self.each_exit and not compared:
+            raise OptionError(
+                "`each_exit` is about disagreement or a drop of accuracy, and neither is limited; add "
+                "`max_disagreement` or `max_accuracy_drop`",
+                option="each_exit",
+                value=True,
+            )
+        if self.reference is not None and self.max_disagreement is None and (of_labels or compared):
+            raise OptionError(
+                f"the reference {self.reference!r} is given, but no disagreement with it is limited; add "
+                "`max_disagreement`",
+                option="reference",
+                value=self.reference,
+            )
+        return (*compared, *of_labels)
+
+
 def goals_of(
     *,
     threshold: float | None,
     speedup: float | None,
-    max_accuracy_drop: float | None,
-    max_disagreement: float | None,
+    limits: Limits,
     confidence: float,
     method: str | None,
     name: str | None,
@@ -23,19 +72,20 @@ def goals_of(
     """The goals by the names of their points; arguments as for :func:`offramp.tune`.
 
     Raises:
-        OptionError: there are several targets, a name without a target, a name that is a number, or a value is out of
-            range.
+        OptionError: targets exclude each other, there is a name without a target or one that is a number, or a value
+            is out of range.
     """
-    targets = {
-        "threshold": threshold,
-        "speedup": speedup,
-        "max_accuracy_drop": max_accuracy_drop,
-        "max_disagreement": max_disagreement,
-    }
-    chosen = [target for target, value in targets.items() if value is not None]
-    if len(chosen) > 1:
+    judged_by = None if method is None else _method(method)
+    others = [option for option, value in asdict(limits).items() if value or (value == 0.0 and value is not False)]
+    targets = {"threshold": threshold, "speedup": speedup}
+    chosen = [*(target for target, value in targets.items() if value is not None), *others]
+    if len(chosen) > 1 and chosen[0] in targets:
         names = " and ".join(f"`{target}`" for target in chosen)
-        raise OptionError(f"{names} are given; choose one target at a time", option=chosen[1], value=targets[chosen[1]])
+        raise OptionError(
+            f"{names} are given; choose one target at a time, or several limits",
+            option=chosen[1],
+            value=(asdict(limits) | targets)[chosen[1]],
+        )
     if name is not None and not name.strip():
         raise OptionError("the name is empty; give one such as 'safe'", option="name", value=name)
     if name is not None and _is_number(name):
@@ -44,25 +94,54 @@ def goals_of(
             option="name",
             value=name,
         )
-
-    def at_most(risk: Risk, target: float) -> AtMost:
-        return AtMost((Limit(risk, target),), None if method is None else _method(method), confidence)
-
     if threshold is not None:
         return {name or NAME: Exactly(threshold)}
     if speedup is not None:
         return {name or NAME: AtLeast(speedup)}
-    if max_accuracy_drop is not None:
-        return {name or NAME: at_most(Risk.ACCURACY_DROP, max_accuracy_drop)}
-    if max_disagreement is not None:
-        return {name or NAME: at_most(Risk.DISAGREEMENT, max_disagreement)}
+    if wanted := limits.all_of():
+        return {name or NAME: AtMost(wanted, judged_by, confidence, limits.each_exit)}
     if name is not None:
         raise OptionError(
-            f"the name {name!r} needs a target; add one of {', '.join(f'`{target}`' for target in targets)}",
+            f"the name {name!r} needs a target; add one of `threshold`, `speedup`, `max_disagreement`, "
+            "`max_accuracy_drop`, `min_precision` or `min_recall`",
             option="name",
             value=name,
         )
-    return {point: at_most(Risk.DISAGREEMENT, target) for point, target in DEFAULT_POINTS.items()}
+    return {
+        point: AtMost(replace(limits, max_disagreement=most).all_of(), judged_by, confidence, limits.each_exit)
+        for point, most in DEFAULT_POINTS.items()
+    }
+
+
+def _given(value: float | None, make: Callable[[float], Limit]) -> list[Limit]:
+    return [] if value is None else [make(value)]
+
+
+def _shortfall(option: str, label: str, least: float) -> float:
+    if not 0 < least < 1:
+        raise OptionError(
+            f"{option} of {label!r} is {least}; use a share above 0 and below 1, such as 0.98 (no number of rows "
+            "proves that none is lost)",
+            option=option,
+            value=least,
+        )
+    return 1.0 - least
+
+
+def check_known(goals: dict[str, Goal], labels: Sequence[str]) -> None:
+    """Makes sure that limits are about labels of the model.
+
+    Raises:
+        OptionError: one is not.
+    """
+    for limit in (limit for goal in goals.values() if isinstance(goal, AtMost) for limit in goal.limits):
+        if limit.label is not None and limit.label not in labels:
+            raise OptionError(
+                f"the model has no label {limit.label!r}{did_you_mean(limit.label, labels)}, whose {limit.risk} is to "
+                f"be kept; its labels are {listing(list(labels))}",
+                option=f"min_{limit.risk}",
+                value=limit.label,
+            )
 
 
 def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:
@@ -76,8 +155,8 @@ def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:
     )
     if needed and isinstance(rows, Texts):
         raise DataError(
-            f"{rows.source} has no labels, which bounding an accuracy drop takes; name their column with `label`, or "
-            "bound the disagreement with full depth instead"
+            f"{rows.source} has no labels, which bounding an accuracy drop, a precision or a recall takes; name their "
+            "column with `label`, or bound the disagreement with full depth instead"
         )
 
 

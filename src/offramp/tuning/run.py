@@ -11,6 +11,7 @@ from offramp import environment
 from offramp.backends import AUTOMATIC, Engine, Runtime
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_any
 from offramp.engine import answers_of, check_model, check_rows, open_model
+from offramp.engine.answering import targets_of
 from offramp.engine.choosing import check_unloaded, processor_of
 from offramp.errors import CheckFailed, OptionError
 from offramp.evaluation import answers_alike, constant_answer, learned_nothing
@@ -37,8 +38,8 @@ from offramp.policy import (
 )
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
-from offramp.tuning.goals import check_labels, goals_of
-from offramp.tuning.rows import REPEATS, check_unused, measure, refit
+from offramp.tuning.goals import Limits, check_known, check_labels, goals_of
+from offramp.tuning.rows import REPEATS, check_unused, measure, read_reference, refit
 from offramp.tuning.selection import DEFAULT_SELECTION, Selection
 from offramp.tuning.storing import Store
 
@@ -99,6 +100,10 @@ def tune(
     columns: Columns | None = None,
     max_disagreement: float | None = None,
     max_accuracy_drop: float | None = None,
+    min_precision: Mapping[str, float] | None = None,
+    min_recall: Mapping[str, float] | None = None,
+    each_exit: bool = False,
+    reference: str | None = None,
     speedup: float | None = None,
     threshold: float | None = None,
     confidence: float = CONFIDENCE,
@@ -109,7 +114,8 @@ def tune(
 ) -> Tuned:
     """Chooses operating points on calibration rows and stores them with the model, for ``predict(at=name)``.
 
-    Everything is decided on one full-depth pass. Without a target there are three points, ``fast``, ``balanced`` and
+    Everything is decided on one full-depth pass. Limits (``max_...`` and ``min_...``) may be given together: one point
+    keeps all of them at once, with the given confidence. Without a target there are three: ``fast``, ``balanced`` and
     ``safe``: at most 5 %, 2 % and 1 % of the predictions differ from full depth. Each point's promise is about rows
     drawn like these, and holds for that point alone. It requires rows that the model was neither trained nor calibrated
     on, and a rule that was not chosen by them. Points that no threshold is good enough for, or that would be slower
@@ -122,6 +128,12 @@ def tune(
         columns: names of the columns.
         max_disagreement: as fast as possible with at most this share of predictions that differ from full depth.
         max_accuracy_drop: as fast as possible with an accuracy at most this share below full depth.
+        min_precision: for labels, the least share of the texts predicted as one that have it; takes labels.
+        min_recall: for labels, the least share of the texts that have one and are predicted as it; takes labels.
+        each_exit: let disagreement and accuracy drop be limited not only among all texts, but after every exit among
+            those that have left so far.
+        reference: column with predictions other than full depth's, written as labels are, such as those of a large
+            language model: disagreement is with these.
         speedup: at least this many times as fast as full depth in one go, with the best accuracy (without labels: the
             least disagreement). The speed is estimated from the measured time of each stage.
         threshold: use this threshold, even if it is slower than full depth.
@@ -149,8 +161,14 @@ def tune(
     goals = goals_of(
         threshold=threshold,
         speedup=speedup,
-        max_accuracy_drop=max_accuracy_drop,
-        max_disagreement=max_disagreement,
+        limits=Limits(
+            max_disagreement=max_disagreement,
+            max_accuracy_drop=max_accuracy_drop,
+            min_precision=min_precision or {},
+            min_recall=min_recall or {},
+            each_exit=each_exit,
+            reference=reference,
+        ),
         confidence=confidence,
         method=selection.method,
         name=name,
@@ -159,16 +177,19 @@ def tune(
     model = Path(model) if isinstance(model, str) else model
     check_unloaded(model, threads=runtime.threads)
     known = check_model(model, runtime)
+    check_known(goals, known.labels)
     store = Store.of(model, runtime)
     store.check_default(selection.default, goals)
-    rows = read_any(data, columns or Columns())
+    columns = columns or Columns()
+    rows = read_any(data, columns)
     check_labels(goals, rows)
     check_rows(known, rows)
+    compared = None if reference is None else targets_of(known, read_reference(data, columns, reference))
     uses = store.uses_of(rows)
     check_unused(rows, uses, split=selection.split)
     classifier = open_model(model, runtime, on_progress)
     on_progress("running all exits", 0, 2)
-    answers, refitted = answers_of(classifier, rows), None
+    answers, refitted = replace(answers_of(classifier, rows), reference=compared), None
     if selection.split:
         refitted = refit(classifier, rows, answers, selection.seed)
         classifier, rows, answers = refitted.classifier, refitted.rest, refitted.answers
@@ -244,7 +265,7 @@ def _choose(
         rule, selected = rules[name], found[name]
         match selected.choice:
             case Missed() as choice:
-                few = _FEWER if rule in FITTED and isinstance(goal, AtMost) and not goal.abstains else ""
+                few = _FEWER if rule in FITTED and isinstance(goal, AtMost) and goal.walks_from_full_depth else ""
                 missed.append(MissedPoint(name, choice.reason + few))
             case Chosen() as choice:
                 point = OperatingPoint(
