@@ -51,6 +51,38 @@ def test_limits_go_together():
     assert {limit.reference for goal in goals(reference="gpt").values() for limit in goal.limits} == {"gpt"}
 
 
+def test_where_texts_may_be_handed_over_limits_are_about_the_answered():
+    assert goals(max_error=0.02) == {"tuned": AtMost((Limit(Risk.ERROR, 0.02),), None, 0.95)}
+    limits = (Limit(Risk.ERROR, 0.02, answered=True), Limit(Risk.RECALL, 0.25, label="spam", answered=True))
+    found = goals(max_error=0.02, min_recall={"spam": 0.75}, abstain=True, min_coverage=0.8)
+    assert found == {"tuned": AtMost(limits, None, 0.95, coverage=0.8)}
+    assert goals(max_error=0.02, abstain=True)["tuned"].coverage == 0
+    referred = goals(max_disagreement=0.02, reference="gpt", abstain=True)["tuned"]
+    assert referred.limits == (Limit(Risk.DISAGREEMENT, 0.02, reference="gpt", answered=True),)
+
+
+@pytest.mark.parametrize(
+    ("given", "option", "message"),
+    [
+        ({"abstain": True}, "abstain", "needs to know what is allowed among the answered texts; add `max_error`"),
+        ({"abstain": True, "max_disagreement": 0.02}, "abstain", "nothing would have to be handed over"),
+        ({"abstain": True, "max_accuracy_drop": 0.02}, "abstain", "nothing would have to be handed over"),
+        ({"min_coverage": 0.5, "max_error": 0.02}, "min_coverage", "add `abstain`"),
+        ({"min_coverage": 1.5, "max_error": 0.02, "abstain": True}, "min_coverage", "use a share from 0 to 1"),
+        ({"abstain": True, "threshold": 0.9}, "abstain", "`threshold` and `abstain` are given"),
+    ],
+)
+def test_what_abstaining_does_not_go_with(given, option, message):
+    with pytest.raises(OptionError, match=message) as caught:
+        goals(**given)
+    assert caught.value.option == option
+
+
+def test_an_error_takes_labels():
+    with pytest.raises(DataError, match="has no labels, which bounding an accuracy drop, an error"):
+        check_labels(goals(max_error=0.02, abstain=True), Texts(["a"], None, 0, "texts.csv"))
+
+
 def test_limits_are_about_labels_of_the_model():
     wanted = goals(min_recall={"urgant": 0.9})
     check_known(wanted, ["urgant"])

@@ -150,6 +150,28 @@ def test_limits_are_kept_at_once_and_as_the_engine_answers(place):
     assert points_in(place)["tuned"] == point
 
 
+@pytest.mark.parametrize("rule", ["gate", "confidence"])
+def test_a_point_that_hands_texts_over_does_so_as_the_engine_does(rule, place):
+    result = tuned(place, max_error=0.05, abstain=True, name="sure", rule=rule)
+    check(result)
+    (point,) = result.points
+    assert points_in(place) == {"sure": point}
+    classifier, rows = offramp.load(place / "model"), read_labeled(str(place / "cal.jsonl"), Columns())
+    found = classifier.predict(rows.texts, at="sure")
+    (promise,) = point.promises
+    assert (promise.limit.what, promise.rows) == ("error among the answered", round(300 * (1 - point.seen.handed_over)))
+    assert promise.seen == pytest.approx(1 - point.seen.accuracy)
+    assert promise.seen <= promise.bound <= 0.05
+    expected = replay(classifier.exit_answers(rows.texts).probabilities, point.rule)
+    np.testing.assert_array_equal(found.handed_over, expected.handed_over)
+    assert [label is None for label in found.label] == expected.handed_over.tolist()
+
+
+def test_a_rule_without_a_threshold_for_the_last_exit_is_refused_at_once(place):
+    with pytest.raises(OptionError, match="'per-exit' has no threshold for the last exit"):
+        tune(place / "nothing", "nowhere.csv", **quick(max_error=0.05, abstain=True, rule="per-exit"))
+
+
 def test_any_column_can_be_the_reference(place):
     rows = [row | {"gpt": row["label"] if number % 20 else LABELS[0]} for number, row in enumerate(single(400, seed=3))]
     write_jsonl(place / "judged.jsonl", rows)

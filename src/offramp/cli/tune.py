@@ -66,6 +66,7 @@ class Target:
         None
     )
     max_accuracy_drop: Annotated[float | None, "as fast as possible, at most this share of accuracy lost", "E"] = None
+    max_error: Annotated[float | None, "as fast as possible, at most this share of predictions wrong", "E"] = None
     min_precision: Annotated[
         tuple[str, ...], "as fast as possible, of the texts predicted as LABEL at least this share right", "LABEL=P"
     ] = ()
@@ -76,6 +77,8 @@ class Target:
     reference: Annotated[str | None, "column of predictions to agree with instead of those at full depth", "COLUMN"] = (
         None
     )
+    abstain: Annotated[bool, "hand over what is not sure enough; limits are about the answered"] = False
+    min_coverage: Annotated[float | None, "with --abstain: at least this share answered", "C"] = None
     speedup: Annotated[float | None, "as good as possible at S times the speed of full depth", "S"] = None
     threshold: Annotated[float | None, "take this threshold", "T"] = None
     confidence: Annotated[float, "probability with which the promise is kept"] = 0.95
@@ -167,7 +170,7 @@ def _say_stored(tuned: "Tuned", model: Path) -> None:
     from offramp.folder import POINTS
 
     if tuned.points:
-        slower = [point.name for point in tuned.points if point.seen.speedup < 1]
+        slower = [point.name for point in tuned.points if point.seen.speedup < 1 and not point.rule.may_hand_over]
         faster = [point.name for point in tuned.points if point.name not in slower]
         use = f"; use a point with --at {faster[-1]}" if faster else ""
         say(f"wrote {model / POINTS.name}{use}")
@@ -197,7 +200,14 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
         header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {name}" for name in in_column(model["exit_names"])[1]]
         first = ["point", "promise", "seen", "at most", "speed-up", "accuracy", "full depth"]
-        show(f"\n{table([*header, *exits], [_cells(point) for point in tuned.points], first=first, wide=wide)}")
+        cells = [_cells(point) for point in tuned.points]
+        if any(point.rule.may_hand_over for point in tuned.points):
+            header, first = [*header, "answered"], [*first[:5], "answered", *first[5:]]
+            cells = [
+                [*line[: len(header) - 1], f"{1 - point.seen.handed_over:.1%}", *line[len(header) - 1 :]]
+                for line, point in zip(cells, tuned.points, strict=True)
+            ]
+        show(f"\n{table([*header, *exits], cells, first=first, wide=wide)}")
     if several := [point for point in tuned.points if len(point.promises) > 1]:
         lines = [
             [point.name, _promise(promise), f"{promise.rows}", *_shares(promise)]

@@ -57,15 +57,20 @@ def make_abstaining(goal: AtMost, name: str, rows: ExitAnswers) -> Criterion:
         OptionError: the criterion cannot score the last exit.
     """
     if name == "per-exit":
-        raise OptionError(
-            "the rule 'per-exit' has no threshold for the last exit, below which texts are handed over; use gate or "
-            "confidence",
-            option="rule",
-            value=name,
-        )
+        raise no_last_threshold()
     if name == "gate":
         return fit_gate(rows.probabilities, _right(rows, goal), rows.problem, last=True)
     return make_criterion(name, rows, Risk.ERROR)
+
+
+def no_last_threshold() -> OptionError:
+    """The error where a rule has thresholds for early exits only."""
+    return OptionError(
+        "the rule 'per-exit' has no threshold for the last exit, below which texts are handed over; use gate or "
+        "confidence",
+        option="rule",
+        value="per-exit",
+    )
 
 
 def sweep_abstaining(rows: ExitAnswers, criterion: Criterion, plan: Plan) -> Swept:

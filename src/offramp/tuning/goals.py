@@ -20,10 +20,28 @@ class Limits:
 
     max_disagreement: float | None = None
     max_accuracy_drop: float | None = None
+    max_error: float | None = None
     min_precision: Mapping[str, float] = field(default_factory=dict)
     min_recall: Mapping[str, float] = field(default_factory=dict)
     each_exit: bool = False
     reference: str | None = None
+    abstain: bool = False
+    min_coverage: float | None = None
+
+    @property
+    def coverage(self) -> float | None:
+        """Least share of the texts to answer; None for all of them.
+
+        Raises:
+            OptionError: it is given although no text may be handed over.
+        """
+        if self.min_coverage is not None and not self.abstain:
+            raise OptionError(
+                "`min_coverage` is about how many texts are answered where others are handed over; add `abstain`",
+                option="min_coverage",
+                value=self.min_coverage,
+            )
+        return (self.min_coverage or 0.0) if self.abstain else None
 
     def all_of(self) -> tuple[Limit, ...]:
         """The limits, one by one.
@@ -35,7 +53,8 @@ class Limits:
             *_given(self.max_disagreement, lambda most: Limit(Risk.DISAGREEMENT, most, reference=self.reference)),
             *_given(self.max_accuracy_drop, lambda most: Limit(Risk.ACCURACY_DROP, most)),
         ]
-        of_labels = [
+        of_labels = _given(self.max_error, lambda most: Limit(Risk.ERROR, most))
+        of_labels += [
             Limit(risk, _shortfall(option, label, least), label=label)
             for risk, option, least_of in (
                 (Risk.PRECISION, "min_precision", self.min_precision),
@@ -57,7 +76,7 @@ class Limits:
                 option="reference",
                 value=self.reference,
             )
-        return (*compared, *of_labels)
+        return tuple(replace(limit, answered=self.abstain) for limit in (*compared, *of_labels))
 
 
 def goals_of(
@@ -98,12 +117,20 @@ def goals_of(
         return {name or NAME: Exactly(threshold)}
     if speedup is not None:
         return {name or NAME: AtLeast(speedup)}
+    coverage = limits.coverage
     if wanted := limits.all_of():
-        return {name or NAME: AtMost(wanted, judged_by, confidence, limits.each_exit)}
+        return {name or NAME: AtMost(wanted, judged_by, confidence, limits.each_exit, coverage)}
+    if limits.abstain:
+        raise OptionError(
+            "`abstain` needs to know what is allowed among the answered texts; add `max_error`, which takes labels, or "
+            "`max_disagreement` with a `reference`",
+            option="abstain",
+            value=True,
+        )
     if name is not None:
         raise OptionError(
             f"the name {name!r} needs a target; add one of `threshold`, `speedup`, `max_disagreement`, "
-            "`max_accuracy_drop`, `min_precision` or `min_recall`",
+            "`max_accuracy_drop`, `max_error`, `min_precision` or `min_recall`",
             option="name",
             value=name,
         )
@@ -155,8 +182,8 @@ def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:
     )
     if needed and isinstance(rows, Texts):
         raise DataError(
-            f"{rows.source} has no labels, which bounding an accuracy drop, a precision or a recall takes; name their "
-            "column with `label`, or bound the disagreement with full depth instead"
+            f"{rows.source} has no labels, which bounding an accuracy drop, an error, a precision or a recall takes; "
+            "name their column with `label`, or bound the disagreement with full depth instead"
         )
 
 

@@ -36,6 +36,7 @@ from offramp.policy import (
     layers_run,
     select_all,
 )
+from offramp.policy.abstaining import no_last_threshold
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
 from offramp.tuning.goals import Limits, check_known, check_labels, goals_of
@@ -100,10 +101,13 @@ def tune(
     columns: Columns | None = None,
     max_disagreement: float | None = None,
     max_accuracy_drop: float | None = None,
+    max_error: float | None = None,
     min_precision: Mapping[str, float] | None = None,
     min_recall: Mapping[str, float] | None = None,
     each_exit: bool = False,
     reference: str | None = None,
+    abstain: bool = False,
+    min_coverage: float | None = None,
     speedup: float | None = None,
     threshold: float | None = None,
     confidence: float = CONFIDENCE,
@@ -128,12 +132,16 @@ def tune(
         columns: names of the columns.
         max_disagreement: as fast as possible with at most this share of predictions that differ from full depth.
         max_accuracy_drop: as fast as possible with an accuracy at most this share below full depth.
+        max_error: as fast as possible with at most this share of predictions that are wrong; takes labels.
         min_precision: for labels, the least share of the texts predicted as one that have it; takes labels.
         min_recall: for labels, the least share of the texts that have one and are predicted as it; takes labels.
         each_exit: let disagreement and accuracy drop be limited not only among all texts, but after every exit among
             those that have left so far.
         reference: column with predictions other than full depth's, written as labels are, such as those of a large
             language model: disagreement is with these.
+        abstain: hand over what no exit is sure of, not even the last: then all limits are about the texts that are
+            answered, as many as possible. Which are right the labels say, or the reference.
+        min_coverage: with ``abstain``, miss the point if a smaller share of the texts would be answered.
         speedup: at least this many times as fast as full depth in one go, with the best accuracy (without labels: the
             least disagreement). The speed is estimated from the measured time of each stage.
         threshold: use this threshold, even if it is slower than full depth.
@@ -164,16 +172,19 @@ def tune(
         limits=Limits(
             max_disagreement=max_disagreement,
             max_accuracy_drop=max_accuracy_drop,
+            max_error=max_error,
             min_precision=min_precision or {},
             min_recall=min_recall or {},
             each_exit=each_exit,
             reference=reference,
+            abstain=abstain,
+            min_coverage=min_coverage,
         ),
         confidence=confidence,
         method=selection.method,
         name=name,
     )
-    _check_rule(selection.rule, threshold)
+    _check_rule(selection.rule, threshold, abstain=abstain)
     model = Path(model) if isinstance(model, str) else model
     check_unloaded(model, threads=runtime.threads)
     known = check_model(model, runtime)
@@ -224,7 +235,7 @@ def check(tuned: Tuned) -> None:
         raise CheckFailed("; ".join(f"{point.name}: {point.reason}" for point in tuned.missed))
 
 
-def _check_rule(rule: str | None, threshold: float | None) -> None:
+def _check_rule(rule: str | None, threshold: float | None, *, abstain: bool) -> None:
     if rule is not None and rule not in CRITERIA:
         raise OptionError(f"rule {rule!r} is not known; valid: {', '.join(CRITERIA)}", option="rule", value=rule)
     if rule == "per-exit" and threshold is not None:
@@ -233,6 +244,8 @@ def _check_rule(rule: str | None, threshold: float | None) -> None:
             option="threshold",
             value=threshold,
         )
+    if rule == "per-exit" and abstain:
+        raise no_last_threshold()
 
 
 def _by_confidence(goals: Mapping[str, Goal], rows: int) -> tuple[str, ...]:
