@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 from offramp.backends import Engine
 from offramp.calibration import Calibration, Problem, fit_calibration
 from offramp.data import Texts, remember, uses_of
+from offramp.drift import (
+    CalibrationSummaries,
+    CalibrationSummary,
+    Observed,
+    Vocabulary,
+    read_summaries,
+    save_summaries,
+)
 from offramp.engine.exports import Export, ExportSpeed
 from offramp.engine.tuning import Tuning, read_tunings, save_tunings
 from offramp.errors import ModelFolderError
-from offramp.folder import CALIBRATION, EXPORT, POINTS, SEEN, TUNING, export_folder
+from offramp.folder import CALIBRATION, EXPORT, POINTS, SEEN, SUMMARIES, TUNING, export_folder
 from offramp.policy import (
     Agreement,
     Gate,
@@ -51,6 +59,15 @@ POINT = [
     )
 ]
 TEXTS = Texts(["one", "two", "three"], None, source="here", blank=0)
+SUMMARY = CalibrationSummary.of(
+    Observed(np.array([0, 1]), *np.random.default_rng(0).random((5, 2))),
+    2,
+    point="safe",
+    engine=ENGINE,
+    model="sha256:3",
+    data="sha256:2",
+)
+WATCHED = CalibrationSummaries((SUMMARY,), {"sha256:2": Vocabulary.of(["one two"], None).to_text()})
 
 FILES = {
     CALIBRATION: (CALIBRATED.save, Calibration.load),
@@ -58,6 +75,7 @@ FILES = {
         lambda folder: save_operating_points(folder, OperatingPoints(tuple(POINT), "PerExit")),
         read_operating_points,
     ),
+    SUMMARIES: (lambda folder: save_summaries(folder, WATCHED), read_summaries),
     TUNING: (lambda folder: save_tunings(folder, [Tuning("a CPU", ENGINE, 2, 4096)]), read_tunings),
     SEEN: (lambda folder: remember(folder, TEXTS, "training"), lambda folder: uses_of(folder, TEXTS)),
     EXPORT: (

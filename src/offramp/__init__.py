@@ -6,9 +6,9 @@
     classifier.predict(["a text"], threshold=0.9)[0].label
 
 The verbs of the command line are functions here: ``train``, ``attach``, ``calibrate``, ``tune``, ``evaluate``,
-``predict``, ``export``, ``bench``, ``serve``, ``chain``, ``make`` and ``demo``. Importing this package costs next to
-nothing; PyTorch and transformers come with the first use. ``transformers`` knows the model type "offramp" as soon as
-both are imported, in either order.
+``predict``, ``export``, ``bench``, ``serve``, ``monitor``, ``chain``, ``make`` and ``demo``. Importing this package
+costs next to nothing; PyTorch and transformers come with the first use. ``transformers`` knows the model type "offramp"
+as soon as both are imported, in either order.
 """
 
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from offramp.making import make as make
     from offramp.model import EarlyExitConfig as EarlyExitConfig
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
+    from offramp.monitoring import monitor as monitor
     from offramp.serving import serve as serve
     from offramp.training import Architecture as Architecture
     from offramp.training import Recipe as Recipe
@@ -71,6 +72,7 @@ _HOMES = {
     "export": "exporting",
     "load": "engine",
     "make": "making",
+    "monitor": "monitoring",
     "predict": "engine",
     "serve": "serving",
     "train": "training",

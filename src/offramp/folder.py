@@ -30,6 +30,9 @@ CALIBRATION = RecordFile("calibration.json", 3, "restore it or run  offramp cali
 POINTS = RecordFile("operating_points.json", 3, "delete it, and run 'offramp tune' to choose the points again")
 """The operating points of all engines."""
 
+SUMMARIES = RecordFile("monitoring.json", 1, "delete it, and run 'offramp tune' to look at calibration texts again")
+"""What the calibration texts of operating points looked like, for the drift monitor."""
+
 SEEN = RecordFile("seen_rows.json", 1, "restore it, or delete it to forget which rows were used")
 """The rows that the model has seen, and for what."""
 

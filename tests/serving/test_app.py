@@ -303,7 +303,8 @@ def test_metrics(classifier, serve):
     assert float(lines['offramp_requests_total{route="/predict",status="422"}']) == 1
     assert float(lines["offramp_queue_depth"]) == 0
     assert float(lines["offramp_threshold"]) == 0.7
-    assert float(lines["offramp_drift_alarm"]) == 0
+    assert float(lines['offramp_drift_alarm{alarm="promise at risk"}']) == 0
+    assert float(lines['offramp_drift_alarm{alarm="texts have changed"}']) == 0
     assert float(lines['offramp_request_seconds_count{route="/predict"}']) == 2
 
 
@@ -340,7 +341,9 @@ def test_info_and_points(serve):
     assert (info["model"], info["point"], info["mode"]) == ("tiny", "safe", "normal")
     assert [point["name"] for point in info["points"]] == ["safe", "fast"]
     assert info["exits"] == list(model.exits)
-    assert info["drift"]["expected"] > 0.01
+    assert info["drift"]["promise_at_risk"]["expected"] > 0.01
+    assert info["drift"]["texts_have_changed"] is None
+    assert info["drift"]["standing"] == "nothing was promised; whether texts have changed is not watched here"
     answer = predict(client, TEXTS, at="fast").json()
     assert (answer["point"], answer["rule"]) == ("fast", "confidence at least 0.5")
     assert [one["exit"] for one in answer["predictions"]] == model.predict(TEXTS, threshold=0.5).exit
@@ -361,7 +364,7 @@ def test_drift_is_found_over_http(serve):
     client = serve(model, threshold=0.9, audit_share=1.0, expected_disagreement=0.05, fall_back_to="1.01")
     for _ in range(40):
         answer = predict(client, TEXTS).json()
-        if client.get("/info").json()["drift"]["alarm"]:
+        if client.get("/info").json()["drift"]["promise_at_risk"]["alarm"]:
             break
     answer = predict(client, TEXTS).json()
     assert {one["exit"] for one in answer["predictions"]} == {"layer 4"}

@@ -237,9 +237,9 @@ def test_audits_run_in_idle_time_only_and_find_what_differs():
     audits = [(begun, step) for begun, step in world.steps if step.audit]
     assert all(not step.audit for _, step in world.steps[: len(world.steps) - len(audits)])
     assert all(job.exits[0] == 0 for job in jobs)
-    drift = world.desk.auditor.drift
-    assert drift.audits == 200
-    assert drift.recent().value == 0.75
+    found = world.desk.auditor.found
+    assert found.looked == 200
+    assert found.recent().value == 0.75
 
 
 def test_after_an_alarm_texts_leave_at_the_safe_point():
@@ -248,7 +248,7 @@ def test_after_an_alarm_texts_leave_at_the_safe_point():
     world = World(Table(logits), audit_share=1.0, expected=0.02, safe=point(1.01, "full depth"))
     jobs = [world.ask(0.1 * number, [0], [10]) for number in range(100)]
     world.run()
-    assert world.desk.auditor.drift.alarm
+    assert world.desk.auditor.found.raised is not None
     exits = [int(job.exits[0]) for job in jobs]
     assert exits == sorted(exits)
     assert exits.count(0) <= 20

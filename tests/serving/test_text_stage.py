@@ -50,9 +50,9 @@ def test_audits_begin_with_the_text_again(words_first, serve):
     client = serve(words_first, threshold=0.8, audit_share=1.0)
     for _ in range(20):
         client.post("/predict", json={"texts": TEXTS})
-        if client.get("/info").json()["drift"]["audits"] > 5:
+        if client.get("/info").json()["drift"]["promise_at_risk"]["audits"] > 5:
             break
-    assert client.get("/info").json()["drift"]["audits"] > 0
+    assert client.get("/info").json()["drift"]["promise_at_risk"]["audits"] > 0
 
 
 def test_its_exit_is_counted_and_told_by_its_name(words_first, serve):

@@ -12,6 +12,7 @@ from offramp.policy import replay
 from offramp.serving.jobs import Job
 from offramp.serving.metrics import Metrics
 from offramp.serving.threads import ComputeThreads
+from offramp.serving.watching import Watcher
 
 ROWS = 40
 
@@ -43,6 +44,7 @@ class Running:
             [self.world.computer],
             self.world.desk,
             self.changed,
+            Watcher(lambda: None),
             Metrics([str(layers) for layers in stages.layers]),
             clock=lambda: 0.0,
         )

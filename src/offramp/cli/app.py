@@ -19,6 +19,7 @@ VERBS = (
     "export",
     "bench",
     "serve",
+    "monitor",
     "chain",
     "demo",
 )

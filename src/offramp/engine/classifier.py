@@ -12,6 +12,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration, Problem
+from offramp.drift import CalibrationSummaries
 from offramp.engine import full_pass
 from offramp.engine.answering import check_stream, check_texts, check_top_k, unzipped
 from offramp.engine.cascade import Cascade
@@ -37,6 +38,7 @@ class Classifier:
     Attributes:
         folder: the model folder that :func:`load` read, on this disk; None for a model in memory.
         points: the operating points that :func:`load` found in the model folder.
+        summaries: what their calibration texts looked like, as far as that is known.
         runner: runs texts that have been checked; for rooms above this one.
         labels: label names in the order of the probabilities.
         takes_pairs: whether it was trained on pairs of texts.
@@ -57,6 +59,7 @@ class Classifier:
         self.calibration = calibration
         self.folder: Path | None = None
         self.points = OperatingPoints()
+        self.summaries = CalibrationSummaries()
         self.problem = cascade.problem
         self.labels = cascade.labels
         self.exits = cascade.layers

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from offramp.backends import AUTO, TORCH, Engine, Runtime, backends, imported
 from offramp.calibration import Calibration, Problem
+from offramp.drift import read_summaries
 from offramp.engine.cascade import Cascade
 from offramp.engine.chains import chained
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, choose_engine, processor_of
@@ -89,6 +90,7 @@ def load(
     classifier = each[0] if len(each) == 1 else chained(each, list(map(str, models)), token_budget=token_budget)
     classifier.folder = folder
     classifier.points = read_operating_points(folder)
+    classifier.summaries = read_summaries(folder)
     return classifier
 
 

@@ -182,7 +182,7 @@ def predict(
         writer = files.enter_context(result_writer(output, written, settings=settings, resume=resume))
         rows = islice(rows, writer.progress.rows, None)
         streams = source_identity(input) is None and elsewhere is None
-        windows = _windows(classifier, arriving(rows, WINDOW) if streams else _whole(rows))
+        windows = windows_of(classifier, rows, streams=streams)
 
         def tell(rows: int) -> None:
             on_progress(_WHAT, writer.progress.rows + rows, None)
@@ -291,8 +291,9 @@ def _whole(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield window
 
 
-def _windows(classifier: "Classifier", parts: Iterator[list[Row]]) -> Iterator[Window]:
-    for window in parts:
+def windows_of(classifier: "Classifier", rows: Iterator[Row], *, streams: bool) -> Iterator[Window]:
+    """Rows as they are classified together; of a stream, as many as have arrived."""
+    for window in arriving(rows, WINDOW) if streams else _whole(rows):
         pairs = [row.text_pair or "" for row in window] if classifier.config.text_pair else None
         yield Window(window, [row.text for row in window], pairs)
 

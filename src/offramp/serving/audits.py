@@ -8,31 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration import Problem
-from offramp.policy import Risk
+from offramp.drift import PROMISE_AT_RISK, Audits
 from offramp.serving.computing import RowAnswer
-from offramp.serving.drift import ALPHA, Drift, share
 from offramp.serving.jobs import Job
-from offramp.serving.operating import NamedRule, full_depth
+from offramp.serving.operating import full_depth
 
 logger = logging.getLogger("offramp.serving")
 
 # Audits that may wait at once; where there is no idle time, further ones are left out, and counted.
 _WAITING = 256
 _RECENT = 1000
-
-
-def expected_disagreement(point: NamedRule) -> float | None:
-    """How often answers may differ from full depth: as promised, or else as seen when the point was tuned.
-
-    None for a threshold nobody has tuned.
-    """
-    if point.tuned is None:
-        return None
-    seen = point.tuned.seen
-    for limit in (promise.limit for promise in point.tuned.promises):
-        if limit.risk is Risk.DISAGREEMENT and limit.kept_at_full_depth and not limit.conditional:
-            return limit.target
-    return share(round(seen.disagreement * seen.rows), seen.rows, 1.0 - ALPHA).high
 
 
 class Auditor:
@@ -45,7 +30,7 @@ class Auditor:
         expected: share of answers that may differ from full depth; None to learn it.
 
     Attributes:
-        drift: what was found.
+        found: whether early answers differ more often than they may.
         skipped: texts that were drawn but not compared, because the server had no idle time.
         confidences: of the last texts answered.
     """
@@ -61,12 +46,12 @@ class Auditor:
         self._waiting = 0
         self._full_depth = full_depth(problem)
         self.skipped = 0
-        self.drift = Drift(expected)
+        self.found = Audits(expected)
         self.confidences: deque[float] = deque(maxlen=_RECENT)
 
     def reset(self) -> None:
         """Forgets what was found, the alarm included."""
-        self.drift = Drift(self._expected)
+        self.found = Audits(self._expected)
 
     def sample(self, answer: RowAnswer) -> Job | None:
         """Takes an answer; gives the job that audits it, if it was given at the ordinary point and is drawn.
@@ -102,13 +87,5 @@ class Auditor:
         return bool(self._problem.agree(early[None], full[None])[0])
 
     def _note(self, differs: bool) -> None:
-        if self.drift.add(differs):
-            recent = self.drift.recent()
-            logger.warning(
-                "drift alarm: of the last audited answers %.1f%% differ from full depth (95%% interval %.1f-%.1f%%); "
-                "expected at most %.1f%%",
-                100 * recent.value,
-                100 * recent.low,
-                100 * recent.high,
-                100 * (self.drift.expected or 0.0),
-            )
+        if self.found.add(differs):
+            logger.warning("alarm: %s: %s", PROMISE_AT_RISK, self.found)

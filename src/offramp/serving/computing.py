@@ -28,12 +28,14 @@ class RowAnswer:
     Attributes:
         exit: the exit it took.
         probabilities: calibrated, (labels,).
+        passed: calibrated probabilities at the exits passed, the one taken included, (exits, labels).
         handed_over: whether they are but a best guess.
     """
 
     row: TextRow
     exit: int
     probabilities: NDArray[np.float64]
+    passed: NDArray[np.float64]
     handed_over: bool = False
 
 
@@ -68,10 +70,10 @@ class Computer:
         rows, in_flight = self._begin(step) if step.stage in self._cascade.first_exits else self._gather(step)
         parted = run_step(self._cascade, step.stage, in_flight, _by_rule(rows))
         answers = [
-            RowAnswer(rows[position], leaving.exit, probabilities, over)
+            RowAnswer(rows[position], leaving.exit, probabilities, leaving.passed[:, place], over)
             for leaving in parted.leaving
-            for position, probabilities, over in zip(
-                leaving.ids.tolist(), leaving.probabilities, leaving.handed_over.tolist(), strict=True
+            for place, (position, probabilities, over) in enumerate(
+                zip(leaving.ids.tolist(), leaving.probabilities, leaving.handed_over.tolist(), strict=True)
             )
         ]
         if len(parted.staying) and step.stage + 1 in self._cascade.first_exits:

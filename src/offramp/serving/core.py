@@ -25,6 +25,7 @@ from offramp.serving.scheduler import Limits, Scheduler
 from offramp.serving.settings import Settings
 from offramp.serving.shapes import shapes_for
 from offramp.serving.threads import ComputeThreads
+from offramp.serving.watching import Watcher
 
 logger = logging.getLogger("offramp.serving")
 
@@ -78,6 +79,7 @@ class Core:
         classifiers: one for each thread that computes; they are copies of one model.
         settings: see there.
         in_force, auditor: as for :class:`Desk`.
+        watcher: looks whether texts have changed.
         metrics: what is counted.
         clock: seconds.
     """
@@ -88,11 +90,13 @@ class Core:
         settings: Settings,
         in_force: InForce,
         auditor: Auditor,
+        watcher: Watcher,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         first = classifiers[0]
         self.classifier = first
+        self.watcher = watcher
         self.draining = False
         self.texts = 0
         self._settings = settings
@@ -109,7 +113,7 @@ class Core:
         self.desk = Desk(scheduler, in_force, auditor, costs, pace, settings.max_queue_ms / 1000)
         # Guards the desk.
         self._changed = threading.Condition()
-        self._threads = ComputeThreads(self._computers, self.desk, self._changed, metrics, clock)
+        self._threads = ComputeThreads(self._computers, self.desk, self._changed, watcher, metrics, clock)
         self._open: set[asyncio.Future[Job]] = set()
         self._tokenizer = ThreadPoolExecutor(1, "tokenizer")
 
@@ -230,6 +234,7 @@ class Core:
             if not ticket.gone:
                 ticket.job = job
                 self.desk.add(job, now)
+                self.watcher.expect(job)
                 self._changed.notify()
 
     def _job(self, ask: Ask, read: Any, began: float, done: Callable[[Job, Exception | None], None]) -> Job:

@@ -121,7 +121,7 @@ class Desk:
     def begin(self, now: float, thread: int = 0) -> Step | None:
         """Gives what a thread is to compute next; None if there is nothing."""
         self._running.pop(thread, None)
-        mode = self.in_force.look(self._scheduler.oldest(now), self.auditor.drift.alarm)
+        mode = self.in_force.look(self._scheduler.oldest(now), self.auditor.found.raised is not None)
         step = self._scheduler.next(now)
         if step is not None and step.stage == 0:
             for row in step.rows:

@@ -7,12 +7,13 @@ from functools import partial
 from importlib.metadata import version
 from itertools import accumulate
 
+from offramp.drift import PROMISE_AT_RISK, TEXTS_HAVE_CHANGED, Alarm, Figures, Share, standing
 from offramp.policy import Promise, rule_in_words
 from offramp.serving.core import Core
 from offramp.serving.costs import Costs
 from offramp.serving.metrics import Metrics
 from offramp.serving.operating import Mode
-from offramp.serving.schemas import DriftInfo, Info, PointInfo, PromiseInfo
+from offramp.serving.schemas import AuditInfo, ChangeInfo, DetectorInfo, DriftInfo, Info, PointInfo, PromiseInfo
 from offramp.serving.service import Service
 
 _LIMITS = ("timeout_ms", "max_queue", "max_queue_ms", "max_texts", "max_characters", "max_body_bytes")
@@ -21,7 +22,6 @@ _LIMITS = ("timeout_ms", "max_queue", "max_queue_ms", "max_texts", "max_characte
 def information(service: Service) -> Info:
     """What is served, and how."""
     core, classifier = service.core, service.core.classifier
-    drift, recent = core.desk.auditor.drift, core.desk.auditor.drift.recent()
     points = classifier.points.of(classifier.engine).values()
     return Info(
         model=service.name,
@@ -52,15 +52,34 @@ def information(service: Service) -> Info:
         ],
         max_tokens=classifier.tokenizer.model_max_length,
         limits={name: getattr(service.settings, name) for name in _LIMITS},
-        drift=DriftInfo(
-            audits=drift.audits,
+        drift=drift_information(core),
+    )
+
+
+def drift_information(core: Core) -> DriftInfo:
+    """What the drift monitor has found."""
+    audits, changed = core.desk.auditor.found, core.watcher.alarm()
+    recent = audits.recent()
+    return DriftInfo(
+        standing=standing(core.desk.in_force.normal.tuned, audits, changed),
+        promise_at_risk=AuditInfo(
+            alarm=audits.raised is not None,
+            audits=audits.looked,
             disagreement=None if math.isnan(recent.value) else recent.value,
             low=recent.low,
             high=recent.high,
-            expected=drift.expected,
-            alarm=drift.alarm,
-            log_evidence=drift.log_evidence,
-            log_needed=drift.log_needed,
+            expected=audits.expected,
+            log_evidence=audits.log_evidence,
+            log_needed=audits.log_needed,
+        ),
+        texts_have_changed=None
+        if changed is None
+        else ChangeInfo(
+            alarm=changed.raised is not None,
+            texts=changed.looked,
+            raised=changed.raised,
+            cause=None if changed.cause is None else str(changed.cause),
+            detectors=[DetectorInfo(**asdict(figures)) for figures in changed.figures()],
         ),
     )
 
@@ -97,9 +116,6 @@ def _shares(costs: Costs, stages: int, step: float) -> list[float]:
 def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
     """Shows the state of a core, and what model it serves under which name, among its metrics."""
 
-    def drift(value: Callable[[], float | None]) -> Callable[[], float]:
-        return lambda: math.nan if (number := value()) is None else float(number)
-
     auditor, classifier = core.desk.auditor, core.classifier
     metrics.describe(
         "model",
@@ -116,22 +132,12 @@ def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
     metrics.gauge("queue_age_seconds", "How long the next text has waited to be begun.", lambda: core.look().age)
     metrics.gauge("texts_in_server", "Texts that wait or run.", lambda: core.texts)
     metrics.gauge("audits_waiting", "Texts that wait to be compared with full depth.", lambda: core.look().audits)
-    metrics.gauge("audits", "Texts compared with full depth.", lambda: auditor.drift.audits)
+    metrics.gauge("audits", "Texts compared with full depth.", lambda: auditor.found.looked)
     metrics.gauge("audits_skipped", "Texts drawn, but not compared for want of idle time.", lambda: auditor.skipped)
     metrics.gauge(
         "mean_confidence", "Of the last thousand texts at the ordinary operating point.", auditor.mean_confidence
     )
-    metrics.gauge(
-        "disagreement",
-        "Share of audited texts whose answer differs from full depth; the last thousand.",
-        lambda: auditor.drift.recent().value,
-    )
-    metrics.gauge("disagreement_low", "Lower end of its 95 % interval.", lambda: auditor.drift.recent().low)
-    metrics.gauge("disagreement_high", "Upper end of its 95 % interval.", lambda: auditor.drift.recent().high)
-    metrics.gauge("disagreement_expected", "What it may be.", drift(lambda: auditor.drift.expected))
-    metrics.gauge("drift_evidence", "Log of the evidence for drift.", lambda: auditor.drift.log_evidence)
-    metrics.gauge("drift_evidence_needed", "Where the alarm is raised.", lambda: auditor.drift.log_needed)
-    metrics.gauge("drift_alarm", "1 after a drift alarm.", lambda: float(auditor.drift.alarm))
+    _add_drift(metrics, core)
     metrics.gauges(
         "mode",
         "1 for the mode in force.",
@@ -157,6 +163,49 @@ def add_gauges(metrics: Metrics, name: str, core: Core) -> None:
                 "Accuracy on the calibration texts: what mean confidence was there.",
                 lambda: accuracy,
             )
+
+
+def _add_drift(metrics: Metrics, core: Core) -> None:
+    """Shows what the drift monitor has found among the metrics, by its two alarms."""
+    auditor, watcher = core.desk.auditor, core.watcher
+
+    def greatest(alarm: Alarm | None, value: Callable[[Figures], float]) -> float:
+        return math.nan if alarm is None else max(value(figures) for figures in alarm.figures())
+
+    def recent() -> Share:
+        return auditor.found.recent()
+
+    metrics.gauge(
+        "disagreement",
+        "Share of audited texts whose answer differs from full depth; the last thousand.",
+        lambda: recent().value,
+    )
+    metrics.gauge("disagreement_low", "Lower end of its 95 % interval.", lambda: recent().low)
+    metrics.gauge("disagreement_high", "Upper end of its 95 % interval.", lambda: recent().high)
+    metrics.gauge(
+        "disagreement_expected",
+        "What it may be.",
+        lambda: math.nan if auditor.found.expected is None else auditor.found.expected,
+    )
+    shown: dict[str, tuple[str, Callable[[], float], Callable[[], float]]] = {
+        "drift_alarm": (
+            "1 after the alarm.",
+            lambda: float(auditor.found.raised is not None),
+            lambda: float((alarm := watcher.alarm()) is not None and alarm.raised is not None),
+        ),
+        "drift_evidence": (
+            "Log of the evidence for the alarm; the greatest of its detectors.",
+            lambda: auditor.found.log_evidence,
+            lambda: greatest(watcher.alarm(), lambda figures: figures.log_evidence),
+        ),
+        "drift_evidence_needed": (
+            "Where the alarm is raised.",
+            lambda: auditor.found.log_needed,
+            lambda: greatest(watcher.alarm(), lambda figures: figures.log_needed),
+        ),
+    }
+    for name, (meaning, *values) in shown.items():
+        metrics.gauges(name, meaning, "alarm", dict(zip((PROMISE_AT_RISK, TEXTS_HAVE_CHANGED), values, strict=True)))
 
 
 def _is_mode(core: Core, mode: Mode) -> float:

@@ -19,7 +19,7 @@ class Mode(StrEnum):
     Members:
         NORMAL: nothing happened.
         DEGRADED: the server is under load and may answer with less depth.
-        SAFE: early answers were found to differ from full depth too often.
+        SAFE: early answers were found to differ from full depth too often, so that the promise is at risk.
     """
 
     NORMAL = "normal"
@@ -94,6 +94,7 @@ class InForce:
         if safe is not None:
             self._points[Mode.SAFE] = safe
         self._above = above
+        self.normal = normal
         self.mode = Mode.NORMAL
 
     @property
@@ -102,7 +103,7 @@ class InForce:
         return self._points[self.mode]
 
     def look(self, oldest: float, alarm: bool) -> Mode:
-        """Decides anew, given how long the oldest text has waited to be begun, in seconds, and the drift alarm."""
+        """Decides anew, given how long the oldest text has waited, in seconds, and whether the promise is at risk."""
         if alarm and Mode.SAFE in self._points:
             self.mode = Mode.SAFE
         elif Mode.DEGRADED in self._points:

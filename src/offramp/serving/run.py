@@ -16,9 +16,11 @@ import torch
 import uvicorn
 
 from offramp import environment
+from offramp.drift import expected_disagreement
 from offramp.engine import Classifier, load
+from offramp.engine.watching import watched
 from offramp.serving.app import create_app
-from offramp.serving.audits import Auditor, expected_disagreement
+from offramp.serving.audits import Auditor
 from offramp.serving.core import Core
 from offramp.serving.information import add_gauges, started_in_words
 from offramp.serving.journal import Journal
@@ -29,6 +31,7 @@ from offramp.serving.protocol import BoundedProtocol, Peer
 from offramp.serving.refusals import Refusal
 from offramp.serving.service import Service
 from offramp.serving.settings import Settings
+from offramp.serving.watching import Watcher
 
 logger = logging.getLogger("offramp.serving")
 
@@ -122,15 +125,18 @@ def make_service(
     )
     check_floor(normal, degraded)
     expected = settings.expected_disagreement
+    if expected is None and normal.tuned is not None:
+        expected = expected_disagreement(normal.tuned)
     auditor = Auditor(
         classifier.problem,
         len(classifier.exits) - 1,
         settings.audit_share,
-        expected_disagreement(normal) if expected is None else expected,
+        expected,
     )
     metrics = Metrics(classifier.exit_names)
     in_force = InForce(normal, degraded, settings.degrade_above_ms / 1000, safe)
-    core = Core(classifiers, settings, in_force, auditor, metrics)
+    watcher = Watcher(lambda: None if normal.tuned is None else watched(classifier, normal.tuned))
+    core = Core(classifiers, settings, in_force, auditor, watcher, metrics)
     add_gauges(metrics, name, core)
     return Service(name, core, settings, metrics)
 
@@ -210,3 +216,4 @@ class _Server(uvicorn.Server):
     def _forget(self) -> None:
         logger.info("SIGUSR1: the drift monitor begins anew")
         self._service.core.desk.auditor.reset()
+        self._service.core.watcher.reset()

@@ -150,24 +150,54 @@ class Info(BaseModel):
     costs: list[float] = Field(description="Time to each exit as a share of full depth, as measured in this server.")
     point: str
     rule: str
-    mode: str = Field(description="normal, degraded (under load) or safe (after a drift alarm).")
+    mode: str = Field(description="normal, degraded (under load) or safe (once the promise is at risk).")
     points: list[PointInfo]
     max_tokens: int
     limits: dict[str, float]
     drift: "DriftInfo"
 
 
+class AuditInfo(BaseModel):
+    """The alarm "promise at risk": early answers against full depth."""
+
+    alarm: bool
+    audits: int = Field(description="Texts compared with full depth.")
+    disagreement: float | None = Field(description="Share of the last thousand of them whose answer differed.")
+    low: float
+    high: float
+    expected: float | None = Field(description="What it may be at most.")
+    log_evidence: float
+    log_needed: float
+
+
+class DetectorInfo(BaseModel):
+    """What one detector has found."""
+
+    detector: str
+    seen: float | None = Field(description="Share of the last texts it looked at in which it was so.")
+    expected: float | None = Field(description="What that was expected to be at most.")
+    log_evidence: float
+    log_needed: float
+
+
+class ChangeInfo(BaseModel):
+    """The alarm "texts have changed": answers and texts against those of the calibration texts."""
+
+    alarm: bool
+    texts: int = Field(description="Texts looked at.")
+    raised: int | None = Field(description="The number of the text that raised the alarm, from 1.")
+    cause: str | None = Field(description="What was found then.")
+    detectors: list[DetectorInfo]
+
+
 class DriftInfo(BaseModel):
     """What the drift monitor has found."""
 
-    audits: int
-    disagreement: float | None = Field(description="Of the last thousand texts compared with full depth.")
-    low: float
-    high: float
-    expected: float | None
-    alarm: bool
-    log_evidence: float
-    log_needed: float
+    standing: str = Field(description="What the promise of the operating point is worth now, in words.")
+    promise_at_risk: AuditInfo
+    texts_have_changed: ChangeInfo | None = Field(
+        description="null where nothing is known of the calibration texts; offramp tune looks at them."
+    )
 
 
 class State(BaseModel):

@@ -46,7 +46,9 @@ class Settings:
     expected_disagreement: Annotated[
         float | None, "share of answers that may differ from full depth; by default the operating point's"
     ] = None
-    fall_back_to: Annotated[str | None, "after a drift alarm leave as at this operating point or threshold"] = None
+    fall_back_to: Annotated[str | None, "once a promise is at risk leave as at this operating point or threshold"] = (
+        None
+    )
     warm_up_seconds: Annotated[float, "time to prepare for the lengths to be expected, before the first request"] = 10.0
     drain_seconds: Annotated[float, "time for open requests to end after SIGTERM"] = 30.0
     log_requests: Annotated[bool, "log a line for each request"] = False

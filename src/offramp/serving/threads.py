@@ -12,6 +12,7 @@ from offramp.serving.desk import Desk
 from offramp.serving.memory import Memory
 from offramp.serving.metrics import Metrics
 from offramp.serving.scheduler import Step
+from offramp.serving.watching import Watcher
 
 logger = logging.getLogger("offramp.serving")
 
@@ -34,6 +35,7 @@ class ComputeThreads:
         computers: one for each thread.
         desk: gives steps, and takes what was computed.
         changed: guards the desk, and is notified when there may be something to compute.
+        watcher: is shown the answers, once they have been given.
         metrics: what is counted.
         clock: seconds.
     """
@@ -43,12 +45,14 @@ class ComputeThreads:
         computers: Sequence[Computer],
         desk: Desk,
         changed: threading.Condition,
+        watcher: Watcher,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._computers = computers
         self._desk = desk
         self._changed = changed
+        self._watcher = watcher
         self._metrics = metrics
         self._clock = clock
         self._stopped = threading.Event()
@@ -139,3 +143,5 @@ class ComputeThreads:
             if len(self._threads) > 1:
                 self._changed.notify()
         self._metrics.step(step, computed)
+        if not step.audit:
+            self._watcher.take(computed.answers)

@@ -43,6 +43,7 @@ from offramp.tuning.goals import Limits, check_known, check_labels, goals_of
 from offramp.tuning.rows import REPEATS, check_unused, measure, read_reference, refit
 from offramp.tuning.selection import DEFAULT_SELECTION, Selection
 from offramp.tuning.storing import Store
+from offramp.tuning.summing import sum_up
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
@@ -208,8 +209,13 @@ def tune(
     measured = measure(classifier, rows, answers, selection.seconds)
     answers = replace(answers, costs=measured.costs)
     threads = _threads(runtime.threads)
-    points, missed = _choose(goals, selection, answers, classifier, rows.fingerprint, threads)
-    dropped = store.keep(points, selection.default, rows, refitted) if points else ()
+    rules = _rules(goals, selection.rule, len(answers))
+    selections = _select(goals, rules, answers, selection.seed)
+    points, missed = _choose(goals, rules, selections, classifier, rows.fingerprint, threads)
+    dropped: tuple[str, ...] = ()
+    if points:
+        summed = sum_up(points, [selections[point.name] for point in points], rows, classifier)
+        dropped = store.keep(points, selection.default, rows, refitted, summed)
     return Tuned(
         schema=SCHEMA,
         environment={**environment.describe(), "threads": threads, "seed": selection.seed},
@@ -259,23 +265,34 @@ def _by_confidence(goals: Mapping[str, Goal], rows: int) -> tuple[str, ...]:
     return tuple(name for name in goals if name not in fitted)
 
 
+def _rules(goals: Mapping[str, Goal], rule: str | None, rows: int) -> dict[str, str]:
+    """The criterion that each point goes by."""
+    by_confidence = _by_confidence(goals, rows)
+    return {name: rule or ("confidence" if name in by_confidence else "gate") for name in goals}
+
+
+def _select(
+    goals: Mapping[str, Goal], rules: Mapping[str, str], answers: ExitAnswers, seed: int
+) -> dict[str, Selected]:
+    """What each goal came to; points of one criterion are chosen together."""
+    found: dict[str, Selected] = {}
+    for rule in set(rules.values()):
+        names = [name for name in goals if rules[name] == rule]
+        found |= zip(names, select_all([goals[name] for name in names], rule, answers, seed), strict=True)
+    return found
+
+
 def _choose(
     goals: Mapping[str, Goal],
-    selection: Selection,
-    answers: ExitAnswers,
+    rules: Mapping[str, str],
+    selections: Mapping[str, Selected],
     classifier: "Classifier",
     fingerprint: str,
     threads: int,
 ) -> tuple[tuple[OperatingPoint, ...], tuple[MissedPoint, ...]]:
     points, missed = [], []
-    by_confidence = _by_confidence(goals, len(answers))
-    rules = {name: selection.rule or ("confidence" if name in by_confidence else "gate") for name in goals}
-    found: dict[str, Selected] = {}
-    for rule in set(rules.values()):
-        names = [name for name in goals if rules[name] == rule]
-        found |= zip(names, select_all([goals[name] for name in names], rule, answers, selection.seed), strict=True)
     for name, goal in goals.items():
-        rule, selected = rules[name], found[name]
+        rule, selected = rules[name], selections[name]
         match selected.choice:
             case Missed() as choice:
                 few = _FEWER if rule in FITTED and isinstance(goal, AtMost) and goal.walks_from_full_depth else ""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from offramp.backends import Engine, Runtime
 from offramp.data import LabeledTexts, Texts, point_of, remember, uses_of
+from offramp.drift import CalibrationSummaries, read_summaries, save_summaries
 from offramp.engine import choose_engine, save_calibration
 from offramp.errors import OptionError
 from offramp.files import check_folder_writable
 from offramp.policy import OperatingPoint, OperatingPoints, read_operating_points, save_operating_points
 from offramp.tuning.rows import Refitted
+from offramp.tuning.summing import Summed
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
@@ -56,6 +58,16 @@ class Store:
             return read_operating_points(self.folder)
         return OperatingPoints() if self.classifier is None else self.classifier.points
 
+    def summaries(self) -> CalibrationSummaries:
+        """What is kept of the calibration texts of points.
+
+        Raises:
+            ModelFolderError: ``monitoring.json`` is damaged.
+        """
+        if self.folder is not None:
+            return read_summaries(self.folder)
+        return CalibrationSummaries() if self.classifier is None else self.classifier.summaries
+
     def uses_of(self, rows: LabeledTexts | Texts) -> dict[str, float]:
         """What rows were used for before, as far as the folder knows."""
         return {} if self.folder is None else uses_of(self.folder, rows)
@@ -80,6 +92,7 @@ class Store:
         default: str | None,
         rows: LabeledTexts | Texts,
         refitted: Refitted | None,
+        summed: Summed,
     ) -> tuple[str, ...]:
         """Stores new points, and drops those of this engine that no longer hold.
 
@@ -88,6 +101,7 @@ class Store:
             default: name of the new default point, if it changes.
             rows: the rows they were chosen on.
             refitted: new temperatures, if there are any.
+            summed: what the rows looked like at the new points.
 
         Returns:
             The names of the dropped points.
@@ -97,13 +111,17 @@ class Store:
         now = OperatingPoints(tuple(point for point in stored.points if point not in void)).with_points(points)
         names = [name for name in (default, stored.default) if name is not None and now.named(name)]
         now = OperatingPoints(now.points, names[0] if names else None)
+        kept = [(point.name, point.engine, point.model) for point in now.points]
+        summaries = self.summaries().with_summaries(summed.summaries, summed.vocabulary, kept)
         if self.folder is not None:
             if refitted is not None:
                 save_calibration(self.folder, self.engine, refitted.classifier.calibration, refitted.fitted)
+            save_summaries(self.folder, summaries)
             save_operating_points(self.folder, now)
             remember(self.folder, rows, *(point_of(point.name, self.engine) for point in points))
         if self.classifier is not None:
             if refitted is not None:
                 self.classifier.recalibrate(refitted.classifier.calibration)
             self.classifier.points = now
+            self.classifier.summaries = summaries
         return tuple(point.name for point in void if point.name not in now.of(self.engine))

@@ -67,6 +67,20 @@ def parts(texts: Sequence[str], text_pairs: Sequence[str] | None) -> Iterator[sl
         start = stop
 
 
+def words_of(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Finds the words of any number of texts, alone.
+
+    Returns:
+        Whose each word is and its hash, (words,), in the order of the texts.
+    """
+    rows, hashes = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    for part in parts(texts, None):
+        found = _words(texts[part])
+        rows.append(found.rows + part.start)
+        hashes.append(found.hashes)
+    return np.concatenate(rows), np.concatenate(hashes)
+
+
 def grams(texts: Sequence[str], text_pairs: Sequence[str] | None) -> Grams:
     """Finds words, their beginnings and pairs of words in one of the :func:`parts`.
 

@@ -1,0 +1,108 @@
+"""Evidence that something happens more often than it should: tests that may be looked at after every text."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+ALPHA = 0.01
+"""Chance that an alarm is ever raised falsely, however long one watches, all its detectors together."""
+
+# How many times the odds may have grown; the evidence is spread over all of them.
+_GROWN = np.array([1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0])
+# Whoever expects nothing at all would be alarmed by the first rounding.
+LEAST = 1e-3
+# What is all but certain cannot become more frequent.
+MOST = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share with its Clopper-Pearson interval at 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+def share(count: int, rows: int, confidence: float = 0.95) -> Share:
+    """Gives the share of ``count`` in ``rows``; without rows it is anything.
+
+    Source: Clopper and Pearson, Biometrika 1934.
+    """
+    if not rows:
+        return Share(math.nan, 0.0, 1.0)
+    tail = (1.0 - confidence) / 2.0
+    low = 0.0 if count == 0 else float(beta.ppf(tail, count, rows - count + 1))
+    return Share(count / rows, low, at_most(count, rows, tail))
+
+
+def at_most(count: int, rows: int, doubt: float) -> float:
+    """What a chance is at most, except with a probability of ``doubt``, where ``count`` of ``rows`` rows were hits.
+
+    The same number bounds the chance to lie beyond the ``count`` outermost of the rows themselves, although where that
+    begins was read off these rows: it follows the same beta distribution. Ties only make it smaller.
+
+    Source: Clopper and Pearson, Biometrika 1934; Wilks, Annals of Mathematical Statistics 1941 (order statistics).
+    """
+    return 1.0 if count >= rows else float(beta.ppf(1.0 - doubt, count + 1, rows - count))
+
+
+def bettable(expected: float) -> float:
+    """An expected chance as :class:`Evidence` takes it: NaN, on which nothing is staked, if it can hardly grow."""
+    return max(expected, LEAST) if expected < MOST else math.nan
+
+
+class Evidence:
+    """Evidence, for each of several chances, that it has become larger than expected, at some time.
+
+    Each is a bet against "at most as expected": of a capital of 1 a part is staked on each growth of the odds and each
+    time at which it may have begun, and grows with the likelihood ratio from then on. If the chance is what it should
+    be, the capital is a non-negative supermartingale, so that it ever reaches 1 / alpha with a chance of at most alpha,
+    whenever one looks. Stakes on later times fall with 1 / t^2: a change that begins after t texts needs 2 log t more.
+
+    Args:
+        chances: how many are watched; their capitals are apart.
+
+    Attributes:
+        log: natural logarithm of each capital, (chances,).
+
+    Source: Ville 1939; Ramdas et al., "Game-Theoretic Statistics and Safe Anytime-Valid Inference", Statistical Science
+    2023, §2-3 (e-processes and their mixtures); Shin, Ramdas and Rinaldo, "E-detectors", NEJSDS 2024 (one bet for each
+    time of change, updated together).
+    """
+
+    def __init__(self, chances: int = 1) -> None:
+        self._capital = np.full((chances, len(_GROWN)), -np.inf)
+        self._looked = 0
+        self.log = np.zeros(chances)
+
+    def add(self, seen: NDArray[np.bool_], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Takes the next observations; gives the logarithms of the capitals after each, (rows, chances).
+
+        Args:
+            seen: whether it happened, (rows, chances).
+            expected: what its chance was at most, (rows, chances); NaN where nothing was observed.
+        """
+        rows = len(seen)
+        if not rows:
+            return np.empty(seen.shape)
+        odds = _GROWN * (expected / (1.0 - expected))[..., None]
+        grown = odds / (1.0 + odds)
+        missed = np.log((1.0 - grown) / (1.0 - expected)[..., None])
+        ratios = np.nan_to_num(np.where(seen[..., None], np.log(grown / expected[..., None]), missed))
+        times = self._looked + np.arange(1, rows + 1)
+        stakes = -np.log(times) - np.log(times + 1.0) - math.log(len(_GROWN))
+        # Capital times ratio, text by text, as one sum: what was staked, each divided by the ratios before it.
+        gained = np.cumsum(ratios, axis=0)
+        staked = stakes[:, None, None] - (gained - ratios)
+        before = np.concatenate([self._capital[None], staked])
+        capital = gained + np.logaddexp.accumulate(before, axis=0)[1:]
+        self._capital = capital[-1]
+        self._looked += rows
+        # What is not staked yet: the sum of 1 / (t (t + 1)) over the times to come.
+        logs = np.logaddexp(np.logaddexp.reduce(capital, axis=-1), -np.log(times + 1.0)[:, None])
+        self.log = logs[-1]
+        return np.asarray(logs)
