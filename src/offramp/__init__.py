@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from offramp.making import make as make
     from offramp.model import EarlyExitConfig as EarlyExitConfig
     from offramp.model import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
+    from offramp.model import LongTexts as LongTexts
     from offramp.monitoring import monitor as monitor
     from offramp.serving import serve as serve
     from offramp.training import Architecture as Architecture
@@ -55,6 +56,7 @@ _HOMES = {
     "EarlyExitConfig": "model",
     "EarlyExitForSequenceClassification": "model",
     "LabeledTexts": "data",
+    "LongTexts": "model",
     "OfframpError": "errors",
     "Prediction": "engine",
     "Predictions": "engine",

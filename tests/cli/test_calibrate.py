@@ -55,3 +55,21 @@ def test_a_json_target_that_cannot_be_changes_nothing(refused, model, place):
     unchanged(model, "cannot write file/x.json", refused, "--data", "../data.csv", "--json", "file/x.json")
     unchanged(model, "/dev/null is not a file", refused, "--data", "../data.csv", "--json", "/dev/null")
     assert names(place) == ["file", "model"]
+
+
+def test_how_long_texts_are_read_is_told_and_shown_by_window(offramp, model):
+    result = offramp("calibrate", "model", "--data", "../data.csv", "--long", "read-on", "--windows", "2")
+    assert "layer 4 of window 2" in result.stderr
+    assert "long texts are read window by window from now on: up to 2 windows, which overlap by 11 tokens" in (
+        " ".join(result.stderr.split())
+    )
+    assert json.loads((model / "config.json").read_text())["read_on"]["windows"] == 2
+    again = offramp("calibrate", "model", "--data", "../data.csv", "--long", "cut")
+    assert "long texts are cut from now on" in again.stderr
+
+
+def test_windows_that_cannot_be_are_refused(refused, model):
+    data = ("--data", "../data.csv")
+    unchanged(model, "windows is 0; use a number from 2 to 32", refused, *data, "--long", "read-on", "--windows", "0")
+    unchanged(model, "overlap is 40, more than half", refused, *data, "--long", "read-on", "--overlap", "40")
+    unchanged(model, "--windows is 3, which does nothing unless", refused, *data, "--windows", "3")

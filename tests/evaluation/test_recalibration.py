@@ -8,8 +8,9 @@ from helpers.toys import multi, names, pairs, quick, single, write_jsonl, write_
 from offramp.calibration import Calibration, fit_temperatures
 from offramp.data import Columns, encode_labels, read_labeled, remember
 from offramp.data.seen import EPOCH, FITTING
-from offramp.errors import DataError, ModelFolderError, StorageError
+from offramp.errors import DataError, ModelFolderError, OptionError, StorageError
 from offramp.evaluation import calibrate
+from offramp.model.windows import LongTexts
 from offramp.policy import read_operating_points
 from offramp.tuning import tune
 
@@ -139,3 +140,80 @@ def test_a_folder_that_may_not_be_written_is_told_before_the_data_are_read(folde
     forbid_writing(monkeypatch)
     with pytest.raises(StorageError, match=r"cannot write .*model: Permission denied"):
         calibrate(folder, "missing.csv")
+
+
+@pytest.fixture
+def long(tmp_path):
+    """Rows of which half are longer than the model reads at once."""
+    rows = single(80)
+    folder = write_model(tmp_path / "short-model", max_length=8)
+    longer = [{**row, "text": " ".join([row["text"]] * 4)} if number % 2 else row for number, row in enumerate(rows)]
+    return folder, write_jsonl(tmp_path / "long.jsonl", longer)
+
+
+def test_a_model_that_cuts_long_texts_reads_on_from_then_on_and_cuts_them_again(long):
+    folder, data = long
+    before, in_memory = content(folder), offramp.load(folder)
+    result = calibrate(folder, data, long=LongTexts(long="read-on", windows=3, overlap=1))
+    names_of_windows = tuple(f"layer {layer} of window {window}" for window in (1, 2, 3) for layer in (1, 2, 4))
+    assert result.names == (("layer 1", "layer 2", "layer 4"), names_of_windows)
+    assert result.read_on.windows == 3
+    loaded = offramp.load(folder)
+    assert loaded.exit_names == names_of_windows
+    assert loaded.calibration == result.after
+    assert loaded.fingerprint != in_memory.fingerprint
+    again = calibrate(folder, data)  # which leaves it as it is
+    assert (again.read_on, again.after) == (result.read_on, result.after)
+    assert calibrate(folder, data, long=LongTexts(long="cut")).read_on is None
+    assert offramp.load(folder).exit_names == ("layer 1", "layer 2", "layer 4")
+    changed = {name for name, bytes_ in content(folder).items() if bytes_ != before.get(name)}
+    assert changed <= {"calibration.json", "seen_rows.json", "config.json"}
+    assert json.loads(before["config.json"]) == json.loads((folder / "config.json").read_text())
+
+
+def test_a_loaded_classifier_reads_on_together_with_its_folder(long):
+    folder, data = long
+    for model in (folder, None):
+        classifier = offramp.load(folder)
+        classifier.folder = model
+        calibrate(classifier, data, long=LongTexts(long="read-on"))
+        assert len(classifier.exit_names) == len(classifier.exits) == 12
+        texts = read_labeled(data, Columns()).texts
+        found, expected = classifier.predict(texts), classifier.exit_answers(texts)
+        rule = classifier.exit_rule()
+        assert found.exits.tolist() == expected.replay(rule).exits.tolist()
+        calibrate(classifier, data, long=LongTexts(long="cut"))
+
+
+def test_each_window_is_calibrated_on_the_rows_that_come_to_it(long):
+    folder, data = long
+    calibrate(folder, data, long=LongTexts(long="read-on", windows=3, overlap=1))
+    classifier, rows = offramp.load(folder), read_labeled(data, Columns())
+    answers, targets = classifier.exit_answers(rows.texts), encode_labels(rows, classifier.labels, multi_label=False)
+    came = answers.reads > 0
+    for exit_index in (0, 2, 3, 5):
+        here = came[exit_index]
+        (expected,) = fit_temperatures(answers.logits[exit_index][None, here], targets[here], classifier.problem)
+        assert classifier.calibration.temperatures[exit_index] == pytest.approx(expected)
+
+
+def test_it_is_told_whether_reading_on_would_help_where_rows_are_cut(long, data):
+    folder, cut = long
+    trial = calibrate(folder, cut).long
+    assert trial.rows == 80
+    assert 0.5 <= trial.cut < 1
+    classifier, rows = offramp.load(folder), read_labeled(cut, Columns())
+    targets = encode_labels(rows, classifier.labels, multi_label=False)
+    right = [classifier.problem.right(classifier.predict_full(rows.texts).probabilities, targets).mean()]
+    calibrate(folder, cut, long=LongTexts(long="read-on"))
+    reading = offramp.load(folder)
+    right.append(classifier.problem.right(reading.predict_full(rows.texts).probabilities, targets).mean())
+    assert (trial.accuracy, trial.read_on) == (pytest.approx(right[0]), pytest.approx(right[1]))
+
+
+def test_pairs_cannot_be_read_on(tmp_path):
+    folder = write_model(tmp_path / "model", text_pair=True)
+    data = write_jsonl(tmp_path / "pairs.jsonl", pairs(60))
+    with pytest.raises(OptionError, match="cannot be read window by window"):
+        calibrate(folder, data, columns=Columns(text="first", text_pair="second"), long=LongTexts(long="read-on"))
+    assert offramp.load(folder).runner.cascade.read_on is None

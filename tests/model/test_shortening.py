@@ -32,7 +32,7 @@ def same(one, other):
 
 def whole(tokenizer, texts, pairs=None):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "shortened", lambda _, first, second: (first, second))
+        patch.setattr(encoding, "shortened", lambda _, first, second, limit: (first, second))
         return encode(tokenizer, texts, pairs)
 
 

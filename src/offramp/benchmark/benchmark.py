@@ -27,7 +27,7 @@ from offramp.engine.choosing import check_engine, model_folder, processor_of
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
 from offramp.files import check_folder_writable
-from offramp.policy import Confidence, ExitAnswers, OperatingPoints, Threshold, read_operating_points, replay
+from offramp.policy import Confidence, ExitAnswers, OperatingPoints, Threshold, read_operating_points
 from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _describe(folder: Path, reference: "Classifier", texts: _Data, options: Opti
             "exits": list(reference.exits),
             "labels": len(reference.labels),
             "problem_type": str(reference.problem),
-            "max_tokens": reference.tokenizer.model_max_length,
+            "max_tokens": reference.max_tokens,
         },
         "data": {
             "source": texts.source,
@@ -222,9 +222,8 @@ def _samples(
 ) -> _Samples:
     """Chooses as many rows as time allows, or as many as the baseline has."""
     sizes = _sizes(judge, texts, entered, options) if past is None else (past.timed_rows, past.single_rows)
-    probabilities = judge.reference.probabilities
     rules = dict.fromkeys(contender.rule for contender in entered if contender.rule is not None)
-    replays = [replay(probabilities, rule) for rule in rules]
+    replays = [judge.reference.replay(rule) for rule in rules]
     offline, single = (
         representative_rows(replays, texts.tokens, min(size, len(texts.tokens)), options.seed) for size in sizes
     )

@@ -9,7 +9,7 @@ from offramp import environment
 from offramp.backends import REFERENCE, TORCH, Engine
 from offramp.engine import choose_engine, exports_of
 from offramp.errors import OptionError
-from offramp.exit_names import alone, stands_alone
+from offramp.exit_names import alone, is_rival, stands_alone
 from offramp.folder import models_of
 from offramp.policy import Threshold
 
@@ -123,6 +123,7 @@ def entries(
         entered += [
             Contender(Kind.ALONE if stands_alone(exits, place) else Kind.TRUNCATED, engine, end=name)
             for place, name in enumerate(exits[:-1])
+            if is_rival(exits, place)
         ]
         entered += [Contender(Kind.EARLY_EXIT, engine, rule=rule) for rule in dict.fromkeys(rules)]
         named = points.get(engine, {})

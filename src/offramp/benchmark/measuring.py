@@ -236,8 +236,7 @@ def _bounds(
         costs = measure_stages(classifier, requests, int(min(repeats, REPEATS)))
         texts = [text for request in requests for text in request.texts]
         pairs = [text for request in requests for text in request.text_pairs or ()] or None
-        tokens = classifier.runner.tokens(texts, pairs)
-        shares = row_costs(costs.stages, tokens, costs.full)
+        shares = row_costs(costs.stages, classifier.runner.reads_of(texts, pairs), costs.full)
         for contender in entered:
             if contender.engine == full.engine and contender.rule is not None:
                 exits = classifier.predict(texts, pairs, rule=contender.rule).exits

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from offramp.backends import REFERENCE, Engine
 from offramp.benchmark.contenders import Contender, Kind
-from offramp.policy import ExitAnswers, replay
+from offramp.exit_names import end_of_first_window
+from offramp.policy import ExitAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,16 @@ class Judge:
 
     def _probabilities(self, contender: Contender, engine: Engine) -> NDArray[np.float64]:
         answers = self.answers[engine]
-        if contender.kind is Kind.PIPELINE:  # transformers knows of nothing that comes before the network
-            return answers.problem.probabilities(answers.logits[-1], answers.temperatures[-1])
-        probabilities = answers.probabilities
+        if contender.kind is Kind.PIPELINE:  # transformers knows of nothing before the network, and of one window
+            end = end_of_first_window(answers.names)
+            return answers.problem.probabilities(answers.logits[end], answers.temperatures[end])
         if contender.rule is not None:
-            return replay(probabilities, contender.rule).probabilities
-        return np.asarray(probabilities[self._last(contender)])
+            return answers.replay(contender.rule).probabilities
+        return np.asarray(answers.probabilities[self._last(contender)])
 
     def _exits(self, contender: Contender) -> NDArray[np.int64]:
         if contender.rule is not None:
-            return replay(self.answers[contender.engine].probabilities, contender.rule).exits
+            return self.answers[contender.engine].replay(contender.rule).exits
         return np.full(len(self.reference), self._last(contender))
 
     def _last(self, contender: Contender) -> int:

@@ -1,6 +1,7 @@
 """Calibrated confidence: what a prediction is, one temperature per exit, and how well both hold."""
 
-from offramp.calibration.calibration import FEW_ROWS, LEAST_ROWS, Calibration, fit_agreement, fit_calibration
+from offramp.calibration.calibration import FEW_ROWS, Calibration, fit_agreement, fit_calibration
+from offramp.calibration.coming import LEAST_ROWS
 from offramp.calibration.metrics import (
     ExitCalibration,
     ReliabilityBin,

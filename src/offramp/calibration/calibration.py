@@ -6,21 +6,19 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from offramp.calibration.evidence import NO_SOURCE, combined, combined_exits, fit_evidence
+from offramp.calibration.coming import Coming
+from offramp.calibration.evidence import NO_SOURCE, combined_exits, fit_evidence
 from offramp.calibration.metrics import ExitCalibration, measure_exits
 from offramp.calibration.problem import Floats, Labels, Problem
-from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, fit_temperatures
+from offramp.calibration.temperature import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, fit_temperature
 from offramp.errors import DataError
 from offramp.exit_names import in_column, layer_name
 from offramp.folder import CALIBRATION
 
 FEW_ROWS = 200
 """With fewer rows, a temperature depends strongly on which rows they are."""
-
-LEAST_ROWS = 30
-"""The least number of different texts to fit temperatures on. In nine of ten simulated samples of this size, the
-temperature is within a factor of 2 of the best for all rows; in samples of 12, within a factor of 13 (two labels)."""
 
 _LIMITS = (LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)
 
@@ -143,6 +141,7 @@ def fit_calibration(
     names: Sequence[str] | None = None,
     evidence: Sequence[float] = (),
     sources: Sequence[int] = (),
+    came: NDArray[np.bool_] | None = None,
 ) -> Calibration:
     """Fits and measures the temperature of every exit.
 
@@ -158,6 +157,8 @@ def fit_calibration(
         evidence: weights in use, (exits,), by which exits add what another said; empty if none does. They are fitted
             anew; that of the last exit only if it is not 0, so that full depth stays what it was.
         sources: index of the exit whose answer each exit may add, (exits,); -1 for none; empty if no exit may.
+        came: which rows come to each exit, (exits, rows); by default all. An exit's temperature is fitted to those. In
+            a window of long texts that fewer than 30 come to, it is that of the window before.
 
     Raises:
         DataError: there are no rows, shapes do not match, a logit is not finite or a target is not a label.
@@ -165,11 +166,13 @@ def fit_calibration(
     Source: Schwartz et al., ACL 2020, §3.
     """
     _check_shape(exit_logits, layers)
-    temperatures = _within(fit_temperatures(exit_logits, targets, problem).tolist(), otherwise)
+    coming = Coming.of(came, _named(layers, names))
+    temperatures = _within(_fitted(exit_logits, targets, problem, coming), otherwise)
     adding = list(sources)
     if adding and not any(evidence[-1:]):
-        adding[-1] = NO_SOURCE
-    temperatures, weights = _with_evidence(exit_logits, targets, problem, temperatures, adding)
+        for full in coming.fulls(len(layers)):
+            adding[full] = NO_SOURCE
+    temperatures, weights = _with_evidence(exit_logits, targets, problem, temperatures, adding, coming)
     exits = _measured(exit_logits, targets, problem, layers, names, temperatures, weights, sources)
     return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, evidence=weights)
 
@@ -183,6 +186,7 @@ def fit_agreement(
     names: Sequence[str] | None = None,
     evidence: Sequence[float] = (),
     sources: Sequence[int] = (),
+    came: NDArray[np.bool_] | None = None,
 ) -> Calibration:
     """Fits temperatures without labels: an exit's confidence then says how likely the last exit is to agree.
 
@@ -191,40 +195,66 @@ def fit_agreement(
 
     Args:
         exit_logits: (exits, rows, labels), from one full-depth pass over held-out rows.
-        problem, layers, fingerprint, otherwise, names, evidence, sources: as for :func:`fit_calibration`.
+        problem, layers, fingerprint, otherwise, names, evidence, sources, came: as for :func:`fit_calibration`.
 
     Raises:
         DataError: there are no rows, shapes do not match or a logit is not finite.
     """
     _check_shape(exit_logits, layers)
-    last = len(layers) - 1
-    full, believed, kept = (1.0, 0.0), problem.probabilities(exit_logits[last]), dict[int, float]()
+    last, coming, adding = len(layers) - 1, Coming.of(came, _named(layers, names)), list(sources)
+    believed, kept = problem.probabilities(exit_logits[last]), {last: 1.0}
     if otherwise is not None and any(evidence[last:]):
         # Full depth answers by what is in use, which therefore stays.
-        source = sources[last]
-        full, kept = (otherwise[last], evidence[last]), {source: otherwise[source]}
-        first = problem.probabilities(exit_logits[source], otherwise[source])
-        believed = combined(problem, exit_logits[last], *full, first)
-    predicted = problem.predicted(believed)
-    fitted = fit_temperatures(exit_logits[:last], predicted, problem).tolist()
-    before = _within(fitted, None if otherwise is None else otherwise[:last])
-    before = tuple(kept.get(exit_index, temperature) for exit_index, temperature in enumerate(before))
-    before, weights = _with_evidence(exit_logits[:last], predicted, problem, before, sources[:last])
-    temperatures, weights = (*before, full[0]), (*weights, full[1]) if sources else ()
+        fulls = coming.fulls(len(layers))
+        kept = {exit_index: otherwise[exit_index] for full in fulls for exit_index in (full, sources[full])}
+        answers = combined_exits(problem, exit_logits, otherwise, evidence, sources)
+        rows = np.arange(exit_logits.shape[1])
+        believed = answers[coming.ends(len(layers), len(rows)), rows]
+    predicted, coming = problem.predicted(believed), coming.going()
+    before = _within(_fitted(exit_logits[:last], predicted, problem, coming), otherwise and otherwise[:last])
+    before = tuple(kept.get(exit_index, temperature) for exit_index, temperature in enumerate((*before, 1.0)))
+    for exit_index in kept if sources else ():
+        adding[exit_index] = NO_SOURCE
+    temperatures, weights = _with_evidence(exit_logits, predicted, problem, before, adding, coming)
+    if sources:
+        weights = tuple(evidence[at] if at in kept and evidence else weight for at, weight in enumerate(weights))
     exits = _measured(exit_logits, predicted, problem, layers, names, temperatures, weights, sources)
     return Calibration(temperatures, fingerprint, exit_logits.shape[1], exits, "model", weights)
 
 
+def _named(layers: Sequence[int], names: Sequence[str] | None) -> Sequence[str]:
+    return list(map(layer_name, layers)) if names is None else names
+
+
+def _fitted(exit_logits: Floats, targets: Labels, problem: Problem, coming: Coming) -> list[float]:
+    """The temperature of each exit on its own."""
+    fitted: list[float] = []
+    for exit_index, logits in enumerate(exit_logits):
+        like, rows = coming.like(exit_index), coming.rows(exit_index)
+        own = like == exit_index
+        fitted.append(fit_temperature(logits[rows], targets[rows], problem) if own else fitted[like])
+    return fitted
+
+
 def _with_evidence(
-    exit_logits: Floats, targets: Labels, problem: Problem, temperatures: Sequence[float], sources: Sequence[int]
+    exit_logits: Floats,
+    targets: Labels,
+    problem: Problem,
+    temperatures: Sequence[float],
+    sources: Sequence[int],
+    coming: Coming,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Temperatures and weights of all exits; of those that may add what another said, both are fitted anew."""
     chosen = [(temperature, 0.0) for temperature in temperatures]
     for exit_index, source in enumerate(sources):
         if source != NO_SOURCE:
-            first = problem.probabilities(exit_logits[source], temperatures[source])
-            logits, temperature = exit_logits[exit_index], temperatures[exit_index]
-            chosen[exit_index] = fit_evidence(logits, first, targets, problem, temperature)
+            like, rows = coming.like(exit_index), coming.rows(exit_index)
+            first = problem.probabilities(exit_logits[source, rows], temperatures[source])
+            logits, temperature = exit_logits[exit_index, rows], temperatures[exit_index]
+            own = like == exit_index
+            chosen[exit_index] = (
+                fit_evidence(logits, first, targets[rows], problem, temperature) if own else chosen[like]
+            )
     return tuple(temperature for temperature, _ in chosen), tuple(weight for _, weight in chosen)
 
 
@@ -256,6 +286,6 @@ def _measured(
         problem,
         answers=combined_exits(problem, exit_logits, temperatures, evidence, sources),
         adding=evidence,
-        names=list(map(layer_name, layers)) if names is None else names,
+        names=_named(layers, names),
         layers=layers,
     )

@@ -9,6 +9,7 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, say_made
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
 from offramp.training.recipe import ExitFit
 
@@ -20,12 +21,13 @@ EXAMPLES = (
 
 @panels(
     Data=("data", "dev", "columns"),
-    Network=("labels", "architecture"),
+    Network=("labels", "architecture", "long"),
     Teaching=("targets", "fit", "seed"),
 )
 @expand("dev", Dev, names=DEV_OPTIONS)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("architecture", Architecture, without=["layers"])
+@expand("long", LongTexts)
 @expand("fit", ExitFit)
 def command(
     model: Annotated[
@@ -39,6 +41,7 @@ def command(
     dev: Dev,
     columns: Columns,
     architecture: Architecture,
+    long: LongTexts,
     fit: ExitFit,
     targets: Annotated[
         Literal["model", "labels", "both"],
@@ -66,6 +69,7 @@ def command(
             targets=targets,
             labels=None if labels is None else [label.strip() for label in labels.split(",")],
             architecture=architecture,
+            long=long,
             fit=fit,
             seed=seed,
             overwrite=overwrite,

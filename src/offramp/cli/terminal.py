@@ -22,6 +22,7 @@ from offramp.files import storage_errors
 
 if TYPE_CHECKING:
     from offramp.calibration import Calibration
+    from offramp.model.windows import LongTrial
     from offramp.training import AttachSummary, Epoch, TrainingSummary
     from offramp.words import WordsTrial
 
@@ -162,9 +163,19 @@ def say_made(summary: "TrainingSummary | AttachSummary", *, exits: str, text: st
     if summary.truncated:
         cut = count(summary.truncated, f"{text} was cut", f"{text}s were cut")
         say(f"{cut} at the longest length the model reads")
+    if summary.long is not None and summary.long.helps:
+        say(advice_on_long(summary.long, f"offramp calibrate {summary.folder} --data LABELED-TEXTS --long read-on"))
     if doubt := summary.calibration.doubt:
         say(f"warning: {doubt}")
     say(f"wrote {summary.folder}")
+
+
+def advice_on_long(trial: "LongTrial", command: str) -> str:
+    """The sentence that tells where a model should read long texts to their end."""
+    return (
+        f"{trial.cut:.0%} of the {count(trial.rows, 'dev text')} are cut; read window by window, {trial.read_on:.2%} "
+        f"would be right at full depth instead of {trial.accuracy:.2%}:  {command}"
+    )
 
 
 def _words_told(trial: "WordsTrial") -> str:

@@ -19,6 +19,7 @@ from offramp.cli.options import (
 from offramp.cli.progress import progress
 from offramp.cli.terminal import EpochTable, quiet_libraries, say, say_made
 from offramp.data.columns import Columns
+from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
 from offramp.training.recipe import RECIPES, Recipe
 from offramp.training.regimes import Regime
@@ -33,13 +34,14 @@ EXAMPLES = (
 
 @panels(
     Data=("dev", "regime_unlabeled", "columns"),
-    Network=("architecture",),
+    Network=("architecture", "long"),
     Teaching=("regime",),
     Recipe=("recipe", "seed", "report_to"),
 )
 @expand("dev", Dev, names=DEV_OPTIONS)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("architecture", Architecture)
+@expand("long", LongTexts)
 @expand("regime", Regime, names={"name": "regime"})
 @expand("recipe", Recipe, presets=RECIPES, names={"learning_rates": "learning-rate"})
 def command(
@@ -49,6 +51,7 @@ def command(
     dev: Dev,
     columns: Columns,
     architecture: Architecture,
+    long: LongTexts,
     regime: Regime,
     recipe: Recipe,
     seed: Seed = 0,
@@ -72,6 +75,7 @@ def command(
             dev=dev.given,
             columns=columns,
             architecture=architecture,
+            long=long,
             regime=regime,
             recipe=recipe,
             seed=seed,

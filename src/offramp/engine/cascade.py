@@ -19,6 +19,7 @@ from offramp.engine.encoder import Encoder
 from offramp.engine.text_stages import TextMember
 from offramp.errors import OptionError
 from offramp.exit_names import names_in_chain
+from offramp.model.windows import ReadOn
 from offramp.policy import ExitRule
 
 Member: TypeAlias = TextMember | Encoder
@@ -28,9 +29,29 @@ Place: TypeAlias = tuple[int, int]
 """Which member of a cascade an exit belongs to, and which of its stages ends there."""
 
 
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What is known of rows that are read window by window.
+
+    Attributes:
+        said: what the windows before the present one say together, not calibrated, (rows, labels).
+        ends: the exit at which each row has been read to its end, (rows,).
+    """
+
+    said: NDArray[np.float32]
+    ends: NDArray[np.int64]
+
+    def of(self, rows: NDArray[np.int64]) -> "SoFar":
+        """The same of some rows."""
+        return SoFar(self.said[rows], self.ends[rows])
+
+
 @dataclass(frozen=True)
 class Cascade:
     """Members that texts pass one after the other until they leave at an exit; the last is an encoder.
+
+    Of an encoder that reads long texts window by window there is a member for each window, and a text leaves at the
+    last exit of its last window: that is its full depth.
 
     Exits are counted through all members. What a member has worked out is of no use to the next, which reads the texts
     anew; what exits have answered is known to the rules at all later ones.
@@ -101,14 +122,53 @@ class Cascade:
         models: list[list[str]] = [[]]
         for member in self.members:
             models[-1] += member.names
-            if isinstance(member, Encoder) and member is not self.last:
+            if isinstance(member, Encoder) and member is not self.last and member.read_on is None:
                 models.append([])
         return names_in_chain(models)
 
     @property
     def encoders(self) -> tuple[Encoder, ...]:
-        """The encoders among its members; several in a chain of models."""
-        return tuple(member for member in self.members if isinstance(member, Encoder))
+        """The encoders among its members, each by its first window; several in a chain of models."""
+        return tuple(member for member in self.members if isinstance(member, Encoder) and member.window == 1)
+
+    @property
+    def read_on(self) -> ReadOn | None:
+        """How long texts are read window by window; None where they are cut."""
+        return self.last.read_on
+
+    @property
+    def windows(self) -> tuple[Encoder, ...]:
+        """The last encoder's members: one for each window of long texts, or one alone where they are cut."""
+        first = self.begins(len(self.members) - 1)
+        return tuple(member for member in self.members[first:] if isinstance(member, Encoder))
+
+    def goes_on(self, member: int) -> bool:
+        """Whether a member reads the next window of what the member before it has read."""
+        reading = self.members[member] if member < len(self.members) else None
+        return isinstance(reading, Encoder) and reading.window > 1
+
+    def begins(self, member: int) -> int:
+        """The member that reads the first window of what a member reads; itself where texts are cut."""
+        return self.begins(member - 1) if self.goes_on(member) else member
+
+    def ends(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The exit at which each text has been read to its end, (rows,), given the number of its windows."""
+        lasts = np.array([*self.first_exits[1:], len(self.places)]) - 1
+        return lasts[len(self.members) - (1 if self.read_on is None else self.read_on.windows) + windows - 1]
+
+    def combined(
+        self, exit_index: int, before: NDArray[np.float32], logits: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """What an exit says together with the windows before its own, (rows, labels); both not calibrated.
+
+        Args:
+            before: what those windows say together.
+            logits: of the exit, for its window alone.
+        """
+        member = self.members[self.places[exit_index][0]]
+        if not isinstance(member, Encoder) or member.read_on is None:
+            return logits
+        return member.read_on.combined(before, logits, member.window)
 
     @property
     def engine(self) -> Engine:
@@ -126,7 +186,8 @@ class Cascade:
         sources: list[int] = []
         for place, (member, first) in enumerate(zip(self.members, self.first_exits, strict=True)):
             after_texts = isinstance(member, Encoder) and place and not isinstance(self.members[place - 1], Encoder)
-            sources += [first - 1 if after_texts else NO_SOURCE] * len(member.layers)
+            source = sources[-1] if self.goes_on(place) else first - 1 if after_texts else NO_SOURCE
+            sources += [source] * len(member.layers)
         return tuple(sources)
 
     def source(self, exit_index: int) -> int | None:
@@ -152,9 +213,14 @@ class Cascade:
         return exit_index == len(self.places) - 1
 
     def matters(self, member: int, rule: ExitRule) -> bool:
-        """Whether texts pass a member: it is the last, a rule asks it, or a later member adds what it says."""
+        """Whether texts pass a member: it is the last, a rule asks it, or a later member adds what it says.
+
+        What a window says goes into all that is said later.
+        """
+        if member == len(self.members) - 1 or self.goes_on(member + 1):
+            return True
         asked = any(rule.asks(index) for index, place in enumerate(self.places) if place[0] == member)
-        return asked or member == len(self.members) - 1 or any(self.matters(one, rule) for one in self._adding(member))
+        return asked or any(self.matters(one, rule) for one in self._adding(member))
 
     def _adding(self, member: int) -> set[int]:
         """The members whose exits add what a member says to their own answers."""
@@ -165,4 +231,4 @@ class Cascade:
 
     def fingerprint(self) -> str:
         """Names all that the answers depend on, but for the temperatures and the words of the tokenizers."""
-        return "\n".join(member.fingerprint() for member in self.members)
+        return "\n".join(member.fingerprint() for place, member in enumerate(self.members) if not self.goes_on(place))

@@ -21,7 +21,10 @@ def chained(classifiers: Sequence[Classifier], names: Sequence[str], *, token_bu
     Raises:
         ModelFolderError: they have other labels, or are for other kinds of texts.
     """
-    facts = [ModelFacts(one.labels, one.takes_pairs, one.multi_label) for one in classifiers]
+    facts = [
+        ModelFacts(one.labels, one.takes_pairs, one.multi_label, one.runner.cascade.read_on is not None)
+        for one in classifiers
+    ]
     check_chain(dict(zip(names, facts, strict=True)))
     labels, members = classifiers[-1].labels, list[Member]()
     for classifier in classifiers:

@@ -84,6 +84,11 @@ class Classifier:
         return self.runner.cascade.last.tokenizer
 
     @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that are read at most."""
+        return self.runner.cascade.last.most_tokens
+
+    @property
     def token_budget(self) -> int:
         """Tokens of a batch, padding included."""
         return self.runner.token_budget
@@ -98,11 +103,19 @@ class Classifier:
         other.runner = replace(self.runner, token_budget=token_budget)
         return other
 
-    def recalibrate(self, calibration: Calibration) -> None:
-        """Takes other temperatures, in memory alone; operating points that were tuned for those of before are void."""
-        cascade = replace(self.runner.cascade, temperatures=calibration.temperatures, evidence=calibration.evidence)
+    def recalibrate(self, calibration: Calibration, cascade: Cascade | None = None) -> None:
+        """Takes other temperatures, in memory alone; operating points that were tuned for those of before are void.
+
+        Args:
+            calibration: the temperatures.
+            cascade: what texts pass from now on; by default what they did before.
+        """
+        cascade = replace(
+            cascade or self.runner.cascade, temperatures=calibration.temperatures, evidence=calibration.evidence
+        )
         self.runner = replace(self.runner, cascade=cascade)
         self.calibration = calibration
+        self.exits, self.exit_names = cascade.layers, cascade.names
         self.__dict__.pop("fingerprint", None)  # which was of the temperatures, too
 
     def with_first(self, stage: TextStage, temperature: float = 1.0) -> "Classifier":

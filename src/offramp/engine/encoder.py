@@ -1,7 +1,12 @@
-"""An encoder, cut into stages at its exits, as a member of a cascade: how it reads texts and batches them."""
+"""An encoder, cut into stages at its exits, as a member of a cascade: how it reads texts and batches them.
+
+Where long texts are read window by window, each window is a member of its own: the same stages, on other tokens.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +14,11 @@ from transformers import PreTrainedTokenizerBase
 
 from offramp.engine.batching import batches
 from offramp.engine.stages import StageOutput, Stages, State
-from offramp.exit_names import layer_name
+from offramp.exit_names import in_window, layer_name
 from offramp.model import EarlyExitConfig
 from offramp.model.encoding import Encoded, encode, joined
 from offramp.model.padding import Batch, batch_of, padding_id_of
+from offramp.model.windows import ReadOn
 
 
 class Encoder:
@@ -23,6 +29,7 @@ class Encoder:
         tokenizer: its ``model_max_length`` is the token limit.
         config: of the network.
         order: which of the network's labels each logit is given for, (labels,); None for all as the network has them.
+        window: which window of long texts it reads, from 1, where ``config`` says that they are read so.
 
     Attributes:
         layers: number of layers run before each of its exits.
@@ -34,7 +41,10 @@ class Encoder:
         tokenizer: PreTrainedTokenizerBase,
         config: EarlyExitConfig,
         order: NDArray[np.int64] | None = None,
+        window: int = 1,
     ) -> None:
+        self.read_on = config.reading
+        self.window = window
         self.stages = stages
         self.tokenizer = tokenizer
         self.config = config
@@ -46,28 +56,58 @@ class Encoder:
     @property
     def names(self) -> tuple[str, ...]:
         """What its exits are called."""
-        return tuple(map(layer_name, self.layers))
+        names = map(layer_name, self.layers)
+        return tuple(names if self.read_on is None else (in_window(name, self.window) for name in names))
 
     @property
     def longest(self) -> int:
-        """Tokens of a text that are read at most."""
+        """Tokens of a text that are read at once."""
         return int(self.tokenizer.model_max_length)
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens of a text that are read at most, in all windows."""
+        if self.read_on is None:
+            return self.longest
+        added = self.longest - self.tokenizer.num_special_tokens_to_add(pair=False) - self.read_on.overlap
+        return self.longest + (self.read_on.windows - 1) * added
+
+    def reading(self, read_on: ReadOn | None) -> "Encoder":
+        """The same encoder that reads long texts in another way."""
+        config = copy(self.config)
+        config.read_on = None if read_on is None else asdict(read_on)
+        return Encoder(self.stages, self.tokenizer, config, self._order)
+
+    def windows(self) -> tuple["Encoder", ...]:
+        """A member for each window of long texts, this one first; itself alone where they are cut.
+
+        Raises:
+            OptionError: it cannot read them so.
+        """
+        if self.read_on is None:
+            return (self,)
+        self.read_on.check(self.tokenizer, pairs=self.config.text_pair)
+        further = range(self.window + 1, self.read_on.windows + 1)
+        return (self, *(Encoder(self.stages, self.tokenizer, self.config, self._order, window) for window in further))
 
     def ordered(self, order: NDArray[np.int64]) -> "Encoder":
         """The same encoder with its labels in another order, (labels,)."""
-        return Encoder(self.stages, self.tokenizer, self.config, order if self._order is None else self._order[order])
+        chosen = order if self._order is None else self._order[order]
+        return Encoder(self.stages, self.tokenizer, self.config, chosen, self.window)
 
     def fingerprint(self) -> str:
         """Names the weights, how they are computed with, how much is read, and the labels."""
         config = json.loads(self.config.to_json_string())
         del config["transformers_version"]
+        if self.read_on is None:
+            del config["read_on"]
         order = None if self._order is None else self._order.tolist()
         settings = json.dumps([config, self.tokenizer.model_max_length, order], sort_keys=True)
         return f"{settings} {self.stages.fingerprint()}"
 
     def read(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Encoded:
-        """Tokenizes texts."""
-        return encode(self.tokenizer, texts, text_pairs)
+        """Tokenizes texts, with all their windows."""
+        return encode(self.tokenizer, texts, text_pairs, self.read_on)
 
     def joined(self, parts: Sequence[Encoded]) -> Encoded:
         """The rows of all readings, one after the other."""

@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.engine.cascade import Member
+from offramp.engine.encoder import Encoder
 from offramp.engine.predictions import Predictions, concatenated
 from offramp.engine.runner import Runner, by_windows, windows
 from offramp.errors import OptionError
-from offramp.policy import ExitAnswers, StageCosts
+from offramp.exit_names import window_of
+from offramp.model.windows import ReadOn
+from offramp.policy import ExitAnswers, StageCosts, repeated
 
 
 def predict_full(runner: Runner, texts: Sequence[str], text_pairs: Sequence[str] | None) -> Predictions:
@@ -47,11 +51,16 @@ def predict_at(runner: Runner, exit_index: int, texts: Sequence[str], text_pairs
 
 def exit_answers(runner: Runner, texts: Sequence[str], text_pairs: Sequence[str] | None) -> ExitAnswers:
     """Runs every text to the end and gives what each exit answers, and what was read of each text."""
+    return together(window_answers(runner, texts, text_pairs), runner.cascade.read_on)
+
+
+def window_answers(runner: Runner, texts: Sequence[str], text_pairs: Sequence[str] | None) -> ExitAnswers:
+    """:func:`exit_answers`, but where long texts are read window by window each exit speaks for its window alone."""
     cascade = runner.cascade
-    logits = np.empty((len(cascade.places), len(texts), len(cascade.labels)), np.float32)
-    tokens, truncated = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
+    logits = np.zeros((len(cascade.places), len(texts), len(cascade.labels)), np.float32)
+    read = Reads(np.zeros((len(cascade.places), len(texts)), np.int64), np.zeros(len(texts), np.bool_))
     seconds, started = np.zeros(len(cascade.places)), time.perf_counter()
-    for exit_index, ids, values in full_pass(runner, texts, text_pairs, tokens, truncated):
+    for exit_index, ids, values in full_pass(runner, texts, text_pairs, read):
         logits[exit_index, ids] = values
         seconds[exit_index] += (now := time.perf_counter()) - started
         started = now
@@ -63,42 +72,71 @@ def exit_answers(runner: Runner, texts: Sequence[str], text_pairs: Sequence[str]
         sources=cascade.sources,
         problem=cascade.problem,
         targets=None,
-        tokens=tokens,
-        truncated=truncated,
+        tokens=read.total,
+        reads=None if cascade.read_on is None else read.tokens,
+        truncated=read.truncated,
         layers=cascade.layers,
         names=cascade.names,
         costs=StageCosts(stages, sum(stages)),
     )
 
 
+def together(answers: ExitAnswers, read_on: ReadOn | None) -> ExitAnswers:
+    """What exits answer who speak for all windows read so far, given what each says of its window alone."""
+    if read_on is None or answers.ends is None:
+        return answers
+    stages = sum(window_of(name) == 1 for name in answers.names)
+    logits = read_on.combined_exits(np.asarray(answers.logits, np.float32), stages)
+    return replace(answers, logits=repeated(logits, answers.ends))
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What is read of rows at full depth.
+
+    Attributes:
+        tokens: of each row that each stage reads, (exits, rows), see :meth:`Runner.reads`.
+        truncated: rows of which something is lost, (rows,).
+    """
+
+    tokens: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """Tokens of each row, (rows,)."""
+        return self.tokens[0]
+
+
 def full_pass(
-    runner: Runner,
-    texts: Sequence[str],
-    text_pairs: Sequence[str] | None,
-    tokens: NDArray[np.int64] | None = None,
-    truncated: NDArray[np.bool_] | None = None,
+    runner: Runner, texts: Sequence[str], text_pairs: Sequence[str] | None, reads: Reads | None = None
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.float32]]]:
     """Runs every row to the end, stage after stage.
 
     Args:
-        tokens, truncated: (rows,), are filled with what the last member read of each row.
+        reads: is filled with what the last encoder read of each row.
 
     Yields:
         The index of an exit, and positions (n,) and logits (n, labels) of rows that have come there, when they have. A
-        member's first stage comes after its reading.
+        member's first stage comes after its reading. A window's logits are its own.
     """
-    start = 0
+    start, cascade = 0, runner.cascade
     for window in windows(texts, text_pairs):
-        for first, member in zip(runner.cascade.first_exits, runner.cascade.members, strict=True):
-            read: Any = member.read(*window)
+        everyone = np.arange(start, start := start + len(window[0]))
+        read: Any = None
+        rows = everyone
+        for number, (first, member) in enumerate(zip(cascade.first_exits, cascade.members, strict=True)):
+            if cascade.goes_on(number):
+                onward = np.flatnonzero(read.windows > 1)
+                read, rows = read.next_windows(onward), rows[onward]
+            else:
+                read, rows = member.read(*window), everyone
+                if reads is not None and isinstance(member, Encoder):
+                    reads.tokens[:, rows] = runner.reads(read)
+                    reads.truncated[rows] = read.truncated
             for batch in member.batches(read, runner.token_budget):
                 for exit_index, logits in enumerate(run_exits(member, batch), first):
-                    yield exit_index, start + batch.ids, logits
-        rows = slice(start, start := start + len(window[0]))
-        if tokens is not None:
-            tokens[rows] = read.lengths
-        if truncated is not None:
-            truncated[rows] = read.truncated
+                    yield exit_index, rows[batch.ids], logits
 
 
 def run_exits(member: Member, batch: Any, last: int | None = None) -> Iterator[NDArray[np.float32]]:
@@ -121,22 +159,40 @@ def _predict_at(
     texts: Sequence[str],
     text_pairs: Sequence[str] | None,
 ) -> Predictions:
-    """Lets all rows leave at one exit, whose logits come from ``logits(batch)``."""
+    """Lets all rows leave at one exit, whose logits come from ``logits(batch)``, or where they end before it.
+
+    Windows before the exit's own run to full depth in one go.
+    """
     cascade, parts = runner.cascade, []
-    member, source = cascade.members[cascade.places[exit_index][0]], cascade.source(exit_index)
+    last = cascade.places[exit_index][0]
+    first = cascade.begins(last)
+    exits = [*(stop - 1 for stop in cascade.first_exits[first + 1 : last + 1]), exit_index]
+    source = next(filter(lambda source: source is not None, map(cascade.source, exits)), None)
 
     def begun(texts: Sequence[str], text_pairs: Sequence[str] | None) -> tuple[Any, NDArray[np.float64]]:
         """The texts as the member reads them, and what exits before it said of them, (exits, rows, labels)."""
         passed = np.empty((0 if source is None else len(cascade.places), len(texts), len(cascade.labels)))
         if source is not None:
             passed[source] = predict_at(runner, source, texts, text_pairs).probabilities
-        return member.read(texts, text_pairs), passed
+        return cascade.members[first].read(texts, text_pairs), passed
 
-    for read, passed in by_windows(begun, texts, text_pairs):
+    for begun_read, passed in by_windows(begun, texts, text_pairs):
+        read = begun_read
+        rows, taken, tokens = np.arange(len(read)), np.full(len(read), exits[0]), np.zeros(len(read), np.int64)
         probabilities = np.empty((len(read), len(cascade.labels)))
-        for batch in member.batches(read, runner.token_budget):
-            before = passed.take(batch.ids, axis=1)
-            probabilities[batch.ids] = cascade.probabilities(exit_index, logits(batch), before)
-        exits = np.full(len(read), exit_index)
-        parts.append(runner.predictions(probabilities, exits, read.lengths, read.truncated, 1))
+        said, lost = np.zeros(probabilities.shape, np.float32), read.truncated.copy()
+        for number, here in enumerate(exits, first):
+            if number > first:
+                onward = np.flatnonzero(read.windows > 1)
+                read, rows = read.next_windows(onward), rows[onward]
+            taken[rows], tokens[rows] = here, tokens[rows] + read.lengths
+            member: Any = cascade.members[number]
+            for batch in member.batches(read, runner.token_budget):
+                ids = rows[batch.ids]
+                own = logits(batch) if number == last else member.stages.full(batch)
+                said[ids] = cascade.combined(here, said[ids], own)
+                probabilities[ids] = cascade.probabilities(here, said[ids], passed.take(ids, axis=1))
+        if cascade.goes_on(last + 1):
+            lost[rows] |= read.windows > 1
+        parts.append(runner.predictions(probabilities, taken, tokens, lost, 1))
     return concatenated(parts)

@@ -199,7 +199,7 @@ def open_stages(
 
 def _fitting(calibration: Calibration, config: EarlyExitConfig, words: Words | None, folder: Path) -> Calibration:
     """The same calibration, which has a temperature for each exit."""
-    exits = len(config.exits) + (words is not None)
+    exits = len(config.all_exits) + (words is not None)
     if len(calibration.temperatures) != exits:
         raise ModelFolderError(
             f"{folder} holds {len(calibration.temperatures)} temperatures for {exits} exits; "
@@ -220,7 +220,7 @@ def classifier_of(
     """Makes a classifier of one encoder, and perhaps a model of words before it."""
     problem = _problem_of(config)
     encoder = Encoder(stages, tokenizer, config)
-    members = (encoder,) if words is None else (TextMember(words), encoder)
+    members = (*(() if words is None else (TextMember(words),)), *encoder.windows())
     cascade = Cascade(members, problem, calibration.temperatures, config.labels, calibration.evidence)
     return Classifier(cascade, calibration, token_budget=token_budget)
 

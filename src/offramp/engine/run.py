@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from offramp.engine.cascade import Cascade, Member
+from offramp.engine.cascade import Cascade, Member, SoFar
 from offramp.engine.encoder import Encoder
 from offramp.engine.pool import Pool
 from offramp.engine.steps import InFlight, Leaving, Parted, step
@@ -31,7 +32,8 @@ class Passage:
         exits: index of the exit that each row took, (rows,).
         handed_over: whether its answer is but a best guess, (rows,).
         tokens: tokens read where it left, (rows,).
-        truncated: whether something was lost there, (rows,).
+        truncated: whether something was lost there, (rows,): of long texts that are read window by window only where
+            they were read to the end of their last window, and there was more.
     """
 
     def __init__(
@@ -59,6 +61,10 @@ class Passage:
         self._rows = np.arange(len(texts))
         self._passed = np.empty((0, *self.probabilities.shape))
         self._read: Any = None
+        self._so_far: SoFar | None = None
+        if cascade.read_on is not None:
+            said = np.zeros(self.probabilities.shape, np.float32)
+            self._so_far = SoFar(said, np.full(len(texts), len(cascade.places) - 1))
 
     @property
     def may_hand_over(self) -> bool:
@@ -94,14 +100,24 @@ class Passage:
         self._read = self._next.read(texts, pairs)
         self.tokens[self._rows] = self._read.lengths
         self.truncated[self._rows] = self._read.truncated
+        if self._so_far is not None and isinstance(self._next, Encoder):
+            self._so_far.ends[self._rows] = self._cascade.ends(self._read.windows)
+
+    def _read_on(self, rows: NDArray[np.int64]) -> None:
+        """Takes up the next window of those of the rows read last that are still in."""
+        self._read = self._read.next_windows(np.searchsorted(rows, self._rows))
+        self.tokens[self._rows] += self._read.lengths
 
     def _run_member(self, on_rows: Callable[[int], None]) -> None:
-        left = len(self.exits) - len(self._rows)
+        left, before = len(self.exits) - len(self._rows), self._rows
         beyond: list[InFlight] = []
-        for leaving in run(self._cascade, self._member, self._begun(), self._rule, self._token_budget, beyond):
+        line = run(self._cascade, self._member, self._begun(), self._rule, self._token_budget, beyond, self._so_far)
+        for leaving in line:
             self.probabilities[leaving.ids] = leaving.probabilities
             self.exits[leaving.ids] = leaving.exit
             self.handed_over[leaving.ids] = leaving.handed_over
+            if self._so_far is not None:
+                self.truncated[leaving.ids] &= self._so_far.ends[leaving.ids] == leaving.exit
             if self._on_leaving is not None:
                 self._on_leaving(leaving)
             left += len(leaving.ids)
@@ -113,7 +129,10 @@ class Passage:
             order = np.argsort(rows)
             self._rows = rows[order]
             self._passed = np.concatenate([part.passed for part in beyond], axis=1).take(order, axis=1)
-            self._read_next()
+            if self._cascade.goes_on(self._member):
+                self._read_on(before)
+            else:
+                self._read_next()
 
     def _begun(self) -> Iterator[InFlight]:
         """The rows before the next member's first stage."""
@@ -128,6 +147,7 @@ def run(
     rule: ExitRule,
     token_budget: int,
     beyond: list[InFlight],
+    so_far: SoFar | None = None,
 ) -> Iterator[Leaving]:
     """Runs rows through the stages of a member; no row computes a stage after the exit it takes.
 
@@ -141,16 +161,21 @@ def run(
         rule: decides on calibrated probabilities, as it does in :func:`offramp.policy.replay`.
         token_budget: tokens of a batch after the first stage, padding included.
         beyond: is given the rows that go on to the next member.
+        so_far: of all rows, by their ids, where they are read window by window; what this member says is added.
 
     Yields:
         The rows in the order they leave. Together with those that go on, each row exactly once.
     """
-    line = _Line(cascade, member, begun, token_budget)
+    line, windowed = _Line(cascade, member, begun, token_budget), cascade.goes_on(member + 1)
     while (following := line.next()) is not None:
         exit_index, rows = following
-        parted = step(cascade, exit_index, rows, [(rule, np.arange(len(rows.ids)))])
+        read = None if so_far is None else so_far.of(rows.ids)
+        parted = step(cascade, exit_index, rows, [(rule, np.arange(len(rows.ids)))], read)
         yield from parted.leaving
-        beyond += line.stay(exit_index, parted)
+        going = line.stay(exit_index, parted)
+        if going and windowed and so_far is not None:
+            so_far.said[rows.ids] = parted.said
+        beyond += going
 
 
 class _Line:

@@ -13,6 +13,7 @@ from offramp.engine.choosing import WINDOW
 from offramp.engine.predictions import Predictions, concatenated
 from offramp.engine.run import OnLeaving, Passage
 from offramp.errors import OptionError
+from offramp.model.encoding import Encoded
 from offramp.policy import ExitRule
 
 _Made = TypeVar("_Made")
@@ -73,8 +74,26 @@ class Runner:
         return parts[0] if len(parts) == 1 else concatenated(parts)
 
     def tokens(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.int64]:
-        """Tokens of each text as full depth reads it, (rows,)."""
-        return self.cascade.last.read(texts, text_pairs).lengths
+        """Tokens of each text as full depth reads it, all windows together, (rows,)."""
+        return self.cascade.encoders[-1].read(texts, text_pairs).tokens.sum(axis=0)
+
+    def reads_of(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.int64]:
+        """:meth:`reads` of texts."""
+        return self.reads(self.cascade.encoders[-1].read(texts, text_pairs))
+
+    def reads(self, read: Encoded) -> NDArray[np.int64]:
+        """Tokens of each row that each stage reads, (exits, rows), given what the last encoder has read of them.
+
+        Stages of other members count as if they read all of a row. A stage reads 0 of rows that never come to it.
+        """
+        cascade, tokens = self.cascade, read.tokens
+        reads = np.repeat(tokens.sum(axis=0)[None], len(cascade.places), axis=0)
+        if cascade.read_on is not None:
+            first = len(cascade.members) - cascade.read_on.windows
+            for exit_index, (member, _) in enumerate(cascade.places):
+                if member >= first:
+                    reads[exit_index] = tokens[member - first] if member - first < len(tokens) else 0
+        return reads
 
     def predictions(
         self,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.cascade import Cascade
+from offramp.engine.cascade import Cascade, SoFar
 from offramp.engine.stages import State
 from offramp.policy import ExitRule
 
@@ -60,37 +60,55 @@ class Parted:
         leaving: those that left at its exit.
         staying: positions of the others among the rows, (staying,).
         rows: all of them, on their way to the next stage.
+        said: what the exit said of all of them, with the windows before its own, not calibrated, (rows, labels).
     """
 
     leaving: Sequence[Leaving]
     staying: NDArray[np.int64]
     rows: InFlight
+    said: NDArray[np.float32]
 
 
 def step(
-    cascade: Cascade, exit_index: int, rows: InFlight, rules: Sequence[tuple[ExitRule, NDArray[np.int64]]]
+    cascade: Cascade,
+    exit_index: int,
+    rows: InFlight,
+    rules: Sequence[tuple[ExitRule, NDArray[np.int64]]],
+    so_far: SoFar | None = None,
 ) -> Parted:
-    """Runs the stage that ends at an exit, and lets rows go there: at the last all, before it those a rule is sure of.
+    """Runs the stage that ends at an exit, and lets rows go there: at full depth all, before it those a rule sees sure.
 
     Args:
         exit_index: of the exit, counted through the cascade.
         rows: what the stage runs on.
         rules: each with the positions of the rows that it decides on; together every row once. They decide on
             calibrated probabilities, as in :func:`offramp.policy.replay`.
+        so_far: of the same rows, where they are read window by window.
     """
     member, stage = cascade.places[exit_index]
     output = cascade.members[member].run(stage, rows.state, rows.lengths)
-    probabilities = cascade.probabilities(exit_index, output.logits, rows.passed)
+    logits = output.logits if so_far is None else cascade.combined(exit_index, so_far.said, output.logits)
+    probabilities = cascade.probabilities(exit_index, logits, rows.passed)
     passed = np.concatenate([rows.passed, probabilities[None]])
     onward = InFlight(rows.ids, rows.lengths, passed, output.state)
-    handed_over = np.zeros(len(rows.ids), np.bool_)
+    handed_over, stays = np.zeros(len(rows.ids), np.bool_), np.ones(len(rows.ids), np.bool_)
+    ended = ~stays if so_far is None else so_far.ends == exit_index
     if cascade.full_depth(exit_index):
+        ended = stays.copy()
+    leaving = []
+    if ended.any():
         for rule, positions in rules:
-            if rule.may_hand_over:
-                handed_over[positions] = rule.hands_over(*_decided_on(probabilities, rows.passed, positions))
-        leaving = [Leaving(rows.ids, exit_index, probabilities, passed, handed_over)]
-        return Parted(leaving, np.empty(0, np.int64), onward)
-    leaving, stays = [], np.ones(len(rows.ids), np.bool_)
+            if rule.may_hand_over and len(at_end := positions[ended[positions]]):
+                # A row that was read to its end before the last exit would say the same at all that follow.
+                further = len(cascade.places) - 1 - exit_index
+                history = np.concatenate([rows.passed, *[probabilities[None]] * further])
+                handed_over[at_end] = rule.hands_over(*_decided_on(probabilities, history, at_end))
+        gone = np.flatnonzero(ended)
+        leaving.append(
+            Leaving(rows.ids[gone], exit_index, probabilities[gone], passed.take(gone, axis=1), handed_over[gone])
+        )
+        stays[gone] = False
+        rules = [(rule, positions[~ended[positions]]) for rule, positions in rules if not ended[positions].all()]
     for rule, positions in rules:
         current, history = _decided_on(probabilities, rows.passed, positions)
         leaves = rule.decide(current, history)
@@ -99,7 +117,7 @@ def step(
             gone = positions[leaves]
             leaving.append(Leaving(rows.ids[gone], exit_index, answers, passed.take(gone, axis=1), handed_over[gone]))
             stays[gone] = False
-    return Parted(leaving, np.flatnonzero(stays), onward)
+    return Parted(leaving, np.flatnonzero(stays), onward, logits)
 
 
 def _decided_on(

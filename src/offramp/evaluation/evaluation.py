@@ -38,7 +38,8 @@ from offramp.evaluation.result import (
 from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import Speeds, cost_alone, measure_speeds, rows_within
 from offramp.evaluation.timed import choose_timed
-from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, replay
+from offramp.exit_names import is_rival
+from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold
 from offramp.progress import OnProgress, unheard
 from offramp.words import words_trial
 
@@ -112,16 +113,19 @@ def evaluate(
         for setting, replayed, speed in zip(settings, measured.replays, speeds.rules, strict=True)
     ]
     depths = classifier.runner.cascade.own_layers
-    *truncated, full = (
+    *ending, full = (
         ending_after(answers, index, layers, speed)
         for index, (layers, speed) in enumerate(zip(depths, speeds.ending, strict=True))
     )
+    truncated = [point for index, point in enumerate(ending) if is_rival(answers.names, index)]
     plain = tuple(point for point in points if point.name is None)
     named = _named(points, settings, measured, classifier.points.default)
     data_here = _describe_data(classifier, rows, measured, named)
     best = recommend(full, plain, named, truncated, data_here.constant).point
     point = best if focus is None else _asked(points, focus)
-    replayed = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(answers, point.exits.index(1))
+    replayed = dict(zip(points, measured.replays, strict=True)).get(point) or leaving_at(
+        answers, answers.names.index(str(point.end))
+    )
     return Evaluation(
         schema=SCHEMA,
         date=datetime.now(UTC).date().isoformat(),
@@ -161,7 +165,7 @@ def _measure(
 ) -> _Measured:
     on_progress("running all exits", 0, 1)
     answers, rules = answers_of(classifier, rows), [setting.rule for setting in settings]
-    replays = [replay(answers.probabilities, rule) for rule in rules]
+    replays = [answers.replay(rule) for rule in rules]
     cut_costs = [cost_alone(classifier, answers, index) for index in range(len(classifier.exits) - 1)]
     timed = choose_timed(answers, replays, cut_costs, wanted, LOSSES)
     size = rows_within(seconds, answers, [taken.exits for taken in replays], timed)
@@ -270,7 +274,7 @@ def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", 
         problem_type=str(classifier.problem),
         calibrated_on=classifier.calibration.fitted_on,
         words=None if classifier.folder is None else words_trial(classifier.folder),
-        max_tokens=classifier.tokenizer.model_max_length,
+        max_tokens=classifier.max_tokens,
         token_budget=classifier.token_budget,
         **asdict(classifier.engine),
         automatic=isinstance(model, str | Path) and (runtime.backend, runtime.precision) == (AUTO, AUTO),

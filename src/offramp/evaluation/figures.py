@@ -24,10 +24,10 @@ def outcome_of(answers: ExitAnswers, exits: NDArray[np.int64], probabilities: ND
 
 
 def leaving_at(answers: ExitAnswers, index: int) -> Replay:
-    """The replay in which every row leaves at the same exit."""
-    return Replay(
-        np.full(len(answers), index), np.asarray(answers.probabilities[index]), np.zeros(len(answers), np.bool_)
-    )
+    """The replay in which every row leaves at the same exit, if it is not read to its end before."""
+    exits = np.full(len(answers), index)
+    taken = exits if answers.ends is None else np.minimum(exits, answers.ends)
+    return Replay(taken, np.asarray(answers.probabilities[index]), np.zeros(len(answers), np.bool_))
 
 
 def early_exit(answers: ExitAnswers, rule: Threshold, replayed: Replay, speed: Speed, name: str | None) -> Point:
@@ -69,7 +69,7 @@ def _point(
         agreement=float(outcome.agree.mean()),
         # Full depth is compared with itself, so nothing is uncertain.
         accuracy_difference=Interval(0.0, 0.0, 0.0) if way is Way.FULL else difference,
-        mean_layers=layers_run(replayed.exits, answers.layers, answers.tokens),
+        mean_layers=layers_run(replayed.exits, answers.layers, answers.tokens, answers.reads),
         bound_speedup=speed.bound,
         speedup=speed.ratio.median,
         speedup_spread=(speed.ratio.low, speed.ratio.high),

@@ -1,7 +1,7 @@
 """Refitting a model's temperatures on other data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +19,18 @@ from offramp.data import (
 )
 from offramp.engine import answers_of, check_model, check_rows, exports_of, save_calibration
 from offramp.engine.choosing import path_of
-from offramp.errors import DataError, ModelFolderError
+from offramp.errors import DataError, ModelFolderError, OptionError
+from offramp.exit_names import names_in_chain
 from offramp.files import check_folder_writable
 from offramp.folder import models_of
-from offramp.policy import OperatingPoint, read_operating_points
+from offramp.model.folder import store_reading
+from offramp.model.windows import LongTexts, LongTrial, ReadOn
+from offramp.policy import ExitAnswers, OperatingPoint, read_operating_points
 from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
+    from offramp.engine.cascade import Cascade
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,17 @@ class Recalibration:
         before: the old calibration; neutral if there was none that could be read.
         after: the new calibration.
         void: the operating points that were tuned for the old temperatures and no longer hold.
+        names: of the exits, before and after.
+        read_on: how long texts are read window by window from now on; None where they are cut.
+        long: whether that would help a model that cuts them; None where hardly any row is cut.
     """
 
     before: Calibration
     after: Calibration
     void: tuple[OperatingPoint, ...]
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    read_on: ReadOn | None = None
+    long: LongTrial | None = None
 
 
 def calibrate(
@@ -49,6 +59,7 @@ def calibrate(
     data: Data,
     *,
     columns: Columns | None = None,
+    long: LongTexts | None = None,
     on_progress: OnProgress = unheard,
 ) -> Recalibration:
     """Fits one temperature per exit to labeled texts and stores them with the model, for its exports too.
@@ -61,6 +72,8 @@ def calibrate(
             tuned for the old temperatures no longer hold: tune again.
         data: labeled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
         columns: names of the columns.
+        long: what becomes of texts that are longer than the model reads at once; by default what did so far. The rows
+            choose how the windows of a text are combined. Not for a chain, which reads as its models do.
         on_progress: called with the current step, the parts done and their number.
 
     Raises:
@@ -77,7 +90,7 @@ def calibrate(
         False
     """
     folder = path_of(model)
-    known = check_model(folder or model)
+    known, long = check_model(folder or model), long or LongTexts()
     if folder is not None:
         check_folder_writable(folder)
     rows = read_labeled(data, columns or Columns())
@@ -86,61 +99,115 @@ def calibrate(
     classifier = None if isinstance(model, str | Path) else model
     if folder is None:
         assert classifier is not None
-        return _in_memory(classifier, rows, on_progress)
+        return _in_memory(classifier, rows, long, on_progress)
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
     models, points = models_of(folder), read_operating_points(folder).points
-    each = [_fit(one, rows, on_progress) for one in models]
+    if long.long is not None and len(models) > 1:
+        raise OptionError(
+            f"{folder} is a chain, which reads long texts as its models do; set `long` for its last model, and chain "
+            "them again",
+            option="long",
+            value=long.long,
+        )
+    each = [_fit(one, rows, long, on_progress) for one in models]
     for one, found in zip(models, each, strict=True):
+        if long.long is not None:
+            store_reading(one, found.answered.cascade.read_on)
         for engine, calibration in found.fitted.items():
             save_calibration(one, engine, calibration, rows)
     if classifier is not None:
         engines = classifier.engine.of_models(len(models))
         pairs = zip(each, engines, strict=True)
-        classifier.recalibrate(joined([found.fitted[_keeper(engine)] for found, engine in pairs]))
+        calibration = joined([found.fitted[_keeper(engine)] for found, engine in pairs])
+        classifier.recalibrate(calibration, _reading(classifier, long, each[-1].answered.cascade.read_on))
     return Recalibration(
         before=joined([found.before[REFERENCE] for found in each]),
         after=joined([found.fitted[REFERENCE] for found in each]),
         void=tuple(point for point in points if _changed(each, point.engine)),
+        names=(names_in_chain([one.names[0] for one in each]), names_in_chain([one.names[1] for one in each])),
+        read_on=each[-1].answered.cascade.read_on,
+        long=each[-1].answered.trial,
     )
 
 
-def _in_memory(classifier: "Classifier", rows: LabeledTexts, on_progress: OnProgress) -> Recalibration:
+def _reading(classifier: "Classifier", long: LongTexts, read_on: ReadOn | None) -> "Cascade":
+    """What texts pass in a classifier that is in memory, too, once its folder says how long ones are read."""
+    from offramp.engine.long_texts import reading
+
+    return (classifier if long.long is None else reading(classifier, read_on)).runner.cascade
+
+
+def _in_memory(classifier: "Classifier", rows: LabeledTexts, long: LongTexts, on_progress: OnProgress) -> Recalibration:
     on_progress("running all exits", 0, 1)
-    before, engine = classifier.calibration, classifier.engine
-    classifier.recalibrate(answers_of(classifier, rows).calibration(rows.fingerprint))
+    before, names, engine = classifier.calibration, classifier.exit_names, classifier.engine
+    answered = _answered(classifier, rows, long)
+    classifier.recalibrate(answered.answers.calibration(rows.fingerprint), answered.cascade)
     points = classifier.points.of(engine).values()
     void = tuple(point for point in points if point.model != classifier.fingerprint)
-    return Recalibration(before, classifier.calibration, void)
+    after, names_now = classifier.calibration, classifier.exit_names
+    return Recalibration(before, after, void, (names, names_now), answered.cascade.read_on, answered.trial)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a model answers to the rows, reading long texts as it is to, and whether another way would help."""
+
+    cascade: "Cascade"
+    answers: ExitAnswers
+    trial: LongTrial | None
+
+
+def _answered(classifier: "Classifier", rows: LabeledTexts, long: LongTexts) -> _Answered:
+    from offramp.engine.long_texts import chosen, reading, tried
+
+    cascade = classifier.runner.cascade
+    if long.long is None:
+        answers = answers_of(classifier, rows)
+        return _Answered(cascade, answers, tried(classifier, rows, answers))
+    wanted = reading(classifier, long.reading(classifier.tokenizer, cascade.read_on))
+    if wanted.runner.cascade.read_on is None:
+        return _Answered(wanted.runner.cascade, answers_of(wanted, rows), None)
+    read_on, answers = chosen(wanted, rows)
+    return _Answered(reading(wanted, read_on).runner.cascade, answers, None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """Temperatures of one model, by the engines that its folder has some for: those before, and those fitted now."""
+    """Temperatures of one model, by the engines that its folder has some for: those before, and those fitted now.
+
+    ``names`` are those of its exits, before and now.
+    """
 
     before: dict[Engine, Calibration]
     fitted: dict[Engine, Calibration]
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    answered: _Answered
 
 
-def _fit(folder: Path, rows: LabeledTexts, on_progress: OnProgress) -> _Fitted:
+def _fit(folder: Path, rows: LabeledTexts, long: LongTexts, on_progress: OnProgress) -> _Fitted:
     """Fits the temperatures of one model in each of its engines; nothing is written."""
     on_progress("loading the model", 0, None)
     from offramp.engine import open_export, torch_classifier
     from offramp.engine.loading import words_of
+    from offramp.engine.long_texts import reading
     from offramp.model import load
 
     loaded = load(folder)
     words = words_of(folder, loaded.network.config)
-    stored = _stored(folder, loaded.network.config.exits, words=words is not None)
-    classifier = torch_classifier(loaded, stored, words=words)
+    neutral = Calibration.neutral(loaded.network.config.all_exits, words=words is not None)
+    classifier = torch_classifier(loaded, _stored(folder, neutral), words=words)
     before, exports = {REFERENCE: classifier.calibration}, exports_of(folder)
     on_progress("running all exits", 0, 1 + len(exports))
-    fitted = {REFERENCE: answers_of(classifier, rows).calibration(rows.fingerprint)}
+    answered = _answered(classifier, rows, long)
+    fitted = {REFERENCE: answered.answers.calibration(rows.fingerprint)}
     for number, export in enumerate(exports, start=1):
         on_progress("running all exits", number, 1 + len(exports))
         before[export.engine] = export.calibration
-        answers = answers_of(open_export(folder, export), rows)
-        fitted[export.engine] = answers.calibration(rows.fingerprint)
-    return _Fitted(before, fitted)
+        exported = open_export(folder, replace(export, calibration=_fitting(export.calibration, neutral)))
+        if long.long is not None:
+            exported = reading(exported, answered.cascade.read_on)
+        fitted[export.engine] = answers_of(exported, rows).calibration(rows.fingerprint)
+    return _Fitted(before, fitted, (classifier.exit_names, answered.cascade.names), answered)
 
 
 def _keeper(engine: Engine) -> Engine:
@@ -170,11 +237,14 @@ def check_enough(rows: LabeledTexts | Texts) -> None:
         )
 
 
-def _stored(folder: Path, layers: list[int], *, words: bool) -> Calibration:
+def _stored(folder: Path, neutral: Calibration) -> Calibration:
     """The calibration in the folder; neutral if it is missing or damaged, as it is about to be replaced anyway."""
-    neutral = Calibration.neutral(layers, words=words)
     try:
-        calibration = Calibration.load(folder)
+        return _fitting(Calibration.load(folder), neutral)
     except ModelFolderError:
         return neutral
+
+
+def _fitting(calibration: Calibration, neutral: Calibration) -> Calibration:
+    """The same if it has as many temperatures as the neutral one, which takes its place otherwise."""
     return calibration if len(calibration.temperatures) == len(neutral.temperatures) else neutral

@@ -136,7 +136,7 @@ def cost_alone(classifier: "Classifier", answers: ExitAnswers, index: int) -> fl
     Nothing runs that reads the texts before it, but for the exit whose answer it adds to its own.
     """
     cascade, source = classifier.runner.cascade, classifier.runner.cascade.source(index)
-    first = cascade.first_exits[cascade.places[index][0]] if source is None else source
+    first = cascade.first_exits[cascade.begins(cascade.places[index][0])] if source is None else source
     before = answers.cost(np.full(len(answers), first - 1)) if first else 0.0
     return answers.cost(np.full(len(answers), index)) - before
 

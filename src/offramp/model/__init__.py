@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from offramp.model.network import EarlyExitOutput as EarlyExitOutput
     from offramp.model.stack import LayersState as LayersState
     from offramp.model.stack import LayerStack as LayerStack
+    from offramp.model.windows import LongTexts as LongTexts
 
 _HOMES = {
     "EarlyExitConfig": "config",
@@ -31,6 +32,7 @@ _HOMES = {
     "FineTuned": "checkpoints",
     "LayerStack": "stack",
     "LoadedModel": "loading",
+    "LongTexts": "windows",
     "LayersState": "stack",
     "adopt": "building",
     "build": "building",

@@ -1,6 +1,7 @@
 """What a multi-exit network is made of; saved as ``config.json``."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -10,6 +11,7 @@ from offramp.errors import OptionError
 from offramp.model.exits import resolve_exits
 from offramp.model.folder import MODEL_TYPE
 from offramp.model.labels import PROBLEM_TYPES, label_flaw
+from offramp.model.windows import ReadOn
 
 POOLINGS = ("pooler", "cls", "mean")
 HEADS = ("linear", "mlp")
@@ -28,6 +30,8 @@ class EarlyExitConfig(PreTrainedConfig):
         own_head: whether the last exit is the head of a classifier that was fine-tuned before it got exits; the
             ``backbone_config`` is then that classifier's.
         text_pair: whether the model was trained on pairs of texts.
+        read_on: how the engine reads long texts window by window, the fields of a
+            :class:`~offramp.model.windows.ReadOn`; None where it cuts them, as the network by itself always does.
         **kwargs: the usual ones, such as ``id2label``, ``label2id`` and ``problem_type``.
 
     Raises:
@@ -48,6 +52,7 @@ class EarlyExitConfig(PreTrainedConfig):
         head_dropout: float = 0.1,
         own_head: bool = False,
         text_pair: bool = False,
+        read_on: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         # transformers builds a configuration without arguments to compare with, so there is a default.
@@ -65,6 +70,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.head_dropout = head_dropout
         self.own_head = own_head
         self.text_pair = text_pair
+        self.read_on = None if read_on is None else asdict(ReadOn(**read_on))
         super().__init__(**kwargs)
         if self.problem_type not in (None, *PROBLEM_TYPES):
             raise OptionError(
@@ -82,6 +88,16 @@ class EarlyExitConfig(PreTrainedConfig):
             raise OptionError(
                 f"{flaw} under id2label; give each a name of its own", option="id2label", value=self.id2label
             )
+
+    @property
+    def reading(self) -> ReadOn | None:
+        """How long texts are read window by window; None where they are cut."""
+        return None if self.read_on is None else ReadOn(**self.read_on)
+
+    @property
+    def all_exits(self) -> list[int]:
+        """Number of layers run before each exit in its window, (exits,): the exits once more for each window."""
+        return self.exits * (1 if self.reading is None else self.reading.windows)
 
     @property
     def labels(self) -> tuple[str, ...]:

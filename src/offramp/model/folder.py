@@ -1,13 +1,14 @@
 """What a model folder holds, as far as that shows without PyTorch, which takes seconds to import."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from offramp.errors import ModelFolderError
-from offramp.files import RESTORE, check_folder_readable, check_readable, is_there, read_json
+from offramp.files import RESTORE, check_folder_readable, check_readable, is_there, read_json, write_json
 from offramp.folder import CHAIN, CONFIG, TOKENIZER, WEIGHTS, models_of
 from offramp.model.labels import MULTI_LABEL
+from offramp.model.windows import ReadOn
 
 MODEL_TYPE = "offramp"
 _SHOWN = 20  # labels
@@ -21,11 +22,13 @@ class ModelFacts:
         labels: label names in the order of the probabilities.
         takes_pairs: whether it was trained on pairs of texts.
         multi_label: whether it gives any number of labels.
+        reads_on: whether it reads long texts window by window.
     """
 
     labels: tuple[str, ...]
     takes_pairs: bool
     multi_label: bool
+    reads_on: bool = False
 
 
 def check_folder(folder: Path) -> ModelFacts:
@@ -56,6 +59,12 @@ def check_chain(models: Mapping[str, ModelFacts]) -> None:
         ModelFolderError: they cannot.
     """
     last, expected = list(models.items())[-1]
+    for name, facts in list(models.items())[:-1]:
+        if facts.reads_on:
+            raise ModelFolderError(
+                f"{name} reads long texts window by window, which only the last model of a chain can; run  offramp "
+                f"calibrate {name} --long cut  first"
+            )
     for name, facts in models.items():
         if _kind(facts) != _kind(expected):
             raise ModelFolderError(
@@ -78,6 +87,18 @@ def _told(facts: ModelFacts, beside: ModelFacts) -> str:
     """Some label names; those that the other model lacks come first."""
     labels = sorted(facts.labels, key=lambda label: label in beside.labels)
     return ", ".join(labels[:_SHOWN]) + (f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else "")
+
+
+def store_reading(folder: Path, read_on: ReadOn | None) -> None:
+    """Writes into the configuration of a model folder how long texts are read window by window; None for cut.
+
+    Raises:
+        ModelFolderError: the configuration is damaged.
+        StorageError: it cannot be written.
+    """
+    config = read_json(folder / CONFIG)
+    config["read_on"] = None if read_on is None else asdict(read_on)
+    write_json(folder / CONFIG, config)
 
 
 def check_single(folder: Path) -> ModelFacts:
@@ -108,4 +129,5 @@ def check_single(folder: Path) -> ModelFacts:
     check_readable(folder / WEIGHTS)
     names = config.get("id2label")
     labels = tuple(map(str, names.values())) if isinstance(names, dict) else ()
-    return ModelFacts(labels, bool(config.get("text_pair")), config.get("problem_type") == MULTI_LABEL)
+    pairs, several = bool(config.get("text_pair")), config.get("problem_type") == MULTI_LABEL
+    return ModelFacts(labels, pairs, several, config.get("read_on") is not None)

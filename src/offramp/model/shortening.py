@@ -29,13 +29,13 @@ _OVER_A_SPACE = re.compile(r"\S\s")
 
 
 def shortened(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], text_pairs: Sequence[str] | None
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], text_pairs: Sequence[str] | None, limit: int
 ) -> tuple[list[str], list[str] | None]:
-    """Texts or pairs of texts of which the tokenizer keeps the same ``model_max_length`` tokens at most.
+    """Texts or pairs of texts whose first ``limit`` tokens are the same; or the last, if the tokenizer cuts there.
 
     Only those that are much longer are cut; a text that was cut still has more tokens than are kept.
     """
-    cutter = _Cutter(tokenizer)
+    cutter = _Cutter(tokenizer, limit)
     whole, pairs = list(texts), None if text_pairs is None else list(text_pairs)
     for row, text in enumerate(whole):
         second = "" if pairs is None else pairs[row]
@@ -49,10 +49,10 @@ def shortened(
 
 
 class _Cutter:
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, limit: int) -> None:
         self._tokenizer = tokenizer
         self._left = tokenizer.truncation_side == "left"
-        self.limit: int = tokenizer.model_max_length
+        self.limit = limit
 
     @property
     def can_cut(self) -> bool:

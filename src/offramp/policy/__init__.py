@@ -49,7 +49,16 @@ from offramp.policy.risk import Choice, Loss, Method, Needed, choose
 from offramp.policy.rules import ExitRule, Threshold, check_threshold
 from offramp.policy.selecting import Selected, select, select_all
 from offramp.policy.stored import CRITERIA, criterion_name, register, rule_in_words
-from offramp.policy.sweep import ExitScores, accuracy_drop, at_exits, disagreement, exits_taken, row_costs, score_exits
+from offramp.policy.sweep import (
+    ExitScores,
+    accuracy_drop,
+    at_exits,
+    disagreement,
+    exits_taken,
+    repeated,
+    row_costs,
+    score_exits,
+)
 
 __all__ = [
     "CRITERIA",
@@ -113,6 +122,7 @@ __all__ = [
     "make_criterion",
     "read_operating_points",
     "register",
+    "repeated",
     "replay",
     "resample_weights",
     "row_costs",

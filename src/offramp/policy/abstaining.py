@@ -19,7 +19,7 @@ from offramp.policy.choosing import AtMost
 from offramp.policy.criteria import Array, Criterion
 from offramp.policy.gate import fit_gate
 from offramp.policy.limits import Risk
-from offramp.policy.sweep import at_exits, exits_taken, score_exits
+from offramp.policy.sweep import at_exits, exits_taken
 
 GAPS = (0.0, 0.5, 1.0, 2.0)
 """By how much the threshold of early exits is above that of the last, in log-odds."""
@@ -59,7 +59,7 @@ def make_abstaining(goal: AtMost, name: str, rows: ExitAnswers) -> Criterion:
     if name == "per-exit":
         raise no_last_threshold()
     if name == "gate":
-        return fit_gate(rows.probabilities, _right(rows, goal), rows.problem, last=True)
+        return fit_gate(rows.probabilities, _right(rows, goal), rows.problem, last=True, ends=rows.ends)
     return make_criterion(name, rows, Risk.ERROR)
 
 
@@ -75,7 +75,7 @@ def no_last_threshold() -> OptionError:
 
 def sweep_abstaining(rows: ExitAnswers, criterion: Criterion, plan: Plan) -> Swept:
     """Tries the thresholds of :meth:`offramp.policy.Knob.grid` from the plan's first on, the safest first."""
-    scored, last = score_exits(rows.probabilities, criterion, last=True), len(rows.layers) - 1
+    scored, last = rows.scores(criterion, last=True), len(rows.layers) - 1
     answer_from = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1][plan.first :]
     early = _surer(answer_from, plan.gap)
     taken = exits_taken(scored.scores, np.column_stack([np.repeat(early[:, None], last, axis=1), answer_from]))

@@ -12,9 +12,19 @@ from numpy.typing import NDArray
 from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibration
 from offramp.calibration.evidence import combined_exits
 from offramp.errors import DataError
-from offramp.policy.criteria import Array
+from offramp.policy.criteria import Array, Criterion
 from offramp.policy.limits import Limit, Risk
-from offramp.policy.sweep import accuracy_drop, at_exits, disagreement, row_costs
+from offramp.policy.replay import Replay, replay
+from offramp.policy.rules import ExitRule
+from offramp.policy.sweep import (
+    ExitScores,
+    accuracy_drop,
+    at_exits,
+    disagreement,
+    repeated,
+    row_costs,
+    score_exits,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,9 @@ class ExitAnswers:
         targets: the rows' labels, int (rows,) or 0/1 (rows, labels); None if they have none.
         tokens: length of each row, (rows,).
         truncated: whether the row was longer than the model reads, (rows,).
+        reads: tokens of each row that each stage reads, (exits, rows), where long texts are read window by window; 0
+            at stages that a row does not come to, since it has been read to its end before. At their exits it has the
+            logits of the exit where it ended. None where all stages read all of a row.
         layers: number of layers run before each exit, (exits,); may be 0, and the same for several exits.
         names: names of the exits, (exits,).
         evidence: weights by which exits add what another said, (exits,); empty if none does.
@@ -64,6 +77,7 @@ class ExitAnswers:
     labels: tuple[str, ...] = ()
     reference: NDArray[Any] | None = None
     costs: StageCosts | None = None
+    reads: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -71,7 +85,21 @@ class ExitAnswers:
     @cached_property
     def probabilities(self) -> Array:
         """Calibrated, (exits, rows, labels)."""
-        return combined_exits(self.problem, self.logits, self.temperatures, self.evidence, self.sources)
+        found = combined_exits(self.problem, self.logits, self.temperatures, self.evidence, self.sources)
+        return found if self.ends is None else repeated(found, self.ends)
+
+    @cached_property
+    def ends(self) -> NDArray[np.int64] | None:
+        """The exit at which each row has been read to its end, (rows,); None where that is the last for all."""
+        return None if self.reads is None else len(self.reads) - 1 - np.argmax(self.reads[::-1] > 0, axis=0)
+
+    def replay(self, rule: ExitRule) -> Replay:
+        """What the engine would do by a rule, see :func:`offramp.policy.replay`."""
+        return replay(self.probabilities, rule, self.ends)
+
+    def scores(self, criterion: Criterion, *, last: bool = False) -> ExitScores:
+        """What a criterion scores at every exit, see :func:`offramp.policy.score_exits`."""
+        return score_exits(self.probabilities, criterion, last=last, ends=self.ends)
 
     @property
     def full(self) -> Array:
@@ -85,7 +113,8 @@ class ExitAnswers:
         Raises:
             DataError: the stages were not measured.
         """
-        return row_costs(self._measured.stages, self.tokens, self._measured.full)
+        tokens = self.tokens if self.reads is None else self.reads
+        return row_costs(self._measured.stages, tokens, self._measured.full)
 
     @property
     def reaching(self) -> tuple[float, ...]:
@@ -226,7 +255,8 @@ class ExitAnswers:
         Raises:
             DataError: there are no rows, or a logit is not finite.
         """
-        rest = self.layers, fingerprint, otherwise, self.names, self.evidence, self.sources
+        came = None if self.reads is None else self.reads > 0
+        rest = self.layers, fingerprint, otherwise, self.names, self.evidence, self.sources, came
         if self.targets is None:
             return fit_agreement(self.logits, self.problem, *rest)
         return fit_calibration(self.logits, self.targets, self.problem, *rest)
@@ -240,6 +270,7 @@ class ExitAnswers:
             tokens=self.tokens[rows],
             truncated=self.truncated[rows],
             reference=None if self.reference is None else self.reference[rows],
+            reads=None if self.reads is None else self.reads[:, rows],
         )
 
     def passing_over(self, exits: Collection[int]) -> "ExitAnswers":

@@ -14,7 +14,7 @@ from offramp.policy.frontier import search_thresholds
 from offramp.policy.gate import fit_gate
 from offramp.policy.limits import Risk
 from offramp.policy.stored import CRITERIA
-from offramp.policy.sweep import at_exits, exits_taken, score_exits
+from offramp.policy.sweep import at_exits, exits_taken
 
 KNOBS = 200
 
@@ -47,9 +47,9 @@ def make_criterion(name: str, rows: ExitAnswers, risk: Risk, passed_over: Collec
     """
     problem = rows.problem
     if name == "gate":
-        return fit_gate(rows.probabilities, rows.agree(rows.probabilities), problem, passed_over)
+        return fit_gate(rows.probabilities, rows.agree(rows.probabilities), problem, passed_over, ends=rows.ends)
     if name == "per-exit":
-        scored = score_exits(rows.probabilities, Confidence(problem))
+        scored = rows.scores(Confidence(problem))
         losses = rows.losses(scored.answers, risk)
         return search_thresholds(scored.scores, losses, rows.row_costs, Confidence(problem))
     return CRITERIA[name].of(problem, rows.reaching)
@@ -97,7 +97,7 @@ class Swept:
 def sweep(rows: ExitAnswers, criterion: Criterion) -> Swept:
     """Tries the thresholds of :meth:`offramp.policy.Knob.grid`, which do not depend on the rows."""
     thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
-    scored = score_exits(rows.probabilities, criterion)
+    scored = rows.scores(criterion)
     return Swept(criterion, thresholds, exits_taken(scored.scores, thresholds), scored.answers)
 
 
@@ -136,7 +136,7 @@ def cross_fitted_gate(rows: ExitAnswers, passed_over: Collection[int] = (), seed
     order = np.random.default_rng(seed).permutation(len(rows))
     for part in np.array_split(order, min(_FOLDS, len(rows))):
         others = np.setdiff1d(order, part)
-        scores[:, part] = score_exits(rows.subset(part).probabilities, fitted(rows.subset(others))).scores
+        scores[:, part] = rows.subset(part).scores(fitted(rows.subset(others))).scores
     return fitted(rows), scores
 
 

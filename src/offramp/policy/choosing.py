@@ -14,7 +14,6 @@ from offramp.policy.criteria import Array
 from offramp.policy.frontier import PerExit
 from offramp.policy.limits import Limit, Risk
 from offramp.policy.points import Promise
-from offramp.policy.replay import replay
 from offramp.policy.risk import Method, bound_at, check_shares, last_certified, rows_needed
 from offramp.policy.rules import Threshold, check_threshold
 from offramp.policy.sweep import at_exits
@@ -200,7 +199,7 @@ def choose_rule(goal: Goal, swept: Swept, rows: ExitAnswers, *, fitted: int = 0)
     match goal:
         case Exactly():
             rule = Threshold(goal.threshold, swept.criterion)
-            taken = replay(rows.probabilities, rule)
+            taken = rows.replay(rule)
             return Chosen(rule, (), taken.exits, swept.answers, taken.handed_over)
         case AtLeast():
             return _fast_enough(goal, swept, rows)

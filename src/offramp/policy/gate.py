@@ -81,8 +81,9 @@ def fit_gate(
     passed_over: Collection[int] = (),
     *,
     last: bool = False,
+    ends: NDArray[np.int64] | None = None,
 ) -> Gate:
-    """Fits the gate to calibration rows, each exit to all of them.
+    """Fits the gate to calibration rows, each exit to all of them that do not end there or before.
 
     Certify the threshold on other rows: the gate is surer of rows it was fitted to.
 
@@ -92,6 +93,7 @@ def fit_gate(
         problem: one label or a set of labels.
         passed_over: exits at which no row is to leave, and at which the exits after them do not look back.
         last: fit the last exit, too, so that rows can be handed over there.
+        ends: the exit at which each row ends at the latest, (rows,); by default the last.
 
     Returns:
         A gate for each of these exits. Where an exit agrees on all rows or on none, it holds only the smoothed
@@ -117,7 +119,11 @@ def fit_gate(
             weights.append(())
             biases.append(0.0)
             continue
-        here, bias = _fit_exit(np.stack(_features(problem, probabilities, before), axis=1), verdicts)
+        going = np.ones(len(verdicts), np.bool_)
+        if ends is not None and exit_index < len(agree) - 1:
+            going = ends > exit_index
+        features = np.stack(_features(problem, probabilities, before), axis=1)
+        here, bias = _fit_exit(features[going], verdicts[going])
         weights.append(here)
         biases.append(bias)
         before.append(probabilities)

@@ -25,13 +25,28 @@ class ExitScores:
     answers: Array
 
 
-def score_exits(exit_probabilities: Array, criterion: Criterion, *, last: bool = False) -> ExitScores:
+def repeated(by_exit: NDArray[Any], ends: NDArray[np.int64]) -> NDArray[Any]:
+    """Lets each row keep, at exits that it cannot reach, what it has at the exit where it ends.
+
+    Args:
+        by_exit: (exits, rows, ...).
+        ends: the exit at which each row ends at the latest, (rows,).
+    """
+    exits = np.minimum(np.arange(len(by_exit))[:, None], ends)
+    return np.take_along_axis(by_exit, exits.reshape(*exits.shape, *(1,) * (by_exit.ndim - 2)), axis=0)
+
+
+def score_exits(
+    exit_probabilities: Array, criterion: Criterion, *, last: bool = False, ends: NDArray[np.int64] | None = None
+) -> ExitScores:
     """Scores every row at every exit, as if it had reached it.
 
     Args:
         exit_probabilities: (exits, rows, labels), calibrated.
         criterion: the criterion to score with.
         last: score the last exit, too, for rules that may hand rows over there.
+        ends: the exit at which each row ends at the latest, (rows,): there it leaves in any case, with the model's own
+            answer; by default the last.
 
     Raises:
         DataError: the array does not have three dimensions or holds no exit.
@@ -42,10 +57,14 @@ def score_exits(exit_probabilities: Array, criterion: Criterion, *, last: bool =
     scored = range(len(exits) - (not last))
     scores = [criterion.score(exits[index], exits[:index]) for index in scored]
     answers = [criterion.answer(exits[index], exits[:index]) for index in early]
-    return ExitScores(
-        scores=np.array(scores, dtype=np.float64).reshape(len(scored), exits.shape[1]),
-        answers=np.stack([*answers, exits[-1]]),
-    )
+    found = np.array(scores, dtype=np.float64).reshape(len(scored), exits.shape[1])
+    answered = np.stack([*answers, exits[-1]])
+    if ends is not None:
+        ended = np.arange(len(exits))[:, None] >= ends
+        # Whether a row is handed over is decided where the last exit is scored, and nowhere before.
+        found[: len(early)][ended[:-1]] = -np.inf if last else np.inf
+        answered[ended] = exits[ended]
+    return ExitScores(found, answered)
 
 
 def exits_taken(scores: Array, thresholds: ArrayLike) -> NDArray[np.int64]:
@@ -125,7 +144,8 @@ def row_costs(
     Args:
         stage_costs: (exits,), of each stage with its exit, in any unit; not cumulative. The first includes everything
             that no row can skip, such as tokenization.
-        tokens: (rows,), if a row's cost is proportional to its tokens; by default all rows cost the same.
+        tokens: (rows,), if a row's cost is proportional to its tokens; or those that each stage reads of it, (exits,
+            rows). By default all rows cost the same.
         full: cost of full depth in the same unit, if it is not the sum over the stages; in one go it may be cheaper.
 
     Returns:
@@ -137,12 +157,15 @@ def row_costs(
     costs = np.asarray(stage_costs, dtype=np.float64)
     if costs.ndim != 1 or not costs.size or not np.isfinite(costs).all() or costs.min() < 0 or not costs.sum() > 0:
         raise DataError(f"stage_costs are {costs.tolist()}; give one finite cost from 0 on for each exit, not all 0")
-    share = np.cumsum(costs) / (costs.sum() if full is None else full)
+    whole = costs.sum() if full is None else full
     if tokens is None:
-        return np.asarray(share[:, None])
+        return np.asarray(np.cumsum(costs)[:, None] / whole)
     if not tokens.size or not tokens.sum() > 0:
         raise DataError(f"need the tokens of each row, at least one: got {tokens.shape}")
-    return np.asarray(share[:, None] * (tokens / tokens.mean()))
+    if tokens.ndim == 1:
+        return np.asarray(np.cumsum(costs)[:, None] / whole * (tokens / tokens.mean()))
+    relative = tokens / np.maximum(tokens.mean(axis=1, keepdims=True), 1e-9)
+    return np.asarray(np.cumsum(costs[:, None] * relative, axis=0) / whole)
 
 
 def check_probabilities(exit_probabilities: Array) -> None:

@@ -234,7 +234,8 @@ def _long_texts(evaluation: Evaluation) -> Finding:
         rule=f"More than {percent(_TRUNCATED_TEXTS, 0)} of texts are longer than the model reads.",
         figures=f"{percent(share, 1)} are longer than {evaluation.model.max_tokens} tokens",
         applies=share > _TRUNCATED_TEXTS,
-        advice="Their ends are not read: train with a larger maximum length if their ends matter.",
+        advice="Their ends are not read: if these matter, let the model read on (offramp calibrate --long read-on), "
+        "with more windows where it does already, or train it with a larger maximum length.",
     )
 
 

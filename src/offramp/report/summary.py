@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from offramp.data.wording import count
 from offramp.evaluation import EvaluatedPoint, Evaluation, Point, PromiseHere, Standing, Way, standings
-from offramp.exit_names import layer_of
+from offramp.exit_names import layer_of, window_of
 from offramp.report import words
 from offramp.report.verdict import enough, recommended, too_few, useless
 
@@ -174,6 +174,8 @@ def _command(point: Point, evaluation: Evaluation) -> str | None:
     model = evaluation.model
     if model.folder is None:
         return None
+    if point.way is Way.ALONE and window_of(point.end or "") == 1:
+        return f"offramp calibrate {shlex.quote(model.folder)} --data LABELED --long cut"
     if point.way is Way.ALONE and not _at_the_first(point):
         return None
     if point.way is Way.CUT:

@@ -63,7 +63,7 @@ class Auditor:
         self.confidences.append(float(self._problem.confidence(answer.probabilities)))
         if self._random.random() >= self._chance:
             return None
-        if answer.exit == self._last:
+        if answer.exit == (self._last if answer.row.end is None else answer.row.end):
             self._note(False)
             return None
         if self._waiting >= _WAITING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.cascade import Cascade
+from offramp.engine.cascade import Cascade, SoFar
 from offramp.engine.encoder import Encoder
 from offramp.engine.stages import Stages, State, gathered
 from offramp.engine.steps import InFlight, Parted
@@ -68,7 +68,7 @@ class Computer:
         member, _ = self._cascade.places[step.stage]
         step = replace(step, length=min(step.length, self._cascade.members[member].longest))
         rows, in_flight = self._begin(step) if step.stage in self._cascade.first_exits else self._gather(step)
-        parted = run_step(self._cascade, step.stage, in_flight, _by_rule(rows))
+        parted = run_step(self._cascade, step.stage, in_flight, _by_rule(rows), self._so_far(step.stage, rows))
         answers = [
             RowAnswer(rows[position], leaving.exit, probabilities, leaving.passed[:, place], over)
             for leaving in parted.leaving
@@ -76,8 +76,13 @@ class Computer:
                 zip(leaving.ids.tolist(), leaving.probabilities, leaving.handed_over.tolist(), strict=True)
             )
         ]
+        for answer in answers:
+            if answer.row.end is not None and answer.exit < answer.row.end:
+                answer.row.job.truncated[answer.row.position] = False
         if len(parted.staying) and step.stage + 1 in self._cascade.first_exits:
-            return Computed(answers, self._hand_on(step.stage + 1, rows, parted))
+            onward, _ = self._cascade.places[step.stage + 1]
+            hand_on = self._read_on if self._cascade.goes_on(onward) else self._hand_on
+            return Computed(answers, hand_on(step.stage + 1, rows, parted))
         return Computed(answers, self._keep(step.stage, rows, parted))
 
     def check(self) -> Exception | None:
@@ -164,6 +169,31 @@ class Computer:
             row.job.tokens[row.position] = read.lengths[place]
             row.job.truncated[row.position] = read.truncated[place]
         return staying
+
+    def _read_on(self, stage: int, rows: Sequence[TextRow], parted: Parted) -> Sequence[TextRow]:
+        """Takes up the next window of the rows that go on."""
+        staying = _noted(rows, parted, None)
+        for row, said in zip(staying, parted.said[parted.staying], strict=True):
+            read, place = row.read
+            row.read, row.said = (read.next_windows(np.array([place])), 0), said
+            row.length = int(row.read[0].lengths[0])
+            row.job.tokens[row.position] += row.length
+        return staying
+
+    def _so_far(self, stage: int, rows: Sequence[TextRow]) -> SoFar | None:
+        """What is known of rows that are read window by window; None where long texts are cut."""
+        cascade, (member, _) = self._cascade, self._cascade.places[stage]
+        if cascade.read_on is None or not isinstance(cascade.members[member], Encoder):
+            return None
+        for row in rows:
+            if row.end is None:
+                read, place = row.read
+                row.end = int(cascade.ends(read.windows[place]))
+        nothing = np.zeros(len(cascade.labels), np.float32)
+        return SoFar(
+            np.stack([nothing if row.said is None else row.said for row in rows]),
+            np.array([row.end for row in rows], np.int64),
+        )
 
     def _stages(self, stage: int) -> Stages:
         """The network that a stage belongs to; none that reads texts has more than one stage."""

@@ -50,7 +50,7 @@ def information(service: Service) -> Info:
             for point in points
             if point.model == classifier.fingerprint
         ],
-        max_tokens=classifier.tokenizer.model_max_length,
+        max_tokens=classifier.max_tokens,
         limits={name: getattr(service.settings, name) for name in _LIMITS},
         drift=drift_information(core),
     )

@@ -25,7 +25,8 @@ class Job:
         deadline: after it nothing is begun for the job, in seconds of the server's clock.
         begin_by: if no row was begun until then, none will be.
         handed_over: whether the row's answer is but a best guess, (rows,).
-        tokens, truncated: what was read of each row, by the member that read it last, (rows,).
+        tokens, truncated: what was read of each row, by the member that read it last, (rows,). Of long texts read
+            window by window that is all windows so far, and something is lost only at the end of the last.
         done: called once, by the thread that answers the last row; with an error where computing failed.
         gone: the client has left or the deadline has passed; nobody waits for an answer.
         tag: fair order of its next row, see :mod:`offramp.serving.scheduler`.
@@ -113,6 +114,8 @@ class TextRow:
         tag: the lower, the sooner it is its turn.
         since: when it began to wait for its next stage.
         kept: where its state lies after a stage, with its place there; None before it began.
+        end: the exit at which it has been read to its end, where long texts are read window by window.
+        said: what its windows before the present one say together, not calibrated, (labels,); None before the second.
     """
 
     job: Job
@@ -124,3 +127,5 @@ class TextRow:
     tag: float = 0.0
     since: float = 0.0
     kept: tuple[InFlight, int] | None = None
+    end: int | None = None
+    said: NDArray[np.float32] | None = None

@@ -82,7 +82,7 @@ class Service:
         Raises:
             Refusal: fewer are wanted.
         """
-        longest = self.core.classifier.tokenizer.model_max_length
+        longest = self.core.classifier.max_tokens
         if tokens is not None and tokens != -1 and tokens < longest:
             raise invalid(
                 f"texts are cut to the {longest} tokens that the model reads, not to fewer; leave it out", field

@@ -15,6 +15,7 @@ from offramp.files import replacing
 from offramp.model import LoadedModel, adopt
 from offramp.model.exits import check_new_exits
 from offramp.training.attaching import AttachJob
+from offramp.training.checks import check_reading
 from offramp.training.folder import write_folder
 from offramp.training.frozen import fit_on_states
 from offramp.training.phases import exits_alone
@@ -30,6 +31,7 @@ def run(job: AttachJob, folder: Path) -> None:
     model = adopt(job.model, **shape, labels=job.labels, text_pair=job.data.text_pair)
     network = model.network
     check_new_exits(network.config.exits)
+    check_reading(model, job.long, pairs=job.data.text_pair)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     train, dev = (_rows(model, texts) for texts in (job.data.train, job.data.dev))
     weights = {"labeled": float(job.targets != "model"), "distill": float(job.targets != "labels")}

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_labeled, read_texts
 from offramp.errors import OptionError, check_path
 from offramp.model.finding import check_classifier, check_exits, outputs_of
+from offramp.model.windows import LongTexts
 from offramp.progress import OnProgress, unheard
 from offramp.training.architecture import Architecture
 from offramp.training.checks import check_kinds, check_numbers, check_output, check_second_texts
@@ -29,6 +30,7 @@ class AttachJob:
     data: TrainingData[LabeledTexts | Texts]
     labels: tuple[str, ...] | None
     architecture: Architecture
+    long: LongTexts
     targets: Targets
     fit: ExitFit
     seed: int
@@ -41,6 +43,7 @@ class AttachJob:
             "targets": self.targets,
             "fit": asdict(self.fit),
             "seed": self.seed,
+            **self.long.to_dict(),
             "data": self.data.fingerprints,
         }
 
@@ -55,6 +58,7 @@ def attach(
     targets: Targets = "model",
     labels: Sequence[str] | None = None,
     architecture: Architecture | None = None,
+    long: LongTexts | None = None,
     fit: ExitFit | None = None,
     seed: int = 0,
     overwrite: bool = False,
@@ -83,6 +87,8 @@ def attach(
             (self-distillation: FastBERT, Liu et al., ACL 2020); ``labels``; or ``both``.
         labels: label names in the order of the classifier's outputs; by default those of its configuration.
         architecture: where exits sit, and what they are; the last is always the classifier's own head.
+        long: what becomes of texts that are longer than the model reads at once; by default they are cut. The exits are
+            fitted to their beginnings in any case.
         fit: optimization settings.
         seed: makes everything random repeatable.
         overwrite: replace an existing model folder.
@@ -102,7 +108,7 @@ def attach(
         ((1, 2, 4), 'model', 432, 48)
     """
     check_path("model", model)
-    check_kinds(columns=columns, architecture=architecture, fit=fit)
+    check_kinds(columns=columns, architecture=architecture, long=long, fit=fit)
     folder, model = Path(output), str(model)
     columns, architecture = columns or Columns(), architecture or Architecture()
     check_numbers(dev, seed)
@@ -132,6 +138,7 @@ def attach(
         data=gathered(read(data), dev, read, seed, models=[model], same_split=targets != "model"),
         labels=None if labels is None else tuple(labels),
         architecture=architecture,
+        long=long or LongTexts(),
         targets=targets,
         fit=fit or ExitFit(),
         seed=seed,

@@ -1,6 +1,7 @@
 """The model card that lies in the folder as ``README.md``."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from offramp.calibration import Calibration
@@ -39,6 +40,12 @@ _ADDED = """
 Some exits add what it says to their own answers, by weights that were fitted on the dev data: {weights}.
 """
 _CHANGED = """The last exit is one of them: full depth of offramp then differs from what `transformers` reads.
+"""
+
+_LONG = """
+Texts that are longer than the encoder reads at once are read window by window, up to {windows} windows that overlap by
+{overlap} tokens: where no exit of one was sure, the next follows, and the answer is the {combination} of the logits of
+all windows read. `transformers` reads the first window alone.
 """
 
 _TABLE = """
@@ -90,7 +97,8 @@ def model_card(
         source, told = record["backbone"], _TRAINED.format(train_rows=rows)
     trial = record.get("words")
     words = "" if trial is None else _words(calibration, trial)
-    return _head(config, source, sources, trial) + words + _table(calibration) + told
+    long = "" if config.reading is None else _LONG.format(**asdict(config.reading))
+    return _head(config, source, sources, trial) + words + long + _table(calibration) + told
 
 
 def _head(config: EarlyExitConfig, source: str, sources: Sequence[str], trial: Mapping[str, Any] | None) -> str:

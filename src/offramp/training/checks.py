@@ -11,6 +11,7 @@ from offramp.data.wording import listing
 from offramp.errors import DataError, OptionError, check_type
 from offramp.files import check_folder_readable, check_replaceable, is_there
 from offramp.folder import CHAIN, TRAINING
+from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
 from offramp.training.recipe import ExitFit, Recipe
 from offramp.training.regimes import Regime
@@ -46,7 +47,14 @@ def check_kinds(**options: object) -> None:
     Raises:
         OptionError: one is of another.
     """
-    kinds = {"columns": Columns, "architecture": Architecture, "regime": Regime, "recipe": Recipe, "fit": ExitFit}
+    kinds = {
+        "columns": Columns,
+        "architecture": Architecture,
+        "regime": Regime,
+        "recipe": Recipe,
+        "fit": ExitFit,
+        "long": LongTexts,
+    }
     for option, value in options.items():
         check_type(option, value, kinds[option])
 
@@ -142,6 +150,16 @@ def check_layers(model: "LoadedModel", regime: Regime) -> None:
             f"{what} is about which exit shapes which layers, but layers of "
             f"{model.network.backbone.config.model_type} share their parameters; choose another regime or encoder"
         )
+
+
+def check_reading(model: "LoadedModel", long: LongTexts, *, pairs: bool) -> None:
+    """Makes sure that a model can read long texts as it is to.
+
+    Raises:
+        OptionError: it cannot.
+    """
+    if (read_on := long.reading(model.tokenizer)) is not None:
+        read_on.check(model.tokenizer, pairs=pairs)
 
 
 def fitted_before(

@@ -53,6 +53,7 @@ def write_folder(
             "total": network.num_parameters(),
             "exits": sum(parameter.numel() for parameter in heads.parameters()),
         },
+        "long_trial": None if front.long is None else asdict(front.long),
         "words": None if front.trial is None else asdict(front.trial),
         **told,
     }

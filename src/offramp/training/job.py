@@ -10,6 +10,7 @@ from offramp.calibration import Problem
 from offramp.data import Data, LabeledTexts, Texts, check_disjoint, split_off_dev
 from offramp.data.seen import SeenRows
 from offramp.data.unlabeled import split_off_texts
+from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
 from offramp.training.checks import fitted_before
 from offramp.training.listening import Listener
@@ -81,6 +82,7 @@ class TrainingJob:
     data: TrainingData[LabeledTexts]
     labels: tuple[str, ...]
     architecture: Architecture
+    long: LongTexts = field(default_factory=LongTexts)
     regime: Regime
     recipe: Recipe
     seed: int
@@ -108,6 +110,7 @@ class TrainingJob:
             "regime": regime,
             "recipe": asdict(self.recipe),
             "seed": self.seed,
+            **self.long.to_dict(),
             "data": self.data.fingerprints,
         }
 

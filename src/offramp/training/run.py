@@ -6,6 +6,7 @@ from pathlib import Path
 from offramp.data import Columns, Data, check_trainable, encode_labels, read_labeled, read_texts
 from offramp.errors import check_path
 from offramp.model.finding import check_checkpoint, check_classifier, check_exits
+from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
 from offramp.training.checks import check_kinds, check_numbers, check_output, check_trackers
 from offramp.training.job import TrainingJob, gathered
@@ -24,6 +25,7 @@ def train(
     dev: Data | float = 0.1,
     columns: Columns | None = None,
     architecture: Architecture | None = None,
+    long: LongTexts | None = None,
     regime: Regime | None = None,
     recipe: Recipe = DEFAULT,
     seed: int = 0,
@@ -46,6 +48,8 @@ def train(
             that is split off for that, stratified and seeded.
         columns: names of the columns of all texts that have any.
         architecture: where exits sit, and what they are; by default four linear ones.
+        long: what becomes of texts that are longer than the model reads at once; by default they are cut. It learns
+            from their beginnings in any case.
         regime: how the exits are taught; by default jointly, by the labels alone.
         recipe: optimization settings; in regime ``frozen`` those of the encoder and its last exit, while the others are
             fitted by an :class:`~offramp.training.ExitFit`.
@@ -72,7 +76,7 @@ def train(
         ('bad', 'good')
     """
     check_path("model", model)
-    check_kinds(columns=columns, architecture=architecture, regime=regime, recipe=recipe)
+    check_kinds(columns=columns, architecture=architecture, long=long, regime=regime, recipe=recipe)
     folder, columns, listener, model = Path(output), columns or Columns(), listener or Listener(), str(model)
     architecture, regime = architecture or Architecture(), regime or Regime()
     check_numbers(dev, seed, recipe.trials)
@@ -102,6 +106,7 @@ def train(
         data=texts,
         labels=tuple(labels),
         architecture=architecture,
+        long=long or LongTexts(),
         regime=regime,
         recipe=recipe,
         seed=seed,

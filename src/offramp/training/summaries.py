@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from offramp.calibration import Calibration
 from offramp.folder import TRAINING
+from offramp.model.windows import LongTrial
 from offramp.training.listening import Epoch
 from offramp.training.recipe import Targets
 from offramp.words import WordsTrial
@@ -56,6 +57,7 @@ class _ModelRecord:
     truncated: int
     blank: int
     words: WordsTrial | None
+    long_trial: LongTrial | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class TrainingSummary:
         best: the epoch whose weights were kept.
         calibration: temperatures and dev metrics of each exit.
         words: what dev rows say of a model of words before the encoder; None where none was wanted.
+        long: what they say of reading on where long texts are cut; None where hardly any is.
         seconds: time in the training loop of the best trial, dev passes included; of a phase that was resumed, the time
             since then.
         exit_parameters: parameters of all exits.
@@ -83,6 +86,7 @@ class TrainingSummary:
     best: Epoch
     calibration: Calibration
     words: WordsTrial | None
+    long: LongTrial | None
     seconds: float
     exit_parameters: int
     total_parameters: int
@@ -121,6 +125,7 @@ class AttachSummary:
     targets: Targets
     calibration: Calibration
     words: WordsTrial | None
+    long: LongTrial | None
     rows: int
     dev_rows: int
     encoder_seconds: float
@@ -155,6 +160,7 @@ def _of_both(folder: Path) -> dict[str, Any]:
         "exits": record.exits,
         "calibration": Calibration.load(folder),
         "words": record.words,
+        "long": record.long_trial,
         "exit_parameters": record.parameters.exits,
         "total_parameters": record.parameters.total,
         "truncated": record.truncated,

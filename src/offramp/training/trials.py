@@ -14,7 +14,7 @@ from offramp import environment
 from offramp.files import replacing, storage_errors, write_json
 from offramp.folder import TRAINING
 from offramp.model import LoadedModel, build
-from offramp.training.checks import check_layers
+from offramp.training.checks import check_layers, check_reading
 from offramp.training.course import EXIT_FIT, Course, run
 from offramp.training.folder import write_folder
 from offramp.training.job import TrainingJob, Trial
@@ -74,6 +74,7 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
         job.model, **job.architecture.network, labels=job.labels, problem_type=job.problem, text_pair=job.data.text_pair
     )
     check_layers(model, job.regime)
+    check_reading(model, job.long, pairs=job.data.text_pair)
     phases = phases_of(job.regime, model.network.config.exits)
     listener.on_trial(trial.number, job.recipe.trials, trial.learning_rate)
     listener.on_progress("tokenizing", 0, None)

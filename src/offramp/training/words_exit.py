@@ -1,7 +1,7 @@
 """A model of words before the encoder: fitted to what the exits are fitted to, and kept where dev rows say it pays."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from offramp.calibration import Calibration
 from offramp.data import LabeledTexts, Texts
 from offramp.engine.choosing import DEFAULT_THRESHOLD
 from offramp.engine.loading import torch_classifier
+from offramp.engine.long_texts import chosen, reading, tried
 from offramp.model import LoadedModel
-from offramp.policy import Confidence, ExitAnswers, Threshold, replay
+from offramp.model.windows import LongTrial
+from offramp.policy import Confidence, ExitAnswers, Threshold
 from offramp.training.attaching import AttachJob
 from offramp.training.job import TrainingJob
 from offramp.training.rows import Rows
@@ -26,11 +28,15 @@ _LEAST_SAVED = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Front:
-    """What stands before the encoder, if anything, and the temperatures of all exits."""
+    """What stands before the encoder, if anything, and the temperatures of all exits.
+
+    ``long`` tells whether reading on would help where long texts are cut; None where hardly any is.
+    """
 
     words: Words | None
     calibration: Calibration
     trial: WordsTrial | None
+    long: LongTrial | None
 
 
 def calibrated(
@@ -47,10 +53,10 @@ def calibrated(
         full_depth_may_change: whether the last exit, too, may add what the words say.
     """
     texts, held_out, wanted = job.data.train, job.data.dev, job.architecture.words
-    answers = _dev_answers(model, held_out, dev.targets if isinstance(held_out, LabeledTexts) else None)
+    answers, long = _dev_answers(model, job, dev.targets if isinstance(held_out, LabeledTexts) else None)
     without = answers.calibration(held_out.fingerprint)
     if wanted is False:
-        return Front(None, without, None)
+        return Front(None, without, None, long)
     began = time.perf_counter()
     labels, problem = model.network.config.labels, answers.problem
     words = fit(texts.texts, targets, labels=labels, problem=problem, text_pairs=texts.text_pairs, seed=job.seed)
@@ -63,14 +69,27 @@ def calibrated(
         seconds,
     )
     if wanted or trial.kept:
-        return Front(words, calibration, replace(trial, kept=True))
-    return Front(None, without, trial)
+        return Front(words, calibration, replace(trial, kept=True), long)
+    return Front(None, without, trial, long)
 
 
-def _dev_answers(model: LoadedModel, dev: LabeledTexts | Texts, targets: NDArray[Any] | None) -> ExitAnswers:
-    """What a network's exits answer to the dev rows, not calibrated; ``targets`` are None where they have no labels."""
-    classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
-    return replace(classifier.exit_answers(dev.texts, dev.text_pairs), targets=targets)
+def _dev_answers(
+    model: LoadedModel, job: TrainingJob | AttachJob, targets: NDArray[Any] | None
+) -> tuple[ExitAnswers, LongTrial | None]:
+    """What a network's exits answer to the dev rows, not calibrated; and whether it should read on where they are cut.
+
+    Where it is to read on, its configuration says so from here on, and how windows are combined.
+
+    Args:
+        targets: None where the rows have no labels.
+    """
+    classifier, dev = torch_classifier(model, Calibration.neutral(model.network.config.exits)), job.data.dev
+    if (read_on := job.long.reading(model.tokenizer)) is None:
+        answers = replace(classifier.exit_answers(dev.texts, dev.text_pairs), targets=targets)
+        return answers, tried(classifier, dev, answers) if isinstance(dev, LabeledTexts) else None
+    read_on, answers = chosen(reading(classifier, read_on), dev)
+    model.network.config.read_on = asdict(read_on)
+    return answers, None
 
 
 def _longer(
@@ -90,13 +109,14 @@ def _longer(
         evidence=(0.0,) * len(answers.names) + (float(full_depth_may_change),),
         sources=(-1,) + (0,) * len(answers.names),
         costs=replace(answers.costs, stages=(seconds, *answers.costs.stages)),
+        reads=None if answers.reads is None else np.concatenate([answers.tokens[None], answers.reads]),
     )
 
 
 def _tried(exits: ExitAnswers, words: ExitAnswers, seconds: float) -> WordsTrial:
     """Compares exits alone with exits after words; both with their costs."""
     criterion = Confidence(exits.problem)
-    taken = replay(exits.probabilities, Threshold(DEFAULT_THRESHOLD, criterion))
+    taken = exits.replay(Threshold(DEFAULT_THRESHOLD, criterion))
     right, cost = float(exits.good(taken.probabilities, exits.best_risk).mean()), exits.cost(taken.exits)
     good = words.good(words.probabilities, words.best_risk)
     confidences = criterion.score(words.probabilities, words.probabilities[:0])

@@ -320,7 +320,7 @@ def _seen(choice: Chosen, rows: ExitAnswers, fingerprint: str, engine: Engine, t
         disagreement=float((~answered.agree(answers[places])).mean()),
         accuracy=answered.accuracy(answers[places]),
         full_accuracy=rows.accuracy(rows.full),
-        mean_layers=layers_run(choice.exits, rows.layers, rows.tokens),
+        mean_layers=layers_run(choice.exits, rows.layers, rows.tokens, rows.reads),
         speedup=1 / rows.cost(choice.exits),
         exits=tuple(exit_shares(choice.exits, len(rows.layers)).tolist()),
         processor=processor_of(engine),

@@ -152,7 +152,7 @@ async def classify(body: ClassifyRequest, request: Request) -> Response:
 
 
 def _described(service: Service) -> Model:
-    longest = service.core.classifier.tokenizer.model_max_length
+    longest = service.core.classifier.max_tokens
     return Model(id=service.name, root=service.name, max_model_len=longest)
 
 
