@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSequenceClassification
 
 import offramp
 from conftest import write_classifier
@@ -16,7 +17,7 @@ from offramp.benchmark.contenders import engines_of
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns, read_labeled, remember, uses_of
 from offramp.data.seen import FITTING, temperatures_of
-from offramp.errors import BackboneError, DataError, ModelFolderError, OptionError
+from offramp.errors import BackboneError, CheckFailed, DataError, ModelFolderError, OptionError
 from offramp.folder import models_of
 from offramp.model import EarlyExitConfig
 from offramp.policy import read_operating_points
@@ -60,7 +61,7 @@ def test_a_chain_holds_a_whole_copy_of_each_model(models, tmp_path):
     made = offramp.chain(models, output=tmp_path / "new" / "chain")
     assert made.models == tuple(tmp_path / "new" / "chain" / name for name in ("model-1", "model-2"))
     assert made.labels == LABELS
-    assert names(made.folder) == ["README.md", "chain.json", "model-1", "model-2"]
+    assert names(made.folder) == ["README.md", "chain.json", "config.json", "model-1", "model-2"]
     for source, copy in zip(models, made.models, strict=True):
         assert names(copy) == [name for name in names(source) if name != ".hidden"]
         shutil.rmtree(source)
@@ -138,6 +139,31 @@ def test_an_interruption_leaves_nothing(models, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         offramp.chain(models, output=tmp_path / "chain", on_progress=interrupt)
     assert names(tmp_path) == before
+
+
+def test_transformers_and_whoever_finds_it_without_its_record_is_told_what_it_is(chain):
+    with pytest.raises(ModelFolderError, match=r"is a chain of several models, .* load it with .*: model-1, model-2"):
+        AutoModelForSequenceClassification.from_pretrained(chain)
+    (chain / "chain.json").unlink()
+    with pytest.raises(ModelFolderError, match=r"is a chain without chain\.json; restore it"):
+        offramp.load(chain)
+
+
+def test_an_export_is_of_all_models_or_of_none(chain, data, toy_backend, monkeypatch):
+    checked = []
+
+    def check(classifier, *answers):
+        checked.append(classifier)
+        if len(checked) == 2:
+            raise CheckFailed("the export is too far from PyTorch")
+        return 1.0, 0.0
+
+    monkeypatch.setattr("offramp.exporting.run._check", check)
+    before = sorted(chain.rglob("*"))
+    with pytest.raises(CheckFailed) as caught:
+        offramp.export(chain, backend="toy", data=data, threads=1)
+    assert caught.value.__notes__ == ["so it is with model 2 of the chain; of the others none was exported either"]
+    assert sorted(chain.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 import errno
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -29,6 +32,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 ).filter(lambda value: "\\ud" not in json.dumps(value))
+
+
+def killed(path, code):
+    """A process that does something while it replaces a path, and is killed before it is done."""
+    program = f"""
+import os, pathlib, signal
+from offramp.files import replacing
+path = pathlib.Path({str(path)!r})
+with replacing(path) as new:
+    {code}
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
 
 
 def names(folder):
@@ -163,6 +179,32 @@ class TestReplacing:
         with pytest.raises(StorageError, match="a link that leads back to itself"), replacing(tmp_path / "one"):
             pytest.fail("it should not come this far")
         assert names(tmp_path) == ["one", "two"]
+
+    def test_what_a_killed_process_left_is_removed_by_the_next(self, tmp_path):
+        path = tmp_path / "model"
+        killed(path, 'new.mkdir(); (new / "half").touch()')
+        (left,) = names(tmp_path)
+        assert left.startswith(".model.")
+        with replacing(tmp_path / "other") as new:
+            new.mkdir()
+        assert names(tmp_path) == [left, "other"]
+        with replacing(path) as new:
+            with replacing(path) as second:  # what is being made stays
+                second.mkdir()
+            new.mkdir()
+            (new / "whole").touch()
+        assert names(tmp_path) == ["model", "other"]
+        assert names(path) == ["whole"]
+
+    def test_what_was_whole_when_a_process_was_killed_is_not_lost(self, tmp_path):
+        path = tmp_path / "model"
+        path.mkdir()
+        killed(path, 'new.mkdir(); (new / "whole").touch(); path.replace(new.parent / "replaced")')
+        assert not path.exists()
+        with replacing(path) as new:
+            assert names(path) == ["whole"]
+            new.mkdir()
+        assert names(tmp_path) == ["model"]
 
     def test_the_last_of_many_writers_wins_whole(self, tmp_path):
         path = tmp_path / "file"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from offramp.data.wording import count
 from offramp.errors import OptionError, StorageError, check_path
-from offramp.files import replacing
-from offramp.folder import CARD, CHAIN, Chain
-from offramp.model.folder import check_chain, check_single
+from offramp.files import replacing, write_json
+from offramp.folder import CARD, CHAIN, CONFIG, Chain
+from offramp.model.folder import CHAIN_TYPE, check_chain, check_single
 from offramp.model.origin import Origin, card_front, origin_of
 from offramp.progress import OnProgress, unheard
 from offramp.training.checks import check_output
@@ -97,6 +97,8 @@ def chain(
             on_progress("copying models", number, len(folders))
             _copy(source, new / place)
         CHAIN.write(new, Chain(places))
+        # transformers, and whoever looks at the folder with it, is told what it is.
+        write_json(new / CONFIG, {"model_type": CHAIN_TYPE, "models": list(places)})
         (new / CARD).write_text(_card(names, folders, places, pairs=last.takes_pairs), encoding="utf-8")
     return Chained(folder, tuple(folder / place for place in places), last.labels)
 

@@ -1,6 +1,7 @@
 """Writing files atomically: a path holds either the old content or all of the new, never a part."""
 
 import errno
+import glob
 import json
 import os
 import re
@@ -10,13 +11,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from offramp.errors import ModelFolderError, OptionError, StorageError
 
 # The messages of safetensors and PyTorch for a failed write; they do not raise the operating system's errors.
 _SAFETENSORS = re.compile(r"\(os error (\d+)\)")
 _PYTORCH = re.compile(r"inline_container|iostream error")
+
+# Ends the name of a folder in which something is made that is to take its place when it is whole.
+_PARTIAL = ".partial"
 
 RESTORE = "restore it or train the model again"
 
@@ -111,18 +115,25 @@ def locked(path: Path) -> Iterator[None]:
         StorageError: the file cannot be created.
     """
     with storage_errors(path), path.open("ab") as stream:
-        try:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if _lock(stream) is False:
             raise OptionError(
                 f"{path.parent} is in use by another run of the same command; wait for it, or choose another output",
                 path=path.parent,
-            ) from None
-        except (ImportError, OSError):
-            pass  # Some systems and network disks have no such locks.
+            )
         yield
+
+
+def _lock(stream: BinaryIO) -> bool | None:
+    """Locks an open file; False if another process has it, None where there are no locks, as on some network disks."""
+    try:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True
 
 
 @contextmanager
@@ -133,6 +144,8 @@ def replacing(path: Path) -> Iterator[Path]:
     ``path`` is a link, its target is replaced and the link stays. Missing parents are created, and removed again on an
     error. All files get the usual permissions of new files, even if a library restricted them to its user.
 
+    What a process left beside ``path`` that was killed meanwhile is removed before.
+
     Raises:
         StorageError: the disk is full or the path cannot be written.
     """
@@ -140,9 +153,10 @@ def replacing(path: Path) -> Iterator[Path]:
     with storage_errors(path):
         missing = [folder for folder in target.absolute().parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
-        holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=target.parent))
+        _clear_abandoned(path.name, target)
+        holder, lock = _holder(path.name, target.parent)
     try:
-        with storage_errors(path):
+        with storage_errors(path), lock:
             new = holder / path.name  # libraries read the format from the end of the name
             yield new
             _open_as_usual(new, holder / f"{path.name}.probe")
@@ -156,6 +170,34 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):  # raised if there is something in it, as on success
             for folder in missing:
                 folder.rmdir()
+
+
+def _holder(name: str, parent: Path) -> tuple[Path, BinaryIO]:
+    """Makes a folder to make something in, and a file in it that is locked as long as it is open."""
+    while True:
+        holder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_PARTIAL, dir=parent))
+        lock = _lock_file(holder, name).open("ab")
+        if _lock(lock) is not False and holder.exists():
+            return holder, lock
+        lock.close()  # before it was locked, somebody took it for abandoned
+
+
+def _lock_file(holder: Path, name: str) -> Path:
+    return holder / f"{name}.lock"
+
+
+def _clear_abandoned(name: str, target: Path) -> None:
+    """Removes what processes left that were killed while they replaced ``target``: nobody holds its lock any more.
+
+    Where the old was moved away and the new had not come yet, the new is whole, and takes its place.
+    """
+    for holder in target.parent.glob(f".{glob.escape(name)}.*{_PARTIAL}"):
+        with suppress(OSError), _lock_file(holder, name).open("rb") as lock:
+            if not _lock(lock):
+                continue
+            if (holder / "replaced").exists() and not target.exists():
+                (holder / name).replace(target)
+            shutil.rmtree(holder, ignore_errors=True)
 
 
 def _open_as_usual(new: Path, probe: Path) -> None:

@@ -109,3 +109,8 @@ def test_a_cascade_ends_with_an_encoder(classifier):
         Cascade((TextMember(Keywords()),), classifier.problem, (1.0,), tuple(LABELS))
     with pytest.raises(OptionError, match="3 temperatures for 4 exits"):
         Cascade(classifier.runner.cascade.members, classifier.problem, (1.0,) * 3, tuple(LABELS))
+
+
+def test_what_is_no_stage_is_refused(classifier):
+    with pytest.raises(OptionError, match=r"stage is 'x', of type str, without name and fingerprint and logits; give"):
+        classifier.with_first("x")

@@ -53,3 +53,20 @@ def test_batches_are_no_longer_than_the_model_reads(serve, monkeypatch):
     assert [one["exit"] for one in found] == expected.exit
     assert list(longest.values()) == [20, 48]
     assert [tokens for tokens, _ in Computer(chain.runner.cascade).warm(2, 48)] == [40, 40, 96, 96, 96]
+
+
+def test_a_model_that_the_rule_does_not_ask_is_skipped(serve, monkeypatch):
+    chain = chain_of(token_budget=2048)
+    small, _ = chain.runner.cascade.encoders
+    client, run, ran = serve(chain), Encoder.run, set()
+
+    def heard(self, stage, state, lengths):
+        ran.add(self)
+        return run(self, stage, state, lengths)
+
+    monkeypatch.setattr(Encoder, "run", heard)
+    found = client.post("/predict", json={"texts": TEXTS, "full_depth": True}).json()["predictions"]
+    assert small not in ran
+    assert [one["label"] for one in found] == chain.predict(TEXTS, threshold=1.01).label
+    client.post("/predict", json={"texts": TEXTS, "threshold": 0.6})
+    assert small in ran

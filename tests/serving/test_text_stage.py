@@ -61,3 +61,17 @@ def test_its_exit_is_counted_and_told_by_its_name(words_first, serve):
     early = int((words_first.predict(TEXTS, threshold=0.8).exits == 0).sum())
     assert f'offramp_exits_total{{exit="keywords"}} {float(early)}' in client.get("/metrics").text.splitlines()
     assert client.get("/info").json()["exit_names"] == ["keywords", "layer 1", "layer 2", "layer 4"]
+
+
+def test_a_stage_that_the_rule_does_not_ask_is_skipped(words_first, serve, monkeypatch):
+    client, asked, logits = serve(words_first, threshold=0.8), [], Keywords.logits
+    monkeypatch.setattr(
+        Keywords, "logits", lambda self, texts, pairs: asked.extend(texts) or logits(self, texts, pairs)
+    )
+    expected = words_first.predict(TEXTS, threshold=1.01)
+    asked.clear()
+    found = client.post("/predict", json={"texts": TEXTS, "full_depth": True}).json()["predictions"]
+    assert asked == []
+    assert [one["label"] for one in found] == expected.label
+    client.post("/predict", json={"texts": ["w9"]})
+    assert asked == ["w9"]

@@ -80,6 +80,13 @@ def with_words(weights, **trial):
     return model_card(network.config, replace(calibration, evidence=weights), RECORD | {"words": TRIAL | trial})
 
 
+def test_whether_words_were_tried_is_told():
+    network, (_, calibration) = tiny_network(), card()
+    told = "none was tried: the exits were named without it"
+    assert told in model_card(network.config, calibration, RECORD | {"words_wanted": False})
+    assert told not in model_card(network.config, calibration, RECORD | {"words_wanted": None})
+
+
 def test_a_card_says_that_words_come_first_and_what_their_evidence_weighs():
     text = with_words((0.0, 0.25, 0.5))
     assert "A model of words comes first, in `words.safetensors`" in text

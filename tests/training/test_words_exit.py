@@ -59,7 +59,9 @@ def test_words_among_the_exits_are_there_in_any_case(model):
     assert classifier.exit_names == ("words", "layer 1", "layer 2", "layer 4")
     assert WORDS in names(model)
     assert classifier.runner.cascade.sources == (-1, 0, 0, 0)
-    record = json.loads((model / "training.json").read_text())["words"]
+    content = json.loads((model / "training.json").read_text())
+    assert content["words_wanted"] is True
+    record = content["words"]
     assert record["kept"] is True
     assert record["alone"] > 0.8
     assert "| words |" in (model / "README.md").read_text()

@@ -22,6 +22,7 @@ from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, table
 from offramp.data.columns import Columns
 from offramp.data.wording import count
+from offramp.exit_names import in_column
 
 if TYPE_CHECKING:
     from offramp.exporting.run import Exported
@@ -99,13 +100,14 @@ def _say_done(done: "Exported") -> None:
     """Tells what was written, and how far it can be trusted."""
     written, engine = done.export, done.export.engine
     if done.accuracy_before:
+        header, exits = in_column(done.exits)
         rows = [
-            [str(layers), f"{before:.2%}", f"{after:.2%}", f"{temperature:.3f}"]
-            for layers, before, after, temperature in zip(
-                done.layers, done.accuracy_before, done.accuracy_after, written.calibration.temperatures, strict=True
+            [name, f"{before:.2%}", f"{after:.2%}", f"{temperature:.3f}"]
+            for name, before, after, temperature in zip(
+                exits, done.accuracy_before, done.accuracy_after, written.calibration.temperatures, strict=True
             )
         ]
-        say(table(["exit after layer", "torch fp32", f"{engine}", "temperature"], rows))
+        say(table([f"exit {header}", "torch fp32", f"{engine}", "temperature"], rows))
     (speed,) = written.speeds
     say(
         f"\n{written.agreement:.2%} of the labels agree with PyTorch on {count(written.rows, 'text')}, logits differ "

@@ -127,6 +127,9 @@ class Classifier:
             stage: reads raw texts.
             temperature: of its exit, which divides its logits.
 
+        Raises:
+            OptionError: the stage lacks a part of a :class:`~offramp.engine.text_stages.TextStage`.
+
         Example:
             >>> import numpy as np
             >>> class Keyword:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.engine.stages import StageOutput
+from offramp.errors import OptionError
 
 # Characters of a text that count as a token where there is no tokenizer: only the relation between texts matters.
 _CHARACTERS_A_TOKEN = 4
@@ -72,12 +73,23 @@ class TextMember:
     Attributes:
         layers: number of layers run before each of its exits.
         longest: tokens of a text that are read at most.
+
+    Raises:
+        OptionError: the stage lacks a part of a :class:`TextStage`.
     """
 
     layers: tuple[int, ...] = (0,)
     longest: int = sys.maxsize
 
     def __init__(self, stage: TextStage, order: NDArray[np.int64] | None = None) -> None:
+        missing = [part for part in ("name", "fingerprint", "logits") if not hasattr(stage, part)]
+        if missing:
+            raise OptionError(
+                f"stage is {stage!r:.60}, of type {type(stage).__name__}, without {' and '.join(missing)}; give an "
+                "object with a name and the methods fingerprint() and logits(texts, text_pairs)",
+                option="stage",
+                value=stage,
+            )
         self._stage = stage
         self._order = order
 

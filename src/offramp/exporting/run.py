@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ class Exported:
 
     Attributes:
         folder: of the graphs.
-        layers: run before each exit, (exits,).
+        exits: their names.
         accuracy_before: of PyTorch in fp32, (exits,); empty without labels.
         accuracy_after: of the export, (exits,).
         refitted: whether its temperatures were refitted; otherwise they are PyTorch's.
@@ -89,7 +90,7 @@ class Exported:
 
     folder: Path
     export: Export
-    layers: tuple[int, ...]
+    exits: tuple[str, ...]
     accuracy_before: tuple[float, ...]
     accuracy_after: tuple[float, ...]
     refitted: bool
@@ -116,7 +117,7 @@ def export(
     (``export.doubt``) and is used only on request. The same happens if there are too few texts to show that its answers
     are close enough to PyTorch's.
 
-    Of a chain every model is exported.
+    Of a chain every model is exported, or none if one of them cannot be.
 
     Args:
         model: a model folder, or a classifier that was loaded from one.
@@ -153,25 +154,31 @@ def export(
         check_untrained(folder, rows, "it is surer of them than of any others, so the export would look too good")
     models, engine = models_of(folder), Engine(backend, precision)
     each: list[Exported] = []
-    for number, one in enumerate(models, 1):
-        try:
-            each.append(_export_model(one, engine, rows, known.takes_pairs, threads, on_progress))
-        except CheckFailed as error:
-            if len(models) > 1:
-                error.add_note(f"so it is with model {number} of the chain; those before it are exported")
-            raise
+    with ExitStack() as together:
+        for number, one in enumerate(models, 1):
+            new = together.enter_context(replacing(export_folder(one, engine)))
+            try:
+                each.append(_export_model(one, new, engine, rows, known.takes_pairs, threads, on_progress))
+            except CheckFailed as error:
+                if len(models) > 1:
+                    error.add_note(f"so it is with model {number} of the chain; of the others none was exported either")
+                raise
+    for one, exported in zip(models, each, strict=True):
+        if rows is not None and exported.refitted:
+            remember(one, rows, temperatures_of(engine))
     return replace(each[-1], before=tuple(each[:-1]), untuned=_untuned(folder, engine))
 
 
 def _export_model(
     folder: Path,
+    new: Path,
     engine: Engine,
     rows: LabeledTexts | Texts | None,
     takes_pairs: bool,
     threads: int | None,
     on_progress: OnProgress,
 ) -> Exported:
-    """Exports one model; what was asked for is checked."""
+    """Exports one model into a new folder, which is to take its place; what was asked for is checked."""
     from offramp.engine.loading import classifier_of, open_stages, torch_classifier, words_of
     from offramp.model import load
 
@@ -182,48 +189,44 @@ def _export_model(
     words = words_of(folder, loaded.network.config)
     reference = torch_classifier(loaded, Calibration.load(folder), words=words, device="cpu")
     targets = targets_of(reference, rows) if isinstance(rows, LabeledTexts) else None
-    target = export_folder(folder, engine)
-    with replacing(target) as new:
-        new.mkdir()
-        on_progress("writing graphs", 0, 3)
-        encoder = reference.runner.cascade.last
-        some = encoder.read(texts[:_CALIBRATION_TEXTS], None if pairs is None else pairs[:_CALIBRATION_TEXTS])
-        try:
-            imported(to.write)(loaded.network, new, precision, list(encoder.batches(some, reference.token_budget)))
-        except ImportError as error:
-            raise MissingExtraError(f"exporting to {to.name}", to.extra) from error
-        stages = open_stages(new, engine, reference.stages.layers, threads=threads)
-        exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration, words=words)
-        on_progress("comparing with PyTorch", 1, 3)
-        answers = replace(exported.exit_answers(texts, pairs), targets=targets)
-        as_made = replace(reference.exit_answers(texts, pairs), targets=targets)
-        expected, exported_logits = as_made.logits, answers.logits
-        different = np.arange(len(texts)) if rows is None else distinct(rows)
-        agreement, difference = _check(reference, expected[:, different], exported_logits[:, different], precision)
-        calibration = _refitted(reference, rows, answers, len(different))
-        refitted = calibration is not reference.calibration
-        doubts = (
-            None if refitted else _doubt_of_temperatures(precision, rows, len(different)),
-            _doubt(agreement, precision, len(different)),
-        )
-        on_progress("measuring", 2, 3)
-        written = Export(
-            engine=engine,
-            weights=weights_fingerprint(folder),
-            max_length=int(reference.tokenizer.model_max_length),
-            calibration=calibration,
-            rows=len(texts),
-            agreement=agreement,
-            difference=difference,
-            speeds=(_measure(reference, exported, texts, pairs, threads),),
-            doubt="; ".join(doubt for doubt in doubts if doubt is not None) or None,
-        )
-        written.save(new)
-    if rows is not None and refitted:
-        remember(folder, rows, temperatures_of(engine))
+    new.mkdir()
+    on_progress("writing graphs", 0, 3)
+    encoder = reference.runner.cascade.last
+    some = encoder.read(texts[:_CALIBRATION_TEXTS], None if pairs is None else pairs[:_CALIBRATION_TEXTS])
+    try:
+        imported(to.write)(loaded.network, new, precision, list(encoder.batches(some, reference.token_budget)))
+    except ImportError as error:
+        raise MissingExtraError(f"exporting to {to.name}", to.extra) from error
+    stages = open_stages(new, engine, reference.stages.layers, threads=threads)
+    exported = classifier_of(stages, reference.tokenizer, reference.config, reference.calibration, words=words)
+    on_progress("comparing with PyTorch", 1, 3)
+    answers = replace(exported.exit_answers(texts, pairs), targets=targets)
+    as_made = replace(reference.exit_answers(texts, pairs), targets=targets)
+    expected, exported_logits = as_made.logits, answers.logits
+    different = np.arange(len(texts)) if rows is None else distinct(rows)
+    agreement, difference = _check(reference, expected[:, different], exported_logits[:, different], precision)
+    calibration = _refitted(reference, rows, answers, len(different))
+    refitted = calibration is not reference.calibration
+    doubts = (
+        None if refitted else _doubt_of_temperatures(precision, rows, len(different)),
+        _doubt(agreement, precision, len(different)),
+    )
+    on_progress("measuring", 2, 3)
+    written = Export(
+        engine=engine,
+        weights=weights_fingerprint(folder),
+        max_length=int(reference.tokenizer.model_max_length),
+        calibration=calibration,
+        rows=len(texts),
+        agreement=agreement,
+        difference=difference,
+        speeds=(_measure(reference, exported, texts, pairs, threads),),
+        doubt="; ".join(doubt for doubt in doubts if doubt is not None) or None,
+    )
+    written.save(new)
     now = replace(answers, temperatures=calibration.temperatures, evidence=calibration.evidence)
     before, after = (() if targets is None else tuple(made.accuracies) for made in (as_made, now))
-    return Exported(target, written, tuple(reference.exits), before, after, refitted)
+    return Exported(export_folder(folder, engine), written, reference.exit_names, before, after, refitted)
 
 
 def _untuned(folder: Path, engine: Engine) -> tuple[str, ...]:

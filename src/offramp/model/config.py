@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Self
 
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from offramp.errors import OptionError
+from offramp.errors import ModelFolderError, OptionError
 from offramp.model.exits import resolve_exits
-from offramp.model.folder import MODEL_TYPE
+from offramp.model.folder import CHAIN_TYPE, MODEL_TYPE
 from offramp.model.labels import PROBLEM_TYPES, label_flaw
 from offramp.model.windows import ReadOn
 
@@ -105,4 +105,24 @@ class EarlyExitConfig(PreTrainedConfig):
         return tuple(self.id2label[index] for index in range(len(self.id2label)))
 
 
+class ChainConfig(PreTrainedConfig):
+    """A chain's ``config.json`` as ``transformers`` reads it, which knows its models, but not the chain."""
+
+    model_type = CHAIN_TYPE
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Self:
+        """Refuses.
+
+        Raises:
+            ModelFolderError: always.
+        """
+        models = ", ".join(map(str, config_dict.get("models", ()))) or "named in chain.json"
+        raise ModelFolderError(
+            "this is a chain of several models, which transformers does not read; load it with offramp.load, or one of "
+            f"the models in its folder: {models}"
+        )
+
+
 AutoConfig.register(MODEL_TYPE, EarlyExitConfig)
+AutoConfig.register(CHAIN_TYPE, ChainConfig)

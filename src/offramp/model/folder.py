@@ -11,6 +11,7 @@ from offramp.model.labels import MULTI_LABEL
 from offramp.model.windows import ReadOn
 
 MODEL_TYPE = "offramp"
+CHAIN_TYPE = "offramp_chain"
 _SHOWN = 20  # labels
 
 
@@ -116,6 +117,8 @@ def check_single(folder: Path) -> ModelFacts:
         raise ModelFolderError(f"{folder} is not an offramp model: it has no {CONFIG}", path=folder)
     config = read_json(folder / CONFIG)
     kind = config.get("model_type")
+    if kind == CHAIN_TYPE:
+        raise ModelFolderError(f"{folder} is a chain without {CHAIN.name}; {CHAIN.cure}", path=folder / CHAIN.name)
     if kind != MODEL_TYPE:
         raise ModelFolderError(
             f"{folder} is a {kind!r} model, not an offramp one; train exits on an encoder with "

@@ -64,7 +64,18 @@ class Computer:
         self.sound = True
 
     def run(self, step: Step) -> Computed:
-        """Runs a step; its rows' ``rule`` is set."""
+        """Runs a step; its rows' ``rule`` is set, and those whose rule does not ask this member go on unasked."""
+        member, _ = self._cascade.places[step.stage]
+        rules = {id(row.rule): row.rule for row in step.rows if row.rule is not None}
+        asked = {key for key, rule in rules.items() if self._cascade.matters(member, rule)}
+        rows = [row for row in step.rows if id(row.rule) in asked]
+        if len(rows) == len(step.rows):
+            return self._run(step)
+        unasked = self._skip(step.stage, [row for row in step.rows if id(row.rule) not in asked])
+        computed = self._run(replace(step, rows=rows)) if rows else Computed([], [])
+        return Computed(computed.answers, [*computed.staying, *unasked])
+
+    def _run(self, step: Step) -> Computed:
         member, _ = self._cascade.places[step.stage]
         step = replace(step, length=min(step.length, self._cascade.members[member].longest))
         rows, in_flight = self._begin(step) if step.stage in self._cascade.first_exits else self._gather(step)
@@ -84,6 +95,17 @@ class Computer:
             hand_on = self._read_on if self._cascade.goes_on(onward) else self._hand_on
             return Computed(answers, hand_on(step.stage + 1, rows, parted))
         return Computed(answers, self._keep(step.stage, rows, parted))
+
+    def _skip(self, stage: int, rows: Sequence[TextRow]) -> Sequence[TextRow]:
+        """Lets rows go on past an exit that nobody asks; in the place of its answers stands NaN."""
+        unasked = np.full((1, len(rows), len(self._cascade.labels)), np.nan)
+        passed = np.concatenate([self._passed(stage, rows), unasked])
+        lengths = np.array([row.length for row in rows], np.int64)
+        everyone = np.arange(len(rows))
+        parted = Parted([], everyone, InFlight(everyone, lengths, passed, None))
+        if stage + 1 in self._cascade.first_exits:
+            return self._hand_on(stage + 1, rows, parted)
+        return _noted(rows, parted, None)
 
     def check(self) -> Exception | None:
         """Looks whether the network can be run, on a row that means nothing; gives the error if not."""
@@ -120,10 +142,14 @@ class Computer:
         """Puts rows together that are to begin a member's first stage."""
         member, _ = self._cascade.places[step.stage]
         block = self._cascade.members[member].batch([row.read for row in step.rows], step.length)
-        passed = np.empty((0, len(step.rows), len(self._cascade.labels)))
-        if step.stage:
-            passed = np.stack([_passed(row) for row in step.rows], axis=1)
+        passed = self._passed(step.stage, step.rows)
         return step.rows, InFlight(np.arange(len(step.rows)), block.lengths, passed, block)
+
+    def _passed(self, stage: int, rows: Sequence[TextRow]) -> NDArray[np.float64]:
+        """What the exits before a stage said of rows, (exits, rows, labels)."""
+        if not stage:
+            return np.empty((0, len(rows), len(self._cascade.labels)))
+        return np.stack([_passed(row) for row in rows], axis=1)
 
     def _gather(self, step: Step) -> tuple[Sequence[TextRow], InFlight]:
         """Puts the rows of a step together, which may come from several steps before; gives them in their new order.

@@ -15,7 +15,8 @@ Head = Literal["linear", "mlp"]
 class Architecture:
     """What is put on an encoder or a classifier; what is left out is as the model has it already.
 
-    With ``layers`` and no ``exits`` there is one exit, at the encoder's end: the standard classifier. ``max_length`` is
+    ``exits`` of ``words`` alone are words before the exits that there are by default. With ``layers`` and no ``exits``
+    there is one exit, at the encoder's end: the standard classifier. ``max_length`` is
     at most, and by default, what the encoder can take; of a model of ours, what it was trained with.
 
     Raises:
@@ -24,8 +25,8 @@ class Architecture:
 
     exits: Annotated[
         Sequence[int | str] | str | None,
-        "layers after which exits sit, as 1,2,4, or 'all'; with words before them, as words,1,2,4; default: four, "
-        "spread, and words where they pay",
+        "layers after which exits sit, as 1,2,4, or 'all'; with words before them, as words,1,2,4 (words alone: "
+        "before the default ones); default: four, spread, and words where they pay",
     ] = None
     layers: Annotated[int | None, "cut the encoder off after so many layers; then with one exit by default"] = None
     pooling: Annotated[Pooling | None, "pooler, cls or mean, for new exits; default: as the model has it"] = None

@@ -36,6 +36,9 @@ A model of words comes first, in `words.safetensors`: it reads raw texts, and on
 _NO_WORDS = """
 There is no model of words before the encoder: on the dev data it did not pay. {alone}
 """
+_UNTRIED = """
+There is no model of words before the encoder, and none was tried: the exits were named without it.
+"""
 _ADDED = """
 Some exits add what it says to their own answers, by weights that were fitted on the dev data: {weights}.
 """
@@ -96,7 +99,7 @@ def model_card(
     else:
         source, told = record["backbone"], _TRAINED.format(train_rows=rows)
     trial = record.get("words")
-    words = "" if trial is None else _words(calibration, trial)
+    words = _UNTRIED if record.get("words_wanted") is False else "" if trial is None else _words(calibration, trial)
     long = "" if config.reading is None else _LONG.format(**asdict(config.reading))
     return _head(config, source, sources, trial) + words + long + _table(calibration) + told
 

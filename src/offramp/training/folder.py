@@ -54,6 +54,7 @@ def write_folder(
             "exits": sum(parameter.numel() for parameter in heads.parameters()),
         },
         "long_trial": None if front.long is None else asdict(front.long),
+        "words_wanted": job.architecture.words,
         "words": None if front.trial is None else asdict(front.trial),
         **told,
     }
