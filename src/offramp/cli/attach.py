@@ -4,7 +4,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, DEV_OPTIONS, SOURCE, Dev, OutputFolder, Overwrite, Seed, expand, panels
+from offramp.cli.options import (
+    COLUMN_OPTIONS,
+    DEV_OPTIONS,
+    SOURCE,
+    Dev,
+    OutputFolder,
+    Overwrite,
+    Seed,
+    TeacherColumn,
+    expand,
+    panels,
+)
 from offramp.cli.progress import progress
 from offramp.cli.terminal import quiet_libraries, say, say_made
 from offramp.data.columns import Columns
@@ -22,7 +33,7 @@ EXAMPLES = (
 @panels(
     Data=("data", "dev", "columns"),
     Network=("labels", "architecture", "long"),
-    Teaching=("targets", "fit", "seed"),
+    Teaching=("targets", "teacher_column", "fit", "seed"),
 )
 @expand("dev", Dev, names=DEV_OPTIONS)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
@@ -54,6 +65,7 @@ def command(
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
+    teacher_column: TeacherColumn = None,
 ) -> None:
     """Put exits on a classifier that is fine-tuned already; its predictions at full depth stay the same."""
     quiet_libraries()
@@ -66,6 +78,7 @@ def command(
             output=output,
             dev=dev.given,
             columns=columns,
+            teacher_column=teacher_column,
             targets=targets,
             labels=None if labels is None else [label.strip() for label in labels.split(",")],
             architecture=architecture,

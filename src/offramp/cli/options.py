@@ -30,6 +30,15 @@ COLUMN_OPTIONS = {
     "quoting": "quoting",
 }
 
+TeacherColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column with what another system said, which exits learn in place of labels: labels, or probabilities of "
+        "each label.",
+    ),
+]
+
 ModelFolder = Annotated[str, typer.Argument(metavar="MODEL", help="Model folder, as 'offramp train' writes it.")]
 JsonFile = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON.")]
 Threshold = Annotated[

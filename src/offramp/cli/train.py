@@ -13,6 +13,7 @@ from offramp.cli.options import (
     Overwrite,
     Resume,
     Seed,
+    TeacherColumn,
     expand,
     panels,
 )
@@ -35,7 +36,7 @@ EXAMPLES = (
 @panels(
     Data=("dev", "regime_unlabeled", "columns"),
     Network=("architecture", "long"),
-    Teaching=("regime",),
+    Teaching=("teacher_column", "regime"),
     Recipe=("recipe", "seed", "report_to"),
 )
 @expand("dev", Dev, names=DEV_OPTIONS)
@@ -57,6 +58,7 @@ def command(
     seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    teacher_column: TeacherColumn = None,
     report_to: Annotated[str, typer.Option(help="Experiment trackers, as in transformers' Trainer.")] = "none",
 ) -> None:
     """Fine-tune an encoder with exits on labeled texts, and calibrate it.
@@ -74,6 +76,7 @@ def command(
             output=output,
             dev=dev.given,
             columns=columns,
+            teacher_column=teacher_column,
             architecture=architecture,
             long=long,
             regime=regime,

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from offramp.data.sources import check_apart as check_apart
     from offramp.data.sources import hub_dataset as hub_dataset
     from offramp.data.sources import source_identity as source_identity
+    from offramp.data.taught import Taught as Taught
+    from offramp.data.taught import read_judging as read_judging
+    from offramp.data.taught import read_taught as read_taught
     from offramp.data.unfinished import Progress as Progress
     from offramp.data.unlabeled import Texts as Texts
     from offramp.data.unlabeled import read_any as read_any
@@ -54,6 +57,7 @@ _HOMES = {
     "Progress": "unfinished",
     "Row": "reading",
     "Split": "labeled",
+    "Taught": "taught",
     "Texts": "unlabeled",
     "Writer": "writing",
     "begun": "reading",
@@ -71,8 +75,10 @@ _HOMES = {
     "is_point": "seen",
     "point_of": "seen",
     "read_any": "unlabeled",
+    "read_judging": "taught",
     "read_labeled": "labeled",
     "read_rows": "reading",
+    "read_taught": "taught",
     "read_texts": "unlabeled",
     "remember": "seen",
     "result_writer": "writing",

@@ -3,19 +3,22 @@
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
 from offramp.data.memory import Data, check_unnamed, name_of
-from offramp.data.reading import read_rows, second_texts
+from offramp.data.reading import Row, read_rows, second_texts
 from offramp.data.wording import did_you_mean, doubt, listing
 from offramp.errors import DataError, OptionError, check_type
+
+Beliefs: TypeAlias = Sequence[Mapping[str, float]]
+"""For each row the probability of each label; of one that is left out it is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class LabeledTexts:
     """Texts, perhaps with second texts, and one label (``str``) or several (``tuple``) for each.
 
     All lists have one entry a row. ``blank`` counts the rows without a text; ``source`` says where they come from.
+    ``beliefs`` are there where labels are what another system thinks likeliest: the probability of each label.
     """
 
     texts: list[str]
@@ -30,6 +34,7 @@ class LabeledTexts:
     labels: list[str] | list[tuple[str, ...]]
     blank: int
     source: str
+    beliefs: Beliefs | None = None
 
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[Any], text_pairs: Sequence[str] | None = None) -> "LabeledTexts":
@@ -65,8 +70,10 @@ class LabeledTexts:
 
     @property
     def fingerprint(self) -> str:
-        """See :func:`fingerprint`."""
-        return fingerprint(self.texts, self.text_pairs, self.labels)
+        """See :func:`fingerprint`; beliefs count as labels."""
+        if self.beliefs is None:
+            return fingerprint(self.texts, self.text_pairs, self.labels)
+        return fingerprint(self.texts, self.text_pairs, [repr(sorted(shares.items())) for shares in self.beliefs])
 
     def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "LabeledTexts":
         """The rows at ``indices``, in that order."""
@@ -78,11 +85,13 @@ class LabeledTexts:
             labels=cast("list[str] | list[tuple[str, ...]]", [self.labels[place] for place in places]),
             blank=texts.count(""),
             source=self.source,
+            beliefs=None if self.beliefs is None else [self.beliefs[place] for place in places],
         )
 
     def label_names(self) -> list[str]:
         """The labels that occur, each once, sorted: by value if all are whole numbers, else as text."""
-        names = sorted({name for label in self.labels for name in _names(label)})
+        named = self.labels if self.beliefs is None else list(map(tuple, self.beliefs))
+        names = sorted({name for label in named for name in _names(label)})
         return sorted(names, key=Decimal) if all(_is_integer(name) for name in names) else names
 
     def label_counts(self) -> dict[str, int]:
@@ -115,14 +124,24 @@ def read_labeled(data: Data, columns: Columns) -> LabeledTexts:
         raise OptionError(
             "the columns have no label, but labels are needed here; name the column that holds them", option="label"
         )
-    rows, source = list(read_rows(data, columns, labeled=True)), name_of(data)
-    labels = [row.label for row in rows]
+    rows = list(read_rows(data, columns, labeled=True))
+    return labeled_rows(rows, [row.label for row in rows], columns.label, name_of(data))
+
+
+def labeled_rows(
+    rows: Sequence[Row], labels: Sequence[object], column: str, source: str, beliefs: Beliefs | None = None
+) -> LabeledTexts:
+    """Rows that were read, with labels from a column; all have one label, or all a list.
+
+    Raises:
+        DataError: they have not.
+    """
     multi_label = isinstance(labels[0], tuple)
     for number, label in enumerate(labels, start=1):
         if isinstance(label, tuple) != multi_label:
             raise DataError(
                 f"{source}: row 1 has {_kind(multi_label)} and row {number} {_kind(not multi_label)} in column "
-                f"{columns.label!r}; make all rows alike",
+                f"{column!r}; make all rows alike",
                 path=source,
                 row=number,
                 value=label,
@@ -133,6 +152,7 @@ def read_labeled(data: Data, columns: Columns) -> LabeledTexts:
         labels=cast("list[str] | list[tuple[str, ...]]", labels),
         blank=sum(row.blank for row in rows),
         source=source,
+        beliefs=beliefs,
     )
 
 
@@ -153,7 +173,7 @@ def encode_labels(
             f"use other data, or convert the label column (label_separator splits one field into a list)",
             path=data.source,
         )
-    _check_known(data, names)
+    check_known(data, names)
     index = {name: place for place, name in enumerate(names)}
     if not multi_label:
         return np.array([index[name] for label in data.labels for name in _names(label)], dtype=np.int64)
@@ -196,11 +216,12 @@ def check_dev_fraction(fraction: float) -> None:
         )
 
 
-def split_off_dev(data: LabeledTexts, fraction: float, seed: int) -> Split:
+def split_off_dev(data: LabeledTexts, fraction: float, seed: int, judging: LabeledTexts | None = None) -> Split:
     """Moves a random ``fraction`` of the rows, at least one, into a dev part; the same rows for the same ``seed``.
 
     Of each label the dev part holds ``fraction`` of the rows, to within one row, and the train part at least one row;
-    rows with several labels are drawn without regard to them.
+    rows with several labels are drawn without regard to them. The dev rows come from ``judging``, if it is given: the
+    same rows with other labels.
 
     Raises:
         OptionError: ``fraction`` is not between 0 and 1.
@@ -218,7 +239,8 @@ def split_off_dev(data: LabeledTexts, fraction: float, seed: int) -> Split:
     in_dev = np.zeros(len(data), dtype=bool)
     for number, count in enumerate(_dev_counts(counts, fraction)):
         in_dev[random.permutation(np.flatnonzero(classes == number))[:count]] = True
-    return Split(train=data.subset(np.flatnonzero(~in_dev)), dev=data.subset(np.flatnonzero(in_dev)))
+    dev = data if judging is None else judging
+    return Split(train=data.subset(np.flatnonzero(~in_dev)), dev=dev.subset(np.flatnonzero(in_dev)))
 
 
 def fingerprint(
@@ -271,13 +293,18 @@ def _dev_counts(counts: NDArray[np.int64], fraction: float) -> NDArray[np.int64]
     return np.minimum(whole, counts - 1)
 
 
-def _check_known(data: LabeledTexts, names: Sequence[str]) -> None:
+def check_known(data: LabeledTexts, names: Sequence[str], where: str = "the model") -> None:
+    """Makes sure that labels are among the names that ``where`` has, those that another system believes in, too.
+
+    Raises:
+        DataError: one is not.
+    """
     known = set(names)
-    for number, label in enumerate(data.labels, start=1):
+    for number, label in enumerate(data.labels if data.beliefs is None else map(tuple, data.beliefs), start=1):
         for name in _names(label):
             if name not in known:
                 raise DataError(
-                    f"{data.source}, row {number}: the model has no label {name!r}{did_you_mean(name, names)}; "
+                    f"{data.source}, row {number}: {where} has no label {name!r}{did_you_mean(name, names)}; "
                     f"its labels are {listing(names)}: correct the label or remove the row",
                     path=data.source,
                     row=number,

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from offramp.data import Columns, Data, LabeledTexts, Texts, read_labeled, read_texts
+from offramp.data import Columns, Data, LabeledTexts, Texts, read_judging, read_taught, read_texts
 from offramp.errors import OptionError, check_path
 from offramp.model.finding import check_classifier, check_exits, outputs_of
 from offramp.model.windows import LongTexts
@@ -24,6 +25,7 @@ class AttachJob:
     Attributes:
         model: the classifier: a folder or a hub id.
         labels: names of its outputs; None for its own.
+        teacher_column: where the labels that are learnt stand, if another system gave them.
     """
 
     model: str
@@ -34,6 +36,7 @@ class AttachJob:
     targets: Targets
     fit: ExitFit
     seed: int
+    teacher_column: str | None
     on_progress: OnProgress
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,6 +47,7 @@ class AttachJob:
             "fit": asdict(self.fit),
             "seed": self.seed,
             **self.long.to_dict(),
+            "teacher_column": self.teacher_column,
             "data": self.data.fingerprints,
         }
 
@@ -55,6 +59,7 @@ def attach(
     output: str | Path,
     dev: Data | float = 0.1,
     columns: Columns | None = None,
+    teacher_column: str | None = None,
     targets: Targets = "model",
     labels: Sequence[str] | None = None,
     architecture: Architecture | None = None,
@@ -83,6 +88,8 @@ def attach(
         dev: texts, as ``data``, to choose the best epoch and fit temperatures on; or the share of ``data`` that is
             split off for that.
         columns: names of the columns of all texts that have any.
+        teacher_column: holds what another system said of the texts, as for :func:`offramp.train`, in place of the
+            labels among the ``targets``; of probabilities the likeliest label counts.
         targets: what the exits learn: ``model``, what the classifier believes at full depth, which needs no labels
             (self-distillation: FastBERT, Liu et al., ACL 2020); ``labels``; or ``both``.
         labels: label names in the order of the classifier's outputs; by default those of its configuration.
@@ -116,6 +123,13 @@ def attach(
         raise OptionError(
             f"targets {targets!r} are not known; valid: {', '.join(get_args(Targets))}", option="targets", value=targets
         )
+    if teacher_column is not None and targets == "model":
+        raise OptionError(
+            f"teacher_column is {teacher_column!r}, but the targets are 'model', what the classifier itself says; "
+            "choose 'labels' or 'both'",
+            option="teacher_column",
+            value=teacher_column,
+        )
     if architecture.layers is not None:
         raise OptionError(
             f"layers is {architecture.layers}, but a classifier keeps all of its layers; leave that out",
@@ -125,23 +139,35 @@ def attach(
     check_output(folder, overwrite)
     declared = check_classifier(model, labels)
     check_exits(declared, architecture.layer_exits, own_head=True)
-    read_rows: Callable[[Data, Columns], LabeledTexts | Texts] = read_texts if targets == "model" else read_labeled
+    judging_of: Callable[[Data, Columns], LabeledTexts | Texts] = read_texts
+    if targets != "model":
+        judging_of = partial(read_judging, column=teacher_column)
     outputs = outputs_of(declared) or ()
 
     def read(source: Data) -> LabeledTexts | Texts:
-        rows = read_rows(source, columns)
+        rows = judging_of(source, columns)
         check_second_texts(source, rows, len(outputs))
         return rows
 
+    taught = None if teacher_column is None else read_taught(data, columns, teacher_column)
     job = AttachJob(
         model=model,
-        data=gathered(read(data), dev, read, seed, models=[model], same_split=targets != "model"),
+        data=gathered(
+            read(data) if taught is None else taught.said,
+            dev,
+            read,
+            seed,
+            models=[model],
+            judging=None if taught is None else taught.judging,
+            same_split=targets != "model",
+        ),
         labels=None if labels is None else tuple(labels),
         architecture=architecture,
         long=long or LongTexts(),
         targets=targets,
         fit=fit or ExitFit(),
         seed=seed,
+        teacher_column=teacher_column,
         on_progress=on_progress,
     )
     on_progress("loading the classifier", 0, None)

@@ -142,6 +142,32 @@ def check_trackers(report_to: str) -> None:
         )
 
 
+def check_taught(rows: LabeledTexts, regime: Regime, column: str | None) -> None:
+    """Refuses two teachers at once.
+
+    Args:
+        rows: what is learnt.
+        column: where a teacher's answers stand.
+
+    Raises:
+        OptionError: a model is to teach, too; or the exits are to learn from each other, and from probabilities.
+    """
+    if column is not None and regime.teacher is not None:
+        raise OptionError(
+            f"the column {column!r} and the model {regime.teacher} are both given as teachers; choose one",
+            option="teacher",
+            value=regime.teacher,
+        )
+    if rows.beliefs is not None and (regime.distill or regime.name == "frozen"):
+        what = "distill" if regime.distill else "regime 'frozen'"
+        raise OptionError(
+            f"the column {column!r} holds probabilities, which all exits learn; {what} would teach them something "
+            "else, so leave that out",
+            option="teacher_column",
+            value=column,
+        )
+
+
 def check_layers(model: "LoadedModel", regime: Regime) -> None:
     """Refuses what tells the layers of one exit from those of another where they are the same."""
     if model.network.stack.tied and (regime.name == "sweet" or regime.equilibrium):

@@ -75,6 +75,7 @@ class TrainingJob:
     Attributes:
         model: where the encoder comes from: a folder or a hub id.
         labels: names of the labels; also of a rare one whose only rows are among the dev rows.
+        teacher_column: where the labels that are learnt stand, if another system gave them.
         resume: whether to go on with an unfinished run of the same job.
     """
 
@@ -86,6 +87,7 @@ class TrainingJob:
     regime: Regime
     recipe: Recipe
     seed: int
+    teacher_column: str | None = None
     resume: bool = False
     listener: Listener = field(default_factory=Listener)
 
@@ -111,6 +113,7 @@ class TrainingJob:
             "recipe": asdict(self.recipe),
             "seed": self.seed,
             **self.long.to_dict(),
+            "teacher_column": self.teacher_column,
             "data": self.data.fingerprints,
         }
 
@@ -123,6 +126,7 @@ def gathered(
     *,
     models: Sequence[str],
     unlabeled: Texts | None = None,
+    judging: AnyTexts | None = None,
     same_split: bool,
 ) -> TrainingData[AnyTexts]:
     """The texts of a training, with dev rows that nothing else is or was fitted to.
@@ -131,12 +135,13 @@ def gathered(
         dev: the dev rows, or the share of ``rows`` that is split off.
         read: reads such rows.
         models: those that training starts from or learns from.
+        judging: ``rows`` with the labels that dev rows are judged by, where they are to learn others.
         same_split: whether the seed and share of their training would give the same dev rows again.
 
     Raises:
         DataError: they cannot be read, or the dev rows are among those of a training.
     """
-    train, held_out = _split(rows, dev, seed) if isinstance(dev, float | int) else (rows, read(dev))
+    train, held_out = _split(rows, dev, seed, judging) if isinstance(dev, float | int) else (rows, read(dev))
     before = [seen for name in models for seen in fitted_before(name, train, held_out, same_split=same_split)]
     # Rows that were split off may repeat what is left: that is how such texts come.
     apart = [] if isinstance(dev, float | int) else [train]
@@ -144,8 +149,8 @@ def gathered(
     return TrainingData(train=train, dev=held_out, unlabeled=unlabeled, before=tuple(before))
 
 
-def _split(rows: AnyTexts, fraction: float, seed: int) -> tuple[AnyTexts, AnyTexts]:
+def _split(rows: AnyTexts, fraction: float, seed: int, judging: AnyTexts | None) -> tuple[AnyTexts, AnyTexts]:
     if isinstance(rows, Texts):
         return cast("tuple[AnyTexts, AnyTexts]", split_off_texts(rows, fraction, seed))
-    split = split_off_dev(cast("LabeledTexts", rows), fraction, seed)
+    split = split_off_dev(cast("LabeledTexts", rows), fraction, seed, cast("LabeledTexts | None", judging))
     return cast("tuple[AnyTexts, AnyTexts]", (split.train, split.dev))

@@ -73,6 +73,11 @@ def phases_of(regime: Regime, layers: Sequence[int]) -> tuple[Phase, ...]:
     return (replace(alone, share=0.5), replace(phase, share=0.5)) if regime.name == "mixed" else (phase,)
 
 
+def believing(phases: Sequence[Phase]) -> tuple[Phase, ...]:
+    """The same phases where a teacher's beliefs are learnt in place of labels."""
+    return tuple(replace(phase, labeled=0.0, distill=1.0) for phase in phases)
+
+
 def _check_only_exit(regime: Regime, layers: int) -> None:
     idle = {
         f"regime {regime.name!r}": regime.name != "joint",

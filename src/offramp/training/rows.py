@@ -18,6 +18,8 @@ from offramp.model.losses import UNLABELLED
 from offramp.model.padding import batch_of
 
 _BATCHES_IN_POOL = 50
+# In place of a probability of 0, whose logarithm is none.
+_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +47,14 @@ def rows_of(model: LoadedModel, texts: LabeledTexts | Texts) -> Rows:
     if isinstance(texts, Texts):
         return Rows(encoded, np.full((len(texts), config.num_labels) if multi_label else len(texts), UNLABELLED))
     return Rows(encoded, encode_labels(texts, config.labels, multi_label=multi_label))
+
+
+def beliefs_of_rows(texts: LabeledTexts, labels: Sequence[str]) -> NDArray[np.float32] | None:
+    """What another system believes of rows, (rows, labels) of logits in the order of the labels; None if nothing."""
+    if texts.beliefs is None:
+        return None
+    shares = np.array([[shares.get(label, 0.0) for label in labels] for shares in texts.beliefs])
+    return np.asarray(np.log(np.maximum(shares, _SMALLEST)), np.float32)
 
 
 def with_unlabeled(train: Rows, unlabeled: Encoded) -> Rows:

@@ -3,12 +3,21 @@
 from functools import partial
 from pathlib import Path
 
-from offramp.data import Columns, Data, check_trainable, encode_labels, read_labeled, read_texts
+from offramp.data import (
+    Columns,
+    Data,
+    check_trainable,
+    encode_labels,
+    read_judging,
+    read_labeled,
+    read_taught,
+    read_texts,
+)
 from offramp.errors import check_path
 from offramp.model.finding import check_checkpoint, check_classifier, check_exits
 from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
-from offramp.training.checks import check_kinds, check_numbers, check_output, check_trackers
+from offramp.training.checks import check_kinds, check_numbers, check_output, check_taught, check_trackers
 from offramp.training.job import TrainingJob, gathered
 from offramp.training.listening import Listener
 from offramp.training.recipe import DEFAULT, Recipe
@@ -24,6 +33,7 @@ def train(
     output: str | Path,
     dev: Data | float = 0.1,
     columns: Columns | None = None,
+    teacher_column: str | None = None,
     architecture: Architecture | None = None,
     long: LongTexts | None = None,
     regime: Regime | None = None,
@@ -47,6 +57,9 @@ def train(
         dev: labeled texts, as ``data``, to choose the best epoch and fit temperatures on; or the share of ``data``
             that is split off for that, stratified and seeded.
         columns: names of the columns of all texts that have any.
+        teacher_column: holds what another system, such as a large language model, said of the training texts: a label,
+            or an object with the probability of each label. The exits learn that in place of the labels; if there is a
+            column of labels, too, the dev rows are judged by these, and their labels are all that are known.
         architecture: where exits sit, and what they are; by default four linear ones.
         long: what becomes of texts that are longer than the model reads at once; by default they are cut. It learns
             from their beginnings in any case.
@@ -88,18 +101,21 @@ def train(
     workplace = workplace_of(folder)
     check_workplace(workplace, resume)
     listener.on_progress("reading texts", 0, None)
-    rows = read_labeled(data, columns)
+    taught = None if teacher_column is None else read_taught(data, columns, teacher_column)
+    rows, judging = (read_labeled(data, columns), None) if taught is None else (taught.said, taught.judging)
     check_trainable(rows)
+    check_taught(rows, regime, teacher_column)
     texts = gathered(
         rows,
         dev,
-        partial(read_labeled, columns=columns),
+        partial(read_judging, columns=columns, column=teacher_column),
         seed,
         models=[model, *([] if regime.teacher in (None, model) else [regime.teacher])],
         unlabeled=None if regime.unlabeled is None else read_texts(regime.unlabeled, columns),
+        judging=judging,
         same_split=True,
     )
-    labels = rows.label_names()
+    labels = (rows if judging is None else judging).label_names()
     encode_labels(texts.dev, labels, multi_label=rows.multi_label)  # refuses labels that training lacks
     job = TrainingJob(
         model=model,
@@ -110,6 +126,7 @@ def train(
         regime=regime,
         recipe=recipe,
         seed=seed,
+        teacher_column=teacher_column,
         resume=resume,
         listener=listener,
     )

@@ -18,8 +18,8 @@ from offramp.training.checks import check_layers, check_reading
 from offramp.training.course import EXIT_FIT, Course, run
 from offramp.training.folder import write_folder
 from offramp.training.job import TrainingJob, Trial
-from offramp.training.phases import phases_of
-from offramp.training.rows import rows_of, with_unlabeled
+from offramp.training.phases import believing, phases_of
+from offramp.training.rows import beliefs_of_rows, rows_of, with_unlabeled
 from offramp.training.summaries import TrainedRecord
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Fit
@@ -76,6 +76,8 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
     check_layers(model, job.regime)
     check_reading(model, job.long, pairs=job.data.text_pair)
     phases = phases_of(job.regime, model.network.config.exits)
+    if job.data.train.beliefs is not None:
+        phases = believing(phases)
     listener.on_trial(trial.number, job.recipe.trials, trial.learning_rate)
     listener.on_progress("tokenizing", 0, None)
     course = _course(trial, job, model, place)
@@ -99,7 +101,9 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
     PartialState().wait_for_everyone()  # no file of another process is in use any more
     if environment.is_main_process():
         listener.on_progress("calibrating", 0, None)
-        front = calibrated(model, job, course.train.targets, course.dev, full_depth_may_change=True)
+        said = course.train.beliefs
+        targets = course.train.targets if said is None else job.problem.probabilities(said)
+        front = calibrated(model, job, targets, course.dev, full_depth_may_change=True)
         with replacing(place / "model") as new:
             new.mkdir()
             told = _told(trial, job, result)
@@ -113,6 +117,7 @@ def _course(trial: Trial, job: TrainingJob, model: LoadedModel, place: Path) -> 
     """What a trial trains on, as token ids."""
     data, unlabeled = job.data, job.data.unlabeled
     train = rows_of(model, data.train)
+    train = replace(train, beliefs=beliefs_of_rows(data.train, job.labels))
     taught = train if unlabeled is None else with_unlabeled(train, rows_of(model, unlabeled).encoded)
     return Course(job=job, trial=trial, train=train, dev=rows_of(model, data.dev), taught=taught, place=place)
 
