@@ -8,6 +8,7 @@ from offramp.exit_names import (
     layer_name,
     layer_of,
     names_in_chain,
+    part_of,
     stands_alone,
 )
 
@@ -42,3 +43,12 @@ def test_windows_of_long_texts_are_whole_at_their_last_exits():
     assert in_window_before(names) == [None, None, None, 1, 2, 3, 4]
     assert end_of_first_window(names) == 2
     assert end_of_first_window(["words", *layers]) == 2
+
+
+def test_a_part_is_a_text_stage_or_an_encoder_with_all_its_windows():
+    names = names_in_chain([["layer 2", "layer 4"], ["words", "layer 1"]])
+    assert part_of(names) == [0, 0, 1, 2]
+    assert part_of(["words", *(in_window(name, window) for window in (1, 2) for name in ("layer 2", "layer 4"))]) == [
+        *(0, 1, 1, 1, 1)
+    ]
+    assert part_of(["layer 1", "layer 2"]) == [0, 0]

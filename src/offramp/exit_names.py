@@ -90,6 +90,15 @@ def stands_alone(names: Sequence[str], exit_index: int) -> bool:
     return _model_of(here) != _model_of(following) or window_of(here) != window_of(following)
 
 
+def part_of(names: Sequence[str]) -> list[int]:
+    """Of each exit the part that it belongs to, counted from 0: a text stage, or an encoder with all its windows."""
+    parts = [0]
+    for place, name in enumerate(names[1:]):
+        reads_on = window_of(name) is not None and window_of(name) != 1
+        parts.append(parts[-1] + (stands_alone(names, place) and not reads_on))
+    return parts
+
+
 def is_rival(names: Sequence[str], exit_index: int) -> bool:
     """Whether what ends after an exit, not the last, is what one would run otherwise.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offramp.calibration.evidence import added
-from offramp.exit_names import stands_alone
+from offramp.exit_names import part_of
 from offramp.policy.abstaining import make_abstaining, plan_knobs, sweep_abstaining
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import (
@@ -205,9 +205,8 @@ def _worthless(goals: Sequence[Goal], rows: ExitAnswers, seed: int) -> tuple[int
 
 def _parts(rows: ExitAnswers) -> list[tuple[int, ...]]:
     """The exits of each text stage and each model of a chain, but for the last."""
-    ends = [index for index in range(len(rows.layers) - 1) if stands_alone(rows.names, index)]
-    starts = [0, *(end + 1 for end in ends)]
-    return [tuple(range(start, end + 1)) for start, end in zip(starts, ends, strict=False)]
+    parts = part_of(rows.names)
+    return [tuple(index for index, own in enumerate(parts) if own == part) for part in range(parts[-1])]
 
 
 def _worth(goals: Sequence[Goal], swept: Swept, rows: ExitAnswers) -> float:

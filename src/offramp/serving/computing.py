@@ -102,7 +102,8 @@ class Computer:
         passed = np.concatenate([self._passed(stage, rows), unasked])
         lengths = np.array([row.length for row in rows], np.int64)
         everyone = np.arange(len(rows))
-        parted = Parted([], everyone, InFlight(everyone, lengths, passed, None))
+        said = np.full(unasked.shape[1:], np.nan, np.float32)
+        parted = Parted([], everyone, InFlight(everyone, lengths, passed, None), said)
         if stage + 1 in self._cascade.first_exits:
             return self._hand_on(stage + 1, rows, parted)
         return _noted(rows, parted, None)
