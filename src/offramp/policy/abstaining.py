@@ -27,8 +27,8 @@ GAPS = (0.0, 0.5, 1.0, 2.0)
 PRICE = 4.0
 """What handing a row over counts, in passes at full depth, where a gap is chosen: about a model four times as large."""
 
-# Losses that are added to those seen, so that none among few rows does not count as none at all.
-_DOUBT = 0.5
+DOUBT = 0.5
+"""Losses that are added to those seen, so that none among few rows does not count as none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _chances(goal: AtMost, swept: Swept, rows: ExitAnswers, judging: int) -> Arr
     for limit in goal.limits_at(rows.names):
         losses = at_exits(rows.limited(swept.answers, limit), swept.exits)
         losses = np.where(swept.handed_over, np.nan, losses)
-        counting, lost = (~np.isnan(losses)).sum(axis=1) * each, (np.nansum(losses, axis=1) + _DOUBT) * each
+        counting, lost = (~np.isnan(losses)).sum(axis=1) * each, (np.nansum(losses, axis=1) + DOUBT) * each
         kept = counting - lost
         # The tail of the binomial distribution, also for counts that are no whole numbers.
         tail = scipy.special.betainc(np.maximum(kept, 1e-9), lost + 1.0, 1.0 - limit.target)

@@ -354,10 +354,15 @@ def _rule(swept: Swept, index: int) -> Threshold:
     return Threshold(threshold, swept.criterion)
 
 
+def _a(what: str) -> str:
+    """With the indefinite article."""
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+
+
 def _and(limits: Sequence[Limit]) -> str:
     """Limits in words, such as ``a disagreement of 5% or less``."""
     return " and ".join(
-        f"a {limit.what} of {100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
+        f"{_a(limit.what)} of {100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
         for limit in limits
     )
 
@@ -379,7 +384,7 @@ def _reason(judged: Judged, first: int, fitted: int) -> str:
     bound = judged.bound_at(first)
     if bound < 1:
         most = np.ceil(bound * 1e4) / 1e4
-        cures.append(f"a {limit.what} of {limit.stated(most):.2%} allowed")
+        cures.append(f"{_a(limit.what)} of {limit.stated(most):.2%} allowed")
     own = limit.stated(judged.at_full_depth)
     counted = f"{rows} rows" if counting == rows else f"{counting} of {rows} rows"
     wanted = f"{100 * limit.stated(limit.target):.4g}% or {'more' if limit.at_least else 'less'}"
