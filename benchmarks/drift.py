@@ -38,7 +38,6 @@ from offramp.policy import AtMost, Chosen, ExitAnswers, ExitRule, Limit, Risk, S
 _CALIBRATION = 1000
 _BEFORE = 500
 _RUNS, _CHANGED_RUNS = 200, 50
-_TARGET = 0.02
 _AUDITS = 2000
 _STEP = 10
 # What a detector looks at, by a word in how it is called.
@@ -97,9 +96,9 @@ class Run:
     summary: CalibrationSummary
 
     @classmethod
-    def on(cls, classifier: offramp.Classifier, rows: Texts, seed: int) -> "Run":
-        """Tunes on some rows and sums them up."""
-        selected = select(AtMost((Limit(Risk.DISAGREEMENT, _TARGET),), None, 0.95), "gate", rows.answers, seed)
+    def on(cls, classifier: offramp.Classifier, rows: Texts, target: float, seed: int) -> "Run":
+        """Tunes on some rows, for a disagreement of at most ``target``, and sums them up."""
+        selected = select(AtMost((Limit(Risk.DISAGREEMENT, target),), None, 0.95), "gate", rows.answers, seed)
         assert isinstance(selected.choice, Chosen), selected.choice
         vocabulary, others = words_of_half(rows.texts, None)
         rule = selected.choice.rule
@@ -165,26 +164,26 @@ def median(numbers: Sequence[float]) -> float | None:
     return middle if middle < float("inf") else None
 
 
-def measure(classifier: offramp.Classifier, home: Texts, others: Sequence[Texts]) -> list[Found]:
+def measure(classifier: offramp.Classifier, home: Texts, others: Sequence[Texts], target: float) -> list[Found]:
     """All runs."""
     results: dict[str, list[tuple[float, dict[str, float], float]]] = {one.name: [] for one in (home, *others)}
     calibration = min(_CALIBRATION, len(home.texts) // 2)
     for seed in range(_RUNS):
         random = np.random.default_rng(seed)
         order = random.permutation(len(home.texts))
-        run, rest = Run.on(classifier, home.subset(order[:calibration]), seed), home.subset(order[calibration:])
+        run, rest = Run.on(classifier, home.subset(order[:calibration]), target, seed), home.subset(order[calibration:])
         seen, differs = look(rest, run.rule, run.view)
         everyone = np.arange(len(rest.texts))
         monitor = ChangeMonitor(run.summary, classifier.exit_names)
         results[home.name].append(
-            (float(differs.mean()), until(monitor, seen, everyone, len(everyone)), audited(differs, _TARGET, random))
+            (float(differs.mean()), until(monitor, seen, everyone, len(everyone)), audited(differs, target, random))
         )
         for other in others if seed < _CHANGED_RUNS else ():
             foreign, differing = look(other, run.rule, run.view)
             monitor = ChangeMonitor(run.summary, classifier.exit_names)
             monitor.add(part(seen, everyone[: min(_BEFORE, len(everyone))]))
             delays = until(monitor, foreign, random.permutation(len(other.texts)))
-            results[other.name].append((float(differing.mean()), delays, audited(differing, _TARGET, random)))
+            results[other.name].append((float(differing.mean()), delays, audited(differing, target, random)))
     found = []
     for one in (home, *others):
         differ, delays, requests = zip(*results[one.name], strict=True)
@@ -208,11 +207,19 @@ def measure(classifier: offramp.Classifier, home: Texts, others: Sequence[Texts]
 def table(results: Sequence[dict[str, Any]]) -> str:
     """All models as one table in Markdown."""
     kinds = list(_KINDS.values())
-    first = ["model", "texts", "differ from full depth", "runs with the alarm", "until it", "within 200 texts"]
+    first = [
+        "model",
+        "promise",
+        "texts",
+        "differ from full depth",
+        "runs with the alarm",
+        "until it",
+        "within 200 texts",
+    ]
     header = [*first, *kinds, "until the promise is at risk"]
     lines = [
-        f"Every run has {_CALIBRATION:,} calibration rows (or half of what there is) and a promise of at most "
-        f"{_TARGET:.0%} disagreement; there are {_RUNS} runs without a change, and {_CHANGED_RUNS} with one after "
+        f"Every run has {_CALIBRATION:,} calibration rows (or half of what there is) and a promise about "
+        f"disagreement with full depth; there are {_RUNS} runs without a change, and {_CHANGED_RUNS} with one after "
         f'{_BEFORE} texts. Texts until the alarm "texts have changed", and requests until the alarm "promise at risk": '
         "median / ninth of ten runs. By kind of detector, if it were alone: median.\n",
         f"| {' | '.join(header)} |",
@@ -222,6 +229,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
         for row in result["found"]:
             cells = [
                 result["name"],
+                f"{result['target']:.0%}",
                 row["texts_of"],
                 f"{row['differ']:.1%}",
                 f"{row['alarms']:.1%}",
@@ -251,6 +259,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="of the model and its texts")
     parser.add_argument("--rows", type=int, default=3000, help="of HOME at most")
     parser.add_argument("--other-rows", type=int, default=1000, help="of each OTHER at most")
+    parser.add_argument("--target", type=float, default=0.02, help="disagreement that is promised")
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     classifier, random = offramp.load(given.model), np.random.default_rng(0)
@@ -265,9 +274,14 @@ def main() -> None:
 
     home = read(f"{given.name}, no change", given.home, given.rows)
     others = [read(*one.split("=", 1), given.other_rows) for one in given.others]
-    found = measure(classifier, home, others)
+    found = measure(classifier, home, others, given.target)
     given.output.mkdir(parents=True, exist_ok=True)
-    result = {"environment": environment.describe(), "name": given.name, "found": [asdict(one) for one in found]}
+    result = {
+        "environment": environment.describe(),
+        "name": given.name,
+        "target": given.target,
+        "found": [asdict(one) for one in found],
+    }
     write_json(given.output / f"{given.name}.json", result)
     results = [json.loads(file.read_text()) for file in sorted(given.output.glob("*.json"))]
     (given.output / "drift.md").write_text(table(results))

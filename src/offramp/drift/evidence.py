@@ -12,6 +12,8 @@ ALPHA = 0.01
 
 # How many times the odds may have grown; the evidence is spread over all of them.
 _GROWN = np.array([1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0])
+# More capital than this says nothing more, and could become infinite.
+_ENOUGH = 1e250
 # Whoever expects nothing at all would be alarmed by the first rounding.
 LEAST = 1e-3
 # What is all but certain cannot become more frequent.
@@ -75,7 +77,7 @@ class Evidence:
     """
 
     def __init__(self, chances: int = 1) -> None:
-        self._capital = np.full((chances, len(_GROWN)), -np.inf)
+        self._capital = np.zeros((chances, len(_GROWN)))
         self._looked = 0
         self.log = np.zeros(chances)
 
@@ -86,23 +88,20 @@ class Evidence:
             seen: whether it happened, (rows, chances).
             expected: what its chance was at most, (rows, chances); NaN where nothing was observed.
         """
-        rows = len(seen)
-        if not rows:
-            return np.empty(seen.shape)
         odds = _GROWN * (expected / (1.0 - expected))[..., None]
         grown = odds / (1.0 + odds)
-        missed = np.log((1.0 - grown) / (1.0 - expected)[..., None])
-        ratios = np.nan_to_num(np.where(seen[..., None], np.log(grown / expected[..., None]), missed))
-        times = self._looked + np.arange(1, rows + 1)
-        stakes = -np.log(times) - np.log(times + 1.0) - math.log(len(_GROWN))
-        # Capital times ratio, text by text, as one sum: what was staked, each divided by the ratios before it.
-        gained = np.cumsum(ratios, axis=0)
-        staked = stakes[:, None, None] - (gained - ratios)
-        before = np.concatenate([self._capital[None], staked])
-        capital = gained + np.logaddexp.accumulate(before, axis=0)[1:]
-        self._capital = capital[-1]
-        self._looked += rows
+        missed = (1.0 - grown) / (1.0 - expected)[..., None]
+        ratios = np.nan_to_num(np.where(seen[..., None], grown / expected[..., None], missed), nan=1.0)
+        times = self._looked + np.arange(1.0, len(seen) + 1.0)
+        staked = np.empty(seen.shape)
+        for row, (ratio, stake) in enumerate(zip(ratios, 1.0 / (times * (times + 1.0) * len(_GROWN)), strict=True)):
+            self._capital += stake
+            self._capital *= ratio
+            np.minimum(self._capital, _ENOUGH, out=self._capital)
+            self._capital.sum(axis=1, out=staked[row])
+        self._looked += len(seen)
         # What is not staked yet: the sum of 1 / (t (t + 1)) over the times to come.
-        logs = np.logaddexp(np.logaddexp.reduce(capital, axis=-1), -np.log(times + 1.0)[:, None])
-        self.log = logs[-1]
+        logs = np.log(staked + 1.0 / (times + 1.0)[:, None])
+        if len(logs):
+            self.log = logs[-1]
         return np.asarray(logs)
