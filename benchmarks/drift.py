@@ -3,10 +3,10 @@
     python -m benchmarks.drift MODEL HOME NAME=OTHER [NAME=OTHER ...] --name NAME --output FOLDER
 
 HOME holds texts as the model was trained on, which it has not seen; each OTHER holds texts of another kind. In every
-run a random part of HOME stands for the calibration rows: an operating point is tuned on them, with a promise, and they
-are summed up as ``offramp tune`` does. Without a change the rest of HOME follows, each text once. With one, 500 texts
-of the rest come first, and then the others. For audits texts are drawn with replacement, and every hundredth is
-audited. All models in FOLDER make one table there.
+run a random part of HOME stands for the calibration rows: an operating point is tuned on them, with a promise (or,
+where these rows are too few for any, a confidence of 0.9), and they are summed up as ``offramp tune`` does. Without a
+change the rest of HOME follows, each text once. With one, 500 texts of the rest come first, and then the others. For
+audits texts are drawn with replacement, and every hundredth is audited. All models in FOLDER make one table there.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from offramp.drift import (
 )
 from offramp.engine.watching import view_of
 from offramp.files import write_json
-from offramp.policy import AtMost, Chosen, ExitAnswers, ExitRule, Limit, Risk, StageCosts, replay, select
+from offramp.policy import AtMost, Chosen, Exactly, ExitAnswers, ExitRule, Limit, Risk, StageCosts, replay, select
 
 _CALIBRATION = 1000
 _BEFORE = 500
@@ -99,7 +99,9 @@ class Run:
     def on(cls, classifier: offramp.Classifier, rows: Texts, target: float, seed: int) -> "Run":
         """Tunes on some rows, for a disagreement of at most ``target``, and sums them up."""
         selected = select(AtMost((Limit(Risk.DISAGREEMENT, target),), None, 0.95), "gate", rows.answers, seed)
-        assert isinstance(selected.choice, Chosen), selected.choice
+        if not isinstance(selected.choice, Chosen):
+            selected = select(Exactly(0.9), "confidence", rows.answers, seed)
+        assert isinstance(selected.choice, Chosen)
         vocabulary, others = words_of_half(rows.texts, None)
         rule = selected.choice.rule
         view = view_of(classifier.runner.cascade, rule, vocabulary)
@@ -282,7 +284,7 @@ def main() -> None:
         "target": given.target,
         "found": [asdict(one) for one in found],
     }
-    write_json(given.output / f"{given.name}.json", result)
+    write_json(given.output / f"{given.name}.json".lower().replace(" ", "-"), result)
     results = [json.loads(file.read_text()) for file in sorted(given.output.glob("*.json"))]
     (given.output / "drift.md").write_text(table(results))
 
