@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy
+from mapie.risk_control import precision, recall
+from mapie.risk_control.methods import ltt_procedure
 
 from helpers.cached import exit_answers
-from offramp.policy import AtMost, Chosen, Confidence, Limit, Method, Missed, Risk, replay, select, sweep
+from offramp.policy import AtMost, Chosen, Confidence, Limit, Method, Missed, Risk, at_exits, replay, select, sweep
 from offramp.policy.choosing import Swept, choose_rule, judge
 from offramp.policy.risk import last_certified
 from offramp.policy.sequence import most_lost
@@ -139,3 +141,25 @@ def test_the_greatest_number_of_losses_that_a_binomial_test_allows():
     most = most_lost(rows, 0.05, 0.05)
     assert (most[:3] == -1).all()
     assert scipy.special.bdtr(most[3:], rows[3:], 0.05).max() <= 0.05 < scipy.special.bdtr(most + 1, rows, 0.05).min()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_joint_walk_certifies_what_mapie_certifies_last(seed):
+    rows = replace(exit_answers(n_rows=800, labels=2, seed=seed), labels=("no", "yes"))
+    swept = sweep(rows, Confidence(rows.problem))
+    goal = AtMost((Limit(Risk.PRECISION, 0.1, label="yes"), Limit(Risk.RECALL, 0.12, label="yes")), Method.LTT, 0.9)
+    answered = at_exits(swept.answers.argmax(axis=-1), swept.exits)
+    theirs = np.array(
+        [
+            [risk.get_value_and_effective_sample_size(rows.targets, one) for one in answered]
+            for risk in (precision, recall)
+        ]
+    )
+    valid, _ = ltt_procedure(
+        theirs[..., 0], np.array([[0.1], [0.12]]), 0.1, theirs[..., 1], True, fwer_method="fixed_sequence"
+    )
+    ours = [judge(goal, limit, swept, rows).last for limit in goal.limits]
+    if None in ours:
+        assert len(valid[0]) == 0
+    else:
+        assert min(ours) == max(valid[0])
