@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy
 from mapie.risk_control import precision, recall
-from mapie.risk_control.methods import ltt_procedure
+from mapie.risk_control._base_controller import ltt_procedure
+from mapie.risk_control.fwer_control import FWERFixedSequenceTesting
 
 from helpers.cached import exit_answers
 from offramp.policy import AtMost, Chosen, Confidence, Limit, Method, Missed, Risk, at_exits, replay, select, sweep
@@ -155,11 +156,18 @@ def test_a_joint_walk_certifies_what_mapie_certifies_last(seed):
             for risk in (precision, recall)
         ]
     )
-    valid, _ = ltt_procedure(
-        theirs[..., 0], np.array([[0.1], [0.12]]), 0.1, theirs[..., 1], True, fwer_method="fixed_sequence"
+    # A hair less, for MAPIE's ceiling of a product that is whole but for rounding may be one too high.
+    _, p_values = ltt_procedure(
+        np.maximum(theirs[..., 0] - 1e-12, 0.0),
+        np.array([[0.1], [0.12]]),
+        0.1,
+        theirs[..., 1],
+        True,
+        fwer_method="bonferroni",
     )
+    valid = FWERFixedSequenceTesting().run(p_values[:, 0], 0.1)  # theirs of several risks, the greatest of each knob's
     ours = [judge(goal, limit, swept, rows).last for limit in goal.limits]
     if None in ours:
-        assert len(valid[0]) == 0
+        assert len(valid) == 0
     else:
-        assert min(ours) == max(valid[0])
+        assert min(ours) == max(valid)
