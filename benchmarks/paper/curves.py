@@ -251,7 +251,7 @@ class Correlations:
 
 def correlations(answers: ExitAnswers) -> Correlations:
     """What the first exit's confidence goes with; the paper's measures of how hard a text is."""
-    confidence = PROBLEM.confidence(answers.probabilities[0])
+    confidence = PROBLEM.confidence(answers.probabilities[0], 0)
     labels = answers.probabilities.argmax(axis=-1)
     consistent = (labels == labels[-1]).all(axis=0)
     return Correlations(_rho(confidence, answers.tokens), _rho(confidence, consistent))

@@ -21,8 +21,9 @@ _CARD = """---
 # Early-exit text classifiers in a row
 
 {count} in a row, the first one first: {models}. A text leaves at the first exit that is sure enough, by the default
-operating point of `operating_points.json`, if there is one, or where the calibrated confidence reaches 0.9; where no
-exit of a model is sure, the next model reads it. Full depth is that of the last model.
+operating point of `operating_points.json`, if there is one, or at a calibrated confidence of 0.9, or less if
+the last model is seldom as sure; where no exit of a model is sure, the next model reads it. Full depth is that of the
+last model.
 
 ```python
 import offramp

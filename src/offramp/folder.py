@@ -24,10 +24,10 @@ CHAIN = RecordFile("chain.json", 1, "restore it, or put the models in a row agai
 TRAINING = RecordFile("training.json", 2, RESTORE)
 """How the model was made: settings, environment, and figures of its epochs."""
 
-CALIBRATION = RecordFile("calibration.json", 3, "restore it or run  offramp calibrate")
-"""The temperatures in PyTorch; each export has its own."""
+CALIBRATION = RecordFile("calibration.json", 4, "restore it or run  offramp calibrate")
+"""The temperatures in PyTorch, and what decides and judges sets of labels; each export has its own."""
 
-POINTS = RecordFile("operating_points.json", 3, "delete it, and run 'offramp tune' to choose the points again")
+POINTS = RecordFile("operating_points.json", 4, "delete it, and run 'offramp tune' to choose the points again")
 """The operating points of all engines."""
 
 SUMMARIES = RecordFile("monitoring.json", 1, "delete it, and run 'offramp tune' to look at calibration texts again")
@@ -39,7 +39,7 @@ SEEN = RecordFile("seen_rows.json", 1, "restore it, or delete it to forget which
 TUNING = RecordFile("tuning.json", 2, "delete it, and run 'offramp bench --autotune' to tune again")
 """The fastest token budgets, by processor."""
 
-EXPORT = RecordFile("export.json", 5, "export it again with 'offramp export'")
+EXPORT = RecordFile("export.json", 6, "export it again with 'offramp export'")
 """What was exported, beside its graphs."""
 
 

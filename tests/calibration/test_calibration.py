@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.problems import PROBLEMS
 from offramp.calibration import LEAST_ROWS, Calibration, Problem, fit_agreement, fit_calibration, fit_temperatures
 from offramp.errors import DataError, ModelFolderError
 from offramp.folder import CALIBRATION
@@ -28,7 +29,7 @@ def read(content):
         return Calibration.load(Path(folder))
 
 
-@pytest.mark.parametrize("problem", Problem)
+@pytest.mark.parametrize("problem", PROBLEMS)
 def test_fit(problem):
     calibration, expected = fitted(problem)
     assert calibration.temperatures == expected
@@ -40,7 +41,7 @@ def test_fit(problem):
     ]
 
 
-@pytest.mark.parametrize("problem", Problem)
+@pytest.mark.parametrize("problem", PROBLEMS)
 def test_without_labels_the_last_exit_is_right(problem):
     logits = np.random.default_rng(5).normal(scale=2, size=(3, 200, 4)) + np.linspace(0, 2, 4)
     found = fit_agreement(logits, problem, (1, 2, 6), "abc")

@@ -9,7 +9,7 @@ from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibra
 from offramp.calibration.evidence import combined, combined_exits, fit_evidence
 from offramp.calibration.temperature import fit_temperature
 
-PROBLEMS = list(Problem)
+PROBLEMS = (Problem.SINGLE_LABEL, Problem.MULTI_LABEL)
 SOURCES = (-1, 0, 0)
 
 

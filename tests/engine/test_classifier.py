@@ -53,7 +53,7 @@ def calm_threshold(classifier, texts, *pairs, quantile=0.5):
     """A threshold far from every confidence, so that rounding decides nothing, at which rows leave everywhere."""
     logits = classifier.exit_answers(texts, *pairs).logits
     problem = classifier.problem
-    confidences = np.sort(problem.confidence(problem.probabilities(logits, temperatures()))[:-1].ravel())
+    confidences = np.sort(problem.confidence(problem.probabilities(logits, temperatures()), 0)[:-1].ravel())
     middle = confidences[int(len(confidences) * (quantile - 0.2)) : int(len(confidences) * (quantile + 0.2))]
     widest = np.diff(middle).argmax()
     assert middle[widest + 1] - middle[widest] > 5e-4
@@ -114,7 +114,7 @@ def test_replay_for_any_threshold_and_texts(threshold, texts, budget):
     classifier = shared()
     problem = classifier.problem
     probabilities = problem.probabilities(classifier.exit_answers(texts).logits, temperatures())
-    close = np.abs(problem.confidence(probabilities) - threshold).min(initial=1) < 1e-5
+    close = np.abs(problem.confidence(probabilities, 0) - threshold).min(initial=1) < 1e-5
     found = classifier.with_token_budget(budget).predict(texts, threshold=threshold, top_k=None)
     if not close:
         expected = replay(probabilities, Threshold(threshold, Confidence(problem)))
@@ -248,7 +248,7 @@ def test_long_texts_are_cut_and_say_so(bert):
 
 def test_multi_label():
     classifier = shared(problem_type=MULTI)
-    assert classifier.problem is Problem.MULTI_LABEL
+    assert classifier.problem == Problem.MULTI_LABEL
     threshold = calm_threshold(classifier, TEXTS)
     found = classifier.predict(TEXTS, threshold=threshold, top_k=None)
     probabilities = classifier.problem.probabilities(classifier.exit_answers(TEXTS).logits, temperatures())
@@ -403,7 +403,7 @@ def test_a_device_is_for_pytorch(tmp_path):
 def test_what_it_says_of_itself(bert):
     assert bert.labels == ("a", "b", "c")
     assert bert.exits == EXITS
-    assert bert.problem is Problem.SINGLE_LABEL
+    assert bert.problem == Problem.SINGLE_LABEL
 
 
 def test_load(tmp_path, bert):

@@ -200,7 +200,7 @@ class Recorded:
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_every_rule_decides_in_the_engine_as_in_replay(multi_label):
     problem = Problem.MULTI_LABEL if multi_label else SINGLE
-    model = tiny_model(problem_type=str(problem))
+    model = tiny_model(problem_type=problem.type)
     logits = np.random.default_rng(0).normal(scale=2, size=(3, len(WORDS), 3)).astype(np.float32)
     classifier = torch_classifier(model, Calibration((1.3, 0.7, 1.1), "", 0, ()))
     classifier.runner.cascade.last.stages, classifier = Recorded(logits), classifier.with_token_budget(20)

@@ -218,7 +218,7 @@ def test_network_equals_replay_and_computes_no_layer_too_many(family):
     logits = logits_of(stages, encoded, budget)
     everything = SINGLE.probabilities(logits, np.array(TEMPERATURES)[:, None, None])
     # Between two confidences, so that rounding decides nothing; where every exit is taken; in the widest such gap.
-    confidences = np.sort(SINGLE.confidence(everything[:2]).ravel())
+    confidences = np.sort(SINGLE.confidence(everything[:2], 0).ravel())
     rules = [Threshold(threshold, Confidence(SINGLE)) for threshold in (confidences[1:] + confidences[:-1]) / 2]
     gaps = [
         gap if len(set(replay(everything, rule).exits)) == len(EXITS) else 0.0

@@ -10,11 +10,11 @@ from conftest import LAYERS, tiny_model
 from helpers.evaluations import SEEN
 from helpers.toys import multi, pairs, single, write_jsonl, write_model
 from offramp.backends import REFERENCE, Runtime
-from offramp.calibration import Calibration, Problem
+from offramp.calibration import Calibration, DefaultThreshold, Problem
 from offramp.data import Columns, LabeledTexts, remember
 from offramp.engine import load, torch_classifier
 from offramp.errors import DataError, ModelFolderError, OptionError
-from offramp.evaluation import THRESHOLDS, evaluate, evaluation, fastest_within, recommend, speed
+from offramp.evaluation import evaluate, evaluation, fastest_within, recommend, speed
 from offramp.policy import (
     Lead,
     Limit,
@@ -360,10 +360,14 @@ def test_the_fastest_point_within_a_loss(rows):
     assert fastest_within(points[:1], full, 0.01) is None
 
 
-def test_the_default_thresholds_go_from_the_first_exit_to_full_depth():
-    assert THRESHOLDS[0] == 0
-    assert THRESHOLDS[-1] > 1
-    assert list(THRESHOLDS) == sorted(THRESHOLDS)
+def test_the_thresholds_measured_by_default_spread_over_the_confidences_and_have_the_default():
+    model = classifier(problem_type="multi_label_classification")
+    model.recalibrate(replace(model.calibration, default=DefaultThreshold(0.31)))
+    found = [point.threshold for point in evaluate(model, labeled(multi(40)), seconds=0.01).points]
+    assert found[0] == 0
+    assert found[-1] > 1
+    assert found == sorted(set(found))
+    assert 0.31 in found
 
 
 def test_columns_are_named(tmp_path):

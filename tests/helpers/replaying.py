@@ -16,7 +16,10 @@ def assert_replayed(classifier, texts, rule, probabilities):
 def assert_replayed_at(classifier, texts, threshold, budget):
     """So it does by confidence and by patience, unless rounding could decide whether a threshold is reached."""
     problem, probabilities = classifier.problem, classifier.exit_answers(texts).probabilities
-    if np.abs(problem.confidence(probabilities) - threshold).min(initial=1) < 1e-5:
+    if (
+        np.abs(problem.confidence(probabilities, np.arange(len(probabilities))[:, None]) - threshold).min(initial=1)
+        < 1e-5
+    ):
         return
     for rule in (Threshold(threshold, Confidence(problem)), Threshold(2, Patience(problem))):
         assert_replayed(classifier.with_token_budget(budget), texts, rule, probabilities)

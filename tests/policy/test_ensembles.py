@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 
 from helpers.cached import cached_exits
+from helpers.problems import PROBLEMS
 from offramp.calibration import Problem
 from offramp.errors import OptionError
 from offramp.policy import Agreement, GeometricMean, Threshold, replay
@@ -25,7 +26,7 @@ def test_geometric_mean_of_a_set_is_taken_label_by_label():
     np.testing.assert_allclose(GeometricMean(MULTI).answer(exits[1], exits[:1]), yes / (yes + no))
 
 
-@pytest.mark.parametrize("problem", Problem)
+@pytest.mark.parametrize("problem", PROBLEMS)
 def test_exits_that_are_sure_of_opposites_cancel_out(problem):
     exits = np.array([[[1.0, 0.0]], [[0.0, 1.0]]])
     np.testing.assert_allclose(GeometricMean(problem).answer(exits[1], exits[:1]), [[0.5, 0.5]])

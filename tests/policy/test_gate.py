@@ -4,6 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from helpers.problems import PROBLEMS
 from offramp.calibration import Problem, auroc
 from offramp.errors import DataError, OptionError
 from offramp.policy import Confidence, Gate, Threshold, fit_gate, replay
@@ -22,7 +23,7 @@ def example(seed, rows=2000, problem=SINGLE):
     return probabilities, problem.right(probabilities, targets if problem is SINGLE else truth)
 
 
-@pytest.mark.parametrize("problem", Problem)
+@pytest.mark.parametrize("problem", PROBLEMS)
 def test_learns_to_tell_right_from_wrong(problem):
     gate = fit_gate(*example(0, problem=problem), problem)
     probabilities, right = example(1, problem=problem)
@@ -51,7 +52,7 @@ def test_it_scores_the_last_exit_where_it_was_fitted_to():
 def test_is_plain_numbers():
     gate = fit_gate(*example(0), SINGLE)
     content = json.loads(json.dumps(asdict(gate), allow_nan=False))
-    again = Gate(Problem(content["problem"]), tuple(map(tuple, content["weights"])), tuple(content["biases"]))
+    again = Gate(Problem(content["problem"]["type"]), tuple(map(tuple, content["weights"])), tuple(content["biases"]))
     assert again == gate
     assert len({Threshold(0.9, gate), Threshold(0.9, again)}) == 1
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from helpers.problems import PROBLEMS
 from offramp.calibration import Problem
 from offramp.errors import OptionError
 from offramp.policy import Certainty, Confidence, Lead, Patience, PerExit, Threshold
@@ -26,14 +27,14 @@ def test_multi_label_asks_for_the_whole_set():
     assert decide(0.4, problem=MULTI) == [False, True, True]
 
 
-@pytest.mark.parametrize("problem", Problem)
+@pytest.mark.parametrize("problem", PROBLEMS)
 def test_saturated_confidence_leaves_at_one_but_not_above(problem):
     saturated = problem.probabilities(np.array([[1e4, -1e4]], dtype=np.float32))
     assert decide(1.0, saturated, problem) == [True]
     assert decide(np.nextafter(1.0, 2.0), saturated, problem) == [False]
 
 
-@pytest.mark.parametrize("problem", Problem)
+@pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
 def test_nan_never_leaves_early(problem, threshold):
     assert decide(threshold, np.array([[np.nan, 1.0], [1.0, np.nan], [np.nan, np.nan]]), problem) == [False] * 3

@@ -102,7 +102,7 @@ class Picky(Criterion):
 
     def score(self, probabilities, history):
         factor = np.where(self.problem.predicted(probabilities) == self.label, 1.0, self.share)
-        return self.problem.confidence(probabilities) * factor
+        return self.problem.confidence(probabilities, len(history)) * factor
 
 
 @pytest.fixture

@@ -1,12 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from sklearn.metrics import hamming_loss
 
-from helpers.cached import cached_exits, every_criterion
+from helpers.cached import cached_exits, every_criterion, exit_answers
 from offramp.calibration import Problem
 from offramp.errors import DataError
 from offramp.policy import (
+    AtMost,
     Confidence,
+    Limit,
+    Method,
+    Risk,
     Threshold,
     accuracy_drop,
     at_exits,
@@ -15,6 +22,7 @@ from offramp.policy import (
     replay,
     row_costs,
     score_exits,
+    select,
 )
 
 SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
@@ -100,3 +108,21 @@ def test_costs_have_to_be_costs(costs):
 def test_costs_need_tokens(tokens):
     with pytest.raises(DataError, match="tokens"):
         row_costs([1, 2], np.array(tokens, dtype=np.int64))
+
+
+def test_labels_changed_is_the_hamming_loss_against_full_depth():
+    answers = exit_answers(n_rows=50, labels=5, multi_label=True)
+    found = answers.losses(answers.probabilities, Risk.LABELS_CHANGED)
+    sets = answers.probabilities > 0.5
+    expected = [[hamming_loss(full, here) for full, here in zip(sets[-1], exit_, strict=True)] for exit_ in sets]
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_array_equal(found > 0, answers.losses(answers.probabilities, Risk.DISAGREEMENT) > 0)
+
+
+def test_a_share_of_labels_can_be_bounded():
+    answers = exit_answers(n_rows=2000, labels=5, multi_label=True)
+    goal = AtMost((Limit(Risk.LABELS_CHANGED, 0.02),), None, 0.9)
+    chosen = select(goal, "confidence", replace(answers, targets=None)).choice
+    changed = at_exits(answers.losses(answers.probabilities, Risk.LABELS_CHANGED), chosen.exits[None]).mean()
+    assert 0 < changed <= 0.02
+    assert chosen.promises[0].method is Method.UCB

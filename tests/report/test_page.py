@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from helpers.evaluations import SAFE, at_target, evaluation
+from helpers.problems import PROBLEMS
 from offramp.benchmark import Kind
 from offramp.calibration import Problem
 from offramp.report import Report, make_report, render
@@ -112,7 +113,7 @@ def test_pages_are_sound(options):
     st.sets(st.integers(1, 24), min_size=1, max_size=12),
     st.integers(1, 60),
     st.lists(st.text(max_size=30), min_size=1, max_size=20, unique=True),
-    st.sampled_from(Problem),
+    st.sampled_from(PROBLEMS),
     st.text(max_size=50),
     st.integers(0, 2**32 - 1),
 )

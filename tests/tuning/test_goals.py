@@ -5,7 +5,7 @@ import pytest
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Limit, Method, Risk
-from offramp.tuning.goals import Limits, check_known, check_labels, goals_of
+from offramp.tuning.goals import Limits, check_known, check_labels, check_sets, goals_of
 
 NOTHING = {"threshold": None, "speedup": None, "confidence": 0.95, "method": None, "name": None}
 
@@ -126,3 +126,12 @@ def test_only_a_drop_in_accuracy_needs_labels():
     check_labels(goals(max_accuracy_drop=0.1), labeled)
     with pytest.raises(DataError, match=r"here.csv has no labels, .*bound the disagreement"):
         check_labels(goals(max_accuracy_drop=0.1), plain)
+
+
+def test_a_share_of_labels_is_for_sets_of_labels():
+    wanted = goals(max_labels_changed=0.01)
+    assert wanted == {"tuned": AtMost((Limit(Risk.LABELS_CHANGED, 0.01),), None, 0.95)}
+    check_sets(wanted, multi_label=True)
+    check_sets(goals(), multi_label=False)
+    with pytest.raises(OptionError, match="this one gives one"):
+        check_sets(wanted, multi_label=False)

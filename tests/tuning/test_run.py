@@ -338,7 +338,7 @@ class Squared(Criterion):
     power: int = 2
 
     def score(self, probabilities, history):
-        return self.problem.confidence(probabilities) ** self.power
+        return self.problem.confidence(probabilities, len(history)) ** self.power
 
 
 @pytest.fixture

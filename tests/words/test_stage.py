@@ -40,7 +40,7 @@ def test_its_exit_comes_first_and_is_called_words(classifier, words):
 def test_texts_that_it_is_sure_of_are_never_tokenized(classifier, words, monkeypatch):
     read, seen = Encoder.read, []
     monkeypatch.setattr(Encoder, "read", lambda self, texts, pairs=None: seen.extend(texts) or read(self, texts, pairs))
-    sure = classifier.problem.confidence(classifier.problem.probabilities(words.logits(TEXTS)))
+    sure = classifier.problem.confidence(classifier.problem.probabilities(words.logits(TEXTS)), 0)
     threshold = float(np.median(sure))
     found = classifier.predict(TEXTS, threshold=threshold)
     assert ((found.exits == 0) == (sure >= threshold)).all()

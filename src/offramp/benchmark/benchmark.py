@@ -23,7 +23,8 @@ from offramp.benchmark.worker import measure_apart
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_any, uses_of
 from offramp.data.wording import count
 from offramp.engine import Tuning, check_model, check_rows, save_tunings, targets_of
-from offramp.engine.choosing import check_engine, model_folder, processor_of
+from offramp.engine.choosing import check_engine, default_threshold_of, model_folder, processor_of
+from offramp.engine.exports import read_calibration
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
 from offramp.files import check_folder_writable
@@ -100,10 +101,10 @@ def bench(
             print(row.name, row.threads, row.accuracy, row.offline.texts_per_second.median)
     """
     folder = model_folder(model, "bench")
-    options = Options.of(contenders, seconds, seed)
+    known = check_model(folder, Runtime(**asdict(REFERENCE)))
+    options = Options.of(contenders, seconds, seed, default_threshold_of(read_calibration(folder, REFERENCE)))
     if autotune and len(options.token_budgets) == 1:
         raise OptionError(f"there is only one token budget, {options.token_budgets[0]}; give several, or none")
-    known = check_model(folder, Runtime(**asdict(REFERENCE)))
     if autotune:
         check_folder_writable(folder)
     _check_names(folder, contenders)
@@ -174,7 +175,7 @@ def _describe(folder: Path, reference: "Classifier", texts: _Data, options: Opti
             "backbone": reference.runner.cascade.backbone,
             "exits": list(reference.exits),
             "labels": len(reference.labels),
-            "problem_type": str(reference.problem),
+            "problem_type": str(reference.problem.type),
             "max_tokens": reference.max_tokens,
         },
         "data": {

@@ -12,7 +12,8 @@ class Contenders:
     """The configurations to compare; the command line makes its options from the fields.
 
     Attributes:
-        thresholds: of early exit, in every backend and precision; by default 0.9, or none if there are points.
+        thresholds: of early exit, in every backend and precision; by default the model's own, or none if there
+            are points.
         points: names of operating points for early exit, in the backends and precisions that have them.
         threads: numbers of processor threads, perhaps as text (``"1,2"``); by default 1 and 2, if there are as many
             cores.
@@ -21,7 +22,7 @@ class Contenders:
     """
 
     thresholds: Annotated[
-        tuple[float, ...] | None, "threshold of early exit; may be given several times; default: 0.9"
+        tuple[float, ...] | None, "threshold of early exit; may be given several times; default: the model's own"
     ] = None
     points: Annotated[tuple[str, ...], "operating point of early exit; may be given several times", "NAME"] = ()
     threads: Annotated[str | tuple[int, ...] | None, "numbers of processor threads; default: 1,2", "N,N,..."] = None
@@ -52,13 +53,11 @@ class Options:
     seed: int
 
     @classmethod
-    def of(cls, contenders: Contenders, seconds: float, seed: int) -> "Options":
-        """The given options, without duplicates, and defaults for this machine."""
-        from offramp.engine import DEFAULT_THRESHOLD  # with it comes SciPy, which takes a while
-
+    def of(cls, contenders: Contenders, seconds: float, seed: int, threshold: float) -> "Options":
+        """The given options, without duplicates, and defaults for this machine; ``threshold`` is the model's own."""
         thresholds, threads = contenders.thresholds, contenders.threads
         if thresholds is None:
-            thresholds = () if contenders.points else (DEFAULT_THRESHOLD,)
+            thresholds = () if contenders.points else (threshold,)
         if threads is None:
             threads = tuple(number for number in (1, 2) if number <= environment.cores())
         return cls(

@@ -1,6 +1,6 @@
 """Calibrated confidence: what a prediction is, one temperature per exit, and how well both hold."""
 
-from offramp.calibration.calibration import FEW_ROWS, Calibration, fit_agreement, fit_calibration
+from offramp.calibration.calibration import FEW_ROWS, Calibration, DefaultThreshold, fit_agreement, fit_calibration
 from offramp.calibration.coming import LEAST_ROWS
 from offramp.calibration.metrics import (
     ExitCalibration,
@@ -11,15 +11,17 @@ from offramp.calibration.metrics import (
     measure_exits,
     reliability,
 )
-from offramp.calibration.problem import Problem
+from offramp.calibration.problem import Problem, ProblemType
 from offramp.calibration.temperature import fit_temperature, fit_temperatures
 
 __all__ = [
     "FEW_ROWS",
     "LEAST_ROWS",
     "Calibration",
+    "DefaultThreshold",
     "ExitCalibration",
     "Problem",
+    "ProblemType",
     "ReliabilityBin",
     "auroc",
     "expected_calibration_error",

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from offramp.calibration.calibration import Calibration
+from offramp.calibration.calibration import Calibration, DefaultThreshold
 from offramp.calibration.metrics import ExitCalibration
+from offramp.calibration.sets import AS_IT_IS, Curve
 from offramp.exit_names import name_in_model, names_in_chain
 
 
 def joined(models: Sequence[Calibration]) -> Calibration:
     """The temperatures of all exits of a chain, given those of its models.
 
-    It is as good as the worst of them: fitted to the fewest rows, and to what a model says if one of them was.
+    It is as good as the worst of them: fitted to the fewest rows, and to what a model says if one of them was. Labels
+    hold from the probabilities at which they do in the last model, whichever model says so.
     """
+    if len(models) == 1:
+        return models[0]
     exits: list[ExitCalibration] = []
     if all(one.exits for one in models):
         names = iter(names_in_chain([[one.name for one in model.exits] for model in models]))
@@ -30,7 +34,23 @@ def joined(models: Sequence[Calibration]) -> Calibration:
         exits=tuple(exits),
         against="model" if any(model.against == "model" for model in models) else "labels",
         evidence=tuple(weight for model in models for weight in model.evidence or (0.0,) * len(model.temperatures)),
+        thresholds=models[-1].thresholds,
+        miss_cost=models[-1].miss_cost,
+        curves=_curves(models),
+        default=_default(models[-1].default),
     )
+
+
+def _default(last: DefaultThreshold | None) -> DefaultThreshold | None:
+    """The default threshold, which suits the last model; where texts leave in the chain is not known."""
+    return None if last is None else DefaultThreshold(last.threshold)
+
+
+def _curves(models: Sequence[Calibration]) -> tuple[Curve, ...]:
+    """The curves of all exits; none if no model has any."""
+    if not any(model.curves for model in models):
+        return ()
+    return tuple(curve for model in models for curve in model.curves or (AS_IT_IS,) * len(model.temperatures))
 
 
 def parted(chain: Calibration, exits: Sequence[int]) -> list[Calibration]:
@@ -49,5 +69,12 @@ def _part(chain: Calibration, start: int, stop: int) -> Calibration:
         for index, one in enumerate(chain.exits[start:stop])
     )
     return replace(
-        chain, temperatures=chain.temperatures[start:stop], exits=measured, evidence=chain.evidence[start:stop]
+        chain,
+        temperatures=chain.temperatures[start:stop],
+        exits=measured,
+        evidence=chain.evidence[start:stop],
+        # The chain's thresholds are those of its last model, in the order of its labels.
+        thresholds=chain.thresholds if stop == len(chain.temperatures) else (),
+        curves=chain.curves[start:stop],
+        default=None,
     )

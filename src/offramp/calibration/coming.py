@@ -55,6 +55,11 @@ class Coming:
         shrinking = np.flatnonzero((self.came[:-1] & ~self.came[1:]).any(axis=1)).tolist()
         return [*shrinking, exits - 1]
 
+    def at_end(self, answers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What is said of each row where it ends, (rows, labels), of answers (exits, rows, labels)."""
+        exits, rows, _ = answers.shape
+        return np.asarray(answers[self.ends(exits, rows), np.arange(rows)])
+
     def ends(self, exits: int, rows: int) -> NDArray[np.int64]:
         """The exit at which each row ends, (rows,)."""
         return np.full(rows, exits - 1) if self.came is None else exits - 1 - np.argmax(self.came[::-1], axis=0)

@@ -157,7 +157,7 @@ def measure_exit(
         logits: (rows, labels).
         targets: int (rows,) or 0/1 (rows, labels).
         temperature: positive.
-        problem: one label or a set of labels.
+        problem: one label or a set of labels, with what was fitted to decide and to judge sets.
         after: the exit's calibrated probabilities, (rows, labels), where they are more than its logits at that
             temperature: see :func:`offramp.calibration.evidence.combined`.
         exit: the exit's index, from 0.
@@ -168,12 +168,12 @@ def measure_exit(
         DataError: see :meth:`Problem.check`.
     """
     problem.check(logits, targets)
-    before = problem.probabilities(logits)
+    before, unfitted = problem.probabilities(logits), Problem(problem.type)
     if after is None:
         after, loss = problem.probabilities(logits, temperature), (logits, targets, temperature)
     else:
         loss = problem.logits(after), targets, 1.0
-    sure_before, sure_after = problem.confidence(before), problem.confidence(after)
+    sure_before, sure_after = unfitted.confidence(before, exit), problem.confidence(after, exit)
     right = problem.right(after, targets)
     return ExitCalibration(
         exit=exit,

@@ -1,12 +1,15 @@
 """What a classifier predicts: one label, or a set of labels. All differences between the two are handled here."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from offramp.calibration.sets import Curve, confidences
 from offramp.errors import DataError
 
 Floats = NDArray[np.floating[Any]]
@@ -17,15 +20,57 @@ Labels = NDArray[Any]
 _TINY = np.finfo(np.float64).tiny
 
 
-class Problem(StrEnum):
-    """The kind of classification; the values are those of ``problem_type`` in a Hugging Face configuration.
-
-    Arrays may have any leading dimensions ``...``, such as (exits, rows). All arithmetic is done in float64, whatever
-    the input, so that cached and live logits give the same decisions.
-    """
+class ProblemType(StrEnum):
+    """The kind of classification; the values are those of ``problem_type`` in a Hugging Face configuration."""
 
     SINGLE_LABEL = "single_label_classification"
     MULTI_LABEL = "multi_label_classification"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a classifier predicts and, for sets of labels, what was fitted on dev rows to decide and to judge them.
+
+    Arrays may have any leading dimensions ``...``, such as (exits, rows). All arithmetic is done in float64, whatever
+    the input, so that cached and live logits give the same decisions.
+
+    Attributes:
+        type: one label or a set of labels.
+        thresholds: the probability above which each label holds, (labels,); empty for 0.5 everywhere.
+        curves: what the probability of a set means at each exit, (exits,), see
+            :class:`offramp.calibration.sets.Curve`; empty if labels are taken to be independent given the text.
+
+    Raises:
+        ValueError: a threshold is not between 0 and 1, or the problem has one label a row and something was fitted.
+    """
+
+    type: ProblemType
+    thresholds: tuple[float, ...] = ()
+    curves: tuple[Curve, ...] = ()
+
+    SINGLE_LABEL: ClassVar["Problem"]
+    MULTI_LABEL: ClassVar["Problem"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "type", ProblemType(self.type))
+        if (self.thresholds or self.curves) and not self.multi_label:
+            raise ValueError("thresholds of labels and curves of sets are for models that give any number of labels")
+        if not all(0 < threshold < 1 for threshold in self.thresholds):
+            raise ValueError(f"the thresholds of labels are {self.thresholds}, not between 0 and 1")
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row has a set of labels."""
+        return self.type is ProblemType.MULTI_LABEL
+
+    @property
+    def decisions(self) -> NDArray[np.float64]:
+        """The probability above which each label holds, of a shape that goes with (..., labels)."""
+        return np.asarray(self.thresholds or 0.5, dtype=np.float64)
+
+    def fitted(self, thresholds: Sequence[float], curves: Sequence[Curve]) -> "Problem":
+        """The same kind of problem with what was fitted on dev rows."""
+        return replace(self, thresholds=tuple(thresholds), curves=tuple(curves))
 
     def probabilities(self, logits: Floats, temperature: float | Floats = 1.0) -> NDArray[np.float64]:
         """Turns logits into probabilities: softmax over labels, or one sigmoid per label.
@@ -38,26 +83,41 @@ class Problem(StrEnum):
             (..., labels), in [0, 1]; finite for any finite logits.
         """
         scaled = np.asarray(logits, dtype=np.float64) / temperature
-        if self is Problem.MULTI_LABEL:
+        if self.multi_label:
             return np.asarray(scipy.special.expit(scaled), dtype=np.float64)
         return np.asarray(scipy.special.softmax(scaled, axis=-1), dtype=np.float64)
 
-    def confidence(self, probabilities: Floats) -> NDArray[np.float64]:
-        """The probability of the predicted outcome; NaN if one of a row's probabilities is NaN.
+    def confidence(self, probabilities: Floats, exit_index: ArrayLike) -> NDArray[np.float64]:
+        """The probability that the predicted outcome is right; NaN if one of a row's probabilities is NaN.
 
-        For a set of labels this is the probability of the most probable set, if labels are independent given the text:
-        the product over labels of max(p, 1 - p). The more labels, the lower it is, as with exact matches.
+        A set of labels is right if all of them are. If they were independent given the text, that would be
+        :meth:`probability_of` the set; how likely it really is, the exit's curve tells.
 
         Args:
             probabilities: (..., labels).
+            exit_index: of the exit that gave them, or of each of them, of a shape that goes with (...).
 
         Returns:
             (...), in [0, 1].
         """
+        if not self.multi_label:
+            return np.asarray(np.asarray(probabilities, dtype=np.float64).max(axis=-1))
+        if not self.curves:
+            return self.probability_of(probabilities, self.predicted(probabilities))
+        return confidences(self.log_probability(probabilities), self.curves, exit_index)
+
+    def log_probability(self, probabilities: Floats) -> NDArray[np.float64]:
+        """The logarithm of the predicted set's probability, if labels were independent given the text.
+
+        Args:
+            probabilities: of labels, (..., labels).
+
+        Returns:
+            (...), finite, or NaN where one of a row's probabilities is NaN.
+        """
         values = np.asarray(probabilities, dtype=np.float64)
-        if self is Problem.MULTI_LABEL:
-            return np.asarray(np.maximum(values, 1.0 - values).prod(axis=-1))
-        return np.asarray(values.max(axis=-1))
+        own = np.where(self.predicted(values), values, 1.0 - values)
+        return np.asarray(np.log(np.maximum(own, _TINY)).sum(axis=-1))
 
     def probability_of(self, probabilities: Floats, outcomes: Labels) -> NDArray[np.float64]:
         """Gives the probability of outcomes that may be others than the predicted ones; see :meth:`confidence`.
@@ -70,7 +130,7 @@ class Problem(StrEnum):
             (...), in [0, 1]; NaN where one of a row's probabilities is NaN.
         """
         values = np.asarray(probabilities, dtype=np.float64)
-        if self is Problem.MULTI_LABEL:
+        if self.multi_label:
             return np.asarray(np.where(outcomes, values, 1.0 - values).prod(axis=-1))
         chosen = np.take_along_axis(values, np.asarray(outcomes)[..., None], axis=-1)[..., 0]
         return np.where(np.isnan(values).any(axis=-1), np.nan, chosen)
@@ -88,7 +148,7 @@ class Problem(StrEnum):
         """
         values = np.asarray(probabilities, dtype=np.float64)
         entropies = scipy.special.entr(values)
-        if self is Problem.MULTI_LABEL:
+        if self.multi_label:
             entropies, greatest = entropies + scipy.special.entr(1.0 - values), values.shape[-1] * np.log(2)
         else:
             greatest = np.log(max(2, values.shape[-1]))
@@ -107,7 +167,7 @@ class Problem(StrEnum):
             (...), in [0, 1].
         """
         values = np.asarray(probabilities, dtype=np.float64)
-        if self is Problem.MULTI_LABEL:
+        if self.multi_label:
             likelier = np.maximum(values, 1.0 - values)
             return np.asarray(likelier.prod(axis=-1) * (1.0 - ((1.0 - likelier) / likelier).max(axis=-1)))
         if values.shape[-1] == 1:
@@ -126,7 +186,7 @@ class Problem(StrEnum):
         """
         values = np.asarray(probabilities, dtype=np.float64)
         log = np.log(np.maximum(values, _TINY))
-        if self is Problem.MULTI_LABEL:
+        if self.multi_label:
             return np.asarray(log - np.log(np.maximum(1.0 - values, _TINY)))
         return np.asarray(log)
 
@@ -137,16 +197,16 @@ class Problem(StrEnum):
             probabilities: (..., labels).
 
         Returns:
-            The index of the most probable label, int (...), the first on a tie; or the set of labels with p > 0.5,
-            bool (..., labels).
+            The index of the most probable label, int (...), the first on a tie; or the set of labels whose probability
+            is above their threshold, bool (..., labels).
         """
-        if self is Problem.MULTI_LABEL:
-            return np.asarray(probabilities > 0.5)
+        if self.multi_label:
+            return np.asarray(probabilities > self.decisions)
         return np.asarray(probabilities.argmax(axis=-1))
 
     def has_label(self, outcomes: Labels, label: int) -> NDArray[np.bool_]:
         """Whether a label is the outcome, or one of the set: bool (...), for targets or predictions of any rows."""
-        return np.asarray(outcomes[..., label] if self is Problem.MULTI_LABEL else outcomes == label, dtype=np.bool_)
+        return np.asarray(outcomes[..., label] if self.multi_label else outcomes == label, dtype=np.bool_)
 
     def right(self, probabilities: Floats, targets: Labels) -> NDArray[np.bool_]:
         """Whether each prediction equals the target; a set of labels has to match as a whole.
@@ -184,7 +244,7 @@ class Problem(StrEnum):
             probabilities: (rows, labels).
             targets: int (rows,) or 0/1 (rows, labels).
         """
-        truth = targets if self is Problem.MULTI_LABEL else targets[:, None] == np.arange(probabilities.shape[-1])
+        truth = targets if self.multi_label else targets[:, None] == np.arange(probabilities.shape[-1])
         return float(np.square(probabilities - truth).sum(axis=-1).mean())
 
     def margins(self, logits: Floats, targets: Labels) -> NDArray[np.float64]:
@@ -201,7 +261,7 @@ class Problem(StrEnum):
             (questions, answers): (rows, labels), or (rows * labels, 2). The true answer's margin is 0.
         """
         values = np.asarray(logits, dtype=np.float64)
-        if self is Problem.MULTI_LABEL:
+        if self.multi_label:
             against = np.where(np.asarray(targets, dtype=bool), -values, values).ravel()
             return np.stack([np.zeros_like(against), against], axis=-1)
         return values - np.take_along_axis(values, targets[:, None], axis=-1)
@@ -218,20 +278,25 @@ class Problem(StrEnum):
         """
         if logits.ndim != 2 or logits.size == 0:
             raise DataError(f"need logits for at least one labeled row, got shape {logits.shape}; give more data")
-        expected = logits.shape if self is Problem.MULTI_LABEL else logits.shape[:1]
+        expected = logits.shape if self.multi_label else logits.shape[:1]
         if targets.shape != expected:
             raise DataError(
-                f"targets have shape {targets.shape}, but logits of shape {logits.shape} and {self} need {expected}"
+                f"targets have shape {targets.shape}, but logits of shape {logits.shape} and {self.type} "
+                f"need {expected}"
             )
         if not np.isfinite(logits).all():
             raise DataError("some logits are NaN or infinite: the model's training diverged; train with a lower rate")
         labels = logits.shape[1]
-        if self is Problem.MULTI_LABEL and not np.isin(targets, (0, 1)).all():
+        if self.multi_label and not np.isin(targets, (0, 1)).all():
             raise DataError("every target of a multi-label problem has to be 0 or 1 for each label")
         indices = targets.dtype.kind in "iu" and bool(((targets >= 0) & (targets < labels)).all())
-        if self is Problem.SINGLE_LABEL and not indices:
+        if not self.multi_label and not indices:
             raise DataError(f"every target has to be an integer label index from 0 to {labels - 1}, got others")
 
     def _same(self, predictions: Labels, reference: Labels) -> NDArray[np.bool_]:
         equal = np.asarray(predictions == reference)
-        return np.asarray(equal.all(axis=-1)) if self is Problem.MULTI_LABEL else equal
+        return np.asarray(equal.all(axis=-1)) if self.multi_label else equal
+
+
+Problem.SINGLE_LABEL = Problem(ProblemType.SINGLE_LABEL)
+Problem.MULTI_LABEL = Problem(ProblemType.MULTI_LABEL)

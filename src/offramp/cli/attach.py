@@ -9,6 +9,7 @@ from offramp.cli.options import (
     DEV_OPTIONS,
     SOURCE,
     Dev,
+    LabelThresholds,
     OutputFolder,
     Overwrite,
     Seed,
@@ -33,7 +34,7 @@ EXAMPLES = (
 @panels(
     Data=("data", "dev", "columns"),
     Network=("labels", "architecture", "long"),
-    Teaching=("targets", "teacher_column", "fit", "seed"),
+    Teaching=("targets", "teacher_column", "fit", "label_thresholds", "seed"),
 )
 @expand("dev", Dev, names=DEV_OPTIONS)
 @expand("columns", Columns, names=COLUMN_OPTIONS)
@@ -63,6 +64,7 @@ def command(
     labels: Annotated[
         str | None, typer.Option(help="Label names in the order of MODEL's outputs, as no,yes; default: MODEL's own.")
     ] = None,
+    label_thresholds: LabelThresholds = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     teacher_column: TeacherColumn = None,
@@ -84,6 +86,7 @@ def command(
             architecture=architecture,
             long=long,
             fit=fit,
+            label_thresholds=label_thresholds or "half",
             seed=seed,
             overwrite=overwrite,
             on_progress=update,

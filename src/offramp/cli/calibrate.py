@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, ModelFolder, expand, panels
+from offramp.cli.options import COLUMN_OPTIONS, SOURCE, JsonFile, LabelThresholds, ModelFolder, expand, panels
 from offramp.cli.progress import progress
 from offramp.cli.terminal import advice_on_long, quiet_libraries, say, table
 from offramp.data.columns import Columns
@@ -19,7 +19,7 @@ EXAMPLES = (
 )
 
 
-@panels(Data=("data", "columns"), Long_texts=("long",))
+@panels(Data=("data", "columns", "label_thresholds"), Long_texts=("long",))
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 @expand("long", LongTexts)
 def command(
@@ -27,6 +27,7 @@ def command(
     data: Annotated[str, typer.Option(help=f"Labeled texts the model was not trained on: {SOURCE}.")],
     columns: Columns,
     long: LongTexts,
+    label_thresholds: LabelThresholds = None,
     json: JsonFile = None,
 ) -> None:
     """Refit the exits' temperatures on other data and write them into the model folder."""
@@ -40,7 +41,9 @@ def command(
     if json is not None:
         check_writable(Path(json))
     with progress() as update:
-        result = calibrate(model, data, columns=columns, long=long, on_progress=update)
+        result = calibrate(
+            model, data, columns=columns, long=long, label_thresholds=label_thresholds, on_progress=update
+        )
     if json is not None:
         write_json(Path(json), CALIBRATION.content(result.after))
     after, exits = in_column([fitted.name for fitted in result.after.exits])

@@ -60,7 +60,7 @@ def command(
     """Measure accuracy, calibration, exits and time on labeled texts, at every threshold."""
     quiet_libraries()
     from offramp.errors import OptionError
-    from offramp.evaluation import THRESHOLDS, evaluate
+    from offramp.evaluation import evaluate
     from offramp.report import make_report, read_speeds
 
     if threshold is not None and at is not None:
@@ -77,7 +77,7 @@ def command(
             model,
             data,
             columns=columns,
-            thresholds=THRESHOLDS if threshold is None or results.report is not None else (threshold,),
+            thresholds=None if threshold is None or results.report is not None else (threshold,),
             focus=threshold if at is None else at,
             show_texts=results.show_texts,
             seconds=seconds,

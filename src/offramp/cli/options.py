@@ -67,6 +67,15 @@ Seed = Annotated[int, typer.Option(help="Makes everything random repeatable.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Show all columns of tables, also beyond 100 characters.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of the same command.")]
+LabelThresholds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="f1|half|COST",
+        help="For sets of labels, from which probability each holds: f1 = that of its best F1 on labeled dev texts, "
+        "half = 0.5, COST = that where errors cost least if a missed label costs so many times what a wrong one does.",
+        show_default=False,
+    ),
+]
 IgnoreLabels = Annotated[bool, typer.Option("--ignore-labels", help="Leave labels alone, also where there are any.")]
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
 

@@ -16,7 +16,7 @@ import typer
 from offramp.cli.options import flags_of
 from offramp.data.wording import DataWarning, count
 from offramp.environment import is_main_process
-from offramp.errors import OfframpError
+from offramp.errors import OfframpError, SpeedWarning
 from offramp.exit_names import in_column
 from offramp.files import storage_errors
 
@@ -100,7 +100,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore")
-    warnings.filterwarnings("always", category=DataWarning)
+    for told in (DataWarning, SpeedWarning):
+        warnings.filterwarnings("always", category=told)
     warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
     for name in ("datasets", "huggingface_hub", "accelerate", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -9,6 +9,7 @@ from offramp.cli.options import (
     DEV_OPTIONS,
     SOURCE,
     Dev,
+    LabelThresholds,
     OutputFolder,
     Overwrite,
     Resume,
@@ -36,7 +37,7 @@ EXAMPLES = (
 @panels(
     Data=("dev", "regime_unlabeled", "columns"),
     Network=("architecture", "long"),
-    Teaching=("teacher_column", "regime"),
+    Teaching=("teacher_column", "regime", "label_thresholds"),
     Recipe=("recipe", "seed", "report_to"),
 )
 @expand("dev", Dev, names=DEV_OPTIONS)
@@ -55,6 +56,7 @@ def command(
     long: LongTexts,
     regime: Regime,
     recipe: Recipe,
+    label_thresholds: LabelThresholds = None,
     seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -81,6 +83,7 @@ def command(
             long=long,
             regime=regime,
             recipe=recipe,
+            label_thresholds=label_thresholds or "auto",
             seed=seed,
             resume=resume,
             overwrite=overwrite,

@@ -65,6 +65,9 @@ class Target:
     max_disagreement: Annotated[float | None, "as fast as possible, at most this share of predictions changed", "E"] = (
         None
     )
+    max_labels_changed: Annotated[
+        float | None, "for sets of labels: as fast as possible, at most this share of labels changed", "E"
+    ] = None
     max_accuracy_drop: Annotated[float | None, "as fast as possible, at most this share of accuracy lost", "E"] = None
     max_error: Annotated[float | None, "as fast as possible, at most this share of predictions wrong", "E"] = None
     min_precision: Annotated[

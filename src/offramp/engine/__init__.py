@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from offramp.engine.answering import answers_of as answers_of
     from offramp.engine.answering import check_rows as check_rows
     from offramp.engine.answering import targets_of as targets_of
-    from offramp.engine.choosing import DEFAULT_THRESHOLD as DEFAULT_THRESHOLD
     from offramp.engine.choosing import WINDOW as WINDOW
     from offramp.engine.choosing import check_handing_over as check_handing_over
     from offramp.engine.choosing import check_model as check_model
@@ -42,7 +41,6 @@ _HOMES = {
     "check_rows": "answering",
     "targets_of": "answering",
     "WINDOW": "choosing",
-    "DEFAULT_THRESHOLD": "choosing",
     "check_handing_over": "choosing",
     "check_model": "choosing",
     "choose_engine": "choosing",

@@ -58,7 +58,7 @@ class Cascade:
 
     Attributes:
         members: in the order in which texts pass them.
-        problem: one label or a set of labels.
+        problem: one label or a set of labels, with what was fitted to decide and to judge sets.
         temperatures: one for each exit.
         labels: label names in the order of the logits.
         evidence: weights by which exits add what the stage of texts before their encoder said, one for each exit;
@@ -82,6 +82,10 @@ class Cascade:
             raise OptionError(f"there are {len(self.temperatures)} temperatures for {len(self.places)} exits")
         if twice := next((name for name, times in Counter(self.names).items() if times > 1), None):
             raise OptionError(f"two exits are called {twice!r}; give each stage a name of its own")
+        if len(self.problem.curves) not in {0, len(self.places)}:
+            raise OptionError(f"there are {len(self.problem.curves)} curves of sets for {len(self.places)} exits")
+        if len(self.problem.thresholds) not in {0, len(self.labels)}:
+            raise OptionError(f"there are {len(self.problem.thresholds)} thresholds for {len(self.labels)} labels")
         if len(self.evidence) not in {0, len(self.places)}:
             raise OptionError(f"there are {len(self.evidence)} weights of evidence for {len(self.places)} exits")
 

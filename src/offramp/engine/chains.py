@@ -34,5 +34,6 @@ def chained(classifiers: Sequence[Classifier], names: Sequence[str], *, token_bu
             own = [member.ordered(order) for member in own]
         members += own
     calibration = joined([one.calibration for one in classifiers])
-    cascade = Cascade(tuple(members), classifiers[-1].problem, calibration.temperatures, labels, calibration.evidence)
+    problem = calibration.problem(classifiers[-1].problem)
+    cascade = Cascade(tuple(members), problem, calibration.temperatures, labels, calibration.evidence)
     return Classifier(cascade, calibration, token_budget=token_budget)

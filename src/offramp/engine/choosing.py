@@ -3,25 +3,26 @@
 PyTorch takes seconds to import, and what a user mistyped shall not take seconds to be told.
 """
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp import environment
 from offramp.backends import AUTO, AUTOMATIC, TORCH, Engine, Runtime, backend_names, backends, precisions_of
+from offramp.calibration import Calibration, DefaultThreshold
 from offramp.engine.exports import Export, exports_of, not_exported, read_export
-from offramp.errors import OptionError
+from offramp.errors import OptionError, SpeedWarning
 from offramp.extras import check_installed
 from offramp.files import is_there
 from offramp.folder import models_of
 from offramp.model.folder import ModelFacts, check_folder
-from offramp.policy import ExitRule, OperatingPoints, check_threshold, read_operating_points
+from offramp.policy import DEFAULT_THRESHOLD, ExitRule, OperatingPoints, check_threshold, read_operating_points
 from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
     from offramp.engine.classifier import Classifier
 
-DEFAULT_THRESHOLD = 0.9
 DEFAULT_TOKEN_BUDGET = 2048
 # Texts sorted and run together: enough for batches of one length, little enough to hold in memory.
 WINDOW = 8192
@@ -151,6 +152,18 @@ def model_folder(model: "str | Path | Classifier", verb: str) -> Path:
             "what offramp.load made of one"
         )
     return folder
+
+
+def default_threshold_of(calibration: Calibration) -> float:
+    """The confidence at which texts leave a model where nobody chose anything."""
+    return DEFAULT_THRESHOLD if calibration.default is None else calibration.default.threshold
+
+
+def warn_if_slow(default: DefaultThreshold | None, folder: Path | None) -> None:
+    """Tells that early exit at a model's default is not expected to pay, if dev rows say so."""
+    doubt = None if default is None else default.doubt("MODEL" if folder is None else str(folder))
+    if doubt is not None:
+        warnings.warn(doubt, SpeedWarning, stacklevel=4)
 
 
 def processor_of(engine: Engine, device: str | None = None) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from offramp.calibration import Calibration, Problem
+from offramp.calibration import Calibration
+from offramp.calibration.sets import AS_IT_IS
 from offramp.drift import CalibrationSummaries
 from offramp.engine import full_pass
 from offramp.engine.answering import check_stream, check_texts, check_top_k, unzipped
 from offramp.engine.cascade import Cascade
-from offramp.engine.choosing import DEFAULT_THRESHOLD, DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given
+from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given, default_threshold_of, warn_if_slow
 from offramp.engine.hub import from_pretrained, push_to_hub
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.runner import Runner
@@ -66,7 +67,7 @@ class Classifier:
         self.exit_names = cascade.names
         self.engine = cascade.engine
         self.takes_pairs = self.config.text_pair
-        self.multi_label = self.problem is Problem.MULTI_LABEL
+        self.multi_label = self.problem.multi_label
 
     @property
     def stages(self) -> Stages:
@@ -111,9 +112,13 @@ class Classifier:
             cascade: what texts pass from now on; by default what they did before.
         """
         cascade = replace(
-            cascade or self.runner.cascade, temperatures=calibration.temperatures, evidence=calibration.evidence
+            cascade or self.runner.cascade,
+            problem=calibration.problem(self.problem),
+            temperatures=calibration.temperatures,
+            evidence=calibration.evidence,
         )
         self.runner = replace(self.runner, cascade=cascade)
+        self.problem = cascade.problem
         self.calibration = calibration
         self.exits, self.exit_names = cascade.layers, cascade.names
         self.__dict__.pop("fingerprint", None)  # which was of the temperatures, too
@@ -148,8 +153,18 @@ class Classifier:
         members = (TextMember(stage), *cascade.members)
         temperatures = (temperature, *self.calibration.temperatures)
         evidence = (0.0, *self.calibration.evidence) if self.calibration.evidence else ()
-        calibration = replace(self.calibration, temperatures=temperatures, evidence=evidence, exits=())
-        longer = replace(cascade, members=members, temperatures=temperatures, evidence=evidence)
+        default = None if self.calibration.default is None else replace(self.calibration.default, exits=(), layers=None)
+        curves = (AS_IT_IS, *self.calibration.curves) if self.calibration.curves else ()
+        calibration = replace(
+            self.calibration, temperatures=temperatures, evidence=evidence, curves=curves, exits=(), default=default
+        )
+        longer = replace(
+            cascade,
+            members=members,
+            problem=calibration.problem(self.problem),
+            temperatures=temperatures,
+            evidence=evidence,
+        )
         return Classifier(longer, calibration, token_budget=self.token_budget)
 
     from_pretrained = classmethod(from_pretrained)
@@ -168,10 +183,7 @@ class Classifier:
     @cached_property
     def fingerprint(self) -> str:
         """Names the model: ``sha256:`` and 16 hexadecimal digits over all that its answers depend on."""
-        temperatures = tuple(map(float, self.calibration.temperatures))  # 1 is 1.0, whoever wrote the file
-        digest = hashlib.sha256(
-            f"{temperatures} {self.calibration.evidence} {self.runner.cascade.fingerprint()}".encode()
-        )
+        digest = hashlib.sha256(f"{self.calibration.answering} {self.runner.cascade.fingerprint()}".encode())
         return f"sha256:{digest.hexdigest()[:16]}"
 
     def predict(
@@ -257,7 +269,8 @@ class Classifier:
                 the end.
             at: by the rule of this operating point.
             rule: by this rule. At most one of the three is given; without any, the model folder's default point is
-                meant, and where it has none :data:`DEFAULT_THRESHOLD`.
+                meant, and where it has none :attr:`default_threshold`. A warning tells if early exit is then not
+                expected to pay.
 
         Raises:
             OptionError: several are given, the threshold is negative or not a number, or there is no such point for
@@ -275,7 +288,14 @@ class Classifier:
         name = self.points.default if at is None and threshold is None else at
         if name is not None:
             return self.operating_point(name).rule
-        return Threshold(DEFAULT_THRESHOLD if threshold is None else threshold, Confidence(self.problem))
+        if threshold is None:
+            warn_if_slow(self.calibration.default, self.folder)
+        return Threshold(self.default_threshold if threshold is None else threshold, Confidence(self.problem))
+
+    @property
+    def default_threshold(self) -> float:
+        """The confidence at which texts leave where nobody chose anything; it suits the model, as dev rows say."""
+        return default_threshold_of(self.calibration)
 
     def operating_point(self, name: str) -> OperatingPoint:
         """Gives the operating point of a name, for this backend and precision: for others it promises nothing.

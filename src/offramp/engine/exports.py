@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 
 from offramp.backends import Engine, backends
 from offramp.calibration import Calibration
-from offramp.calibration.chained import parted
+from offramp.calibration.chained import joined, parted
 from offramp.data import LabeledTexts, Texts, remember, temperatures_of
 from offramp.errors import ModelFolderError
 from offramp.files import check_readable, is_there
@@ -115,11 +115,15 @@ def not_exported(model: Path, *engines: Engine) -> ModelFolderError:
 
 
 def read_calibration(model: Path, engine: Engine) -> Calibration:
-    """Reads the temperatures of an engine in a folder of one model; PyTorch's precisions share theirs.
+    """Reads the temperatures of an engine in a model folder; PyTorch's precisions share theirs.
 
     Raises:
         ModelFolderError: there is no such export, or what is there is damaged.
     """
+    models = models_of(model)
+    if models != (model,):
+        each = zip(models, engine.of_models(len(models)), strict=True)
+        return joined([read_calibration(*one) for one in each])
     return read_export(model, engine).calibration if engine.exported else Calibration.load(model)
 
 

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from offramp.backends import AUTO, TORCH, Engine, Runtime, backends, imported
-from offramp.calibration import Calibration, Problem
+from offramp.calibration import Calibration, Problem, ProblemType
 from offramp.drift import read_summaries
 from offramp.engine.cascade import Cascade
 from offramp.engine.chains import chained
@@ -175,7 +175,7 @@ def words_of(folder: Path, config: EarlyExitConfig) -> Words | None:
             raise ModelFolderError(f"{folder} has lost its {WORDS}; {RESTORE}", path=folder / WORDS)
         return None
     words = Words.load(folder)
-    if (words.about.labels, words.about.problem) != (tuple(config.labels), _problem_of(config)):
+    if (words.about.labels, words.about.problem) != (tuple(config.labels), _problem_of(config).type):
         raise ModelFolderError(
             f"{folder / WORDS} belongs to another model (its labels are {', '.join(words.about.labels)}); {RESTORE}",
             path=folder / WORDS,
@@ -218,7 +218,7 @@ def classifier_of(
     words: TextStage | None = None,
 ) -> Classifier:
     """Makes a classifier of one encoder, and perhaps a model of words before it."""
-    problem = _problem_of(config)
+    problem = calibration.problem(_problem_of(config))
     encoder = Encoder(stages, tokenizer, config)
     members = (*(() if words is None else (TextMember(words),)), *encoder.windows())
     cascade = Cascade(members, problem, calibration.temperatures, config.labels, calibration.evidence)
@@ -226,4 +226,4 @@ def classifier_of(
 
 
 def _problem_of(config: EarlyExitConfig) -> Problem:
-    return Problem(config.problem_type or Problem.SINGLE_LABEL)
+    return Problem(ProblemType(config.problem_type or ProblemType.SINGLE_LABEL))

@@ -118,12 +118,12 @@ class Predictions(Sequence[Prediction]):
     @property
     def multi_label(self) -> bool:
         """Whether a row may have any number of labels."""
-        return self.problem is Problem.MULTI_LABEL
+        return self.problem.multi_label
 
     @property
     def confidence(self) -> NDArray[np.float64]:
         """Calibrated probability that the predicted label (or set, or best guess) is right, (rows,)."""
-        return self.problem.confidence(self.probabilities)
+        return self.problem.confidence(self.probabilities, self.exits)
 
     @property
     def labels(self) -> list[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from offramp.evaluation.breakdown import ExitCount, Group, add_up
 from offramp.evaluation.constant import ConstantAnswer, answers_alike, constant_answer, learned_nothing
 from offramp.evaluation.coverage import HandingOver, RiskCoverage
 from offramp.evaluation.disagreements import Answer, Disagreement
-from offramp.evaluation.evaluation import THRESHOLDS, evaluate
+from offramp.evaluation.evaluation import evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
 from offramp.evaluation.intervals import exact_interval, least_rows
 from offramp.evaluation.promises import Standing, standings
@@ -36,7 +36,6 @@ __all__ = [
     "LEAST_ROWS",
     "LEAST_SPEEDUP",
     "LOSSES",
-    "THRESHOLDS",
     "Answer",
     "ConstantAnswer",
     "Disagreement",

@@ -107,7 +107,7 @@ def class_members(targets: NDArray[Any], labels: Sequence[str], problem: Problem
     Returns:
         bool (rows,) for each label.
     """
-    if problem is Problem.MULTI_LABEL:
+    if problem.multi_label:
         has = targets.astype(np.bool_)
         return {name: has[:, index] for index, name in enumerate(labels)} | {NO_LABEL: np.asarray(~has.any(axis=1))}
     return {name: np.asarray(targets == index) for index, name in enumerate(labels)}

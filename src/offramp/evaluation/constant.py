@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from offramp.calibration import Problem
 from offramp.policy import ExitAnswers
 
 
@@ -30,7 +29,7 @@ def constant_answer(answers: ExitAnswers, labels: Sequence[str]) -> ConstantAnsw
     """
     distinct, counts = np.unique(answers.truth, axis=0, return_counts=True)
     best = distinct[counts.argmax()]
-    places = np.flatnonzero(best) if answers.problem is Problem.MULTI_LABEL else [best]
+    places = np.flatnonzero(best) if answers.problem.multi_label else [best]
     return ConstantAnswer(tuple(labels[int(place)] for place in places), float(counts.max() / len(answers)))
 
 

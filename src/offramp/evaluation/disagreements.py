@@ -82,15 +82,16 @@ def worst_disagreements(
     """
     problem = answers.problem
     differ = np.flatnonzero(~problem.agree(answers.early, answers.full))
-    surest_first = np.argsort(-problem.confidence(answers.full[differ]), kind="stable")
+    last = len(answers.exit_names) - 1
+    surest_first = np.argsort(-problem.confidence(answers.full[differ], last), kind="stable")
     truth = answers.targets[:, None] == np.arange(len(answers.labels)) if answers.targets.ndim == 1 else answers.targets
     return tuple(
         Disagreement(
             row=row + 1,
             exit_name=answers.exit_names[answers.exits[row]],
             layers=answers.layers[answers.exits[row]],
-            early=_answer(answers.early[row], answers),
-            full=_answer(answers.full[row], answers),
+            early=_answer(answers.early[row], answers, int(answers.exits[row])),
+            full=_answer(answers.full[row], answers, last),
             truth=_names(truth[row].astype(np.bool_), answers.labels),
             text=None if texts is None else _cut(texts[row]),
             text_pair=None if text_pairs is None else _cut(text_pairs[row]),
@@ -99,10 +100,10 @@ def worst_disagreements(
     )
 
 
-def _answer(probabilities: NDArray[np.float64], answers: BothAnswers) -> Answer:
+def _answer(probabilities: NDArray[np.float64], answers: BothAnswers, exit_index: int) -> Answer:
     predicted = answers.problem.predicted(probabilities)
     chosen = predicted if predicted.ndim else np.arange(len(answers.labels)) == predicted
-    return Answer(_names(chosen, answers.labels), float(answers.problem.confidence(probabilities)))
+    return Answer(_names(chosen, answers.labels), float(answers.problem.confidence(probabilities, exit_index)))
 
 
 def _names(chosen: NDArray[np.bool_], labels: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from offramp import environment
 from offramp.backends import AUTO, AUTOMATIC, Runtime
 from offramp.data import Columns, Data, LabeledTexts, read_labeled, uses_for, uses_of
-from offramp.engine import DEFAULT_THRESHOLD, answers_of, check_model, check_rows, open_model
+from offramp.engine import answers_of, check_model, check_rows, open_model
 from offramp.errors import OptionError
 from offramp.evaluation.bound import Request
 from offramp.evaluation.constant import constant_answer
@@ -39,14 +39,12 @@ from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import Speeds, cost_alone, measure_speeds, rows_within
 from offramp.evaluation.timed import choose_timed
 from offramp.exit_names import is_rival
-from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold
+from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, threshold_grid
 from offramp.progress import OnProgress, unheard
 from offramp.words import words_trial
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
-
-THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.89, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.999, 1.01)
 
 
 def evaluate(
@@ -54,7 +52,7 @@ def evaluate(
     data: Data,
     *,
     columns: Columns | None = None,
-    thresholds: Sequence[float] = THRESHOLDS,
+    thresholds: Sequence[float] | None = None,
     focus: float | str | None = None,
     show_texts: bool = False,
     seconds: float = 60.0,
@@ -75,7 +73,8 @@ def evaluate(
         model: a model folder, or a classifier in memory.
         data: labeled texts, as a source or in memory; see :func:`offramp.data.read_rows`.
         columns: names of the columns.
-        thresholds: thresholds of confidence to measure.
+        thresholds: thresholds of confidence to measure; by default the model's own, and some that spread over the
+            confidences that it has on these rows.
         focus: the setting to look at in detail, a threshold or the name of an operating point; by default the one that
             :func:`offramp.evaluation.recommend` chooses.
         show_texts: put the texts of the worst disagreements into the result.
@@ -102,12 +101,19 @@ def evaluate(
     rows = read_labeled(data, columns or Columns())
     check_rows(known, rows)
     classifier = open_model(model, runtime, on_progress)
-    settings = _settings(classifier, thresholds, focus)
+    if isinstance(focus, str):
+        classifier.operating_point(focus)  # raises if there is none
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
+        on_progress("running all exits", 0, 1)
+        answers = answers_of(classifier, rows)
+        if thresholds is None:
+            grid = threshold_grid(answers.probabilities, answers.problem)
+            thresholds = sorted({*grid, classifier.default_threshold})
+        settings = _settings(classifier, thresholds, focus)
         always_timed = _always_timed(classifier, settings, focus)
-        measured = _measure(classifier, rows, settings, always_timed, seconds, seed, on_progress)
-    answers, speeds = measured.answers, measured.speeds
+        measured = _measure(classifier, rows, answers, settings, always_timed, seconds, seed, on_progress)
+    speeds = measured.speeds
     points = [
         early_exit(answers, setting.rule, replayed, speed, setting.name)
         for setting, replayed, speed in zip(settings, measured.replays, speeds.rules, strict=True)
@@ -157,14 +163,14 @@ class _Measured:
 def _measure(
     classifier: "Classifier",
     rows: LabeledTexts,
+    answers: ExitAnswers,
     settings: Sequence["_Setting"],
     wanted: Sequence[int],
     seconds: float,
     seed: int,
     on_progress: OnProgress,
 ) -> _Measured:
-    on_progress("running all exits", 0, 1)
-    answers, rules = answers_of(classifier, rows), [setting.rule for setting in settings]
+    rules = [setting.rule for setting in settings]
     replays = [answers.replay(rule) for rule in rules]
     cut_costs = [cost_alone(classifier, answers, index) for index in range(len(classifier.exits) - 1)]
     timed = choose_timed(answers, replays, cut_costs, wanted, LOSSES)
@@ -190,9 +196,7 @@ class _Setting:
 
 def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: float | str | None) -> list[_Setting]:
     """The thresholds, including the one in focus, and the model's operating points that are up to date."""
-    if isinstance(focus, str):
-        classifier.operating_point(focus)  # raises if there is none
-    elif focus is not None and focus not in thresholds:
+    if isinstance(focus, float | int) and focus not in thresholds:
         thresholds = sorted([*thresholds, focus])
     points = classifier.points.of(classifier.engine).values()
     return [
@@ -203,7 +207,7 @@ def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: floa
 
 def _always_timed(classifier: "Classifier", settings: Sequence[_Setting], focus: float | str | None) -> list[int]:
     """Indices of the settings that are always timed: operating points, the one in focus, and the default."""
-    default = DEFAULT_THRESHOLD if classifier.points.default is None else None
+    default = classifier.default_threshold if classifier.points.default is None else None
     return [
         place
         for place, setting in enumerate(settings)
@@ -271,9 +275,10 @@ def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", 
         exits=tuple(classifier.exits),
         exit_names=classifier.exit_names,
         labels=len(classifier.labels),
-        problem_type=str(classifier.problem),
+        problem_type=str(classifier.problem.type),
         calibrated_on=classifier.calibration.fitted_on,
         words=None if classifier.folder is None else words_trial(classifier.folder),
+        label_thresholds=dict(zip(classifier.labels, classifier.problem.thresholds, strict=False)),
         max_tokens=classifier.max_tokens,
         token_budget=classifier.token_budget,
         **asdict(classifier.engine),
@@ -281,8 +286,8 @@ def _describe_model(classifier: "Classifier", model: "str | Path | Classifier", 
     )
 
 
-def _check_options(thresholds: Sequence[float], seconds: float, threads: int | None, seed: int) -> None:
-    if not thresholds:
+def _check_options(thresholds: Sequence[float] | None, seconds: float, threads: int | None, seed: int) -> None:
+    if thresholds is not None and not thresholds:
         raise OptionError("there are no thresholds; give at least one, such as 0.9")
     if not seconds > 0:
         raise OptionError(f"seconds is {seconds}; it must be above 0", option="seconds", value=seconds)

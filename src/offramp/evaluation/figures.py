@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.calibration import ExitCalibration, measure_exits, reliability
+from offramp.calibration import ExitCalibration, Problem, measure_exits, reliability
 from offramp.data import LabeledTexts
 from offramp.evaluation.breakdown import Outcome, class_members, exit_counts, group_rows, length_members
 from offramp.evaluation.coverage import RiskCoverage, risk_coverage
@@ -96,15 +96,16 @@ def calibration_of(answers: ExitAnswers) -> tuple[ExitCalibration, ...]:
 
 def reliability_of(answers: ExitAnswers) -> tuple[ExitReliability, ...]:
     """Each exit's confidence against its accuracy."""
-    before = answers.problem.probabilities(answers.logits)
+    problem, unfitted = answers.problem, Problem(answers.problem.type)
+    before = problem.probabilities(answers.logits)
     right = answers.right(answers.probabilities)
     return tuple(
         ExitReliability(
             exit=index,
             name=name,
             layers=layers,
-            before=reliability(answers.problem.confidence(before[index]), right[index]),
-            after=reliability(answers.problem.confidence(answers.probabilities[index]), right[index]),
+            before=reliability(unfitted.confidence(before[index], index), right[index]),
+            after=reliability(problem.confidence(answers.probabilities[index], index), right[index]),
         )
         for index, (name, layers) in enumerate(zip(answers.names, answers.layers, strict=True))
     )

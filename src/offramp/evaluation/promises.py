@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from offramp.evaluation.intervals import accuracy_difference, exact_interval
 from offramp.evaluation.result import EvaluatedPoint, PromiseHere
-from offramp.policy import ExitAnswers, Interval, Promise, Replay, Risk
+from offramp.policy import ExitAnswers, Interval, Promise, Replay
+from offramp.policy.risk import Loss
 
 # A promise counts as broken if chance would explain the result in less than this share of cases, over all points.
 SIGNIFICANT = 0.05
@@ -43,7 +44,10 @@ def promise_here(promise: Promise, answers: ExitAnswers, replayed: Replay) -> Pr
 
 
 def _risk(losses: NDArray[np.float64]) -> Interval:
-    """The mean of losses of -1, 0 or 1, with its 95 % interval."""
+    """The mean of losses from -1 to 1, with its 95 % interval; exact if they are whole."""
+    if not np.isin(losses, (-1, 0, 1)).all():
+        mean, off = float(losses.mean()), 1.96 * float(losses.std()) / len(losses) ** 0.5
+        return Interval(mean, max(0.0, mean - off), min(1.0, mean + off))
     gained, lost, rows = int((losses < 0).sum()), int((losses > 0).sum()), len(losses)
     return accuracy_difference(lost, gained, rows) if gained else Interval(lost / rows, *exact_interval(lost, rows))
 
@@ -64,7 +68,7 @@ def _standing(here: PromiseHere, promised: int) -> Standing | None:
     limit = here.promise.limit
     if here.risk.value <= limit.target + 1e-9:  # differences of shares are not exact in floating point
         return Standing.KEPT
-    if limit.risk is Risk.ACCURACY_DROP:
+    if limit.risk.loss is not Loss.BINARY:
         broken = here.risk.low > limit.target
     else:
         lost = round(here.rows * here.risk.value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from offramp.backends import REFERENCE, Engine
 from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.calibration.chained import joined
+from offramp.calibration.sets import Decide, decide_of
 from offramp.data import (
     Columns,
     Data,
@@ -60,6 +61,7 @@ def calibrate(
     *,
     columns: Columns | None = None,
     long: LongTexts | None = None,
+    label_thresholds: Decide | str | None = None,
     on_progress: OnProgress = unheard,
 ) -> Recalibration:
     """Fits one temperature per exit to labeled texts and stores them with the model, for its exports too.
@@ -74,6 +76,9 @@ def calibrate(
         columns: names of the columns.
         long: what becomes of texts that are longer than the model reads at once; by default what did so far. The rows
             choose how the windows of a text are combined. Not for a chain, which reads as its models do.
+        label_thresholds: where a text has any number of labels, the probability from which each holds: ``f1`` for the
+            best F1 of each, ``half`` for 0.5, or how many times what a wrong label costs a missed one does; by default
+            fitted as those of the model were. A chain has those of its last model.
         on_progress: called with the current step, the parts done and their number.
 
     Raises:
@@ -96,10 +101,11 @@ def calibrate(
     rows = read_labeled(data, columns or Columns())
     check_rows(known, rows)
     check_enough(rows)
+    decide = None if label_thresholds is None else decide_of(label_thresholds, multi_label=rows.multi_label)
     classifier = None if isinstance(model, str | Path) else model
     if folder is None:
         assert classifier is not None
-        return _in_memory(classifier, rows, long, on_progress)
+        return _in_memory(classifier, rows, long, decide, on_progress)
     check_untrained(folder, rows, "it is surer of them than of any others, so temperatures would come out too low")
     models, points = models_of(folder), read_operating_points(folder).points
     if long.long is not None and len(models) > 1:
@@ -109,7 +115,8 @@ def calibrate(
             option="long",
             value=long.long,
         )
-    each = [_fit(one, rows, long, on_progress) for one in models]
+    last = _fit(models[-1], rows, long, decide, on_progress)
+    each = [*(_fit(one, rows, long, last.thresholds, on_progress) for one in models[:-1]), last]
     for one, found in zip(models, each, strict=True):
         if long.long is not None:
             store_reading(one, found.answered.cascade.read_on)
@@ -137,11 +144,14 @@ def _reading(classifier: "Classifier", long: LongTexts, read_on: ReadOn | None) 
     return (classifier if long.long is None else reading(classifier, read_on)).runner.cascade
 
 
-def _in_memory(classifier: "Classifier", rows: LabeledTexts, long: LongTexts, on_progress: OnProgress) -> Recalibration:
+def _in_memory(
+    classifier: "Classifier", rows: LabeledTexts, long: LongTexts, decide: Decide | None, on_progress: OnProgress
+) -> Recalibration:
     on_progress("running all exits", 0, 1)
     before, names, engine = classifier.calibration, classifier.exit_names, classifier.engine
     answered = _answered(classifier, rows, long)
-    classifier.recalibrate(answered.answers.calibration(rows.fingerprint), answered.cascade)
+    decided = before.decides if decide is None else decide
+    classifier.recalibrate(answered.answers.calibration(rows.fingerprint, decide=decided), answered.cascade)
     points = classifier.points.of(engine).values()
     void = tuple(point for point in points if point.model != classifier.fingerprint)
     after, names_now = classifier.calibration, classifier.exit_names
@@ -182,10 +192,26 @@ class _Fitted:
     fitted: dict[Engine, Calibration]
     names: tuple[tuple[str, ...], tuple[str, ...]]
     answered: _Answered
+    labels: tuple[str, ...]
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """From which probability labels hold, by their names; empty for 0.5."""
+        return dict(zip(self.labels, self.fitted[REFERENCE].thresholds, strict=False))
 
 
-def _fit(folder: Path, rows: LabeledTexts, long: LongTexts, on_progress: OnProgress) -> _Fitted:
-    """Fits the temperatures of one model in each of its engines; nothing is written."""
+def _fit(
+    folder: Path,
+    rows: LabeledTexts,
+    long: LongTexts,
+    decide: Decide | dict[str, float] | None,
+    on_progress: OnProgress,
+) -> _Fitted:
+    """Fits the temperatures of one model in each of its engines; nothing is written.
+
+    Args:
+        decide: how thresholds of labels are chosen, by default as the model's were; or the thresholds themselves.
+    """
     on_progress("loading the model", 0, None)
     from offramp.engine import open_export, torch_classifier
     from offramp.engine.loading import words_of
@@ -194,20 +220,29 @@ def _fit(folder: Path, rows: LabeledTexts, long: LongTexts, on_progress: OnProgr
 
     loaded = load(folder)
     words = words_of(folder, loaded.network.config)
+    labels = tuple(loaded.network.config.labels)
     neutral = Calibration.neutral(loaded.network.config.all_exits, words=words is not None)
     classifier = torch_classifier(loaded, _stored(folder, neutral), words=words)
+
+    def fit(answers: ExitAnswers, before: Calibration) -> Calibration:
+        if isinstance(decide, dict):
+            thresholds = tuple(decide[label] for label in labels) if decide else ()
+            answers = replace(answers, problem=answers.problem.fitted(thresholds, ()))
+        how = "keep" if isinstance(decide, dict) else before.decides if decide is None else decide
+        return answers.calibration(rows.fingerprint, decide=how)
+
     before, exports = {REFERENCE: classifier.calibration}, exports_of(folder)
     on_progress("running all exits", 0, 1 + len(exports))
     answered = _answered(classifier, rows, long)
-    fitted = {REFERENCE: answered.answers.calibration(rows.fingerprint)}
+    fitted = {REFERENCE: fit(answered.answers, classifier.calibration)}
     for number, export in enumerate(exports, start=1):
         on_progress("running all exits", number, 1 + len(exports))
         before[export.engine] = export.calibration
         exported = open_export(folder, replace(export, calibration=_fitting(export.calibration, neutral)))
         if long.long is not None:
             exported = reading(exported, answered.cascade.read_on)
-        fitted[export.engine] = answers_of(exported, rows).calibration(rows.fingerprint)
-    return _Fitted(before, fitted, (classifier.exit_names, answered.cascade.names), answered)
+        fitted[export.engine] = fit(answers_of(exported, rows), export.calibration)
+    return _Fitted(before, fitted, (classifier.exit_names, answered.cascade.names), answered, labels)
 
 
 def _keeper(engine: Engine) -> Engine:

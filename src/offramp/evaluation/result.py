@@ -31,6 +31,7 @@ class EvaluatedModel:
         calibrated_on: fingerprint of the data that the temperatures were fitted to; empty if there were none.
         automatic: whether the folder is loaded in this backend and precision by default.
         words: what dev rows said of a model of words when the model was made; None where that is not known.
+        label_thresholds: the probability above which each label holds; empty if it is 0.5 for all.
     """
 
     name: str
@@ -48,6 +49,7 @@ class EvaluatedModel:
     precision: str
     automatic: bool
     words: WordsTrial | None
+    label_thresholds: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,7 +259,8 @@ def _refitted(
     fits = isinstance(rows, LabeledTexts) or reference.calibration.against == "model"
     if rows is None or different < LEAST_ROWS or not fits:
         return reference.calibration
-    return answers.calibration(rows.fingerprint, otherwise=reference.calibration.temperatures)
+    before = reference.calibration
+    return answers.calibration(rows.fingerprint, otherwise=before.temperatures, miss_cost=before.miss_cost)
 
 
 def _doubt_of_temperatures(precision: str, rows: LabeledTexts | Texts | None, different: int) -> str | None:

@@ -32,6 +32,7 @@ from offramp.policy.criteria import (
     Patience,
     PatientCertainty,
 )
+from offramp.policy.default import DEFAULT_THRESHOLD, threshold_grid
 from offramp.policy.ensembles import Agreement, GeometricMean
 from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
@@ -62,6 +63,7 @@ from offramp.policy.sweep import (
 
 __all__ = [
     "CRITERIA",
+    "DEFAULT_THRESHOLD",
     "FIRST_EXIT",
     "FITTED",
     "FITTING_SHARE",
@@ -134,4 +136,5 @@ __all__ = [
     "select_all",
     "sweep",
     "sweep_gate",
+    "threshold_grid",
 ]

@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.calibration import Calibration, Problem, fit_agreement, fit_calibration
+from offramp.calibration import Calibration, DefaultThreshold, Problem, fit_agreement, fit_calibration
 from offramp.calibration.evidence import combined_exits
+from offramp.calibration.sets import Decide
 from offramp.errors import DataError
-from offramp.policy.criteria import Array, Criterion
+from offramp.policy.criteria import Array, Confidence, Criterion
+from offramp.policy.default import DEFAULT_THRESHOLD, tidy
 from offramp.policy.limits import Limit, Risk
-from offramp.policy.replay import Replay, replay
-from offramp.policy.rules import ExitRule
+from offramp.policy.replay import Replay, exit_shares, replay
+from offramp.policy.rules import ExitRule, Threshold
 from offramp.policy.sweep import (
     ExitScores,
     accuracy_drop,
     at_exits,
     disagreement,
+    labels_changed,
     repeated,
     row_costs,
     score_exits,
@@ -48,7 +51,7 @@ class ExitAnswers:
     Attributes:
         logits: not calibrated, (exits, rows, labels).
         temperatures: (exits,).
-        problem: one label or a set of labels.
+        problem: one label or a set of labels, with what was fitted to decide and to judge sets.
         targets: the rows' labels, int (rows,) or 0/1 (rows, labels); None if they have none.
         tokens: length of each row, (rows,).
         truncated: whether the row was longer than the model reads, (rows,).
@@ -185,12 +188,12 @@ class ExitAnswers:
         return self.problem.right(answers, self.truth)
 
     def good(self, answers: Array, risk: Risk) -> NDArray[np.bool_]:
-        """:meth:`agree` if the risk is disagreement, :meth:`right` if it is an accuracy drop.
+        """:meth:`right` if the risk needs labels, otherwise :meth:`agree`.
 
         Raises:
             DataError: the risk needs labels, and there are none.
         """
-        return self.agree(answers) if risk is Risk.DISAGREEMENT else self.right(answers)
+        return self.right(answers) if risk.needs_labels else self.agree(answers)
 
     def losses(self, answers: Array, risk: Risk) -> Array:
         """The loss of each row that leaves at each exit with the given answers (exits, rows, labels): (exits, rows).
@@ -200,6 +203,8 @@ class ExitAnswers:
         """
         if risk is Risk.DISAGREEMENT:
             return disagreement(answers, self.problem)
+        if risk is Risk.LABELS_CHANGED:
+            return labels_changed(answers, self.problem)
         if risk is Risk.ACCURACY_DROP:
             return accuracy_drop(answers, self.truth, self.problem)
         return (~self.right(answers)).astype(np.float64)
@@ -244,13 +249,23 @@ class ExitAnswers:
 
         return float(f1_score(self.truth, self.problem.predicted(answers), average="macro", zero_division=0.0))
 
-    def calibration(self, fingerprint: str, otherwise: Sequence[float] | None = None) -> Calibration:
+    def calibration(
+        self,
+        fingerprint: str,
+        otherwise: Sequence[float] | None = None,
+        decide: Decide = "keep",
+        miss_cost: float | None = None,
+    ) -> Calibration:
         """Refits the temperatures, to the rows' labels or, if they have none, to the predictions of the last exit.
+
+        With them are fitted, for sets of labels, what decides and judges them; and the default threshold.
 
         Args:
             fingerprint: identifies the rows.
             otherwise: temperatures for exits that have no best one on these rows, see
                 :func:`offramp.calibration.fit_calibration`.
+            decide: how the thresholds of labels are chosen; without labels they stay as they are.
+            miss_cost: what those were fitted for that stay as they are, see :class:`offramp.calibration.Calibration`.
 
         Raises:
             DataError: there are no rows, or a logit is not finite.
@@ -258,8 +273,35 @@ class ExitAnswers:
         came = None if self.reads is None else self.reads > 0
         rest = self.layers, fingerprint, otherwise, self.names, self.evidence, self.sources, came
         if self.targets is None:
-            return fit_agreement(self.logits, self.problem, *rest)
-        return fit_calibration(self.logits, self.targets, self.problem, *rest)
+            fitted = fit_agreement(self.logits, self.problem, *rest)
+        else:
+            fitted = fit_calibration(self.logits, self.targets, self.problem, *rest, decide=decide)
+        if decide == "keep":
+            fitted = replace(fitted, miss_cost=miss_cost)
+        return replace(fitted, default=self.under(fitted).default_threshold())
+
+    def default_threshold(self) -> DefaultThreshold:
+        """The threshold that suits the model: :data:`~offramp.policy.DEFAULT_THRESHOLD`, or less if it is seldom as sure.
+
+        Then texts leave where an exit is as sure as full depth is of the middle row. Where labels are many, or a text
+        has a set of them, full depth may never be as sure as that, and no text would leave.
+        """
+        ends = np.full(len(self), len(self.layers) - 1) if self.ends is None else self.ends
+        middle = float(np.median(self.problem.confidence(self.full, ends)))
+        threshold = tidy(min(DEFAULT_THRESHOLD, middle))
+        exits = self.replay(Threshold(threshold, Confidence(self.problem))).exits
+        layers = np.asarray(self.layers)
+        share = float(layers[exits].mean() / max(1.0, layers[ends].mean()))
+        return DefaultThreshold(threshold, tuple(exit_shares(exits, len(layers)).tolist()), share)
+
+    def under(self, calibration: Calibration) -> "ExitAnswers":
+        """The answers to the same rows under another calibration."""
+        return replace(
+            self,
+            problem=calibration.problem(self.problem),
+            temperatures=calibration.temperatures,
+            evidence=calibration.evidence,
+        )
 
     def subset(self, rows: NDArray[np.int64]) -> "ExitAnswers":
         """The answers to the given rows, in that order."""

@@ -132,7 +132,7 @@ class Confidence(Criterion):
 
     def score(self, probabilities: Array, history: Array) -> Array:
         """The probability, (rows,)."""
-        return self.problem.confidence(probabilities)
+        return self.problem.confidence(probabilities, len(history))
 
     def asks(self, exit_index: int, threshold: float) -> bool:
         """See :meth:`Criterion.asks`."""

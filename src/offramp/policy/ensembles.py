@@ -24,7 +24,7 @@ class GeometricMean(Criterion):
 
     def score(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`offramp.policy.Criterion.score`."""
-        return self.problem.confidence(self.answer(probabilities, history))
+        return self.problem.confidence(self.answer(probabilities, history), len(history))
 
     def answer(self, probabilities: Array, history: Array) -> Array:
         """See :meth:`offramp.policy.Criterion.answer`."""
@@ -78,5 +78,5 @@ class Agreement(Criterion):
         for index, current in enumerate(exits):
             if index:
                 total = np.where(self.problem.agree(exits[index - 1], current), total, 0.0)
-            total = total + self.weights[index] * self.problem.confidence(current)
+            total = total + self.weights[index] * self.problem.confidence(current, index)
         return np.where(np.isnan(probabilities).any(axis=-1), np.nan, np.minimum(total / sum(self.weights), 1.0))

@@ -13,6 +13,8 @@ class Risk(StrEnum):
     Members:
         DISAGREEMENT: the share of predictions that differ from full depth, or from another reference. Needs no labels.
         ACCURACY_DROP: full depth's accuracy minus that of early exit.
+        LABELS_CHANGED: the share of a row's labels, of all that the model knows, on which its set differs from that at
+            full depth (the Hamming loss); mean over rows. Needs no labels.
         ERROR: the share of predictions that are wrong.
         PRECISION: of the rows that are predicted as a label, the share that do not have it: one minus the precision.
         RECALL: of the rows that have a label, the share that are not predicted as it: one minus the recall.
@@ -20,6 +22,7 @@ class Risk(StrEnum):
 
     DISAGREEMENT = "disagreement"
     ACCURACY_DROP = "accuracy drop"
+    LABELS_CHANGED = "labels changed"
     ERROR = "error"
     PRECISION = "precision"
     RECALL = "recall"
@@ -27,12 +30,14 @@ class Risk(StrEnum):
     @property
     def loss(self) -> Loss:
         """The values that a row's loss can take."""
+        if self is Risk.LABELS_CHANGED:
+            return Loss.UNIT
         return Loss.SIGNED if self is Risk.ACCURACY_DROP else Loss.BINARY
 
     @property
     def best_method(self) -> Method:
         """The method that kept the most speed on real logits, see ``benchmarks/guarantees.py``."""
-        return Method.UCB if self is Risk.ACCURACY_DROP else Method.LTT
+        return Method.LTT if self.loss is Loss.BINARY else Method.UCB
 
     @property
     def of_a_label(self) -> bool:
@@ -42,7 +47,7 @@ class Risk(StrEnum):
     @property
     def needs_labels(self) -> bool:
         """Whether the rows have to be labeled."""
-        return self is not Risk.DISAGREEMENT
+        return self not in {Risk.DISAGREEMENT, Risk.LABELS_CHANGED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ class Limit:
     @property
     def kept_at_full_depth(self) -> bool:
         """Whether full depth keeps it by definition, because the risk compares with it."""
-        return self.risk in {Risk.DISAGREEMENT, Risk.ACCURACY_DROP} and self.reference is None
+        compared = {Risk.DISAGREEMENT, Risk.ACCURACY_DROP, Risk.LABELS_CHANGED}
+        return self.risk in compared and self.reference is None
 
     @property
     def conditional(self) -> bool:

@@ -179,7 +179,8 @@ def _promises(goal: Goal) -> bool:
 def _risk(goal: Goal, rows: ExitAnswers) -> Risk:
     """The risk that a criterion which is fitted to a risk keeps low."""
     risks = [limit.risk for limit in goal.limits] if isinstance(goal, AtMost) else []
-    return Risk.DISAGREEMENT if Risk.DISAGREEMENT in risks else rows.best_risk
+    compared = (risk for risk in (Risk.DISAGREEMENT, Risk.LABELS_CHANGED) if risk in risks)
+    return next(compared, rows.best_risk)
 
 
 def _worthless(goals: Sequence[Goal], rows: ExitAnswers, seed: int) -> tuple[int, ...]:

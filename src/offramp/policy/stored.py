@@ -44,7 +44,7 @@ def register(name: str, criterion: type[Criterion]) -> None:
         ... class Squared(Criterion):
         ...     problem: Problem
         ...     def score(self, probabilities, history):
-        ...         return self.problem.confidence(probabilities) ** 2
+        ...         return self.problem.confidence(probabilities, len(history)) ** 2
         >>> register("squared", Squared)
         >>> rule_in_words(Threshold(0.81, Squared(Problem.SINGLE_LABEL)))
         'squared at least 0.81'

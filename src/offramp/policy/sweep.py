@@ -121,6 +121,19 @@ def disagreement(answers: Array, problem: Problem) -> Array:
     return (~problem.agree(answers, answers[-1])).astype(np.float64)
 
 
+def labels_changed(answers: Array, problem: Problem) -> Array:
+    """The share of labels on which the set of a row that leaves differs from the last exit's.
+
+    Args:
+        answers: (exits, rows, labels), of a model that gives any number of labels.
+
+    Returns:
+        (exits, rows), from 0 to 1; 0 at the last exit. Needs no labels.
+    """
+    sets = problem.predicted(answers)
+    return np.asarray((sets != sets[-1]).mean(axis=-1))
+
+
 def accuracy_drop(answers: Array, targets: NDArray[Any], problem: Problem) -> Array:
     """The accuracy lost by leaving: (right at full depth) - (right here), so that the mean is the drop.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jinja2
 from markupsafe import Markup, escape
 
-from offramp.calibration import Problem
+from offramp.calibration import ProblemType
 from offramp.data.wording import count
 from offramp.evaluation import Evaluation
 from offramp.exit_names import in_column
@@ -50,7 +50,7 @@ def render(report: Report) -> str:
         advice=report.advice,
         data_name=words.data_name(evaluation.data.source),
         evaluation=evaluation,
-        multi_label=evaluation.model.problem_type == Problem.MULTI_LABEL,
+        multi_label=evaluation.model.problem_type == ProblemType.MULTI_LABEL,
         processor=words.processor(evaluation),
         after=after,
         exits=exits,

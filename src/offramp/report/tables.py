@@ -158,6 +158,7 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         _exits(model),
         *([] if model.words is None else [("Words when it was made", words.dev_figures(model.words))]),
         ("Labels", f"{model.labels:,}, {model.problem_type.replace('_', ' ')}"),
+        *([] if not model.label_thresholds else [("A label holds above", _decided(model.label_thresholds))]),
         ("Temperatures fitted to", model.calibrated_on or "nothing"),
         ("Reads at most", count(model.max_tokens, "token")),
         ("Data", f"{data.source}, {data.fingerprint}"),
@@ -169,6 +170,10 @@ def facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Versions", ", ".join(f"{name} {machine[name]}" for name in versions if machine.get(name))),
         ("Seed", str(machine["seed"])),
     ]
+
+
+def _decided(thresholds: dict[str, float]) -> str:
+    return ", ".join(f"{words.short(label)} {threshold:.2g}" for label, threshold in thresholds.items())
 
 
 def _exits(model: EvaluatedModel) -> tuple[str, str]:

@@ -60,7 +60,7 @@ class Auditor:
         """
         if not answer.row.in_force or answer.handed_over:
             return None
-        self.confidences.append(float(self._problem.confidence(answer.probabilities)))
+        self.confidences.append(float(self._problem.confidence(answer.probabilities, answer.exit)))
         if self._random.random() >= self._chance:
             return None
         if answer.exit == (self._last if answer.row.end is None else answer.row.end):

@@ -29,7 +29,7 @@ def information(service: Service) -> Info:
         version=version("offramp"),
         **asdict(classifier.engine),
         labels=list(classifier.labels),
-        problem=str(classifier.problem),
+        problem=str(classifier.problem.type),
         text_pairs=classifier.takes_pairs,
         exits=list(classifier.exits),
         exit_names=list(classifier.exit_names),

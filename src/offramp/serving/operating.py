@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from offramp.calibration import Problem
-from offramp.engine import DEFAULT_THRESHOLD, Classifier
+from offramp.engine import Classifier
 from offramp.errors import OptionError
 from offramp.policy import Confidence, ExitRule, OperatingPoint, Threshold, rule_in_words
 from offramp.serving.settings import is_threshold
@@ -55,7 +55,7 @@ def default_point(classifier: Classifier, threshold: float | None, at: str | Non
     if name is not None:
         tuned = classifier.operating_point(name)
         return NamedRule(name, tuned.rule, rule_in_words(tuned.rule), tuned)
-    value = DEFAULT_THRESHOLD if threshold is None else threshold
+    value = classifier.default_threshold if threshold is None else threshold
     return NamedRule(f"{value:g}", rule, f"confidence at least {value:.4g}")
 
 

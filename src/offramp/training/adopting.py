@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from offramp.calibration import Problem
+from offramp.calibration import Problem, ProblemType
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError
 from offramp.files import replacing
@@ -49,7 +49,7 @@ def run(job: AttachJob, folder: Path) -> None:
             on_step=partial(job.on_progress, "fitting exits"),
         )
         job.on_progress("calibrating", 0, None)
-        targets = _targets(train, Problem(network.problem_type), job.targets, fitted.beliefs)
+        targets = _targets(train, Problem(ProblemType(network.problem_type)), job.targets, fitted.beliefs)
         front = calibrated(model, job, targets, dev, full_depth_may_change=False)
         told = {"seconds": {"encoder": fitted.encoder_seconds, "exits": fitted.exit_seconds}}
         write_folder(new, model, job, front, train, heads=network.heads[:-1], told=told)
@@ -70,5 +70,5 @@ def _targets(rows: Rows, problem: Problem, targets: Targets, beliefs: NDArray[np
     believed = problem.probabilities(beliefs)
     if targets == "model":
         return believed
-    labels = rows.targets if problem is Problem.MULTI_LABEL else np.eye(believed.shape[1])[rows.targets]
+    labels = rows.targets if problem.multi_label else np.eye(believed.shape[1])[rows.targets]
     return np.asarray((believed + labels) / 2)

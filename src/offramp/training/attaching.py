@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from offramp.calibration.sets import Decide, decide_of
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_judging, read_taught, read_texts
 from offramp.errors import OptionError, check_path
 from offramp.model.finding import check_classifier, check_exits, outputs_of
@@ -26,6 +27,7 @@ class AttachJob:
         model: the classifier: a folder or a hub id.
         labels: names of its outputs; None for its own.
         teacher_column: where the labels that are learnt stand, if another system gave them.
+        decide: from which probability a label holds, where a text has any number of them.
     """
 
     model: str
@@ -37,6 +39,7 @@ class AttachJob:
     fit: ExitFit
     seed: int
     teacher_column: str | None
+    decide: Decide
     on_progress: OnProgress
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,6 +51,7 @@ class AttachJob:
             "seed": self.seed,
             **self.long.to_dict(),
             "teacher_column": self.teacher_column,
+            "label_thresholds": self.decide,
             "data": self.data.fingerprints,
         }
 
@@ -65,6 +69,7 @@ def attach(
     architecture: Architecture | None = None,
     long: LongTexts | None = None,
     fit: ExitFit | None = None,
+    label_thresholds: Decide | str = "half",
     seed: int = 0,
     overwrite: bool = False,
     on_progress: OnProgress = unheard,
@@ -97,6 +102,9 @@ def attach(
         long: what becomes of texts that are longer than the model reads at once; by default they are cut. The exits are
             fitted to their beginnings in any case.
         fit: optimization settings.
+        label_thresholds: where a text has any number of labels, the probability from which each holds: ``half``, as
+            before; or, fitted to labeled dev texts, ``f1`` for the best F1 of each, or how many times what a wrong
+            label costs a missed one does. With these, sets at full depth change.
         seed: makes everything random repeatable.
         overwrite: replace an existing model folder.
         on_progress: is told what is being done, how many of how many parts.
@@ -150,17 +158,20 @@ def attach(
         return rows
 
     taught = None if teacher_column is None else read_taught(data, columns, teacher_column)
+    texts = gathered(
+        read(data) if taught is None else taught.said,
+        dev,
+        read,
+        seed,
+        models=[model],
+        judging=None if taught is None else taught.judging,
+        same_split=targets != "model",
+    )
+    labeled = isinstance(texts.dev, LabeledTexts)
+    several = not isinstance(texts.dev, LabeledTexts) or texts.dev.multi_label
     job = AttachJob(
         model=model,
-        data=gathered(
-            read(data) if taught is None else taught.said,
-            dev,
-            read,
-            seed,
-            models=[model],
-            judging=None if taught is None else taught.judging,
-            same_split=targets != "model",
-        ),
+        data=texts,
         labels=None if labels is None else tuple(labels),
         architecture=architecture,
         long=long or LongTexts(),
@@ -168,6 +179,7 @@ def attach(
         fit=fit or ExitFit(),
         seed=seed,
         teacher_column=teacher_column,
+        decide=decide_of(label_thresholds, multi_label=several, labeled=labeled),
         on_progress=on_progress,
     )
     on_progress("loading the classifier", 0, None)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from offramp.calibration import Calibration
+from offramp.engine.choosing import default_threshold_of
 from offramp.exit_names import in_column
 from offramp.model import EarlyExitConfig
 from offramp.model.origin import card_front, origin_of
@@ -17,7 +18,7 @@ _HEAD = """---
 
 Exits after {exits} of {depth} layers on `{backbone}`; {kind}; {count} labels: {labels}. An input leaves at the first
 exit that is sure enough: by the default operating point of `operating_points.json`, if there is one, or where the
-calibrated confidence reaches 0.9.
+calibrated confidence reaches {default:g}.
 
 ```python
 import offramp
@@ -101,16 +102,20 @@ def model_card(
     trial = record.get("words")
     words = _UNTRIED if record.get("words_wanted") is False else "" if trial is None else _words(calibration, trial)
     long = "" if config.reading is None else _LONG.format(**asdict(config.reading))
-    return _head(config, source, sources, trial) + words + long + _table(calibration) + told
+    front = _head(config, source, sources, trial, default_threshold_of(calibration))
+    return front + words + long + _table(calibration) + told
 
 
-def _head(config: EarlyExitConfig, source: str, sources: Sequence[str], trial: Mapping[str, Any] | None) -> str:
+def _head(
+    config: EarlyExitConfig, source: str, sources: Sequence[str], trial: Mapping[str, Any] | None, default: float
+) -> str:
     with_words = trial is not None and trial["kept"]
     return _HEAD.format(
         without="without words and temperatures" if with_words else "without temperatures",
         front=card_front(origin_of(source), sources=sources),
         exits=", ".join(map(str, config.exits)),
         depth=config.exits[-1],
+        default=default,
         backbone=source.rstrip("/").rsplit("/", 1)[-1],
         count=len(config.labels),
         labels=_named(config.labels),

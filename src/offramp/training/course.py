@@ -8,7 +8,7 @@ from accelerate import PartialState
 from safetensors.torch import load_file, save_file
 
 from offramp import environment
-from offramp.calibration import Problem
+from offramp.calibration import Problem, ProblemType
 from offramp.files import replacing
 from offramp.model import LoadedModel
 from offramp.records import RecordFile
@@ -100,7 +100,7 @@ def _fit(model: LoadedModel, course: Course, phase: Phase, place: Path) -> Fit:
         on_step=partial(listener.on_progress, TRAINING),
     )
     targets = course.dev.targets
-    accuracies = accuracies_of(fitted.dev_logits, targets, Problem(network.problem_type))
+    accuracies = accuracies_of(fitted.dev_logits, targets, Problem(ProblemType(network.problem_type)))
     epoch = Epoch(float(EXIT_FIT.epochs), tuple(network.config.exits), accuracies, None, fitted.dev_seconds)
     if environment.is_main_process():
         listener.on_epoch(epoch)

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from offramp.calibration import Problem
+from offramp.calibration.sets import Decide
 from offramp.data import Data, LabeledTexts, Texts, check_disjoint, split_off_dev
 from offramp.data.seen import SeenRows
 from offramp.data.unlabeled import split_off_texts
@@ -74,6 +75,7 @@ class TrainingJob:
 
     Attributes:
         model: where the encoder comes from: a folder or a hub id.
+        decide: from which probability a label holds, where a text has any number of them.
         labels: names of the labels; also of a rare one whose only rows are among the dev rows.
         teacher_column: where the labels that are learnt stand, if another system gave them.
         resume: whether to go on with an unfinished run of the same job.
@@ -88,6 +90,7 @@ class TrainingJob:
     recipe: Recipe
     seed: int
     teacher_column: str | None = None
+    decide: Decide = "auto"
     resume: bool = False
     listener: Listener = field(default_factory=Listener)
 
@@ -114,6 +117,7 @@ class TrainingJob:
             "seed": self.seed,
             **self.long.to_dict(),
             "teacher_column": self.teacher_column,
+            "label_thresholds": self.decide,
             "data": self.data.fingerprints,
         }
 

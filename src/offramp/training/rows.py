@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from offramp.calibration import Problem
 from offramp.data import LabeledTexts, Texts, encode_labels
 from offramp.model import LoadedModel
 from offramp.model.encoding import Encoded, encode, joined
+from offramp.model.labels import MULTI_LABEL
 from offramp.model.losses import UNLABELLED
 from offramp.model.padding import batch_of
 
@@ -42,7 +42,7 @@ def rows_of(model: LoadedModel, texts: LabeledTexts | Texts) -> Rows:
     Raises:
         DataError: the model does not know a label.
     """
-    config, multi_label = model.network.config, model.network.problem_type == Problem.MULTI_LABEL
+    config, multi_label = model.network.config, model.network.problem_type == MULTI_LABEL
     encoded = encode(model.tokenizer, texts.texts, texts.text_pairs)
     if isinstance(texts, Texts):
         return Rows(encoded, np.full((len(texts), config.num_labels) if multi_label else len(texts), UNLABELLED))

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from offramp.calibration.sets import Decide, decide_of
 from offramp.data import (
     Columns,
     Data,
@@ -38,6 +39,7 @@ def train(
     long: LongTexts | None = None,
     regime: Regime | None = None,
     recipe: Recipe = DEFAULT,
+    label_thresholds: Decide | str = "auto",
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
@@ -66,6 +68,9 @@ def train(
         regime: how the exits are taught; by default jointly, by the labels alone.
         recipe: optimization settings; in regime ``frozen`` those of the encoder and its last exit, while the others are
             fitted by an :class:`~offramp.training.ExitFit`.
+        label_thresholds: where a text has any number of labels, the probability from which each holds, fitted to the
+            dev data: ``f1`` for the best F1 of each, ``auto`` for that where it raises their mean F1 on rows that it
+            was not fitted to, ``half`` for 0.5; or how many times what a wrong label costs a missed one does.
         seed: makes everything random repeatable.
         resume: go on with the unfinished run of the same command.
         overwrite: replace an existing model folder.
@@ -116,6 +121,7 @@ def train(
         same_split=True,
     )
     labels = (rows if judging is None else judging).label_names()
+    decide = decide_of(label_thresholds, multi_label=rows.multi_label)
     encode_labels(texts.dev, labels, multi_label=rows.multi_label)  # refuses labels that training lacks
     job = TrainingJob(
         model=model,
@@ -127,6 +133,7 @@ def train(
         recipe=recipe,
         seed=seed,
         teacher_column=teacher_column,
+        decide=decide,
         resume=resume,
         listener=listener,
     )

@@ -54,9 +54,9 @@ class Teacher:
                 option="teacher",
                 path=name,
             )
-        if classifier.problem_type != problem:
+        if classifier.problem_type != problem.type:
             raise OptionError(
-                f"the teacher's problem type is {classifier.problem_type}, that of the data {problem}; "
+                f"the teacher's problem type is {classifier.problem_type}, that of the data {problem.type}; "
                 "give a teacher that was fine-tuned on such data",
                 option="teacher",
                 path=name,

@@ -25,7 +25,7 @@ from transformers import (
     set_seed,
 )
 
-from offramp.calibration import Problem
+from offramp.calibration import Problem, ProblemType
 from offramp.errors import ModelFolderError
 from offramp.files import read_json
 from offramp.model import LoadedModel
@@ -63,7 +63,7 @@ class _Trainer(Trainer):
         loss = phase_loss(
             outputs.exit_logits,
             inputs["labels"],
-            self._problem,
+            self._problem.type,
             self._phase,
             step=step,
             progress=step / self.state.max_steps,
@@ -96,7 +96,7 @@ def fit(
         checkpoints: folder for what a resumed run needs; every epoch and every few minutes are saved there.
     """
     set_seed(trial.seed)
-    problem = Problem(model.network.problem_type)
+    problem = Problem(ProblemType(model.network.problem_type))
     _set_dropout(model.network.backbone, job.recipe.dropout)
     layers = [model.network.config.exits[index] for index in phase.trained]
     trainer = _Trainer(

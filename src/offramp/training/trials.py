@@ -71,7 +71,11 @@ def _run_trial(trial: Trial, job: TrainingJob, teacher: Teacher | None, place: P
     listener = job.listener
     listener.on_progress("loading the encoder", 0, None)
     model = build(
-        job.model, **job.architecture.network, labels=job.labels, problem_type=job.problem, text_pair=job.data.text_pair
+        job.model,
+        **job.architecture.network,
+        labels=job.labels,
+        problem_type=job.problem.type,
+        text_pair=job.data.text_pair,
     )
     check_layers(model, job.regime)
     check_reading(model, job.long, pairs=job.data.text_pair)

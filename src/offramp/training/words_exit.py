@@ -9,19 +9,16 @@ from numpy.typing import NDArray
 
 from offramp.calibration import Calibration
 from offramp.data import LabeledTexts, Texts
-from offramp.engine.choosing import DEFAULT_THRESHOLD
 from offramp.engine.loading import torch_classifier
 from offramp.engine.long_texts import chosen, reading, tried
 from offramp.model import LoadedModel
 from offramp.model.windows import LongTrial
-from offramp.policy import Confidence, ExitAnswers, Threshold
+from offramp.policy import Confidence, ExitAnswers, Threshold, threshold_grid
 from offramp.training.attaching import AttachJob
 from offramp.training.job import TrainingJob
 from offramp.training.rows import Rows
 from offramp.words import Words, WordsTrial, fit
 
-# Thresholds that are tried at the words, and at the exits after them.
-_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 # What the words have to save of the time that exits alone take.
 _LEAST_SAVED = 0.1
 
@@ -54,7 +51,7 @@ def calibrated(
     """
     texts, held_out, wanted = job.data.train, job.data.dev, job.architecture.words
     answers, long = _dev_answers(model, job, dev.targets if isinstance(held_out, LabeledTexts) else None)
-    without = answers.calibration(held_out.fingerprint)
+    without = answers.calibration(held_out.fingerprint, decide=job.decide)
     if wanted is False:
         return Front(None, without, None, long)
     began = time.perf_counter()
@@ -62,10 +59,10 @@ def calibrated(
     words = fit(texts.texts, targets, labels=labels, problem=problem, text_pairs=texts.text_pairs, seed=job.seed)
     seconds = time.perf_counter() - began
     longer = _longer(answers, words, held_out, full_depth_may_change=full_depth_may_change)
-    calibration = longer.calibration(held_out.fingerprint)
+    calibration = longer.calibration(held_out.fingerprint, decide=job.decide)
     trial = _tried(
-        replace(answers, temperatures=without.temperatures),
-        replace(longer, temperatures=calibration.temperatures, evidence=calibration.evidence),
+        answers.under(without),
+        longer.under(calibration),
         seconds,
     )
     if wanted or trial.kept:
@@ -114,16 +111,19 @@ def _longer(
 
 
 def _tried(exits: ExitAnswers, words: ExitAnswers, seconds: float) -> WordsTrial:
-    """Compares exits alone with exits after words; both with their costs."""
-    criterion = Confidence(exits.problem)
-    taken = exits.replay(Threshold(DEFAULT_THRESHOLD, criterion))
+    """Compares exits alone with exits after words; both with their costs.
+
+    Thresholds are tried at the words, and at the exits after them.
+    """
+    taken = exits.replay(Threshold(exits.default_threshold().threshold, Confidence(exits.problem)))
     right, cost = float(exits.good(taken.probabilities, exits.best_risk).mean()), exits.cost(taken.exits)
     good = words.good(words.probabilities, words.best_risk)
-    confidences = criterion.score(words.probabilities, words.probabilities[:0])
+    confidences = words.problem.confidence(words.probabilities, np.arange(len(good))[:, None])
+    thresholds = threshold_grid(words.probabilities, words.problem)[1:-1]
     rows = np.arange(len(words))
     best = 1.0, float(good[-1].mean()), len(rows) * [len(good) - 1]
-    for threshold in _THRESHOLDS:
-        for later in _THRESHOLDS:
+    for threshold in thresholds:
+        for later in thresholds:
             sure = confidences >= np.array([threshold, *[later] * (len(good) - 2), -1.0])[:, None]
             leaving = sure.argmax(axis=0)
             accuracy, time_taken = float(good[leaving, rows].mean()), words.cost(leaving)

@@ -19,6 +19,7 @@ class Limits:
     """What a point is to keep, all of it at once; see :func:`offramp.tune`."""
 
     max_disagreement: float | None = None
+    max_labels_changed: float | None = None
     max_accuracy_drop: float | None = None
     max_error: float | None = None
     min_precision: Mapping[str, float] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Limits:
         """
         compared = [
             *_given(self.max_disagreement, lambda most: Limit(Risk.DISAGREEMENT, most, reference=self.reference)),
+            *_given(self.max_labels_changed, lambda most: Limit(Risk.LABELS_CHANGED, most)),
             *_given(self.max_accuracy_drop, lambda most: Limit(Risk.ACCURACY_DROP, most)),
         ]
         of_labels = _given(self.max_error, lambda most: Limit(Risk.ERROR, most))
@@ -169,6 +171,21 @@ def check_known(goals: dict[str, Goal], labels: Sequence[str]) -> None:
                 option=f"min_{limit.risk}",
                 value=limit.label,
             )
+
+
+def check_sets(goals: dict[str, Goal], *, multi_label: bool) -> None:
+    """Makes sure that a model gives sets of labels if a limit is about them.
+
+    Raises:
+        OptionError: it gives one label.
+    """
+    limits = [limit for goal in goals.values() if isinstance(goal, AtMost) for limit in goal.limits]
+    if not multi_label and any(limit.risk is Risk.LABELS_CHANGED for limit in limits):
+        raise OptionError(
+            "max_labels_changed is for models that give any number of labels, and this one gives one; bound the "
+            "disagreement with full depth instead",
+            option="max_labels_changed",
+        )
 
 
 def check_labels(goals: dict[str, Goal], rows: LabeledTexts | Texts) -> None:

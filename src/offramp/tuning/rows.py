@@ -80,8 +80,8 @@ def refit(classifier: "Classifier", rows: LabeledTexts | Texts, answers: ExitAns
     fitting, judging = (np.sort(part) for part in np.array_split(order, 2))
     fitted = rows.subset(fitting)
     check_enough(fitted)
-    calibration = answers.subset(fitting).calibration(fitted.fingerprint)
-    rest = replace(answers.subset(judging), temperatures=calibration.temperatures, evidence=calibration.evidence)
+    calibration = answers.subset(fitting).calibration(fitted.fingerprint, miss_cost=classifier.calibration.miss_cost)
+    rest = answers.subset(judging).under(calibration)
     return Refitted(_with_calibration(classifier, calibration), fitted, rows.subset(judging), rest)
 
 

@@ -39,7 +39,7 @@ from offramp.policy import (
 from offramp.policy.abstaining import no_last_threshold
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
-from offramp.tuning.goals import Limits, check_known, check_labels, goals_of
+from offramp.tuning.goals import Limits, check_known, check_labels, check_sets, goals_of
 from offramp.tuning.rows import REPEATS, check_unused, measure, read_reference, refit
 from offramp.tuning.selection import DEFAULT_SELECTION, Selection
 from offramp.tuning.storing import Store
@@ -101,6 +101,7 @@ def tune(
     *,
     columns: Columns | None = None,
     max_disagreement: float | None = None,
+    max_labels_changed: float | None = None,
     max_accuracy_drop: float | None = None,
     max_error: float | None = None,
     min_precision: Mapping[str, float] | None = None,
@@ -132,6 +133,8 @@ def tune(
         data: texts, as a source or in memory, see :func:`offramp.data.read_rows`; only an accuracy drop needs labels.
         columns: names of the columns.
         max_disagreement: as fast as possible with at most this share of predictions that differ from full depth.
+        max_labels_changed: as fast as possible with at most this share of labels, of all that the model knows, on which
+            sets differ from those at full depth; for models that give any number of labels.
         max_accuracy_drop: as fast as possible with an accuracy at most this share below full depth.
         max_error: as fast as possible with at most this share of predictions that are wrong; takes labels.
         min_precision: for labels, the least share of the texts predicted as one that have it; takes labels.
@@ -172,6 +175,7 @@ def tune(
         speedup=speedup,
         limits=Limits(
             max_disagreement=max_disagreement,
+            max_labels_changed=max_labels_changed,
             max_accuracy_drop=max_accuracy_drop,
             max_error=max_error,
             min_precision=min_precision or {},
@@ -190,6 +194,7 @@ def tune(
     check_unloaded(model, threads=runtime.threads)
     known = check_model(model, runtime)
     check_known(goals, known.labels)
+    check_sets(goals, multi_label=known.multi_label)
     store = Store.of(model, runtime)
     store.check_default(selection.default, goals)
     columns = columns or Columns()
@@ -349,7 +354,7 @@ def _describe_model(folder: Path | None, classifier: "Classifier") -> dict[str, 
         "exits": list(classifier.exits),
         "exit_names": list(classifier.exit_names),
         "labels": len(classifier.labels),
-        "problem_type": str(classifier.problem),
+        "problem_type": str(classifier.problem.type),
         "calibrated_on": classifier.calibration.fitted_on,
     }
 

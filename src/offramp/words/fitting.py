@@ -54,7 +54,7 @@ def fit(
     strength = _best_strength(counts, wanted, problem, seed)
     weights = _rarities(counts)
     layer = fit_layer(weighed(counts, weights), wanted, problem, strength)
-    return Words.from_layer(AboutWords(tuple(labels), problem, len(texts), strength), buckets, weights, layer)
+    return Words.from_layer(AboutWords(tuple(labels), problem.type, len(texts), strength), buckets, weights, layer)
 
 
 def _probabilities(targets: Labels, rows: int, labels: int, problem: Problem) -> NDArray[np.float32]:
@@ -62,7 +62,7 @@ def _probabilities(targets: Labels, rows: int, labels: int, problem: Problem) ->
     given = np.asarray(targets)
     if rows == 0:
         raise DataError("there are no texts to fit a model of words to; hand in some")
-    if given.shape == (rows,) and problem is Problem.SINGLE_LABEL and given.dtype.kind in "iu":
+    if given.shape == (rows,) and not problem.multi_label and given.dtype.kind in "iu":
         if (given < 0).any() or (given >= labels).any():
             raise DataError(f"every target has to be an index of a label, from 0 to {labels - 1}; {given} has others")
         return np.asarray(np.eye(labels)[given], np.float32)
@@ -71,7 +71,7 @@ def _probabilities(targets: Labels, rows: int, labels: int, problem: Problem) ->
     wanted = given.astype(np.float32)
     if not ((wanted >= 0) & (wanted <= 1)).all():
         raise DataError("every target has to be a probability, from 0 to 1")
-    if problem is Problem.SINGLE_LABEL and (np.abs(wanted.sum(axis=1) - 1) > 1e-3).any():
+    if not problem.multi_label and (np.abs(wanted.sum(axis=1) - 1) > 1e-3).any():
         raise DataError("the probabilities of a text's labels have to sum to 1 where a text has one label")
     return wanted
 

@@ -76,7 +76,7 @@ def fit_layer(
 
 def loss_of(logits: Weights, targets: Weights, problem: Problem) -> tuple[float, Weights]:
     """The loss, summed over rows, and its slope by logits."""
-    if problem is Problem.MULTI_LABEL:
+    if problem.multi_label:
         losses = np.logaddexp(np.float32(0), logits) - targets * logits
         return float(losses.sum(dtype=np.float64)), expit(logits) - targets
     logs = log_softmax(logits, axis=1)

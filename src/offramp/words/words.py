@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from offramp import exit_names
-from offramp.calibration import Problem
+from offramp.calibration import ProblemType
 from offramp.errors import ModelFolderError, first_line
 from offramp.files import RESTORE, check_readable, is_there, replacing
 from offramp.folder import WORDS
@@ -51,7 +51,7 @@ class AboutWords:
     """
 
     labels: tuple[str, ...]
-    problem: Problem
+    problem: ProblemType
     rows: int
     strength: float
     schema: int = SCHEMA

@@ -60,7 +60,7 @@ async def inference(body: HuggingFaceRequest, request: Request) -> Response:
     """Classifies texts, in the form of Hugging Face's inference API."""
     service = service_of(request)
     parameters = body.parameters or Parameters()
-    _check_function(parameters.function_to_apply, service.core.classifier.problem.name)
+    _check_function(parameters.function_to_apply, service.core.classifier.problem.type.name)
     service.check_length(parameters.max_length, "parameters.max_length")
     inputs = body.inputs if isinstance(body.inputs, list) else [body.inputs]
     texts = [item.text if isinstance(item, Pair) else item for item in inputs]
