@@ -88,7 +88,7 @@ class View:
         words = np.where(counted.words > 0, counted.words, np.nan)
         return Observed(
             exits=exits,
-            confidence=self.problem.confidence(probabilities),
+            confidence=self.problem.confidence(probabilities, exits),
             disagreement=disagreement,
             characters=characters,
             unknown=counted.unknown / words,
@@ -115,4 +115,4 @@ def exit_disagreement(passed: Values, problem: Problem) -> Values:
     # Summed over pairs, the differences of numbers are the numbers in order, each times a weight of its own.
     weights = 2.0 * np.arange(exits) - (exits - 1)
     apart = np.tensordot(weights, np.sort(passed, axis=0), 1).sum(axis=-1) / (exits * (exits - 1) / 2)
-    return np.asarray(apart / (labels if problem is Problem.MULTI_LABEL else 2))
+    return np.asarray(apart / (labels if problem.multi_label else 2))

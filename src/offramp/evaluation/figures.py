@@ -113,10 +113,13 @@ def reliability_of(answers: ExitAnswers) -> tuple[ExitReliability, ...]:
 
 def coverage_of(answers: ExitAnswers, full: Point, point: Point, replayed: Replay) -> tuple[RiskCoverage, ...]:
     """The curves of full depth and, if it is another setting, of the one in focus."""
-    settings = {full.setting: answers.full, point.setting: replayed.probabilities}
+    settings = {
+        full.setting: (answers.full, np.asarray(len(answers.layers) - 1)),
+        point.setting: (replayed.probabilities, replayed.exits),
+    }
     return tuple(
-        risk_coverage(setting, answers.problem.confidence(given), answers.right(given))
-        for setting, given in settings.items()
+        risk_coverage(setting, answers.problem.confidence(given, exits), answers.right(given))
+        for setting, (given, exits) in settings.items()
     )
 
 

@@ -281,7 +281,7 @@ class ExitAnswers:
         return replace(fitted, default=self.under(fitted).default_threshold())
 
     def default_threshold(self) -> DefaultThreshold:
-        """The threshold that suits the model: :data:`~offramp.policy.DEFAULT_THRESHOLD`, or less if it is seldom as sure.
+        """The threshold that suits the model: 0.9, or less if full depth is seldom as sure.
 
         Then texts leave where an exit is as sure as full depth is of the middle row. Where labels are many, or a text
         has a set of them, full depth may never be as sure as that, and no text would leave.
