@@ -57,10 +57,11 @@ def measured(monkeypatch):
     classifier = torch_classifier(model, Calibration.neutral(model.network.config.exits))
     request = Request([row["text"] for row in single(20)], None)
 
-    def measure(rules, exits, timed):
+    def measure(rules, exits, timed, places=None):
         told = []
         progress = lambda what, done, total: told.append(total)  # noqa: E731
-        return measure_speeds(classifier, request, answers(rows=20), rules, exits, timed, progress), told[-1]
+        all_rows = answers(rows=len(exits[0]))
+        return measure_speeds(classifier, request, all_rows, rules, exits, timed, progress, places), told[-1]
 
     return measure
 
@@ -94,6 +95,18 @@ def test_what_is_not_timed_is_computed_from_the_stages(measured):
     assert found.ending[0].ratio.median == pytest.approx(found.ending[0].bound)
     for one in found.rules:
         assert one.texts_per_second == pytest.approx(found.ending[-1].texts_per_second * one.ratio.median)
+
+
+def test_what_a_sample_took_is_brought_to_all_rows(measured, monkeypatch):
+    """Of 40 rows 20 are timed, which all leave at the first exit; by one rule the others go on."""
+    monkeypatch.setattr(speed, "costs_of", lambda *_: StageCosts((0.0005, 0.0005, 0.001), 0.002))
+    rules = [Threshold(0.0, Confidence(Problem.SINGLE_LABEL)), Threshold(0.5, Confidence(Problem.SINGLE_LABEL))]
+    nobody, half = np.zeros(40, np.int64), np.repeat([0, 2], 20)
+    found, _ = measured(rules, [nobody, half], Timed((0, 1), ()), np.arange(20))
+    fast, slow = found.rules
+    assert not fast.computed
+    assert not slow.computed
+    assert slow.ratio.median == pytest.approx(fast.ratio.median * 0.25 / 0.625)
 
 
 @pytest.mark.parametrize(("estimate", "bound"), [(5.03, 5.08), (6.0, 6.0)])

@@ -176,8 +176,8 @@ def _measure(
     timed = choose_timed(answers, replays, cut_costs, wanted, LOSSES)
     size = rows_within(seconds, answers, [taken.exits for taken in replays], timed)
     places = representative_rows(replays, answers.tokens, size, seed)
-    sample, exits = Request(rows.texts, rows.text_pairs).subset(places), [taken.exits[places] for taken in replays]
-    speeds = measure_speeds(classifier, sample, answers.subset(places), rules, exits, timed, on_progress)
+    sample, exits = Request(rows.texts, rows.text_pairs).subset(places), [taken.exits for taken in replays]
+    speeds = measure_speeds(classifier, sample, answers, rules, exits, timed, on_progress, places)
     return _Measured(answers, replays, size, speeds)
 
 

@@ -84,20 +84,28 @@ def measure_speeds(
     exits: Sequence[NDArray[np.int64]],
     timed: Timed,
     on_progress: OnProgress,
+    places: NDArray[np.int64] | None = None,
 ) -> Speeds:
     """Measures wall-clock from texts in to predictions out; everything runs in turn, several times.
+
+    Where few rows are timed, one more or less that goes on makes a fast rule much slower or faster. So the time that a
+    rule took is brought to all rows: by the time of the stages that these run, over that of the rows that were timed.
 
     What is not timed is computed: the time of the stages that the rows run, over the share of the speed possible at
     most that timed rules reach, those as cheap and those as dear. Where all rows leave at one exit batches stay whole,
     as they do where the stages are measured: a cut network reaches all of it.
 
     Args:
-        answers: of the same rows.
-        exits: that the rows take by each rule, (rules, rows).
+        rows: that are timed.
+        answers: of all rows.
+        exits: that all rows take by each rule, (rules, rows).
         timed: what is timed; rules that compute the same share their time.
+        places: of the rows that are timed among all; None if these are all.
     """
     texts, pairs, last = rows.texts, rows.text_pairs, len(classifier.exits) - 1
-    kinds = [(criterion_name(rule.criterion), taken.tobytes()) for rule, taken in zip(rules, exits, strict=True)]
+    places = np.arange(len(answers)) if places is None else places
+    sampled = [taken[places] for taken in exits]
+    kinds = [(criterion_name(rule.criterion), taken.tobytes()) for rule, taken in zip(rules, sampled, strict=True)]
     stages: list[NDArray[np.float64]] = []
     actions: dict[Hashable, Callable[[], object]] = {
         **{kinds[index]: partial(classifier.predict, texts, pairs, rule=rules[index]) for index in timed.rules},
@@ -108,25 +116,27 @@ def measure_speeds(
     total, done = len(actions) * (REPEATS + 1), count(1)
     seconds = interleave(actions, REPEATS, lambda: on_progress("timing", next(done), total))
     full = seconds[last]
-    measured = replace(answers, costs=costs_of(stages[1:], full, len(texts)))
-    costs = [measured.cost(taken) for taken in exits]
+    answers = replace(answers, costs=costs_of(stages[1:], full, len(texts)))
+    measured = answers.subset(places)
+    costs, sample_costs = [answers.cost(taken) for taken in exits], [measured.cost(taken) for taken in sampled]
     ends = [measured.cost(np.full(len(texts), index)) for index in (0, last)]
+    alone = [cost_alone(classifier, measured, index) for index in range(last + 1)]
     timed_costs, efficiencies = _efficiencies(
-        [(costs[index], ratio(full, seconds[kinds[index]]).median) for index in timed.rules], ends
+        [(sample_costs[index], ratio(full, seconds[kinds[index]]).median) for index in timed.rules], ends
     )
 
-    def speed(action: Hashable, cost: float, efficiency: float) -> Speed:
+    def speed(action: Hashable, cost: float, efficiency: float, sample_cost: float) -> Speed:
         if action in seconds:
-            return speed_of(full, seconds[action], 1 / cost, len(texts))
+            return speed_of(full, seconds[action] * cost / sample_cost, 1 / cost, len(texts))
         return computed_speed(full, cost, efficiency, len(texts))
 
     return Speeds(
         repeats=REPEATS,
         rules=tuple(
-            speed(kind, cost, float(np.interp(cost, timed_costs, efficiencies)))
-            for kind, cost in zip(kinds, costs, strict=True)
+            speed(kind, cost, float(np.interp(cost, timed_costs, efficiencies)), sample_cost)
+            for kind, cost, sample_cost in zip(kinds, costs, sample_costs, strict=True)
         ),
-        ending=tuple(speed(index, cost_alone(classifier, measured, index), 1.0) for index in range(last + 1)),
+        ending=tuple(speed(index, cost, 1.0, cost) for index, cost in enumerate(alone)),
     )
 
 
