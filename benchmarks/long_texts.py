@@ -5,8 +5,8 @@ python -m benchmarks.long_texts measure MODEL WORK JSON [--timed N] [--backend B
 
 MODEL cuts long texts. ``answers`` keeps in WORK what each exit says of each window of a PART: calibration, tuning or
 test; several may run at once. Of that all accuracies are arithmetic: calibration rows fit the temperatures and choose
-how windows are combined, tuning rows choose the fastest rule that loses at most so much accuracy there, test rows tell
-what comes of it. ``measure`` then classifies some test rows in turn, all at once, on one thread. MODEL is not changed.
+how windows are combined, tuning rows choose the fastest rule that keeps to a limit there, test rows tell what
+comes of it. ``measure`` then classifies some test rows in turn, all at once, on one thread. MODEL is not changed.
 """
 
 import argparse
@@ -44,7 +44,11 @@ from offramp.policy import (
 )
 
 PARTS = ("calibration", "tuning", "test")
-LOSSES = (0.001, 0.005, 0.01)
+GOALS = {
+    "at most 1 % changed": Limit(Risk.DISAGREEMENT, 0.01),
+    "at most 2 % changed": Limit(Risk.DISAGREEMENT, 0.02),
+    "at most 0.5 points lost": Limit(Risk.ACCURACY_DROP, 0.005),
+}
 _KEPT = ("logits", "tokens", "truncated", "reads", "targets")
 
 
@@ -113,8 +117,9 @@ def measure(options: argparse.Namespace) -> None:
     test = everything["test"]
     settings = {key: _setting(*key, answers[key[0]]["test"], rule, test) for key, rule in rules.items()}
     sample = np.sort(np.random.default_rng(options.seed).permutation(len(texts))[: options.timed])
-    timed = [key for key in settings if key[1] == "full depth" or key in _worth_timing(settings)]
-    settings |= _timed(classifiers, [str(texts[row]) for row in sample], rules, settings, timed, options.rounds)
+    timed = [key for key in settings if key[1] in ("full depth", *options.time)]
+    if options.timed:
+        settings |= _timed(classifiers, [str(texts[row]) for row in sample], rules, settings, timed, options.rounds)
     content = {
         "environment": {**environment.describe(), "threads": 1, "seed": options.seed},
         "engine": asdict(classifier.engine),
@@ -191,14 +196,14 @@ def _cut(answers: ExitAnswers, first: int) -> ExitAnswers:
 
 
 def _rules(tuning: ExitAnswers) -> dict[str, ExitRule]:
-    """Full depth, and the fastest that lose at most so much on the tuning rows."""
+    """Full depth, and the fastest that keep to a limit on the tuning rows."""
     found: dict[str, ExitRule] = {"full depth": Threshold(1.01, Confidence(tuning.problem))}
-    for loss in LOSSES:
-        goal = AtMost((Limit(Risk.ACCURACY_DROP, loss),), Method.EMPIRICAL, 0.95)
+    for told, limit in GOALS.items():
+        goal = AtMost((limit,), Method.EMPIRICAL, 0.95)
         for criterion in ("confidence", "gate"):
             choice = select(goal, criterion, tuning, 0).choice
             if isinstance(choice, Chosen):
-                found[f"{criterion}, at most {100 * loss:g} points"] = choice.rule
+                found[f"{criterion}, {told}"] = choice.rule
     return found
 
 
@@ -211,29 +216,10 @@ def _setting(name: str, rule: str, answers: ExitAnswers, chosen: ExitRule, every
         rule=rule,
         accuracy=accuracy,
         lost=100 * (whole - accuracy),
-        tokens=float(_read_so_far(answers)[taken.exits, np.arange(len(answers))].mean()),
+        tokens=float(answers.tokens_read(taken.exits).mean()),
         computed=1 / answers.cost(taken.exits),
         windows=tuple((left / len(answers)).tolist()),
     )
-
-
-def _read_so_far(answers: ExitAnswers) -> np.ndarray:
-    """Tokens of all windows begun before each exit, (exits, rows)."""
-    assert answers.reads is not None
-    so_far, read, before = np.zeros_like(answers.reads), np.zeros(len(answers), np.int64), None
-    for index, name in enumerate(answers.names):
-        if (window := window_of(name)) is not None and window != before:
-            read, before = read + answers.reads[index], window
-        so_far[index] = read
-    return so_far
-
-
-def _worth_timing(settings: dict[tuple[str, str], Setting]) -> set[tuple[str, str]]:
-    """Of each way of reading and loss the rule that costs least."""
-    kinds: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for name, rule in settings:
-        kinds.setdefault((name, rule.partition(", ")[2]), []).append((name, rule))
-    return {max(keys, key=lambda key: settings[key].computed) for (_, loss), keys in kinds.items() if loss}
 
 
 def _timed(
@@ -293,7 +279,10 @@ def main() -> None:
     measuring.add_argument("model", type=Path)
     measuring.add_argument("work", type=Path)
     measuring.add_argument("json", type=Path)
-    measuring.add_argument("--timed", type=int, default=400, help="texts that are timed")
+    measuring.add_argument("--timed", type=int, default=400, help="texts that are timed, 0 for none")
+    measuring.add_argument(
+        "--time", nargs="*", default=("confidence, at most 1 % changed",), help="rules that are timed"
+    )
     measuring.add_argument("--rounds", type=int, default=5)
     measuring.set_defaults(step=measure)
     options = parser.parse_args()

@@ -11,8 +11,9 @@ from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.engine.chains import chained
 from offramp.errors import ModelFolderError, OptionError
+from offramp.exit_names import window_of
 from offramp.model.windows import COMBINATIONS, ReadOn
-from offramp.policy import Confidence, GeometricMean, Patience, Threshold
+from offramp.policy import AtMost, Chosen, Confidence, GeometricMean, Limit, Method, Patience, Risk, Threshold, select
 
 SINGLE = Problem.SINGLE_LABEL
 NAMES = tuple(f"layer {layer} of window {window}" for window in (1, 2, 3) for layer in (1, 2, 4))
@@ -23,6 +24,8 @@ def assert_replayed(classifier, texts, rule):
     expected = answers.replay(rule)
     np.testing.assert_array_equal(found.exits, expected.exits)
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+    in_windows = np.array([window_of(name) is not None for name in answers.names])[found.exits]
+    np.testing.assert_array_equal(found.tokens[in_windows], answers.tokens_read(expected.exits)[in_windows])
     return found, answers
 
 
@@ -157,3 +160,16 @@ def test_it_can_be_the_last_model_of_a_chain_and_no_other():
 def test_a_model_that_cannot_read_on_says_why(config, read_on, message):
     with pytest.raises(OptionError, match=message):
         long_classifier(read_on, **config)
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_a_gate_passes_over_no_window(words):
+    classifier = long_classifier(words=words)
+    answers = classifier.exit_answers(texts_of(range(40)))
+    selected = select(AtMost((Limit(Risk.DISAGREEMENT, 0.5),), Method.EMPIRICAL, 0.95), "gate", answers, 0)
+    if isinstance(selected.choice, Chosen):
+        weights = selected.choice.rule.criterion.weights
+        assert all(weights[words:])
+        found = classifier.predict(TEXTS, rule=selected.choice.rule)
+        assert found.exits.tolist() == classifier.exit_answers(TEXTS).replay(selected.choice.rule).exits.tolist()
+    assert min(selected.rows.costs.stages[words:]) > 0

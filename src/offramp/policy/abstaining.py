@@ -79,7 +79,8 @@ def sweep_abstaining(rows: ExitAnswers, criterion: Criterion, plan: Plan) -> Swe
     answer_from = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1][plan.first :]
     early = _surer(answer_from, plan.gap)
     taken = exits_taken(scored.scores, np.column_stack([np.repeat(early[:, None], last, axis=1), answer_from]))
-    return Swept(criterion, early, np.minimum(taken, last), scored.answers, taken > last, answer_from)
+    ends = np.full(len(rows), last) if rows.ends is None else rows.ends
+    return Swept(criterion, early, np.minimum(taken, ends), scored.answers, taken > last, answer_from)
 
 
 def plan_knobs(goal: AtMost, criterion: Criterion, rows: ExitAnswers, judging: int) -> Plan:

@@ -13,6 +13,7 @@ from offramp.calibration import Calibration, DefaultThreshold, Problem, fit_agre
 from offramp.calibration.evidence import combined_exits
 from offramp.calibration.sets import Decide
 from offramp.errors import DataError
+from offramp.exit_names import window_of
 from offramp.policy.criteria import Array, Confidence, Criterion
 from offramp.policy.default import DEFAULT_THRESHOLD, tidy
 from offramp.policy.limits import Limit, Risk
@@ -95,6 +96,17 @@ class ExitAnswers:
     def ends(self) -> NDArray[np.int64] | None:
         """The exit at which each row has been read to its end, (rows,); None where that is the last for all."""
         return None if self.reads is None else len(self.reads) - 1 - np.argmax(self.reads[::-1] > 0, axis=0)
+
+    def tokens_read(self, exits: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Tokens of each row that have been read where it leaves, (rows,), given the exits that rows take."""
+        if self.reads is None:
+            return self.tokens
+        begins = [place for place, window in enumerate(map(window_of, self.names)) if window is not None]
+        begun = np.zeros(self.reads.shape, np.int64)
+        for place in begins:
+            if place == begins[0] or window_of(self.names[place]) != window_of(self.names[place - 1]):
+                begun[place:] += self.reads[place]
+        return np.asarray(begun[np.maximum(exits, begins[0]), np.arange(len(exits))])
 
     def replay(self, rule: ExitRule) -> Replay:
         """What the engine would do by a rule, see :func:`offramp.policy.replay`."""

@@ -52,7 +52,7 @@ def sum_up(
             exits,
             at_exits(selected.choice.answers, exits[None, :, None])[0],
             _disagreement(view, selected.rows, exits),
-            selected.rows.tokens,
+            selected.rows.tokens_read(exits),
         )
         observed = replace(observed, unknown=np.where(others[selected.places], observed.unknown, np.nan))
         summaries.append(
