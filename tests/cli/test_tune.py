@@ -153,3 +153,14 @@ def test_a_point_that_is_not_there(refused, model, place):
 def test_unknown_labels(refused, model, place):
     unseen = write_jsonl(place / "unseen.jsonl", [*single(3), {"text": "w1", "label": "A"}])
     assert "the model has no label 'A'" in tune(refused, data=unseen)
+
+
+def test_several_promises_have_a_table_of_their_own(offramp, model):
+    result = tune(offramp, "--max-disagreement", "0.9", "--max-accuracy-drop", "0.9", "--name", "both", "--wide")
+    assert result.exit_code == 0, result.stderr
+    assert "2 at once, below" in result.stdout
+    table = [line.split() for line in result.stdout.splitlines()[-2:]]
+    assert [line[:-2] for line in table] == [
+        ["both", "disagreement", "<=", "90%,", "95%", "sure", "45"],
+        ["both", "accuracy", "drop", "<=", "90%,", "95%", "sure", "45"],
+    ]
