@@ -57,6 +57,7 @@ def test_what_the_page_tells_of_points_and_savings(serve):
                 "label": None,
                 "exit": None,
                 "reference": None,
+                "answered": False,
                 "confidence": 0.95,
             }
         ],

@@ -92,6 +92,7 @@ def _promise(promise: Promise) -> PromiseInfo:
         label=limit.label,
         exit=limit.exit,
         reference=limit.reference,
+        answered=limit.answered,
         confidence=promise.confidence,
     )
 

@@ -117,6 +117,7 @@ class PromiseInfo(BaseModel):
     label: str | None = Field(description="Of a precision or a recall.")
     exit: str | None = Field(description="Only texts that leave up to this exit count; null for all texts.")
     reference: str | None = Field(description="What a disagreement is with; null for full depth.")
+    answered: bool = Field(description="Whether only texts that are answered count, since others are handed over.")
     confidence: float | None = Field(description="How sure that is; null where nothing is said of it.")
 
 
