@@ -279,8 +279,8 @@ class Classifier:
 
         Example:
             >>> rule = offramp.load("model").exit_rule(0.8)
-            >>> rule.threshold, rule.criterion
-            (0.8, Confidence(problem=<Problem.SINGLE_LABEL: 'single_label_classification'>))
+            >>> rule.threshold, type(rule.criterion).__name__
+            (0.8, 'Confidence')
         """
         check_one_given(threshold=threshold, at=at, rule=rule)
         if rule is not None:
