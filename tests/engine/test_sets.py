@@ -18,7 +18,12 @@ from offramp.policy import Confidence, Patience, Threshold
 
 TEXTS = [" ".join(WORDS[start : start + 1 + start % 7]) for start in range(40)]
 MULTI = {"problem_type": "multi_label_classification"}
-CURVES = (Curve(0.7, 0.2, 0.9), Curve(1.5, 0.0, 1.2), Curve(0.3, 0.6, 0.1), Curve(1.0, 1.0, 0.5))
+CURVES = (
+    Curve((-5.0, 0.0), (0.0, 0.9)),
+    Curve((-4.0, -1.0, 0.0), (0.1, 0.5, 0.8)),
+    Curve((-6.0, 0.0), (0.0, 1.0)),
+    Curve((), ()),
+)
 FITTED = Calibration(
     (1.5, 2.5, 0.8, 1.3),
     "",

@@ -67,28 +67,41 @@ def decide_of(given: Decide | str, *, multi_label: bool, labeled: bool = True) -
 _LEAST, _MOST = 1e-4, 1.0 - 1e-4
 
 
+# So many parts of equal size are the rows cut into, by the probabilities of their sets, to fit a curve.
+_PARTS = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """What the probability p of a set of labels, taken as independent, means: how likely the set is right.
 
-    Its log-odds are ``rise * log(p) - fall * log(1 - p) + bias``, which never fall as p rises. With 1, 1 and 0 it is p.
+    It goes in straight lines from knot to knot and is level before the first and after the last.
+
+    Attributes:
+        knots: log(p), rising; empty if p means what it says.
+        values: how likely sets are right there, from 0 to 1; none below the one before.
 
     Raises:
-        ValueError: rise or fall is negative.
-
-    Source: Kull, Silva Filho and Flach, "Beta calibration", AISTATS 2017.
+        ValueError: knots and values do not go together, or one falls.
     """
 
-    rise: float
-    fall: float
-    bias: float
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not min(self.rise, self.fall) >= 0:
-            raise ValueError(f"a curve that rises by {self.rise} and {self.fall} may fall; neither can be below 0")
+        if len(self.knots) != len(self.values) or (np.diff(self.knots) <= 0).any() or (np.diff(self.values) < 0).any():
+            raise ValueError(f"a curve with the knots {self.knots} and the values {self.values} may fall")
+        if not all(0 <= value <= 1 for value in self.values):
+            raise ValueError(f"a curve has the values {self.values}, not all from 0 to 1")
+
+    def __call__(self, log_probabilities: Floats) -> NDArray[np.float64]:
+        """How likely sets are right, given the logarithms of their probabilities."""
+        if not self.knots:
+            return np.asarray(np.exp(log_probabilities), np.float64)
+        return np.asarray(np.interp(log_probabilities, self.knots, self.values))
 
 
-AS_IT_IS = Curve(1.0, 1.0, 0.0)
+AS_IT_IS = Curve((), ())
 """The curve of labels that are independent given the text."""
 
 
@@ -99,39 +112,32 @@ def confidences(log_probabilities: Floats, curves: Sequence[Curve], exit_index: 
         curves: (exits,).
         exit_index: whose curve to take, of a shape that goes with (...).
     """
-    table = np.array([(curve.rise, curve.fall, curve.bias) for curve in curves])[np.asarray(exit_index)]
-    rising, falling = _features(log_probabilities)
-    return np.asarray(scipy.special.expit(table[..., 0] * rising + table[..., 1] * falling + table[..., 2]))
-
-
-def _features(log_probabilities: Floats) -> tuple[Floats, Floats]:
-    """log(p) and -log(1 - p), both finite."""
-    logs = np.minimum(log_probabilities, -np.finfo(np.float64).eps)
-    return logs, -np.log(-np.expm1(logs))
+    exits = np.broadcast_to(np.asarray(exit_index), np.shape(log_probabilities))
+    found = np.empty(exits.shape)
+    for index in np.unique(exits).tolist():
+        found[exits == index] = curves[index](np.asarray(log_probabilities)[exits == index])
+    return found
 
 
 def fit_curve(log_probabilities: Floats, right: NDArray[np.bool_]) -> Curve:
-    """Fits the curve of an exit, by logistic regression.
+    """Fits the curve of an exit: isotonic regression on parts of equal size of the rows, the least likely sets first.
 
     Args:
         log_probabilities: of the predicted sets, (rows,).
         right: whether each is right, (rows,).
 
-    Returns:
-        A curve with finite numbers, even if all rows are right or none: the targets are smoothed (Platt, 1999).
+    Source: Zadrozny and Elkan, KDD 2002 (isotonic regression); straight lines between the parts keep the order of rows.
     """
-    features = np.stack([*_features(log_probabilities), np.ones(len(right))], axis=1)
-    number = int(right.sum())
-    wanted = np.where(right, (number + 1) / (number + 2), 1 / (len(right) - number + 2))
+    from sklearn.isotonic import isotonic_regression  # slow to import, and only needed here
 
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        odds = features @ weights
-        slope = features.T @ (scipy.special.expit(odds) - wanted) / len(right)
-        return float((np.logaddexp(0.0, odds) - wanted * odds).mean()), slope
-
-    bounds = [(0.0, None), (0.0, None), (None, None)]
-    found = scipy.optimize.minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return Curve(*(float(f"{weight:.6g}") for weight in found.x))
+    order = np.argsort(log_probabilities, kind="stable")
+    parts = [part for part in np.array_split(order, _PARTS) if part.size]
+    places = np.array([log_probabilities[part].mean() for part in parts])
+    sizes, shares = np.array([part.size for part in parts]), np.array([right[part].mean() for part in parts])
+    knots, of_part = np.unique(places.round(6), return_inverse=True)
+    rows = np.bincount(of_part, sizes)
+    values = isotonic_regression(np.bincount(of_part, sizes * shares) / rows, sample_weight=rows)
+    return Curve(tuple(knots.tolist()), tuple(np.clip(values.round(6), 0, 1).tolist()))
 
 
 def fit_thresholds(probabilities: Floats, targets: NDArray[Any], decide: Literal["f1"] | float) -> tuple[float, ...]:
