@@ -1,6 +1,6 @@
 """Checks on real answers that the error among the answered keeps its limit, over many calibration sets, and its price.
 
-python -m benchmarks.handing_over --output FOLDER [--draws 1000] [--gate-draws 250] [--rows 1500]
+python -m benchmarks.handing_over --output FOLDER [--draws 1000] [--gate-draws 1000] [--rows 1500]
 
 Calibration rows are drawn with replacement from all rows of a set, which thereby are the population: the error of a
 rule among all the rows that it answers is its true one, without an error of sampling. So every sum over a calibration
@@ -226,7 +226,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--gate-draws", type=int, default=250)
+    parser.add_argument("--gate-draws", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=1500)
     parser.add_argument("--sets", nargs="+", default=SETS)
     main(parser.parse_args())
