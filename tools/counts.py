@@ -16,8 +16,8 @@ from pathlib import Path
 
 # A function whose body is longer than this, docstring, comments and blank lines aside, is long; so many may be.
 LONG, MOST_LONG = 60, 3
-# No function may take more parameters than this.
-PARAMETERS = 12
+# No function may take more parameters than this; verbs, whose parameters are keywords, have the most.
+PARAMETERS = 15
 # Public classes of one name that mean the same thing in every module.
 SAME_MEANING: frozenset[str] = frozenset()
 # So many names of public classes may mean two things; the aim is 0, and until it is near they are only told.

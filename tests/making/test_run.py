@@ -110,7 +110,7 @@ def test_an_unfinished_run_of_another_kind_is_not_gone_on_with(encoder, tmp_path
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "measure_pace", killed)
+    monkeypatch.setattr(run, "measure_durations", killed)
     with pytest.raises(KeyboardInterrupt):
         made_of(encoder, tmp_path / "model")
     with pytest.raises(OptionError, match=r"seed \(0, now 1\)"):

@@ -5,14 +5,16 @@ import pytest
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
 from offramp.policy import AtLeast, AtMost, Exactly, Limit, Method, Risk
-from offramp.tuning.goals import Limits, check_known, check_labels, check_sets, goals_of
-
-NOTHING = {"threshold": None, "speedup": None, "confidence": 0.95, "method": None, "name": None}
+from offramp.tuning.goals import check_known, check_labels, check_sets, goals_of
 
 
-def goals(**given):
-    limits = {name: given.pop(name) for name in list(given) if name in Limits.__dataclass_fields__}
-    return goals_of(**NOTHING | given, limits=Limits(**limits))
+def goals(method=None, **target):
+    return goals_of(target, method)
+
+
+def test_a_mistyped_keyword_is_refused_as_of_any_function():
+    with pytest.raises(TypeError, match=r"tune\(\) got an unexpected keyword argument 'max_disagrement'"):
+        goals(max_disagrement=0.01)
 
 
 def test_without_a_target_there_are_three_points():

@@ -17,8 +17,8 @@ from offramp.exporting import export
 from offramp.extras import check_installed
 from offramp.files import link_target, locked, read_json, replacing, write_json
 from offramp.folder import CONFIG
+from offramp.making.durations import Durations, in_words, measure_durations
 from offramp.making.encoder import INSTALL_ENCODER, packaged_encoder
-from offramp.making.pace import Pace, in_words, measure_pace
 from offramp.making.parts import TEST_SHARE, Parts, divide
 from offramp.making.summary import summary_of
 from offramp.model.finding import check_checkpoint, check_classifier, outputs_of
@@ -255,16 +255,16 @@ def _made(
     parts, new, steps = job.parts, workplace / "model", _Steps(workplace, say)
     if "tuning" not in steps.seconds:
         job.on_progress("loading PyTorch", 0, None)
-        pace = measure_pace(
+        durations = measure_durations(
             job.model, parts.train.texts, job.architecture.max_length, classifier=job.attaches, seed=job.seed
         )
         if not (new / CONFIG).is_file():
-            _learn(job, new, pace, steps)
+            _learn(job, new, durations, steps)
         if "export" not in steps.seconds:
-            with steps.step("export", "exporting it to the fastest backend", pace.exporting(len(parts.dev))):
+            with steps.step("export", "exporting it to the fastest backend", durations.exporting(len(parts.dev))):
                 _export(new, parts, job.on_progress, say)
         what = f"choosing an operating point on {count(len(parts.tune), 'text')} of their own"
-        with steps.step("tuning", what, pace.tuning(len(parts.tune))):
+        with steps.step("tuning", what, durations.tuning(len(parts.tune))):
             reason = _tune(new, parts, limit, confidence, job)
             if reason is not None:
                 say(reason)
@@ -285,13 +285,13 @@ def _made(
     return Made(folder, engine, point, evaluation, steps.seconds, summary)
 
 
-def _learn(job: _Job, new: Path, pace: Pace, steps: _Steps) -> None:
+def _learn(job: _Job, new: Path, durations: Durations, steps: _Steps) -> None:
     """Trains an encoder with exits, or puts exits on a classifier."""
     train_rows, dev = job.parts.train, job.parts.dev
     texts = f"{count(len(train_rows), 'text')}, and {len(dev)} for temperatures"
     if job.attaches:
         targets: Targets = "both" if isinstance(train_rows, LabeledTexts) else "model"
-        with steps.step("exits", f"putting exits on {job.model} with {texts}", pace.attaching(len(train_rows))):
+        with steps.step("exits", f"putting exits on {job.model} with {texts}", durations.attaching(len(train_rows))):
             attach(
                 job.model,
                 train_rows,
@@ -303,7 +303,7 @@ def _learn(job: _Job, new: Path, pace: Pace, steps: _Steps) -> None:
                 on_progress=job.on_progress,
             )
         return
-    seconds = pace.training(len(train_rows), job.recipe.epochs * job.recipe.trials)
+    seconds = durations.training(len(train_rows), job.recipe.epochs * job.recipe.trials)
     with steps.step("exits", f"training {job.model} with exits on {texts}", seconds):
         train(
             job.model,

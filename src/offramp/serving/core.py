@@ -21,7 +21,7 @@ from offramp.serving.jobs import Job
 from offramp.serving.metrics import Metrics
 from offramp.serving.operating import InForce, NamedRule
 from offramp.serving.pace import Pace
-from offramp.serving.scheduler import Limits, Scheduler
+from offramp.serving.scheduler import Scheduler, StepLimits
 from offramp.serving.settings import Settings
 from offramp.serving.shapes import shapes_for
 from offramp.serving.threads import ComputeThreads
@@ -107,7 +107,7 @@ class Core:
         few = any(encoder.stages.length_step > 1 for encoder in encoders)
         self._longest = max(encoder.longest for encoder in encoders)
         self._shapes = shapes_for(few, self._longest, first.token_budget)
-        limits = Limits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
+        limits = StepLimits(settings.step_ms / 1000, settings.max_wait_ms / 1000)
         scheduler = Scheduler(len(first.exits), self._shapes, costs, limits)
         pace = Pace(costs, limits.seconds, len(classifiers))
         self.desk = Desk(scheduler, in_force, auditor, costs, pace, settings.max_queue_ms / 1000)

@@ -45,7 +45,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StepLimits:
     """What bounds a step.
 
     Attributes:
@@ -60,7 +60,7 @@ class Limits:
 class Lane:
     """Rows waiting for stages, each stage's in fair order."""
 
-    def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: Limits) -> None:
+    def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: StepLimits) -> None:
         self._shapes = shapes
         self._costs = costs
         self._limits = limits
@@ -182,9 +182,9 @@ class Scheduler:
     tag of what is begun, would stand still while new requests keep coming, and rows after it would wait for ever.
     """
 
-    def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: Limits) -> None:
+    def __init__(self, stages: int, shapes: Shapes, costs: Costs, limits: StepLimits) -> None:
         self._requests = Lane(stages, shapes, costs, limits)
-        self._audits = Lane(stages, shapes, costs, Limits(limits.seconds / 4, limits.wait))
+        self._audits = Lane(stages, shapes, costs, StepLimits(limits.seconds / 4, limits.wait))
         self._virtual = 0.0
 
     def add(self, job: Job, rows: Iterable[TextRow], now: float, *, audit: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import TypedDict
 
 from offramp.data import LabeledTexts, Texts
 from offramp.data.wording import did_you_mean, listing
@@ -12,6 +13,7 @@ DEFAULT_POINTS = {"fast": 0.05, "balanced": 0.02, "safe": 0.01}
 """Greatest disagreement with full depth at the points that are made if no target is given."""
 
 NAME = "tuned"
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,21 +83,41 @@ class Limits:
         return tuple(replace(limit, answered=self.abstain) for limit in (*compared, *of_labels))
 
 
-def goals_of(
-    *,
-    threshold: float | None,
-    speedup: float | None,
-    limits: Limits,
-    confidence: float,
-    method: str | None,
-    name: str | None,
-) -> dict[str, Goal]:
-    """The goals by the names of their points; arguments as for :func:`offramp.tune`.
+class PointTarget(TypedDict, total=False):
+    """What a point is chosen for: the keywords of :func:`offramp.tune` that say so."""
+
+    max_disagreement: float | None
+    max_labels_changed: float | None
+    max_accuracy_drop: float | None
+    max_error: float | None
+    min_precision: Mapping[str, float] | None
+    min_recall: Mapping[str, float] | None
+    each_exit: bool
+    reference: str | None
+    abstain: bool
+    min_coverage: float | None
+    speedup: float | None
+    threshold: float | None
+    confidence: float
+    name: str | None
+
+
+def goals_of(target: PointTarget, method: str | None) -> dict[str, Goal]:
+    """The goals by the names of their points.
+
+    Args:
+        target: as for :func:`offramp.tune`.
+        method: how limits are judged; None for the best one of each.
 
     Raises:
+        TypeError: the target has a keyword that is not known.
         OptionError: targets exclude each other, there is a name without a target or one that is a number, or a value
             is out of range.
     """
+    if unknown := target.keys() - PointTarget.__annotations__.keys():
+        raise TypeError(f"tune() got an unexpected keyword argument {min(unknown)!r}")
+    threshold, speedup, name = target.get("threshold"), target.get("speedup"), target.get("name")
+    confidence, limits = target.get("confidence", CONFIDENCE), _limits_of(target)
     judged_by = None if method is None else _method(method)
     others = [option for option, value in asdict(limits).items() if value or (value == 0.0 and value is not False)]
     targets = {"threshold": threshold, "speedup": speedup}
@@ -140,6 +162,21 @@ def goals_of(
         point: AtMost(replace(limits, max_disagreement=most).all_of(), judged_by, confidence, limits.each_exit)
         for point, most in DEFAULT_POINTS.items()
     }
+
+
+def _limits_of(target: PointTarget) -> Limits:
+    return Limits(
+        max_disagreement=target.get("max_disagreement"),
+        max_labels_changed=target.get("max_labels_changed"),
+        max_accuracy_drop=target.get("max_accuracy_drop"),
+        max_error=target.get("max_error"),
+        min_precision=target.get("min_precision") or {},
+        min_recall=target.get("min_recall") or {},
+        each_exit=target.get("each_exit", False),
+        reference=target.get("reference"),
+        abstain=target.get("abstain", False),
+        min_coverage=target.get("min_coverage"),
+    )
 
 
 def _given(value: float | None, make: Callable[[float], Limit]) -> list[Limit]:

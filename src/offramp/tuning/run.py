@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -39,7 +39,7 @@ from offramp.policy import (
 from offramp.policy.abstaining import no_last_threshold
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
-from offramp.tuning.goals import Limits, check_known, check_labels, check_sets, goals_of
+from offramp.tuning.goals import PointTarget, check_known, check_labels, check_sets, goals_of
 from offramp.tuning.rows import REPEATS, check_unused, measure, read_reference, refit
 from offramp.tuning.selection import DEFAULT_SELECTION, Selection
 from offramp.tuning.storing import Store
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from offramp.engine import Classifier
 
 SCHEMA = 3
-CONFIDENCE = 0.95
 SPEEDUPS = (1.25, 1.5, 2.0, 3.0, 4.0)
 """The speed-ups at which rules are compared, if they can be reached."""
 
@@ -100,23 +99,10 @@ def tune(
     data: Data,
     *,
     columns: Columns | None = None,
-    max_disagreement: float | None = None,
-    max_labels_changed: float | None = None,
-    max_accuracy_drop: float | None = None,
-    max_error: float | None = None,
-    min_precision: Mapping[str, float] | None = None,
-    min_recall: Mapping[str, float] | None = None,
-    each_exit: bool = False,
-    reference: str | None = None,
-    abstain: bool = False,
-    min_coverage: float | None = None,
-    speedup: float | None = None,
-    threshold: float | None = None,
-    confidence: float = CONFIDENCE,
-    name: str | None = None,
     selection: Selection = DEFAULT_SELECTION,
     runtime: Runtime = AUTOMATIC,
     on_progress: OnProgress = unheard,
+    **target: Unpack[PointTarget],
 ) -> Tuned:
     """Chooses operating points on calibration rows and stores them with the model, for ``predict(at=name)``.
 
@@ -132,6 +118,10 @@ def tune(
             one.
         data: texts, as a source or in memory, see :func:`offramp.data.read_rows`; only an accuracy drop needs labels.
         columns: names of the columns.
+        selection: how the points are selected, and on which rows.
+        runtime: how to run a model folder; the points hold for this backend and precision. Not for a classifier in
+            memory.
+        on_progress: called with the current step, the parts done and their number.
         max_disagreement: as fast as possible with at most this share of predictions that differ from full depth.
         max_labels_changed: as fast as possible with at most this share of labels, of all that the model knows, on which
             sets differ from those at full depth; for models that give any number of labels.
@@ -151,10 +141,6 @@ def tune(
         threshold: use this threshold, even if it is slower than full depth.
         confidence: probability that the promise holds, over calibration rows.
         name: of the point, if there is a target; by default ``tuned``.
-        selection: how the points are selected, and on which rows.
-        runtime: how to run a model folder; the points hold for this backend and precision. Not for a classifier in
-            memory.
-        on_progress: called with the current step, the parts done and their number.
 
     Raises:
         DataError: the data cannot be read, do not fit the model, have been used for it before, or lack labels that a
@@ -170,26 +156,8 @@ def tune(
         >>> offramp.load("model").predict(["a wonderful story"], at="mine").label
         ['good']
     """
-    goals = goals_of(
-        threshold=threshold,
-        speedup=speedup,
-        limits=Limits(
-            max_disagreement=max_disagreement,
-            max_labels_changed=max_labels_changed,
-            max_accuracy_drop=max_accuracy_drop,
-            max_error=max_error,
-            min_precision=min_precision or {},
-            min_recall=min_recall or {},
-            each_exit=each_exit,
-            reference=reference,
-            abstain=abstain,
-            min_coverage=min_coverage,
-        ),
-        confidence=confidence,
-        method=selection.method,
-        name=name,
-    )
-    _check_rule(selection.rule, threshold, abstain=abstain)
+    goals = goals_of(target, selection.method)
+    _check_rule(selection.rule, target)
     model = Path(model) if isinstance(model, str) else model
     check_unloaded(model, threads=runtime.threads)
     known = check_model(model, runtime)
@@ -201,6 +169,7 @@ def tune(
     rows = read_any(data, columns)
     check_labels(goals, rows)
     check_rows(known, rows)
+    reference = target.get("reference")
     compared = None if reference is None else targets_of(known, read_reference(data, columns, reference))
     uses = store.uses_of(rows)
     check_unused(rows, uses, split=selection.split)
@@ -230,7 +199,9 @@ def tune(
         points=points,
         missed=missed,
         doubt=_doubt(answers, classifier),
-        unfitted=() if selection.rule is not None or threshold is not None else _by_confidence(goals, len(rows)),
+        unfitted=()
+        if selection.rule is not None or target.get("threshold") is not None
+        else _by_confidence(goals, len(rows)),
         dropped=dropped,
         comparison=compare_rules(answers, SPEEDUPS, selection.seed) if selection.compare_rules else (),
     )
@@ -246,7 +217,8 @@ def check(tuned: Tuned) -> None:
         raise CheckFailed("; ".join(f"{point.name}: {point.reason}" for point in tuned.missed))
 
 
-def _check_rule(rule: str | None, threshold: float | None, *, abstain: bool) -> None:
+def _check_rule(rule: str | None, target: PointTarget) -> None:
+    threshold = target.get("threshold")
     if rule is not None and rule not in CRITERIA:
         raise OptionError(f"rule {rule!r} is not known; valid: {', '.join(CRITERIA)}", option="rule", value=rule)
     if rule == "per-exit" and threshold is not None:
@@ -255,7 +227,7 @@ def _check_rule(rule: str | None, threshold: float | None, *, abstain: bool) -> 
             option="threshold",
             value=threshold,
         )
-    if rule == "per-exit" and abstain:
+    if rule == "per-exit" and target.get("abstain", False):
         raise no_last_threshold()
 
 

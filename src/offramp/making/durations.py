@@ -1,7 +1,7 @@
 """How long a step will take on this machine, from a few texts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ _EXPORT, _STAGES = 25.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Durations:
     """Seconds that an encoder takes for a text at full depth, in batches."""
 
     text: float
@@ -36,7 +36,9 @@ class Pace:
         return _STAGES + self.text * rows
 
 
-def measure_pace(model: str, texts: Sequence[str], max_length: int | None, *, classifier: bool, seed: int) -> Pace:
+def measure_durations(
+    model: str, texts: Sequence[str], max_length: int | None, *, classifier: bool, seed: int
+) -> Durations:
     """Runs a few texts through an encoder as it is, or through a classifier.
 
     Raises:
@@ -59,13 +61,24 @@ def measure_pace(model: str, texts: Sequence[str], max_length: int | None, *, cl
         batch = tokenizer(
             [texts[row] for row in some], truncation=True, max_length=limit, padding=True, return_tensors="pt"
         ).to(network.device)
-        seconds = []
         with torch.inference_mode():
-            for _ in range(2):
-                started = time.perf_counter()
-                network(**batch)
-                seconds.append(time.perf_counter() - started)
-    return Pace(min(seconds) / len(some))
+            seconds = [_seconds(lambda: network(**batch)) for _ in range(2)]
+    return Durations(min(seconds) / len(some))
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    """How long something takes where nothing else runs: on a CPU by the time that its threads computed."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        action()
+        torch.cuda.synchronize()
+        return time.perf_counter() - started
+    started = time.process_time()
+    action()
+    return (time.process_time() - started) / torch.get_num_threads()
 
 
 def in_words(seconds: float) -> str:
