@@ -95,10 +95,6 @@ class StorageError(OfframpError):
     """Reading or writing failed: disk full, no permission, path not writable."""
 
 
-class SpeedWarning(UserWarning):
-    """Something works, but will hardly be faster than what it is to speed up."""
-
-
 class ClusterError(OfframpError):
     """Machines of a cluster could not do their part."""
 

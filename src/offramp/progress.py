@@ -1,4 +1,4 @@
-"""How far a long piece of work is: the one way in which all verbs tell it."""
+"""How far a long piece of work is, and that it will hardly pay: the one way in which all verbs tell it."""
 
 from typing import Protocol
 
@@ -11,3 +11,7 @@ class OnProgress(Protocol):
 
 def unheard(what: str, done: int, total: int | None, /) -> None:
     """Tells nobody."""
+
+
+class SpeedWarning(UserWarning):
+    """Something works, but will hardly be faster than what it is to speed up."""

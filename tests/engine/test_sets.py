@@ -13,8 +13,9 @@ from offramp.calibration import Calibration
 from offramp.calibration.sets import Curve
 from offramp.engine import torch_classifier
 from offramp.engine.chains import chained
-from offramp.errors import OptionError, SpeedWarning
+from offramp.errors import OptionError
 from offramp.policy import Confidence, Patience, Threshold
+from offramp.progress import SpeedWarning
 
 TEXTS = [" ".join(WORDS[start : start + 1 + start % 7]) for start in range(40)]
 MULTI = {"problem_type": "multi_label_classification"}

@@ -90,6 +90,7 @@ def test_the_report_has_the_documented_keys(rows):
         "overthinking",
         "calibration",
         "reliability",
+        "risk_coverage",
         "focus",
     }
     assert set(report["full"]) == set(report["points"][0]) == set(report["truncated"][0]) == POINT
@@ -97,7 +98,7 @@ def test_the_report_has_the_documented_keys(rows):
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 7
+    assert report["schema"] == 8
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80

@@ -231,7 +231,7 @@ def test_an_export_of_other_weights_is_refused(exported, model, tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"schema": 5}', r"is damaged \(.* is missing\); export it again"),
+        ('{"schema": 6}', r"is damaged \(.* is missing\); export it again"),
         ('{"schema": 1}', "is of an older version of offramp .*; export it again"),
         ('{"schema": 9}', "is of a newer version of offramp .* export it again"),
         ("[", r"is damaged \(.*\); export it again"),

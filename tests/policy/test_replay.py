@@ -67,7 +67,7 @@ def test_only_rows_at_the_last_exit_that_are_not_sure_there_are_handed_over(logi
     np.testing.assert_array_equal(result.exits, answered.exits)
     np.testing.assert_array_equal(result.probabilities, answered.probabilities)
     assert not answered.handed_over.any()
-    unsure = ~(problem.confidence(probabilities[-1]) >= answer_from)
+    unsure = ~(problem.confidence(probabilities[-1], len(probabilities) - 1) >= answer_from)
     np.testing.assert_array_equal(result.handed_over, unsure & (result.exits == len(probabilities) - 1))
 
 

@@ -67,7 +67,10 @@ def test_names():
     assert {criterion_name(criterion) for criterion in every_criterion(SINGLE, 3)} == set(CRITERIA)
     assert to_json(Threshold(0.25, Confidence(SINGLE))) == {
         "threshold": 0.25,
-        "criterion": {"name": "confidence", "problem": "single_label_classification"},
+        "criterion": {
+            "name": "confidence",
+            "problem": {"type": "single_label_classification", "thresholds": [], "curves": []},
+        },
         "answer_from": None,
     }
 

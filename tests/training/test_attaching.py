@@ -138,7 +138,7 @@ def test_several_labels(tmp_path):
     labeled = offramp.attach(classifier, output=tmp_path / "with", targets="both", **options).calibration
     assert without.exits[0].accuracy > 0.4  # all three labels at once; chance is 1 in 8
     assert labeled.against == "labels"
-    assert offramp.load(tmp_path / "with").problem == kind
+    assert offramp.load(tmp_path / "with").problem.type == kind
 
 
 def test_exits_of_a_model_are_replaced(stage, finished, tmp_path):

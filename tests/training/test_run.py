@@ -192,7 +192,7 @@ def test_several_labels_are_learnt(stage, tmp_path, kind):
     longer = replace(QUICK, epochs=8)
     summary = stage.train(tmp_path / "model", data=data, dev=0.2, columns=columns, recipe=longer)
     classifier = offramp.load(summary.folder)
-    assert classifier.problem == "multi_label_classification"
+    assert classifier.problem.type == "multi_label_classification"
     assert summary.calibration.rows == 80
     assert summary.calibration.exits[-1].accuracy > 0.8
     assert classifier.predict(["w0 w3 w40", "w40"], threshold=2)[0].labels == ("a", "b")

@@ -13,6 +13,7 @@ from offramp.words import WordsTrial, words_trial
 
 EPOCH = {"number": 1.0, "exits": [1, 4], "accuracies": [0.5, 0.75], "training_loss": None, "seconds": 0.1}
 MODEL = {"exits": [1, 4], "parameters": {"total": 9, "exits": 2}, "truncated": 0, "blank": 1, "words": None, "seed": 0}
+MODEL |= {"long_trial": None}
 TRAINED = MODEL | {"epochs": [EPOCH], "best": EPOCH, "seconds": 2.5}
 ATTACHED = MODEL | {"targets": "model", "rows": {"train": 8, "dev": 2}, "seconds": {"encoder": 1.0, "exits": 0.5}}
 

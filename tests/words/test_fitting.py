@@ -28,7 +28,7 @@ def texts_and_sets(rows):
 
 
 def accuracy(words, texts, targets):
-    problem = words.about.problem
+    problem = Problem(words.about.problem)
     return problem.right(problem.probabilities(words.logits(texts)), targets).mean()
 
 

@@ -13,7 +13,6 @@ from offramp.exit_names import in_column
 from offramp.model.windows import LongTexts, ReadOn
 
 EXAMPLES = (
-    "offramp calibrate reviews-model --data fresh-labels.csv",
     "offramp calibrate reviews-model --data fresh-labels.jsonl --label-column topic --json calibration.json",
     "offramp calibrate reviews-model --data labels-of-long-texts.csv --long read-on --windows 8",
 )

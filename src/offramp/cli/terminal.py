@@ -16,9 +16,10 @@ import typer
 from offramp.cli.options import flags_of
 from offramp.data.wording import DataWarning, count
 from offramp.environment import is_main_process
-from offramp.errors import OfframpError, SpeedWarning
+from offramp.errors import OfframpError
 from offramp.exit_names import in_column
 from offramp.files import storage_errors
+from offramp.progress import SpeedWarning
 
 if TYPE_CHECKING:
     from offramp.calibration import Calibration

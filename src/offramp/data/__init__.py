@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from offramp.data.writing import result_writer as result_writer
 
 _HOMES = {
-    "EVERYTHING": "records",
     "Columns": "columns",
     "Data": "memory",
     "DataWarning": "wording",
+    "EVERYTHING": "records",
     "LabeledTexts": "labeled",
     "Progress": "unfinished",
     "Row": "reading",

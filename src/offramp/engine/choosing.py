@@ -12,13 +12,13 @@ from offramp import environment
 from offramp.backends import AUTO, AUTOMATIC, TORCH, Engine, Runtime, backend_names, backends, precisions_of
 from offramp.calibration import Calibration, DefaultThreshold
 from offramp.engine.exports import Export, exports_of, not_exported, read_export
-from offramp.errors import OptionError, SpeedWarning
+from offramp.errors import OptionError
 from offramp.extras import check_installed
 from offramp.files import is_there
 from offramp.folder import models_of
 from offramp.model.folder import ModelFacts, check_folder
 from offramp.policy import DEFAULT_THRESHOLD, ExitRule, OperatingPoints, check_threshold, read_operating_points
-from offramp.progress import OnProgress, unheard
+from offramp.progress import OnProgress, SpeedWarning, unheard
 
 if TYPE_CHECKING:
     from offramp.engine.classifier import Classifier
