@@ -18,6 +18,7 @@ import torch
 from offramp import environment
 from offramp.data import Columns, read_labeled
 from offramp.engine import Classifier, load
+from offramp.engine.reads import tokens_of
 from offramp.evaluation import THRESHOLDS, Request, interleave, measure_stages, ratio
 from offramp.files import write_json
 from offramp.policy import at_exits, row_costs
@@ -71,7 +72,7 @@ def measure(classifier: Classifier, texts: Request, options: argparse.Namespace)
     full = seconds[None, best[None]]
     classifier = classifier.with_token_budget(best[None])
     costs = measure_stages(classifier, [texts], options.repeats)
-    shares = row_costs(costs.stages, classifier.runner.tokens(texts.texts, texts.text_pairs), costs.full)
+    shares = row_costs(costs.stages, tokens_of(classifier.runner.cascade, texts.texts, texts.text_pairs), costs.full)
     points = []
     for threshold in options.threshold:
         taken = classifier.predict(texts.texts, texts.text_pairs, threshold=threshold)

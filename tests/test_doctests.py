@@ -13,6 +13,7 @@ import offramp
 from conftest import tiny_backbone, tiny_classifier, tiny_tokenizer
 from helpers.toys import QUICK, write_csv
 from offramp import policy
+from offramp.engine import TextStage
 from offramp.policy import CRITERIA
 
 GOOD = ("wonderful", "joy", "moving", "clever")
@@ -51,10 +52,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _examples() -> list[doctest.DocTest]:
-    """Those of all that ``offramp`` and the rules offer by name, and of their methods."""
+    """Those of all that ``offramp`` and the rules offer by name, of a stage of one's own, and of their methods."""
     finder = doctest.DocTestFinder(exclude_empty=True)
     offered = [getattr(room, name) for room in (offramp, policy) for name in room.__all__]
-    named = [one for one in offered if hasattr(one, "__qualname__")]
+    named = [one for one in (*offered, TextStage) if hasattr(one, "__qualname__")]
     globs = {"offramp": offramp, "__name__": "__main__"}
     found = {one.name: one for thing in named for one in finder.find(thing, globs=globs) if one.examples}
     return list(found.values())

@@ -18,6 +18,7 @@ from benchmarks.paper.times import Cost, Lot, RealSpeed, Times
 from offramp import environment
 from offramp.data import LabeledTexts
 from offramp.engine import Classifier, answers_of
+from offramp.engine.reads import tokens_of
 from offramp.evaluation import Request, interleave, measure_stages, ratio
 from offramp.files import read_json, replacing, write_json
 from offramp.folder import TRAINING
@@ -119,7 +120,7 @@ class _Clock:
     def lot(self, request: Request) -> Lot:
         """All texts at once, in length-sorted batches: time goes by tokens."""
         seconds = interleave(self._actions([request]), REPEATS)
-        tokens = self.classifier.runner.tokens(request.texts, request.text_pairs)
+        tokens = tokens_of(self.classifier.runner.cascade, request.texts, request.text_pairs)
         full = Cost(0.0, float(np.median(seconds["full"])) / int(tokens.sum()))
         return self._lot(request, full, measure_stages(self.classifier, [request], REPEATS), seconds)
 
@@ -127,7 +128,7 @@ class _Clock:
         """One text after the other, as the paper measured: time goes by tokens and by text."""
         singles = [request.subset(np.array([row])) for row in range(len(request.texts))]
         by_text = [interleave({"full": partial(self._full, [single])}, REPEATS)["full"] for single in singles]
-        tokens = self.classifier.runner.tokens(request.texts, request.text_pairs)
+        tokens = tokens_of(self.classifier.runner.cascade, request.texts, request.text_pairs)
         full = Cost.fitted(tokens, np.median(by_text, axis=1))
         seconds = interleave(self._actions(singles), REPEATS)
         staged = measure_stages(self.classifier.with_token_budget(1), [request], REPEATS)  # batches of one text

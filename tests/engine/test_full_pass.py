@@ -25,10 +25,10 @@ def texts_of(number):
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 10])
-def test_windows_change_no_answer(runner, monkeypatch, number):
+def test_portions_change_no_answer(runner, monkeypatch, number):
     texts = texts_of(number)
     whole = predict_full(runner, texts, None), predict_at(runner, 0, texts, None)
-    monkeypatch.setattr("offramp.engine.runner.WINDOW", 3)
+    monkeypatch.setattr("offramp.engine.portions.WINDOW", 3)
     parts = predict_full(runner, texts, None), predict_at(runner, 0, texts, None)
     for expected, found in zip(whole, parts, strict=True):
         np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
@@ -37,14 +37,14 @@ def test_windows_change_no_answer(runner, monkeypatch, number):
 
 
 @pytest.mark.parametrize(("number", "elsewhere"), [(3, False), (10, True)])
-def test_several_windows_are_tokenized_beside_the_computing(runner, monkeypatch, number, elsewhere):
+def test_several_portions_are_tokenized_beside_the_computing(runner, monkeypatch, number, elsewhere):
     readers, read = set(), type(runner.cascade.last).read
 
     def noting(encoder, *texts):
         readers.add(threading.current_thread())
         return read(encoder, *texts)
 
-    monkeypatch.setattr("offramp.engine.runner.WINDOW", 3)
+    monkeypatch.setattr("offramp.engine.portions.WINDOW", 3)
     monkeypatch.setattr(type(runner.cascade.last), "read", noting)
     predict_full(runner, texts_of(number), None)
     assert (threading.current_thread() not in readers) == elsewhere

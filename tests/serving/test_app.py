@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from helpers.serving_models import TEXTS, classifier_of, tuned
+from offramp.engine.reads import tokens_of
 from offramp.serving.app import create_app
 from offramp.serving.keys import Keys
 
@@ -63,7 +64,7 @@ def test_the_reply(classifier, serve):
     }
     assert len(answer.json()["predictions"][0]["probabilities"]) == 1
     assert float(answer.headers["x-total-time"]) > 0
-    assert int(answer.headers["x-compute-tokens"]) == classifier.runner.tokens(TEXTS[:1], None)[0]
+    assert int(answer.headers["x-compute-tokens"]) == tokens_of(classifier.runner.cascade, TEXTS[:1], None)[0]
 
 
 def test_full_depth(classifier, serve):

@@ -8,6 +8,7 @@ from offramp.calibration import Calibration, fit_temperatures
 from offramp.data import LabeledTexts, Texts, point_of, temperatures_of
 from offramp.data.seen import FITTING
 from offramp.engine import answers_of, torch_classifier
+from offramp.engine.reads import tokens_of
 from offramp.errors import DataError
 from offramp.tuning.rows import check_unused, measure, refit
 
@@ -48,7 +49,7 @@ def test_temperatures_are_fitted_to_one_half(classifier):
     expected = fit_temperatures(logits, targets, classifier.problem)
     assert refitted.classifier.calibration.temperatures == pytest.approx(expected, rel=1e-4)
     np.testing.assert_allclose(refitted.answers.logits, classifier.exit_answers(refitted.rest.texts).logits, atol=1e-4)
-    assert refitted.answers.tokens.tolist() == classifier.runner.tokens(refitted.rest.texts, None).tolist()
+    assert refitted.answers.tokens.tolist() == tokens_of(classifier.runner.cascade, refitted.rest.texts, None).tolist()
     assert refitted.classifier.fingerprint != classifier.fingerprint
     assert refit(classifier, ROWS, answers, seed=0).fitted == refitted.fitted
     assert refit(classifier, ROWS, answers, seed=1).fitted != refitted.fitted

@@ -25,6 +25,7 @@ from offramp.data.wording import count
 from offramp.engine import Tuning, check_model, check_rows, save_tunings, targets_of
 from offramp.engine.choosing import check_engine, default_threshold_of, model_folder, processor_of
 from offramp.engine.exports import read_calibration
+from offramp.engine.reads import tokens_of
 from offramp.errors import OptionError
 from offramp.evaluation import Request, representative_rows
 from offramp.files import check_folder_writable
@@ -161,7 +162,7 @@ def _check_names(folder: Path, contenders: Contenders) -> None:
 
 def _encoded(folder: Path, rows: LabeledTexts | Texts, reference: "Classifier") -> _Data:
     targets = targets_of(reference, rows) if isinstance(rows, LabeledTexts) else None
-    lengths = reference.runner.tokens(rows.texts, rows.text_pairs)
+    lengths = tokens_of(reference.runner.cascade, rows.texts, rows.text_pairs)
     request, used_before = Request(rows.texts, rows.text_pairs), uses_of(folder, rows)
     return _Data(request, targets, rows.source, rows.fingerprint, lengths, used_before)
 

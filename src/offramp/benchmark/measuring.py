@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.running import Entrant, entrants
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET
+from offramp.engine.reads import reads_of, tokens_of
 from offramp.evaluation import Request, interleave, measure_stages
 from offramp.policy import at_exits, row_costs
 from offramp.progress import OnProgress
@@ -145,7 +146,7 @@ def _climb(entrant: Entrant, task: Task, deadline: float = math.inf) -> list[Tri
     """Tries token budgets from small to large, until it gets slower, all texts make one batch or time is up."""
     from offramp.engine.batching import plan  # with it comes PyTorch, which takes seconds
 
-    lengths = entrant.classifier.runner.tokens(task.offline.texts, task.offline.text_pairs)
+    lengths = tokens_of(entrant.classifier.runner.cascade, task.offline.texts, task.offline.text_pairs)
     tried: list[Tried] = []
     for budget in task.token_budgets:
         seconds = min(_seconds(entrant, task.offline, budget) for _ in range(2))
@@ -236,7 +237,7 @@ def _bounds(
         costs = measure_stages(classifier, requests, int(min(repeats, REPEATS)))
         texts = [text for request in requests for text in request.texts]
         pairs = [text for request in requests for text in request.text_pairs or ()] or None
-        shares = row_costs(costs.stages, classifier.runner.reads_of(texts, pairs), costs.full)
+        shares = row_costs(costs.stages, reads_of(classifier.runner.cascade, texts, pairs), costs.full)
         for contender in entered:
             if contender.engine == full.engine and contender.rule is not None:
                 exits = classifier.predict(texts, pairs, rule=contender.rule).exits

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from offramp.backends import Engine
 from offramp.calibration import Problem
-from offramp.calibration.evidence import NO_SOURCE, combined
+from offramp.calibration.evidence import combined
 from offramp.engine.encoder import Encoder
+from offramp.engine.sources import members_adding, sources_of
 from offramp.engine.text_stages import TextMember
+from offramp.engine.windows import goes_on
 from offramp.errors import OptionError
 from offramp.exit_names import names_in_chain
 from offramp.model.windows import ReadOn
@@ -27,23 +29,6 @@ Member: TypeAlias = TextMember | Encoder
 
 Place: TypeAlias = tuple[int, int]
 """Which member of a cascade an exit belongs to, and which of its stages ends there."""
-
-
-@dataclass(frozen=True, slots=True)
-class SoFar:
-    """What is known of rows that are read window by window.
-
-    Attributes:
-        said: what the windows before the present one say together, not calibrated, (rows, labels).
-        ends: the exit at which each row has been read to its end, (rows,).
-    """
-
-    said: NDArray[np.float32]
-    ends: NDArray[np.int64]
-
-    def of(self, rows: NDArray[np.int64]) -> "SoFar":
-        """The same of some rows."""
-        return SoFar(self.said[rows], self.ends[rows])
 
 
 @dataclass(frozen=True)
@@ -116,11 +101,6 @@ class Cascade:
         return tuple(layers)
 
     @cached_property
-    def own_layers(self) -> tuple[int, ...]:
-        """Number of layers run before each exit of the exit's own member alone, as in a network that ends there."""
-        return tuple(layers for member in self.members for layers in member.layers)
-
-    @cached_property
     def names(self) -> tuple[str, ...]:
         """What each exit is called; no two alike. In a chain exits after layers name their model, by its number."""
         models: list[list[str]] = [[]]
@@ -141,40 +121,6 @@ class Cascade:
         return self.last.read_on
 
     @property
-    def windows(self) -> tuple[Encoder, ...]:
-        """The last encoder's members: one for each window of long texts, or one alone where they are cut."""
-        first = self.begins(len(self.members) - 1)
-        return tuple(member for member in self.members[first:] if isinstance(member, Encoder))
-
-    def goes_on(self, member: int) -> bool:
-        """Whether a member reads the next window of what the member before it has read."""
-        reading = self.members[member] if member < len(self.members) else None
-        return isinstance(reading, Encoder) and reading.window > 1
-
-    def begins(self, member: int) -> int:
-        """The member that reads the first window of what a member reads; itself where texts are cut."""
-        return self.begins(member - 1) if self.goes_on(member) else member
-
-    def ends(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The exit at which each text has been read to its end, (rows,), given the number of its windows."""
-        lasts = np.array([*self.first_exits[1:], len(self.places)]) - 1
-        return lasts[len(self.members) - (1 if self.read_on is None else self.read_on.windows) + windows - 1]
-
-    def combined(
-        self, exit_index: int, before: NDArray[np.float32], logits: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """What an exit says together with the windows before its own, (rows, labels); both not calibrated.
-
-        Args:
-            before: what those windows say together.
-            logits: of the exit, for its window alone.
-        """
-        member = self.members[self.places[exit_index][0]]
-        if not isinstance(member, Encoder) or member.read_on is None:
-            return logits
-        return member.read_on.combined(before, logits, member.window)
-
-    @property
     def engine(self) -> Engine:
         """What its encoders run in."""
         return Engine.of_chain([encoder.stages.engine for encoder in self.encoders])
@@ -187,12 +133,7 @@ class Cascade:
     @cached_property
     def sources(self) -> tuple[int, ...]:
         """Of each exit of an encoder, the index of the exit that reads its texts right before it; -1 if none does."""
-        sources: list[int] = []
-        for place, (member, first) in enumerate(zip(self.members, self.first_exits, strict=True)):
-            after_texts = isinstance(member, Encoder) and place and not isinstance(self.members[place - 1], Encoder)
-            source = sources[-1] if self.goes_on(place) else first - 1 if after_texts else NO_SOURCE
-            sources += [source] * len(member.layers)
-        return tuple(sources)
+        return sources_of(self.members)
 
     def source(self, exit_index: int) -> int | None:
         """The exit whose answer an exit adds to its own; None if it adds none."""
@@ -221,18 +162,12 @@ class Cascade:
 
         What a window says goes into all that is said later.
         """
-        if member == len(self.members) - 1 or self.goes_on(member + 1):
+        if member == len(self.members) - 1 or goes_on(self.members, member + 1):
             return True
         asked = any(rule.asks(index) for index, place in enumerate(self.places) if place[0] == member)
-        return asked or any(self.matters(one, rule) for one in self._adding(member))
-
-    def _adding(self, member: int) -> set[int]:
-        """The members whose exits add what a member says to their own answers."""
-        exits = [(index, self.source(index)) for index in range(len(self.places))]
-        return {
-            self.places[index][0] for index, source in exits if source is not None and self.places[source][0] == member
-        }
+        return asked or any(self.matters(one, rule) for one in members_adding(self, member))
 
     def fingerprint(self) -> str:
         """Names all that the answers depend on, but for the temperatures and the words of the tokenizers."""
-        return "\n".join(member.fingerprint() for place, member in enumerate(self.members) if not self.goes_on(place))
+        anew = [member for place, member in enumerate(self.members) if not goes_on(self.members, place)]
+        return "\n".join(member.fingerprint() for member in anew)

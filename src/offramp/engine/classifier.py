@@ -12,9 +12,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from offramp.calibration import Calibration
-from offramp.calibration.sets import AS_IT_IS
 from offramp.drift import CalibrationSummaries
-from offramp.engine import full_pass
+from offramp.engine import changing, full_pass
 from offramp.engine.answering import check_stream, check_texts, check_top_k, unzipped
 from offramp.engine.cascade import Cascade
 from offramp.engine.choosing import DEFAULT_TOKEN_BUDGET, WINDOW, check_one_given, default_threshold_of, warn_if_slow
@@ -22,7 +21,7 @@ from offramp.engine.hub import from_pretrained, push_to_hub
 from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.runner import Runner
 from offramp.engine.stages import Stages
-from offramp.engine.text_stages import TextMember, TextStage
+from offramp.engine.text_stages import TextStage
 from offramp.errors import ModelFolderError, OptionError
 from offramp.model import EarlyExitConfig
 from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold
@@ -111,12 +110,7 @@ class Classifier:
             calibration: the temperatures.
             cascade: what texts pass from now on; by default what they did before.
         """
-        cascade = replace(
-            cascade or self.runner.cascade,
-            problem=calibration.problem(self.problem),
-            temperatures=calibration.temperatures,
-            evidence=calibration.evidence,
-        )
+        cascade = changing.calibrated(cascade or self.runner.cascade, calibration, self.problem)
         self.runner = replace(self.runner, cascade=cascade)
         self.problem = cascade.problem
         self.calibration = calibration
@@ -129,42 +123,13 @@ class Classifier:
         Operating points were tuned for other exits, so it has none. :func:`offramp.tune` finds some.
 
         Args:
-            stage: reads raw texts.
+            stage: reads raw texts; :class:`~offramp.engine.text_stages.TextStage` shows one.
             temperature: of its exit, which divides its logits.
 
         Raises:
             OptionError: the stage lacks a part of a :class:`~offramp.engine.text_stages.TextStage`.
-
-        Example:
-            >>> import numpy as np
-            >>> class Keyword:
-            ...     name = "keyword"
-            ...     def fingerprint(self):
-            ...         return "joy"
-            ...     def logits(self, texts, text_pairs):
-            ...         return np.array([[0, 9 * ("joy" in text)] for text in texts], np.float32)
-            >>> longer = offramp.load("model").with_first(Keyword())
-            >>> longer.labels, longer.exit_names
-            (('bad', 'good'), ('keyword', 'layer 1', 'layer 2', 'layer 3', 'layer 4'))
-            >>> [prediction.exit for prediction in longer.predict(["a joy", "a dull film"])]
-            ['keyword', 'layer ...']
         """
-        cascade = self.runner.cascade
-        members = (TextMember(stage), *cascade.members)
-        temperatures = (temperature, *self.calibration.temperatures)
-        evidence = (0.0, *self.calibration.evidence) if self.calibration.evidence else ()
-        default = None if self.calibration.default is None else replace(self.calibration.default, exits=(), layers=None)
-        curves = (AS_IT_IS, *self.calibration.curves) if self.calibration.curves else ()
-        calibration = replace(
-            self.calibration, temperatures=temperatures, evidence=evidence, curves=curves, exits=(), default=default
-        )
-        longer = replace(
-            cascade,
-            members=members,
-            problem=calibration.problem(self.problem),
-            temperatures=temperatures,
-            evidence=evidence,
-        )
+        longer, calibration = changing.with_first(stage, temperature, self.runner.cascade, self.calibration)
         return Classifier(longer, calibration, token_budget=self.token_budget)
 
     from_pretrained = classmethod(from_pretrained)

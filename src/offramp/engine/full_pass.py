@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from offramp.engine.cascade import Member
 from offramp.engine.encoder import Encoder
-from offramp.engine.predictions import Predictions, concatenated
-from offramp.engine.runner import Runner, by_windows, windows
+from offramp.engine.portions import by_portions, portions
+from offramp.engine.predictions import Predictions, concatenated, predictions_of
+from offramp.engine.reads import Reads, reads
+from offramp.engine.runner import Runner
+from offramp.engine.windows import begins, combined, goes_on
 from offramp.errors import OptionError
 from offramp.exit_names import window_of
 from offramp.model.windows import ReadOn
@@ -90,50 +93,32 @@ def together(answers: ExitAnswers, read_on: ReadOn | None) -> ExitAnswers:
     return replace(answers, logits=repeated(logits, answers.ends))
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """What is read of rows at full depth.
-
-    Attributes:
-        tokens: of each row that each stage reads, (exits, rows), see :meth:`Runner.reads`.
-        truncated: rows of which something is lost, (rows,).
-    """
-
-    tokens: NDArray[np.int64]
-    truncated: NDArray[np.bool_]
-
-    @property
-    def total(self) -> NDArray[np.int64]:
-        """Tokens of each row, (rows,)."""
-        return self.tokens[0]
-
-
 def full_pass(
-    runner: Runner, texts: Sequence[str], text_pairs: Sequence[str] | None, reads: Reads | None = None
+    runner: Runner, texts: Sequence[str], text_pairs: Sequence[str] | None, noted: Reads | None = None
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.float32]]]:
     """Runs every row to the end, stage after stage.
 
     Args:
-        reads: is filled with what the last encoder read of each row.
+        noted: is filled with what the last encoder read of each row.
 
     Yields:
         The index of an exit, and positions (n,) and logits (n, labels) of rows that have come there, when they have. A
         member's first stage comes after its reading. A window's logits are its own.
     """
     start, cascade = 0, runner.cascade
-    for window in windows(texts, text_pairs):
-        everyone = np.arange(start, start := start + len(window[0]))
+    for portion in portions(texts, text_pairs):
+        everyone = np.arange(start, start := start + len(portion[0]))
         read: Any = None
         rows = everyone
         for number, (first, member) in enumerate(zip(cascade.first_exits, cascade.members, strict=True)):
-            if cascade.goes_on(number):
+            if goes_on(cascade.members, number):
                 onward = np.flatnonzero(read.windows > 1)
                 read, rows = read.next_windows(onward), rows[onward]
             else:
-                read, rows = member.read(*window), everyone
-                if reads is not None and isinstance(member, Encoder):
-                    reads.tokens[:, rows] = runner.reads(read)
-                    reads.truncated[rows] = read.truncated
+                read, rows = member.read(*portion), everyone
+                if noted is not None and isinstance(member, Encoder):
+                    noted.tokens[:, rows] = reads(cascade, read)
+                    noted.truncated[rows] = read.truncated
             for batch in member.batches(read, runner.token_budget):
                 for exit_index, logits in enumerate(run_exits(member, batch), first):
                     yield exit_index, rows[batch.ids], logits
@@ -165,7 +150,7 @@ def _predict_at(
     """
     cascade, parts = runner.cascade, []
     last = cascade.places[exit_index][0]
-    first = cascade.begins(last)
+    first = begins(cascade.members, last)
     exits = [*(stop - 1 for stop in cascade.first_exits[first + 1 : last + 1]), exit_index]
     source = next(filter(lambda source: source is not None, map(cascade.source, exits)), None)
 
@@ -176,7 +161,7 @@ def _predict_at(
             passed[source] = predict_at(runner, source, texts, text_pairs).probabilities
         return cascade.members[first].read(texts, text_pairs), passed
 
-    for begun_read, passed in by_windows(begun, texts, text_pairs):
+    for begun_read, passed in by_portions(begun, texts, text_pairs):
         read = begun_read
         rows, taken, tokens = np.arange(len(read)), np.full(len(read), exits[0]), np.zeros(len(read), np.int64)
         probabilities = np.empty((len(read), len(cascade.labels)))
@@ -190,9 +175,9 @@ def _predict_at(
             for batch in member.batches(read, runner.token_budget):
                 ids = rows[batch.ids]
                 own = logits(batch) if number == last else member.stages.full(batch)
-                said[ids] = cascade.combined(here, said[ids], own)
+                said[ids] = combined(member, said[ids], own)
                 probabilities[ids] = cascade.probabilities(here, said[ids], passed.take(ids, axis=1))
-        if cascade.goes_on(last + 1):
+        if goes_on(cascade.members, last + 1):
             lost[rows] |= read.windows > 1
-        parts.append(runner.predictions(probabilities, taken, tokens, lost, 1))
+        parts.append(predictions_of(cascade, probabilities, taken, tokens, lost, 1))
     return concatenated(parts)

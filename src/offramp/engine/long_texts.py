@@ -9,6 +9,7 @@ from offramp.data import LabeledTexts, Texts
 from offramp.engine.answering import targets_of
 from offramp.engine.classifier import Classifier
 from offramp.engine.full_pass import together, window_answers
+from offramp.engine.windows import windows_of
 from offramp.errors import OptionError
 from offramp.model.windows import COMBINATIONS, LongTexts, LongTrial, ReadOn
 from offramp.policy import ExitAnswers
@@ -29,7 +30,7 @@ def reading(classifier: Classifier, read_on: ReadOn | None) -> Classifier:
             "a chain reads long texts as its models do; set `long` for its last model, and chain them again",
             option="long",
         )
-    others = [member for member in cascade.members if member not in cascade.windows]
+    others = [member for member in cascade.members if member not in windows_of(cascade.members)]
     windows = cascade.last.reading(read_on).windows()
     exits = sum(len(member.layers) for member in (*others, *windows))
     # Whether full depth adds what words say is a matter of its own.

@@ -13,6 +13,8 @@ from offramp.errors import MissingExtraError
 if TYPE_CHECKING:
     import pandas
 
+    from offramp.engine.cascade import Cascade
+
 _COLUMNS = ("label", "confidence", "exit", "truncated")
 # Those that there are only where a rule may hand texts over.
 _OF_HANDING_OVER = ("handed_over", "best_guess")
@@ -260,6 +262,36 @@ class Predictions(Sequence[Prediction]):
 
     def _rows(self, rows: slice) -> "Predictions":
         return replace(self, **{name: getattr(self, name)[rows] for name in _BY_ROW})
+
+
+def predictions_of(
+    cascade: "Cascade",
+    probabilities: NDArray[np.float64],
+    exits: NDArray[np.int64],
+    tokens: NDArray[np.int64],
+    truncated: NDArray[np.bool_],
+    top_k: int | None,
+    handed_over: NDArray[np.bool_] | None = None,
+) -> Predictions:
+    """Puts together what is known of texts that have left; each (rows,), the probabilities (rows, labels).
+
+    Args:
+        cascade: that they have passed.
+        handed_over: None where the rule hands nothing over.
+    """
+    return Predictions(
+        names=cascade.labels,
+        exit_names=cascade.names,
+        problem=cascade.problem,
+        probabilities=probabilities,
+        exits=exits,
+        layers=np.asarray(cascade.layers)[exits],
+        truncated=truncated,
+        tokens=tokens,
+        handed_over=np.zeros(len(exits), np.bool_) if handed_over is None else handed_over,
+        may_hand_over=handed_over is not None,
+        top_k=top_k,
+    )
 
 
 def concatenated(parts: Sequence[Predictions]) -> Predictions:

@@ -1,16 +1,16 @@
 """How texts flow: member by member, stage by stage, and after each exit the rows that are sure leave."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.cascade import Cascade, Member, SoFar
+from offramp.engine.cascade import Cascade, Member
 from offramp.engine.encoder import Encoder
-from offramp.engine.pool import Pool
-from offramp.engine.steps import InFlight, Leaving, Parted, step
+from offramp.engine.steps import InFlight, Leaving, step
+from offramp.engine.turns import Turns
+from offramp.engine.windows import SoFar, ends, goes_on, nothing_so_far
 from offramp.policy import ExitRule
 
 OnLeaving: TypeAlias = Callable[[Leaving], None]
@@ -61,10 +61,7 @@ class Passage:
         self._rows = np.arange(len(texts))
         self._passed = np.empty((0, *self.probabilities.shape))
         self._read: Any = None
-        self._so_far: SoFar | None = None
-        if cascade.read_on is not None:
-            said = np.zeros(self.probabilities.shape, np.float32)
-            self._so_far = SoFar(said, np.full(len(texts), len(cascade.places) - 1))
+        self._so_far = nothing_so_far(cascade, len(texts))
 
     @property
     def may_hand_over(self) -> bool:
@@ -101,7 +98,7 @@ class Passage:
         self.tokens[self._rows] = self._read.lengths
         self.truncated[self._rows] = self._read.truncated
         if self._so_far is not None and isinstance(self._next, Encoder):
-            self._so_far.ends[self._rows] = self._cascade.ends(self._read.windows)
+            self._so_far.ends[self._rows] = ends(self._cascade, self._read.windows)
 
     def _read_on(self, rows: NDArray[np.int64]) -> None:
         """Takes up the next window of those of the rows read last that are still in."""
@@ -129,7 +126,7 @@ class Passage:
             order = np.argsort(rows)
             self._rows = rows[order]
             self._passed = np.concatenate([part.passed for part in beyond], axis=1).take(order, axis=1)
-            if self._cascade.goes_on(self._member):
+            if goes_on(self._cascade.members, self._member):
                 self._read_on(before)
             else:
                 self._read_next()
@@ -166,52 +163,13 @@ def run(
     Yields:
         The rows in the order they leave. Together with those that go on, each row exactly once.
     """
-    line, windowed = _Line(cascade, member, begun, token_budget), cascade.goes_on(member + 1)
-    while (following := line.next()) is not None:
+    turns, windowed = Turns(cascade, member, begun, token_budget), goes_on(cascade.members, member + 1)
+    while (following := turns.next()) is not None:
         exit_index, rows = following
         read = None if so_far is None else so_far.of(rows.ids)
         parted = step(cascade, exit_index, rows, [(rule, np.arange(len(rows.ids)))], read)
         yield from parted.leaving
-        going = line.stay(exit_index, parted)
+        going = turns.stay(exit_index, parted)
         if going and windowed and so_far is not None:
             so_far.said[rows.ids] = parted.said
         beyond += going
-
-
-class _Line:
-    """Which rows run next, first in, first out: what was begun is ended before the next batch is begun.
-
-    The deepest stage with a full batch goes first. So the state of a batch that goes on as a whole, which lies in the
-    backend's memory, is read before the stage that gave it runs again.
-    """
-
-    def __init__(self, cascade: Cascade, member: int, begun: Iterable[InFlight], token_budget: int) -> None:
-        self._begun = iter(begun)
-        self._first = cascade.first_exits[member]
-        self._pools: dict[int, Pool] = {}
-        if isinstance(encoder := cascade.members[member], Encoder):
-            for stage in range(1, len(encoder.layers)):
-                self._pools[self._first + stage] = Pool(encoder.stages, token_budget)
-        self._ready: dict[int, deque[InFlight]] = {exit_index: deque() for exit_index in reversed(self._pools)}
-
-    def next(self) -> tuple[int, InFlight] | None:
-        """The exit that comes next, and the rows that run up to it; None when no row is left."""
-        for exit_index, ready in self._ready.items():
-            if ready:
-                return exit_index, ready.popleft()
-        if (rows := next(self._begun, None)) is not None:
-            return self._first, rows
-        for exit_index, pool in self._pools.items():
-            for rest in pool.rest():
-                return exit_index, rest
-        return None
-
-    def stay(self, exit_index: int, parted: Parted) -> list[InFlight]:
-        """Takes the rows that did not leave at an exit; gives them back if it was the member's last."""
-        rows, staying = parted.rows, parted.staying
-        if not len(staying):
-            return []
-        if (pool := self._pools.get(exit_index + 1)) is None:
-            return [InFlight(rows.ids[staying], rows.lengths[staying], rows.passed.take(staying, axis=1), None)]
-        self._ready[exit_index + 1] += pool.add(rows, staying)
-        return []

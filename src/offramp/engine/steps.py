@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.cascade import Cascade, SoFar
+from offramp.engine.cascade import Cascade
+from offramp.engine.ending import ended_at, handed_over_at_end, seen_at
 from offramp.engine.stages import State
+from offramp.engine.windows import SoFar, combined
 from offramp.policy import ExitRule
 
 
@@ -87,22 +89,14 @@ def step(
     """
     member, stage = cascade.places[exit_index]
     output = cascade.members[member].run(stage, rows.state, rows.lengths)
-    logits = output.logits if so_far is None else cascade.combined(exit_index, so_far.said, output.logits)
+    logits = output.logits if so_far is None else combined(cascade.members[member], so_far.said, output.logits)
     probabilities = cascade.probabilities(exit_index, logits, rows.passed)
     passed = np.concatenate([rows.passed, probabilities[None]])
     onward = InFlight(rows.ids, rows.lengths, passed, output.state)
-    handed_over, stays = np.zeros(len(rows.ids), np.bool_), np.ones(len(rows.ids), np.bool_)
-    ended = ~stays if so_far is None else so_far.ends == exit_index
-    if cascade.full_depth(exit_index):
-        ended = stays.copy()
+    ended, stays = ended_at(cascade, exit_index, len(rows.ids), so_far), np.ones(len(rows.ids), np.bool_)
+    handed_over = handed_over_at_end(cascade, exit_index, ended, rules, probabilities, rows.passed)
     leaving = []
     if ended.any():
-        for rule, positions in rules:
-            if rule.may_hand_over and len(at_end := positions[ended[positions]]):
-                # A row that was read to its end before the last exit would say the same at all that follow.
-                further = len(cascade.places) - 1 - exit_index
-                history = np.concatenate([rows.passed, *[probabilities[None]] * further])
-                handed_over[at_end] = rule.hands_over(*_decided_on(probabilities, history, at_end))
         gone = np.flatnonzero(ended)
         leaving.append(
             Leaving(rows.ids[gone], exit_index, probabilities[gone], passed.take(gone, axis=1), handed_over[gone])
@@ -110,7 +104,7 @@ def step(
         stays[gone] = False
         rules = [(rule, positions[~ended[positions]]) for rule, positions in rules if not ended[positions].all()]
     for rule, positions in rules:
-        current, history = _decided_on(probabilities, rows.passed, positions)
+        current, history = seen_at(probabilities, rows.passed, positions)
         leaves = rule.decide(current, history)
         if leaves.any():
             answers = rule.answer(current[leaves], history.compress(leaves, axis=1))
@@ -118,13 +112,3 @@ def step(
             leaving.append(Leaving(rows.ids[gone], exit_index, answers, passed.take(gone, axis=1), handed_over[gone]))
             stays[gone] = False
     return Parted(leaving, np.flatnonzero(stays), onward, logits)
-
-
-def _decided_on(
-    probabilities: NDArray[np.float64], passed: NDArray[np.float64], positions: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a rule sees of the rows at some positions: this exit's probabilities, and those of the exits passed."""
-    if len(positions) == len(probabilities):  # in their order: one rule decides on all
-        return probabilities, passed
-    # Rules add up labels: both arrays are C-contiguous, or the last bit of a sum could differ from a replay's.
-    return probabilities[positions], passed.take(positions, axis=1)

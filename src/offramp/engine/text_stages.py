@@ -16,7 +16,22 @@ _CHARACTERS_A_TOKEN = 4
 
 
 class TextStage(Protocol):
-    """An exit that reads raw texts, before anything is tokenized: a model of words, a list of keywords, a service."""
+    """An exit that reads raw texts, before anything is tokenized: a model of words, a list of keywords, a service.
+
+    Example:
+        >>> import numpy as np
+        >>> class Keyword:
+        ...     name = "keyword"
+        ...     def fingerprint(self):
+        ...         return "joy"
+        ...     def logits(self, texts, text_pairs):
+        ...         return np.array([[0, 9 * ("joy" in text)] for text in texts], np.float32)
+        >>> longer = offramp.load("model").with_first(Keyword())
+        >>> longer.labels, longer.exit_names
+        (('bad', 'good'), ('keyword', 'layer 1', 'layer 2', 'layer 3', 'layer 4'))
+        >>> [prediction.exit for prediction in longer.predict(["a joy", "a dull film"])]
+        ['keyword', 'layer ...']
+    """
 
     @property
     def name(self) -> str:

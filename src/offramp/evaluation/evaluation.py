@@ -118,7 +118,8 @@ def evaluate(
         early_exit(answers, setting.rule, replayed, speed, setting.name)
         for setting, replayed, speed in zip(settings, measured.replays, speeds.rules, strict=True)
     ]
-    depths = classifier.runner.cascade.own_layers
+    # Of each exit's own member alone, as in a network that ends there.
+    depths = [layers for member in classifier.runner.cascade.members for layers in member.layers]
     *ending, full = (
         ending_after(answers, index, layers, speed)
         for index, (layers, speed) in enumerate(zip(depths, speeds.ending, strict=True))

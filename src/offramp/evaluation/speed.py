@@ -145,8 +145,10 @@ def cost_alone(classifier: "Classifier", answers: ExitAnswers, index: int) -> fl
 
     Nothing runs that reads the texts before it, but for the exit whose answer it adds to its own.
     """
+    from offramp.engine.windows import begins  # with it comes PyTorch, which takes seconds
+
     cascade, source = classifier.runner.cascade, classifier.runner.cascade.source(index)
-    first = cascade.first_exits[cascade.begins(cascade.places[index][0])] if source is None else source
+    first = cascade.first_exits[begins(cascade.members, cascade.places[index][0])] if source is None else source
     before = answers.cost(np.full(len(answers), first - 1)) if first else 0.0
     return answers.cost(np.full(len(answers), index)) - before
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from offramp.model.loading import load as load
     from offramp.model.loading import save as save
     from offramp.model.network import EarlyExitForSequenceClassification as EarlyExitForSequenceClassification
-    from offramp.model.network import EarlyExitOutput as EarlyExitOutput
+    from offramp.model.output import EarlyExitOutput as EarlyExitOutput
     from offramp.model.stack import LayersState as LayersState
     from offramp.model.stack import LayerStack as LayerStack
     from offramp.model.windows import LongTexts as LongTexts
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "EarlyExitConfig": "config",
     "EarlyExitForSequenceClassification": "network",
-    "EarlyExitOutput": "network",
+    "EarlyExitOutput": "output",
     "FineTuned": "checkpoints",
     "LayerStack": "stack",
     "LoadedModel": "loading",

@@ -1,10 +1,15 @@
 """How gradients flow back through a multi-exit network: which exits shape which layers, and how strongly."""
 
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
+
+from offramp.model.stack import LayersState
+
+if TYPE_CHECKING:
+    from offramp.model.network import EarlyExitForSequenceClassification
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,28 @@ class GradientFlow:
         """
         left = range(exits, 0, -1)  # exits from here on
         return cls(tuple(1 / n for n in left), tuple((n - 1) / n for n in left))
+
+
+def logits_of_all_exits(
+    network: "EarlyExitForSequenceClassification", state: LayersState, flow: GradientFlow
+) -> list[Tensor]:
+    """Runs all layers and every exit, for training; gives the logits of each exit, (rows, labels).
+
+    Args:
+        state: embedded tokens.
+        flow: how gradients come back.
+    """
+    history, logits = None, []
+    for exit_index, layers in enumerate(network.stages):
+        state, history = network.run_layers(state, history, layers)
+        logits.append(network.exit_logits(*_scaled(state, history, flow.to_exit[exit_index]), exit_index))
+        state, history = _scaled(state, history, flow.onward[exit_index])
+    return logits
+
+
+def _scaled(state: LayersState, history: Tensor, factor: float) -> tuple[LayersState, Tensor]:
+    """The same values, through which gradients come back times ``factor``."""
+    return replace(state, hidden=scale_gradient(state.hidden, factor)), scale_gradient(history, factor)
 
 
 def scale_gradient(tensor: Tensor, factor: float) -> Tensor:

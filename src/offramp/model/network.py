@@ -1,32 +1,15 @@
 """The multi-exit network: an encoder, and a classifier after several of its layers."""
 
-from dataclasses import dataclass, replace
-
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
-from transformers.utils import ModelOutput
 
 from offramp.model.config import EarlyExitConfig
-from offramp.model.flow import GradientFlow, scale_gradient
+from offramp.model.flow import GradientFlow, logits_of_all_exits
 from offramp.model.heads import MLP_WIDTH, ExitHead, OwnHead, Pooling
 from offramp.model.losses import joint_loss
+from offramp.model.output import EarlyExitOutput
 from offramp.model.stack import LayersState, LayerStack
-
-
-@dataclass
-class EarlyExitOutput(ModelOutput):
-    """What ``forward`` returns.
-
-    Attributes:
-        loss: sum of the exits' losses, where labels were given.
-        logits: the last exit's, (rows, labels): what a plain classifier would return.
-        exit_logits: every exit's, (rows, exits, labels).
-    """
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    exit_logits: Tensor | None = None
 
 
 class EarlyExitForSequenceClassification(PreTrainedModel):
@@ -135,12 +118,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             "position_ids": position_ids,
         }
         state = self.stack.embed({name: tensor for name, tensor in given.items() if tensor is not None})
-        flow = flow or GradientFlow.full(len(self.stages))
-        history, logits = None, []
-        for exit_index, layers in enumerate(self.stages):
-            state, history = self.run_layers(state, history, layers)
-            logits.append(self.exit_logits(*_scaled(state, history, flow.to_exit[exit_index]), exit_index))
-            state, history = _scaled(state, history, flow.onward[exit_index])
+        logits = logits_of_all_exits(self, state, flow or GradientFlow.full(len(self.stages)))
         exit_logits = torch.stack(logits, 1)
         loss = None if labels is None else joint_loss(exit_logits, labels, self.problem_type)
         output = EarlyExitOutput(loss=loss, logits=logits[-1], exit_logits=exit_logits)
@@ -162,11 +140,6 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ExitHead):
             module.reset_parameters()
-
-
-def _scaled(state: LayersState, history: Tensor, factor: float) -> tuple[LayersState, Tensor]:
-    """The same values, through which gradients come back times ``factor``."""
-    return replace(state, hidden=scale_gradient(state.hidden, factor)), scale_gradient(history, factor)
 
 
 AutoModelForSequenceClassification.register(EarlyExitConfig, EarlyExitForSequenceClassification)

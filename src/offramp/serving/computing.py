@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.engine.cascade import Cascade, SoFar
+from offramp.engine.cascade import Cascade
 from offramp.engine.encoder import Encoder
 from offramp.engine.stages import Stages, State, gathered
 from offramp.engine.steps import InFlight, Parted
 from offramp.engine.steps import step as run_step
+from offramp.engine.windows import SoFar, ends, goes_on
 from offramp.policy import ExitRule
 from offramp.serving.jobs import TextRow
 from offramp.serving.scheduler import Step
@@ -92,7 +93,7 @@ class Computer:
                 answer.row.job.truncated[answer.row.position] = False
         if len(parted.staying) and step.stage + 1 in self._cascade.first_exits:
             onward, _ = self._cascade.places[step.stage + 1]
-            hand_on = self._read_on if self._cascade.goes_on(onward) else self._hand_on
+            hand_on = self._read_on if goes_on(self._cascade.members, onward) else self._hand_on
             return Computed(answers, hand_on(step.stage + 1, rows, parted))
         return Computed(answers, self._keep(step.stage, rows, parted))
 
@@ -215,7 +216,7 @@ class Computer:
         for row in rows:
             if row.end is None:
                 read, place = row.read
-                row.end = int(cascade.ends(read.windows[place]))
+                row.end = int(ends(cascade, read.windows[place]))
         nothing = np.zeros(len(cascade.labels), np.float32)
         return SoFar(
             np.stack([nothing if row.said is None else row.said for row in rows]),

@@ -12,6 +12,7 @@ from typing import Any
 
 from offramp.engine import Classifier, Predictions
 from offramp.engine.cascade import Member
+from offramp.engine.predictions import predictions_of
 from offramp.serving import refusals
 from offramp.serving.audits import Auditor
 from offramp.serving.computing import Computer
@@ -261,8 +262,14 @@ class Core:
         now, point = self._clock(), job.point or self.desk.in_force.point
         handed_over = job.handed_over if point.rule.may_hand_over or job.handed_over.any() else None
         return Answered(
-            predictions=self.classifier.runner.predictions(
-                job.probabilities, job.exits, job.tokens, job.truncated, ask.top_k, handed_over
+            predictions=predictions_of(
+                self.classifier.runner.cascade,
+                job.probabilities,
+                job.exits,
+                job.tokens,
+                job.truncated,
+                ask.top_k,
+                handed_over,
             ),
             point=point,
             degraded=job.degraded,
