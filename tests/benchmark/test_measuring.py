@@ -73,7 +73,8 @@ def test_progress_is_told(task):
 def test_token_budgets_are_tried_until_it_gets_slower(task, monkeypatch, seconds, expected):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
-    classifier = SimpleNamespace(runner=SimpleNamespace(tokens=lambda texts, pairs: np.full(100, 10)))
+    monkeypatch.setattr(measuring, "tokens_of", lambda cascade, texts, pairs: np.full(100, 10))
+    classifier = SimpleNamespace(runner=SimpleNamespace(cascade=None))
     classifier.with_token_budget = lambda budget: SimpleNamespace(token_budget=budget)
 
     def predict(classifier, request):

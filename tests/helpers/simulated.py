@@ -20,7 +20,7 @@ from offramp.serving.desk import Desk
 from offramp.serving.jobs import Job
 from offramp.serving.operating import InForce, NamedRule
 from offramp.serving.pace import Pace
-from offramp.serving.scheduler import Limits, Scheduler
+from offramp.serving.scheduler import Scheduler, StepLimits
 from offramp.serving.shapes import Shapes
 
 PROBLEM = Problem.SINGLE_LABEL
@@ -90,7 +90,7 @@ class World:
         exits = len(self.stages.layers)
         self.computer = Computer(cascade_of(self.stages, PROBLEM, (1.0,) * exits, LABELS))
         costs = costs_of(exits, self.budget)
-        scheduler = Scheduler(exits, self.shapes, costs, Limits(self.step, self.wait))
+        scheduler = Scheduler(exits, self.shapes, costs, StepLimits(self.step, self.wait))
         auditor = Auditor(PROBLEM, exits - 1, self.audit_share, self.expected, seed=1)
         in_force = InForce(self.normal, self.degraded, self.above, self.safe)
         self.desk = Desk(scheduler, in_force, auditor, costs, Pace(costs, self.step, 1), self.limit)
