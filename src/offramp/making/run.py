@@ -15,7 +15,7 @@ from offramp.errors import CheckFailed, MissingExtraError, OfframpError, OptionE
 from offramp.evaluation import Evaluation, evaluate
 from offramp.exporting import export
 from offramp.extras import check_installed
-from offramp.files import link_target, locked, read_json, replacing, write_json
+from offramp.files import locked, read_json, replacing, write_json
 from offramp.folder import CONFIG
 from offramp.making.durations import Durations, in_words, measure_durations
 from offramp.making.encoder import INSTALL_ENCODER, packaged_encoder
@@ -29,7 +29,7 @@ from offramp.report import make_report, write_report
 from offramp.training import Architecture, Epoch, Listener, Recipe, attach, train
 from offramp.training.checks import check_kinds, check_numbers, check_output
 from offramp.training.recipe import DEFAULT, Targets
-from offramp.training.unfinished import SETTINGS, check_unfinished, discard
+from offramp.training.unfinished import SETTINGS, check_unfinished, discard, workplace_of
 from offramp.tuning import Selection, tune
 
 POINT = "promised"
@@ -37,6 +37,9 @@ POINT = "promised"
 
 REPORT = "report"
 """The folder of the report, in that of the model."""
+
+WORKPLACE = ".making"
+"""What the name of the folder ends in where a model is made."""
 
 STEPS = "steps.json"
 """In the workplace: the steps that are done, and the seconds that they took."""
@@ -75,6 +78,8 @@ class _Job:
     model: str
     attaches: bool
     parts: Parts
+    max_disagreement: float
+    confidence: float
     architecture: Architecture
     recipe: Recipe
     seed: int
@@ -87,6 +92,8 @@ class _Job:
             "model": self.model,
             "attaches": self.attaches,
             "data": self.parts.fingerprints,
+            "max_disagreement": self.max_disagreement,
+            "confidence": self.confidence,
             "architecture": asdict(self.architecture),
             "recipe": asdict(self.recipe),
             "seed": self.seed,
@@ -154,7 +161,7 @@ def make(
     check_kinds(columns=columns, architecture=architecture, recipe=recipe)
     check_numbers(test, seed)
     check_shares(max_disagreement, confidence, name="max_disagreement")
-    workplace = workplace_of(folder)
+    workplace = workplace_of(folder, WORKPLACE)
     begun = (workplace / SETTINGS).is_file()
     check_output(folder, overwrite or begun)
     start, attaches = _start(source, data, model)
@@ -171,20 +178,25 @@ def make(
     )
     if attaches and parts.test is not None and (outputs := outputs_of(declared)):
         encode_labels(parts.test, [str(name) for name in outputs.values()], multi_label=parts.test.multi_label)
-    job = _Job(start, attaches, parts, architecture, recipe, seed, on_epoch, on_progress)
+    job = _Job(
+        model=start,
+        attaches=attaches,
+        parts=parts,
+        max_disagreement=max_disagreement,
+        confidence=confidence,
+        architecture=architecture,
+        recipe=recipe,
+        seed=seed,
+        on_epoch=on_epoch,
+        on_progress=on_progress,
+    )
     check_unfinished(workplace, job.to_dict(), resume=True)
     workplace.mkdir(parents=True, exist_ok=True)
-    with locked(workplace / ".lock"):
+    with locked(workplace / f".{SETTINGS}.lock"):  # which does not count as something else that lies there
         write_json(workplace / SETTINGS, job.to_dict())
-        made = _made(job, workplace, folder, max_disagreement, confidence, say)
+        made = _made(job, workplace, folder, say)
     discard(workplace)
     return made
-
-
-def workplace_of(folder: Path) -> Path:
-    """Where a model is made: beside its folder, since it is moved from there."""
-    place = link_target(folder)
-    return place.with_name(place.name + ".making")
 
 
 def _start(source: Data, data: Data | None, model: str | Path | None) -> tuple[str, bool]:
@@ -248,9 +260,7 @@ class _Steps:
         write_json(self._file, self.seconds)
 
 
-def _made(
-    job: _Job, workplace: Path, folder: Path, limit: float, confidence: float, say: Callable[[str], None]
-) -> Made:
+def _made(job: _Job, workplace: Path, folder: Path, say: Callable[[str], None]) -> Made:
     """Takes the steps that are left."""
     parts, new, steps = job.parts, workplace / "model", _Steps(workplace, say)
     if "tuning" not in steps.seconds:
@@ -265,8 +275,7 @@ def _made(
                 _export(new, parts, job.on_progress, say)
         what = f"choosing an operating point on {count(len(parts.tune), 'text')} of their own"
         with steps.step("tuning", what, durations.tuning(len(parts.tune))):
-            reason = _tune(new, parts, limit, confidence, job)
-            if reason is not None:
+            if (reason := _tune(new, job)) is not None:
                 say(reason)
     if new.is_dir():
         with replacing(folder) as moved:
@@ -334,13 +343,13 @@ def _export(new: Path, parts: Parts, on_progress: OnProgress, say: Callable[[str
             return
 
 
-def _tune(new: Path, parts: Parts, limit: float, confidence: float, job: _Job) -> str | None:
+def _tune(new: Path, job: _Job) -> str | None:
     """Chooses the operating point; gives the reason if there is none."""
     tuned = tune(
         new,
-        parts.tune,
-        max_disagreement=limit,
-        confidence=confidence,
+        job.parts.tune,
+        max_disagreement=job.max_disagreement,
+        confidence=job.confidence,
         name=POINT,
         selection=Selection(default=POINT, seed=job.seed),
         on_progress=job.on_progress,

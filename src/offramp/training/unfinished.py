@@ -15,10 +15,10 @@ SETTINGS = "run.json"
 """Of the run that began there; the first thing that it writes."""
 
 
-def workplace_of(folder: Path) -> Path:
-    """Where the checkpoints of a model go: beside it, since it is moved from there, which takes one disk."""
+def workplace_of(folder: Path, kind: str = ".checkpoints") -> Path:
+    """Where a model is made: beside its folder, since it is moved from there, which takes one disk."""
     place = link_target(folder)
-    return place.with_name(place.name + ".checkpoints")
+    return place.with_name(place.name + kind)
 
 
 def check_workplace(workplace: Path, resume: bool) -> None:
