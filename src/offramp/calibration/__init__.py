@@ -1,7 +1,8 @@
 """Calibrated confidence: what a prediction is, one temperature per exit, and how well both hold."""
 
-from offramp.calibration.calibration import FEW_ROWS, Calibration, DefaultThreshold, fit_agreement, fit_calibration
+from offramp.calibration.calibration import FEW_ROWS, Calibration, DefaultThreshold
 from offramp.calibration.coming import LEAST_ROWS
+from offramp.calibration.fitting import fit_agreement, fit_calibration
 from offramp.calibration.metrics import (
     ExitCalibration,
     ReliabilityBin,

@@ -1,12 +1,17 @@
 """Which rows an exit's temperature is fitted to: all, or in later windows of long texts those that come so far."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.exit_names import in_window_before
+
+Fitted = TypeVar("Fitted")
+Rows: TypeAlias = NDArray[np.bool_] | slice
+"""Which rows, as an index; all of them as a slice."""
 
 LEAST_ROWS = 30
 """The least number of different texts to fit temperatures on. In nine of ten simulated samples of this size, the
@@ -36,10 +41,22 @@ class Coming:
             return self
         return Coming(np.concatenate([self.came[1:], self.came[-1:]]), self.before)
 
-    def rows(self, exit_index: int) -> NDArray[np.bool_] | slice:
+    def rows(self, exit_index: int) -> Rows:
         """The rows that an exit is fitted to; all where too few come."""
         few = self.came is None or self.came[exit_index].sum() < LEAST_ROWS
         return slice(None) if self.came is None or few else self.came[exit_index]
+
+    def fitted(self, exits: Sequence[int], fit: Callable[[int, Rows], Fitted]) -> list[Fitted]:
+        """What is fitted for some exits, in their order, given for each the rows that come to it.
+
+        In a window that too few rows come to, it is what was fitted for the exit after the same layer in the window
+        before.
+        """
+        found: dict[int, Fitted] = {}
+        for exit_index in exits:
+            like = self.like(exit_index)
+            found[exit_index] = fit(exit_index, self.rows(exit_index)) if like == exit_index else found[like]
+        return list(found.values())
 
     def like(self, exit_index: int) -> int:
         """The exit whose temperature an exit takes: its own, or with too few rows that of the window before."""

@@ -10,17 +10,7 @@ from offramp.policy.candidates import (
     sweep,
     sweep_gate,
 )
-from offramp.policy.choosing import (
-    AtLeast,
-    AtMost,
-    Chosen,
-    Exactly,
-    Goal,
-    Missed,
-    choose_rule,
-    enough_to_fit,
-    enough_to_judge,
-)
+from offramp.policy.choosing import Chosen, Missed, choose_rule
 from offramp.policy.comparison import AtCost, Interval, Outcomes, compare, interval, resample_weights
 from offramp.policy.criteria import (
     FIRST_EXIT,
@@ -36,6 +26,7 @@ from offramp.policy.default import DEFAULT_THRESHOLD, threshold_grid
 from offramp.policy.ensembles import Agreement, GeometricMean
 from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
+from offramp.policy.goals import AtLeast, AtMost, Exactly, Goal, enough_to_fit, enough_to_judge
 from offramp.policy.limits import Limit, Risk
 from offramp.policy.points import (
     OperatingPoint,

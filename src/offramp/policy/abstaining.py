@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from offramp.errors import OptionError
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import KNOBS, Swept, make_criterion
-from offramp.policy.choosing import AtMost
+from offramp.policy.choosing import limited
 from offramp.policy.criteria import Array, Criterion
 from offramp.policy.gate import fit_gate
+from offramp.policy.goals import AtMost
 from offramp.policy.limits import Risk
-from offramp.policy.sweep import at_exits, exits_taken
+from offramp.policy.sweep import exits_taken
 
 GAPS = (0.0, 0.5, 1.0, 2.0)
 """By how much the threshold of early exits is above that of the last, in log-odds."""
@@ -119,16 +120,14 @@ def _planned(
 
 def _chances(goal: AtMost, swept: Swept, rows: ExitAnswers, judging: int) -> Array:
     """How likely each knob is to lose no more than here among the rows of the test if it broke a limit, (knobs,)."""
-    assert swept.handed_over is not None
     each, chances = judging / len(rows), np.zeros(len(swept.thresholds))
     for limit in goal.limits_at(rows.names):
-        losses = at_exits(rows.limited(swept.answers, limit), swept.exits)
-        losses = np.where(swept.handed_over, np.nan, losses)
+        losses, empty = limited(limit, rows.limited(swept.answers, limit), swept, rows)
         counting, lost = (~np.isnan(losses)).sum(axis=1) * each, (np.nansum(losses, axis=1) + DOUBT) * each
         kept = counting - lost
         # The tail of the binomial distribution, also for counts that are no whole numbers.
         tail = scipy.special.betainc(np.maximum(kept, 1e-9), lost + 1.0, 1.0 - limit.target)
-        chances = np.maximum(chances, np.where(kept > 0, tail, 1.0))
+        chances = np.maximum(chances, np.where(empty, 0.0, np.where(kept > 0, tail, 1.0)))
     return chances
 
 

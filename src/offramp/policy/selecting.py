@@ -20,8 +20,9 @@ from offramp.policy.candidates import (
     sweep,
     sweep_gate,
 )
-from offramp.policy.choosing import AtMost, Chosen, Exactly, Goal, Missed, choose_rule
+from offramp.policy.choosing import Chosen, Missed, choose_rule
 from offramp.policy.criteria import Criterion
+from offramp.policy.goals import AtMost, Exactly, Goal
 from offramp.policy.limits import Risk
 from offramp.policy.risk import Method
 from offramp.policy.sequence import begin, shaped
@@ -86,8 +87,7 @@ def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 
         return [_select_in_sequence(one, name, rows, seed) for one in goals]
     fits = name in FITTED and (name != "gate" or _promises(goal))
     if fits:
-        fitting_places, places = rows.split_places(FITTING_SHARE, seed)
-        fitting, judging = rows.subset(fitting_places), rows.subset(places)
+        fitting, judging, places = _parted(rows, seed)
     passed_over: tuple[int, ...] = ()
     if name == "gate":
         passed_over = _worthless(goals, fitting, seed)
@@ -101,18 +101,23 @@ def select_all(goals: Sequence[Goal], name: str, rows: ExitAnswers, seed: int = 
 
 
 def _select_abstaining(goal: AtMost, name: str, rows: ExitAnswers, seed: int) -> Selected:
-    fitting_places, places = rows.split_places(FITTING_SHARE, seed)
-    fitting, judging = rows.subset(fitting_places), rows.subset(places)
+    fitting, judging, places = _parted(rows, seed)
     criterion = make_abstaining(goal, name, fitting)
     swept = sweep_abstaining(judging, criterion, plan_knobs(goal, criterion, fitting, len(judging)))
     return Selected(choose_rule(goal, swept, judging, fitted=len(fitting)), judging, places)
 
 
 def _select_in_sequence(goal: Goal, name: str, rows: ExitAnswers, seed: int) -> Selected:
-    fitting_places, places = rows.split_places(FITTING_SHARE, seed)
-    walk = plan_walk(goal, name, rows.subset(fitting_places), len(places), seed)
-    judging = rows.subset(places).passing_over(walk.passed_over)
-    return Selected(choose_rule(goal, walk.over(judging), judging, fitted=len(fitting_places)), judging, places)
+    fitting, judging, places = _parted(rows, seed)
+    walk = plan_walk(goal, name, fitting, len(judging), seed)
+    judging = judging.passing_over(walk.passed_over)
+    return Selected(choose_rule(goal, walk.over(judging), judging, fitted=len(fitting)), judging, places)
+
+
+def _parted(rows: ExitAnswers, seed: int) -> tuple[ExitAnswers, ExitAnswers, NDArray[np.int64]]:
+    """The rows that fit, those that judge, and the positions of the latter."""
+    fitting, places = rows.split_places(FITTING_SHARE, seed)
+    return rows.subset(fitting), rows.subset(places), places
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from offramp.policy.answers import ExitAnswers
 from offramp.policy.candidates import Swept
-from offramp.policy.choosing import AtMost, limited
+from offramp.policy.choosing import limited
 from offramp.policy.criteria import Array, Criterion
 from offramp.policy.frontier import PerExit
+from offramp.policy.goals import AtMost
 from offramp.policy.limits import Limit
 from offramp.policy.sweep import at_exits, exits_taken
 
