@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from offramp import environment
 from offramp.backends import AUTOMATIC, Runtime
-from offramp.data import Columns, Data, Row, read_rows, source_identity
+from offramp.data import Columns, Data, Row, peeked, read_rows, source_identity
 from offramp.drift import (
     PROMISE_AT_RISK,
     TEXTS_HAVE_CHANGED,
@@ -22,10 +21,10 @@ from offramp.drift import (
     standing,
 )
 from offramp.engine.answering import check_pairs
-from offramp.engine.choosing import check_model, check_unloaded, choose_engine, open_model, path_of
+from offramp.engine.choosing import check_model, check_unloaded, open_model, path_of, points_of
 from offramp.engine.hub import folder_of
 from offramp.errors import CheckFailed, ModelFolderError, OptionError
-from offramp.policy import OperatingPoint, read_operating_points
+from offramp.policy import OperatingPoint
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
 
@@ -139,14 +138,13 @@ def monitor(
     known = check_model(model, runtime, at=at)
     model = folder_of(model) if isinstance(model, str | Path) else model
     name = _check_point(model, at, runtime)
-    rows = read_rows(data, columns or Columns(), labeled=False)
-    first = next(rows)  # there is one, or it would be an error
+    first, rows = peeked(read_rows(data, columns or Columns(), labeled=False))
     check_pairs(known, first.text_pair, option="text_pair")
     classifier = open_model(model, runtime, on_progress)
     point = classifier.operating_point(name)
     streams = isinstance(data, str | Path) and source_identity(str(data)) is None
     watch = _Watch(classifier, point, audit_share, seed)
-    watch.run(chain([first], rows), streams, on_progress)
+    watch.run(rows, streams, on_progress)
     return Monitored(
         schema=SCHEMA,
         environment={**environment.describe(), "seed": seed},
@@ -261,10 +259,8 @@ class _Watch:
 
 def _check_point(model: "Path | Classifier", at: str | None, runtime: Runtime) -> str:
     """The name of the operating point that is meant, once it is certain that its calibration texts are known."""
-    if isinstance(model, Path):
-        engine, points, known = choose_engine(model, runtime), read_operating_points(model), read_summaries(model)
-    else:
-        engine, points, known = model.engine, model.points, model.summaries
+    points, engine = points_of(model, runtime)
+    known = read_summaries(model) if isinstance(model, Path) else model.summaries
     name = points.default if at is None else at
     if name is None:
         names = ", ".join(points.of(engine))

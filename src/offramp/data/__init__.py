@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from offramp.data.memory import Data as Data
     from offramp.data.reading import Row as Row
     from offramp.data.reading import begun as begun
+    from offramp.data.reading import peeked as peeked
     from offramp.data.reading import read_rows as read_rows
     from offramp.data.records import EVERYTHING as EVERYTHING
     from offramp.data.seen import check_disjoint as check_disjoint
@@ -73,6 +74,7 @@ _HOMES = {
     "fingerprint": "labeled",
     "hub_dataset": "sources",
     "is_point": "seen",
+    "peeked": "reading",
     "point_of": "seen",
     "read_any": "unlabeled",
     "read_judging": "taught",

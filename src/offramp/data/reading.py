@@ -81,6 +81,16 @@ def begun(rows: Iterator[Row], number: int) -> Iterator[Row]:
     return chain(list(islice(rows, number)), rows)
 
 
+def peeked(rows: Iterator[Row]) -> tuple[Row, Iterator[Row]]:
+    """The first of some rows, and all of them; that there is one :func:`read_rows` makes sure of.
+
+    Raises:
+        As :func:`read_rows`.
+    """
+    first = next(rows)
+    return first, chain([first], rows)
+
+
 def _check_apart(columns: Columns) -> None:
     if columns.label is not None and columns.label in (columns.text, columns.text_pair):
         raise OptionError(

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data.columns import Columns
-from offramp.data.labeled import LabeledTexts, fingerprint, read_labeled
+from offramp.data.labeled import LabeledTexts, fingerprint, read_labeled, split_off_dev
 from offramp.data.memory import Data, check_unnamed, name_of
 from offramp.data.reading import read_rows, second_texts
 from offramp.data.records import MissingColumn
@@ -56,6 +57,10 @@ class Texts:
         return Texts(texts, pairs, texts.count(""), self.source)
 
 
+AnyTexts = TypeVar("AnyTexts", bound=LabeledTexts | Texts)
+"""Rows of one kind: all with labels, or all without."""
+
+
 def read_texts(data: Data, columns: Columns) -> Texts:
     """Reads all rows of ``data`` without looking for labels; for what that may be see :func:`read_rows`.
 
@@ -97,6 +102,17 @@ def read_any(data: Data, columns: Columns) -> LabeledTexts | Texts:
 
 def _is_stream(data: Data) -> bool:
     return isinstance(data, str | Path) and source_identity(str(data)) is None
+
+
+def split_off(rows: AnyTexts, fraction: float, seed: int, judging: AnyTexts | None = None) -> tuple[AnyTexts, AnyTexts]:
+    """Moves a random ``fraction`` of rows, with labels or without, into a dev part.
+
+    See :func:`offramp.data.split_off_dev` and :func:`split_off_texts`.
+    """
+    if isinstance(rows, Texts):
+        return cast("tuple[AnyTexts, AnyTexts]", split_off_texts(rows, fraction, seed))
+    split = split_off_dev(cast("LabeledTexts", rows), fraction, seed, cast("LabeledTexts | None", judging))
+    return cast("tuple[AnyTexts, AnyTexts]", (split.train, split.dev))
 
 
 def split_off_texts(rows: Texts, fraction: float, seed: int) -> tuple[Texts, Texts]:

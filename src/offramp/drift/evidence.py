@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from offramp.policy.bounds import exact_interval
+
 ALPHA = 0.01
 """Chance that an alarm is ever raised falsely, however long one watches, all its detectors together."""
 
@@ -30,15 +32,8 @@ class Share:
 
 
 def share(count: int, rows: int, confidence: float = 0.95) -> Share:
-    """Gives the share of ``count`` in ``rows``; without rows it is anything.
-
-    Source: Clopper and Pearson, Biometrika 1934.
-    """
-    if not rows:
-        return Share(math.nan, 0.0, 1.0)
-    tail = (1.0 - confidence) / 2.0
-    low = 0.0 if count == 0 else float(beta.ppf(tail, count, rows - count + 1))
-    return Share(count / rows, low, at_most(count, rows, tail))
+    """Gives the share of ``count`` in ``rows``; without rows it is anything."""
+    return Share(count / rows, *exact_interval(count, rows, confidence)) if rows else Share(math.nan, 0.0, 1.0)
 
 
 def at_most(count: int, rows: int, doubt: float) -> float:

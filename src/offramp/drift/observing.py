@@ -1,6 +1,6 @@
 """What is watched of texts that were answered: no labels are needed for it, and no run to full depth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,22 @@ class View:
     def disagreement(self, passed: Values) -> Values:
         """Disagreement among the exits passed that the rule asks, (texts,); ``passed`` is (exits, texts, labels)."""
         return exit_disagreement(passed[self.asked[: len(passed)]], self.problem)
+
+    def disagreement_by_exit(
+        self, exits: NDArray[np.int64], passed: Callable[[int, NDArray[np.int64]], Values]
+    ) -> Values:
+        """:meth:`disagreement` of texts that left at several exits, (texts,).
+
+        Args:
+            exits: index of the exit taken, (texts,).
+            passed: gives, for an exit and the positions of the texts that took it, what the exits up to it said of
+                them, (exits, texts, labels).
+        """
+        found = np.full(len(exits), np.nan)
+        for taken in np.unique(exits).tolist():
+            texts = np.flatnonzero(exits == taken)
+            found[texts] = self.disagreement(passed(taken, texts))
+        return found
 
     def observed(
         self,

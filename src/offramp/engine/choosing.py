@@ -94,7 +94,7 @@ def check_handing_over(
         OptionError: it never does.
     """
     if rule is None and threshold is None:
-        points, engine = _points(model, runtime)
+        points, engine = points_of(model, runtime)
         name = points.default if at is None else at
         rule = None if name is None else points.at(name, engine).rule
     if rule is None or not rule.may_hand_over:
@@ -105,7 +105,7 @@ def check_handing_over(
         )
 
 
-def _points(model: "str | Path | Classifier", runtime: Runtime) -> tuple[OperatingPoints, Engine]:
+def points_of(model: "str | Path | Classifier", runtime: Runtime) -> tuple[OperatingPoints, Engine]:
     """The operating points of a model, and what it runs in."""
     if not isinstance(model, str | Path):
         return model.points, model.engine

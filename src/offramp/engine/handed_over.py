@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +75,6 @@ def check_beside(handed_over: str, target: str, source: str, *, resume: bool) ->
         )
     check_apart(handed_over, source, "handed_over")
     check_target(handed_over, resume=resume, option="handed_over")
-
-
-def peeked(rows: Iterator[Row]) -> tuple[Row, Iterator[Row]]:
-    """The first of some rows, and all of them; there is at least one."""
-    first = next(rows)
-    return first, chain([first], rows)
 
 
 def _whole(row: Row) -> Mapping[str, object]:

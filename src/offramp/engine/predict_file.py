@@ -22,6 +22,7 @@ from offramp.data import (
     begun,
     check_apart,
     check_target,
+    peeked,
     read_rows,
     result_writer,
     source_identity,
@@ -30,7 +31,7 @@ from offramp.engine.ahead import ahead
 from offramp.engine.answering import check_pairs
 from offramp.engine.arriving import arriving
 from offramp.engine.choosing import WINDOW, check_handing_over, check_model, check_unloaded, open_model
-from offramp.engine.handed_over import HandedOver, check_beside, peeked
+from offramp.engine.handed_over import HandedOver, check_beside
 from offramp.engine.predictions import Predictions, column_names
 from offramp.errors import OptionError
 from offramp.model.folder import ModelFacts

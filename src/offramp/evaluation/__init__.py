@@ -7,7 +7,7 @@ from offramp.evaluation.coverage import HandingOver, RiskCoverage
 from offramp.evaluation.disagreements import Answer, Disagreement
 from offramp.evaluation.evaluation import evaluate
 from offramp.evaluation.exits import ExitAgainstLast, Overthinking
-from offramp.evaluation.intervals import exact_interval, least_rows
+from offramp.evaluation.intervals import least_rows
 from offramp.evaluation.promises import Standing, standings
 from offramp.evaluation.recalibration import Recalibration, calibrate, check_enough
 from offramp.evaluation.recommendation import (
@@ -65,7 +65,6 @@ __all__ = [
     "check_enough",
     "constant_answer",
     "evaluate",
-    "exact_interval",
     "fastest_within",
     "interleave",
     "learned_nothing",

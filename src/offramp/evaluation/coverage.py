@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offramp.evaluation.intervals import exact_interval
 from offramp.policy import ExitAnswers, Interval, Replay
+from offramp.policy.bounds import exact_interval
 
 # Points of a curve: enough to draw it, few enough to keep.
 _POINTS = 100

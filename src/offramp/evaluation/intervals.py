@@ -2,9 +2,8 @@
 
 from math import ceil, log, sqrt
 
-import scipy
-
 from offramp.policy import Interval
+from offramp.policy.bounds import exact_interval
 
 CONFIDENCE = 0.95
 
@@ -43,17 +42,6 @@ def accuracy_difference(won: int, lost: int, rows: int) -> Interval:
     low = value - spread(gain - gain_low, loss_high - loss)
     high = value + spread(gain_high - gain, loss - loss_low)
     return Interval(value, max(low, -1.0), min(high, 1.0))
-
-
-def exact_interval(count: int, rows: int) -> tuple[float, float]:
-    """The exact 95 % interval of a share that ``count`` of a sample of rows show.
-
-    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 1934.
-    """
-    tail = (1 - CONFIDENCE) / 2
-    low = float(scipy.special.betaincinv(count, rows - count + 1, tail)) if count else 0.0
-    high = float(scipy.special.betaincinv(count + 1, rows - count, 1 - tail)) if count < rows else 1.0
-    return low, high
 
 
 def least_rows(share: float) -> int:

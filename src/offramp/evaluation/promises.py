@@ -7,9 +7,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from offramp.evaluation.intervals import accuracy_difference, exact_interval
+from offramp.evaluation.intervals import accuracy_difference
 from offramp.evaluation.result import EvaluatedPoint, PromiseHere
 from offramp.policy import ExitAnswers, Interval, Promise, Replay
+from offramp.policy.bounds import exact_interval
 from offramp.policy.risk import Loss
 
 # A promise counts as broken if chance would explain the result in less than this share of cases, over all points.

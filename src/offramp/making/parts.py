@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from offramp.data import Columns, Data, LabeledTexts, Texts, check_disjoint, read_any, read_labeled, split_off_dev
-from offramp.data.unlabeled import split_off_texts
+from offramp.data import Columns, Data, LabeledTexts, Texts, check_disjoint, read_any, read_labeled
+from offramp.data.unlabeled import split_off
 from offramp.errors import DataError
 from offramp.policy import Method, Risk
 from offramp.policy.risk import rows_needed
@@ -68,18 +68,10 @@ def divide(
         check_disjoint(judging, [rows])
     elif isinstance(rows, LabeledTexts):
         share = min(float(test), MOST_ROWS / len(rows)) if test < 1 else float(test)
-        split = split_off_dev(rows, share, seed)
-        rows, judging = split.train, split.dev
-    rest, tune = _split(rows, _tuning_rows(rows, limit, confidence) / len(rows), seed + 1)
-    train, dev = _split(rest, DEV_SHARE, seed + 2)
+        rows, judging = split_off(rows, share, seed)
+    rest, tune = split_off(rows, _tuning_rows(rows, limit, confidence) / len(rows), seed + 1)
+    train, dev = split_off(rest, DEV_SHARE, seed + 2)
     return Parts(train, dev, tune, judging)
-
-
-def _split(rows: Rows, share: float, seed: int) -> tuple[Rows, Rows]:
-    if isinstance(rows, Texts):
-        return split_off_texts(rows, share, seed)
-    split = split_off_dev(rows, share, seed)
-    return split.train, split.dev
 
 
 def _tuning_rows(rows: Rows, limit: float, confidence: float) -> int:

@@ -95,6 +95,17 @@ def least_rejected(p_value: Callable[[float], float], level: float) -> float:
     return min(1.0, float(root) + _TOLERANCE)
 
 
+def exact_interval(count: int, rows: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a share that ``count`` of a sample of rows show.
+
+    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits", Biometrika 1934.
+    """
+    tail = (1 - confidence) / 2
+    low = float(scipy.special.betaincinv(count, rows - count + 1, tail)) if count else 0.0
+    high = float(scipy.special.betaincinv(count + 1, rows - count, 1 - tail)) if count < rows else 1.0
+    return low, high
+
+
 def least_count(qualifies: Callable[[int], bool], most: int = 2**24) -> int | None:
     """Finds the least number that qualifies, assuming that all larger ones do; None if it is above ``most``."""
     high = 1

@@ -11,12 +11,12 @@ from offramp.evaluation import (
     Point,
     Recommendation,
     Way,
-    exact_interval,
     fastest_within,
     learned_nothing,
     recommend,
 )
 from offramp.exit_names import WORDS, name_in_model
+from offramp.policy.bounds import exact_interval
 from offramp.report.words import loss_of, percent, rate, span, times
 
 _LOSSES_IN_WORDS = " and ".join(map(loss_of, LOSSES))

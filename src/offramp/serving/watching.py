@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offramp.drift import TEXTS_HAVE_CHANGED, Alarm, Observed, View
 from offramp.engine.watching import Watched
@@ -88,10 +89,10 @@ class Watcher:
 
 def _observed(view: View, answers: Sequence[RowAnswer]) -> Observed:
     exits = np.array([answer.exit for answer in answers], np.int64)
-    disagreement = np.full(len(answers), np.nan)
-    for taken in np.unique(exits).tolist():
-        rows = np.flatnonzero(exits == taken).tolist()
-        disagreement[rows] = view.disagreement(np.stack([answers[row].passed for row in rows], axis=1))
+
+    def passed(_: int, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.stack([answers[place].passed for place in places.tolist()], axis=1)
+
     rows_of_jobs = [(answer.row.job, answer.row.position) for answer in answers]
     pairs = [job.text_pairs[place] for job, place in rows_of_jobs if job.text_pairs is not None]
     return view.observed(
@@ -99,6 +100,6 @@ def _observed(view: View, answers: Sequence[RowAnswer]) -> Observed:
         pairs or None,
         exits,
         np.stack([answer.probabilities for answer in answers]),
-        disagreement,
+        view.disagreement_by_exit(exits, passed),
         np.array([job.tokens[place] for job, place in rows_of_jobs], np.int64),
     )

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from offramp.calibration import Problem
 from offramp.calibration.sets import Decide
-from offramp.data import Data, LabeledTexts, Texts, check_disjoint, split_off_dev
+from offramp.data import Data, LabeledTexts, Texts, check_disjoint
 from offramp.data.seen import SeenRows
-from offramp.data.unlabeled import split_off_texts
+from offramp.data.unlabeled import AnyTexts, split_off
 from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
 from offramp.training.checks import fitted_before
@@ -18,7 +18,6 @@ from offramp.training.listening import Listener
 from offramp.training.recipe import Recipe
 from offramp.training.regimes import Regime
 
-AnyTexts = TypeVar("AnyTexts", bound=LabeledTexts | Texts)
 AnyTexts_co = TypeVar("AnyTexts_co", bound=LabeledTexts | Texts, covariant=True)
 
 
@@ -145,16 +144,9 @@ def gathered(
     Raises:
         DataError: they cannot be read, or the dev rows are among those of a training.
     """
-    train, held_out = _split(rows, dev, seed, judging) if isinstance(dev, float | int) else (rows, read(dev))
+    train, held_out = split_off(rows, dev, seed, judging) if isinstance(dev, float | int) else (rows, read(dev))
     before = [seen for name in models for seen in fitted_before(name, train, held_out, same_split=same_split)]
     # Rows that were split off may repeat what is left: that is how such texts come.
     apart = [] if isinstance(dev, float | int) else [train]
     check_disjoint(held_out, [*apart, *([] if unlabeled is None else [unlabeled])])
     return TrainingData(train=train, dev=held_out, unlabeled=unlabeled, before=tuple(before))
-
-
-def _split(rows: AnyTexts, fraction: float, seed: int, judging: AnyTexts | None) -> tuple[AnyTexts, AnyTexts]:
-    if isinstance(rows, Texts):
-        return cast("tuple[AnyTexts, AnyTexts]", split_off_texts(rows, fraction, seed))
-    split = split_off_dev(cast("LabeledTexts", rows), fraction, seed, cast("LabeledTexts | None", judging))
-    return cast("tuple[AnyTexts, AnyTexts]", (split.train, split.dev))

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offramp.data import LabeledTexts, Texts
-from offramp.drift import CalibrationSummary, View, Vocabulary, words_of_half
-from offramp.policy import Chosen, ExitAnswers, OperatingPoint, at_exits
+from offramp.drift import CalibrationSummary, Vocabulary, words_of_half
+from offramp.policy import Chosen, OperatingPoint, at_exits
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
@@ -51,7 +52,7 @@ def sum_up(
             judging.text_pairs,
             exits,
             at_exits(selected.choice.answers, exits[None, :, None])[0],
-            _disagreement(view, selected.rows, exits),
+            view.disagreement_by_exit(exits, partial(_passed, selected.rows.probabilities)),
             selected.rows.tokens_read(exits),
         )
         observed = replace(observed, unknown=np.where(others[selected.places], observed.unknown, np.nan))
@@ -68,10 +69,6 @@ def sum_up(
     return Summed(tuple(summaries), vocabulary)
 
 
-def _disagreement(view: View, answers: ExitAnswers, exits: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Disagreement among the exits that each row passed, (rows,)."""
-    found = np.full(len(exits), np.nan)
-    for taken in np.unique(exits).tolist():
-        rows = np.flatnonzero(exits == taken)
-        found[rows] = view.disagreement(answers.probabilities[: taken + 1, rows])
-    return found
+def _passed(probabilities: NDArray[np.float64], taken: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What the exits up to the one taken said of some rows."""
+    return probabilities[: taken + 1, rows]
