@@ -202,16 +202,20 @@ def toy_backend() -> Iterator[None]:
 @pytest.fixture
 def encoder_folder(tmp_path: Path) -> Path:
     """A folder with a random BERT encoder and the tiny tokenizer, as a user would hand one in."""
-    folder = tmp_path / "encoder"
-    tiny_backbone().save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path / "encoder")
 
 
 @pytest.fixture
 def classifier_folder(tmp_path: Path) -> Path:
     """A folder with a random BERT classifier and the tiny tokenizer, as fine-tuning with transformers leaves one."""
     return write_classifier(tmp_path / "classifier")
+
+
+def write_encoder(folder: Path, family: str = "bert") -> Path:
+    """Saves a random encoder and the tiny tokenizer."""
+    tiny_backbone(family).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
 
 
 def write_classifier(folder: Path, family: str = "bert", **config: object) -> Path:

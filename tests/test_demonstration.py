@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer
+from conftest import write_encoder
 from helpers.toys import QUICK, at_steps, names, single
 from offramp import demonstration
 from offramp.errors import DataError
@@ -16,8 +16,7 @@ from offramp.training import Listener, train
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """The demo on toy data, with a tiny encoder."""
-    tiny_backbone().save_pretrained(tmp_path / "encoder")
-    tiny_tokenizer().save_pretrained(tmp_path / "encoder")
+    write_encoder(tmp_path / "encoder")
     parts = {"train": single(300, seed=1), "test": single(60, seed=2)}
     monkeypatch.setattr(demonstration, "packaged_encoder", lambda: tmp_path / "encoder")
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])

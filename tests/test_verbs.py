@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer
+from conftest import write_encoder
 from helpers.toys import QUICK, quick, single, write_jsonl
 from offramp.data import LabeledTexts, Texts, uses_of
 from offramp.data.seen import FITTING
@@ -29,10 +29,7 @@ def labels(rows):
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    tiny_backbone().save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def trained(encoder, output, data, dev, **options):

@@ -4,7 +4,7 @@ import threading
 import pytest
 from typer.testing import CliRunner
 
-from conftest import tiny_backbone, tiny_tokenizer
+from conftest import write_encoder
 from helpers.commands import Server
 from helpers.toys import pairs, single, write_csv, write_jsonl, write_model
 from offramp.cli import progress
@@ -59,8 +59,7 @@ def _kit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kit")
     write_model(folder / "model")
     write_model(folder / "pair-model", text_pair=True)
-    tiny_backbone().save_pretrained(folder / "encoder")
-    tiny_tokenizer().save_pretrained(folder / "encoder")
+    write_encoder(folder / "encoder")
     write_csv(folder / "data.csv", single(60))
     write_csv(folder / "pairs.csv", pairs(40))
     write_jsonl(folder / "data.jsonl", single(60))

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from conftest import tiny_backbone, tiny_tokenizer
+from conftest import write_encoder
 from helpers.toys import QUICK, names, single
 from offramp import demonstration
 from offramp.evaluation import speed
@@ -14,8 +14,7 @@ from offramp.training import Architecture
 def small(tmp_path, monkeypatch):
     """The demo on toy data, with a tiny encoder."""
     encoder = tmp_path / "encoder"
-    tiny_backbone().save_pretrained(encoder)
-    tiny_tokenizer().save_pretrained(encoder)
+    write_encoder(encoder)
     parts = {"train": single(120, seed=1), "test": single(60, seed=2)}
     monkeypatch.setattr(demonstration, "packaged_encoder", lambda: encoder)
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, multinomial
 
-from offramp.evaluation.intervals import accuracy_difference, exact_interval, least_rows
+from offramp.evaluation.intervals import accuracy_difference, least_rows
+from offramp.policy.bounds import exact_interval
 
 
 def test_it_is_the_bootstrap_of_rows():

@@ -15,7 +15,6 @@ from offramp.evaluation import (
     Evaluation,
     PromiseHere,
     Ratio,
-    exact_interval,
 )
 from offramp.evaluation.constant import constant_answer
 from offramp.evaluation.exits import overthinking
@@ -32,6 +31,7 @@ from offramp.evaluation.result import SCHEMA
 from offramp.evaluation.speed import Speed
 from offramp.exit_names import layer_name
 from offramp.policy import Confidence, ExitAnswers, Interval, Limit, Method, Promise, Risk, Seen, Threshold, replay
+from offramp.policy.bounds import exact_interval
 
 ENVIRONMENT = {
     "cpu": "A <fast> & cheap $CPU_1$",

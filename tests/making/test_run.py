@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer, write_classifier
+from conftest import write_classifier, write_encoder
 from helpers.toys import QUICK, single
 from offramp.errors import DataError, OptionError
 from offramp.evaluation import speed
@@ -27,10 +27,7 @@ def _quick():
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    tiny_backbone().save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +112,20 @@ def test_an_unfinished_run_of_another_kind_is_not_gone_on_with(encoder, tmp_path
         made_of(encoder, tmp_path / "model")
     with pytest.raises(OptionError, match=r"seed \(0, now 1\)"):
         made_of(encoder, tmp_path / "model", seed=1)
+    with pytest.raises(OptionError, match=r"another confidence \(0.95, now 0.9\); resume"):
+        made_of(encoder, tmp_path / "model", confidence=0.9)
+
+
+def test_what_was_killed_before_it_wrote_anything_is_in_nobodys_way(whole, encoder, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            made_of(encoder, tmp_path / "model")
+    monkeypatch.setattr(run, "_made", lambda *_: whole[0])
+    assert made_of(encoder, tmp_path / "model") is whole[0]
 
 
 def test_too_few_rows_are_refused_with_what_they_are_enough_for(encoder, tmp_path):

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer
+from conftest import write_encoder
 from helpers.toys import EXITS, QUICK, at_steps, grouped, names, single, write_jsonl
 from offramp.data import Columns, read_labeled, read_texts, uses_of
 from offramp.data.seen import FITTING
@@ -22,8 +22,7 @@ REGIMES = ["weighted", "frozen", "mixed", "sweet", "alternating"]
 
 class Stage:
     def __init__(self, folder):
-        tiny_backbone().save_pretrained(folder / "encoder")
-        tiny_tokenizer().save_pretrained(folder / "encoder")
+        write_encoder(folder / "encoder")
         self.folder = folder
         self.data = write_jsonl(folder / "train.jsonl", single(160, seed=1))
         self.dev = write_jsonl(folder / "dev.jsonl", single(60, seed=2))
@@ -149,8 +148,7 @@ def test_the_standard_model_has_one_exit(stage, tmp_path):
 
 
 def test_layers_that_are_the_same_cannot_be_told_apart(stage, tmp_path):
-    tiny_backbone("albert").save_pretrained(tmp_path / "albert")
-    tiny_tokenizer().save_pretrained(tmp_path / "albert")
+    write_encoder(tmp_path / "albert", "albert")
     for options, named in (({"name": "sweet"}, "regime 'sweet'"), ({"equilibrium": True}, "equilibrium")):
         with pytest.raises(OptionError, match=f"{named} is about .* layers of albert share their parameters"):
             stage.train(tmp_path / "model", model=str(tmp_path / "albert"), **options)

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer, write_classifier
+from conftest import write_classifier, write_encoder
 from helpers.damage import TOKENIZER, TOKENIZER_CONFIG, change_json
 from helpers.toys import LABELS, pairs, single, write_jsonl
 from offramp.data import Columns
@@ -92,8 +92,7 @@ def read_by_engine(read, folder, rows):
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
 @pytest.mark.parametrize("oddity", ODDITIES)
 def test_trained_and_calibrated_on_what_the_engine_reads(oddity, family, read, tmp_path):
-    tiny_backbone(family).save_pretrained(tmp_path / "encoder")
-    tiny_tokenizer().save_pretrained(tmp_path / "encoder")
+    write_encoder(tmp_path / "encoder", family)
     train_file, dev_file = (write_jsonl(tmp_path / f"{n}.jsonl", rows) for n, rows in (("t", SINGLE), ("d", single(9))))
     options = {"dev": dev_file, "architecture": ARCHITECTURE, "recipe": RECIPE}
     summary = train(odd(tmp_path / "encoder", oddity), train_file, output=tmp_path / "model", **options)

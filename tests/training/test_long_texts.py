@@ -5,7 +5,7 @@ import json
 import pytest
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer, write_classifier
+from conftest import write_classifier, write_encoder
 from helpers.toys import grouped, pairs, single, write_jsonl
 from offramp.data import Columns
 from offramp.errors import OptionError
@@ -20,8 +20,7 @@ def long_rows(number):
 
 @pytest.fixture
 def encoder(tmp_path):
-    tiny_backbone().save_pretrained(tmp_path / "encoder")
-    tiny_tokenizer().save_pretrained(tmp_path / "encoder")
+    write_encoder(tmp_path / "encoder")
     return str(tmp_path / "encoder")
 
 

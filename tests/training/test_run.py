@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer
+from conftest import write_encoder
 from helpers.toys import EXITS, QUICK, at_steps, grouped, multi, names, pairs, single, write_csv, write_jsonl
 from offramp.calibration import Calibration, fit_calibration
 from offramp.data import Columns, encode_labels, read_labeled, uses_of
@@ -40,8 +40,7 @@ class Stage:
     def __init__(self, folder):
         self.folder = folder
         self.encoder = folder / "encoder"
-        tiny_backbone().save_pretrained(self.encoder)
-        tiny_tokenizer().save_pretrained(self.encoder)
+        write_encoder(self.encoder)
         self.data = write_jsonl(folder / "train.jsonl", single(240, seed=1))
         self.dev = write_jsonl(folder / "dev.jsonl", single(60, seed=2))
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, GPT2Config, T5Config, XLNetConfig
 
 import offramp
-from conftest import FAMILIES, VOCABULARY, tiny_backbone, tiny_tokenizer, write_classifier
+from conftest import FAMILIES, VOCABULARY, tiny_tokenizer, write_classifier, write_encoder
 from helpers.damage import TOKENIZER_CONFIG, change_json
 from helpers.toys import EXITS, LABELS, QUICK, grouped, multi, names, single, write_jsonl, write_model
 from offramp.calibration import Problem
@@ -133,8 +133,7 @@ class School:
     """A teacher that knows the labels, and pupils whose data has none that are right."""
 
     def __init__(self, folder):
-        tiny_backbone().save_pretrained(folder / "encoder")
-        tiny_tokenizer().save_pretrained(folder / "encoder")
+        write_encoder(folder / "encoder")
         self.encoder = str(folder / "encoder")
         self.dev = write_jsonl(folder / "dev.jsonl", single(80, seed=2))
         right = write_jsonl(folder / "right.jsonl", single(600, seed=1))

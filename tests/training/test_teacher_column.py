@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import offramp
-from conftest import tiny_backbone, tiny_tokenizer, write_classifier
+from conftest import write_classifier, write_encoder
 from helpers.toys import LABELS, QUICK, grouped, single, write_csv, write_jsonl
 from offramp.data import Columns, read_taught
 from offramp.errors import DataError, OptionError
@@ -49,10 +49,7 @@ def job(monkeypatch):
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    tiny_backbone().save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.mark.parametrize("answer", [OTHER.get, shares, lambda label: json.dumps(shares(label))])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import offramp
-from conftest import tiny_backbone, tiny_classifier, tiny_tokenizer
+from conftest import tiny_classifier, tiny_tokenizer, write_encoder
 from helpers.replaying import assert_replayed_at
 from helpers.toys import LABELS, grouped, multi, names, pairs, single, write_jsonl, write_model
 from offramp.calibration import Calibration, Problem
@@ -30,8 +30,7 @@ def trained(folder, encoder, rows, **options):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("words")
-    tiny_backbone().save_pretrained(folder / "encoder")
-    tiny_tokenizer().save_pretrained(folder / "encoder")
+    write_encoder(folder / "encoder")
     trained(folder, folder / "encoder", single(300), exits="words,1,2", columns=Columns())
     return folder / "model"
 

@@ -32,11 +32,10 @@ from offramp.tuning.rows import Measured
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A model that learned the toy problem, so that its exits mostly agree, and unseen rows."""
-    from conftest import tiny_backbone, tiny_tokenizer
+    from conftest import write_encoder
 
     folder = tmp_path_factory.mktemp("trained")
-    tiny_backbone().save_pretrained(folder / "encoder")
-    tiny_tokenizer().save_pretrained(folder / "encoder")
+    write_encoder(folder / "encoder")
     for name, seed, number in (("train", 1, 240), ("dev", 2, 60), ("cal", 3, 400)):
         write_jsonl(folder / f"{name}.jsonl", single(number, seed))
     train(
