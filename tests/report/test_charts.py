@@ -10,7 +10,7 @@ from offramp.evaluation import Way
 from offramp.policy import Interval
 from offramp.report import accuracy_chart
 from offramp.report.coverage_chart import draw_coverage
-from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
+from offramp.report.exit_charts import draw_accuracies, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
 from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE
 
@@ -28,9 +28,7 @@ KINDS = {
 
 def all_charts(made):
     return [
-        accuracy_chart.draw(accuracy_chart.by_clock(made), "clock", "Measured speed-up"),
-        accuracy_chart.draw(accuracy_chart.by_work(made), "work", "Possible speed-up"),
-        draw_leaving(made.focus.exits, "leaving"),
+        accuracy_chart.draw(accuracy_chart.speed_chart(made), "curve"),
         draw_accuracies(made.overthinking, "accuracies"),
         draw_overthinking(made.overthinking, "overthinking"),
         draw_coverage(made.risk_coverage, made.operating_points, "coverage"),
@@ -70,7 +68,7 @@ def test_axes_have_units(options):
 
 
 def test_spots_have_the_figures():
-    shown = accuracy_chart.by_clock(MADE)
+    shown = accuracy_chart.speed_chart(MADE)
     assert [spot.x for spot in shown.early] == sorted(point.speedup for point in MADE.points)
     by_name = {spot.name: spot for spot in (*shown.early, *shown.named, *shown.cut)}
     point = MADE.points[1]
@@ -90,59 +88,61 @@ def test_speeds_far_apart_are_drawn_by_ratio():
     words = replace(first, way=Way.ALONE, end="words", speedup=30.0, speedup_spread=(29.0, 31.0))
     near_full = replace(words, accuracy_difference=Interval(-0.003, -0.01, 0.004))
     wide = replace(MADE, truncated=(near_full, *others))
-    drawn, near = (accuracy_chart.draw(accuracy_chart.by_clock(one), "clock", "Speed-up") for one in (wide, MADE))
-    assert "Speed-up, logarithmic (times)" in drawn
+    drawn, near = (accuracy_chart.draw(accuracy_chart.speed_chart(one), "curve") for one in (wide, MADE))
+    assert "Measured speed-up, logarithmic (times)" in drawn
     assert "logarithmic" not in near
     positions = [
         float(text.get("x")) for text in ElementTree.fromstring(drawn).iter("text") if text.text in ("1", "10")
     ]
     left, right = sorted(positions)
     assert right - left < 440 * 0.7
-    assert {spot.short for spot in accuracy_chart.by_clock(wide).cut} == {"words alone", "cut after 2", "cut after 4"}
+    assert {spot.short for spot in accuracy_chart.speed_chart(wide).cut} == {
+        "words alone",
+        "cut after 2",
+        "cut after 4",
+    }
 
 
-def test_what_was_computed_is_fainter_and_says_so():
+def test_what_was_computed_is_hollow_and_says_so():
     *rest, slowest = MADE.points
     made = replace(MADE, points=(*rest, replace(slowest, computed=True)))
-    shown = accuracy_chart.by_clock(made)
+    shown = accuracy_chart.speed_chart(made)
     (computed,) = [spot for spot in (*shown.early, *shown.named, *shown.cut) if spot.computed]
     assert computed.name == slowest.setting
     assert computed.hint.endswith("× (computed)")
-    drawn = ElementTree.fromstring(accuracy_chart.draw(shown, "clock", "Speed-up"))
-    faint = [mark for mark in drawn.iter("path") if mark.get("class", "").endswith(" faint")]
-    assert [mark.findtext("title") for mark in faint] == [computed.hint]
-    assert not any(spot.computed for spot in accuracy_chart.by_work(made).early)
+    drawn = ElementTree.fromstring(accuracy_chart.draw(shown, "curve"))
+    hollow = [mark for mark in drawn.iter("path") if " hollow" in mark.get("class", "")]
+    assert [mark.findtext("title") for mark in hollow] == [computed.hint]
 
 
-def test_what_is_possible_has_no_spread():
-    for spot, one in zip(accuracy_chart.by_work(MADE).cut, MADE.truncated, strict=True):
-        assert spot.x == spot.x_low == spot.x_high == one.bound_speedup
+def test_the_line_joins_what_nothing_beats_and_the_rest_is_faint():
+    shown = accuracy_chart.speed_chart(MADE)
+    for spot in (*shown.early, *shown.named):
+        better = [
+            other
+            for other in (*shown.early, *shown.named)
+            if other.x >= spot.x and other.y >= spot.y and (other.x > spot.x or other.y > spot.y)
+        ]
+        assert spot.beaten == bool(better)
+    assert shown.frontier
+    accuracies = [spot.y for spot in shown.frontier]
+    assert accuracies == sorted(accuracies, reverse=True)
+    drawn = ElementTree.fromstring(accuracy_chart.draw(shown, "curve"))
+    faint = {mark.findtext("title") for mark in drawn.iter("path") if mark.get("class", "").endswith(" faint")}
+    assert faint == {spot.hint for spot in shown.seen if spot.beaten and spot.shape is not FOCUS}
 
 
 def test_what_is_far_below_is_named_instead_of_drawn():
     made = evaluation(labels=tuple("abcdefgh"), rows=1000)
-    shown = accuracy_chart.by_clock(made)
+    shown = accuracy_chart.speed_chart(made)
     assert {spot.name for spot in shown.unseen} == {
         spot.name for spot in (*shown.early, *shown.cut) if spot.y < shown.full_accuracy - accuracy_chart.DEEPEST
     }
     assert shown.unseen
-    drawn = ElementTree.fromstring(accuracy_chart.draw(shown, "clock", "Measured speed-up"))
+    drawn = ElementTree.fromstring(accuracy_chart.draw(shown, "curve"))
     hints = {one.text for one in drawn.iter("title")}
     assert not hints & {spot.hint for spot in shown.unseen}
     assert all(spot.hint in hints for spot in shown.seen)
-
-
-def test_bars_are_as_high_as_the_texts_are_many():
-    drawn = ElementTree.fromstring(draw_leaving(MADE.focus.exits, "leaving"))
-    bars = [float(one.get("height")) for one in drawn.iter("rect")]
-    counts = [number for one in MADE.focus.exits for number in (one.right, one.wrong)]
-    scale = sum(bars) / sum(counts)
-    assert bars == pytest.approx([scale * number for number in counts], abs=0.05)
-
-
-def test_screen_readers_are_told_the_figures():
-    described = ElementTree.fromstring(draw_leaving(MADE.focus.exits, "leaving")).find("desc").text
-    assert f"{MADE.focus.exits[0].right} right and {MADE.focus.exits[0].wrong} wrong" in described
 
 
 def test_many_names_are_thinned_out():

@@ -13,7 +13,7 @@ from helpers.problems import PROBLEMS
 from offramp.benchmark import Kind
 from offramp.calibration import Problem
 from offramp.report import Report, make_report, render
-from offramp.report.accuracy_chart import by_clock
+from offramp.report.accuracy_chart import speed_chart
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.page import exit_style
 
@@ -146,8 +146,9 @@ def test_all_parts_are_there():
     text = check(render(make_report(evaluation(promises=(("safe", SAFE),)), BENCH)))
     for words in (
         "Early exit: model",
-        "By the clock",
-        "By work",
+        "Measured speed-up (times)",
+        "The line joins the settings",
+        "By exit",
         "Operating points and what they promise",
         "By length",
         "By class",
@@ -182,6 +183,16 @@ def test_the_first_screen_says_what_to_do_and_whether_the_promise_holds():
         assert words in text
 
 
+def test_where_texts_leave_is_one_bar_with_its_figures():
+    made = evaluation(rows=400)
+    page = render(make_report(made))
+    part = page[page.index("<h3>By exit</h3>") : page.index("<h3>By length</h3>")]
+    assert part.count('class="bars"') == 1
+    for exit_ in made.focus.exits:
+        if texts := exit_.right + exit_.wrong:
+            assert f"<td>{texts:,}</td><td>{100 * texts / 400:.1f}</td><td>{100 * exit_.right / texts:.1f}</td>" in part
+
+
 def test_never_more_is_reached_than_is_possible():
     made = evaluation(promises=(("safe", SAFE),), focus=5)
     point = replace(made.focus.point, speedup=5.08, bound_speedup=5.08, efficiency=1.0)
@@ -205,10 +216,10 @@ def test_very_long_names_are_cut():
 
 def test_what_lies_below_the_charts_is_told():
     made = evaluation(layers=tuple(range(1, 25)), labels=tuple("abcdefgh"), rows=1000)
-    unseen = by_clock(made).unseen
+    unseen = speed_chart(made).unseen
     assert len(unseen) > 8
     text = check(render(make_report(made)))
-    assert f"Below the charts: {unseen[0].name} ({unseen[0].y:.1f}\u202f%, " in text
+    assert f"Below the chart: {unseen[0].name} ({unseen[0].y:.1f}\u202f%, " in text
     assert f" and {len(unseen) - 8} more." in text
 
 

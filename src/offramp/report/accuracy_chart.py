@@ -1,13 +1,13 @@
-"""Accuracy against speed-up, measured and possible, with the network cut off at each exit beside it."""
+"""Accuracy against measured speed-up: the frontier of early exit, and the network cut off at each exit beside it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup
 
-from offramp.evaluation import Evaluation, Point, Ratio, Way
+from offramp.evaluation import Evaluation, Point, Way
 from offramp.report.frame import Axis, Frame
 from offramp.report.labels import Box, Label, Placed, place
 from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, SQUARE, Shape, element, line, picture, polyline, text
@@ -37,6 +37,7 @@ class Spot:
         x, x_low, x_high: speed-up and its quartiles.
         y, y_low, y_high: accuracy in percent; full depth's accuracy plus each end of the difference's 95 % interval.
         computed: whether the speed-up was computed and not timed.
+        beaten: whether another setting of early exit is as fast and as accurate, and better at one of both.
     """
 
     name: str
@@ -49,11 +50,13 @@ class Spot:
     y_high: float
     shape: Shape
     computed: bool
+    beaten: bool = False
 
     @property
     def mark(self) -> Shape:
-        """What is drawn."""
-        return self.shape.faint if self.computed else self.shape
+        """What is drawn: hollow where it was not timed, and faint where it is beaten, unless it is in focus."""
+        shape = self.shape.hollow if self.computed else self.shape
+        return shape.faint if self.beaten and self.shape is not FOCUS else shape
 
     @property
     def hint(self) -> str:
@@ -83,6 +86,11 @@ class SpeedChart:
     unseen: tuple[Spot, ...]
 
     @property
+    def frontier(self) -> list[Spot]:
+        """Thresholds and operating points that no other one beats, from the slowest to the fastest."""
+        return sorted((spot for spot in (*self.early, *self.named) if not spot.beaten), key=lambda spot: spot.x)
+
+    @property
     def seen(self) -> list[Spot]:
         """The settings that are drawn."""
         return [spot for spot in (*self.named, *self.early, *self.cut) if spot not in self.unseen]
@@ -93,37 +101,60 @@ class SpeedChart:
         return "; ".join(spot.hint for spot in (*self.named, *self.early, *self.cut))
 
 
-def by_clock(evaluation: Evaluation) -> SpeedChart:
-    """The chart of accuracy against measured speed-up."""
-    return _chart(evaluation, _by_clock, timed=True)
+def speed_chart(evaluation: Evaluation) -> SpeedChart:
+    """The settings of an evaluation, by accuracy and measured speed-up."""
+
+    def spot(point: Point) -> Spot:
+        low, high = point.speedup_spread
+        y, y_low, y_high = (
+            100 * (evaluation.full.accuracy + change)
+            for change in (
+                point.accuracy_difference.value,
+                point.accuracy_difference.low,
+                point.accuracy_difference.high,
+            )
+        )
+        shape = FOCUS if point == evaluation.focus.point else _SHAPES[point.way]
+        return Spot(point.setting, _short(point), point.speedup, low, high, y, y_low, y_high, shape, point.computed)
+
+    thresholds = [spot(point) for point in evaluation.points]
+    named = [spot(entry.point) for entry in evaluation.operating_points]
+    cut = [spot(point) for point in evaluation.truncated]
+    full = 100 * evaluation.full.accuracy
+    rivals = [*thresholds, *named]
+    thresholds, named = (
+        [replace(one, beaten=any(_beats(other, one) for other in rivals)) for one in some]
+        for some in (thresholds, named)
+    )
+    return SpeedChart(
+        early=tuple(sorted(thresholds, key=lambda one: one.x)),
+        named=tuple(named),
+        cut=tuple(cut),
+        full_accuracy=full,
+        unseen=tuple(one for one in (*thresholds, *named, *cut) if one.y < full - DEEPEST),
+    )
 
 
-def by_work(evaluation: Evaluation) -> SpeedChart:
-    """The chart against the highest possible speed-up, from the time of the stages that texts run."""
-    return _chart(evaluation, _by_work, timed=False)
-
-
-def draw(chart: SpeedChart, name: str, speedup: str) -> Markup:
+def draw(chart: SpeedChart, name: str) -> Markup:
     """Draws a chart for the page; arguments as those of :func:`field`."""
-    title, inside = f"Accuracy against {speedup}", field(chart, name, speedup)
+    title, inside = "Accuracy against measured speed-up", field(chart, name)
     return picture(WIDTH, HEIGHT, title, chart.description, inside, name=name)
 
 
-def field(chart: SpeedChart, name: str, speedup: str) -> Markup:
+def field(chart: SpeedChart, name: str) -> Markup:
     """Draws the content of a chart.
 
     Args:
         chart: the settings it shows.
         name: unique among the pictures of a page.
-        speedup: kind of speed-up, the title of the horizontal axis.
     """
-    frame = _frame(chart, speedup)
+    frame = _frame(chart)
     spots = chart.seen
     inside = element(
         "g",
         line(frame.field.left, frame.y(chart.full_accuracy), frame.field.right, frame.y(chart.full_accuracy), "full"),
-        polyline([(frame.x(spot.x), frame.y(spot.y)) for spot in chart.early], "early"),
-        *(_whiskers(spot, frame) for spot in spots),
+        polyline([(frame.x(spot.x), frame.y(spot.y)) for spot in chart.frontier], "early"),
+        *(_whiskers(spot, frame) for spot in spots if spot.mark.class_ == spot.shape.class_),
         clip_path=f"url(#{name}-field)",
     )
     return Markup("").join(
@@ -144,34 +175,8 @@ def named(spots: Sequence[Spot]) -> str:
     return ", ".join(listed) + (f" and {unnamed} more" if unnamed else "")
 
 
-def _by_clock(point: Point) -> Ratio:
-    return Ratio(point.speedup, *point.speedup_spread)
-
-
-def _by_work(point: Point) -> Ratio:
-    return Ratio(point.bound_speedup, point.bound_speedup, point.bound_speedup)
-
-
-def _chart(evaluation: Evaluation, speedup: Callable[[Point], Ratio], *, timed: bool) -> SpeedChart:
-    def spot(point: Point) -> Spot:
-        x, change = speedup(point), point.accuracy_difference
-        y, low, high = (100 * (evaluation.full.accuracy + to) for to in (change.value, change.low, change.high))
-        shape = FOCUS if point == evaluation.focus.point else _SHAPES[point.way]
-        return Spot(
-            point.setting, _short(point), x.median, x.low, x.high, y, low, high, shape, timed and point.computed
-        )
-
-    thresholds = [spot(point) for point in evaluation.points]
-    named = [spot(entry.point) for entry in evaluation.operating_points]
-    cut = [spot(point) for point in evaluation.truncated]
-    full = 100 * evaluation.full.accuracy
-    return SpeedChart(
-        early=tuple(sorted(thresholds, key=lambda spot: spot.x)),
-        named=tuple(named),
-        cut=tuple(cut),
-        full_accuracy=full,
-        unseen=tuple(spot for spot in (*thresholds, *named, *cut) if spot.y < full - DEEPEST),
-    )
+def _beats(one: Spot, other: Spot) -> bool:
+    return one.x >= other.x and one.y >= other.y and (one.x, one.y) != (other.x, other.y)
 
 
 def _short(point: Point) -> str:
@@ -180,7 +185,7 @@ def _short(point: Point) -> str:
     return point.name or point.setting.replace("layer ", "")
 
 
-def _frame(chart: SpeedChart, speedup: str) -> Frame:
+def _frame(chart: SpeedChart) -> Frame:
     spots = chart.seen
     lowest = min([chart.full_accuracy, *(spot.y_low for spot in spots)])
     highest = max([chart.full_accuracy, *(spot.y_high for spot in spots)])
@@ -191,18 +196,18 @@ def _frame(chart: SpeedChart, speedup: str) -> Frame:
     return Frame(
         WIDTH,
         HEIGHT,
-        _across(speedup, slowest, fastest),
+        _across(slowest, fastest),
         Axis("Accuracy (%)", max(0.0, lowest - room), min(100.0, highest + room) if highest < 100 else 100 + room),
     )
 
 
-def _across(speedup: str, slowest: float, fastest: float) -> Axis:
+def _across(slowest: float, fastest: float) -> Axis:
     """The axis of speed-ups; by ratio where one is so far away that the others would be squeezed together."""
     if fastest / slowest > _WIDE:
         aside = (fastest / slowest) ** _ASIDE
-        return Axis(f"{speedup}, logarithmic (times)", slowest / aside, fastest * aside, by_ratio=True)
+        return Axis("Measured speed-up, logarithmic (times)", slowest / aside, fastest * aside, by_ratio=True)
     aside = _ASIDE * (fastest - slowest)
-    return Axis(f"{speedup} (times)", slowest - aside, fastest + aside)
+    return Axis("Measured speed-up (times)", slowest - aside, fastest + aside)
 
 
 def _whiskers(spot: Spot, frame: Frame) -> Markup:
@@ -216,7 +221,7 @@ def _labels(chart: SpeedChart, frame: Frame) -> list[Placed]:
     """Places as many labels as there is room for, the most important first."""
     spots = chart.seen
     focus = [spot for spot in spots if spot.shape is FOCUS]
-    early = [spot for spot in spots if spot.shape is CIRCLE]
+    early = [spot for spot in spots if spot.shape is CIRCLE and not spot.beaten]
     settings = [spot for spot in spots if spot.shape in (DIAMOND, SQUARE)]
     labels = [
         *(Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=True) for spot in (*focus, *settings)),
@@ -236,7 +241,7 @@ def _obstacles(chart: SpeedChart, frame: Frame) -> list[Box]:
             Box(frame.x(spot.x_low), y, frame.x(spot.x_high), y).around(1),
             Box(x, frame.y(spot.y_high), x, frame.y(spot.y_low)).around(1),
         ]
-    for left, right in pairwise(chart.early):
+    for left, right in pairwise(chart.frontier):
         xs = np.linspace(frame.x(left.x), frame.x(right.x), 60).tolist()
         ys = np.linspace(frame.y(left.y), frame.y(right.y), 60).tolist()
         boxes += [Box(x, y, x, y).around(1.5) for x, y in zip(xs, ys, strict=True)]

@@ -28,7 +28,7 @@ def curve_picture(evaluation: Evaluation, path: Path) -> None:
         f"Accuracy on {count(data.rows, 'text')}, time on {data.timed_rows:,}; "
         f"{count(machine['threads'], 'thread')}, {words.processor(evaluation)}"
     )
-    write_picture(path, draw_curve(accuracy_chart.by_clock(evaluation), measured_on))
+    write_picture(path, draw_curve(accuracy_chart.speed_chart(evaluation), measured_on))
 
 
 def draw_curve(chart: accuracy_chart.SpeedChart, measured_on: str) -> Picture:
@@ -38,11 +38,12 @@ def draw_curve(chart: accuracy_chart.SpeedChart, measured_on: str) -> Picture:
     return Picture(
         title="Accuracy against measured speed-up",
         description=chart.description,
-        rows=[[Panel(accuracy_chart.WIDTH, accuracy_chart.HEIGHT, accuracy_chart.field(chart, "curve", "Speed-up"))]],
+        rows=[[Panel(accuracy_chart.WIDTH, accuracy_chart.HEIGHT, accuracy_chart.field(chart, "curve"))]],
         keys=[
             Key.line("full", f"full depth: {chart.full_accuracy:.2f} %"),
             *(Key.shape(shape, meaning) for shape, meaning in _KEYS if shape in shapes),
-            *([Key.shape(CIRCLE.faint, "faint: computed")] if any(spot.computed for spot in chart.seen) else []),
+            *([Key.shape(CIRCLE.hollow, "hollow: computed")] if any(spot.computed for spot in chart.seen) else []),
+            *([Key.shape(CIRCLE.faint, "faint: beaten")] if any(spot.beaten for spot in chart.seen) else []),
         ],
         heading=measured_on,
         note=f"Below the chart: {below}." if below else "",

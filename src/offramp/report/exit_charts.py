@@ -5,8 +5,7 @@ from typing import Protocol
 
 from markupsafe import Markup
 
-from offramp.data.wording import count
-from offramp.evaluation import ExitCount, Overthinking
+from offramp.evaluation import Overthinking
 from offramp.exit_names import in_column, layer_of
 from offramp.report.frame import Axis, Frame
 from offramp.report.svg import CIRCLE, hint, line, picture, polyline, rectangle, text
@@ -15,30 +14,6 @@ from offramp.report.words import percent
 WIDTH, HEIGHT = 440.0, 280.0
 
 _BAR = 0.72  # of the distance between two exits
-
-# Wider bars have room for a figure on top.
-_LEAST_FOR_FIGURE = 34.0
-
-
-def draw_leaving(exits: Sequence[ExitCount], name: str) -> Markup:
-    """Draws how many texts leave at each exit, and how many of them are right."""
-    total = sum(exit_.right + exit_.wrong for exit_ in exits)
-    shares = [100 * (exit_.right + exit_.wrong) / total for exit_ in exits]
-    frame = _frame(exits, Axis("Texts that leave (%)", 0, min(100.0, max(shares)) * 1.14))
-    bars = []
-    for index, (exit_, share) in enumerate(zip(exits, shares, strict=True)):
-        right = 100 * exit_.right / total
-        label = f"after {exit_.name}: {count(exit_.right, 'text')} right, {exit_.wrong:,} wrong"
-        bars += [_bar(frame, index, 0, right, "right", label), _bar(frame, index, right, share, "wrong", label)]
-        if _width(frame) >= _LEAST_FOR_FIGURE:
-            bars.append(text(f"{share:.1f}", frame.x(index), frame.y(share) - 5, anchor="middle", class_="name"))
-    described = "; ".join(
-        f"after {exit_.name} {percent(share / 100, 1)} leave, {exit_.right:,} right and {exit_.wrong:,} wrong"
-        for exit_, share in zip(exits, shares, strict=True)
-    )
-    return picture(
-        WIDTH, HEIGHT, "Texts that leave at each exit", described, frame.draw(_categories(exits)), *bars, name=name
-    )
 
 
 def draw_accuracies(overthinking: Overthinking, name: str) -> Markup:

@@ -13,7 +13,7 @@ from offramp.evaluation import Evaluation
 from offramp.exit_names import in_column
 from offramp.report import accuracy_chart, words
 from offramp.report.coverage_chart import draw_coverage
-from offramp.report.exit_charts import draw_accuracies, draw_leaving, draw_overthinking
+from offramp.report.exit_charts import draw_accuracies, draw_overthinking
 from offramp.report.reliability_chart import draw_reliability
 from offramp.report.report import Report
 from offramp.report.svg import CIRCLE, DIAMOND, FOCUS, RING, SQUARE
@@ -21,7 +21,8 @@ from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 _SHAPES = {
     "early": CIRCLE,
-    "computed": CIRCLE.faint,
+    "computed": CIRCLE.hollow,
+    "beaten": CIRCLE.faint,
     "focus": FOCUS,
     "named": DIAMOND,
     "cut": SQUARE,
@@ -41,7 +42,8 @@ _UNREADABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)
 def render(report: Report) -> str:
     """Renders the report as HTML."""
     evaluation, speeds = report.evaluation, report.speeds
-    clock = accuracy_chart.by_clock(evaluation)
+    chart = accuracy_chart.speed_chart(evaluation)
+    leaving = [exit_.right + exit_.wrong for exit_ in evaluation.focus.exits]
     after, exits = in_column(evaluation.model.exit_names)
     template = _environment().get_template("page.html")
     page = template.render(
@@ -56,8 +58,10 @@ def render(report: Report) -> str:
         exits=exits,
         exit_style=exit_style(len(evaluation.model.exits)),
         shapes={name: shape.swatch for name, shape in _SHAPES.items()},
-        charts=_charts(evaluation, clock),
-        unseen=accuracy_chart.named(clock.unseen),
+        charts=_charts(evaluation, chart),
+        beaten=any(spot.beaten for spot in chart.seen),
+        everything={"exits": leaving, "rows": sum(leaving)},
+        unseen=accuracy_chart.named(chart.unseen),
         choices=choices(evaluation),
         promises=promises(evaluation),
         handing_over=[entry for entry in evaluation.operating_points if entry.handing_over is not None],
@@ -90,11 +94,9 @@ def _luminance(color: tuple[int, ...]) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _charts(evaluation: Evaluation, clock: accuracy_chart.SpeedChart) -> dict[str, Markup | list[Markup]]:
+def _charts(evaluation: Evaluation, speed: accuracy_chart.SpeedChart) -> dict[str, Markup | list[Markup]]:
     return {
-        "clock": accuracy_chart.draw(clock, "clock", "Measured speed-up"),
-        "work": accuracy_chart.draw(accuracy_chart.by_work(evaluation), "work", "Possible speed-up"),
-        "leaving": draw_leaving(evaluation.focus.exits, "leaving"),
+        "speed": accuracy_chart.draw(speed, "curve"),
         "accuracies": draw_accuracies(evaluation.overthinking, "accuracies"),
         "overthinking": draw_overthinking(evaluation.overthinking, "against-last"),
         "coverage": draw_coverage(evaluation.risk_coverage, evaluation.operating_points, "coverage"),

@@ -95,8 +95,13 @@ class Shape:
 
     @property
     def faint(self) -> "Shape":
-        """The same marker, for what is less sure."""
+        """The same marker, for what matters less."""
         return Shape(self.path, f"{self.class_} faint")
+
+    @property
+    def hollow(self) -> "Shape":
+        """The same marker, for what was not measured."""
+        return Shape(self.path, f"{self.class_} hollow")
 
     @property
     def swatch(self) -> Markup:
