@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.search import answers_of
 from offramp import environment
 from offramp.exit_names import WORDS, layer_name
-from offramp.policy import FITTING_SHARE, AtMost, ExitAnswers, Limit, Risk
+from offramp.policy import FITTING_SHARE, AtMost, ExitAnswers, Limit, Reference, Risk
 from offramp.policy.choosing import limited
 from offramp.policy.risk import last_certified
 from offramp.policy.selecting import plan_walk
@@ -65,7 +65,7 @@ def goals_for(rows: ExitAnswers) -> Iterator[tuple[str, AtMost]]:
     lost = {risk: float(np.nanmean(rows.limited(full, Limit(risk, 0.5, label=label)))) for risk in
             (Risk.PRECISION, Risk.RECALL)}  # fmt: skip
     precision, recall = (Limit(risk, round(lost[risk] + 0.06, 2), label=label) for risk in lost)
-    reference = Limit(Risk.DISAGREEMENT, 0.5, reference="another system")
+    reference = Limit(Risk.DISAGREEMENT, 0.5, reference=Reference("another system"))
     differing = float(rows.limited(full, reference).mean())
     yield "2 % differ", AtMost((most,), None, CONFIDENCE)
     yield "2 % differ, after every exit", AtMost((most,), None, CONFIDENCE, each_exit=True)

@@ -22,6 +22,7 @@ from offramp.policy import (
     OperatingPoint,
     OperatingPoints,
     Promise,
+    Reference,
     Risk,
     Threshold,
     save_operating_points,
@@ -98,7 +99,7 @@ def test_the_report_has_the_documented_keys(rows):
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 8
+    assert report["schema"] == 9
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80
@@ -221,6 +222,22 @@ def test_operating_points_of_the_folder_are_measured(tmp_path, rows):
         evaluate(folder, rows, focus="none")
     with pytest.raises(ModelFolderError, match="tuned for other weights"):
         evaluate(folder, rows, focus="old")
+
+
+def test_a_promise_about_a_reference_shows_where_the_reference_is_given(tmp_path, rows):
+    folder, other = write_model(tmp_path / "model"), classifier(seed=3)
+    about = Limit(Risk.DISAGREEMENT, 0.1, reference=Reference("original", other.fingerprint))
+    point = operating_point(folder, "safe", 0.8)
+    point = replace(point, promises=(replace(point.promises[0], limit=about),))
+    save_operating_points(folder, OperatingPoints((point,)))
+    (unknown,) = evaluate(folder, rows, thresholds=(0.9,)).operating_points
+    assert unknown.promises[0].risk is None
+    (here,) = evaluate(folder, rows, thresholds=(0.9,), reference=other).operating_points
+    predictions, said = load(folder).predict(rows.texts, at="safe").label, other.predict_full(rows.texts).label
+    differing = np.mean([one != two for one, two in zip(predictions, said, strict=True)])
+    assert here.promises[0].risk.value == pytest.approx(differing)
+    with pytest.raises(OptionError, match=r"anything about the model in memory .* about the model original \(sha256:"):
+        evaluate(folder, rows, thresholds=(0.9,), reference=classifier())
 
 
 def test_texts_that_the_model_has_seen_are_told(tmp_path, rows):

@@ -9,7 +9,7 @@ from helpers import evaluations
 from helpers.evaluations import DROP, SAFE, answers_of, evaluation
 from offramp.evaluation import Standing, standings
 from offramp.evaluation.promises import promise_here
-from offramp.policy import Confidence, Interval, Limit, Risk, Threshold, replay
+from offramp.policy import Confidence, Interval, Limit, Reference, Risk, Threshold, replay
 
 NONE = Interval(0.0, 0.0, 0.0)
 
@@ -71,9 +71,24 @@ def test_a_promise_is_about_the_rows_that_count():
     assert drop.risk.value == pytest.approx((truth == known.full.argmax(-1)).mean() - (truth == found).mean())
 
 
+def test_a_promise_about_a_reference_is_judged_by_its_predictions():
+    limit, known = Limit(Risk.DISAGREEMENT, 0.1, reference=Reference("older", "sha256:1")), answers_of()
+    other = (known.targets + (np.arange(len(known)) % 10 == 0)) % 3
+    known = replace(known, reference=other)
+    replayed = replay(known.probabilities, Threshold(0.7, Confidence(known.problem)))
+    promise = replace(SAFE, limit=limit)
+    found = promise_here(promise, known, replayed, Reference("moved", "sha256:1"))
+    assert found.risk.value == pytest.approx((replayed.probabilities.argmax(-1) != other).mean())
+    drop = promise_here(
+        replace(promise, limit=replace(limit, risk=Risk.ACCURACY_DROP)), known, replayed, limit.reference
+    )
+    assert drop.risk.value == pytest.approx(0.9 - known.accuracy(replayed.probabilities))
+    assert promise_here(promise, known, replayed, Reference("older", "sha256:2")).risk is None
+
+
 def test_what_cannot_be_seen_here_is_not_judged():
     _, _, nobody = limit_here(Limit(Risk.DISAGREEMENT, 0.1, exit="layer 1"), exits=np.full(400, 3))
-    _, _, unknown = limit_here(Limit(Risk.DISAGREEMENT, 0.1, reference="gpt"))
+    _, _, unknown = limit_here(Limit(Risk.DISAGREEMENT, 0.1, reference=Reference("gpt")))
     assert nobody.risk is unknown.risk is None
     (entry,) = evaluation(promises=(("safe", SAFE),)).operating_points
     assert standings([replace(entry, promises=(nobody, unknown))]) == [[None, None]]

@@ -5,7 +5,7 @@ import pytest
 
 from helpers.cached import exit_answers
 from offramp.errors import DataError, OptionError
-from offramp.policy import AtMost, Confidence, Limit, Missed, Risk, replay, select
+from offramp.policy import AtMost, Confidence, Limit, Missed, Reference, Risk, replay, select
 from offramp.policy.abstaining import GAPS, Plan, make_abstaining, plan_knobs, sweep_abstaining
 from offramp.policy.candidates import judging_rows
 
@@ -71,7 +71,7 @@ def test_early_exits_have_to_be_surer_where_more_rows_are_then_worth_answering()
 def test_any_reference_decides_what_is_right():
     """The gate learns what the reference would say, and no labels are needed."""
     other = (ROWS.targets + (np.random.default_rng(0).random(len(ROWS)) < 0.02)) % 3
-    limit = Limit(Risk.DISAGREEMENT, 0.06, reference="older", answered=True)
+    limit = Limit(Risk.DISAGREEMENT, 0.06, reference=Reference("older"), answered=True)
     selected = select(goal(limit), "gate", replace(ROWS, targets=None, reference=other))
     choice, rows = selected.choice, selected.rows
     predicted = rows.problem.predicted(replay(rows.probabilities, choice.rule).probabilities)

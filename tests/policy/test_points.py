@@ -19,6 +19,7 @@ from offramp.policy import (
     OperatingPoint,
     OperatingPoints,
     Promise,
+    Reference,
     Risk,
     Seen,
     Threshold,
@@ -47,8 +48,9 @@ PLAIN = replace(SAFE, name="plain", promises=(), seen=replace(SEEN, accuracy=0.9
 
 shares = st.floats(0, 1)
 targets = st.floats(0, 1, exclude_min=True, exclude_max=True)
+references = st.builds(Reference, st.text(), st.none() | st.text())
 limits = st.builds(
-    Limit, st.sampled_from([Risk.DISAGREEMENT]), targets, exit=st.none() | st.text(), reference=st.none() | st.text()
+    Limit, st.sampled_from([Risk.DISAGREEMENT]), targets, exit=st.none() | st.text(), reference=st.none() | references
 ) | st.builds(Limit, st.sampled_from([Risk.PRECISION, Risk.RECALL]), targets, label=st.text())
 points = st.builds(
     OperatingPoint,
@@ -147,7 +149,7 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, path, value):
 
 
 def test_a_file_of_another_version_is_not_called_damaged(tmp_path):
-    (tmp_path / "operating_points.json").write_text('{"schema": 5}')
+    (tmp_path / "operating_points.json").write_text('{"schema": 6}')
     with pytest.raises(ModelFolderError, match=r"of a newer version of offramp .*; upgrade offramp, or delete it"):
         read_operating_points(tmp_path)
 

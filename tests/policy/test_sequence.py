@@ -10,7 +10,20 @@ from mapie.risk_control._base_controller import ltt_procedure
 from mapie.risk_control.fwer_control import FWERFixedSequenceTesting
 
 from helpers.cached import exit_answers
-from offramp.policy import AtMost, Chosen, Confidence, Limit, Method, Missed, Risk, at_exits, replay, select, sweep
+from offramp.policy import (
+    AtMost,
+    Chosen,
+    Confidence,
+    Limit,
+    Method,
+    Missed,
+    Reference,
+    Risk,
+    at_exits,
+    replay,
+    select,
+    sweep,
+)
 from offramp.policy.choosing import Swept, choose_rule, judge
 from offramp.policy.risk import last_certified
 from offramp.policy.sequence import most_lost
@@ -74,7 +87,12 @@ def test_rows_that_do_not_count_change_nothing(risk, method):
 @pytest.mark.parametrize("name", ["gate", "confidence", "per-exit"])
 @pytest.mark.parametrize(
     ("limits", "each_exit"),
-    [(JOINT, False), (JOINT[:1], True), (JOINT, True), ((Limit(Risk.DISAGREEMENT, 0.06, reference="gpt"),), False)],
+    [
+        (JOINT, False),
+        (JOINT[:1], True),
+        (JOINT, True),
+        ((Limit(Risk.DISAGREEMENT, 0.06, reference=Reference("gpt")),), False),
+    ],
 )
 def test_what_is_promised_is_what_replay_shows(name, limits, each_exit):
     goal = AtMost(limits, None, 0.95, each_exit)
@@ -132,7 +150,8 @@ def test_what_is_not_possible_is_said_with_what_it_would_take():
     assert "(full depth itself: 9" in hopeless
     assert "handing over the texts that it is least sure of" in hopeless
     other = reason(
-        Limit(Risk.DISAGREEMENT, 0.01, reference="gpt"), reference=1 - ROWS.subset(np.arange(400)).targets % 2
+        Limit(Risk.DISAGREEMENT, 0.01, reference=Reference("gpt")),
+        reference=1 - ROWS.subset(np.arange(400)).targets % 2,
     )
     assert "no threshold keeps the disagreement with gpt at 1% or less" in other
 

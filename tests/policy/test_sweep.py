@@ -24,6 +24,7 @@ from offramp.policy import (
     score_exits,
     select,
 )
+from offramp.policy.sweep import labels_changed
 
 SINGLE, MULTI = Problem.SINGLE_LABEL, Problem.MULTI_LABEL
 
@@ -108,6 +109,15 @@ def test_costs_have_to_be_costs(costs):
 def test_costs_need_tokens(tokens):
     with pytest.raises(DataError, match="tokens"):
         row_costs([1, 2], np.array(tokens, dtype=np.int64))
+
+
+def test_losses_against_another_reference():
+    answers = np.array([[[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], [[0.8, 0.2], [0.7, 0.3], [0.3, 0.7]]])
+    reference = np.array([1, 1, 0])
+    assert disagreement(answers, SINGLE, reference).tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert accuracy_drop(answers, np.array([0, 1, 1]), SINGLE, reference).tolist() == [[-1, 0, 0], [-1, 1, -1]]
+    sets = np.array([[1, 1], [0, 1], [0, 0]])
+    assert labels_changed(answers, MULTI, sets).tolist() == [[0.5, 0, 0.5], [0.5, 1, 0.5]]
 
 
 def test_labels_changed_is_the_hamming_loss_against_full_depth():

@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 
 from helpers.evaluations import SAFE, evaluation
 from offramp.benchmark import Kind
-from offramp.evaluation import Group, Standing, fastest_within
+from offramp.evaluation import Group, PromiseHere, Standing, fastest_within
+from offramp.policy import Reference
+from offramp.report import make_report
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
+from offramp.report.card import card_section
+from offramp.report.page import render
 from offramp.report.tables import choices, facts, fold, promises, speed_groups
 
 counts = st.integers(0, 50)
@@ -76,6 +80,18 @@ def test_promises_stand_beside_what_is_seen():
     assert safe.here == safe.kept.seen == pytest.approx(1 - made.operating_points[0].point.agreement)
     assert safe.kept.standing is Standing.BROKEN
     assert (plain.name, plain.promise, plain.method, plain.kept) == ("plain", "none", "", None)
+
+
+def test_a_promise_about_a_reference_that_is_not_given_says_so():
+    made = evaluation(promises=(("safe", SAFE),))
+    limit = replace(SAFE.limit, reference=Reference("original", "sha256:1"))
+    unknown = PromiseHere(replace(SAFE, limit=limit), 0, None)
+    made = replace(made, operating_points=(replace(made.operating_points[0], promises=(unknown,)),))
+    (safe,) = promises(made)
+    assert safe.promise.startswith("disagreement with the model original (sha256:1) at most 1.0")
+    assert (safe.here, safe.uncompared) == (None, "the model original (sha256:1)")
+    for shown in (card_section(make_report(made)), render(make_report(made))):
+        assert "not compared with the model original (sha256:1)" in shown
 
 
 def speed(name, kind, texts, accuracy, threads=1):

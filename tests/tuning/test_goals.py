@@ -4,12 +4,14 @@ import pytest
 
 from offramp.data import LabeledTexts, Texts
 from offramp.errors import DataError, OptionError
-from offramp.policy import AtLeast, AtMost, Exactly, Limit, Method, Risk
+from offramp.policy import AtLeast, AtMost, Exactly, Limit, Method, Reference, Risk
 from offramp.tuning.goals import check_known, check_labels, check_sets, goals_of
+
+GPT = Reference("gpt")
 
 
 def goals(method=None, **target):
-    return goals_of(target, method)
+    return goals_of(target, method, GPT if "reference_column" in target else None)
 
 
 def test_a_mistyped_keyword_is_refused_as_of_any_function():
@@ -38,9 +40,11 @@ def test_each_target_is_one_point():
 
 
 def test_limits_go_together():
-    both = goals(max_disagreement=0.02, min_precision={"spam": 0.75, "ham": 0.5}, each_exit=True, reference="gpt")
+    both = goals(
+        max_disagreement=0.02, min_precision={"spam": 0.75, "ham": 0.5}, each_exit=True, reference_column="gpt"
+    )
     limits = (
-        Limit(Risk.DISAGREEMENT, 0.02, reference="gpt"),
+        Limit(Risk.DISAGREEMENT, 0.02, reference=GPT),
         Limit(Risk.PRECISION, 0.25, label="spam"),
         Limit(Risk.PRECISION, 0.5, label="ham"),
     )
@@ -50,7 +54,7 @@ def test_limits_go_together():
         *limits,
     ]
     assert [goal.each_exit for goal in goals(each_exit=True).values()] == [True] * 3
-    assert {limit.reference for goal in goals(reference="gpt").values() for limit in goal.limits} == {"gpt"}
+    assert {limit.reference for goal in goals(reference_column="gpt").values() for limit in goal.limits} == {GPT}
 
 
 def test_where_texts_may_be_handed_over_limits_are_about_the_answered():
@@ -59,8 +63,8 @@ def test_where_texts_may_be_handed_over_limits_are_about_the_answered():
     found = goals(max_error=0.02, min_recall={"spam": 0.75}, abstain=True, min_coverage=0.8)
     assert found == {"tuned": AtMost(limits, None, 0.95, coverage=0.8)}
     assert goals(max_error=0.02, abstain=True)["tuned"].coverage == 0
-    referred = goals(max_disagreement=0.02, reference="gpt", abstain=True)["tuned"]
-    assert referred.limits == (Limit(Risk.DISAGREEMENT, 0.02, reference="gpt", answered=True),)
+    referred = goals(max_disagreement=0.02, reference_column="gpt", abstain=True)["tuned"]
+    assert referred.limits == (Limit(Risk.DISAGREEMENT, 0.02, reference=GPT, answered=True),)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,8 @@ def test_limits_are_about_labels_of_the_model():
         ({"min_precision": {"spam": 1.0}}, "min_precision of 'spam' is 1.0; use a share above 0 and below 1"),
         ({"min_recall": {"spam": 98}}, "min_recall of 'spam' is 98; use a share"),
         ({"min_recall": {"spam": 0.9}, "each_exit": True}, "`each_exit` is about disagreement or a drop of accuracy"),
-        ({"min_recall": {"spam": 0.9}, "reference": "gpt"}, "the reference 'gpt' is given, but no disagreement with"),
+        ({"min_recall": {"spam": 0.9}, "reference_column": "gpt"}, "the reference 'gpt' is given, but nothing is"),
+        ({"threshold": 0.9, "reference_column": "gpt"}, "`threshold` and `reference_column` are given"),
         ({"max_disagreement": 0.1, "each_exit": True, "method": "crc"}, "method crc bounds a mean over all rows"),
         ({"name": "safe"}, "the name 'safe' needs a target; add one of `threshold`, `speedup`, `max_"),
         ({"name": " ", "threshold": 1}, "the name is empty"),

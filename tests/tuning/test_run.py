@@ -17,6 +17,7 @@ from offramp.policy import (
     CRITERIA,
     Criterion,
     Method,
+    Reference,
     Risk,
     StageCosts,
     criterion_name,
@@ -174,15 +175,40 @@ def test_a_rule_without_a_threshold_for_the_last_exit_is_refused_at_once(place):
 def test_any_column_can_be_the_reference(place):
     rows = [row | {"gpt": row["label"] if number % 20 else LABELS[0]} for number, row in enumerate(single(400, seed=3))]
     write_jsonl(place / "judged.jsonl", rows)
-    (point,) = tuned(place, "judged", max_disagreement=0.5, reference="gpt").points
+    (point,) = tuned(place, "judged", max_disagreement=0.5, reference_column="gpt").points
     (promise,) = point.promises
-    assert promise.limit.reference == "gpt"
+    assert promise.limit.reference == Reference("gpt")
     assert promise.seen != point.seen.disagreement  # which is with full depth
-    (missed,) = tuned(place, "judged", max_disagreement=0.001, reference="gpt").missed
+    (missed,) = tuned(place, "judged", max_disagreement=0.001, reference_column="gpt").missed
     assert "no threshold keeps the disagreement with gpt at 0.1% or less" in missed.reason
     write_jsonl(place / "judged.jsonl", [row | {"gpt": "other"} for row in rows])
     with pytest.raises(DataError, match="the model has no label 'other'"):
-        tuned(place, "judged", reference="gpt")
+        tuned(place, "judged", reference_column="gpt")
+
+
+def test_every_promise_can_be_counted_against_another_model(place):
+    classifier, rows = offramp.load(place / "model"), read_labeled(str(place / "cal.jsonl"), Columns())
+    other = write_model(place / "original", labels=("c", "a", "b"), seed=3)
+    original = offramp.load(other)
+    said = original.predict_full(rows.texts).label
+    (point,) = tuned(place, max_disagreement=0.9, rule="confidence", reference=other).points
+    (promise,) = point.promises
+    assert promise.limit.reference == Reference("original", original.fingerprint)
+    assert str(promise).startswith(f"disagreement with the model original ({original.fingerprint}) at most 90 %")
+    assert points_in(place)["tuned"] == point
+    found = offramp.load(place / "model").predict(rows.texts, at="tuned").label
+    differing = np.array([one != two for one, two in zip(found, said, strict=True)])
+    # A quarter of the rows chose where to begin.
+    assert abs(promise.seen - differing.mean()) < 0.1
+    assert promise.rows == 300
+    (own,) = tuned(place, max_disagreement=0.2, max_accuracy_drop=0.1, reference=classifier).points
+    assert {promise.limit.reference for promise in own.promises} == {Reference("model", classifier.fingerprint)}
+    assert own.promises[0].seen == own.seen.disagreement  # which is with full depth, and so is the model itself
+    assert own.promises[1].seen == pytest.approx(own.seen.full_accuracy - own.seen.accuracy)
+    with pytest.raises(OptionError, match=r"`reference` .* and `reference_column` 'gpt' are given; give only one"):
+        tuned(place, reference=other, reference_column="gpt")
+    with pytest.raises(OptionError, match="does not have the labels of the model: it has 'x' and lacks 'c'"):
+        tuned(place, reference=write_model(place / "foreign", labels=("a", "b", "x")))
 
 
 def test_a_speed_or_a_threshold_has_no_promise(place):

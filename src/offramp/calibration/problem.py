@@ -218,11 +218,11 @@ class Problem:
         Returns:
             bool (...).
         """
-        return self._same(self.predicted(probabilities), targets)
+        return self.same(self.predicted(probabilities), targets)
 
     def agree(self, probabilities: Floats, reference: Floats) -> NDArray[np.bool_]:
         """Whether two sets of probabilities, each (..., labels), give the same prediction: bool (...)."""
-        return self._same(self.predicted(probabilities), self.predicted(reference))
+        return self.same(self.predicted(probabilities), self.predicted(reference))
 
     def negative_log_likelihood(self, logits: Floats, targets: Labels, temperature: float = 1.0) -> float:
         """The mean over rows of -log p(target), in nats; for a set of labels, summed over its labels.
@@ -293,7 +293,8 @@ class Problem:
         if not self.multi_label and not indices:
             raise DataError(f"every target has to be an integer label index from 0 to {labels - 1}, got others")
 
-    def _same(self, predictions: Labels, reference: Labels) -> NDArray[np.bool_]:
+    def same(self, predictions: Labels, reference: Labels) -> NDArray[np.bool_]:
+        """Whether predictions equal others, or targets: bool (...); a set of labels has to match as a whole."""
         equal = np.asarray(predictions == reference)
         return np.asarray(equal.all(axis=-1)) if self.multi_label else equal
 

@@ -37,7 +37,7 @@ class Results:
 
 
 @panels(
-    Data=("data", "columns"),
+    Data=("data", "columns", "reference", "reference_column"),
     Setting=("threshold", "at"),
     Measurement=("seconds", "runtime", "seed"),
     Results=("results", "wide"),
@@ -53,6 +53,17 @@ def command(
     results: Results,
     threshold: Threshold = None,
     at: At = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Model that promises compare with, as 'offramp tune --reference' got it.",
+            show_default=False,
+        ),
+    ] = None,
+    reference_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column that promises compare with.", show_default=False)
+    ] = None,
     seconds: Annotated[float, typer.Option(help="About how long the timed runs may take; sets the sample.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of the sample of rows that is timed.")] = 0,
     wide: Wide = False,
@@ -80,6 +91,8 @@ def command(
             thresholds=None if threshold is None or results.report is not None else (threshold,),
             focus=threshold if at is None else at,
             show_texts=results.show_texts,
+            reference=reference,
+            reference_column=reference_column,
             seconds=seconds,
             runtime=runtime,
             seed=seed,

@@ -77,9 +77,10 @@ class Target:
         tuple[str, ...], "as fast as possible, of the texts with this LABEL at least this share found", "LABEL=R"
     ] = ()
     each_exit: Annotated[bool, "also after every exit, of the texts that have left so far"] = False
-    reference: Annotated[str | None, "column of predictions to agree with instead of those at full depth", "COLUMN"] = (
-        None
-    )
+    reference: Annotated[
+        str | None, "folder of another model whose answers at full depth count, instead of the model's own", "MODEL"
+    ] = None
+    reference_column: Annotated[str | None, "column of predictions that count instead", "COLUMN"] = None
     abstain: Annotated[bool, "hand over what is not sure enough; limits are about the answered"] = False
     min_coverage: Annotated[float | None, "with --abstain: at least this share answered", "C"] = None
     speedup: Annotated[float | None, "as good as possible at S times the speed of full depth", "S"] = None
@@ -96,7 +97,7 @@ class Target:
     Results=("selection_compare_rules", "json", "wide"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
-@expand("target", Target, names={"reference": "reference-column"})
+@expand("target", Target)
 @expand("selection", Selection, annotations={"rule": RULE})
 @expand("runtime", Runtime, annotations=RUNTIME_HELP)
 def command(

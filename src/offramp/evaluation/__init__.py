@@ -18,6 +18,7 @@ from offramp.evaluation.recommendation import (
     fastest_within,
     recommend,
 )
+from offramp.evaluation.reference import Asked, Compared
 from offramp.evaluation.result import (
     EvaluatedData,
     EvaluatedModel,
@@ -37,6 +38,8 @@ __all__ = [
     "LEAST_SPEEDUP",
     "LOSSES",
     "Answer",
+    "Asked",
+    "Compared",
     "ConstantAnswer",
     "Disagreement",
     "EvaluatedData",

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from offramp.evaluation.figures import (
 )
 from offramp.evaluation.promises import promise_here
 from offramp.evaluation.recommendation import LOSSES, recommend
+from offramp.evaluation.reference import Asked, check_promised
 from offramp.evaluation.result import (
     SCHEMA,
     EvaluatedData,
@@ -39,7 +40,7 @@ from offramp.evaluation.sampling import representative_rows
 from offramp.evaluation.speed import Speeds, cost_alone, measure_speeds, rows_within
 from offramp.evaluation.timed import choose_timed
 from offramp.exit_names import is_rival
-from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Replay, Threshold, threshold_grid
+from offramp.policy import Confidence, ExitAnswers, OperatingPoint, Reference, Replay, Threshold, threshold_grid
 from offramp.progress import OnProgress, unheard
 from offramp.words import words_trial
 
@@ -55,6 +56,8 @@ def evaluate(
     thresholds: Sequence[float] | None = None,
     focus: float | str | None = None,
     show_texts: bool = False,
+    reference: "str | Path | Classifier | None" = None,
+    reference_column: str | None = None,
     seconds: float = 60.0,
     seed: int = 0,
     runtime: Runtime = AUTOMATIC,
@@ -78,6 +81,9 @@ def evaluate(
         focus: the setting to look at in detail, a threshold or the name of an operating point; by default the one that
             :func:`offramp.evaluation.recommend` chooses.
         show_texts: put the texts of the worst disagreements into the result.
+        reference: the model that promises of operating points compare with, as for :func:`offramp.tune`; without it,
+            whether such a promise holds here is unknown.
+        reference_column: the column that promises compare with.
         seconds: about how long the timed runs may take; it decides the size of the sample.
         seed: of the sample.
         runtime: how to run a model folder; see :func:`offramp.load`. A classifier in memory only uses its threads.
@@ -86,7 +92,8 @@ def evaluate(
     Raises:
         DataError: the data cannot be read, has labels the model does not know, or lacks pairs the model needs.
         ModelFolderError: the folder is damaged or not an offramp model, or the operating point is out of date.
-        OptionError: an option is out of range, or there is no such operating point.
+        OptionError: an option is out of range, there is no such operating point, or none that promises anything about
+            the reference.
 
     Example:
         >>> evaluation = offramp.evaluate("model", "test.csv", thresholds=[0.8], seconds=0.1)
@@ -97,16 +104,20 @@ def evaluate(
     threads = runtime.threads
     _check_options(thresholds, seconds, threads, seed)
     at, threshold = (focus, None) if isinstance(focus, str) else (None, focus)
-    known = check_model(model, runtime, threshold=threshold, at=at)
-    rows = read_labeled(data, columns or Columns())
+    known, asked = check_model(model, runtime, threshold=threshold, at=at), Asked(reference, reference_column)
+    asked.check(known)
+    columns = columns or Columns()
+    rows = read_labeled(data, columns)
     check_rows(known, rows)
     classifier = open_model(model, runtime, on_progress)
     if isinstance(focus, str):
         classifier.operating_point(focus)  # raises if there is none
     with _threads(threads):
         machine = {**environment.describe(), "seed": seed}
+        compared = asked.compared(known, rows, data, columns, on_progress)
+        check_promised(compared.reference, _up_to_date(classifier))
         on_progress("running all exits", 0, 1)
-        answers = answers_of(classifier, rows)
+        answers = replace(answers_of(classifier, rows), reference=compared.predictions)
         if thresholds is None:
             grid = threshold_grid(answers.probabilities, answers.problem)
             thresholds = sorted({*grid, classifier.default_threshold})
@@ -126,7 +137,7 @@ def evaluate(
     )
     truncated = [point for index, point in enumerate(ending) if is_rival(answers.names, index)]
     plain = tuple(point for point in points if point.name is None)
-    named = _named(points, settings, measured, classifier.points.default)
+    named = _named(points, settings, measured, classifier.points.default, compared.reference)
     data_here = _describe_data(classifier, rows, measured, named)
     best = recommend(full, plain, named, truncated, data_here.constant).point
     point = best if focus is None else _asked(points, focus)
@@ -199,11 +210,16 @@ def _settings(classifier: "Classifier", thresholds: Sequence[float], focus: floa
     """The thresholds, including the one in focus, and the model's operating points that are up to date."""
     if isinstance(focus, float | int) and focus not in thresholds:
         thresholds = sorted([*thresholds, focus])
-    points = classifier.points.of(classifier.engine).values()
     return [
         *(_Setting(Threshold(threshold, Confidence(classifier.problem))) for threshold in thresholds),
-        *(_Setting(point.rule, point) for point in points if point.model == classifier.fingerprint),
+        *(_Setting(point.rule, point) for point in _up_to_date(classifier)),
     ]
+
+
+def _up_to_date(classifier: "Classifier") -> list[OperatingPoint]:
+    """The operating points that were tuned for the model as it is."""
+    points = classifier.points.of(classifier.engine).values()
+    return [point for point in points if point.model == classifier.fingerprint]
 
 
 def _always_timed(classifier: "Classifier", settings: Sequence[_Setting], focus: float | str | None) -> list[int]:
@@ -217,13 +233,17 @@ def _always_timed(classifier: "Classifier", settings: Sequence[_Setting], focus:
 
 
 def _named(
-    points: Sequence[Point], settings: Sequence[_Setting], measured: _Measured, default: str | None
+    points: Sequence[Point],
+    settings: Sequence[_Setting],
+    measured: _Measured,
+    default: str | None,
+    reference: Reference | None,
 ) -> tuple[EvaluatedPoint, ...]:
     """The operating points among the points, with their promises."""
     return tuple(
         EvaluatedPoint(
             point,
-            tuple(promise_here(promise, measured.answers, replayed) for promise in setting.point.promises),
+            tuple(promise_here(promise, measured.answers, replayed, reference) for promise in setting.point.promises),
             setting.point.seen,
             point.name == default,
             handing_over(measured.answers, replayed) if setting.rule.may_hand_over else None,

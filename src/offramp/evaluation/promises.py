@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offramp.evaluation.intervals import accuracy_difference
 from offramp.evaluation.result import EvaluatedPoint, PromiseHere
-from offramp.policy import ExitAnswers, Interval, Promise, Replay
+from offramp.policy import ExitAnswers, Interval, Promise, Reference, Replay
 from offramp.policy.bounds import exact_interval
 from offramp.policy.risk import Loss
 
@@ -31,10 +31,19 @@ class Standing(StrEnum):
     BROKEN = "broken"
 
 
-def promise_here(promise: Promise, answers: ExitAnswers, replayed: Replay) -> PromiseHere:
-    """A promise on other rows, given the replay of its rule there."""
+def promise_here(
+    promise: Promise, answers: ExitAnswers, replayed: Replay, reference: Reference | None = None
+) -> PromiseHere:
+    """A promise on other rows, given the replay of its rule there.
+
+    Args:
+        promise: of an operating point.
+        answers: to the rows; with the predictions of the reference, if there is one.
+        replayed: what the point's rule does there.
+        reference: whose predictions they are.
+    """
     limit = promise.limit
-    if limit.reference is not None and answers.reference is None:
+    if limit.reference is not None and (reference is None or not limit.reference.is_same(reference)):
         return PromiseHere(promise, 0, None)
     losses = answers.limited(np.stack([replayed.probabilities, answers.full]), limit)[0]
     losses = np.where(replayed.handed_over, np.nan, losses)

@@ -14,7 +14,7 @@ from offramp.exit_names import alone
 from offramp.policy import Interval, Promise, Seen
 from offramp.words import WordsTrial
 
-SCHEMA = 8
+SCHEMA = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from offramp.policy.ensembles import Agreement, GeometricMean
 from offramp.policy.frontier import PerExit, search_thresholds
 from offramp.policy.gate import Gate, fit_gate
 from offramp.policy.goals import AtLeast, AtMost, Exactly, Goal, enough_to_fit, enough_to_judge
-from offramp.policy.limits import Limit, Risk
+from offramp.policy.limits import Limit, Reference, Risk
 from offramp.policy.points import (
     OperatingPoint,
     OperatingPoints,
@@ -89,6 +89,7 @@ __all__ = [
     "PatientCertainty",
     "PerExit",
     "Promise",
+    "Reference",
     "Replay",
     "Risk",
     "Seen",

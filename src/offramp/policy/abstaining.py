@@ -123,7 +123,8 @@ def _chances(goal: AtMost, swept: Swept, rows: ExitAnswers, judging: int) -> Arr
     each, chances = judging / len(rows), np.zeros(len(swept.thresholds))
     for limit in goal.limits_at(rows.names):
         losses, empty = limited(limit, rows.limited(swept.answers, limit), swept, rows)
-        counting, lost = (~np.isnan(losses)).sum(axis=1) * each, (np.nansum(losses, axis=1) + DOUBT) * each
+        lost = (np.nansum(np.maximum(losses, 0.0), axis=1) + DOUBT) * each
+        counting = (~np.isnan(losses)).sum(axis=1) * each
         kept = counting - lost
         # The tail of the binomial distribution, also for counts that are no whole numbers.
         tail = scipy.special.betainc(np.maximum(kept, 1e-9), lost + 1.0, 1.0 - limit.target)
@@ -143,7 +144,5 @@ def _surer(thresholds: Array, gap: float) -> Array:
 
 def _right(rows: ExitAnswers, goal: AtMost) -> NDArray[np.bool_]:
     """Which answers of each exit are right, (exits, rows)."""
-    reference = next((limit for limit in goal.limits if limit.reference is not None), None)
-    if reference is not None:
-        return np.asarray(rows.limited(rows.probabilities, reference) == 0)
-    return rows.right(rows.probabilities)
+    compared = any(limit.reference is not None and not limit.risk.needs_labels for limit in goal.limits)
+    return rows.problem.right(rows.probabilities, rows.compared if compared else rows.truth)

@@ -184,7 +184,9 @@ class ExitAnswers:
             DataError: there is none but full depth.
         """
         if self.reference is None:
-            raise DataError("there is no reference but full depth; name the column that holds its predictions")
+            raise DataError(
+                "there is no reference but full depth; name the column that holds its predictions, or a model"
+            )
         return self.reference
 
     def agree(self, answers: Array) -> NDArray[np.bool_]:
@@ -207,18 +209,23 @@ class ExitAnswers:
         """
         return self.right(answers) if risk.needs_labels else self.agree(answers)
 
-    def losses(self, answers: Array, risk: Risk) -> Array:
+    def losses(self, answers: Array, risk: Risk, reference: NDArray[Any] | None = None) -> Array:
         """The loss of each row that leaves at each exit with the given answers (exits, rows, labels): (exits, rows).
+
+        Args:
+            answers: of each exit; the last are those of full depth.
+            risk: what can be lost.
+            reference: predictions to compare with instead of full depth's, in the form of targets.
 
         Raises:
             DataError: the risk needs labels, and there are none.
         """
         if risk is Risk.DISAGREEMENT:
-            return disagreement(answers, self.problem)
+            return disagreement(answers, self.problem, reference)
         if risk is Risk.LABELS_CHANGED:
-            return labels_changed(answers, self.problem)
+            return labels_changed(answers, self.problem, reference)
         if risk is Risk.ACCURACY_DROP:
-            return accuracy_drop(answers, self.truth, self.problem)
+            return accuracy_drop(answers, self.truth, self.problem, reference)
         return (~self.right(answers)).astype(np.float64)
 
     def limited(self, answers: Array, limit: Limit) -> Array:
@@ -234,9 +241,7 @@ class ExitAnswers:
             )
             counts, missing = (predicted, ~true) if limit.risk is Risk.PRECISION else (true, ~predicted)
             return np.where(counts, missing, np.nan)
-        if limit.reference is not None:
-            return (~self.problem.right(answers, self.compared)).astype(np.float64)
-        return self.losses(answers, limit.risk)
+        return self.losses(answers, limit.risk, None if limit.reference is None else self.compared)
 
     def accuracy(self, answers: Array) -> float | None:
         """Share of rows that answers (rows, labels) get right; None without labels."""

@@ -12,9 +12,9 @@ class Risk(StrEnum):
 
     Members:
         DISAGREEMENT: the share of predictions that differ from full depth, or from another reference. Needs no labels.
-        ACCURACY_DROP: full depth's accuracy minus that of early exit.
+        ACCURACY_DROP: the accuracy of full depth, or of another reference, minus that of early exit.
         LABELS_CHANGED: the share of a row's labels, of all that the model knows, on which its set differs from that at
-            full depth (the Hamming loss); mean over rows. Needs no labels.
+            full depth, or of another reference (the Hamming loss); mean over rows. Needs no labels.
         ERROR: the share of predictions that are wrong.
         PRECISION: of the rows that are predicted as a label, the share that do not have it: one minus the precision.
         RECALL: of the rows that have a label, the share that are not predicted as it: one minus the recall.
@@ -40,6 +40,11 @@ class Risk(StrEnum):
         return Method.LTT if self.loss is Loss.BINARY else Method.UCB
 
     @property
+    def compares(self) -> bool:
+        """Whether answers are compared with those of full depth, or of another reference."""
+        return self in {Risk.DISAGREEMENT, Risk.ACCURACY_DROP, Risk.LABELS_CHANGED}
+
+    @property
     def of_a_label(self) -> bool:
         """Whether it is a risk of one label, which decides which rows count."""
         return self in {Risk.PRECISION, Risk.RECALL}
@@ -51,6 +56,26 @@ class Risk(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """Whose predictions answers are compared with, instead of those of full depth.
+
+    Attributes:
+        name: of a column of the data, or of a model.
+        model: fingerprint of the model; None for a column.
+    """
+
+    name: str
+    model: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.model is None else f"the model {self.name} ({self.model})"
+
+    def is_same(self, other: "Reference") -> bool:
+        """Whether both are one: columns go by their names, models by their fingerprints, wherever they lie."""
+        return self.model == other.model and (self.model is not None or self.name == other.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """A risk that is to be at most ``target``, over the rows that count.
 
@@ -59,7 +84,7 @@ class Limit:
         target: greatest risk allowed; a precision of 0.98 is a target of 0.02.
         label: the label of a precision or a recall; None for other risks.
         exit: only rows that leave at or before the exit of this name count; None for all rows.
-        reference: what predictions are compared with to see a disagreement; None for full depth.
+        reference: what predictions are compared with; None for full depth.
         answered: whether only rows that are answered count, since others may be handed over.
 
     Raises:
@@ -70,7 +95,7 @@ class Limit:
     target: float
     label: str | None = None
     exit: str | None = None
-    reference: str | None = None
+    reference: Reference | None = None
     answered: bool = False
 
     def __post_init__(self) -> None:
@@ -79,16 +104,15 @@ class Limit:
             raise OptionError(
                 f"the label of a limit on the {self.risk} is {self.label!r}; precision and recall have one"
             )
-        if self.reference is not None and self.risk is not Risk.DISAGREEMENT:
+        if self.reference is not None and not self.risk.compares:
             raise OptionError(
-                f"a limit on the {self.risk} has the reference {self.reference!r}; only disagreement has one"
+                f"a limit on the {self.risk} has the reference {self.reference.name!r}, but compares with nothing"
             )
 
     @property
     def kept_at_full_depth(self) -> bool:
         """Whether full depth keeps it by definition, because the risk compares with it."""
-        compared = {Risk.DISAGREEMENT, Risk.ACCURACY_DROP, Risk.LABELS_CHANGED}
-        return self.risk in compared and self.reference is None
+        return self.risk.compares and self.reference is None
 
     @property
     def conditional(self) -> bool:
@@ -104,7 +128,8 @@ class Limit:
     def what(self) -> str:
         """What is bounded, such as ``disagreement`` or ``precision of 'spam'``."""
         label = "" if self.label is None else f" of {self.label!r}"
-        reference = "" if self.reference is None else f" with {self.reference}"
+        compared = "with" if self.risk is Risk.DISAGREEMENT else "against"
+        reference = "" if self.reference is None else f" {compared} {self.reference}"
         leaving = "" if self.exit is None else f" up to {self.exit}"
         answered = " among the answered" if self.answered else ""
         return f"{self.risk}{label}{reference}{leaving}{answered}"

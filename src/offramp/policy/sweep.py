@@ -108,45 +108,54 @@ def at_exits(by_exit: NDArray[Any], exits: NDArray[np.int64]) -> NDArray[Any]:
     return np.take_along_axis(by_exit, exits, axis=0)
 
 
-def disagreement(answers: Array, problem: Problem) -> Array:
+def disagreement(answers: Array, problem: Problem, reference: NDArray[Any] | None = None) -> Array:
     """Whether leaving changes the prediction: 1 if it differs from the last exit's, 0 if not.
 
     Args:
         answers: (exits, rows, labels).
         problem: one label or a set of labels.
+        reference: predictions to compare with instead of the last exit's, int (rows,) or 0/1 (rows, labels).
 
     Returns:
-        (exits, rows); 0 at the last exit. Needs no labels.
+        (exits, rows); 0 at the last exit where there is no other reference. Needs no labels.
     """
-    return (~problem.agree(answers, answers[-1])).astype(np.float64)
+    compared = problem.predicted(answers[-1]) if reference is None else reference
+    return (~problem.right(answers, compared)).astype(np.float64)
 
 
-def labels_changed(answers: Array, problem: Problem) -> Array:
+def labels_changed(answers: Array, problem: Problem, reference: NDArray[Any] | None = None) -> Array:
     """The share of labels on which the set of a row that leaves differs from the last exit's.
 
     Args:
         answers: (exits, rows, labels), of a model that gives any number of labels.
+        problem: a set of labels.
+        reference: sets to compare with instead of the last exit's, 0/1 (rows, labels).
 
     Returns:
-        (exits, rows), from 0 to 1; 0 at the last exit. Needs no labels.
+        (exits, rows), from 0 to 1; 0 at the last exit where there is no other reference. Needs no labels.
     """
     sets = problem.predicted(answers)
-    return np.asarray((sets != sets[-1]).mean(axis=-1))
+    return np.asarray((sets != (sets[-1] if reference is None else reference)).mean(axis=-1))
 
 
-def accuracy_drop(answers: Array, targets: NDArray[Any], problem: Problem) -> Array:
+def accuracy_drop(
+    answers: Array, targets: NDArray[Any], problem: Problem, reference: NDArray[Any] | None = None
+) -> Array:
     """The accuracy lost by leaving: (right at full depth) - (right here), so that the mean is the drop.
 
     Args:
         answers: (exits, rows, labels).
         targets: int (rows,) or 0/1 (rows, labels).
         problem: one label or a set of labels.
+        reference: predictions that count as full depth's, in the form of targets.
 
     Returns:
-        (exits, rows), each -1 (leaving corrects the answer), 0, or 1 (leaving spoils it); 0 at the last exit.
+        (exits, rows), each -1 (leaving corrects the answer), 0, or 1 (leaving spoils it); 0 at the last exit where
+        there is no other reference.
     """
     right = problem.right(answers, targets).astype(np.float64)
-    return np.asarray(right[-1] - right)
+    compared = right[-1] if reference is None else problem.same(reference, targets).astype(np.float64)
+    return np.asarray(compared - right)
 
 
 def row_costs(

@@ -205,7 +205,9 @@ def _kept(row: Promised) -> tuple[str, ...]:
         row.method,
         f"{row.rows:,}",
         *("" if share is None else words.percent(share) for share in (row.seen, row.bound)),
-        "" if row.here is None else f"{words.percent(row.here)}{mark}",
+        ("" if row.uncompared is None else f"not compared with {row.uncompared}")
+        if row.here is None
+        else f"{words.percent(row.here)}{mark}",
     )
 
 

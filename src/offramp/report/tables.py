@@ -64,6 +64,7 @@ class Promised:
         bound: the method's own bound of that; None without a promise.
         kept: whether the promise is kept here; None without a promise, or where that is unknown.
         here: what is promised, as seen on the rows of this evaluation, or else the disagreement; None if unknown.
+        uncompared: what it is a promise about, where that was not given here; None otherwise.
     """
 
     operating_point: EvaluatedPoint
@@ -75,6 +76,7 @@ class Promised:
     bound: float | None
     kept: Kept | None
     here: float | None
+    uncompared: str | None = None
 
 
 def choices(evaluation: Evaluation) -> list[ChoiceRow]:
@@ -120,6 +122,7 @@ def _promised(entry: EvaluatedPoint, kept: Sequence[Kept | None]) -> list[Promis
             bound=here.promise.limit.stated(here.promise.bound),
             kept=one,
             here=None if one is None else one.seen,
+            uncompared=str(reference) if one is None and (reference := here.promise.limit.reference) else None,
         )
         for here, one in zip(entry.promises, kept, strict=True)
     ]

@@ -91,7 +91,7 @@ def _promise(promise: Promise) -> PromiseInfo:
         target=limit.stated(limit.target),
         label=limit.label,
         exit=limit.exit,
-        reference=limit.reference,
+        reference=None if limit.reference is None else str(limit.reference),
         answered=limit.answered,
         confidence=promise.confidence,
     )

@@ -116,7 +116,7 @@ class PromiseInfo(BaseModel):
     target: float = Field(description="What it is at most; for precision and recall, what they are at least.")
     label: str | None = Field(description="Of a precision or a recall.")
     exit: str | None = Field(description="Only texts that leave up to this exit count; null for all texts.")
-    reference: str | None = Field(description="What a disagreement is with; null for full depth.")
+    reference: str | None = Field(description="Whose answers count instead of full depth's; null for full depth.")
     answered: bool = Field(description="Whether only texts that are answered count, since others are handed over.")
     confidence: float | None = Field(description="How sure that is; null where nothing is said of it.")
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from offramp.data import LabeledTexts, Texts
 from offramp.data.wording import did_you_mean, listing
 from offramp.errors import DataError, OptionError
-from offramp.policy import AtLeast, AtMost, Exactly, Goal, Limit, Method, Risk
+from offramp.policy import AtLeast, AtMost, Exactly, Goal, Limit, Method, Reference, Risk
+
+if TYPE_CHECKING:
+    from offramp.engine import Classifier
 
 DEFAULT_POINTS = {"fast": 0.05, "balanced": 0.02, "safe": 0.01}
 """Greatest disagreement with full depth at the points that are made if no target is given."""
@@ -27,7 +31,7 @@ class Limits:
     min_precision: Mapping[str, float] = field(default_factory=dict)
     min_recall: Mapping[str, float] = field(default_factory=dict)
     each_exit: bool = False
-    reference: str | None = None
+    reference: Reference | None = None
     abstain: bool = False
     min_coverage: float | None = None
 
@@ -54,8 +58,8 @@ class Limits:
         """
         compared = [
             *_given(self.max_disagreement, lambda most: Limit(Risk.DISAGREEMENT, most, reference=self.reference)),
-            *_given(self.max_labels_changed, lambda most: Limit(Risk.LABELS_CHANGED, most)),
-            *_given(self.max_accuracy_drop, lambda most: Limit(Risk.ACCURACY_DROP, most)),
+            *_given(self.max_labels_changed, lambda most: Limit(Risk.LABELS_CHANGED, most, reference=self.reference)),
+            *_given(self.max_accuracy_drop, lambda most: Limit(Risk.ACCURACY_DROP, most, reference=self.reference)),
         ]
         of_labels = _given(self.max_error, lambda most: Limit(Risk.ERROR, most))
         of_labels += [
@@ -73,13 +77,6 @@ class Limits:
                 option="each_exit",
                 value=True,
             )
-        if self.reference is not None and self.max_disagreement is None and (of_labels or compared):
-            raise OptionError(
-                f"the reference {self.reference!r} is given, but no disagreement with it is limited; add "
-                "`max_disagreement`",
-                option="reference",
-                value=self.reference,
-            )
         return tuple(replace(limit, answered=self.abstain) for limit in (*compared, *of_labels))
 
 
@@ -93,7 +90,8 @@ class PointTarget(TypedDict, total=False):
     min_precision: Mapping[str, float] | None
     min_recall: Mapping[str, float] | None
     each_exit: bool
-    reference: str | None
+    reference: "str | Path | Classifier | None"
+    reference_column: str | None
     abstain: bool
     min_coverage: float | None
     speedup: float | None
@@ -102,12 +100,13 @@ class PointTarget(TypedDict, total=False):
     name: str | None
 
 
-def goals_of(target: PointTarget, method: str | None) -> dict[str, Goal]:
+def goals_of(target: PointTarget, method: str | None, reference: Reference | None) -> dict[str, Goal]:
     """The goals by the names of their points.
 
     Args:
         target: as for :func:`offramp.tune`.
         method: how limits are judged; None for the best one of each.
+        reference: what answers are compared with; None for full depth.
 
     Raises:
         TypeError: the target has a keyword that is not known.
@@ -117,9 +116,11 @@ def goals_of(target: PointTarget, method: str | None) -> dict[str, Goal]:
     if unknown := target.keys() - PointTarget.__annotations__.keys():
         raise TypeError(f"tune() got an unexpected keyword argument {min(unknown)!r}")
     threshold, speedup, name = target.get("threshold"), target.get("speedup"), target.get("name")
-    confidence, limits = target.get("confidence", CONFIDENCE), _limits_of(target)
+    confidence, limits = target.get("confidence", CONFIDENCE), _limits_of(target, reference)
     judged_by = None if method is None else _method(method)
+    asked = [option for option in ("reference", "reference_column") if target.get(option) is not None]
     others = [option for option, value in asdict(limits).items() if value or (value == 0.0 and value is not False)]
+    others = [*(option for option in others if option != "reference"), *asked]
     targets = {"threshold": threshold, "speedup": speedup}
     chosen = [*(target for target, value in targets.items() if value is not None), *others]
     if len(chosen) > 1 and chosen[0] in targets:
@@ -127,7 +128,7 @@ def goals_of(target: PointTarget, method: str | None) -> dict[str, Goal]:
         raise OptionError(
             f"{names} are given; choose one target at a time, or several limits",
             option=chosen[1],
-            value=(asdict(limits) | targets)[chosen[1]],
+            value=(asdict(limits) | targets | target)[chosen[1]],
         )
     if name is not None and not name.strip():
         raise OptionError("the name is empty; give one such as 'safe'", option="name", value=name)
@@ -142,12 +143,20 @@ def goals_of(target: PointTarget, method: str | None) -> dict[str, Goal]:
     if speedup is not None:
         return {name or NAME: AtLeast(speedup)}
     coverage = limits.coverage
-    if wanted := limits.all_of():
+    wanted = limits.all_of()
+    if wanted and reference is not None and not any(limit.reference for limit in wanted):
+        raise OptionError(
+            f"the reference {reference.name!r} is given, but nothing is compared with it; add `max_disagreement`, "
+            "`max_labels_changed` or `max_accuracy_drop`",
+            option=asked[0],
+            value=reference.name,
+        )
+    if wanted:
         return {name or NAME: AtMost(wanted, judged_by, confidence, limits.each_exit, coverage)}
     if limits.abstain:
         raise OptionError(
             "`abstain` needs to know what is allowed among the answered texts; add `max_error`, which takes labels, or "
-            "`max_disagreement` with a `reference`",
+            "`max_disagreement` with a `reference` or a `reference_column`",
             option="abstain",
             value=True,
         )
@@ -164,7 +173,7 @@ def goals_of(target: PointTarget, method: str | None) -> dict[str, Goal]:
     }
 
 
-def _limits_of(target: PointTarget) -> Limits:
+def _limits_of(target: PointTarget, reference: Reference | None) -> Limits:
     return Limits(
         max_disagreement=target.get("max_disagreement"),
         max_labels_changed=target.get("max_labels_changed"),
@@ -173,7 +182,7 @@ def _limits_of(target: PointTarget) -> Limits:
         min_precision=target.get("min_precision") or {},
         min_recall=target.get("min_recall") or {},
         each_exit=target.get("each_exit", False),
-        reference=target.get("reference"),
+        reference=reference,
         abstain=target.get("abstain", False),
         min_coverage=target.get("min_coverage"),
     )

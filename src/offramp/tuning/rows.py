@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from offramp.calibration import Calibration
-from offramp.data import Columns, Data, LabeledTexts, Texts, check_unseen, is_point, read_labeled
+from offramp.data import LabeledTexts, Texts, check_unseen, is_point
 from offramp.data.seen import FITTING
-from offramp.data.sources import source_identity
 from offramp.errors import OptionError
 from offramp.evaluation import Request, check_enough, measure_stages
 from offramp.policy import ExitAnswers, StageCosts
@@ -39,22 +37,6 @@ def check_unused(rows: LabeledTexts | Texts, uses: Mapping[str, float], *, split
     trained = max(counting, key=lambda use: counting[use], default=FITTING) == FITTING
     harm = "a threshold chosen on them would look better than it is"
     check_unseen(rows, counting, harm, "use other rows" + ("" if trained else refit))
-
-
-def read_reference(data: Data, columns: Columns, column: str) -> LabeledTexts:
-    """Reads the column of a reference, whose answers are written as labels are.
-
-    Raises:
-        DataError: the column is missing, or the data cannot be read.
-        OptionError: the data is a stream, which is read only once, or a list without columns.
-    """
-    if isinstance(data, str | Path) and source_identity(str(data)) is None:
-        raise OptionError(
-            f"{data} is a stream, which is read only once, and the reference is a second column of labels; give a file",
-            option="reference",
-            value=column,
-        )
-    return read_labeled(data, replace(columns, label=column))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

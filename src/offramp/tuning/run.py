@@ -11,10 +11,9 @@ from offramp import environment
 from offramp.backends import AUTOMATIC, Engine, Runtime
 from offramp.data import Columns, Data, LabeledTexts, Texts, read_any
 from offramp.engine import answers_of, check_model, check_rows, open_model
-from offramp.engine.answering import targets_of
 from offramp.engine.choosing import check_unloaded, processor_of
 from offramp.errors import CheckFailed, OptionError
-from offramp.evaluation import answers_alike, constant_answer, learned_nothing
+from offramp.evaluation import Asked, answers_alike, constant_answer, learned_nothing
 from offramp.policy import (
     CRITERIA,
     FITTED,
@@ -40,7 +39,7 @@ from offramp.policy.abstaining import no_last_threshold
 from offramp.progress import OnProgress, unheard
 from offramp.records import to_json
 from offramp.tuning.goals import PointTarget, check_known, check_labels, check_sets, goals_of
-from offramp.tuning.rows import REPEATS, check_unused, measure, read_reference, refit
+from offramp.tuning.rows import REPEATS, check_unused, measure, refit
 from offramp.tuning.selection import DEFAULT_SELECTION, Selection
 from offramp.tuning.storing import Store
 from offramp.tuning.summing import sum_up
@@ -131,8 +130,11 @@ def tune(
         min_recall: for labels, the least share of the texts that have one and are predicted as it; takes labels.
         each_exit: let disagreement and accuracy drop be limited not only among all texts, but after every exit among
             those that have left so far.
-        reference: column with predictions other than full depth's, written as labels are, such as those of a large
-            language model: disagreement is with these.
+        reference: another model, a folder or a classifier in memory, whose answers at full depth count instead of this
+            model's own: disagreement, labels changed and accuracy drop compare with these. A folder answers in PyTorch
+            in fp32; that of the model itself will do, for what an export in lower precision is worth.
+        reference_column: column with predictions to compare with instead, written as labels are, such as those of a
+            large language model.
         abstain: hand over what no exit is sure of, not even the last: then all limits are about the texts that are
             answered, as many as possible. Which are right the labels say, or the reference.
         min_coverage: with ``abstain``, miss the point if a smaller share of the texts would be answered.
@@ -156,26 +158,28 @@ def tune(
         >>> offramp.load("model").predict(["a wonderful story"], at="mine").label
         ['good']
     """
-    goals = goals_of(target, selection.method)
+    asked = Asked(target.get("reference"), target.get("reference_column"))
+    goals = goals_of(target, selection.method, asked.named)
     _check_rule(selection.rule, target)
     model = Path(model) if isinstance(model, str) else model
     check_unloaded(model, threads=runtime.threads)
     known = check_model(model, runtime)
     check_known(goals, known.labels)
     check_sets(goals, multi_label=known.multi_label)
+    asked.check(known)
     store = Store.of(model, runtime)
     store.check_default(selection.default, goals)
     columns = columns or Columns()
     rows = read_any(data, columns)
     check_labels(goals, rows)
     check_rows(known, rows)
-    reference = target.get("reference")
-    compared = None if reference is None else targets_of(known, read_reference(data, columns, reference))
     uses = store.uses_of(rows)
     check_unused(rows, uses, split=selection.split)
+    compared = asked.compared(known, rows, data, columns, on_progress)
+    goals = goals_of(target, selection.method, compared.reference)
     classifier = open_model(model, runtime, on_progress)
     on_progress("running all exits", 0, 2)
-    answers, refitted = replace(answers_of(classifier, rows), reference=compared), None
+    answers, refitted = replace(answers_of(classifier, rows), reference=compared.predictions), None
     if selection.split:
         refitted = refit(classifier, rows, answers, selection.seed)
         classifier, rows, answers = refitted.classifier, refitted.rest, refitted.answers
