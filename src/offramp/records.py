@@ -4,9 +4,10 @@ A record is a dataclass whose fields are numbers, text, booleans, None, literals
 type, dicts with text keys, or other records. ``__post_init__`` checks what annotations cannot express, such as a range.
 """
 
+import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -14,10 +15,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from offramp.errors import InputError, ModelFolderError, OptionError
+from offramp.errors import DataError, InputError, ModelFolderError, OptionError
 from offramp.files import is_there, read_json, write_json
 
 T = TypeVar("T")
+Taken = TypeVar("Taken")
 
 _WORDS: dict[Any, str] = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
 _FAMILIES: dict[type, Mapping[str, type]] = {}
@@ -140,6 +142,35 @@ class RecordFile:
     def read_if_there(self, folder: Path, otherwise: T) -> T:
         """Reads the record like :meth:`read`; returns ``otherwise``, of the same type, if there is no such file."""
         return self.read(folder, type(otherwise)) if is_there(folder / self.name) else otherwise
+
+
+def read_result(
+    path: Path, kind: type[T], schema: int, take: Callable[[T], Taken], role: str, verb: str, cure: str
+) -> Taken:
+    """Reads the JSON that a verb wrote, with the number of its format in it.
+
+    Args:
+        path: of the file.
+        kind: the record it holds.
+        schema: the number of the format that can be read.
+        take: picks what is needed from the record; a ``KeyError`` that it raises is reported as damage.
+        role: what messages call the file.
+        verb: that wrote it.
+        cure: what to do about a file that cannot be used.
+
+    Raises:
+        DataError: the file is missing, or the verb did not write it.
+    """
+    try:
+        content = from_json(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+        if content.get("schema") != schema:
+            raise ValueError(f"schema {content.get('schema')}, this version reads {schema}")
+        return take(from_json(kind, content))
+    except OSError as error:
+        raise DataError(f"cannot read the {role} {path}: {error.strerror or error}; {cure}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        flaw = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise DataError(f"{path} is not what 'offramp {verb} --json' writes ({flaw!s:.80}); {cure}") from None
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:

@@ -1,6 +1,5 @@
 """The result of a benchmark: the content of ``offramp bench --json``."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +12,8 @@ from offramp.backends import REFERENCE, Engine
 from offramp.benchmark.contenders import Contender, Kind
 from offramp.benchmark.measuring import Timing
 from offramp.benchmark.quality import Quality
-from offramp.errors import DataError
 from offramp.evaluation import Ratio, ratio
-from offramp.records import from_json
+from offramp.records import read_result
 
 SCHEMA = 2
 
@@ -151,16 +149,7 @@ def read_benchmark(path: Path, take: Callable[[Benchmark], T], role: str, cure: 
     Raises:
         DataError: the file is missing or not a benchmark.
     """
-    try:
-        content = from_json(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
-        if content.get("schema") != SCHEMA:
-            raise ValueError(f"schema {content.get('schema')}, this version reads {SCHEMA}")
-        return take(from_json(Benchmark, content))
-    except OSError as error:
-        raise DataError(f"cannot read the {role} {path}: {error.strerror or error}; {cure}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        flaw = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise DataError(f"{path} is not what 'offramp bench --json' writes ({flaw!s:.80}); {cure}") from None
+    return read_result(path, Benchmark, SCHEMA, take, role, "bench", cure)
 
 
 def rows_of(

@@ -30,6 +30,7 @@ class Results:
 
     report: Annotated[str | None, "write report.html and report.json, and a section of the model card", "DIR"] = None
     bench: Annotated[str | None, "what 'offramp bench --json' wrote, for the report", "FILE"] = None
+    monitored: Annotated[str | None, "what 'offramp monitor --json' wrote, for the report", "FILE"] = None
     show_texts: Annotated[bool, "show texts in the report, not only their row numbers"] = False
     card: Annotated[bool, "whether the report goes into the model card"] = True
     picture: Annotated[str | None, "draw accuracy against measured speed-up: an .svg file", "FILE"] = None
@@ -72,17 +73,18 @@ def command(
     quiet_libraries()
     from offramp.errors import OptionError
     from offramp.evaluation import evaluate
-    from offramp.report import make_report, read_speeds
+    from offramp.report import make_report, read_monitored, read_speeds
 
     if threshold is not None and at is not None:
         raise OptionError(f"threshold is {threshold} and at is {at!r}; give only one of them")
-    if results.report is None and (results.bench is not None or results.show_texts):
-        raise OptionError("--bench and --show-texts are for the report; add --report DIR")
+    if results.report is None and (results.bench, results.monitored, results.show_texts) != (None, None, False):
+        raise OptionError("--bench, --monitored and --show-texts are for the report; add --report DIR")
     outputs = _Outputs(
         _path(results.json), _path(results.picture), _path(results.report), _card_of(model) if results.card else None
     )
     outputs.check()
     speeds = None if results.bench is None else read_speeds(Path(results.bench), Path(model))
+    watched = None if results.monitored is None else read_monitored(Path(results.monitored), Path(model), runtime)
     with progress() as update:
         evaluation = evaluate(
             model,
@@ -98,7 +100,7 @@ def command(
             seed=seed,
             on_progress=update,
         )
-    report = make_report(evaluation, speeds)
+    report = make_report(evaluation, speeds, watched)
     written = outputs.write(report)
     print_report(report, wide=wide)
     for path in written:

@@ -11,9 +11,11 @@ from offramp.data.wording import count
 from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way
 from offramp.exit_names import WORDS
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
+from offramp.report.monitored_file import Watched
 from offramp.report.summary import kept_promises
 from offramp.report.verdict import Finding, decide
 from offramp.report.words import (
+    data_name,
     dev_figures,
     loss_of,
     percent,
@@ -50,7 +52,7 @@ class Advice:
     remarks: tuple[Finding, ...]
 
 
-def advise(evaluation: Evaluation, speeds: BenchSpeeds | None) -> Advice:
+def advise(evaluation: Evaluation, speeds: BenchSpeeds | None, watched: Watched | None = None) -> Advice:
     """Applies every rule to the figures."""
     rules: list[Callable[[Evaluation], Finding]] = [
         words_left_out,
@@ -69,6 +71,8 @@ def advise(evaluation: Evaluation, speeds: BenchSpeeds | None) -> Advice:
     remarks = [rule(evaluation) for rule in rules]
     if speeds is not None:
         remarks += [_other_ways(speeds), _other_engines(evaluation, speeds)]
+    if watched is not None:
+        remarks.insert(0, _alarmed(watched))
     return Advice(decide(evaluation), tuple(remarks))
 
 
@@ -123,6 +127,16 @@ def _broken(evaluation: Evaluation) -> Finding:
         or "no promises",
         applies=any(kept.standing is Standing.BROKEN for _, kept in known),
         advice="These texts are not like those that the operating points were tuned on: tune on others like these.",
+    )
+
+
+def _alarmed(watched: Watched) -> Finding:
+    return Finding(
+        rule="'offramp monitor' raised an alarm on other texts, which happens falsely with a chance of at most 1 %.",
+        figures=watched.sentence,
+        applies=bool(watched.alarms),
+        advice=f"Do not rely on what {watched.point} promises for texts such as those of {data_name(watched.source)}: "
+        "tune on some of them, which takes no labels; until then, use full depth.",
     )
 
 

@@ -39,15 +39,16 @@ _START, _END = "<!-- offramp report: start -->", "<!-- offramp report: end -->"
 
 def card_section(report: Report) -> str:
     """The report in short, as Markdown; it shows the picture that :func:`write_card` puts beside the card."""
-    evaluation = report.evaluation
+    evaluation, promised = report.evaluation, promises(report.evaluation, report.watched)
     return "\n\n".join(
         [
             "## Speed and accuracy",
             *([_plain(text)] if (text := warning(evaluation)) else []),
             *_first(report),
+            *([] if report.watched is None else [_plain(report.watched.sentence)]),
             f"![accuracy against measured speed-up]({CURVE})",
             _table(_CHOICES, [_choice(row) for row in choices(evaluation)]),
-            *([_table(_PROMISES, [_kept(row) for row in promises(evaluation)])] if evaluation.operating_points else []),
+            *([_table(_PROMISES, list(map(_kept, promised)))] if promised else []),
             _measured_on(evaluation),
         ]
     )
@@ -201,7 +202,7 @@ def _kept(row: Promised) -> tuple[str, ...]:
     return (
         row.name,
         row.operating_point.point.rule,
-        row.promise,
+        row.promise if row.suspended is None else f"{row.promise}; suspended: {row.suspended}",
         row.method,
         f"{row.rows:,}",
         *("" if share is None else words.percent(share) for share in (row.seen, row.bound)),

@@ -6,9 +6,10 @@ from typing import Any
 from offramp.evaluation import Evaluation
 from offramp.report.advice import Advice, advise
 from offramp.report.bench_file import BenchSpeeds
+from offramp.report.monitored_file import Watched
 from offramp.report.summary import Summary, summarize
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Report:
         summary: the setting in focus in short.
         evaluation: the measurements.
         speeds: the figures of a benchmark; None without one.
+        watched: what the monitor found of other texts; None if it was not asked.
         advice: conclusions drawn from both by rules.
     """
 
@@ -26,6 +28,7 @@ class Report:
     summary: Summary
     evaluation: Evaluation
     speeds: BenchSpeeds | None
+    watched: Watched | None
     advice: Advice
 
     def to_dict(self) -> dict[str, Any]:
@@ -33,6 +36,6 @@ class Report:
         return asdict(self)
 
 
-def make_report(evaluation: Evaluation, speeds: BenchSpeeds | None = None) -> Report:
-    """Draws the conclusions from an evaluation, and from a benchmark if there is one."""
-    return Report(SCHEMA, summarize(evaluation), evaluation, speeds, advise(evaluation, speeds))
+def make_report(evaluation: Evaluation, speeds: BenchSpeeds | None = None, watched: Watched | None = None) -> Report:
+    """Draws the conclusions from an evaluation, and from a benchmark and other texts if there are any."""
+    return Report(SCHEMA, summarize(evaluation), evaluation, speeds, watched, advise(evaluation, speeds, watched))

@@ -1,7 +1,7 @@
 """The rows of a report's tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offramp import environment
 from offramp.benchmark import Kind
@@ -20,6 +20,7 @@ from offramp.exit_names import in_column
 from offramp.policy import Method
 from offramp.report import words
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
+from offramp.report.monitored_file import Watched
 from offramp.report.summary import Kept, described, kept_promises, worst_promises
 
 # More classes than this are folded into one row.
@@ -64,6 +65,7 @@ class Promised:
         bound: the method's own bound of that; None without a promise.
         kept: whether the promise is kept here; None without a promise, or where that is unknown.
         here: what is promised, as seen on the rows of this evaluation, or else the disagreement; None if unknown.
+        suspended: the alarms that have suspended it on other texts.
         uncompared: what it is a promise about, where that was not given here; None otherwise.
     """
 
@@ -77,6 +79,7 @@ class Promised:
     kept: Kept | None
     here: float | None
     uncompared: str | None = None
+    suspended: str | None = None
 
 
 def choices(evaluation: Evaluation) -> list[ChoiceRow]:
@@ -99,10 +102,20 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     ]
 
 
-def promises(evaluation: Evaluation) -> list[Promised]:
-    """A row for each promise of each operating point; one for a point without promises."""
+def promises(evaluation: Evaluation, watched: Watched | None = None) -> list[Promised]:
+    """A row for each promise of each operating point; one for a point without promises.
+
+    Args:
+        evaluation: the measurements.
+        watched: what the monitor found of other texts.
+    """
     kept = zip(evaluation.operating_points, kept_promises(evaluation), strict=True)
-    return [row for entry, promises in kept for row in _promised(entry, promises)]
+    rows = [row for entry, promises in kept for row in _promised(entry, promises)]
+    if watched is None or not watched.alarms:
+        return rows
+    suspended = f"{', '.join(watched.alarms)} ({words.data_name(watched.source)})"
+    concerned = [row.operating_point.promises and row.operating_point.point.name == watched.point for row in rows]
+    return [replace(row, suspended=suspended) if its else row for row, its in zip(rows, concerned, strict=True)]
 
 
 def _promised(entry: EvaluatedPoint, kept: Sequence[Kept | None]) -> list[Promised]:
