@@ -7,8 +7,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Threads that wait for each other leave the cores to other tests instead of spinning.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import copy
 import importlib.util
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,9 +34,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from helpers.graphs import WrittenGraphs
 from helpers.toy_backend import TOY
 from offramp.backends import backends, register_backend
-from offramp.exporting.graphs import write_graphs
 from offramp.model import EarlyExitConfig, EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.heads import ExitHead
 
@@ -52,6 +52,8 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LAYERS = 4
 WIDTH = 32
 VOCABULARY = len(SPECIAL) + len(WORDS)
+# Of networks whose graphs are written, which takes seconds a layer.
+SHORT = {"layers": 2, "exits": (1, 2)}
 
 
 def tiny_tokenizer(max_length: int = 48, words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
@@ -139,14 +141,20 @@ def tiny_classifier(
 
 
 def tiny_network(
-    family: str = "bert", labels: tuple[str, ...] = ("a", "b", "c"), seed: int = 0, **config: object
+    family: str = "bert",
+    labels: tuple[str, ...] = ("a", "b", "c"),
+    seed: int = 0,
+    layers: int = LAYERS,
+    **config: object,
 ) -> EarlyExitForSequenceClassification:
     """A random multi-exit network whose exits disagree and are sure of some inputs only."""
     torch.manual_seed(seed)
+    backbone = copy.deepcopy(FAMILIES[family])
+    backbone.num_hidden_layers = layers
     settings = {"exits": (1, 2, LAYERS), "pooling": "cls", **config}
     network = EarlyExitForSequenceClassification(
         EarlyExitConfig(
-            backbone_config=FAMILIES[family].to_dict() | {"id2label": dict(enumerate(labels))},
+            backbone_config=backbone.to_dict() | {"id2label": dict(enumerate(labels))},
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
             **settings,
@@ -171,21 +179,20 @@ def tiny_model(family: str = "bert", max_length: int = 48, **config: object) -> 
     return LoadedModel(tiny_network(family, **config), tiny_tokenizer(max_length))
 
 
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> WrittenGraphs:
+    """ONNX graphs, written once for all tests, those in other processes too."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "graphs"
+    folder.mkdir(exist_ok=True)
+    return WrittenGraphs(folder)
+
+
 @pytest.fixture(scope="module")
-def graphs_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Exports of the same network take the graphs that the first of them wrote, which took it half a minute."""
-    written: dict[tuple[object, ...], Path] = {}
-
-    def write(network: EarlyExitForSequenceClassification, folder: Path, **options: object) -> None:
-        weights = (tensor.numpy().tobytes() for tensor in network.state_dict().values())
-        key = (*(hash(one) for one in weights), network.config.to_json_string(), *options.values())
-        if key not in written:
-            written[key] = tmp_path_factory.mktemp("graphs")
-            write_graphs(network, written[key], **options)
-        shutil.copytree(written[key], folder, dirs_exist_ok=True)
-
+def graphs_once(graphs: WrittenGraphs) -> Iterator[None]:
+    """Exports of the same network take the graphs that the first of them wrote."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("offramp.exporting.graphs.write_graphs", write)
+        patched.setattr("offramp.exporting.graphs.write_graphs", graphs.write)
         yield
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import FAMILIES, LAYERS, VOCABULARY, tiny_network
+from conftest import FAMILIES, LAYERS, SHORT, VOCABULARY, tiny_network
 from helpers.cached import every_criterion
 from helpers.cascades import cascade_of, leaving, logits_of
 from helpers.toy_backend import write_toy
@@ -16,7 +16,6 @@ from offramp.calibration import Problem
 from offramp.engine.batching import batches
 from offramp.engine.loading import open_stages
 from offramp.engine.torch_stages import TorchStages
-from offramp.exporting.graphs import write_graphs
 from offramp.model.encoding import Encoded
 from offramp.policy import Confidence, Threshold, replay, score_exits
 
@@ -25,28 +24,28 @@ pytestmark = pytest.mark.usefixtures("toy_backend")
 EXITS = (1, 2, LAYERS)
 BACKENDS = ("onnxruntime", "openvino", "toy")
 KINDS = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"), ("toy", "fp32")]
-# Heads of their own as the last exit, among others; two exits, since writing a graph takes seconds.
+# Heads of their own as the last exit, among others. ModernBERT's layers differ.
 ENCODERS = {
-    **{family: {"exits": (1, LAYERS)} for family in FAMILIES},
-    "roberta": {"exits": (1, LAYERS), "own_head": True},
+    **dict.fromkeys(FAMILIES, SHORT),
+    "roberta": {**SHORT, "own_head": True},
     "modernbert": {"exits": (1, LAYERS), "own_head": True, "head": "mlp"},
-    "deberta-v2": {"exits": (1, LAYERS), "own_head": True},
+    "deberta-v2": {**SHORT, "own_head": True},
 }
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Stages of a tiny network; graphs are written once for each family."""
+def exported(graphs, tmp_path_factory):
+    """Stages of a tiny network."""
 
     @functools.cache
-    def graphs(family, attention, **config):
+    def written(family, attention, **config):
         network, folder = tiny_network(family, **config), tmp_path_factory.mktemp(family)
-        write_graphs(network, folder, attention=attention)
+        graphs.write(network, folder, attention=attention)
         write_toy(network, folder, "fp32", ())
         return network, folder
 
     def make(family="bert", backend="onnxruntime", precision="fp32", attention="sdpa", **config):
-        network, folder = graphs(family, attention, **config)
+        network, folder = written(family, attention, **config)
         engine, layers = Engine(backend, precision), tuple(network.config.exits)
         return TorchStages(network), open_stages(folder, engine, layers, threads=1)
 
@@ -76,13 +75,13 @@ def same_logits(network, stages, encoded):
 
 
 def test_attention_in_single_steps_and_a_head_of_its_own_with_a_pooler(exported):
-    own = {"pooling": "mean", "own_head": True}
+    own = {"pooling": "mean", "own_head": True, **SHORT}
     same_logits(*exported("bert", "openvino", attention="eager", **own), encoded_of([9, 4, 1]))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_pairs(exported, backend):
-    network, stages = exported("bert", backend, text_pair=True, exits=(1, LAYERS))
+    network, stages = exported("bert", backend, text_pair=True, **SHORT)
     same_logits(network, stages, encoded_of([9, 4, 6], pairs=True))
 
 
@@ -91,7 +90,7 @@ def test_names_what_it_is(exported, backend, precision):
     _, stages = exported("bert", backend, precision)
     assert (stages.engine, stages.layers) == (Engine(backend, precision), EXITS)
     assert stages.fingerprint() == stages.fingerprint()
-    assert stages.fingerprint() != exported("bert", backend, text_pair=True, exits=(1, LAYERS))[1].fingerprint()
+    assert stages.fingerprint() != exported("bert", backend, text_pair=True, **SHORT)[1].fingerprint()
 
 
 def test_several_processes_share_the_machine(exported):
@@ -139,10 +138,10 @@ def test_every_rule_takes_the_exits_of_replay(exported, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_graphs_may_be_links_as_in_the_cache_of_the_hub(backend, tmp_path):
+def test_graphs_may_be_links_as_in_the_cache_of_the_hub(graphs, backend, tmp_path):
     network, real, linked = tiny_network(), tmp_path / "real", tmp_path / "snapshot" / "graphs"
     real.mkdir()
-    write_graphs(network, real, attention="sdpa")
+    graphs.write(network, real, attention="sdpa")
     write_toy(network, real, "fp32", ())
     linked.mkdir(parents=True)
     for place, path in enumerate(sorted(real.iterdir())):

@@ -10,7 +10,7 @@ import torch
 import offramp
 from conftest import tiny_classifier, tiny_tokenizer, write_encoder
 from helpers.replaying import assert_replayed_at
-from helpers.toys import LABELS, grouped, multi, names, pairs, single, write_jsonl, write_model
+from helpers.toys import EXITS, LABELS, grouped, multi, names, pairs, single, write_jsonl, write_model
 from offramp.calibration import Calibration, Problem
 from offramp.data import Columns
 from offramp.engine.full_pass import predict_at, predict_full
@@ -170,9 +170,11 @@ def test_words_of_another_model_are_refused(model, tmp_path):
         offramp.load(folder)
 
 
-def test_what_an_export_gets_right_is_what_the_model_does(model, tmp_path):
-    folder = tmp_path / "model"
-    shutil.copytree(model, folder)
+def test_what_an_export_gets_right_is_what_the_model_does(graphs_once, tmp_path):
+    folder = write_model(tmp_path / "model")
+    texts, targets = [row["text"] for row in single(40)], np.array([LABELS.index(row["label"]) for row in single(40)])
+    fit(texts, targets, labels=LABELS, problem=Problem.SINGLE_LABEL).save(folder)
+    Calibration.neutral(EXITS, words=True).save(folder)
     rows = write_jsonl(tmp_path / "fresh.jsonl", single(60, seed=8))
     exported = offramp.export(folder, rows, backend="onnxruntime", precision="fp32")
     found = offramp.load(folder, backend="onnxruntime", precision="fp32")
