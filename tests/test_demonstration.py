@@ -1,80 +1,54 @@
 import importlib.metadata
-from dataclasses import replace
 
 import pytest
 
 import offramp
 from conftest import write_encoder
-from helpers.toys import QUICK, at_steps, names, single
+from helpers.making import make_quickly
+from helpers.toys import QUICK, names, single
 from offramp import demonstration
 from offramp.errors import DataError
-from offramp.evaluation import speed
 from offramp.making import encoder
-from offramp.training import Listener, train
+from offramp.training import Architecture
+from offramp.training.listening import TRAINING
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """The demo on toy data, with a tiny encoder."""
     write_encoder(tmp_path / "encoder")
-    parts = {"train": single(300, seed=1), "test": single(60, seed=2)}
+    parts = {"train": single(500, seed=1), "test": single(60, seed=2)}
     monkeypatch.setattr(demonstration, "packaged_encoder", lambda: tmp_path / "encoder")
     monkeypatch.setattr(demonstration, "r8_rows", lambda part: [(row["label"], row["text"]) for row in parts[part]])
     monkeypatch.setattr(demonstration, "RECIPE", QUICK)
-    monkeypatch.setattr(demonstration, "ARCHITECTURE", replace(demonstration.ARCHITECTURE, max_length=48))
-    monkeypatch.setattr(speed, "REPEATS", 1)
+    monkeypatch.setattr(demonstration, "ARCHITECTURE", Architecture(exits=(1, 2, 4), max_length=48))
+    make_quickly(monkeypatch)
     return tmp_path / "demo"
 
 
-def test_the_demo_trains_evaluates_and_tries(small):
-    epochs, progress = [], set()
-    result = demonstration.demo(small, on_epoch=epochs.append, on_progress=lambda what, *_: progress.add(what))
-    before = {"reading texts", "loading PyTorch", "loading the encoder", "tokenizing", "loading the model"}
-    assert progress == before | {"training", "calibrating", "running all exits", "timing stages", "timing"}
-    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
-    assert result.report.evaluation.full.accuracy > 0.8
-    assert result.report.evaluation.data.rows == 60
-    assert [text for text, _ in result.examples] == [row["text"] for row in single(60, seed=2)][::10]
-    assert all(prediction.label in "abc" for _, prediction in result.examples)
-    assert f"{result.report.evaluation.full.accuracy:.2%} of 60 test texts" in result.summary
-    assert offramp.load(small / "model").labels == ("a", "b", "c")
-    # 300 texts to learn from: a fifth tunes, a tenth of the others calibrates.
-    assert (result.training.calibration.rows, result.tuned.data["rows"]) == (24, 60)
-    assert result.tuned.data["seen"].keys() <= {"training"}
-    assert {point.name for point in result.tuned.points} | {one.name for one in result.tuned.missed} == {
-        "fast",
-        "balanced",
-        "safe",
-    }
-
-
-def test_an_earlier_demo_is_replaced_and_an_interrupted_one_continued(small, monkeypatch):
-    demonstration.demo(small)
+def test_an_interrupted_demo_goes_on_and_ends_with_a_model_that_is_tried(small):
     steps = []
 
-    def interrupted(*arguments, listener, **options):
-        def on_step(done, total):
+    def interrupted(what, done, total):
+        if what == TRAINING:
             steps.append(done)
             if len(steps) == 10:
                 raise KeyboardInterrupt
 
-        return train(*arguments, listener=Listener(on_progress=at_steps(on_step)), **options)
-
-    monkeypatch.setattr(demonstration, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        demonstration.demo(small)
-    demonstration.demo(small)
-    assert steps == [*range(1, 11), *range(1, 57)]
-    assert names(small) == [
-        "curve.svg",
-        "evaluation.json",
-        "model",
-        "r8-test.csv",
-        "r8-train.csv",
-        "r8-tune.csv",
-        "report.html",
-        "report.json",
-    ]
+        demonstration.demo(small, on_progress=interrupted)
+    epochs, said = [], []
+    result = demonstration.demo(small, say=said.append, on_epoch=epochs.append, on_progress=interrupted)
+    assert steps == [*range(1, 11), *range(1, len(steps) - 9)]
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    assert len(said) == 5
+    assert result.made.evaluation.full.accuracy > 0.8
+    assert result.made.evaluation.data.rows == 60
+    assert result.made.folder == small / "model"
+    assert [text for text, _ in result.examples] == [row["text"] for row in single(60, seed=2)][::10]
+    assert all(prediction.label in "abc" for _, prediction in result.examples)
+    assert offramp.load(small / "model").labels == ("a", "b", "c")
+    assert names(small) == ["curve.svg", "model", "r8-test.csv", "r8-train.csv"]
 
 
 def test_without_its_packages_the_demo_says_what_to_install(monkeypatch):

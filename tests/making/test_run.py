@@ -5,23 +5,18 @@ import pytest
 
 import offramp
 from conftest import write_classifier, write_encoder
+from helpers.making import make_quickly
 from helpers.toys import QUICK, single
 from offramp.errors import DataError, OptionError
-from offramp.evaluation import speed
 from offramp.making import Made, make, run
-from offramp.policy import StageCosts, read_operating_points
+from offramp.policy import read_operating_points
 from offramp.training import Architecture
-from offramp.tuning.rows import Measured
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    """Times next to nothing, and exports to nothing."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(run, "_TIMING", 0.05)
-        patched.setattr(run, "_ENGINES", ())
-        patched.setattr(speed, "REPEATS", 1)
-        patched.setattr("offramp.tuning.run.measure", at_equal_costs)
+        make_quickly(patched)
         yield
 
 
@@ -35,12 +30,6 @@ def whole(encoder, tmp_path_factory):
     """A model that was made in one go, and what was told of it."""
     told = []
     return made_of(encoder, tmp_path_factory.mktemp("whole") / "model", say=told.append), told
-
-
-def at_equal_costs(classifier, rows, answers, seconds):
-    """What a tiny encoder takes for a stage would be all noise."""
-    stages = (1e-3,) * len(answers.layers)
-    return Measured(StageCosts(stages, sum(stages)), len(rows))
 
 
 def rows(number: int = 600) -> dict[str, list[str]]:
