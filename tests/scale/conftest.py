@@ -1,8 +1,13 @@
+import json
 import os
 
+import numpy as np
 import pytest
 
+from conftest import WORDS
+from helpers.scaling import ROWS
 from helpers.toys import write_model
+from offramp.engine import load
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +27,19 @@ def cluster():
         ray.init("local", num_cpus=3, include_dashboard=False, logging_level="error", log_to_driver=False)
         yield
         ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    random = np.random.default_rng(0)
+    file = tmp_path_factory.mktemp("texts") / "in.jsonl"
+    with file.open("w") as stream:
+        for row in range(ROWS):
+            text = " ".join(random.choice(WORDS, random.integers(1, 30)))
+            stream.write(json.dumps({"id": row, "text": text if row % 100 else ""}) + "\n")
+    return str(file)
+
+
+@pytest.fixture(scope="session")
+def classifier(folder):
+    return load(folder)
