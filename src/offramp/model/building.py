@@ -144,6 +144,7 @@ def adopt(
             head=head or before.head,
             head_dropout=before.head_dropout,
             own_head=before.own_head,
+            feed_forward_widths=before.feed_forward_widths,
         )
         _check_shared(before, config)
         classifier.replace_exits(config)
