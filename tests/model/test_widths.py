@@ -13,7 +13,7 @@ from conftest import FAMILIES, LAYERS, tiny_model, tiny_network
 from helpers.toys import single
 from offramp.calibration import Calibration
 from offramp.errors import BackboneError, ModelFolderError, OptionError
-from offramp.model import EarlyExitConfig, adopt, load, save
+from offramp.model import EarlyExitConfig, adopt, build, load, save
 from offramp.model.widths import check_removed, feed_forwards
 
 OWN_LAYERS = [family for family in FAMILIES if family != "albert"]
@@ -110,6 +110,15 @@ def test_widths_that_cannot_be_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({**content, "feed_forward_widths": [32, 32, 32, 32]}))
     with pytest.raises(ModelFolderError, match="tensors of another shape"):
         load(tmp_path)
+
+
+def test_a_narrower_encoder_is_not_trained_anew(tmp_path):
+    model = tiny_model()
+    narrow, _ = narrowed(model.network)
+    narrow.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="were made narrower, and its encoder is not trained anew"):
+        build(str(tmp_path), exits=None, labels=("a", "b"), problem_type="single_label_classification")
 
 
 def test_new_exits_on_a_narrower_model_keep_its_widths(tmp_path):

@@ -93,10 +93,10 @@ def command(
             overwrite=overwrite,
             on_progress=update,
         )
-    _tell(made)
+    _tell(made, model)
 
 
-def _tell(made: "Compressed") -> None:
+def _tell(made: "Compressed", original: str) -> None:
     compared, speed = made.compared, made.speedup
     layers = zip(made.widths, made.widths_before, made.reached, strict=True)
     say(
@@ -121,5 +121,6 @@ def _tell(made: "Compressed") -> None:
         say(f"warning: {doubt}")
     say(
         f"fitted to {count(made.rows, 'text')} in {made.seconds:.0f} s; wrote {made.folder}\n"
-        f"next, choose when texts leave:  offramp tune {made.folder} --data UNSEEN-TEXTS"
+        "next, choose when texts leave, with a promise about the original's answers:  "
+        f"offramp tune {made.folder} --data UNSEEN-TEXTS --reference {original} --max-disagreement 0.02"
     )

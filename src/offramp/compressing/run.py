@@ -13,7 +13,7 @@ from offramp.calibration import LEAST_ROWS, Calibration
 from offramp.compressing.allotting import Floats, Work, allot, kept_neurons, reached_share
 from offramp.compressing.compression import CompressJob
 from offramp.compressing.narrowing import Lesson, importances_of, narrowed, repaired, work_of
-from offramp.compressing.summary import Compared, Compressed
+from offramp.compressing.summary import BesideOriginal, Compressed
 from offramp.compressing.writing import write_folder
 from offramp.data import LabeledTexts, Texts, distinct
 from offramp.engine import Classifier, answers_of
@@ -216,14 +216,14 @@ def _calibrated(answers: ExitAnswers, rows: LabeledTexts | Texts, before: Calibr
     return answers.calibration(rows.fingerprint, otherwise=before.temperatures, miss_cost=before.miss_cost)
 
 
-def _compared(answers: ExitAnswers, before: ExitAnswers) -> Compared:
+def _compared(answers: ExitAnswers, before: ExitAnswers) -> BesideOriginal:
     rows, disagreement = len(answers), float(1 - before.agree(answers.full).mean())
 
     def p_value(target: float) -> float:
         return float(hoeffding_bentkus(np.array(disagreement), target, rows, binary=True))
 
     bound = least_rejected(p_value, 1 - CONFIDENCE)
-    return Compared(rows, disagreement, bound, answers.accuracy(answers.full), before.accuracy(before.full))
+    return BesideOriginal(rows, disagreement, bound, answers.accuracy(answers.full), before.accuracy(before.full))
 
 
 def _timed(original: Classifier, narrow: Classifier, rows: LabeledTexts | Texts) -> Ratio:

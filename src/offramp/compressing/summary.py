@@ -8,7 +8,7 @@ from offramp.evaluation.timing import Ratio
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class BesideOriginal:
     """A narrowed model beside the original at full depth, on held-out texts.
 
     Attributes:
@@ -47,7 +47,7 @@ class Compressed:
     widths_before: tuple[int, ...]
     reached: tuple[float, ...]
     flops: float
-    compared: Compared
+    compared: BesideOriginal
     speedup: Ratio
     calibration: Calibration
     rows: int
