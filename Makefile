@@ -35,7 +35,7 @@ check: install
 	$(BIN)/python tools/counts.py
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(DOCS): $(VENV)/.demo
 	$(PIP) --editable '.[docs]'
@@ -50,7 +50,7 @@ demo: $(VENV)/.demo
 
 # All tests once more, measured: which lines of the package they run.
 coverage: install
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
