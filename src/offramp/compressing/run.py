@@ -30,7 +30,7 @@ from offramp.training.rows import Rows, rows_of
 
 CONFIDENCE = 0.95
 _TIMED_TEXTS, _REPEATS = 128, 5
-# Networks that are tried for a goal; each halves what is left of the range.
+# Networks that are tried for a goal.
 _TRIES = 5
 
 
@@ -171,34 +171,31 @@ def _meeting(original: Original, job: CompressJob) -> LoadedModel:
 
 
 def _within_disagreement(original: Original, job: CompressJob, most: float) -> LoadedModel:
-    """The narrowest of some models that differ on few enough texts.
+    """The narrowest of some models, the widest first, up to which none differs on too many texts.
 
-    All that are tried are tests of one family, so each has its part of the error that is allowed (Bonferroni).
+    Their order is fixed and the first that fails ends the search, so that each is tested at the whole error that is
+    allowed (fixed-sequence testing).
+
+    Raises:
+        CheckFailed: the widest does.
     """
-    good: dict[float, LoadedModel] = {}
-    seen: dict[float, float] = {}
-
-    def differs(share: float) -> bool:
-        model = original.repaired(share)
-        answers = answers_of(original.beside(model), job.held_out)
-        compared = _compared(answers, original.answers)
-        seen[share] = compared.disagreement
-        risk = np.array(compared.disagreement)
-        wrong = float(hoeffding_bentkus(risk, most, compared.rows, binary=True)) > (1 - CONFIDENCE) / _TRIES
-        if not wrong:
-            good.clear()  # it is narrower than the ones before
-            good[share] = model
-        return wrong
-
-    _bisected(original.work.least, 1.0, differs)
-    if not good:
-        share = max(seen)
+    good, least = None, original.work.least
+    for step in range(1, _TRIES + 1):
+        model = original.repaired(max(least, 1 - (1 - least) * step / _TRIES))
+        classifier = original.beside(model)
+        answers = answers_of(classifier, job.held_out)
+        calibration = _calibrated(answers, job.held_out, classifier.calibration)
+        compared = _compared(answers.under(calibration), original.answers)
+        if compared.bound > most:
+            break
+        good = model
+    if good is None:
         raise CheckFailed(
-            f"no width is shown to differ on at most {most:.2%} of texts: at {share:.2f} of the multiply-adds "
-            f"{seen[share]:.2%} of {len(job.held_out)} held-out texts differ; give more texts, allow more, or choose "
-            "by `flops`"
+            f"no width is shown to differ on at most {most:.2%} of texts: at the first that was tried "
+            f"{compared.disagreement:.2%} of {len(job.held_out)} held-out texts do; give more texts, allow more, or "
+            "choose by `flops`"
         )
-    return next(iter(good.values()))
+    return good
 
 
 def _bisected(low: float, high: float, holds: Callable[[float], bool]) -> tuple[float, float]:

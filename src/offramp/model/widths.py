@@ -142,9 +142,9 @@ def check_removed(original: LayerStack, narrowed: LayerStack, kept: Sequence[Ten
 
 def _only(neurons: Tensor, width: int) -> Callable[..., tuple[Tensor]]:
     """A hook after which all neurons but some are 0."""
-    counts = torch.zeros(width)
+    counts = torch.zeros(width, device=neurons.device)
     counts[neurons] = 1
-    return lambda _, inputs: (inputs[0] * counts.to(inputs[0]),)
+    return lambda _, inputs: (inputs[0] * counts.to(inputs[0].dtype),)
 
 
 def _run(stack: LayerStack) -> Tensor:
