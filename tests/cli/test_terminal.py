@@ -125,3 +125,12 @@ def test_a_table_that_is_too_wide_shows_what_matters_most_and_names_the_rest():
     assert second.split() == ["x", "1", "3"]
     assert rest == [f"more with --wide: {'b' * 40}"]
     assert len(table(header, rows, wide=True).splitlines()[0]) > 100
+
+
+def test_the_rest_of_a_wide_table_is_told_in_one_line():
+    header = ["name", *(f"exit layer {number}" for number in range(30))]
+    *_, last = table(header, [["1"] * 31], wide=False).splitlines()
+    assert len(last) <= 100
+    shown, _, others = last.removeprefix("more with --wide: ").rpartition(" and ")
+    columns = 31 - len(shown.split(", ")) - int(others.split()[0])
+    assert shown.startswith(f"{header[columns]}, ")

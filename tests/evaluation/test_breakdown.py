@@ -26,7 +26,7 @@ def outcomes(draw):
     rows = draw(st.integers(1, 40))
     verdicts = arrays.arrays(np.bool_, rows)
     exits = draw(arrays.arrays(np.int64, rows, elements=st.integers(0, 2)))
-    return Outcome(exits, draw(verdicts), draw(verdicts), draw(verdicts))
+    return Outcome(exits, draw(verdicts), draw(verdicts), draw(verdicts), np.zeros(rows, np.bool_))
 
 
 @given(outcomes(), st.data())
@@ -60,9 +60,26 @@ def test_known_outcome():
         right=np.array([True, False, True, True]),
         full_right=np.array([True, True, True, False]),
         agree=np.array([True, False, True, False]),
+        handed_over=np.zeros(4, np.bool_),
     )
     (group,) = group_rows(outcome, {"x": np.array([False, True, True, True])}, 3)
     assert (group.rows, group.exits, group.right, group.won, group.lost, group.agree) == (3, (1, 1, 1), 2, 1, 1, 1)
+
+
+def test_rows_that_are_handed_over_are_neither_right_nor_wrong():
+    outcome = Outcome(
+        exits=np.array([0, 2, 2, 2]),
+        right=np.array([True, True, False, False]),
+        full_right=np.array([True, True, True, False]),
+        agree=np.array([True, True, False, True]),
+        handed_over=np.array([False, False, True, True]),
+    )
+    counts = exit_counts(outcome, NAMES, LAYERS)
+    assert [(one.right, one.wrong, one.handed_over) for one in counts] == [(1, 0, 0), (0, 0, 0), (1, 0, 2)]
+    whole, last = group_rows(outcome, {"all": np.ones(4, bool), "last": outcome.handed_over}, 3)
+    assert (whole.exits, whole.answered, whole.handed_over) == ((1, 0, 3), 2, 2)
+    assert (whole.accuracy, whole.full_accuracy, whole.lost, whole.agree) == (1.0, 1.0, 0, 2)
+    assert (last.answered, last.accuracy) == (0, 0.0)
 
 
 def test_classes_are_the_true_labels():

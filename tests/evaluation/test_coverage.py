@@ -33,3 +33,6 @@ def test_what_a_rule_hands_over():
     assert found.accuracy.low < found.accuracy.value < found.accuracy.high
     everything = replay(answers.probabilities, Threshold(1.01, Confidence(Problem.SINGLE_LABEL), answer_from=1.01))
     assert (handing_over(answers, everything).coverage, handing_over(answers, everything).accuracy) == (0.0, None)
+    assert (found.answered, found.handed_over) == (answered.sum(), (~answered).sum())
+    assert found.full_accuracy == pytest.approx(answers.right(answers.full)[answered].mean())
+    assert found.agreement == pytest.approx(answers.agree(taken.probabilities)[answered].mean())

@@ -12,7 +12,7 @@ FULL = np.array([[0.4, 0.6], [0.1, 0.9], [0.1, 0.9], [0.3, 0.7]])
 
 def answers(problem=Problem.SINGLE_LABEL, targets=(1, 1, 1, 0)):
     exits, names = np.array([0, 1, 2, 0]), ("words", "layer 2", "layer 6")
-    return BothAnswers(EARLY, FULL, exits, names, (0, 2, 6), np.array(targets), ("a", "b"), problem)
+    return BothAnswers(EARLY, FULL, exits, np.zeros(4, bool), names, (0, 2, 6), np.array(targets), ("a", "b"), problem)
 
 
 def test_the_surest_of_full_depth_come_first():
@@ -25,6 +25,11 @@ def test_the_surest_of_full_depth_come_first():
     assert (second.early.confidence, second.full.confidence) == (0.6, 0.9)
     assert second.text is None
     assert [one.row for one in worst_disagreements(answers(), number=2)] == [2, 4]
+
+
+def test_rows_that_are_handed_over_disagree_with_nothing():
+    found = worst_disagreements(replace(answers(), handed_over=np.array([False, True, False, True])))
+    assert [one.row for one in found] == [1]
 
 
 def test_texts_are_given_if_they_may_be_shown():

@@ -17,6 +17,7 @@ from offramp.evaluation import (
     Ratio,
 )
 from offramp.evaluation.constant import constant_answer
+from offramp.evaluation.coverage import handing_over
 from offramp.evaluation.exits import overthinking
 from offramp.evaluation.figures import (
     calibration_of,
@@ -130,6 +131,7 @@ def evaluation(
     name="model",
     seed=0,
     names=None,
+    answer_from=None,
 ) -> Evaluation:
     """An evaluation of a network that takes time for layers and a little more.
 
@@ -137,10 +139,12 @@ def evaluation(
         promises: of operating points, by name.
         texts: a text that all rows have, to be shown.
         names: of the exits, by default those of their layers.
+        answer_from: the confidence below which the operating points hand over; None if they never do.
         focus: place of the setting in focus: thresholds, operating points, cut networks, full depth.
     """
     known = answers_of(layers, rows, labels, problem, seed, names)
-    rules = [Threshold(value, Confidence(problem)) for value in (*thresholds, *([0.8] * len(promises)))]
+    rules = [Threshold(value, Confidence(problem)) for value in (*thresholds,)]
+    rules += [Threshold(0.8, Confidence(problem), answer_from=answer_from)] * len(promises)
     named = [*([None] * len(thresholds)), *(name for name, _ in promises)]
     replays = [replay(known.probabilities, rule) for rule in rules]
     points = [
@@ -183,7 +187,17 @@ def evaluation(
         full=full,
         points=tuple(points[: len(thresholds)]),
         operating_points=tuple(
-            here(EvaluatedPoint(point, (), SEEN, default=index == 0), promise, rows)
+            here(
+                EvaluatedPoint(
+                    point,
+                    (),
+                    SEEN,
+                    default=index == 0,
+                    handing_over=None if answer_from is None else handing_over(known, replays[len(thresholds) + index]),
+                ),
+                promise,
+                rows,
+            )
             for index, (point, (_, promise)) in enumerate(zip(points[len(thresholds) :], promises, strict=True))
         ),
         truncated=tuple(truncated),

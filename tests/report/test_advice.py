@@ -84,7 +84,7 @@ def test_what_words_got_is_told_among_the_facts():
 
 
 def group(name, won, lost):
-    return Group(name, 100, (50, 50, 0, 0), 80, won, lost, 90)
+    return Group(name, 100, (50, 50, 0, 0), 0, 80, won, lost, 90)
 
 
 CALM = {"speedup": 2.0, "bound_speedup": 2.1, "speedup_spread": (1.95, 2.05), "efficiency": 0.95}

@@ -93,6 +93,8 @@ def check(page):
 
 KINDS = {
     "usual": {"promises": (("safe", SAFE), ("plain", None)), "focus": 5},
+    "handing over": {"promises": (("sure", SAFE),), "focus": 5, "answer_from": 0.8},
+    "handing everything over": {"promises": (("sure", None),), "focus": 5, "answer_from": 1.01},
     "one exit": {"layers": (6,)},
     "many exits": {"layers": tuple(range(1, 25)), "rows": 60},
     "one text": {"rows": 1},
@@ -133,6 +135,15 @@ def test_what_others_wrote_is_text():
     text = check(render(make_report(evaluation(labels=("<b>bold</b>", "b"), texts="<i>&amp;"))))
     assert "<b>bold</b>" in text
     assert "<i>&amp;" in text
+
+
+def test_texts_that_are_handed_over_count_as_neither_right_nor_wrong():
+    made = evaluation(promises=(("sure", None),), focus=5, answer_from=0.8)
+    handing = made.operating_points[0].handing_over
+    text = check(render(make_report(made)))
+    assert f"{handing.handed_over} of 400 texts handed over" in text
+    assert f"{made.focus.disagreeing} of {handing.answered} texts answered differ" in text
+    assert sum(one.right for one in made.focus.exits) == round(handing.accuracy.value * handing.answered)
 
 
 def test_texts_show_only_if_they_may():

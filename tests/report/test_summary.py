@@ -46,6 +46,21 @@ def test_speed_and_accuracy_are_those_of_the_setting_in_focus():
     assert f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f})" in accuracy
 
 
+def test_a_setting_that_hands_over_says_how_many_are_answered_and_how_many_of_these_are_right():
+    made = in_folder(evaluation(promises=(("sure", at_target(0.5)),), rows=ROWS, focus=5, answer_from=0.8))
+    handing, summary = made.operating_points[0].handing_over, summarize(made)
+    assert 0 < handing.handed_over < ROWS
+    accuracy = plain(summary.accuracy)
+    share = f"{100 * handing.coverage:.2f}"
+    assert f"Answers {handing.answered:,} of 4,000 texts ({share} %)" in accuracy
+    assert f"hands over {handing.handed_over:,}." in accuracy
+    right, full = (f"{100 * share:.2f} %" for share in (handing.accuracy.value, handing.full_accuracy))
+    assert f"Right on {right} of those answered" in accuracy
+    assert f"full depth on {full} of the same" in accuracy
+    assert summary.command.endswith("--at sure --handed-over FILE")
+    assert "It answers every text, whereas this one hands some over" in summary.otherwise
+
+
 @pytest.mark.parametrize(
     ("target", "standing", "mark"), [(0.5, Standing.KEPT, "✓"), (0.0001, Standing.BROKEN, "✗"), (None, None, None)]
 )

@@ -24,7 +24,7 @@ def groups(draw):
     rows = sum(exits)
     won, lost = draw(st.integers(0, rows)), draw(st.integers(0, rows))
     right = draw(st.integers(0, rows))
-    return Group(draw(st.text(max_size=9)), rows, exits, right, won, lost, draw(st.integers(0, rows)))
+    return Group(draw(st.text(max_size=9)), rows, exits, 0, right, won, lost, draw(st.integers(0, rows)))
 
 
 @given(st.lists(groups(), min_size=1, max_size=40), st.integers(2, 20))
@@ -44,7 +44,7 @@ def test_folding_loses_no_text(several, most):
 
 
 def test_groups_as_large_come_by_depth():
-    deep, shallow = Group("deep", 10, (0, 10), 5, 0, 0, 10), Group("shallow", 10, (10, 0), 5, 0, 0, 10)
+    deep, shallow = Group("deep", 10, (0, 10), 0, 5, 0, 0, 10), Group("shallow", 10, (10, 0), 0, 5, 0, 0, 10)
     assert [one.name for one in fold([shallow, deep], (1, 6))] == ["deep", "shallow"]
 
 

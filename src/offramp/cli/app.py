@@ -21,7 +21,6 @@ VERBS = (
     "serve",
     "monitor",
     "chain",
-    "compress",
     "demo",
 )
 

@@ -7,7 +7,6 @@ import typer
 from offramp.cli.options import (
     COLUMN_OPTIONS,
     DEV_OPTIONS,
-    SELF,
     SOURCE,
     Dev,
     LabelThresholds,
@@ -49,9 +48,7 @@ def command(
             metavar="MODEL", help="A fine-tuned Hugging Face classifier, or a model of ours: folder or hub id."
         ),
     ],
-    data: Annotated[
-        str, typer.Option(help=f"Texts, best ones that MODEL was not trained on: {SOURCE}; or {SELF}, with real --dev.")
-    ],
+    data: Annotated[str, typer.Option(help=f"Texts, best ones that MODEL was not trained on: {SOURCE}.")],
     output: OutputFolder,
     dev: Dev,
     columns: Columns,

@@ -213,12 +213,14 @@ def _opening(report: "Report") -> str | None:
 
 def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
     """Thresholds, operating points and the network cut off at each exit."""
-    header = ["setting", "accuracy", "macro-F1", "agreement", "bound", "speed-up", "quartiles", "efficiency"]
+    handing = any(entry.handing_over is not None for entry in evaluation.operating_points)
+    answered = ["answered"] if handing else []
+    header = ["setting", *answered, "accuracy", "macro-F1", "agreement", "bound", "speed-up", "quartiles", "efficiency"]
     named = (tuned.point for tuned in evaluation.operating_points)
     early = [
         [
             f"{point.threshold:g}" if point.name is None else point.name,
-            *_quality(point),
+            *_quality(point, evaluation, answered),
             f"{point.bound_speedup:.2f}x",
             *_speed(point),
             f"{point.efficiency:.2f}",
@@ -228,16 +230,24 @@ def _settings_table(evaluation: "Evaluation", wide: bool) -> str:
     ]
     blank = [""] * (1 + len(evaluation.model.exits))
     cut = [
-        [point.setting.replace("layer ", ""), *_quality(point), "", *_speed(point), *blank]
+        [point.setting.replace("layer ", ""), *_quality(point, evaluation, answered), "", *_speed(point), *blank]
         for point in reversed(evaluation.truncated)
     ]
     exits = [f"exit {name}" for name in in_column(evaluation.model.exit_names)[1]]
-    first = ["setting", "accuracy", "agreement", "speed-up", "quartiles", "bound", *exits]
-    return table([*header, *exits], [*early, *cut], first=first, wide=wide)
+    first = ["setting", *answered, "accuracy", "agreement", "speed-up", "quartiles", "bound", *exits]
+    shown = table([*header, *exits], [*early, *cut], first=first, wide=wide)
+    note = "\nwhere not all texts are answered, accuracy and agreement are of those that are" if handing else ""
+    return f"{shown}{note}"
 
 
-def _quality(point: "Point") -> list[str]:
-    return [f"{point.accuracy:.2%}", f"{point.macro_f1:.2%}", f"{point.agreement:.2%}"]
+def _quality(point: "Point", evaluation: "Evaluation", answered: list[str]) -> list[str]:
+    """The figures of answers; of those that are given, where some texts are handed over."""
+    handing = evaluation.handing_over(point)
+    if handing is None:
+        return [*("100%" for _ in answered), f"{point.accuracy:.2%}", f"{point.macro_f1:.2%}", f"{point.agreement:.2%}"]
+    if handing.accuracy is None:
+        return ["0%", "-", "-", "-"]
+    return [f"{handing.coverage:.2%}", f"{handing.accuracy.value:.2%}", "-", f"{handing.agreement:.2%}"]
 
 
 def _speed(point: "Point") -> list[str]:

@@ -5,7 +5,6 @@ import io
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -113,15 +112,26 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, first: Sequen
 
     Args:
         first: the columns that matter most, in this order; the others follow from left to right.
-        wide: show all columns; otherwise as many as :data:`WIDTH` holds, and the names of the rest.
+        wide: show all columns; otherwise as many as :data:`WIDTH` holds, and names of the rest in one line.
     """
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     ranks = sorted(range(len(header)), key=lambda column: (_rank(header[column], first), column))
     shown = range(len(header)) if wide else sorted(ranks[: _fitting([widths[column] for column in ranks])])
     lines = ["  ".join(row[column].rjust(widths[column]) for column in shown) for row in [header, *rows]]
     if rest := [name for column, name in enumerate(header) if column not in shown]:
-        lines += textwrap.wrap(f"more with --wide: {', '.join(rest)}", WIDTH)
+        lines.append(f"more with --wide: {_in_a_line(rest, WIDTH - len('more with --wide: '))}")
     return "\n".join(lines)
+
+
+def _in_a_line(names: Sequence[str], room: int) -> str:
+    """As many names as there is room for, at least one, and how many more there are."""
+    shown = len(names)
+    while True:
+        rest = f" and {len(names) - shown} others" if shown < len(names) else ""
+        line = f"{', '.join(names[:shown])}{rest}"
+        if shown == 1 or len(line) <= room:
+            return line
+        shown -= 1
 
 
 def _rank(name: str, first: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """Where rows leave and whether they are right there: by exit, by class, by length."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,13 @@ NO_LABEL = "(no label)"
 
 @dataclass(frozen=True, slots=True)
 class ExitCount:
-    """The rows that took an exit: how many were answered right and wrong. ``layers`` were run before it."""
+    """The rows that took an exit: answered right or wrong, or handed over. ``layers`` were run before it."""
 
     name: str
     layers: int
     right: int
     wrong: int
+    handed_over: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Group:
 
     Attributes:
         exits: rows that took each exit, (exits,).
+        handed_over: rows without an answer; the figures below are of the others.
         right: rows answered right.
         won, lost: rows that only early exit, or only full depth, answers right.
         agree: rows that early exit answers as full depth does.
@@ -36,20 +38,26 @@ class Group:
     name: str
     rows: int
     exits: tuple[int, ...]
+    handed_over: int
     right: int
     won: int
     lost: int
     agree: int
 
     @property
+    def answered(self) -> int:
+        """Rows that are not handed over."""
+        return self.rows - self.handed_over
+
+    @property
     def accuracy(self) -> float:
-        """Share of rows answered right."""
-        return self.right / self.rows
+        """Share of the answered rows that are right; 0 if none is answered."""
+        return self.right / max(1, self.answered)
 
     @property
     def full_accuracy(self) -> float:
-        """Share of rows that full depth answers right."""
-        return (self.right - self.won + self.lost) / self.rows
+        """Share of the same rows that full depth answers right; 0 if there is none."""
+        return (self.right - self.won + self.lost) / max(1, self.answered)
 
     def mean_layers(self, layers: Sequence[int]) -> float:
         """Mean over rows of the layers run, given the layers before each exit."""
@@ -65,12 +73,14 @@ class Outcome:
         right: whether early exit answers right.
         full_right: whether full depth answers right.
         agree: whether both give the same answer.
+        handed_over: whether early exit gives no answer but a best guess, which the others are about.
     """
 
     exits: NDArray[np.int64]
     right: NDArray[np.bool_]
     full_right: NDArray[np.bool_]
     agree: NDArray[np.bool_]
+    handed_over: NDArray[np.bool_]
 
     @property
     def won(self) -> int:
@@ -84,9 +94,11 @@ class Outcome:
 
 
 def exit_counts(outcome: Outcome, names: Sequence[str], layers: Sequence[int]) -> tuple[ExitCount, ...]:
-    """Counts right and wrong rows at each exit, given its name and the layers run before it."""
-    right, wrong = (np.bincount(outcome.exits[mask], minlength=len(layers)) for mask in (outcome.right, ~outcome.right))
-    return tuple(ExitCount(*counts) for counts in zip(names, layers, right.tolist(), wrong.tolist(), strict=True))
+    """Counts rows at each exit, given its name and the layers run before it."""
+    answered = ~outcome.handed_over
+    masks = (answered & outcome.right, answered & ~outcome.right, outcome.handed_over)
+    counted = (np.bincount(outcome.exits[mask], minlength=len(layers)).tolist() for mask in masks)
+    return tuple(ExitCount(*counts) for counts in zip(names, layers, *counted, strict=True))
 
 
 def group_rows(outcome: Outcome, members: Mapping[str, NDArray[np.bool_]], n_exits: int) -> tuple[Group, ...]:
@@ -141,6 +153,7 @@ def add_up(groups: Iterable[Group], name: str) -> Group:
         name=name,
         rows=sum(group.rows for group in parts),
         exits=tuple(sum(counts) for counts in zip(*(group.exits for group in parts), strict=True)),
+        handed_over=sum(group.handed_over for group in parts),
         right=sum(group.right for group in parts),
         won=sum(group.won for group in parts),
         lost=sum(group.lost for group in parts),
@@ -149,11 +162,13 @@ def add_up(groups: Iterable[Group], name: str) -> Group:
 
 
 def _group(name: str, outcome: Outcome, rows: NDArray[np.bool_], n_exits: int) -> Group:
-    part = Outcome(outcome.exits[rows], outcome.right[rows], outcome.full_right[rows], outcome.agree[rows])
+    answered = rows & ~outcome.handed_over
+    part = Outcome(*(getattr(outcome, field.name)[answered] for field in fields(Outcome)))
     return Group(
         name=name,
         rows=int(rows.sum()),
-        exits=tuple(np.bincount(part.exits, minlength=n_exits).tolist()),
+        exits=tuple(np.bincount(outcome.exits[rows], minlength=n_exits).tolist()),
+        handed_over=int((rows & outcome.handed_over).sum()),
         right=int(part.right.sum()),
         won=part.won,
         lost=part.lost,

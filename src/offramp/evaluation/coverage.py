@@ -19,12 +19,23 @@ class HandingOver:
     """What a rule hands over on some rows.
 
     Attributes:
-        coverage: share of the rows that are answered.
-        accuracy: share of these that are right, with its 95 % interval; None if none is answered.
+        answered: rows that are answered.
+        handed_over: rows that are not.
+        accuracy: share of the answered that are right, with its 95 % interval; None if none is answered.
+        full_accuracy: share of the same rows that full depth answers right; None if there is none.
+        agreement: share of them that full depth answers alike; None if there is none.
     """
 
-    coverage: float
+    answered: int
+    handed_over: int
     accuracy: Interval | None
+    full_accuracy: float | None
+    agreement: float | None
+
+    @property
+    def coverage(self) -> float:
+        """Share of the rows that are answered."""
+        return self.answered / (self.answered + self.handed_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,15 @@ def handing_over(answers: ExitAnswers, replayed: Replay) -> HandingOver:
         DataError: the rows have no labels.
     """
     answered = ~replayed.handed_over
-    rows, right = int(answered.sum()), int(answers.right(replayed.probabilities)[answered].sum())
-    accuracy = Interval(right / rows, *exact_interval(right, rows)) if rows else None
-    return HandingOver(rows / len(answered), accuracy)
+    rows, given = int(answered.sum()), replayed.probabilities
+    if not rows:
+        return HandingOver(0, len(answered), None, None, None)
+    right, full_right, alike = (
+        int(known.sum(where=answered))
+        for known in (answers.right(given), answers.right(answers.full), answers.agree(given))
+    )
+    accuracy = Interval(right / rows, *exact_interval(right, rows))
+    return HandingOver(rows, len(answered) - rows, accuracy, full_right / rows, alike / rows)
 
 
 def risk_coverage(setting: str, confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> RiskCoverage:

@@ -60,6 +60,7 @@ class BothAnswers:
     early: NDArray[np.float64]
     full: NDArray[np.float64]
     exits: NDArray[np.int64]
+    handed_over: NDArray[np.bool_]
     exit_names: Sequence[str]
     layers: Sequence[int]
     targets: NDArray[Any]
@@ -81,7 +82,7 @@ def worst_disagreements(
         number: the most rows to pick.
     """
     problem = answers.problem
-    differ = np.flatnonzero(~problem.agree(answers.early, answers.full))
+    differ = np.flatnonzero(~problem.agree(answers.early, answers.full) & ~answers.handed_over)
     last = len(answers.exit_names) - 1
     surest_first = np.argsort(-problem.confidence(answers.full[differ], last), kind="stable")
     truth = answers.targets[:, None] == np.arange(len(answers.labels)) if answers.targets.ndim == 1 else answers.targets

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from offramp.calibration import ExitCalibration, Problem, measure_exits, reliability
 from offramp.data import LabeledTexts
@@ -18,9 +17,11 @@ from offramp.exit_names import alone, stands_alone
 from offramp.policy import ExitAnswers, Interval, Replay, Threshold, exit_shares, layers_run, rule_in_words
 
 
-def outcome_of(answers: ExitAnswers, exits: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Outcome:
-    """The outcome of each row, given the exit it takes (rows,) and its probabilities there (rows, labels)."""
-    return Outcome(exits, answers.right(probabilities), answers.right(answers.full), answers.agree(probabilities))
+def outcome_of(answers: ExitAnswers, replayed: Replay) -> Outcome:
+    """The outcome of each row, given the replay of a rule."""
+    given = replayed.probabilities
+    right, full_right = answers.right(given), answers.right(answers.full)
+    return Outcome(replayed.exits, right, full_right, answers.agree(given), replayed.handed_over)
 
 
 def leaving_at(answers: ExitAnswers, index: int) -> Replay:
@@ -56,7 +57,7 @@ def _point(
     end: str | None = None,
     name: str | None = None,
 ) -> Point:
-    outcome = outcome_of(answers, replayed.exits, replayed.probabilities)
+    outcome = outcome_of(answers, replayed)
     difference = accuracy_difference(outcome.won, outcome.lost, len(answers))
     return Point(
         way=way,
@@ -127,12 +128,13 @@ def focus_on(
     answers: ExitAnswers, labels: Sequence[str], point: Point, replayed: Replay, rows: LabeledTexts | None
 ) -> Focus:
     """A setting in detail; ``rows`` are given only if the texts of disagreements may be shown."""
-    outcome = outcome_of(answers, replayed.exits, replayed.probabilities)
+    outcome = outcome_of(answers, replayed)
     n_exits = len(answers.layers)
     both = BothAnswers(
         early=replayed.probabilities,
         full=answers.full,
         exits=replayed.exits,
+        handed_over=replayed.handed_over,
         exit_names=answers.names,
         layers=answers.layers,
         targets=answers.truth,
@@ -144,7 +146,7 @@ def focus_on(
         exits=exit_counts(outcome, answers.names, answers.layers),
         classes=group_rows(outcome, class_members(answers.truth, labels, answers.problem), n_exits),
         lengths=group_rows(outcome, length_members(answers.tokens), n_exits),
-        disagreeing=int((~outcome.agree).sum()),
+        disagreeing=int((~outcome.agree & ~outcome.handed_over).sum()),
         disagreements=worst_disagreements(
             both, None if rows is None else rows.texts, None if rows is None else rows.text_pairs
         ),

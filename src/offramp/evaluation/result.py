@@ -14,7 +14,7 @@ from offramp.exit_names import alone
 from offramp.policy import Interval, Promise, Seen
 from offramp.words import WordsTrial
 
-SCHEMA = 9
+SCHEMA = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +212,10 @@ class Focus:
 
     Attributes:
         point: its figures.
-        exits: right and wrong rows that left at each exit.
+        exits: rows that left at each exit: right, wrong, handed over.
         classes: rows by true label.
         lengths: rows by tokens, the shortest first.
-        disagreeing: rows that are answered differently at full depth.
+        disagreeing: rows that are answered, and differently at full depth.
         disagreements: the worst of them.
     """
 
@@ -255,6 +255,10 @@ class Evaluation:
     reliability: tuple[ExitReliability, ...]
     risk_coverage: tuple[RiskCoverage, ...]
     focus: Focus
+
+    def handing_over(self, point: Point) -> HandingOver | None:
+        """What a setting hands over on these data; None if it answers every text."""
+        return next((entry.handing_over for entry in self.operating_points if entry.point == point), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, ready for JSON."""

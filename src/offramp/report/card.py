@@ -117,7 +117,7 @@ def _front_matter(card: str) -> ModelCardData | None:
 
 
 def _results(evaluation: Evaluation) -> list[EvalResult]:
-    """Accuracy and macro-F1 of the setting in focus and of full depth."""
+    """Accuracy and macro-F1 of the setting in focus, if it answers every text, and of full depth."""
     source, focus = evaluation.data.source, evaluation.focus.point
     dataset = hub_dataset(source)
     return [
@@ -133,6 +133,7 @@ def _results(evaluation: Evaluation) -> list[EvalResult]:
             metric_value=round(value, 6),
         )
         for point in dict.fromkeys((focus, evaluation.full))
+        if evaluation.handing_over(point) is None
         for kind, name, value in zip(("accuracy", "f1"), _OURS, (point.accuracy, point.macro_f1), strict=True)
     ]
 
@@ -189,9 +190,9 @@ def _choice(row: ChoiceRow) -> tuple[str, ...]:
     quartiles = "" if full else f" ({words.quartiles(point)})"
     return (
         f"{row.name} ({row.aside})" if row.aside else row.name,
-        words.percent(point.accuracy),
-        "" if full else words.interval(point.accuracy_difference),
-        words.percent(point.agreement),
+        "" if row.accuracy is None else words.percent(row.accuracy),
+        row.answered or ("" if full else words.interval(point.accuracy_difference)),
+        "" if row.agreement is None else words.percent(row.agreement),
         f"{words.times(point.speedup, 2)}{quartiles}",
         words.rate(point.texts_per_second),
     )

@@ -33,7 +33,7 @@ def draw_coverage(curves: Sequence[RiskCoverage], points: Sequence[EvaluatedPoin
         places = list(zip(curve.coverages, curve.errors, strict=True))
         drawn.append(polyline([(frame.x(100 * coverage), frame.y(100 * error)) for coverage, error in places], class_))
         coverage, error = places[-1]
-        label = f"{curve.setting}: {percent(error)} wrong if all are answered"
+        label = f"{curve.setting}: {percent(error)} wrong if all are answered, best guesses included"
         drawn.append(CIRCLE.at(frame.x(100 * coverage), frame.y(100 * error), label))
     drawn += [
         DIAMOND.at(

@@ -43,7 +43,7 @@ def render(report: Report) -> str:
     """Renders the report as HTML."""
     evaluation, speeds = report.evaluation, report.speeds
     chart = accuracy_chart.speed_chart(evaluation)
-    leaving = [exit_.right + exit_.wrong for exit_ in evaluation.focus.exits]
+    leaving = [exit_.right + exit_.wrong + exit_.handed_over for exit_ in evaluation.focus.exits]
     after, exits = in_column(evaluation.model.exit_names)
     template = _environment().get_template("page.html")
     page = template.render(
@@ -60,11 +60,12 @@ def render(report: Report) -> str:
         shapes={name: shape.swatch for name, shape in _SHAPES.items()},
         charts=_charts(evaluation, chart),
         beaten=any(spot.beaten for spot in chart.seen),
-        everything={"exits": leaving, "rows": sum(leaving)},
+        everything={"exits": leaving, "rows": evaluation.data.rows},
         unseen=accuracy_chart.named(chart.unseen),
         choices=choices(evaluation),
         promises=promises(evaluation, report.watched),
         watched=report.watched,
+        handing=evaluation.handing_over(evaluation.focus.point),
         handing_over=[entry for entry in evaluation.operating_points if entry.handing_over is not None],
         classes=fold(evaluation.focus.classes, evaluation.model.exits),
         speeds=speeds,
@@ -117,7 +118,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "breakable": _breakable,
         "at": words.at,
-        "bare": lambda share, digits=2: f"{100 * share:.{digits}f}",
+        "bare": words.bare,
         "count": count,
         "flags": _flags,
         "fixed": lambda value, digits: f"{value:.{digits}f}",

@@ -9,7 +9,7 @@ from offramp.report.bench_file import BenchSpeeds
 from offramp.report.monitored_file import Watched
 from offramp.report.summary import Summary, summarize
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, slots=True)

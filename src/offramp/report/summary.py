@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from offramp.data.wording import count
-from offramp.evaluation import EvaluatedPoint, Evaluation, Point, PromiseHere, Standing, Way, standings
+from offramp.evaluation import EvaluatedPoint, Evaluation, HandingOver, Point, PromiseHere, Standing, Way, standings
 from offramp.exit_names import layer_of, window_of
 from offramp.report import words
 from offramp.report.verdict import enough, recommended, too_few, useless
@@ -41,7 +41,8 @@ class Summary:
         otherwise: what is recommended instead; None if this one is.
         heading: what to do.
         speed: texts a second, at this setting and at full depth.
-        accuracy: at this setting and at full depth, with the interval of their difference.
+        accuracy: at this setting and at full depth, with the interval of their difference; of one that hands texts
+            over, how many are answered and how often those are right.
         kept: its promise, of several the one that stands worst; None if it makes none, or none that shows here.
         caveat: why the figures may mislead; None if nothing suggests so.
         command: the command to use it; None for a classifier in memory.
@@ -68,6 +69,8 @@ def summarize(evaluation: Evaluation) -> Summary:
     """Sums up the setting in focus."""
     point, best, nothing = evaluation.focus.point, recommended(evaluation).point, useless(evaluation)
     otherwise = f"{_heading(best)}: {_speed(best, evaluation)} {_accuracy(best, evaluation)}"
+    if evaluation.handing_over(point) is not None and evaluation.handing_over(best) is None:
+        otherwise += " It answers every text, whereas this one hands some over: compare accuracies with care."
     if nothing is not None:
         otherwise = f"{_NONE}. {nothing}"
     return Summary(
@@ -129,6 +132,9 @@ def _speed(point: Point, evaluation: Evaluation) -> str:
 
 
 def _accuracy(point: Point, evaluation: Evaluation) -> str:
+    handing = evaluation.handing_over(point)
+    if handing is not None:
+        return _accuracy_of_answered(handing, evaluation.data.rows)
     change = point.accuracy_difference
     right = f"Right on {words.percent(point.accuracy)} of {count(evaluation.data.rows, 'text')}"
     if point.way is Way.FULL:
@@ -137,6 +143,17 @@ def _accuracy(point: Point, evaluation: Evaluation) -> str:
     return (
         f"{right} instead of {words.percent(evaluation.full.accuracy)}: {words.points(change.value)} "
         f"(95\u202f% interval {sure})."
+    )
+
+
+def _accuracy_of_answered(handing: HandingOver, rows: int) -> str:
+    if handing.accuracy is None or handing.full_accuracy is None:
+        return f"Answers none of {count(rows, 'text')}: all are handed over."
+    sure = words.span(words.bare(handing.accuracy.low), words.percent(handing.accuracy.high))
+    return (
+        f"Answers {words.whole(handing.answered)} of {count(rows, 'text')} ({words.percent(handing.coverage)}) and "
+        f"hands over {words.whole(handing.handed_over)}. Right on {words.percent(handing.accuracy.value)} of those "
+        f"answered (95\u202f% interval {sure}), full depth on {words.percent(handing.full_accuracy)} of the same."
     )
 
 
@@ -184,7 +201,8 @@ def _command(point: Point, evaluation: Evaluation) -> str | None:
             return None
         return f"offramp train TRAIN --model BACKBONE --layers {layers} --exits {layers} --output DIR"
     engine = "" if model.automatic else f" --backend {model.backend} --precision {model.precision}"
-    return f"offramp predict {shlex.quote(model.folder)} --input FILE --output FILE {_option(point)}{engine}"
+    apart = "" if evaluation.handing_over(point) is None else " --handed-over FILE"
+    return f"offramp predict {shlex.quote(model.folder)} --input FILE --output FILE {_option(point)}{apart}{engine}"
 
 
 def _python(point: Point, evaluation: Evaluation) -> str | None:

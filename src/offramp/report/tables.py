@@ -12,6 +12,7 @@ from offramp.evaluation import (
     EvaluatedPoint,
     Evaluation,
     Group,
+    HandingOver,
     Point,
     add_up,
     fastest_within,
@@ -43,6 +44,7 @@ class ChoiceRow:
         aside: why it is in the table.
         kept: its promise, if it makes one that shows here; of several, the one that stands worst.
         chosen: whether it is in focus.
+        handing_over: what it hands over; None if it answers every text.
     """
 
     point: Point
@@ -50,6 +52,28 @@ class ChoiceRow:
     aside: str
     kept: Kept | None
     chosen: bool
+    handing_over: HandingOver | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the texts that are right, or of those that are answered; None if none is."""
+        if self.handing_over is None:
+            return self.point.accuracy
+        return None if self.handing_over.accuracy is None else self.handing_over.accuracy.value
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the same texts that full depth answers alike."""
+        return self.point.agreement if self.handing_over is None else self.handing_over.agreement
+
+    @property
+    def answered(self) -> str | None:
+        """Which texts the figures are of; None if of all."""
+        handing = self.handing_over
+        if handing is None:
+            return None
+        full = "" if handing.full_accuracy is None else f"; full depth {words.percent(handing.full_accuracy)} of these"
+        return f"of the {words.percent(handing.coverage, 1)} answered{full}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +121,14 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     ends = (full, *evaluation.truncated)
     early = sorted((point for point in asides if point not in ends), key=lambda point: point.speedup)
     return [
-        ChoiceRow(point, point.name or point.setting, "; ".join(asides.get(point, ())), kept.get(point), point == focus)
+        ChoiceRow(
+            point=point,
+            name=point.name or point.setting,
+            aside="; ".join(asides.get(point, ())),
+            kept=kept.get(point),
+            chosen=point == focus,
+            handing_over=evaluation.handing_over(point),
+        )
         for point in (full, *early, *reversed(evaluation.truncated))
     ]
 

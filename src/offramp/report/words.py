@@ -17,7 +17,12 @@ _ALL = 0.97
 
 def percent(share: float, digits: int = 2) -> str:
     """``0.8874`` as ``88.74 %``."""
-    return f"{_signless(100 * share, digits)}{_NARROW}%"
+    return f"{bare(share, digits)}{_NARROW}%"
+
+
+def bare(share: float, digits: int = 2) -> str:
+    """``0.8874`` as ``88.74``."""
+    return _signless(100 * share, digits)
 
 
 def points(difference: float, digits: int = 2) -> str:
