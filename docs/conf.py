@@ -26,7 +26,6 @@ copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = "offramp"
-html_static_path = ["_static"]
 html_theme_options = {"source_view_link": "", "top_of_page_buttons": []}
 html_copy_source = False
 html_show_sourcelink = False
