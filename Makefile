@@ -10,7 +10,7 @@ CLIENTS := kserve
 
 DOCS := $(VENV)/.docs
 
-.PHONY: install check test docs demo reproduce-smoke format clean
+.PHONY: install check test coverage docs dist demo reproduce-smoke format clean
 
 install: $(VENV)/.dev
 
@@ -31,10 +31,11 @@ check: install
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry src
 	$(BIN)/python tools/counts.py
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(DOCS): $(VENV)/.demo
 	$(PIP) --editable '.[docs]'
@@ -47,6 +48,20 @@ docs: $(DOCS)
 demo: $(VENV)/.demo
 	$(BIN)/offramp demo --output demo-output
 
+# All tests once more, measured: which lines of the package they run.
+coverage: install
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# A wheel, with a bill of materials in it, and a source distribution, both looked through.
+dist:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) 'build>=1.3' 'cyclonedx-bom>=7.5' 'wheel>=0.46'
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python tools/distributions.py dist
+
 # The reproduction of the paper in small, offline; for the real one see benchmarks/README.md.
 reproduce-smoke: install
 	$(BIN)/python -m benchmarks.paper smoke --work reproduce-smoke-output
@@ -56,4 +71,4 @@ format: install
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) demo-output reproduce-smoke-output docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output reproduce-smoke-output docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,7 +24,6 @@ import numpy as np
 
 from benchmarks.search import answers_of
 from offramp import environment
-from offramp.exit_names import WORDS, layer_name
 from offramp.policy import FITTING_SHARE, AtMost, ExitAnswers, Limit, Reference, Risk
 from offramp.policy.choosing import limited
 from offramp.policy.risk import last_certified
@@ -141,7 +140,7 @@ def check(name: str, rows: ExitAnswers, kind: str, goal: AtMost, size: int, draw
 
 
 def named(name: str, seed: int = 0) -> ExitAnswers:
-    """The rows of a data set, with names of labels and another system's answers."""
+    """The rows of a data set, with labels and another system's answers."""
     rows = answers_of(name)
     data, random = name.split(maxsplit=1)[0], np.random.default_rng(seed)
     if data in ("ag_news", "snli"):
@@ -150,8 +149,7 @@ def named(name: str, seed: int = 0) -> ExitAnswers:
         labels = rows.logits.shape[-1]
         wrong = random.random(len(rows)) < 0.1
         other = np.where(wrong, (rows.truth + random.integers(1, labels, len(rows))) % labels, rows.truth)
-    names = tuple(layer_name(layers) if layers else WORDS for layers in rows.layers)
-    return replace(rows, names=names, labels=tuple(map(str, range(rows.logits.shape[-1]))), reference=other)
+    return replace(rows, labels=tuple(map(str, range(rows.logits.shape[-1]))), reference=other)
 
 
 def table(lines: list[Line]) -> str:

@@ -29,6 +29,8 @@ from benchmarks.searching import SEARCHES, SURE, Cached, Goal
 from offramp import environment
 from offramp.calibration import Problem, fit_calibration
 from offramp.data import LabeledTexts
+from offramp.exit_names import WORDS as WORDS_NAME
+from offramp.exit_names import layer_name, layer_of, names_in_chain
 from offramp.policy import ExitAnswers, Risk, StageCosts
 
 ANSWERS = Path(__file__).parent / "results/paper/answers"
@@ -182,9 +184,19 @@ def joined(parts: list[ExitAnswers]) -> ExitAnswers:
         tokens=np.ones(len(parts[0]), np.int64),
         truncated=parts[0].truncated,
         layers=tuple(layer for part in parts for layer in part.layers),
-        names=tuple(f"{name} of member {number}" for number, part in enumerate(parts, 1) for name in part.names),
+        names=names_in_chain(_by_model(parts)),
         costs=StageCosts(stages, parts[-1].costs.full),
     )
+
+
+def _by_model(parts: list[ExitAnswers]) -> list[list[str]]:
+    """Names of exits by model: words are a stage of the encoder that follows, and two encoders a chain."""
+    models: list[list[str]] = [[]]
+    for part in parts:
+        if any(layer_of(name) is not None for name in models[-1]):
+            models.append([])
+        models[-1] += part.names
+    return models
 
 
 def _encoder(data: str, encoder: str) -> ExitAnswers:
@@ -215,7 +227,7 @@ def _made(
     logits: np.ndarray, temperatures: tuple[float, ...], targets: np.ndarray, layers: np.ndarray, costs: StageCosts
 ) -> ExitAnswers:
     number = len(targets)
-    names = tuple(map(str, layers))
+    names = tuple(layer_name(number) if number else WORDS_NAME for number in layers.tolist())
     targets = targets.astype(np.int64)
     return ExitAnswers(
         logits, temperatures, Problem.SINGLE_LABEL, targets, np.ones(number, np.int64), np.zeros(number, np.bool_),

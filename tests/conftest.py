@@ -56,6 +56,27 @@ VOCABULARY = len(SPECIAL) + len(WORDS)
 SHORT = {"layers": 2, "exits": (1, 2)}
 
 
+# Files that take longest, begun first: nobody then waits for the last of them. With --no-loadscope-reorder.
+LONGEST = (
+    "engine/test_exported_stages",
+    "scale/test_batch",
+    "training/test_run",
+    "benchmarks/test_paper",
+    "cli/test_predict",
+    "test_examples",
+    "scale/test_datasets",
+    "scale/test_serving",
+    "exporting/test_run",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of the files that take longest first; the others stay as they are."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: places.get(item.path.relative_to(tests).with_suffix("").as_posix(), len(places)))
+
+
 def tiny_tokenizer(max_length: int = 48, words: Sequence[str] = WORDS) -> PreTrainedTokenizerFast:
     """A word-level tokenizer that knows some words, ``w0`` to ``w59``, and frames texts as BERT does."""
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate([*SPECIAL, *words])}, "[UNK]"))

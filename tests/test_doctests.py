@@ -2,6 +2,7 @@
 
 import doctest
 import random
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,20 @@ def test_an_example_in_a_docstring_prints_what_it_says(
     with mock.patch.dict(CRITERIA):
         runner.run(example, out=said.append)
     assert not runner.failures, "".join(said)
+
+
+def test_the_page_on_other_libraries_runs(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shutil.copytree(files, tmp_path / "files"))
+    shutil.copytree("model", "reviews-model")
+    page = (Path(__file__).parents[1] / "docs" / "ecosystem.md").read_text(encoding="utf-8")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    namespace: dict[str, object] = {}
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)):
+        exec(compile(block, f"block {number}", "exec"), namespace)
+    assert number == 5
+    predict = namespace["classify_texts"]
+    assert callable(predict)
+    assert [one["label"] for one in predict(["a wonderful story", "the plot was dull"])] == ["good", "bad"]
 
 
 def test_every_verb_that_takes_a_moment_has_an_example() -> None:

@@ -6,9 +6,9 @@
     classifier.predict(["a text"], threshold=0.9)[0].label
 
 The verbs of the command line are functions here: ``train``, ``attach``, ``calibrate``, ``tune``, ``evaluate``,
-``predict``, ``export``, ``bench``, ``serve``, ``monitor``, ``chain``, ``make`` and ``demo``. Importing this package
-costs next to nothing; PyTorch and transformers come with the first use. ``transformers`` knows the model type "offramp"
-as soon as both are imported, in either order.
+``predict``, ``export``, ``bench``, ``serve``, ``monitor``, ``chain``, ``compress``, ``make`` and ``demo``. Importing
+this package costs next to nothing; PyTorch and transformers come with the first use. ``transformers`` knows the model
+type "offramp" as soon as both are imported, in either order.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from offramp.benchmark import Contenders as Contenders
     from offramp.benchmark import bench as bench
     from offramp.chaining import chain as chain
+    from offramp.compressing import compress as compress
     from offramp.data import Columns as Columns
     from offramp.data import LabeledTexts as LabeledTexts
     from offramp.data import Texts as Texts
@@ -69,6 +70,7 @@ _HOMES = {
     "bench": "benchmark",
     "calibrate": "evaluation",
     "chain": "chaining",
+    "compress": "compressing",
     "demo": "demonstration",
     "evaluate": "evaluation",
     "export": "exporting",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.paper import measuring, running
+from benchmarks.paper import measuring, running, words
 from benchmarks.paper.__main__ import main
 from benchmarks.paper.analysis import analyse
 from benchmarks.paper.document import read_results, read_steps, write_document
@@ -23,15 +23,21 @@ from offramp.policy import CRITERIA
 from offramp.report.words import percent
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _timed_once():
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (measuring, words):
+            patch.setattr(module, "SINGLES", 12)
+            patch.setattr(module, "REPEATS", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A finished small reproduction."""
     folder = tmp_path_factory.mktemp("reproduction")
     said = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measuring, "SINGLES", 12)
-        patch.setattr(measuring, "REPEATS", 1)
-        smoke(folder, tiny_plan(), said.append)
+    smoke(folder, tiny_plan(), said.append)
     return folder, said
 
 

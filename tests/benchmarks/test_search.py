@@ -47,6 +47,7 @@ def test_tables_name_every_search():
 def test_kept_answers_belong_to_the_same_rows():
     rows = search.answers_of("sst2 words+6")
     assert rows.layers == (0, 1, 2, 4, 6)
+    assert rows.names == ("words", "layer 1", "layer 2", "layer 4", "layer 6")  # as those of a model are called
     assert rows.costs.full == 1.0
     assert sum(rows.costs.stages) == pytest.approx(1 + 1 / 150)
     assert rows.accuracies[0] > 0.8

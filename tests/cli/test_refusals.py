@@ -28,6 +28,7 @@ CALIBRATE = ["calibrate", "../model", "--data", "../data.csv"]
 BENCH = ["bench", "../model", "--data", "../data.csv"]
 TRAIN = ["train", "../data.csv", "--model", "../encoder", "--output", "new"]
 ATTACH = ["attach", "../encoder", "--data", "../data.csv", "--output", "new"]
+COMPRESS = ["compress", "../model", "--data", "../data.csv", "--output", "new"]
 EXPORT = ["export", "../model", "--backend", "onnxruntime"]
 
 
@@ -79,6 +80,16 @@ WRONG = {
         ["chain", "../model", "../pair-model", "--output", "../model/new"],
         "--output ../model/new is or lies in the model ../model",
     ),
+    "nothing to compress": (["compress", "nowhere", *COMPRESS[2:]], "there is no folder nowhere"),
+    "a classifier to compress": (["compress", "../encoder", *COMPRESS[2:]], "is a 'bert' model, not an offramp one"),
+    "no texts to compress with": ([*COMPRESS[:3], "no.csv", *COMPRESS[4:]], "no.csv does not exist"),
+    "no work left": ([*COMPRESS, "--flops", "0"], "--flops is 0.0; it is the share of the work that is left"),
+    "no gain": ([*COMPRESS, "--speedup", "1"], "--speedup is 1.0; use a number above 1"),
+    "two goals": ([*COMPRESS, "--flops", "0.5", "--speedup", "2"], "choose one goal at a time"),
+    "no difference at all": ([*COMPRESS, "--max-disagreement", "0"], "--max-disagreement is 0.0; use a share above 0"),
+    "no such point to compress for": ([*COMPRESS, "--at", "none"], "there is no operating point 'none'"),
+    "hardly any texts to compare on": ([*COMPRESS, "--dev-fraction", "0.1"], "6 texts are held out"),
+    "a compressed model over a file": ([*COMPRESS[:-1], "../data.csv"], "../data.csv is a file"),
     "nothing to serve": (["serve", "nowhere"], "there is no folder nowhere"),
     "no keys": (["serve", "../model", "--api-keys", "none"], "cannot read the API keys"),
     "no point to serve at": (["serve", "../model", "--at", "none"], "there is no operating point 'none'"),

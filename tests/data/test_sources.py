@@ -3,7 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from offramp.data.sources import Files, HubDataset, Piped, SavedFolder, check_apart, find_source, source_identity
+from offramp.data.sources import (
+    Files,
+    HubDataset,
+    Piped,
+    SavedFolder,
+    SelfMade,
+    check_apart,
+    find_source,
+    self_made,
+    source_identity,
+)
 from offramp.errors import DataError, OptionError
 
 
@@ -195,3 +205,16 @@ class TestApart:
     def test_beside_a_file_is_fine(self):
         touch("data/a.csv", "data/b.csv")
         check_apart("data/b.csv", "data/a.csv")
+
+
+def test_texts_of_the_models_own_making_are_no_source():
+    assert self_made("self") == SelfMade(None)
+    assert self_made("self:8-64") == SelfMade((8, 64))
+    assert self_made("selfish") is self_made(["self"]) is self_made(None) is None
+    with pytest.raises(DataError, match=r"no temperature, no figure and no guarantee is taken from them: give real"):
+        find_source("self")
+    for wrong in ("self:0-5", "self:9-8"):
+        with pytest.raises(DataError, match=r"write  self:8-64"):
+            self_made(wrong)
+    Path("self").write_text("text\nhere\n")  # what is there wins, as over the hub
+    assert self_made("self") is None

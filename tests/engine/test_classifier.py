@@ -160,7 +160,7 @@ def test_rows_that_left_compute_nothing(family):
     classifier = classifier_of(family, token_budget=100)
     threshold = calm_threshold(classifier, TEXTS, quantile=0.4)
     computed = []
-    for layer in classifier.stages._network.stack._layers:
+    for layer in classifier.stages._network.stack.layers:
         layer.register_forward_pre_hook(lambda module, args: computed.append(args[0].shape[0] * args[0].shape[1]))
     found = classifier.predict(TEXTS, threshold=threshold)
     needed = int((found.tokens * found.layers).sum())

@@ -204,7 +204,7 @@ def layer_calls(network):
     def note(module, args, output):
         calls.append(tuple((output if hasattr(output, "shape") else output[0]).shape[:2]))
 
-    for layer in network.stack._layers:  # ALBERT has one, called again and again
+    for layer in network.stack.layers:  # ALBERT has one, called again and again
         layer.register_forward_hook(note)
     return calls
 

@@ -153,6 +153,20 @@ def test_in_int8_an_export_with_too_few_texts_keeps_temperatures_and_is_not_used
     assert load(warm).engine.precision == "int8"
 
 
+def test_texts_that_the_model_makes_itself_fit_no_temperatures(warm, monkeypatch):
+    monkeypatch.setattr(module, "_check", lambda *_: (1.0, 0.0))
+    replace(Calibration.load(warm), against="model").save(warm)  # which unlabeled texts are fitted to
+    done = export(warm, "self:5-20", backend="onnxruntime", precision="int8", threads=1)
+    assert (done.refitted, done.export.rows) == (False, 300)
+    assert done.export.doubt == (
+        "its temperatures are those of PyTorch, since fitting them takes real texts, and the model made these itself"
+    )
+    assert done.export.calibration == Calibration.load(warm)
+    assert load(warm).engine.backend == "torch"
+    plain = export(warm, "self", backend="onnxruntime", threads=1)
+    assert plain.export.doubt is None  # in fp32 the logits are the same, on any texts
+
+
 def test_in_int8_texts_without_the_labels_that_temperatures_take_are_not_enough(warm, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_check", lambda *_: (1.0, 0.0))
     data = write_jsonl(tmp_path / "texts.jsonl", [{"text": text} for text in TEXTS])

@@ -127,6 +127,61 @@ def test_vllm_fields(client, classifier):
     assert client.post("/classify", json=asked | {"truncate_prompt_tokens": 48}).status_code == 200
 
 
+def decide(client, *questions, **more):
+    return client.post("/v1/decisions", json={"input": TEXTS[0], "questions": list(questions), **more})
+
+
+def choice(*labels, **more):
+    return {"type": "choice", "choices": [{"value": label} for label in labels], "instructions": "Which?", **more}
+
+
+def test_decisions(client, classifier, expected):
+    parts = [{"type": "input_text", "text": TEXTS[0]}]
+    asked = (choice("c", "a", "b", name="which"), {"type": "predicate", "name": "b", "instructions": "Is it b?"})
+    answer = decide(client, *asked).json()
+    known = classifier.predict(TEXTS[:1], threshold=0.7, top_k=None)[0].probabilities
+    first, second = answer["answers"]
+    assert (first["type"], first["name"], first["choice"]) == ("choice", "which", expected[0].label)
+    assert first["confidence"] == pytest.approx(expected[0].confidence, abs=1e-5)
+    assert [one["value"] for one in first["probabilities"]] == ["c", "a", "b"]
+    for one in first["probabilities"]:
+        assert one["probability"] == pytest.approx(known[one["value"]], abs=1e-5)
+    assert second == {"type": "predicate", "name": "b", "probability": pytest.approx(known["b"], abs=1e-5)}
+    assert answer["usage"]["input_tokens"] == answer["usage"]["total_tokens"] == 5
+    said = decide(client, *asked, input=[{"role": "user", "content": parts}]).json()
+    assert said["answers"] == answer["answers"]
+    full = decide(client, *asked, full_depth=True).json()["answers"][0]["confidence"]
+    assert full == pytest.approx(classifier.predict_full(TEXTS[:1])[0].confidence, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("question", "field", "reason"),
+    [
+        (choice("a", "b"), "questions[0].choices", "chooses among all of its labels: a, b, c"),
+        (choice("a", "b", "d"), "questions[0].choices", "among all"),
+        ({"type": "predicate", "name": "d"}, "questions[0].name", "no label 'd'; valid: a, b, c"),
+    ],
+)
+def test_a_question_that_the_model_does_not_know_is_refused(client, question, field, reason):
+    answer = decide(client, question)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == field
+    assert reason in answer.json()["error"]["message"]
+
+
+def test_questions_of_other_kinds_are_refused(client):
+    assert decide(client, {"type": "score", "levels": []}).status_code == 422
+    assert decide(client).status_code == 422
+    assert decide(client, choice("a", "b", "c"), model="another").status_code == 404
+
+
+def test_of_several_labels_each_is_asked_for(serve):
+    client = serve(classifier_of(problem_type="multi_label_classification"), threshold=0.7)
+    assert "with a predicate" in decide(client, choice("a", "b", "c")).json()["error"]["message"]
+    answer = decide(client, {"type": "predicate", "name": "c"}, {"type": "predicate", "name": "a"}).json()
+    assert [one["name"] for one in answer["answers"]] == ["c", "a"]
+
+
 def test_models_are_listed(client):
     (model,) = client.get("/v1/models").json()["data"]
     assert (model["id"], model["object"], model["max_model_len"]) == ("tiny", "model", 48)
@@ -294,6 +349,9 @@ def test_a_text_that_is_handed_over_is_told_of_in_the_form_that_each_allows(hand
     places = ",".join(str(place) for place, one in enumerate(over) if one)
     assert {answer.headers["x-handed-over"] for answer in (native, vllm, open_inference, hugging_face)} == {places}
     assert f"offramp_handed_over_total {4.0 * sum(over)}" in client.get("/metrics").text
+    for place in (over.index(True), over.index(False)):
+        (decided,) = decide(client, choice("a", "b", "c", name="which"), input=TEXTS[place]).json()["answers"]
+        assert (decided["type"], decided["name"]) == ("refusal" if over[place] else "choice", "which")
 
 
 def test_nothing_is_said_of_handing_over_where_nothing_could_be(client):

@@ -262,6 +262,12 @@ def test_openai_client(address, model, expected):
         ):
             with pytest.raises(kind, match=reason):
                 classify(**wrong)
+        (question,) = client.decisions.create(
+            model="tiny",
+            input=TEXTS[0],
+            questions=[{"type": "choice", "instructions": "", "choices": [{"value": one} for one in model.labels]}],
+        ).answers
+        assert (question.choice, question.confidence) == (expected[0].label, near(expected[0].confidence))
         with pytest.raises(openai.NotFoundError):
             client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "a"}])
         with pytest.raises(openai.AuthenticationError, match="one of the server's keys"):

@@ -129,6 +129,22 @@ def test_the_seed_decides_everything(stage, finished, tmp_path):
     assert again.calibration == finished[0].calibration
 
 
+def test_exits_learn_from_texts_that_the_classifier_makes_itself(stage, tmp_path, monkeypatch):
+    monkeypatch.setattr("offramp.training.attaching.SELF_MADE", 300)
+    summary = stage.attach(tmp_path / "model", data="self:3-10", dev=stage.texts)
+    assert (summary.rows, summary.dev_rows) == (300, 300)
+    classifier = offramp.load(summary.folder)
+    answers = classifier.exit_answers([row["text"] for row in stage.fresh])
+    agreeing = classifier.problem.agree(answers.probabilities, answers.full).mean(axis=1)
+    assert agreeing[1] > 0.6  # of three labels
+    record = json.loads((summary.folder / "training.json").read_text())
+    assert len(record["lengths"]) == 11
+    assert 3 <= record["lengths"][0] <= record["lengths"][-1] <= 12
+    assert record["self_made"] is True
+    uses = uses_of(summary.folder, read_texts(stage.texts, Columns()))
+    assert "training" not in uses
+
+
 def test_several_labels(tmp_path):
     rows, kind = multi(300, seed=3), "multi_label_classification"
     classifier = fine_tuned(tmp_path / "classifier", rows, kind)
@@ -183,6 +199,14 @@ def test_labels_can_be_named(tmp_path):
         ({"exits": (9,)}, OptionError, "no exit fits after layer 9"),
         ({"exits": (2, 1, 2)}, OptionError, "exits name layer 2 more than once"),
         ({"max_length": 99}, OptionError, "max_length is 99, .* take at most 48 tokens"),
+        (
+            {"data": "self"},
+            OptionError,
+            "dev is 0.1, a share of the texts that the classifier makes itself; dev",
+        ),
+        ({"data": "self", "dev": "self"}, DataError, "that the model makes itself, 'self', cannot tell how sure it"),
+        ({"data": "self", "dev": "x.jsonl", "targets": "labels"}, OptionError, "targets 'labels' take labels, and"),
+        ({"data": "self:9-3"}, DataError, "self:9-3 asks for texts of 9 to 3 tokens"),
         ({"fit": {"epochs": 1}}, OptionError, "fit is {'epochs': 1}, of type dict; give an offramp.ExitFit"),
         ({"head": "deep"}, OptionError, "head 'deep' is not known"),
         ({"pooling": "max"}, OptionError, "pooling 'max' is not known"),

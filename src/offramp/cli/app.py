@@ -21,6 +21,7 @@ VERBS = (
     "serve",
     "monitor",
     "chain",
+    "compress",
     "demo",
 )
 

@@ -7,6 +7,7 @@ import typer
 from offramp.cli.options import (
     COLUMN_OPTIONS,
     DEV_OPTIONS,
+    SELF,
     SOURCE,
     Dev,
     LabelThresholds,
@@ -48,7 +49,9 @@ def command(
             metavar="MODEL", help="A fine-tuned Hugging Face classifier, or a model of ours: folder or hub id."
         ),
     ],
-    data: Annotated[str, typer.Option(help=f"Texts, best ones that MODEL was not trained on: {SOURCE}.")],
+    data: Annotated[
+        str, typer.Option(help=f"Texts, best ones that MODEL was not trained on: {SOURCE}; or {SELF}, with real --dev.")
+    ],
     output: OutputFolder,
     dev: Dev,
     columns: Columns,

@@ -7,6 +7,7 @@ import typer
 from offramp.backends import AUTO, backends, precisions_of
 from offramp.cli.options import (
     COLUMN_OPTIONS,
+    SELF,
     SOURCE,
     ExportBackend,
     ExportPrecision,
@@ -54,7 +55,10 @@ def command(
     ] = "fp32",
     data: Annotated[
         str | None,
-        typer.Option(help=f"Texts to check and calibrate with, best with labels, such as the dev data: {SOURCE}."),
+        typer.Option(
+            help=f"Texts to check and calibrate with, best with labels, such as the dev data: {SOURCE}; or {SELF}, for "
+            "ranges alone."
+        ),
     ] = None,
     ignore_labels: IgnoreLabels = False,
     threads: Annotated[int | None, typer.Option(help="Processor threads to measure with; default: all.")] = None,

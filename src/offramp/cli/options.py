@@ -77,6 +77,7 @@ LabelThresholds = Annotated[
     ),
 ]
 IgnoreLabels = Annotated[bool, typer.Option("--ignore-labels", help="Leave labels alone, also where there are any.")]
+SELF = "self (or self:8-64 tokens), texts that the model makes itself"
 SOURCE = "csv, tsv, jsonl or parquet file (also .gz), folder, hub id (owner/name[:config]:split)"
 
 

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from offramp.data.seen import temperatures_of as temperatures_of
     from offramp.data.seen import uses_for as uses_for
     from offramp.data.seen import uses_of as uses_of
+    from offramp.data.sources import SelfMade as SelfMade
     from offramp.data.sources import check_apart as check_apart
     from offramp.data.sources import hub_dataset as hub_dataset
+    from offramp.data.sources import self_made as self_made
     from offramp.data.sources import source_identity as source_identity
     from offramp.data.taught import Taught as Taught
     from offramp.data.taught import read_judging as read_judging
@@ -72,7 +74,9 @@ _HOMES = {
     "distinct": "seen",
     "encode_labels": "labeled",
     "fingerprint": "labeled",
+    "SelfMade": "sources",
     "hub_dataset": "sources",
+    "self_made": "sources",
     "is_point": "seen",
     "peeked": "reading",
     "point_of": "seen",

@@ -219,6 +219,16 @@ def fitted_rows(folder: Path) -> list[SeenRows]:
     return [data for data in _seen_by(folder) if FITTING in data.uses]
 
 
+def made_with(folder: Path) -> list[SeenRows]:
+    """The data sets that the weights of a model depend on: what it was fitted to, and what chose the epoch.
+
+    Raises:
+        ModelFolderError: ``seen_rows.json`` is damaged.
+    """
+    kept = [replace(data, uses=tuple(use for use in data.uses if use in (FITTING, EPOCH))) for data in _seen_by(folder)]
+    return [data for data in kept if data.uses]
+
+
 def share_among(seen: Sequence[SeenRows], rows: LabeledTexts | Texts, beside: LabeledTexts | Texts) -> float:
     """The share of the distinct rows that are in any of several data sets and not among those beside them."""
     hashes = _hashes(rows)

@@ -16,6 +16,7 @@ from offramp.files import is_there
 
 DEFAULT_SPLIT = "train"
 
+_SELF = re.compile(r"self(?::(?P<shortest>\d+)-(?P<longest>\d+))?")
 _HUB_ID = re.compile(r"(?P<name>\w[\w.-]*/[\w.-]+)(:(?P<config>[^:]+))??(:(?P<split>[^:]+))?")
 # The front matter of a data set's card, with what it says of files or columns.
 _DESCRIBED = re.compile(r"---\s*\n(?:(?!---).*\n)*?(?:configs|dataset_info):")
@@ -63,6 +64,17 @@ class HubDataset:
     split: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class SelfMade:
+    """Texts that a model is to make itself.
+
+    Attributes:
+        lengths: of the shortest and the longest, in tokens; None for such as the model was trained on.
+    """
+
+    lengths: tuple[int, int] | None
+
+
 Source = Piped | Files | SavedFolder | HubFolder | HubDataset
 
 
@@ -89,6 +101,13 @@ def find_source(source: str) -> Source:
         raise DataError(
             "the name of the input is empty; name a file, a folder, a data set on the hub, or '-'", value=source
         )
+    if self_made(source) is not None:
+        raise DataError(
+            "texts that the model makes itself, 'self', cannot tell how sure it should be or how often it errs, so no "
+            "temperature, no figure and no guarantee is taken from them: give real texts (they serve for `data` of "
+            "export and attach alone)",
+            value=source,
+        )
     with reading_errors(source):
         if (place := _here(source)) is not None:
             return _on_disk(*place)
@@ -96,6 +115,24 @@ def find_source(source: str) -> Source:
         if match is None or format_of(Path(match["name"]), READABLE) is not None:
             raise DataError(f"{source} does not exist{_neighbors(_local(source))}; check the path", path=source)
     return HubDataset(match["name"], match["config"], match["split"])
+
+
+def self_made(data: object) -> SelfMade | None:
+    """The wish for texts that the model makes itself, ``self`` or ``self:8-64``; None where data are something else.
+
+    Raises:
+        DataError: the lengths cannot be.
+        StorageError: nobody may look whether there is a file of this name.
+    """
+    match = _SELF.fullmatch(data) if isinstance(data, str) else None
+    if match is None or is_there(Path(match.string)):
+        return None
+    if match["shortest"] is None:
+        return SelfMade(None)
+    lengths = int(match["shortest"]), int(match["longest"])
+    if not 1 <= lengths[0] <= lengths[1]:
+        raise DataError(f"{data} asks for texts of {lengths[0]} to {lengths[1]} tokens; write  self:8-64", value=data)
+    return SelfMade(lengths)
 
 
 def hub_dataset(source: str) -> HubDataset | None:

@@ -70,7 +70,7 @@ def check_model(
     check_unloaded(model, backend=runtime.backend, precision=runtime.precision)
     if not isinstance(model, str | Path):
         return model
-    folder = _folder(model)
+    folder = path_named(model)
     described = check_folder(folder)
     engine = choose_engine(folder, runtime)
     if at is not None:
@@ -109,11 +109,11 @@ def points_of(model: "str | Path | Classifier", runtime: Runtime) -> tuple[Opera
     """The operating points of a model, and what it runs in."""
     if not isinstance(model, str | Path):
         return model.points, model.engine
-    folder = _folder(model)
+    folder = path_named(model)
     return read_operating_points(folder), choose_engine(folder, runtime)
 
 
-def _folder(model: str | Path) -> Path:
+def path_named(model: str | Path) -> Path:
     """The folder of a name: one on this disk, or the copy of one on the hub."""
     if is_there(Path(model)):
         return Path(model)

@@ -33,24 +33,38 @@ def quantize_for_openvino(graphs: Path, target: Path, layers: tuple[int, ...], b
     Raises:
         MissingExtraError: NNCF or OpenVINO is not installed.
     """
+    for name, feeds in _feeds(OpenVinoStages(graphs, layers, precision="fp32", threads=None), batches).items():
+        quantize_graph(graphs, target, name, feeds)
+
+
+def quantize_graph(graphs: Path, target: Path, name: str, feeds: Sequence[Feed]) -> None:
+    """Quantizes one graph, see :func:`quantize_for_openvino`.
+
+    Args:
+        graphs: folder of the graphs in fp32.
+        target: folder for the quantized one.
+        name: of the graph.
+        feeds: its inputs for calibration texts.
+
+    Raises:
+        MissingExtraError: NNCF or OpenVINO is not installed.
+    """
     try:
         import nncf
         import openvino
     except ImportError:
         raise MissingExtraError("int8 in openvino", "openvino") from None
-    core = openvino.Core()
-    for name, feeds in _feeds(OpenVinoStages(graphs, layers, precision="fp32", threads=None), batches).items():
-        model = core.read_model(graphs / f"{name}.onnx")
-        with _silent():
-            quantized = nncf.quantize(
-                model,
-                nncf.Dataset(feeds),
-                subset_size=len(feeds),
-                model_type=nncf.ModelType.TRANSFORMER,
-                preset=nncf.QuantizationPreset.MIXED,
-                ignored_scope=None if name == FULL else _head_of(model, nncf),
-            )
-        openvino.save_model(quantized, target / f"{name}.xml", compress_to_fp16=False)
+    model = openvino.Core().read_model(graphs / f"{name}.onnx")
+    with _silent():
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset(feeds),
+            subset_size=len(feeds),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED,
+            ignored_scope=None if name == FULL else _head_of(model, nncf),
+        )
+    openvino.save_model(quantized, target / f"{name}.xml", compress_to_fp16=False)
 
 
 def _head_of(model: Any, nncf: Any) -> Any:

@@ -17,11 +17,13 @@ from offramp.data import (
     Columns,
     Data,
     LabeledTexts,
+    SelfMade,
     Texts,
     check_untrained,
     distinct,
     read_any,
     remember,
+    self_made,
     temperatures_of,
 )
 from offramp.engine import check_model, check_rows, targets_of
@@ -42,6 +44,7 @@ from offramp.progress import OnProgress, unheard
 
 if TYPE_CHECKING:
     from offramp.engine import Classifier
+    from offramp.model.folder import ModelFacts
 
 # The largest difference from PyTorch's logits in fp32, and how often labels have to agree in each precision.
 TOLERANCE = 1e-3
@@ -98,6 +101,15 @@ class Exported:
     before: "tuple[Exported, ...]" = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Unreal:
+    """Texts that show what a network computes, and not how sure it may be; ``why`` says what they are instead."""
+
+    texts: list[str]
+    text_pairs: list[str] | None
+    why: str
+
+
 def export(
     model: "str | Path | Classifier",
     data: Data | None = None,
@@ -122,8 +134,9 @@ def export(
     Args:
         model: a model folder, or a classifier that was loaded from one.
         data: texts that the model was not trained on, such as the dev data, preferably with labels, as a source or in
-            memory, see :func:`offramp.data.read_rows`; int8 in openvino takes its ranges from them. By default a few
-            built-in sentences are used for the check.
+            memory, see :func:`offramp.data.read_rows`; int8 in openvino takes its ranges from them. With ``self`` the
+            model makes texts itself, as long as those it was trained on, or with ``self:8-64`` of so many tokens: for
+            ranges and the check, not for temperatures. By default a few built-in sentences are used for the check.
         backend: ``onnxruntime``, ``openvino`` or another of :func:`offramp.backends.backends`.
         precision: ``fp32``, ``bf16`` (openvino) or ``int8``.
         columns: names of the columns of the data.
@@ -148,17 +161,18 @@ def export(
     known = check_model(folder, Runtime("torch", threads=threads))
     check_folder_writable(folder)
     check_installed(f"exporting to {backend}", to.extra, *to.packages, *to.tools)
-    rows = None if data is None else read_any(data, columns or Columns())
+    models, engine, wanted = models_of(folder), Engine(backend, precision), self_made(data)
+    rows = None if data is None or wanted is not None else read_any(data, columns or Columns())
     if rows is not None:
         check_rows(known, rows)
         check_untrained(folder, rows, "it is surer of them than of any others, so the export would look too good")
-    models, engine = models_of(folder), Engine(backend, precision)
     each: list[Exported] = []
     with ExitStack() as together:
         for number, one in enumerate(models, 1):
             new = together.enter_context(replacing(export_folder(one, engine)))
             try:
-                each.append(_export_model(one, new, engine, rows, known.takes_pairs, threads, on_progress))
+                texts = _texts(one, wanted, known) if rows is None else rows
+                each.append(_export_model(one, new, engine, texts, threads, on_progress))
             except CheckFailed as error:
                 if len(models) > 1:
                     error.add_note(f"so it is with model {number} of the chain; of the others none was exported either")
@@ -173,8 +187,7 @@ def _export_model(
     folder: Path,
     new: Path,
     engine: Engine,
-    rows: LabeledTexts | Texts | None,
-    takes_pairs: bool,
+    given: LabeledTexts | Texts | _Unreal,
     threads: int | None,
     on_progress: OnProgress,
 ) -> Exported:
@@ -184,7 +197,8 @@ def _export_model(
 
     on_progress("loading the model", 0, None)
     to, precision = backends()[engine.backend], engine.precision
-    texts, pairs = _texts(rows, takes_pairs=takes_pairs)
+    rows = None if isinstance(given, _Unreal) else given
+    texts, pairs = given.texts, given.text_pairs
     loaded = load(folder)
     words = words_of(folder, loaded.network.config)
     reference = torch_classifier(loaded, Calibration.load(folder), words=words, device="cpu")
@@ -208,7 +222,7 @@ def _export_model(
     calibration = _refitted(reference, rows, answers, len(different))
     refitted = calibration is not reference.calibration
     doubts = (
-        None if refitted else _doubt_of_temperatures(precision, rows, len(different)),
+        None if refitted else _doubt_of_temperatures(precision, given, len(different)),
         _doubt(agreement, precision, len(different)),
     )
     on_progress("measuring", 2, 3)
@@ -263,12 +277,12 @@ def _refitted(
     return answers.calibration(rows.fingerprint, otherwise=before.temperatures, miss_cost=before.miss_cost)
 
 
-def _doubt_of_temperatures(precision: str, rows: LabeledTexts | Texts | None, different: int) -> str | None:
+def _doubt_of_temperatures(precision: str, rows: LabeledTexts | Texts | _Unreal, different: int) -> str | None:
     """Why PyTorch's temperatures may be wrong for the export; None in fp32, where the logits are the same."""
     if precision == "fp32":
         return None
-    if rows is None:
-        why = "no texts were given to fit them to"
+    if isinstance(rows, _Unreal):
+        why = rows.why
     elif different < LEAST_ROWS:
         why = f"fitting them takes {LEAST_ROWS} different texts, and there are {different}"
     else:
@@ -293,10 +307,16 @@ def _doubt(agreement: float, precision: str, different: int) -> str | None:
     )
 
 
-def _texts(rows: LabeledTexts | Texts | None, *, takes_pairs: bool) -> tuple[list[str], list[str] | None]:
-    if rows is not None:
-        return rows.texts, rows.text_pairs
-    return list(_SENTENCES), list(_SENTENCES[::-1]) if takes_pairs else None
+def _texts(folder: Path, wanted: SelfMade | None, known: "Classifier | ModelFacts") -> _Unreal:
+    """Texts for an export where no user gives any: those that the model makes itself, or the built-in ones."""
+    if wanted is None:
+        pairs = list(_SENTENCES[::-1]) if known.takes_pairs else None
+        return _Unreal(list(_SENTENCES), pairs, "no texts were given to fit them to")
+    from offramp.model.self_made import make_texts
+
+    made = make_texts(folder, wanted, _CALIBRATION_TEXTS, pairs=known.takes_pairs, labels=known.labels)
+    why = "fitting them takes real texts, and the model made these itself"
+    return _Unreal(made.texts, made.text_pairs, why)
 
 
 def _least_agreement(precision: str) -> float:

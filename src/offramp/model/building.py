@@ -64,6 +64,7 @@ def build(
         encoder_config = AutoConfig.from_pretrained(backbone_name, trust_remote_code=False)
     renamed = UNWRAPPED
     if isinstance(encoder_config, EarlyExitConfig):
+        _check_whole(encoder_config, backbone_name)
         pooling, renamed = pooling or encoder_config.pooling, UNWRAPPED | {r"^backbone\.": ""}
         encoder_config = encoder_config.backbone_config
         tokenizer.model_max_length = max_length or tokenizer.model_max_length
@@ -144,6 +145,7 @@ def adopt(
             head=head or before.head,
             head_dropout=before.head_dropout,
             own_head=before.own_head,
+            feed_forward_widths=before.feed_forward_widths,
         )
         _check_shared(before, config)
         classifier.replace_exits(config)
@@ -189,6 +191,15 @@ def _cut(config: PreTrainedConfig, layers: int) -> None:
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
+
+
+def _check_whole(config: EarlyExitConfig, name: str) -> None:
+    if config.feed_forward_widths is not None:
+        raise BackboneError(
+            f"the layers of {name!r} were made narrower, and its encoder is not trained anew; train with the model "
+            "that it was made of, and compress what comes out",
+            path=name,
+        )
 
 
 def _check_encoder(backbone: PreTrainedModel) -> None:

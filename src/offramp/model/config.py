@@ -32,6 +32,8 @@ class EarlyExitConfig(PreTrainedConfig):
         text_pair: whether the model was trained on pairs of texts.
         read_on: how the engine reads long texts window by window, the fields of a
             :class:`~offramp.model.windows.ReadOn`; None where it cuts them, as the network by itself always does.
+        feed_forward_widths: neurons of the feed-forward block of each layer, (layers,), where some were taken out; None
+            where all are there.
         **kwargs: the usual ones, such as ``id2label``, ``label2id`` and ``problem_type``.
 
     Raises:
@@ -53,6 +55,7 @@ class EarlyExitConfig(PreTrainedConfig):
         own_head: bool = False,
         text_pair: bool = False,
         read_on: dict[str, Any] | None = None,
+        feed_forward_widths: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
         # transformers builds a configuration without arguments to compare with, so there is a default.
@@ -71,6 +74,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.own_head = own_head
         self.text_pair = text_pair
         self.read_on = None if read_on is None else asdict(ReadOn(**read_on))
+        self.feed_forward_widths = _checked_widths(feed_forward_widths, self.backbone_config.num_hidden_layers)
         super().__init__(**kwargs)
         if self.problem_type not in (None, *PROBLEM_TYPES):
             raise OptionError(
@@ -103,6 +107,19 @@ class EarlyExitConfig(PreTrainedConfig):
     def labels(self) -> tuple[str, ...]:
         """Label names in the order of the logits."""
         return tuple(self.id2label[index] for index in range(len(self.id2label)))
+
+
+def _checked_widths(widths: Sequence[int] | None, depth: int) -> list[int] | None:
+    """One number of neurons for each layer, or None."""
+    if widths is None:
+        return None
+    if len(widths) != depth or not all(isinstance(width, int) and width > 0 for width in widths):
+        raise OptionError(
+            f"feed_forward_widths is {widths}; give one number above 0 for each of the {depth} layers",
+            option="feed_forward_widths",
+            value=widths,
+        )
+    return list(widths)
 
 
 class ChainConfig(PreTrainedConfig):

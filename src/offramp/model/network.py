@@ -10,6 +10,7 @@ from offramp.model.heads import MLP_WIDTH, ExitHead, OwnHead, Pooling
 from offramp.model.losses import joint_loss
 from offramp.model.output import EarlyExitOutput
 from offramp.model.stack import LayersState, LayerStack
+from offramp.model.widths import narrow
 
 
 class EarlyExitForSequenceClassification(PreTrainedModel):
@@ -37,6 +38,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         if config.pooling != "pooler" and not config.own_head and hasattr(self.backbone, "pooler"):
             self.backbone.pooler = None  # unused parameters would stop distributed training
         self.stack = LayerStack(self.backbone)
+        narrow(self.stack, config.feed_forward_widths)
         last = OwnHead(source) if config.own_head else self._untrained_head(config.exits[-1])
         self.heads = self._untrained_heads_before(last)
         self.post_init()

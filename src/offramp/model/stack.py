@@ -92,8 +92,8 @@ class LayerStack:
         self.backbone = backbone
         self.depth: int = backbone.config.num_hidden_layers
         self.width: int = backbone.config.hidden_size
-        self._path, self._layers = _find_layers(backbone, self.depth)
-        self._frame = _frame_of(backbone, self._path, self._layers)
+        self._path, self.layers = _find_layers(backbone, self.depth)
+        self._frame = _frame_of(backbone, self._path, self.layers)
         self._final_norm = getattr(backbone, "final_norm", None)
         self._learnt = False
         self._accepts = set(inspect.signature(backbone.forward).parameters)
@@ -104,7 +104,7 @@ class LayerStack:
     @property
     def tied(self) -> bool:
         """Whether some layers are the same parameters, as all of ALBERT's are."""
-        return len({id(next(layer.parameters())) for layer in self._layers}) < self.depth
+        return len({id(next(layer.parameters())) for layer in self.layers}) < self.depth
 
     def embed(self, inputs: Mapping[str, Tensor]) -> LayersState:
         """Runs everything before the first layer.
@@ -134,7 +134,7 @@ class LayerStack:
         """Runs one layer (0-based)."""
         call = state.calls[index]
         args, kwargs = tree_unflatten([state.hidden, *call.leaves[1:]], call.form)
-        output = self._layers[call.layer](*args, **kwargs)
+        output = self.layers[call.layer](*args, **kwargs)
         return replace(state, hidden=output if isinstance(output, Tensor) else output[0])
 
     def normalize(self, hidden: Tensor) -> Tensor:
@@ -216,7 +216,7 @@ class LayerStack:
                 if isinstance(tap, _Tap) and tap._layer[0] is layer:
                     tap.returns = None if isinstance(output, Tensor) else len(output)
 
-        hooks = [layer.register_forward_hook(note) for layer in self._layers]
+        hooks = [layer.register_forward_hook(note) for layer in self.layers]
         try:
             self.backbone(**self.accepted(self.probe(2, 5)))
         finally:

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 from offramp.calibration.sets import Decide, decide_of
-from offramp.data import Columns, Data, LabeledTexts, Texts, read_judging, read_taught, read_texts
+from offramp.data import Columns, Data, LabeledTexts, Texts, read_judging, read_taught, read_texts, self_made
 from offramp.errors import OptionError, check_path
 from offramp.model.finding import check_classifier, check_exits, outputs_of
 from offramp.model.windows import LongTexts
 from offramp.progress import OnProgress, unheard
 from offramp.training.architecture import Architecture
-from offramp.training.checks import check_kinds, check_numbers, check_output, check_second_texts
+from offramp.training.checks import check_kinds, check_numbers, check_output, check_second_texts, check_self_made
 from offramp.training.job import TrainingData, gathered
 from offramp.training.recipe import ExitFit, Targets
 from offramp.training.summaries import AttachSummary
+
+SELF_MADE = 2000
+"""Texts that a classifier makes itself for its exits to learn from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class AttachJob:
         labels: names of its outputs; None for its own.
         teacher_column: where the labels that are learnt stand, if another system gave them.
         decide: from which probability a label holds, where a text has any number of them.
+        self_made: whether the classifier has made the texts itself that the exits learn from.
     """
 
     model: str
@@ -40,6 +44,7 @@ class AttachJob:
     seed: int
     teacher_column: str | None
     decide: Decide
+    self_made: bool
     on_progress: OnProgress
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,6 +57,7 @@ class AttachJob:
             **self.long.to_dict(),
             "teacher_column": self.teacher_column,
             "label_thresholds": self.decide,
+            "self_made": self.self_made,
             "data": self.data.fingerprints,
         }
 
@@ -88,7 +94,8 @@ def attach(
     Args:
         model: a checkpoint for ``AutoModelForSequenceClassification``: a folder or a hub id.
         data: texts: a csv, tsv, jsonl or parquet file, a folder, a hub id, or data in memory; see
-            :func:`offramp.data.read_rows`.
+            :func:`offramp.data.read_rows`. With ``self`` the classifier makes texts itself, of 8 to 128 tokens or, with
+            ``self:8-64``, of so many; then ``dev`` has to name real ones, and the exits learn from the classifier.
         output: the model folder to write.
         dev: texts, as ``data``, to choose the best epoch and fit temperatures on; or the share of ``data`` that is
             split off for that.
@@ -151,6 +158,11 @@ def attach(
     if targets != "model":
         judging_of = partial(read_judging, column=teacher_column)
     outputs = outputs_of(declared) or ()
+    known = labels or [str(name) for name in (outputs_of(declared) or {}).values()]
+
+    made = self_made(data)
+    if made is not None:
+        check_self_made(dev, targets)
 
     def read(source: Data) -> LabeledTexts | Texts:
         rows = judging_of(source, columns)
@@ -158,8 +170,16 @@ def attach(
         return rows
 
     taught = None if teacher_column is None else read_taught(data, columns, teacher_column)
+    if made is not None:
+        from offramp.model.self_made import make_texts
+
+        pairs = columns.text_pair is not None
+        on_progress("making texts", 0, None)
+        rows: LabeledTexts | Texts = make_texts(model, made, SELF_MADE, pairs=pairs, labels=list(known), seed=seed)
+    else:
+        rows = read(data) if taught is None else taught.said
     texts = gathered(
-        read(data) if taught is None else taught.said,
+        rows,
         dev,
         read,
         seed,
@@ -180,6 +200,7 @@ def attach(
         seed=seed,
         teacher_column=teacher_column,
         decide=decide_of(label_thresholds, multi_label=several, labeled=labeled),
+        self_made=made is not None,
         on_progress=on_progress,
     )
     on_progress("loading the classifier", 0, None)

@@ -207,3 +207,24 @@ def fitted_before(
             path=dev.source,
         )
     return before
+
+
+def check_self_made(dev: Data | float, targets: str) -> None:
+    """Makes sure that texts which a classifier makes itself are put to no use that takes real ones.
+
+    Raises:
+        OptionError: dev texts would be split off them, or labels are to be learned.
+    """
+    if isinstance(dev, float | int):
+        raise OptionError(
+            f"dev is {dev:g}, a share of the texts that the classifier makes itself; dev texts choose epochs and fit "
+            "temperatures, for which they have to be real: name some",
+            option="dev",
+            value=dev,
+        )
+    if targets != "model":
+        raise OptionError(
+            f"targets {targets!r} take labels, and texts that the classifier makes itself have none; choose 'model'",
+            option="targets",
+            value=targets,
+        )

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from offramp import environment
@@ -17,6 +18,9 @@ from offramp.training.card import model_card
 from offramp.training.job import TrainingJob
 from offramp.training.rows import Rows
 from offramp.training.words_exit import Front
+
+# How long texts are that the model was fitted to, for those that it may be asked to make itself.
+_DECILES = np.linspace(0, 1, 11)
 
 
 def write_folder(
@@ -47,6 +51,7 @@ def write_folder(
         "head": config.head,
         "max_length": model.tokenizer.model_max_length,
         "rows": {name: len(rows) for name, rows in data.parts.items()},
+        "lengths": np.quantile(train.encoded.lengths, _DECILES, method="nearest").tolist(),
         "truncated": int(train.encoded.truncated.sum()),
         "blank": data.train.blank,
         "parameters": {

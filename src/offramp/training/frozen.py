@@ -31,12 +31,20 @@ class KeptStates:
     """What the exits see of rows that went through the whole network.
 
     Attributes:
-        pooled: states of the layers up to the last exit but one, (rows, layers, width) float32, mapped from a file.
+        pooled: states of the layers up to the last exit that is fitted, (rows, layers, width) float32, mapped from a
+            file.
         logits: the last exit's, (rows, labels) float32.
+        beliefs: what another network says of the rows, (rows, labels) of logits; None where the last exit teaches.
     """
 
     pooled: NDArray[np.float32]
     logits: NDArray[np.float32]
+    beliefs: NDArray[np.float32] | None = None
+
+    def subset(self, rows: NDArray[np.int64]) -> "KeptStates":
+        """The states of the given rows, in that order, in memory."""
+        beliefs = None if self.beliefs is None else self.beliefs[rows]
+        return KeptStates(self.pooled[rows], self.logits[rows], beliefs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,17 +67,22 @@ class FrozenFit:
 
 @torch.inference_mode()
 def keep_states(
-    model: LoadedModel, encoded: Encoded, file: Path, on_rows: Callable[[int], None] = lambda rows: None
+    model: LoadedModel,
+    encoded: Encoded,
+    file: Path,
+    on_rows: Callable[[int], None] = lambda rows: None,
+    layers: int | None = None,
 ) -> KeptStates:
     """Runs the network once over all rows. Memory holds one batch and the logits; the states go to the file.
 
     Args:
         file: the ``.npy`` file to write, of 4 bytes a row, layer and unit of width.
         on_rows: is told how many rows are done.
+        layers: whose states are kept; by default those up to the last exit but one.
     """
     network = model.network.eval()
     last = len(network.stages) - 1
-    layers = network.config.exits[-2]
+    layers = network.config.exits[-2] if layers is None else layers
     pooled = open_memmap(file, mode="w+", dtype=np.float32, shape=(len(encoded), layers, network.stack.width))
     logits = np.empty((len(encoded), network.config.num_labels), np.float32)
     done = 0
@@ -92,21 +105,24 @@ def fit_exits(
     *,
     seed: int,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    afresh: bool = True,
 ) -> None:
-    """Fits all exits but the last from scratch, each up to the epoch that was best for it on the dev rows.
+    """Fits the exits whose states were kept, each up to the epoch that was best for it on the dev rows.
 
     Args:
         train: kept states, and targets: class indices (rows,), or 0/1 (rows, labels), ``UNLABELLED`` where there is
             none; so is ``dev``.
         phase: what counts how much.
         on_step: is told about steps done and steps in all.
+        afresh: whether they start from scratch; otherwise from what they are, which stays where no epoch is better.
     """
-    heads = network.heads[:-1]
+    heads = _fitted(network, train[0])
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     for head in heads:
         assert isinstance(head, ExitHead)
-        head.reset_parameters()
+        if afresh:
+            head.reset_parameters()
     steps = fit.epochs * -(-len(train[1]) // fit.batch_size)
     parameters = [
         {"params": [tensor], "weight_decay": fit.weight_decay * (tensor.ndim > 1)} for tensor in heads.parameters()
@@ -114,6 +130,8 @@ def fit_exits(
     optimizer = torch.optim.AdamW(parameters, lr=fit.learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
     best = [_Best.of(head, np.inf) for head in heads]
+    if not afresh:
+        best = _better(network, dev, phase, best)
     done = 0
     for _ in range(fit.epochs):
         heads.train()
@@ -192,7 +210,9 @@ def _loss(
 ) -> Tensor:
     kept, targets = data
     labels = torch.from_numpy(targets[rows]).to(network.device)
-    return phase_loss(_logits(network, kept, rows), labels, network.problem_type, phase, step=0, progress=progress)
+    logits, problem_type = _logits(network, kept, rows), network.problem_type
+    teacher = None if kept.beliefs is None else torch.from_numpy(kept.beliefs[rows]).to(network.device)
+    return phase_loss(logits, labels, problem_type, phase, step=0, progress=progress, teacher=teacher)
 
 
 def _better(
@@ -203,12 +223,13 @@ def _better(
 ) -> list[_Best]:
     """What was best so far, or is now, for each exit on its own."""
     kept, targets = dev
-    logits = torch.from_numpy(exit_logits_of(network, kept)).transpose(0, 1)
+    logits, labels = torch.from_numpy(exit_logits_of(network, kept)).transpose(0, 1), torch.from_numpy(targets)
+    teacher = None if kept.beliefs is None else torch.from_numpy(kept.beliefs)
     better = []
-    for index, (head, before) in enumerate(zip(network.heads[:-1], best, strict=True)):
+    for index, (head, before) in enumerate(zip(_fitted(network, kept), best, strict=True)):
         alone = tuple(float(place == index) for place in range(len(network.heads)))
         only = replace(phase, weights=(alone,), consistent=False)
-        loss = float(phase_loss(logits, torch.from_numpy(targets), network.problem_type, only, step=0, progress=1))
+        loss = float(phase_loss(logits, labels, network.problem_type, only, step=0, progress=1, teacher=teacher))
         better.append(_Best.of(head, loss) if loss < before.loss else before)
     return better
 
@@ -216,5 +237,12 @@ def _better(
 def _logits(network: EarlyExitForSequenceClassification, kept: KeptStates, rows: Any) -> Tensor:
     """(rows, exits, labels)."""
     pooled, last = (torch.from_numpy(array[rows]).to(network.device) for array in (kept.pooled, kept.logits))
-    early = [head(pooled[:, :layers]) for head, layers in zip(network.heads[:-1], network.config.exits, strict=False)]
-    return torch.stack([*early, last], 1)
+    fitted = _fitted(network, kept)
+    logits = [head(pooled[:, :layers]) for head, layers in zip(fitted, network.config.exits, strict=False)]
+    return torch.stack(logits if len(fitted) == len(network.heads) else [*logits, last], 1)
+
+
+def _fitted(network: EarlyExitForSequenceClassification, kept: KeptStates) -> nn.ModuleList:
+    """The exits that see nothing but states that were kept: all, or all but the last."""
+    heads: nn.ModuleList = network.heads[: sum(layers <= kept.pooled.shape[1] for layers in network.config.exits)]
+    return heads

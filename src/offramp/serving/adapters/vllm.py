@@ -31,9 +31,9 @@ class OpenAIErrorReply(BaseModel):
     error: ErrorInfo
 
 
-_NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": ErrorReply, "description": "No such model."}}
+NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": ErrorReply, "description": "No such model."}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: reply | {"model": OpenAIErrorReply} for status, reply in (GUARDED | _NO_MODEL).items()
+    status: reply | {"model": OpenAIErrorReply} for status, reply in (GUARDED | NO_MODEL).items()
 }
 
 
@@ -116,16 +116,16 @@ async def models(request: Request) -> Models:
 async def model(name: str, request: Request) -> Model:
     """Tells of the model that is served."""
     service = service_of(request)
-    _check_model(name, service, "name")
+    check_model(name, service, "name")
     return _described(service)
 
 
-@router.post("/classify", response_model=ClassifyReply, responses=REFUSALS | _NO_MODEL)
+@router.post("/classify", response_model=ClassifyReply, responses=REFUSALS | NO_MODEL)
 @router.post("/v1/classify", include_in_schema=False)
 async def classify(body: ClassifyRequest, request: Request) -> Response:
     """Classifies texts, in the form of vLLM."""
     service = service_of(request)
-    _check_model(body.model, service, "model")
+    check_model(body.model, service, "model")
     service.check_length(body.truncate_prompt_tokens, "truncate_prompt_tokens")
     answered = await service.answer(request, body.input, None, body, top_k=1, field="input")
     predictions = answered.predictions
@@ -156,7 +156,12 @@ def _described(service: Service) -> Model:
     return Model(id=service.name, root=service.name, max_model_len=longest)
 
 
-def _check_model(wanted: str | None, service: Service, field: str) -> None:
+def check_model(wanted: str | None, service: Service, field: str) -> None:
+    """Refuses another model than the one that is served.
+
+    Raises:
+        Refusal: another is wanted.
+    """
     if wanted not in (None, service.name):
         raise Refusal(404, "not_found", f"there is no model {wanted!r:.60}; this is {service.name}", field)
 

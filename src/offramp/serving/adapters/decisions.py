@@ -1,0 +1,168 @@
+"""``POST /v1/decisions``: the form of OpenAI's Decisions API, typed questions that are answered with probabilities.
+
+A classifier knows the questions that it was trained on, and no others: a ``choice`` among all of its labels, and
+whether one label is right, a ``predicate`` of the label's name. What ``instructions`` say is for models that read them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from offramp.serving.adapters.vllm import NO_MODEL, OpenAIErrorReply, check_model
+from offramp.serving.refusals import invalid
+from offramp.serving.schemas import REFUSALS, Body, Knobs
+from offramp.serving.service import Service, reply, service_of
+
+router = APIRouter(tags=["OpenAI decisions"])
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: reply | {"model": OpenAIErrorReply} for status, reply in (REFUSALS | NO_MODEL).items()
+}
+
+
+class TextPart(Body):
+    """A part of a message."""
+
+    type: Literal["input_text"]
+    text: str
+
+
+class UserMessage(Body):
+    """A message of a user; its parts are read as lines of one text."""
+
+    role: Literal["user"]
+    type: Literal["message"] = "message"
+    content: str | Annotated[list[TextPart], Field(min_length=1, fail_fast=True)]
+
+
+class Choice(Body):
+    """One of the answers that there are."""
+
+    value: str
+    description: str | None = Field(default=None, description="Of no effect.")
+
+
+class ChoiceQuestion(Body):
+    """Which of the labels is right."""
+
+    type: Literal["choice"]
+    choices: Annotated[list[Choice], Field(min_length=2, max_length=255, fail_fast=True)] = Field(
+        description="All labels of the model, in any order."
+    )
+    name: str | None = None
+    instructions: Any = Field(default=None, description="Of no effect.")
+
+
+class PredicateQuestion(Body):
+    """Whether a label is right."""
+
+    type: Literal["predicate"]
+    name: str = Field(description="The label.")
+    instructions: Any = Field(default=None, description="Of no effect.")
+
+
+Question = Annotated[ChoiceQuestion | PredicateQuestion, Field(discriminator="type")]
+
+
+class DecisionRequest(Knobs):
+    """A text, and questions about it."""
+
+    input: str | Annotated[list[UserMessage], Field(min_length=1, fail_fast=True)]
+    questions: Annotated[list[Question], Field(min_length=1, max_length=400, fail_fast=True)]
+    model: str | None = Field(default=None, description="The name of the model served, or nothing.")
+    safety_identifier: str | None = Field(default=None, description="Of no effect.")
+    prompt_cache_key: str | None = Field(default=None, description="Of no effect.")
+    prompt_cache_options: Any = Field(default=None, description="Of no effect.")
+
+
+class ChoiceProbability(BaseModel):
+    """How likely an answer is."""
+
+    value: str
+    probability: float
+
+
+class DecisionAnswer(BaseModel):
+    """The answer to a question; a ``refusal`` where the text is handed over."""
+
+    type: Literal["choice", "predicate", "refusal"]
+    name: str | None
+    choice: str | None = Field(default=None, description="Of a choice.")
+    confidence: float | None = Field(default=None, description="Of a choice: that it is right.")
+    probabilities: list[ChoiceProbability] | None = Field(default=None, description="Of a choice.")
+    probability: float | None = Field(default=None, description="Of a predicate.")
+
+
+class DecisionReply(BaseModel):
+    """Answers in the order of the questions."""
+
+    model: str
+    answers: list[DecisionAnswer]
+    usage: dict[str, Any]
+
+
+@router.post("/v1/decisions", response_model=DecisionReply, responses=_ERRORS)
+async def decide(body: DecisionRequest, request: Request) -> Response:
+    """Answers typed questions about a text, in the form of OpenAI."""
+    service = service_of(request)
+    check_model(body.model, service, "model")
+    for place, question in enumerate(body.questions):
+        _check(question, service, f"questions[{place}]")
+    answered = await service.answer(request, [_text_of(body.input)], None, body, top_k=1, field="input")
+    predictions = answered.predictions
+    known = dict(zip(service.core.classifier.labels, predictions.probabilities[0].tolist(), strict=True))
+    over = predictions.may_hand_over and bool(predictions.handed_over[0])
+    tokens = int(predictions.tokens.sum())
+    return reply(
+        {
+            "model": service.name,
+            "answers": [_refusal(one) if over else _answer(one, known) for one in body.questions],
+            "usage": {
+                "input_tokens": tokens,
+                "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+                "output_tokens": 0,
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": tokens,
+            },
+        },
+        answered,
+    )
+
+
+def _text_of(given: str | list[UserMessage]) -> str:
+    if isinstance(given, str):
+        return given
+    contents = (message.content for message in given)
+    return "\n".join(one if isinstance(one, str) else "\n".join(part.text for part in one) for one in contents)
+
+
+def _check(question: ChoiceQuestion | PredicateQuestion, service: Service, field: str) -> None:
+    """Refuses what the model was not trained to answer."""
+    classifier = service.core.classifier
+    known = ", ".join(classifier.labels)
+    if isinstance(question, PredicateQuestion):
+        if question.name not in classifier.labels:
+            raise invalid(f"the model has no label {question.name!r:.60}; valid: {known}", f"{field}.name")
+    elif classifier.problem.type.name == "MULTI_LABEL":
+        raise invalid("any number of this model's labels may be right; ask for each with a predicate", f"{field}.type")
+    elif sorted(one.value for one in question.choices) != sorted(classifier.labels):
+        raise invalid(f"the model chooses among all of its labels: {known}", f"{field}.choices")
+
+
+def _refusal(question: ChoiceQuestion | PredicateQuestion) -> dict[str, Any]:
+    return {"type": "refusal", "name": question.name}
+
+
+def _answer(question: ChoiceQuestion | PredicateQuestion, known: dict[str, float]) -> dict[str, Any]:
+    if isinstance(question, PredicateQuestion):
+        return {"type": "predicate", "name": question.name, "probability": known[question.name]}
+    values = [one.value for one in question.choices]
+    best = max(values, key=known.__getitem__)
+    return {
+        "type": "choice",
+        "name": question.name,
+        "choice": best,
+        "confidence": known[best],
+        "probabilities": [{"value": value, "probability": known[value]} for value in values],
+    }
