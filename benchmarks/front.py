@@ -94,7 +94,7 @@ def pipeline_of(folder: str, test: LabeledTexts) -> Callable[[], list[str]]:
 
 
 def measure(
-    models: dict[str, "offramp.Classifier"], test: LabeledTexts, pipeline: Callable[[], list[str]]
+    models: dict[str, "offramp.Classifier"], test: LabeledTexts, pipeline: Callable[[], list[str]], rounds: int
 ) -> tuple[list[Setting], float]:
     """Times full depth and all operating points of all models in turn, against full depth of the first.
 
@@ -109,7 +109,7 @@ def measure(
             actions[name, point] = partial(classifier.predict, texts, pairs, at=point)
         if name == "words":
             actions[name, "alone"] = partial(classifier.predict, texts, pairs, threshold=0.0)
-    seconds = interleave({**actions, ("pipeline", "full"): pipeline}, ROUNDS)
+    seconds = interleave({**actions, ("pipeline", "full"): pipeline}, rounds)
     full = seconds[next(iter(models)), "full"]
     settings = []
     for (name, setting), action in actions.items():
@@ -140,18 +140,22 @@ def main() -> None:
     parser.add_argument("--exits", default="1,2,4,6", help="layers before exits")
     parser.add_argument("--targets", default="both", help="what exits and words learn")
     parser.add_argument("--pair-column", help="column of second texts")
+    parser.add_argument("--words-only", action="store_true", help="leave out the model without words")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     columns = Columns(text_pair=options.pair_column)
     parts = {part: read_labeled(getattr(options, part), columns) for part in PARTS}
     test = parts["test"]
     models = {"exits": options.exits, "words": f"words,{options.exits}"}
+    if options.words_only:
+        del models["exits"]
     for name, exits in models.items():
         prepare(options.classifier, options.work / name, exits, parts, options.targets)
     loaded = {name: load(options.work / name, ENGINE) for name in models}
-    standard = load(options.work / "exits", REFERENCE).predict_full(test.texts, test.text_pairs)
+    standard = load(options.work / next(iter(models)), REFERENCE).predict_full(test.texts, test.text_pairs)
     accuracy = float((np.array(standard.label) == np.array(test.labels)).mean())
-    settings, pipeline = measure(loaded, test, pipeline_of(options.classifier, test))
+    settings, pipeline = measure(loaded, test, pipeline_of(options.classifier, test), options.rounds)
     for made in settings:
         lost, (low, high) = 100 * (made.accuracy - accuracy), made.quartiles
         figures = f"{made.accuracy:.2%} ({lost:+.2f}) {made.speedup:.2f}x ({low:.2f}-{high:.2f})"
@@ -161,7 +165,7 @@ def main() -> None:
         {
             "environment": environment.describe(),
             "rows": {part: len(rows) for part, rows in parts.items()},
-            "rounds": ROUNDS,
+            "rounds": options.rounds,
             "standard_accuracy": accuracy,
             "evidence": list(loaded["words"].calibration.evidence),
             "pipeline_texts_per_second": pipeline,

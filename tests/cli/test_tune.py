@@ -25,7 +25,9 @@ def tune(run, *more, data="../data.csv"):
 
 
 def test_a_table_json_and_a_point_to_use(offramp, model, place):
-    result = tune(offramp, "--max-disagreement", "0.9", "--name", "loose", "--json", "new/tuned.json", "--wide")
+    result = tune(
+        offramp, "--max-disagreement", "0.9", "--name", "loose", "--json", "new/tuned.json", "--wide", "--rule", "gate"
+    )
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].startswith("60 rows, ")
@@ -156,7 +158,9 @@ def test_unknown_labels(refused, model, place):
 
 
 def test_several_promises_have_a_table_of_their_own(offramp, model):
-    result = tune(offramp, "--max-disagreement", "0.9", "--max-accuracy-drop", "0.9", "--name", "both", "--wide")
+    result = tune(
+        offramp, "--max-disagreement", "0.9", "--max-accuracy-drop", "0.9", "--name", "both", "--wide", "--rule", "gate"
+    )
     assert result.exit_code == 0, result.stderr
     assert "2 at once, below" in result.stdout
     table = [line.split() for line in result.stdout.splitlines()[-2:]]

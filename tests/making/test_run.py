@@ -46,8 +46,7 @@ def made_of(encoder, output, **options) -> Made:
         output=output,
         recipe=replace(QUICK, epochs=1),
         architecture=architecture,
-        max_disagreement=0.1,
-        **options,
+        **{"max_disagreement": 0.1, **options},
     )
 
 
@@ -103,6 +102,27 @@ def test_an_unfinished_run_of_another_kind_is_not_gone_on_with(encoder, tmp_path
         made_of(encoder, tmp_path / "model", seed=1)
     with pytest.raises(OptionError, match=r"another confidence \(0.95, now 0.9\); resume"):
         made_of(encoder, tmp_path / "model", confidence=0.9)
+    # More rows choose then, which changes every part of the same data.
+    with pytest.raises(OptionError, match=r"another max_disagreement \(0.1, now 0.03\); resume"):
+        made_of(encoder, tmp_path / "model", max_disagreement=0.03)
+
+
+def test_an_interruption_tells_how_to_go_on(encoder, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_tune", killed)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        made_of(encoder, tmp_path / "model")
+    assert caught.value.__notes__ == [
+        f"what is done lies in {tmp_path / 'model.making'}: the same command goes on from there"
+    ]
+
+
+def test_a_model_without_texts_is_no_data(tmp_path):
+    folder = write_classifier(tmp_path / "classifier")
+    with pytest.raises(OptionError, match="is a model, and no texts are given; give some"):
+        make(folder, output=tmp_path / "model")
 
 
 def test_what_was_killed_before_it_wrote_anything_is_in_nobodys_way(whole, encoder, tmp_path, monkeypatch):
@@ -120,6 +140,8 @@ def test_what_was_killed_before_it_wrote_anything_is_in_nobodys_way(whole, encod
 def test_too_few_rows_are_refused_with_what_they_are_enough_for(encoder, tmp_path):
     with pytest.raises(DataError, match=r"240 rows beside those of the test.* takes 373 rows.* or allow 0.04"):
         make(rows(300), model=encoder, output=tmp_path / "model")
+    with pytest.raises(DataError, match=r"has 2 rows beside those of the test"):
+        make(rows(2), model=encoder, output=tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 

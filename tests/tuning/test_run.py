@@ -340,7 +340,7 @@ def test_rows_of_the_temperatures_can_be_split(place):
     after = Calibration.load(place / "model")
     assert after.temperatures != before.temperatures
     assert after.rows == 30
-    assert result.points[0].seen.rows == 23
+    assert result.points[0].seen.rows == 30
     assert after.fitted_on != result.points[0].seen.data
     assert len(offramp.load(place / "model").predict(["w1"], at="tuned")) == 1
     with pytest.raises(DataError, match=r"were used to make this model \(for training\): .*; use other rows$"):

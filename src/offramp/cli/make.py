@@ -46,7 +46,8 @@ def command(
     """Make a fast model with a promise, from a labeled file or a classifier: everything in one command.
 
     Divides the rows, trains or attaches, exports to the fastest backend installed, chooses an operating point, judges
-    it and writes a report. Interrupted, the same command goes on.
+    it and writes a report. Interrupted, the same command goes on. Where nothing could be promised at a gain, the model
+    is there nevertheless, and the exit code is 1.
     """
     quiet_libraries()
     from offramp.making import TEST_SHARE, make
@@ -68,3 +69,5 @@ def command(
             on_progress=update,
         )
     show("\n".join(made.summary))
+    if made.point is None:
+        raise typer.Exit(1)

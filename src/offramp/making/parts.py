@@ -15,6 +15,8 @@ Rows: TypeAlias = LabeledTexts | Texts
 TEST_SHARE = 0.2
 # Of the rows that nothing is tested on, for temperatures and, at least and at most, for operating points.
 DEV_SHARE, LEAST_SHARE, MOST_SHARE = 0.1, 0.2, 0.4
+# On fewer an export in int8 cannot be shown to answer as the network does, see :mod:`offramp.exporting`.
+LEAST_DEV = 40
 # More rows than that make a promise or a test hardly sharper.
 MOST_ROWS = 5_000
 # A setting that changes nothing on the rows needed passes; on this many times as many, some answers may change.
@@ -66,40 +68,44 @@ def divide(
     if not isinstance(test, float | int):
         judging = read_labeled(test, columns)
         check_disjoint(judging, [rows])
-    elif isinstance(rows, LabeledTexts):
-        share = min(float(test), MOST_ROWS / len(rows)) if test < 1 else float(test)
-        rows, judging = split_off(rows, share, seed)
-    rest, tune = split_off(rows, _tuning_rows(rows, limit, confidence) / len(rows), seed + 1)
-    train, dev = split_off(rest, DEV_SHARE, seed + 2)
+    tests = float(test) if judging is None and isinstance(rows, LabeledTexts) and isinstance(test, float | int) else 0.0
+    tests = min(tests, MOST_ROWS / len(rows)) if tests < 1 else tests
+    # Before anything is split off: rows too few to be divided are too few for the promise.
+    tuning = _tuning_rows(len(rows) - round(tests * len(rows)), rows.source, limit, confidence)
+    if tests and isinstance(rows, LabeledTexts):
+        rows, judging = split_off(rows, tests, seed)
+    rest, tune = split_off(rows, min(tuning / len(rows), MOST_SHARE), seed + 1)
+    train, dev = split_off(rest, min(max(DEV_SHARE, LEAST_DEV / len(rest)), 0.5), seed + 2)
     return Parts(train, dev, tune, judging)
 
 
-def _tuning_rows(rows: Rows, limit: float, confidence: float) -> int:
-    """How many rows choose operating points.
+def _tuning_rows(rows: int, source: str, limit: float, confidence: float) -> int:
+    """How many of the rows that nothing is tested on choose operating points.
 
     Raises:
         DataError: as many as a promise takes are too large a part of the rows.
     """
     needed = rows_needed(limit, Method.LTT, Risk.DISAGREEMENT.loss, confidence)
-    most = int(MOST_SHARE * len(rows))
+    most = int(MOST_SHARE * rows)
     if needed is None or needed > most:
-        raise DataError(_too_few(rows, most, needed, limit, confidence), path=rows.source, value=len(rows))
-    return min(most, MOST_ROWS, max(int(LEAST_SHARE * len(rows)), math.ceil(_ROOM * needed)))
+        raise DataError(_too_few(rows, source, needed, limit, confidence), path=source, value=rows)
+    return min(most, MOST_ROWS, max(int(LEAST_SHARE * rows), math.ceil(_ROOM * needed)))
 
 
-def _too_few(rows: Rows, most: int, needed: int | None, limit: float, confidence: float) -> str:
+def _too_few(rows: int, source: str, needed: int | None, limit: float, confidence: float) -> str:
     asked = f"at most {limit:.4g} of the answers changed with {confidence:.4g} confidence"
     takes = "more rows than there will ever be" if needed is None else f"{math.ceil(needed / MOST_SHARE):,} rows"
     possible = next(
         (
             percent / 100
             for percent in range(1, 51)
-            if (least := rows_needed(percent / 100, Method.LTT, Risk.DISAGREEMENT.loss, confidence)) and least <= most
+            if (least := rows_needed(percent / 100, Method.LTT, Risk.DISAGREEMENT.loss, confidence))
+            and least <= MOST_SHARE * rows
         ),
         None,
     )
     cure = "give more rows" if possible is None else f"give more rows, or allow {possible:g} (`max_disagreement`)"
     return (
-        f"{rows.source} leaves {len(rows):,} rows beside those of the test, which are too few to promise {asked}: that "
+        f"{source} has {max(0, rows):,} rows beside those of the test, which are too few to promise {asked}: that "
         f"takes {takes}, since {MOST_SHARE:.0%} of them may choose the operating point and no others may; {cure}"
     )

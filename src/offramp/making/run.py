@@ -29,7 +29,7 @@ from offramp.report import make_report, write_report
 from offramp.training import Architecture, Epoch, Listener, Recipe, attach, train
 from offramp.training.checks import check_kinds, check_numbers, check_output
 from offramp.training.recipe import DEFAULT, Targets
-from offramp.training.unfinished import SETTINGS, check_unfinished, discard, workplace_of
+from offramp.training.unfinished import AGAIN, SETTINGS, check_unfinished, discard, kept, workplace_of
 from offramp.tuning import Selection, tune
 
 POINT = "promised"
@@ -192,7 +192,7 @@ def make(
     )
     check_unfinished(workplace, job.to_dict(), resume=True)
     workplace.mkdir(parents=True, exist_ok=True)
-    with locked(workplace / f".{SETTINGS}.lock"):  # which does not count as something else that lies there
+    with kept(workplace, AGAIN), locked(workplace / f".{SETTINGS}.lock"):  # which counts as nothing that lies there
         write_json(workplace / SETTINGS, job.to_dict())
         made = _made(job, workplace, folder, say)
     discard(workplace)
@@ -206,6 +206,12 @@ def _start(source: Data, data: Data | None, model: str | Path | None) -> tuple[s
         OptionError: there is none, or there are two.
     """
     if data is None:
+        if isinstance(source, str | Path) and (Path(source) / CONFIG).is_file():
+            raise OptionError(
+                f"{source} is a model, and no texts are given; give some like those that it will see in `data`",
+                option="data",
+                path=source,
+            )
         if model is not None:
             check_path("model", model)
             return str(model), False

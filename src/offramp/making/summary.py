@@ -43,12 +43,12 @@ def _loss(point: OperatingPoint | None, evaluation: Evaluation | None) -> str:
     timed = None if evaluation is None or point is None else _timed(evaluation, point.name)
     if evaluation is None:
         return f"You may lose: {promised}."
-    full = f"full depth on {words.percent(evaluation.full.accuracy)}"
+    full, rows = words.percent(evaluation.full.accuracy), f"{evaluation.data.rows:,} test texts"
     if timed is None:
-        return f"You may lose: {promised}; of {evaluation.data.rows:,} test texts {full} are right."
+        return f"You may lose: {promised}; full depth is right on {full} of {rows}."
     return (
-        f"You may lose: {promised}; of {evaluation.data.rows:,} test texts it is right on "
-        f"{words.percent(timed.accuracy)}, {full}, and {words.percent(1 - timed.agreement)} are answered differently."
+        f"You may lose: {promised}; of {rows} it is right on {words.percent(timed.accuracy)}, full depth on {full}, "
+        f"and {words.percent(1 - timed.agreement)} are answered differently."
     )
 
 

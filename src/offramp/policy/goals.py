@@ -132,13 +132,19 @@ class Exactly:
 
 Goal = AtMost | AtLeast | Exactly
 
+LEAST_FITTED = 50
+"""On fewer rows a gate learns chance: it keeps texts that confidence lets go, and may make early exit slower."""
+
 
 def enough_to_fit(goal: Goal, rows: int) -> bool:
-    """Whether a goal can be met on the rows that remain after a part of them was used to fit a criterion.
+    """Whether a part of the rows tells enough to fit a criterion, and a goal can be met on those that remain.
 
     This depends only on the number of rows, so choosing a criterion by it does not weaken a promise.
     """
-    return enough_to_judge(goal, judging_rows(rows) if isinstance(goal, AtMost) else rows)
+    if not isinstance(goal, AtMost):
+        return True
+    judging = judging_rows(rows)
+    return rows - judging >= LEAST_FITTED and enough_to_judge(goal, judging)
 
 
 def enough_to_judge(goal: Goal, rows: int) -> bool:

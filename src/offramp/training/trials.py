@@ -23,7 +23,7 @@ from offramp.training.rows import beliefs_of_rows, rows_of, with_unlabeled
 from offramp.training.summaries import TrainedRecord
 from offramp.training.teacher import Teacher
 from offramp.training.trainer import Fit
-from offramp.training.unfinished import SETTINGS, discard, kept
+from offramp.training.unfinished import AGAIN, SETTINGS, discard, kept
 from offramp.training.words_exit import calibrated
 
 BELIEFS = "teacher.npy"
@@ -38,7 +38,7 @@ def run_trials(job: TrainingJob, workplace: Path, folder: Path) -> None:
     PartialState(timeout=LONGEST_WAIT)
     teacher = _teacher(job)
     places = [workplace / f"trial-{trial.number}" for trial in job.trials]
-    with kept(workplace):
+    with kept(workplace, f"with `resume` {AGAIN}"):
         for trial, place in zip(job.trials, places, strict=True):
             if not (place / "model" / TRAINING.name).is_file():
                 _run_trial(trial, job, teacher, place)

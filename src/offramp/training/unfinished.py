@@ -14,6 +14,11 @@ from offramp.files import link_target, read_json
 SETTINGS = "run.json"
 """Of the run that began there; the first thing that it writes."""
 
+AGAIN = "the same command goes on from there"
+"""How a run is gone on with that needs no leave for it."""
+
+_KEPT = "what is done lies in"
+
 
 def workplace_of(folder: Path, kind: str = ".checkpoints") -> Path:
     """Where a model is made: beside its folder, since it is moved from there, which takes one disk."""
@@ -51,6 +56,8 @@ def check_unfinished(workplace: Path, settings: dict[str, Any], resume: bool) ->
     before, now = _flat(read_json(note)), _flat(json.loads(json.dumps(settings)))
     keys = sorted(before.keys() | now.keys())
     changed = [f"{key} ({before.get(key)}, now {now.get(key)})" for key in keys if before.get(key) != now.get(key)]
+    # Other options may divide the rows otherwise: then the data are as they were, and their parts are not.
+    changed = [change for change in changed if not change.startswith("data ")] or changed
     if changed:
         raise OptionError(
             f"{workplace} holds a run with another {', '.join(changed)}; "
@@ -81,11 +88,12 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def kept(workplace: Path) -> Iterator[None]:
-    """Tells with an error or an interruption that the run can be resumed."""
+def kept(workplace: Path, how: str) -> Iterator[None]:
+    """Tells with an error or an interruption that a run can be gone on with, and how; the outermost run has the say."""
     try:
         yield
     except BaseException as error:
         if (workplace / SETTINGS).is_file():
-            error.add_note(f"what is done lies in {workplace}: with `resume` the same command goes on from there")
+            told = [note for note in getattr(error, "__notes__", []) if not note.startswith(_KEPT)]
+            error.__notes__ = [*told, f"{_KEPT} {workplace}: {how}"]
         raise
