@@ -14,8 +14,8 @@ class Selection:
         rule: what is compared with thresholds, one of :data:`offramp.policy.CRITERIA`; by default ``gate``, how likely
             an exit is to agree with full depth (and ``confidence`` with a plain ``threshold``). For a promise, ``gate``
             and ``per-exit`` are fitted to a random quarter of the rows and judged on the rest; ``confidence`` is judged
-            on all rows, and is the default if the quarter or the rest would be too few. Without a promise, a gate is fitted to all
-            rows, and each row is judged by a gate that has not seen it.
+            on all rows, and is the default if the quarter or the rest would be too few. Without a promise, a gate is
+            fitted to all rows, and each row is judged by a gate that has not seen it.
         method: see :class:`offramp.policy.Method`; by default the one that keeps the most speed: ``ltt`` for
             disagreement, ``ucb`` for an accuracy drop.
         default: name of the point that predictions use by default from now on.
