@@ -38,6 +38,17 @@ def test_important_labels_go_further():
     assert place([Label("abc", 100, 100)], crowd, BOUNDS) == []
     (placed,) = place([Label("abc", 100, 100, important=True)], crowd, BOUNDS)
     assert placed.far
+    assert placed.slants
+
+
+def test_labels_of_points_side_by_side_keep_apart_and_no_line_crosses_one():
+    crowd = [Label(name, 100 + 9 * index, 100, important=True) for index, name in enumerate(["safe", "promised"] * 6)]
+    placed = place(crowd, [], BOUNDS)
+    boxes = [one.box.around(1) for one in placed]
+    assert len(placed) > 4
+    for index, one in enumerate(placed):
+        others = [*boxes[:index], *boxes[index + 1 :]]
+        assert not any(box.overlaps(other) for box in [boxes[index], *one.leader] for other in others)
 
 
 def test_boxes_that_touch_do_not_overlap():

@@ -59,6 +59,11 @@ class Spot:
         return shape.faint if self.beaten and self.shape is not FOCUS else shape
 
     @property
+    def has_whiskers(self) -> bool:
+        """Whether its uncertainty is drawn: of what was timed and is not beaten."""
+        return self.mark.class_ == self.shape.class_
+
+    @property
     def hint(self) -> str:
         """The setting with its figures."""
         if self.computed:
@@ -154,7 +159,7 @@ def field(chart: SpeedChart, name: str) -> Markup:
         "g",
         line(frame.field.left, frame.y(chart.full_accuracy), frame.field.right, frame.y(chart.full_accuracy), "full"),
         polyline([(frame.x(spot.x), frame.y(spot.y)) for spot in chart.frontier], "early"),
-        *(_whiskers(spot, frame) for spot in spots if spot.mark.class_ == spot.shape.class_),
+        *(_whiskers(spot, frame) for spot in spots if spot.has_whiskers),
         clip_path=f"url(#{name}-field)",
     )
     return Markup("").join(
@@ -223,9 +228,11 @@ def _labels(chart: SpeedChart, frame: Frame) -> list[Placed]:
     focus = [spot for spot in spots if spot.shape is FOCUS]
     early = [spot for spot in spots if spot.shape is CIRCLE and not spot.beaten]
     settings = [spot for spot in spots if spot.shape in (DIAMOND, SQUARE)]
+    important = [*focus, *(spot for spot in settings if not spot.beaten)]
+    others = [*(spot for spot in settings if spot.beaten), *reversed(early)]
     labels = [
-        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=True) for spot in (*focus, *settings)),
-        *(Label(spot.short, frame.x(spot.x), frame.y(spot.y)) for spot in reversed(early)),
+        Label(spot.short, frame.x(spot.x), frame.y(spot.y), important=spot in important)
+        for spot in (*important, *others)
     ]
     return place(labels, _obstacles(chart, frame), frame.field.around(-2))
 
@@ -236,11 +243,12 @@ def _obstacles(chart: SpeedChart, frame: Frame) -> list[Box]:
     boxes = [Box(field.left, full, field.right, full).around(1)]
     for spot in chart.seen:
         x, y = frame.x(spot.x), frame.y(spot.y)
-        boxes += [
-            _around(x, y),
-            Box(frame.x(spot.x_low), y, frame.x(spot.x_high), y).around(1),
-            Box(x, frame.y(spot.y_high), x, frame.y(spot.y_low)).around(1),
-        ]
+        boxes.append(_around(x, y))
+        if spot.has_whiskers:
+            boxes += [
+                Box(frame.x(spot.x_low), y, frame.x(spot.x_high), y).around(1),
+                Box(x, frame.y(spot.y_high), x, frame.y(spot.y_low)).around(1),
+            ]
     for left, right in pairwise(chart.frontier):
         xs = np.linspace(frame.x(left.x), frame.x(right.x), 60).tolist()
         ys = np.linspace(frame.y(left.y), frame.y(right.y), 60).tolist()
@@ -257,7 +265,4 @@ def _name(placed: Placed) -> Markup:
     words = text(placed.label.words, x, y, class_="name")
     if not placed.far:
         return words
-    box = placed.box
-    near_x = min(max(placed.label.x, box.left), box.right)
-    near_y = min(max(placed.label.y, box.top), box.bottom)
-    return line(placed.label.x, placed.label.y, near_x, near_y, "leader") + words
+    return line(placed.label.x, placed.label.y, *placed.end, "leader") + words

@@ -4,13 +4,19 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# The mean width of a letter relative to its height, in the fonts that pages use; rather too wide than too narrow.
-_LETTER = 0.58
+# Widths of letters relative to their height, in the widest of the fonts that pages use: narrow, wide and all others.
+_NARROW, _WIDE = dict.fromkeys("fijlrtI.,:;'|()[] ", 0.42), dict.fromkeys("mwMW@%×", 0.99)
+_WIDTHS = {**_NARROW, **_WIDE}
+_LETTER = 0.66
 
 # Directions from a point in degrees, best first: right and left read best, then above and below, then diagonals.
 _ANGLES = (0, 180, 90, 270, 30, 330, 150, 210, 60, 300, 120, 240)
 _NEAR = (8.0, 13.0)
-_DISTANCES = (*_NEAR, 20.0, 28.0, 38.0, 50.0, 66.0, 85.0, 110.0)
+_DISTANCES = (*_NEAR, 20.0, 28.0, 38.0, 50.0, 66.0)
+# Lines from far labels go off at a slant, since whiskers and grids go straight: at least this slope either way.
+_SLANT = 0.35
+# Room around each label.
+_GAP = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Label:
     @property
     def width(self) -> float:
         """The approximate width of the text in pixels."""
-        return _LETTER * self.size * len(self.words)
+        return self.size * sum(_WIDTHS.get(letter, _LETTER) for letter in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,29 @@ class Placed:
         """Where the text starts."""
         return self.box.left, self.box.bottom - 0.22 * self.label.size
 
+    @property
+    def end(self) -> tuple[float, float]:
+        """Where the line from the point ends: at the nearest edge of the text."""
+        box, label = self.box, self.label
+        return min(max(label.x, box.left), box.right), min(max(label.y, box.top), box.bottom)
+
+    @property
+    def slants(self) -> bool:
+        """Whether that line is neither about level nor about upright."""
+        (x, y), label = self.end, self.label
+        across, down = sorted((abs(x - label.x), abs(y - label.y)))
+        return across >= _SLANT * down > 0
+
+    @property
+    def leader(self) -> list[Box]:
+        """The room that the line takes, from outside the point's own; none if the text is near."""
+        if not self.far:
+            return []
+        (x, y), label = self.end, self.label
+        steps = [step / 40 for step in range(4, 40)]
+        places = [(label.x + step * (x - label.x), label.y + step * (y - label.y)) for step in steps]
+        return [Box(at_x, at_y, at_x, at_y).around(0.5) for at_x, at_y in places]
+
 
 def place(labels: Sequence[Label], obstacles: Iterable[Box], bounds: Box) -> list[Placed]:
     """Finds room for labels in turn, each as near to its point as possible.
@@ -81,15 +110,20 @@ def place(labels: Sequence[Label], obstacles: Iterable[Box], bounds: Box) -> lis
         bounds: the box that every label stays in.
 
     Returns:
-        The labels that found room, in the same order; no two overlap.
+        The labels that found room, in the same order; no two overlap, and no line crosses a label.
     """
-    taken = list(obstacles)
+    taken, named = list(obstacles), list[Box]()
     placed = []
     for label in labels:
-        position = next((candidate for candidate in _tries(label) if _free(candidate.box, taken, bounds)), None)
-        if position is not None:
+        fitting = (
+            one
+            for one in _tries(label)
+            if _free(one.box, taken, bounds) and (not one.far or (one.slants and _clear(one.leader, named)))
+        )
+        if (position := next(fitting, None)) is not None:
             placed.append(position)
-            taken.append(position.box)
+            named.append(position.box.around(_GAP))
+            taken += [named[-1], *position.leader]
     return placed
 
 
@@ -109,4 +143,9 @@ def _box(label: Label, distance: float, angle: float) -> Box:
 
 
 def _free(box: Box, taken: Iterable[Box], bounds: Box) -> bool:
-    return bounds.holds(box) and not any(box.overlaps(other) for other in taken)
+    return bounds.holds(box) and _clear([box], taken)
+
+
+def _clear(boxes: Iterable[Box], taken: Iterable[Box]) -> bool:
+    others = list(taken)
+    return not any(box.overlaps(other) for box in boxes for other in others)
