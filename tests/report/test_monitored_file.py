@@ -12,11 +12,11 @@ from helpers.watched import MINE, foreign, home
 from offramp.backends import Runtime
 from offramp.errors import DataError, OptionError
 from offramp.monitoring import monitor
-from offramp.report import Watched, card_section, make_report, read_monitored, render
+from offramp.report import MonitoredTexts, card_section, make_report, read_monitored, render
 from offramp.report.tables import promises
 
-QUIET = Watched("week.jsonl", 600, "safe", {}, "safe promises disagreement at most 1 %, and no alarm was raised")
-ALARM = Watched(
+QUIET = MonitoredTexts("week.jsonl", 600, "safe", {}, "safe promises disagreement at most 1 %, and no alarm was raised")
+ALARM = MonitoredTexts(
     "dir/week.jsonl",
     1600,
     "safe",

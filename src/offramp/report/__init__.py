@@ -10,7 +10,7 @@ from offramp.report.advice import warning
 from offramp.report.bench_file import BenchSpeeds, read_speeds
 from offramp.report.card import card_section
 from offramp.report.curve import curve_picture
-from offramp.report.monitored_file import Watched, read_monitored
+from offramp.report.monitored_file import MonitoredTexts, read_monitored
 from offramp.report.page import render
 from offramp.report.pictures import check_picture
 from offramp.report.report import Report, make_report
@@ -20,8 +20,8 @@ from offramp.report.writing import check_report, write_report
 
 __all__ = [
     "BenchSpeeds",
+    "MonitoredTexts",
     "Report",
-    "Watched",
     "card_section",
     "check_picture",
     "check_report",

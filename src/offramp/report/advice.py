@@ -11,7 +11,7 @@ from offramp.data.wording import count
 from offramp.evaluation import LOSSES, Evaluation, Group, Standing, Way
 from offramp.exit_names import WORDS
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
-from offramp.report.monitored_file import Watched
+from offramp.report.monitored_file import MonitoredTexts
 from offramp.report.summary import kept_promises
 from offramp.report.verdict import Finding, decide
 from offramp.report.words import (
@@ -52,7 +52,7 @@ class Advice:
     remarks: tuple[Finding, ...]
 
 
-def advise(evaluation: Evaluation, speeds: BenchSpeeds | None, watched: Watched | None = None) -> Advice:
+def advise(evaluation: Evaluation, speeds: BenchSpeeds | None, watched: MonitoredTexts | None = None) -> Advice:
     """Applies every rule to the figures."""
     rules: list[Callable[[Evaluation], Finding]] = [
         words_left_out,
@@ -130,7 +130,7 @@ def _broken(evaluation: Evaluation) -> Finding:
     )
 
 
-def _alarmed(watched: Watched) -> Finding:
+def _alarmed(watched: MonitoredTexts) -> Finding:
     return Finding(
         rule="'offramp monitor' raised an alarm on other texts, which happens falsely with a chance of at most 1 %.",
         figures=watched.sentence,

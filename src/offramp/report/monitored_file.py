@@ -14,7 +14,7 @@ _CURE = "run  offramp monitor MODEL --data FILE --json MONITORED"
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class MonitoredTexts:
     """Other texts that were watched at an operating point.
 
     Attributes:
@@ -39,7 +39,7 @@ class Watched:
         return f"{f'Alarm on {where}: {raised}' if raised else f'No alarm on {where}'}. In full: {self.standing}."
 
 
-def read_monitored(path: Path, model: Path, runtime: Runtime) -> Watched:
+def read_monitored(path: Path, model: Path, runtime: Runtime) -> MonitoredTexts:
     """Reads what was found with a model in the backend and precision that it is evaluated in.
 
     Raises:
@@ -61,8 +61,8 @@ def read_monitored(path: Path, model: Path, runtime: Runtime) -> Watched:
     return watched
 
 
-def _watched(monitored: Monitored) -> tuple[str, Watched]:
+def _watched(monitored: Monitored) -> tuple[str, MonitoredTexts]:
     """The model's fingerprint, and what is told."""
     alarms = {alarm.name: alarm.row for alarm in monitored.alarms if alarm.row is not None}
-    told = Watched(monitored.source, monitored.rows, monitored.point, alarms, monitored.standing)
+    told = MonitoredTexts(monitored.source, monitored.rows, monitored.point, alarms, monitored.standing)
     return from_json(str, monitored.model["fingerprint"]), told

@@ -6,7 +6,7 @@ from typing import Any
 from offramp.evaluation import Evaluation
 from offramp.report.advice import Advice, advise
 from offramp.report.bench_file import BenchSpeeds
-from offramp.report.monitored_file import Watched
+from offramp.report.monitored_file import MonitoredTexts
 from offramp.report.summary import Summary, summarize
 
 SCHEMA = 5
@@ -28,7 +28,7 @@ class Report:
     summary: Summary
     evaluation: Evaluation
     speeds: BenchSpeeds | None
-    watched: Watched | None
+    watched: MonitoredTexts | None
     advice: Advice
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,6 +36,8 @@ class Report:
         return asdict(self)
 
 
-def make_report(evaluation: Evaluation, speeds: BenchSpeeds | None = None, watched: Watched | None = None) -> Report:
+def make_report(
+    evaluation: Evaluation, speeds: BenchSpeeds | None = None, watched: MonitoredTexts | None = None
+) -> Report:
     """Draws the conclusions from an evaluation, and from a benchmark and other texts if there are any."""
     return Report(SCHEMA, summarize(evaluation), evaluation, speeds, watched, advise(evaluation, speeds, watched))

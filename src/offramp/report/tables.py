@@ -21,7 +21,7 @@ from offramp.exit_names import in_column
 from offramp.policy import Method
 from offramp.report import words
 from offramp.report.bench_file import BenchSpeed, BenchSpeeds
-from offramp.report.monitored_file import Watched
+from offramp.report.monitored_file import MonitoredTexts
 from offramp.report.summary import Kept, described, kept_promises, worst_promises
 
 # More classes than this are folded into one row.
@@ -133,7 +133,7 @@ def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     ]
 
 
-def promises(evaluation: Evaluation, watched: Watched | None = None) -> list[Promised]:
+def promises(evaluation: Evaluation, watched: MonitoredTexts | None = None) -> list[Promised]:
     """A row for each promise of each operating point; one for a point without promises.
 
     Args:

@@ -36,7 +36,7 @@ class UserMessage(Body):
     content: str | Annotated[list[TextPart], Field(min_length=1, fail_fast=True)]
 
 
-class Choice(Body):
+class OfferedChoice(Body):
     """One of the answers that there are."""
 
     value: str
@@ -47,7 +47,7 @@ class ChoiceQuestion(Body):
     """Which of the labels is right."""
 
     type: Literal["choice"]
-    choices: Annotated[list[Choice], Field(min_length=2, max_length=255, fail_fast=True)] = Field(
+    choices: Annotated[list[OfferedChoice], Field(min_length=2, max_length=255, fail_fast=True)] = Field(
         description="All labels of the model, in any order."
     )
     name: str | None = None
