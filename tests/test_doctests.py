@@ -1,7 +1,6 @@
 """The examples in the docstrings of what a user calls first say what happens, in a folder with the files they name."""
 
 import doctest
-import random
 import re
 import shutil
 from dataclasses import replace
@@ -12,28 +11,14 @@ import pytest
 
 import offramp
 from conftest import tiny_backbone, tiny_classifier, tiny_tokenizer
+from helpers.reviews import VOCABULARY, reviews
 from helpers.toys import QUICK, write_csv
 from offramp import policy
 from offramp.engine import TextStage
 from offramp.policy import CRITERIA
 
-GOOD = ("wonderful", "joy", "moving", "clever")
-BAD = ("dull", "boring", "awful", "flat")
-FILLERS = ("a", "the", "film", "plot", "was", "and", "from", "start", "to", "end", "it", "story")
 LONGER = replace(QUICK, epochs=8)
 LAYERS = offramp.Architecture(exits=(1, 2, 3, 4))
-
-
-def _reviews(size: int, seed: int) -> list[dict[str, str]]:
-    """Rows of random words, with one or two that decide the label; one row in 25 is labeled wrong, as in real data."""
-    randomly = random.Random(seed)
-    rows = []
-    for number in range(size):
-        label, other, words = randomly.choice((("good", "bad", GOOD), ("bad", "good", BAD)))
-        text = [*randomly.choices(words, k=randomly.randint(1, 2)), *randomly.choices(FILLERS, k=4)]
-        randomly.shuffle(text)
-        rows.append({"text": " ".join(text), "label": label if number % 25 else other})
-    return rows
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +26,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All that examples name: labeled reviews, an encoder, a classifier that is fine-tuned already, and a model."""
     folder = tmp_path_factory.mktemp("files")
     for seed, (name, rows) in enumerate({"reviews.csv": 480, "fresh.csv": 240, "test.csv": 240}.items()):
-        write_csv(folder / name, _reviews(rows, seed))
+        write_csv(folder / name, reviews(rows, seed))
     networks = {"encoder": tiny_backbone(), "classifier": tiny_classifier(labels=("bad", "good"))}
     for name, network in networks.items():
         network.save_pretrained(folder / name)
-        tiny_tokenizer(words=(*GOOD, *BAD, *FILLERS)).save_pretrained(folder / name)
+        tiny_tokenizer(words=VOCABULARY).save_pretrained(folder / name)
     options = {"dev": 0.25, "recipe": LONGER, "architecture": LAYERS}
     offramp.train(folder / "encoder", str(folder / "reviews.csv"), output=folder / "model", **options)
     shutil.copytree(folder / "model", folder / "small-model")  # what it says does not depend on how small it is
