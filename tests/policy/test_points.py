@@ -10,7 +10,7 @@ from helpers.problems import PROBLEMS
 from helpers.toys import names
 from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Problem
-from offramp.errors import ModelFolderError
+from offramp.errors import ModelFolderError, OptionError
 from offramp.policy import (
     Confidence,
     Limit,
@@ -110,6 +110,15 @@ def spoil(content, path, value):
         del content[last]
     else:
         content[last] = value
+
+
+def test_a_default_is_chosen_and_a_point_deleted():
+    points = OperatingPoints((SAFE,)).with_default(SAFE.name)
+    assert points.default == SAFE.name
+    assert points.without(SAFE.name) == OperatingPoints()
+    for refuse in (points.with_default, points.without):
+        with pytest.raises(OptionError, match=f"there is no operating point 'other'; use one of {SAFE.name}"):
+            refuse("other")
 
 
 FIRST = ("points", 0)

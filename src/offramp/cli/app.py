@@ -14,6 +14,7 @@ VERBS = (
     "attach",
     "calibrate",
     "tune",
+    "points",
     "evaluate",
     "predict",
     "export",

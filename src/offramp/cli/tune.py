@@ -1,5 +1,6 @@
 """``offramp tune``."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,7 +103,13 @@ class Target:
 @expand("runtime", Runtime, annotations=RUNTIME_HELP)
 def command(
     model: ModelFolder,
-    data: Annotated[str, typer.Option(help=f"Texts the model has not seen, with or without labels: {SOURCE}.")],
+    *,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Texts the model has not seen, with or without labels: {SOURCE}.  [required]", show_default=False
+        ),
+    ] = None,
     columns: Columns,
     target: Target,
     selection: Selection,
@@ -119,6 +126,8 @@ def command(
     from offramp.files import check_writable, write_json
     from offramp.tuning import check, tune
 
+    if data is None:
+        raise OptionError(_without_data(model, selection.default), option="data")
     if json is not None:
         check_writable(Path(json))
     with progress() as update:
@@ -138,6 +147,15 @@ def command(
         say(f"wrote {json}")
     _say_stored(tuned, Path(model))
     check(tuned)
+
+
+def _without_data(model: str, default: str | None) -> str:
+    """What to do where no texts are named."""
+    missing = "data is missing; name texts that the model has not seen"
+    if default is None:
+        return missing
+    stored = shlex.join(["offramp", "points", model, "--default", default])
+    return f"{missing}, or make a point that is stored the default with  {stored}"
 
 
 def _keywords(target: Target) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Operating points: named rules in a model folder, with their promises and how they did on calibration rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from offramp.backends import Engine
@@ -156,6 +156,34 @@ class OperatingPoints:
         """Adds points; a new one replaces the old one of the same name and engine."""
         points = {(point.name, point.engine): point for point in (*self.points, *new)}
         return OperatingPoints(tuple(points.values()), self.default)
+
+    def with_default(self, name: str) -> "OperatingPoints":
+        """The same points, with another default.
+
+        Raises:
+            OptionError: there is no point of this name.
+        """
+        self._check_name(name, "default")
+        return replace(self, default=name)
+
+    def without(self, name: str) -> "OperatingPoints":
+        """The points but those of a name, in all engines; if it was the default, there is none.
+
+        Raises:
+            OptionError: there is no point of this name.
+        """
+        self._check_name(name, "delete")
+        left = tuple(point for point in self.points if point.name != name)
+        return OperatingPoints(left, None if self.default == name else self.default)
+
+    def _check_name(self, name: str, option: str) -> None:
+        if not self.named(name):
+            names = ", ".join(self._names)
+            raise OptionError(
+                f"there is no operating point {name!r}; " + (f"use one of {names}" if names else "the model has none"),
+                option=option,
+                value=name,
+            )
 
 
 def read_operating_points(folder: Path) -> OperatingPoints:

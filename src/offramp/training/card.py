@@ -24,7 +24,7 @@ calibrated confidence reaches {default:g}.
 import offramp
 
 classifier = offramp.load("path/to/this/folder")
-classifier.predict([{example}])[0]                # or with threshold=0.9, or at="safe"
+classifier.predict([{example}])[0]                # or with threshold=0.9, or at= a name in classifier.points
 ```
 
 `transformers` reads the folder too, at full depth, {without}, once `offramp` is imported.
