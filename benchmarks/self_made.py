@@ -5,8 +5,9 @@
 
 ``int8`` takes the ranges of a whole model's int8 in OpenVINO from 300 texts, and tells the accuracy of the result at
 full depth and how often it differs from PyTorch in fp32. ``attach`` fits exits to what a classifier says of texts, with
-real dev texts, and tells what each exit is worth. The self-made texts are as long as the middle nine tenths of the real
-ones. Each draw takes other texts. Results go to ``benchmarks/results/self_made``, and ``table`` sums them up.
+real dev texts, and tells how often each agrees with full depth. The self-made texts are as long as the middle nine
+tenths of the real ones. Each draw takes other texts. Results go to ``benchmarks/results/self_made``, and ``table`` sums
+them up.
 """
 
 import argparse
@@ -20,8 +21,6 @@ import numpy as np
 import openvino
 import torch
 
-import offramp
-from offramp.backends import REFERENCE
 from offramp.calibration import Calibration
 from offramp.data import Columns, LabeledTexts, SelfMade, Texts, read_labeled
 from offramp.engine import Classifier
@@ -29,11 +28,15 @@ from offramp.engine.exports import FULL
 from offramp.engine.loading import torch_classifier
 from offramp.exporting.graphs import write_graphs
 from offramp.exporting.quantization import quantize_graph
-from offramp.model import adopt
+from offramp.model import LoadedModel, adopt
 from offramp.model.self_made import make_texts
+from offramp.training.frozen import KeptStates, exit_logits_of, fit_exits, keep_states
+from offramp.training.phases import exits_alone
+from offramp.training.recipe import ExitFit
+from offramp.training.rows import rows_of
 
 RESULTS = Path(__file__).parent / "results" / "self_made"
-DRAWS, RANGES, LEARNED, TESTED = 5, 300, 1000, 1000
+DRAWS, RANGES, LEARNED, TESTED = 5, 300, 500, 500
 
 
 def main() -> None:
@@ -50,9 +53,9 @@ def main() -> None:
     torch.set_num_threads(1)
     test = _some(read_labeled(given.test, Columns()), TESTED, 0)
     real = read_labeled(given.real, Columns())
-    found = (int8 if given.what == "int8" else attached)(given, real, test)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{given.what}-{given.name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    for found in (int8 if given.what == "int8" else attached)(given, real, test):
+        (RESULTS / f"{given.what}-{given.name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def kinds(model: str, real: LabeledTexts, rows: int, tokenizer: Any) -> Iterator[tuple[str, int, LabeledTexts | Texts]]:
@@ -64,7 +67,7 @@ def kinds(model: str, real: LabeledTexts, rows: int, tokenizer: Any) -> Iterator
         yield "self-made", draw, make_texts(model, declared, rows, pairs=False, seed=draw)
 
 
-def int8(given: argparse.Namespace, real: LabeledTexts, test: LabeledTexts) -> dict[str, Any]:
+def int8(given: argparse.Namespace, real: LabeledTexts, test: LabeledTexts) -> Iterator[dict[str, Any]]:
     """Accuracy of int8 at full depth, and how often it differs from PyTorch, by what its ranges are taken from."""
     loaded = adopt(given.model, exits=(3,))  # an exit that takes no part: the pass at full depth is a graph of its own
     reference = torch_classifier(loaded, Calibration.neutral(loaded.network.config.exits), device="cpu")
@@ -85,8 +88,7 @@ def int8(given: argparse.Namespace, real: LabeledTexts, test: LabeledTexts) -> d
             said = _answers(new / f"{FULL}.xml", reference, test)
             right, differ = float((said == truth).mean()), float((said != full).mean())
             found["draws"].append({"kind": kind, "draw": draw, "accuracy": right, "differ": differ})
-            print(found["draws"][-1], flush=True)
-    return found
+            yield found
 
 
 def _answers(graph: Path, classifier: Classifier, test: LabeledTexts) -> np.ndarray:
@@ -98,39 +100,29 @@ def _answers(graph: Path, classifier: Classifier, test: LabeledTexts) -> np.ndar
     return said
 
 
-def attached(given: argparse.Namespace, real: LabeledTexts, test: LabeledTexts) -> dict[str, Any]:
-    """What attached exits are worth, by the texts that they were fitted to."""
-    tokenizer = offramp.model.open_classifier(given.model).tokenizer
-    found: dict[str, Any] = {"set": given.name, "test": len(test), "draws": []}
-    for kind, draw, texts in kinds(given.model, real, LEARNED, tokenizer):
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / "model"
-            architecture = offramp.Architecture(exits=(1, 2, 3, 4, 5, 6))
-            plain = Texts(texts.texts, None, 0, kind)
-            offramp.attach(given.model, plain, output=folder, dev=given.dev, architecture=architecture, seed=draw)
-            classifier = offramp.load(folder, backend=REFERENCE.backend)
-            found["draws"].append({"kind": kind, "draw": draw, "texts": len(texts), **_worth(classifier, test)})
-        print(found["draws"][-1], flush=True)
-    return found
+def attached(given: argparse.Namespace, real: LabeledTexts, test: LabeledTexts) -> Iterator[dict[str, Any]]:
+    """How often attached exits agree with full depth, by the texts that they were fitted to.
+
+    The encoder is frozen, so that dev and test texts run through it but once.
+    """
+    model = adopt(given.model, exits=(1, 2, 3, 4, 5))
+    network, dev = model.network, read_labeled(given.dev, Columns())
+    found: dict[str, Any] = {"set": given.name, "test": len(test), "exits": network.config.exits, "draws": []}
+    with tempfile.TemporaryDirectory() as place:
+        judging, seen = (_kept(model, rows, Path(place) / name) for rows, name in ((dev, "dev"), (test, "test")))
+        for kind, draw, texts in kinds(given.model, real, LEARNED, model.tokenizer):
+            learning = _kept(model, texts, Path(place) / "train")
+            phase = exits_alone(len(network.heads), labeled=0.0, distill=1.0)
+            fit_exits(network, learning, judging, phase, ExitFit(), seed=draw)
+            said = exit_logits_of(network, seen[0]).argmax(-1)
+            found["draws"].append({"kind": kind, "draw": draw, "agreement": (said == said[-1]).mean(axis=1).tolist()})
+            yield found
 
 
-def _worth(classifier: Classifier, test: LabeledTexts) -> dict[str, Any]:
-    """Accuracy and agreement of each exit; and of the model at its default threshold, with the layers that it runs."""
-    answers = classifier.exit_answers(test.texts)
-    names = np.array(classifier.labels)
-    truth = np.array(test.labels)
-    full = answers.full.argmax(-1)
-    said = classifier.predict(test.texts)
-    return {
-        "exits": list(classifier.exit_names),
-        "accuracy": [float((names[exit_.argmax(-1)] == truth).mean()) for exit_ in answers.probabilities],
-        "agreement": [float((exit_.argmax(-1) == full).mean()) for exit_ in answers.probabilities],
-        "default": {
-            "accuracy": float((np.array(said.label) == truth).mean()),
-            "agreement": float((np.array(said.label) == names[full]).mean()),
-            "layers": float(said.layers.mean()),
-        },
-    }
+def _kept(model: LoadedModel, texts: LabeledTexts | Texts, file: Path) -> tuple[KeptStates, np.ndarray]:
+    """What exits see of texts, whose labels they are not told."""
+    rows = rows_of(model, Texts(texts.texts, None, 0, texts.source))
+    return keep_states(model, rows.encoded, file.with_suffix(".npy")), rows.targets
 
 
 def table() -> str:
@@ -140,10 +132,9 @@ def table() -> str:
         found, what = json.loads(path.read_text()), path.stem.partition("-")[0]
         for kind in ("real", "self-made"):
             draws = [draw for draw in found["draws"] if draw["kind"] == kind]
-            figures = _of_int8(draws) if what == "int8" else _of_exits(draws)
+            figures = _of_int8(draws) if what == "int8" else _of_exits(found, draws)
             lines += [
-                f"| {found['set']} | {what} | {kind} | {name} | {_spread(name, values)} |"
-                for name, values in figures.items()
+                f"| {found['set']} | {what} | {kind} | {name} | {_spread(values)} |" for name, values in figures.items()
             ]
     return "\n".join(lines)
 
@@ -152,18 +143,14 @@ def _of_int8(draws: list[dict[str, Any]]) -> dict[str, list[float]]:
     return {name: [draw[name] for draw in draws] for name in ("accuracy", "differ")}
 
 
-def _of_exits(draws: list[dict[str, Any]]) -> dict[str, list[float]]:
-    early = enumerate(draws[0]["exits"][:-1])
-    figures = {f"agreement after {name}": [draw["agreement"][place] for draw in draws] for place, name in early}
-    for name in ("agreement", "layers"):
-        figures[f"{name} at the default"] = [draw["default"][name] for draw in draws]
-    return figures
+def _of_exits(found: dict[str, Any], draws: list[dict[str, Any]]) -> dict[str, list[float]]:
+    early = enumerate(found["exits"][:-1])
+    return {f"agreement after layer {layer}": [draw["agreement"][at] for draw in draws] for at, layer in early}
 
 
-def _spread(name: str, values: list[float]) -> str:
-    scale, unit = (1.0, "") if name.startswith("layers") else (100.0, " %")
-    mean, low, high = (scale * figure for figure in (np.mean(values), min(values), max(values)))
-    return f"{mean:.2f}{unit} ({low:.2f} to {high:.2f}; {len(values)} draws)"
+def _spread(values: list[float]) -> str:
+    mean, low, high = (100 * figure for figure in (np.mean(values), min(values), max(values)))
+    return f"{mean:.2f} % ({low:.2f} to {high:.2f}; {len(values)} draws)"
 
 
 def _some(rows: LabeledTexts, number: int, seed: int) -> LabeledTexts:
