@@ -6,7 +6,7 @@ from helpers.toys import single
 from offramp.calibration import Calibration, Problem
 from offramp.engine import torch_classifier
 from offramp.evaluation import Request, speed
-from offramp.evaluation.speed import measure_speeds, rows_within, speed_of
+from offramp.evaluation.speed import Speed, bounded_alike, measure_speeds, rows_within, speed_of
 from offramp.evaluation.timed import Timed
 from offramp.evaluation.timing import Ratio
 from offramp.policy import Confidence, ExitAnswers, Lead, StageCosts, Threshold
@@ -115,3 +115,8 @@ def test_what_was_measured_is_possible(estimate, bound):
     assert found.ratio.median == pytest.approx(5.08)
     assert found.bound == pytest.approx(bound)
     assert found.texts_per_second == pytest.approx(30)
+
+
+def test_a_cheaper_rule_never_has_a_lower_bound_than_a_dearer_one():
+    speeds = [Speed(Ratio(median, median, median), bound, 1.0) for median, bound in ((4.0, 5.51), (6.34, 6.34), (1, 2))]
+    assert [one.bound for one in bounded_alike(speeds, [0.181, 0.19, 0.5])] == [6.34, 6.34, 2]

@@ -110,7 +110,7 @@ class Point:
         accuracy_difference: from full depth, with its 95 % interval.
         mean_layers: layers run, mean over tokens.
         bound_speedup: the highest possible speed-up on the timed rows, from the measured time of the stages that cannot
-            be skipped; never below ``speedup``.
+            be skipped; never below ``speedup``, nor below that of a setting whose stages cost more.
         speedup: wall-clock, median of paired runs; its quartiles are ``speedup_spread``.
         computed: whether the speed was not timed but computed, from the times of the stages and the efficiency of timed
             settings; then both quartiles are ``speedup``.

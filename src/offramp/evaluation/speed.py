@@ -130,14 +130,30 @@ def measure_speeds(
             return speed_of(full, seconds[action] * cost / sample_cost, 1 / cost, len(texts))
         return computed_speed(full, cost, efficiency, len(texts))
 
+    rule_speeds = [
+        speed(kind, cost, float(np.interp(cost, timed_costs, efficiencies)), sample_cost)
+        for kind, cost, sample_cost in zip(kinds, costs, sample_costs, strict=True)
+    ]
     return Speeds(
         repeats=REPEATS,
-        rules=tuple(
-            speed(kind, cost, float(np.interp(cost, timed_costs, efficiencies)), sample_cost)
-            for kind, cost, sample_cost in zip(kinds, costs, sample_costs, strict=True)
-        ),
+        rules=tuple(bounded_alike(rule_speeds, costs)),
         ending=tuple(speed(index, cost, 1.0, cost) for index, cost in enumerate(alone)),
     )
+
+
+def bounded_alike(speeds: Sequence[Speed], costs: Sequence[float]) -> list[Speed]:
+    """The speeds of rules with bounds that fall as costs rise: what a dearer rule reached, a cheaper one can reach.
+
+    Otherwise a bound that was raised to what was measured could exceed that of a rule whose stages cost less.
+
+    Args:
+        speeds: of each rule.
+        costs: of the stages that each runs, in the same unit.
+    """
+    return [
+        replace(one, bound=max(other.bound for other, dear in zip(speeds, costs, strict=True) if dear >= cost))
+        for one, cost in zip(speeds, costs, strict=True)
+    ]
 
 
 def cost_alone(classifier: "Classifier", answers: ExitAnswers, index: int) -> float:
