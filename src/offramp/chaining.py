@@ -29,7 +29,7 @@ last model.
 import offramp
 
 classifier = offramp.load("path/to/this/folder")
-classifier.predict([{example}])[0]                # or with threshold=0.9, or at="safe"
+classifier.predict([{example}])[0]                # or with threshold=0.9, or at= a name in classifier.points
 ```
 
 Each model lies in a folder of its own, {folders}, with a card that says what it was made of. `transformers` reads each

@@ -18,6 +18,7 @@ Options have their Python names in messages: at the beginning, where the error i
 backquotes, as in "choose another output or add `overwrite`". The command line shows the flags in their place.
 """
 
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,8 @@ def check_path(option: str, value: object) -> None:
             option=option,
             value=value,
         )
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number from 1 on."""
+    return isinstance(value, Integral) and int(value) >= 1

@@ -31,6 +31,7 @@ def test_every_row_gets_its_prediction(offramp, place, threshold):
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "60 rows classified; they left " in result.stderr
+    assert "\nat " in result.stderr
     assert [row["label"] for row in lines(place / "out.jsonl")] == expected(place, threshold)
 
 

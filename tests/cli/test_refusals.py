@@ -105,7 +105,7 @@ WRONG = {
     "a precision that cannot be": ([*TUNE, "--min-precision", "a=1"], "--min-precision of 'a' is 1.0; use a share"),
     "a precision of nothing": ([*TUNE, "--min-precision", "0.9"], "--min-precision is '0.9'; write one label and its"),
     "a recall of no label": ([*TUNE, "--min-recall", "none=0.9"], "the model has no label 'none', whose recall is to"),
-    "no reference": ([*TUNE, "--reference-column", "gpt"], "name one of them"),
+    "no reference": ([*TUNE, "--reference-column", "gpt"], "name one of them; --reference-column says which it is"),
     "no reference model": ([*TUNE, "--reference", "nowhere"], "there is no folder nowhere"),
     "a reference of another kind": ([*TUNE, "--reference", "../pair-model"], "is a model of pairs of texts, and the"),
     "two references": ([*TUNE, "--reference", "../model", "--reference-column", "gpt"], "give only one of them"),

@@ -32,7 +32,7 @@ def test_a_table_json_and_a_point_to_use(offramp, model, place):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("60 rows, ")
     assert lines[2].split()[:3] == ["point", "promise", "leave"]
-    assert "loose  disagreement <= 90%, 95% sure  " in lines[3]
+    assert "loose  disagreement <= 90%, 95 % confidence  " in lines[3]
     assert "  45  " in lines[3]  # a quarter of the rows fitted the rule
     assert result.stderr.splitlines() == [
         "wrote new/tuned.json",

@@ -376,6 +376,10 @@ def test_errors_in_a_stream_count_from_its_start(bert, pairs):
         ({"threshold": -0.1}, "threshold is -0.1"),
         ({"threshold": float("nan")}, "threshold is nan"),
         ({"top_k": 0}, "top_k is 0; use a number from 1 to 3, or None"),
+        ({"threshold": "x"}, "threshold is 'x'; use a number from 0"),
+        ({"top_k": "two"}, "top_k is 'two'; use a number"),
+        ({"at": 5}, "there is no operating point 5"),
+        ({"at": ["safe"]}, r"there is no operating point \['safe'\]"),
     ],
 )
 def test_options_out_of_range(options, message, bert):
@@ -384,7 +388,7 @@ def test_options_out_of_range(options, message, bert):
             method(["a"], **options)
 
 
-@pytest.mark.parametrize("window", [0, -1])
+@pytest.mark.parametrize("window", [0, -1, 2.5])
 def test_window_out_of_range(window, bert):
     with pytest.raises(OptionError, match=f"window is {window}; it must be at least 1"):
         bert.predict_iter(["a"], window=window)

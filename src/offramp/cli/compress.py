@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from offramp.compressing import Compressed
 
 EXAMPLES = (
-    "offramp compress my-model --data texts.csv --output narrow-model",
     "offramp compress my-model --data texts.csv --output narrow-model --flops 0.6",
     "offramp compress my-model --data texts.csv --output narrow-model --max-disagreement 0.02",
 )

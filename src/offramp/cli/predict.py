@@ -95,6 +95,7 @@ def command(
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after {name}" for name, rows in scored.exits.items())
     classified = count(scored.rows, "row classified; it left", "rows classified; they left")
     say(f"{classified} {exits}")
+    say(_rule_used(model, runtime, threshold, at))
     if scored.handed_over:
         say(f"{count(scored.handed_over, 'row was', 'rows were')} handed over: no label, but a best guess")
     if scored.blank:
@@ -103,6 +104,18 @@ def command(
     if scored.truncated:
         longer = count(scored.truncated, "text was longer", "texts were longer")
         say(f"{longer} than the model reads, and cut at the end")
+
+
+def _rule_used(model: str, runtime: Runtime, threshold: float | None, at: str | None) -> str:
+    """The operating point or the threshold at which rows left, and whether it was asked for."""
+    from offramp.engine.choosing import points_of
+
+    if threshold is not None:
+        return f"at threshold {threshold:g}"
+    if at is not None:
+        return f"at {at}"
+    default = points_of(model, runtime)[0].default
+    return "at the model's default threshold" if default is None else f"at {default}, the default operating point"
 
 
 def _renamed(columns: Sequence[str]) -> dict[str, str]:

@@ -107,7 +107,7 @@ def command(
     data: Annotated[
         str | None,
         typer.Option(
-            help=f"Texts the model has not seen, with or without labels: {SOURCE}.  [required]", show_default=False
+            help=f"Texts the model has not seen, with or without labels: {SOURCE}; required.", show_default=False
         ),
     ] = None,
     columns: Columns,
@@ -270,7 +270,7 @@ def _shares(promise: "Promise") -> list[str]:
 
 def _promise(promise: "Promise") -> str:
     how = {"crc": "on average", "empirical": "on these rows"}.get(promise.method)
-    sure = how or f"{100 * (promise.confidence or 0):.4g}% sure"
+    sure = how or f"{100 * (promise.confidence or 0):.4g} % confidence"
     limit = promise.limit
     return f"{limit.what} {'>=' if limit.at_least else '<='} {100 * limit.stated(limit.target):.4g}%, {sure}"
 

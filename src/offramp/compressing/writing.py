@@ -31,7 +31,7 @@ the original says. On {held_out} other texts {disagreement:.2%} of the answers a
 import offramp
 
 classifier = offramp.load("path/to/this/folder")
-classifier.predict([{example}])[0]                # or with threshold=0.9, or at="safe"
+classifier.predict([{example}])[0]                # or with threshold=0.9, or at= a name in classifier.points
 ```
 
 `transformers` reads the folder too, at full depth, without temperatures, once `offramp` is imported.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from offramp.data import LabeledTexts, Texts, encode_labels
-from offramp.errors import DataError, OptionError
+from offramp.errors import DataError, OptionError, is_count
 from offramp.model.folder import ModelFacts
 from offramp.policy import ExitAnswers
 
@@ -106,9 +106,9 @@ def check_top_k(classifier: "Classifier", top_k: int | None) -> None:
     Raises:
         OptionError: it is.
     """
-    if top_k is not None and top_k < 1:
+    if top_k is not None and not is_count(top_k):
         raise OptionError(
-            f"top_k is {top_k}; use a number from 1 to {len(classifier.labels)}, or None for all labels",
+            f"top_k is {top_k!r}; use a number from 1 to {len(classifier.labels)}, or None for all labels",
             option="top_k",
             value=top_k,
         )

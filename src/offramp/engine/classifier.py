@@ -22,7 +22,7 @@ from offramp.engine.predictions import Prediction, Predictions
 from offramp.engine.runner import Runner
 from offramp.engine.stages import Stages
 from offramp.engine.text_stages import TextStage
-from offramp.errors import ModelFolderError, OptionError
+from offramp.errors import ModelFolderError, OptionError, is_count
 from offramp.model import EarlyExitConfig
 from offramp.policy import Confidence, ExitAnswers, ExitRule, OperatingPoint, OperatingPoints, Threshold
 
@@ -219,8 +219,8 @@ class Classifier:
             bad
         """
         check_stream(texts)
-        if window < 1:
-            raise OptionError(f"window is {window}; it must be at least 1", option="window", value=window)
+        if not is_count(window):
+            raise OptionError(f"window is {window!r}; it must be at least 1", option="window", value=window)
         check_top_k(self, top_k)
         return self._stream(iter(texts), self.exit_rule(threshold, at, rule), top_k, window)
 

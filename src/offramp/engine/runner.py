@@ -7,7 +7,7 @@ from offramp.engine.cascade import Cascade
 from offramp.engine.portions import by_portions
 from offramp.engine.predictions import Predictions, concatenated, predictions_of
 from offramp.engine.run import OnLeaving, Passage
-from offramp.errors import OptionError
+from offramp.errors import OptionError, is_count
 from offramp.policy import ExitRule
 
 
@@ -27,8 +27,8 @@ class Runner:
     token_budget: int
 
     def __post_init__(self) -> None:
-        if self.token_budget < 1:
-            message = f"token_budget is {self.token_budget}; it must be at least 1"
+        if not is_count(self.token_budget):
+            message = f"token_budget is {self.token_budget!r}; it must be at least 1"
             raise OptionError(message, option="token_budget", value=self.token_budget)
 
     def prepare(

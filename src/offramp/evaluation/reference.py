@@ -14,7 +14,7 @@ from offramp.data.wording import listing
 from offramp.engine import check_model, open_model
 from offramp.engine.answering import targets_of
 from offramp.engine.choosing import check_one_given, path_of
-from offramp.errors import OptionError
+from offramp.errors import InputError, OptionError
 from offramp.files import is_there
 from offramp.policy import OperatingPoint, Reference
 from offramp.progress import OnProgress
@@ -120,7 +120,13 @@ class Asked:
                 option="reference_column",
                 value=self.column,
             )
-        column = read_labeled(data, replace(columns, label=self.column))
+        try:
+            column = read_labeled(data, replace(columns, label=self.column))
+        except InputError as error:
+            if error.option == "label":
+                error.option = "reference_column"
+                error.__notes__ = [f"`{error.option}` says which it is"]
+            raise
         return Compared(Reference(self.column), targets_of(model, column))
 
     def _answers(

@@ -130,7 +130,7 @@ class OperatingPoints:
             OptionError: there is none.
         """
         points = self.of(engine)
-        if name in points:
+        if isinstance(name, str) and name in points:
             return points[name]
         if elsewhere := self.named(name):
             tuned = ", ".join(str(point.engine) for point in elsewhere)

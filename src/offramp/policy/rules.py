@@ -1,6 +1,7 @@
 """Exit rules: which rows leave at an exit."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -131,9 +132,11 @@ def check_threshold(threshold: float) -> None:
     Raises:
         OptionError: it is negative or NaN.
     """
-    if not threshold >= 0:  # also refuses NaN
+    given: object = threshold
+    if not (isinstance(given, Real) and threshold >= 0):  # also refuses NaN
         raise OptionError(
-            f"threshold is {threshold}; use a number from 0 (leave at the first exit) to 1, or above 1 for full depth",
+            f"threshold is {threshold!r}; use a number from 0 (leave at the first exit) to 1, or above 1 for full "
+            "depth",
             option="threshold",
             value=threshold,
         )

@@ -148,7 +148,8 @@ def _uncertain(evaluation: Evaluation) -> Finding:
         rule=f"The difference from full depth is uncertain by more than ±{loss_of(_WIDE)}.",
         figures=f"±{100 * half:.2f} points on {count(evaluation.data.rows, 'text')}",
         applies=half > _WIDE,
-        advice=f"Evaluate on more labeled texts: about {whole(round(needed, -2))} would do.",
+        advice=f"Evaluate on more labeled texts: about {whole(round(needed, -2))} would narrow this to "
+        f"±{loss_of(_WIDE)}.",
     )
 
 

@@ -121,8 +121,8 @@ def enough(point: Point) -> str:
 def _figures(point: Point) -> str:
     low, high = point.speedup_spread
     name = f"early exit at {point.setting}" if point.end is None else point.setting
-    quartiles = span(times(low), times(high))
-    return f"{name}: {percent(point.accuracy)} at {times(point.speedup)} (quartiles {quartiles})"
+    quartiles = f" (quartiles {span(times(low), times(high))})" if times(low) != times(high) else ""
+    return f"{name}: {percent(point.accuracy)} at {times(point.speedup)}{quartiles}"
 
 
 def _use_none(evaluation: Evaluation, nothing: str) -> Finding:

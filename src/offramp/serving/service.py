@@ -127,7 +127,10 @@ class Service:
         try:
             check_texts(self.core.classifier, texts, text_pairs)
         except InputError as error:
-            raise invalid(str(error), field if error.option == "texts" else error.option) from None
+            message, named = str(error), field if error.option == "texts" else error.option
+            if error.option == "text_pairs" and field != "texts":
+                message, named = message.replace("`text_pairs`", f"the second text in `{field}`"), field
+            raise invalid(message, named) from None
 
 
 def service_of(request: Request) -> Service:

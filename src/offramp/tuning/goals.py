@@ -195,8 +195,7 @@ def _given(value: float | None, make: Callable[[float], Limit]) -> list[Limit]:
 def _shortfall(option: str, label: str, least: float) -> float:
     if not 0 < least < 1:
         raise OptionError(
-            f"{option} of {label!r} is {least}; use a share above 0 and below 1, such as 0.98 (no number of rows "
-            "proves that none is lost)",
+            f"{option} of {label!r} is {least}; use a share above 0 and below 1, such as 0.98",
             option=option,
             value=least,
         )

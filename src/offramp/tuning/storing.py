@@ -1,12 +1,14 @@
 """Where operating points are kept: in the model folder, in the classifier in memory, or in both."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offramp.backends import Engine, Runtime
 from offramp.data import LabeledTexts, Texts, point_of, remember, uses_of
+from offramp.data.wording import DataWarning
 from offramp.drift import CalibrationSummaries, read_summaries, save_summaries
 from offramp.engine import choose_engine, save_calibration
 from offramp.errors import OptionError
@@ -107,6 +109,7 @@ class Store:
             The names of the dropped points.
         """
         stored = self.points()
+        _warn_of_fewer_rows(stored.of(self.engine), points)
         void = [point for point in stored.of(self.engine).values() if point.model != points[0].model]
         now = OperatingPoints(tuple(point for point in stored.points if point not in void)).with_points(points)
         names = [name for name in (default, stored.default) if name is not None and now.named(name)]
@@ -125,3 +128,16 @@ class Store:
             self.classifier.points = now
             self.classifier.summaries = summaries
         return tuple(point.name for point in void if point.name not in now.of(self.engine))
+
+
+def _warn_of_fewer_rows(stored: Mapping[str, OperatingPoint], new: Iterable[OperatingPoint]) -> None:
+    """Tells where a point takes the place of one that holds as well and was judged on more rows."""
+    for point in new:
+        before = stored.get(point.name)
+        if before is not None and before.model == point.model and before.seen.rows > point.seen.rows:
+            warnings.warn(
+                f"the new operating point {point.name!r} was judged on {point.seen.rows} rows, and replaces one that "
+                f"was judged on {before.seen.rows}; give another name to keep both",
+                DataWarning,
+                stacklevel=4,
+            )
