@@ -170,7 +170,7 @@ def read_result(
         raise DataError(f"cannot read the {role} {path}: {error.strerror or error}; {cure}") from None
     except (KeyError, TypeError, ValueError) as error:
         flaw = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise DataError(f"{path} is not what 'offramp {verb} --json' writes ({flaw!s:.80}); {cure}") from None
+        raise DataError(f"{path} is not what 'offramp {verb}' writes as JSON ({flaw!s:.80}); {cure}") from None
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:

@@ -93,7 +93,7 @@ def test_what_is_gone_is_named(baseline):
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "baseline.json"
     path.write_text(content)
-    with pytest.raises(DataError, match="is not what 'offramp bench --json' writes"):
+    with pytest.raises(DataError, match="is not what 'offramp bench' writes as JSON"):
         read_baseline(path)
 
 
@@ -115,5 +115,5 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_a_key_that_is_missing_is_called_that(tmp_path):
     parts = {name: {} for name in ("environment", "model", "data", "options")}
     (tmp_path / "other.json").write_text(json.dumps({"schema": SCHEMA, **parts, "rows": [], "doubts": []}))
-    with pytest.raises(DataError, match=r"writes \('cpu' is missing\); measure"):
+    with pytest.raises(DataError, match=r"writes as JSON \('cpu' is missing\); measure"):
         read_baseline(tmp_path / "other.json")

@@ -165,6 +165,6 @@ def test_several_promises_have_a_table_of_their_own(offramp, model):
     assert "2 at once, below" in result.stdout
     table = [line.split() for line in result.stdout.splitlines()[-2:]]
     assert [line[:-2] for line in table] == [
-        ["both", "disagreement", "<=", "90%,", "95%", "sure", "45"],
-        ["both", "accuracy", "drop", "<=", "90%,", "95%", "sure", "45"],
+        ["both", "disagreement", "<=", "90%,", "95", "%", "confidence", "45"],
+        ["both", "accuracy", "drop", "<=", "90%,", "95", "%", "confidence", "45"],
     ]

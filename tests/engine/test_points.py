@@ -152,7 +152,7 @@ def test_points_outlive_a_move_and_a_new_release_of_transformers(folder, monkeyp
 
 
 def test_damaged_points_are_one_clear_error(folder):
-    (folder / "operating_points.json").write_text('{"schema": 4}')
+    (folder / "operating_points.json").write_text('{"schema": 5}')
     with pytest.raises(ModelFolderError, match=r"operating_points.json is damaged .*run 'offramp tune'"):
         offramp.load(folder)
 

@@ -99,7 +99,7 @@ def test_the_report_has_the_documented_keys(rows):
         report["calibration"][0]
     )
     assert {"cpu", "gpu", "threads", "torch", "transformers", "offramp", "seed"} <= set(report["environment"])
-    assert report["schema"] == 9
+    assert report["schema"] == 10
     assert report["model"]["exits"] == [1, 2, LAYERS]
     assert report["model"]["problem_type"] == "single_label_classification"
     assert report["data"]["rows"] == 80

@@ -48,7 +48,7 @@ def test_what_the_monitor_wrote_is_read(tuned, tmp_path):
     with pytest.raises(OptionError, match="is about another model"):
         read_monitored(write(tmp_path / "other.json", other), tuned, Runtime())
     (tmp_path / "bench.json").write_text('{"schema": 1}')
-    with pytest.raises(DataError, match="is not what 'offramp monitor --json' writes"):
+    with pytest.raises(DataError, match="is not what 'offramp monitor' writes as JSON"):
         read_monitored(tmp_path / "bench.json", tuned, Runtime())
     with pytest.raises(DataError, match="cannot read the result of the monitor"):
         read_monitored(tmp_path / "nowhere.json", tuned, Runtime())

@@ -144,16 +144,23 @@ def measure_speeds(
 def bounded_alike(speeds: Sequence[Speed], costs: Sequence[float]) -> list[Speed]:
     """The speeds of rules with bounds that fall as costs rise: what a dearer rule reached, a cheaper one can reach.
 
-    Otherwise a bound that was raised to what was measured could exceed that of a rule whose stages cost less.
+    Otherwise a bound that was raised to what was measured could exceed that of a rule whose stages cost less. What was
+    computed keeps its share of what it can reach.
 
     Args:
         speeds: of each rule.
         costs: of the stages that each runs, in the same unit.
     """
-    return [
-        replace(one, bound=max(other.bound for other, dear in zip(speeds, costs, strict=True) if dear >= cost))
-        for one, cost in zip(speeds, costs, strict=True)
-    ]
+    bounds = [max(other.bound for other, dear in zip(speeds, costs, strict=True) if dear >= cost) for cost in costs]
+    return [_bounded(one, bound) for one, bound in zip(speeds, bounds, strict=True)]
+
+
+def _bounded(speed: Speed, bound: float) -> Speed:
+    if not speed.computed:
+        return replace(speed, bound=bound)
+    raised = bound / speed.bound
+    exactly = Ratio(*[raised * speed.ratio.median] * 3)
+    return replace(speed, ratio=exactly, bound=bound, texts_per_second=raised * speed.texts_per_second)
 
 
 def cost_alone(classifier: "Classifier", answers: ExitAnswers, index: int) -> float:

@@ -12,6 +12,10 @@ from offramp.report.verdict import enough, recommended, too_few, useless
 _NONE = "Do not use this model yet"
 
 
+# What the reader puts in.
+_FILE = "FILE"
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An operating point's promise on the evaluated rows.
@@ -201,8 +205,8 @@ def _command(point: Point, evaluation: Evaluation) -> str | None:
             return None
         return f"offramp train TRAIN --model BACKBONE --layers {layers} --exits {layers} --output DIR"
     engine = "" if model.automatic else f" --backend {model.backend} --precision {model.precision}"
-    apart = "" if evaluation.handing_over(point) is None else " --handed-over FILE"
-    return f"offramp predict {shlex.quote(model.folder)} --input FILE --output FILE {_option(point)}{apart}{engine}"
+    use = f"offramp predict {shlex.quote(model.folder)} --input FILE --output FILE {_option(point)}"
+    return use + ("" if evaluation.handing_over(point) is None else f" --handed-over {_FILE}") + engine
 
 
 def _python(point: Point, evaluation: Evaluation) -> str | None:
