@@ -46,9 +46,7 @@ def test_a_benchmark_is_read(tmp_path, folder, content):
 )
 def test_other_files_are_refused(tmp_path, folder, content, damage):
     damage(content)
-    with pytest.raises(
-        DataError, match=r"is not what 'offramp bench' writes as JSON .* run  offramp bench"
-    ):
+    with pytest.raises(DataError, match=r"is not what 'offramp bench' writes as JSON .* run  offramp bench"):
         read_speeds(write(tmp_path / "bench.json", content), folder)
 
 
