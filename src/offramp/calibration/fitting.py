@@ -179,16 +179,15 @@ def _with_evidence(
     coming: Coming,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Temperatures and weights of all exits; of those that may add what another said, both are fitted anew."""
-    chosen = [(temperature, 0.0) for temperature in temperatures]
-    for exit_index, source in enumerate(sources):
-        if source != NO_SOURCE:
-            like, rows = coming.like(exit_index), coming.rows(exit_index)
-            first = problem.probabilities(exit_logits[source, rows], temperatures[source])
-            logits, temperature = exit_logits[exit_index, rows], temperatures[exit_index]
-            own = like == exit_index
-            chosen[exit_index] = (
-                fit_evidence(logits, first, targets[rows], problem, temperature) if own else chosen[like]
-            )
+
+    def both(exit_index: int, rows: Rows) -> tuple[float, float]:
+        source = sources[exit_index]
+        first = problem.probabilities(exit_logits[source, rows], temperatures[source])
+        return fit_evidence(exit_logits[exit_index, rows], first, targets[rows], problem, temperatures[exit_index])
+
+    adding = [exit_index for exit_index, source in enumerate(sources) if source != NO_SOURCE]
+    fitted = dict(zip(adding, coming.fitted(adding, both), strict=True))
+    chosen = [fitted.get(exit_index, (temperature, 0.0)) for exit_index, temperature in enumerate(temperatures)]
     return tuple(temperature for temperature, _ in chosen), tuple(weight for _, weight in chosen)
 
 

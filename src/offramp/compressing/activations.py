@@ -18,13 +18,7 @@ def some_batches(encoded: Encoded, padding_id: int, tokens: int, seed: int) -> l
     """Batches of random rows with about so many tokens together, all rows where they have fewer."""
     order = np.random.default_rng(seed).permutation(len(encoded))
     rows = order[: 1 + int(np.searchsorted(np.cumsum(encoded.lengths[order]), tokens))]
-    some = Encoded(
-        [encoded.input_ids[row] for row in rows],
-        None if encoded.token_type_ids is None else [encoded.token_type_ids[row] for row in rows],
-        encoded.lengths[rows],
-        encoded.truncated[rows],
-    )
-    return list(padded_batches(some, padding_id))
+    return list(padded_batches(encoded.subset(rows), padding_id))
 
 
 @torch.no_grad()

@@ -40,13 +40,17 @@ class Encoded:
 
     def alone(self, row: int) -> "Encoded":
         """One of the rows."""
-        rows, types = slice(row, row + 1), self.token_type_ids
+        return self.subset(np.array([row]))
+
+    def subset(self, rows: NDArray[np.int64]) -> "Encoded":
+        """Some of the rows, in the order given."""
+        places, types, further = rows.tolist(), self.token_type_ids, self.further
         return Encoded(
-            self.input_ids[rows],
-            None if types is None else types[rows],
+            [self.input_ids[row] for row in places],
+            None if types is None else [types[row] for row in places],
             self.lengths[rows],
             self.truncated[rows],
-            None if self.further is None else self.further[rows],
+            None if further is None else [further[row] for row in places],
         )
 
     @property

@@ -144,7 +144,7 @@ def _check(question: ChoiceQuestion | PredicateQuestion, service: Service, field
     if isinstance(question, PredicateQuestion):
         if question.name not in classifier.labels:
             raise invalid(f"the model has no label {question.name!r:.60}; valid: {known}", f"{field}.name")
-    elif classifier.problem.type.name == "MULTI_LABEL":
+    elif classifier.problem.multi_label:
         raise invalid("any number of this model's labels may be right; ask for each with a predicate", f"{field}.type")
     elif sorted(one.value for one in question.choices) != sorted(classifier.labels):
         raise invalid(f"the model chooses among all of its labels: {known}", f"{field}.choices")
