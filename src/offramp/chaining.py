@@ -10,7 +10,7 @@ from offramp.errors import OptionError, StorageError, check_path
 from offramp.files import replacing, write_json
 from offramp.folder import CARD, CHAIN, CONFIG, Chain
 from offramp.model.folder import CHAIN_TYPE, check_chain, check_single
-from offramp.model.origin import Origin, card_front, origin_of
+from offramp.model.origin import Origin, card_front, card_use, origin_of
 from offramp.progress import OnProgress, unheard
 from offramp.training.checks import check_output
 
@@ -25,12 +25,7 @@ operating point of `operating_points.json`, if there is one, or at a calibrated 
 the last model is seldom as sure; where no exit of a model is sure, the next model reads it. Full depth is that of the
 last model.
 
-```python
-import offramp
-
-classifier = offramp.load("path/to/this/folder")
-classifier.predict([{example}])[0]                # or with threshold=0.9, or at= a name in classifier.points
-```
+{use}
 
 Each model lies in a folder of its own, {folders}, with a card that says what it was made of. `transformers` reads each
 of them, at full depth and without temperatures, once `offramp` is imported; it does not read the chain.
@@ -154,5 +149,5 @@ def _card(names: Sequence[str | Path], folders: Sequence[Path], places: Sequence
         count=count(len(folders), "classifier"),
         models=", ".join(f"`{Path(name).name.replace('`', chr(39))}`" for name in names),
         folders=" and ".join(f"`{place}`" for place in places),
-        example='"a text"], ["its pair"' if pairs else '"a text"',
+        use=card_use(pairs=pairs),
     )

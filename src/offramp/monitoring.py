@@ -261,7 +261,7 @@ def _check_point(model: "Path | Classifier", at: str | None, runtime: Runtime) -
     """The name of the operating point that is meant, once it is certain that its calibration texts are known."""
     points, engine = points_of(model, runtime)
     known = read_summaries(model) if isinstance(model, Path) else model.summaries
-    name = points.default if at is None else at
+    name = points.used(at)
     if name is None:
         names = ", ".join(points.of(engine))
         cure = f"name one of {names}" if names else "run  offramp tune"

@@ -16,6 +16,7 @@ from offramp.errors import OptionError
 from offramp.scale.workers import Workers
 
 if TYPE_CHECKING:
+    from offramp.engine import ScoredFile
     from offramp.scale.batch import WorkerPool
 
 EXAMPLES = (
@@ -95,7 +96,7 @@ def command(
     exits = ", ".join(f"{rows / max(1, scored.rows):.0%} after {name}" for name, rows in scored.exits.items())
     classified = count(scored.rows, "row classified; it left", "rows classified; they left")
     say(f"{classified} {exits}")
-    say(_rule_used(model, runtime, threshold, at))
+    say(_rule_used(scored, threshold, at))
     if scored.handed_over:
         say(f"{count(scored.handed_over, 'row was', 'rows were')} handed over: no label, but a best guess")
     if scored.blank:
@@ -106,16 +107,13 @@ def command(
         say(f"{longer} than the model reads, and cut at the end")
 
 
-def _rule_used(model: str, runtime: Runtime, threshold: float | None, at: str | None) -> str:
+def _rule_used(scored: "ScoredFile", threshold: float | None, at: str | None) -> str:
     """The operating point or the threshold at which rows left, and whether it was asked for."""
-    from offramp.engine.choosing import points_of
-
     if threshold is not None:
         return f"at threshold {threshold:g}"
-    if at is not None:
-        return f"at {at}"
-    default = points_of(model, runtime)[0].default
-    return "at the model's default threshold" if default is None else f"at {default}, the default operating point"
+    if scored.point is None:
+        return "at the model's default threshold"
+    return f"at {scored.point}" if at is not None else f"at {scored.point}, the default operating point"
 
 
 def _renamed(columns: Sequence[str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from offramp.engine.choosing import path_named
 from offramp.errors import DataError, OptionError, check_path, check_type
 from offramp.model.folder import check_single
 from offramp.policy import read_operating_points
+from offramp.policy.risk import check_shares
 from offramp.progress import OnProgress, unheard
 from offramp.training.checks import check_numbers, check_output
 
@@ -59,12 +60,8 @@ class Goal:
             raise OptionError(
                 f"speedup is {self.speedup}; use a number above 1, such as 1.5", option="speedup", value=self.speedup
             )
-        if self.max_disagreement is not None and not 0 < self.max_disagreement < 1:
-            raise OptionError(
-                f"max_disagreement is {self.max_disagreement}; use a share above 0 and below 1, such as 0.02",
-                option="max_disagreement",
-                value=self.max_disagreement,
-            )
+        if self.max_disagreement is not None:
+            check_shares(self.max_disagreement, name="max_disagreement")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from offramp.files import replacing
 from offramp.model import LoadedModel, load
 from offramp.model.widths import feed_forwards
 from offramp.policy import Confidence, ExitAnswers, ExitRule, Threshold, read_operating_points
-from offramp.policy.bounds import hoeffding_bentkus, least_rejected
+from offramp.policy.risk import Loss, Method, bound_at
 from offramp.training.rows import Rows, rows_of
 
 CONFIDENCE = 0.95
@@ -71,6 +71,16 @@ class Original:
         return torch_classifier(model, self.classifier.calibration, words=words)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Narrowed:
+    """A narrowed model beside the original on the held-out texts, under temperatures of its own."""
+
+    model: LoadedModel
+    classifier: Classifier
+    calibration: Calibration
+    compared: BesideOriginal
+
+
 def widths_of(model: LoadedModel) -> tuple[int, ...]:
     """Neurons of each layer."""
     return tuple(block.width for block in feed_forwards(model.network.stack))
@@ -82,25 +92,21 @@ def run(job: CompressJob, output: Path) -> Compressed:
     with replacing(output) as new:
         new.mkdir()
         original = _looked_at(job, new.parent)
-        model = _meeting(original, job)
-        classifier = original.beside(model)
-        job.on_progress("comparing with the original", 0, None)
-        answers = answers_of(classifier, job.held_out)
-        calibration = _calibrated(answers, job.held_out, classifier.calibration)
-        widths = widths_of(model)
+        found = _meeting(original, job)
+        widths = widths_of(found.model)
         made = Compressed(
             folder=output,
             widths=widths,
             widths_before=original.work.widths,
             reached=tuple(original.reached.tolist()),
             flops=original.work.share(widths),
-            compared=_compared(answers.under(calibration), original.answers),
-            speedup=_timed(original.classifier, classifier, job.held_out),
-            calibration=calibration,
+            compared=found.compared,
+            speedup=_timed(original.classifier, found.classifier, job.held_out),
+            calibration=found.calibration,
             rows=len(job.fitting),
             seconds=time.monotonic() - began,
         )
-        write_folder(new, model, job, made)
+        write_folder(new, found.model, job, made)
     return made
 
 
@@ -144,7 +150,7 @@ def _reached(answers: ExitAnswers, rule: ExitRule, depth: int) -> Floats:
     return reached_share(layers, answers.replay(rule).exits, depth)
 
 
-def _meeting(original: Original, job: CompressJob) -> LoadedModel:
+def _meeting(original: Original, job: CompressJob) -> Narrowed:
     """A repaired model that meets the goal.
 
     Raises:
@@ -152,7 +158,7 @@ def _meeting(original: Original, job: CompressJob) -> LoadedModel:
     """
     goal = job.goal
     if goal.flops is not None:
-        return original.repaired(goal.flops)
+        return _judged(original, goal.flops, job)
     if goal.speedup is not None:
         wanted = goal.speedup
 
@@ -166,11 +172,21 @@ def _meeting(original: Original, job: CompressJob) -> LoadedModel:
                 f"with feed-forward blocks as narrow as they get, full depth is not {wanted:g} times as fast here; ask "
                 "for less, or choose by `flops`"
             )
-        return original.repaired(_bisected(original.work.least, 1.0, fast)[0])
+        return _judged(original, _bisected(original.work.least, 1.0, fast), job)
     return _within_disagreement(original, job, goal.max_disagreement or 0.0)
 
 
-def _within_disagreement(original: Original, job: CompressJob, most: float) -> LoadedModel:
+def _judged(original: Original, share: float, job: CompressJob) -> Narrowed:
+    """A repaired model with a share of the work, and what it is worth on the held-out texts."""
+    model = original.repaired(share)
+    classifier = original.beside(model)
+    job.on_progress("comparing with the original", 0, None)
+    answers = answers_of(classifier, job.held_out)
+    calibration = _calibrated(answers, job.held_out, classifier.calibration)
+    return Narrowed(model, classifier, calibration, _compared(answers.under(calibration), original.answers))
+
+
+def _within_disagreement(original: Original, job: CompressJob, most: float) -> Narrowed:
     """The narrowest of some models, the widest first, up to which none differs on too many texts.
 
     Their order is fixed and the first that fails ends the search, so that each is tested at the whole error that is
@@ -181,29 +197,25 @@ def _within_disagreement(original: Original, job: CompressJob, most: float) -> L
     """
     good, least = None, original.work.least
     for step in range(1, _TRIES + 1):
-        model = original.repaired(max(least, 1 - (1 - least) * step / _TRIES))
-        classifier = original.beside(model)
-        answers = answers_of(classifier, job.held_out)
-        calibration = _calibrated(answers, job.held_out, classifier.calibration)
-        compared = _compared(answers.under(calibration), original.answers)
-        if compared.bound > most:
+        tried = _judged(original, max(least, 1 - (1 - least) * step / _TRIES), job)
+        if tried.compared.bound > most:
             break
-        good = model
+        good = tried
     if good is None:
         raise CheckFailed(
             f"no width is shown to differ on at most {most:.2%} of texts: at the first that was tried "
-            f"{compared.disagreement:.2%} of {len(job.held_out)} held-out texts do; give more texts, allow more, or "
-            "choose by `flops`"
+            f"{tried.compared.disagreement:.2%} of {len(job.held_out)} held-out texts do; give more texts, allow more, "
+            "or choose by `flops`"
         )
     return good
 
 
-def _bisected(low: float, high: float, holds: Callable[[float], bool]) -> tuple[float, float]:
-    """Narrows a range, at whose lower end something holds and at whose upper end it does not."""
+def _bisected(low: float, high: float, holds: Callable[[float], bool]) -> float:
+    """About the greatest number in a range at which something holds that holds at its lower end."""
     for _ in range(_TRIES):
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
-    return low, high
+    return low
 
 
 def _calibrated(answers: ExitAnswers, rows: LabeledTexts | Texts, before: Calibration) -> Calibration:
@@ -214,13 +226,14 @@ def _calibrated(answers: ExitAnswers, rows: LabeledTexts | Texts, before: Calibr
 
 
 def _compared(answers: ExitAnswers, before: ExitAnswers) -> BesideOriginal:
-    rows, disagreement = len(answers), float(1 - before.agree(answers.full).mean())
-
-    def p_value(target: float) -> float:
-        return float(hoeffding_bentkus(np.array(disagreement), target, rows, binary=True))
-
-    bound = least_rejected(p_value, 1 - CONFIDENCE)
-    return BesideOriginal(rows, disagreement, bound, answers.accuracy(answers.full), before.accuracy(before.full))
+    differ = (~before.agree(answers.full)).astype(np.float64)
+    return BesideOriginal(
+        rows=len(answers),
+        disagreement=float(differ.mean()),
+        bound=bound_at(differ[None], 0, Method.LTT, Loss.BINARY, CONFIDENCE),
+        accuracy=answers.accuracy(answers.full),
+        accuracy_before=before.accuracy(before.full),
+    )
 
 
 def _timed(original: Classifier, narrow: Classifier, rows: LabeledTexts | Texts) -> Ratio:

@@ -14,7 +14,7 @@ from offramp.engine.loading import words_of
 from offramp.files import is_there
 from offramp.folder import CARD, TRAINING
 from offramp.model import LoadedModel, save
-from offramp.model.origin import card_front, origin_of
+from offramp.model.origin import card_front, card_use, origin_of
 
 _CARD = """---
 {front}
@@ -27,12 +27,7 @@ Made of `{name}` by taking neurons out of its feed-forward blocks, without label
 the original says. On {held_out} other texts {disagreement:.2%} of the answers at full depth differ from the original's
 (at most {bound:.2%} of such texts, with 95 % confidence).
 
-```python
-import offramp
-
-classifier = offramp.load("path/to/this/folder")
-classifier.predict([{example}])[0]                # or with threshold=0.9, or at= a name in classifier.points
-```
+{use}
 
 `transformers` reads the folder too, at full depth, without temperatures, once `offramp` is imported.
 """
@@ -84,5 +79,5 @@ def _card(model: LoadedModel, job: CompressJob, made: Compressed) -> str:
         held_out=made.compared.rows,
         disagreement=made.compared.disagreement,
         bound=made.compared.bound,
-        example='"a text"], ["its pair"' if model.network.config.text_pair else '"a text"',
+        use=card_use(pairs=model.network.config.text_pair),
     )

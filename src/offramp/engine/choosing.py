@@ -95,7 +95,7 @@ def check_handing_over(
     """
     if rule is None and threshold is None:
         points, engine = points_of(model, runtime)
-        name = points.default if at is None else at
+        name = points.used(at)
         rule = None if name is None else points.at(name, engine).rule
     if rule is None or not rule.may_hand_over:
         raise OptionError(

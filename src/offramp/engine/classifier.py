@@ -250,8 +250,7 @@ class Classifier:
         check_one_given(threshold=threshold, at=at, rule=rule)
         if rule is not None:
             return rule
-        name = self.points.default if at is None and threshold is None else at
-        if name is not None:
+        if (name := self.points.used(at, threshold)) is not None:
             return self.operating_point(name).rule
         if threshold is None:
             warn_if_slow(self.calibration.default, self.folder)

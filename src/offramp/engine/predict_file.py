@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
@@ -88,6 +88,7 @@ class ScoredFile:
         truncated: rows whose text was longer than the model takes.
         exits: rows that took each exit, by its name, such as ``layer 4``.
         handed_over: rows that were handed over instead of answered.
+        point: the operating point by which rows left; None where a threshold or a rule decided.
     """
 
     rows: int
@@ -95,6 +96,7 @@ class ScoredFile:
     truncated: int
     exits: dict[str, int]
     handed_over: int
+    point: str | None = field(default=None, repr=False)
 
 
 def predict(
@@ -199,7 +201,8 @@ def predict(
             chunk = dict(zip(names, kept, strict=True)) | columns_of(predictions, probabilities)
             writer.write(chunk, _counts(window.rows, predictions))
             tell(0)
-    return _scored(writer.progress, classifier.exit_names)
+    point = None if rule is not None else classifier.points.used(at, threshold)
+    return _scored(writer.progress, classifier.exit_names, point)
 
 
 def open_rows(
@@ -323,7 +326,7 @@ def _counts(rows: Sequence[Row], predictions: Predictions) -> Counter[str]:
     )
 
 
-def _scored(progress: Progress, names: Sequence[str]) -> ScoredFile:
+def _scored(progress: Progress, names: Sequence[str], point: str | None) -> ScoredFile:
     counts = Counter(progress.counts)
     return ScoredFile(
         progress.rows,
@@ -331,6 +334,7 @@ def _scored(progress: Progress, names: Sequence[str]) -> ScoredFile:
         counts["truncated"],
         {name: counts[_exit(index)] for index, name in enumerate(names)},
         counts["handed_over"],
+        point,
     )
 
 

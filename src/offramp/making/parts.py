@@ -65,15 +65,16 @@ def divide(
     """
     rows: Rows = read_labeled(data, columns) if labeled else read_any(data, columns)
     judging: LabeledTexts | None = None
+    share = 0.0
     if not isinstance(test, float | int):
         judging = read_labeled(test, columns)
         check_disjoint(judging, [rows])
-    tests = float(test) if judging is None and isinstance(rows, LabeledTexts) and isinstance(test, float | int) else 0.0
-    tests = min(tests, MOST_ROWS / len(rows)) if tests < 1 else tests
+    elif isinstance(rows, LabeledTexts):
+        share = min(float(test), MOST_ROWS / len(rows)) if test < 1 else float(test)
     # Before anything is split off: rows too few to be divided are too few for the promise.
-    tuning = _tuning_rows(len(rows) - round(tests * len(rows)), rows.source, limit, confidence)
-    if tests and isinstance(rows, LabeledTexts):
-        rows, judging = split_off(rows, tests, seed)
+    tuning = _tuning_rows(len(rows) - round(share * len(rows)), rows.source, limit, confidence)
+    if share and isinstance(rows, LabeledTexts):
+        rows, judging = split_off(rows, share, seed)
     rest, tune = split_off(rows, min(tuning / len(rows), MOST_SHARE), seed + 1)
     train, dev = split_off(rest, min(max(DEV_SHARE, LEAST_DEV / len(rest)), 0.5), seed + 2)
     return Parts(train, dev, tune, judging)

@@ -1,4 +1,4 @@
-"""What cards say of where a model comes from: the checkpoint's on the hub, its license, and what ours pass on."""
+"""What all cards say: where a model comes from, its license, and how it is used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,13 @@ from huggingface_hub.utils import validate_repo_id
 from offramp.data import hub_dataset
 from offramp.files import is_there
 from offramp.folder import CARD
+
+_USE = """```python
+import offramp
+
+classifier = offramp.load("path/to/this/folder")
+classifier.predict([{example}])[0]                # or with threshold=0.9, or at= a name in classifier.points
+```"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,12 @@ def card_front(origin: Origin, base_models: Sequence[str] = (), sources: Sequenc
         pipeline_tag="text-classification",
         tags=["early-exit", "text-classification"],
     ).to_yaml()
+
+
+def card_use(*, pairs: bool) -> str:
+    """How a model folder is used, for its card."""
+    example = '"a text"], ["its pair"' if pairs else '"a text"'
+    return _USE.format(example=example)
 
 
 def origin_of(source: str) -> Origin:

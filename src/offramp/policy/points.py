@@ -157,6 +157,10 @@ class OperatingPoints:
         points = {(point.name, point.engine): point for point in (*self.points, *new)}
         return OperatingPoints(tuple(points.values()), self.default)
 
+    def used(self, at: str | None, threshold: float | None = None) -> str | None:
+        """The point by which texts leave: the one asked for, or the default; None where a threshold decides."""
+        return self.default if at is None and threshold is None else at
+
     def with_default(self, name: str) -> "OperatingPoints":
         """The same points, with another default.
 

@@ -51,8 +51,7 @@ def default_point(classifier: Classifier, threshold: float | None, at: str | Non
         OptionError, ModelFolderError: as there.
     """
     rule = classifier.exit_rule(threshold, at)
-    name = classifier.points.default if at is None and threshold is None else at
-    if name is not None:
+    if (name := classifier.points.used(at, threshold)) is not None:
         tuned = classifier.operating_point(name)
         return NamedRule(name, tuned.rule, rule_in_words(tuned.rule), tuned)
     value = classifier.default_threshold if threshold is None else threshold

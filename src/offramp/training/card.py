@@ -8,7 +8,7 @@ from offramp.calibration import Calibration
 from offramp.engine.choosing import default_threshold_of
 from offramp.exit_names import in_column
 from offramp.model import EarlyExitConfig
-from offramp.model.origin import card_front, origin_of
+from offramp.model.origin import card_front, card_use, origin_of
 
 _HEAD = """---
 {front}
@@ -20,12 +20,7 @@ Exits after {exits} of {depth} layers on `{backbone}`; {kind}; {count} labels: {
 exit that is sure enough: by the default operating point of `operating_points.json`, if there is one, or where the
 calibrated confidence reaches {default:g}.
 
-```python
-import offramp
-
-classifier = offramp.load("path/to/this/folder")
-classifier.predict([{example}])[0]                # or with threshold=0.9, or at= a name in classifier.points
-```
+{use}
 
 `transformers` reads the folder too, at full depth, {without}, once `offramp` is imported.
 """
@@ -120,7 +115,7 @@ def _head(
         count=len(config.labels),
         labels=_named(config.labels),
         kind="pairs of texts" if config.text_pair else "single texts",
-        example='"a text"], ["its pair"' if config.text_pair else '"a text"',
+        use=card_use(pairs=config.text_pair),
     )
 
 
