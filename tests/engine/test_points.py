@@ -142,6 +142,19 @@ def test_new_weights_make_points_void(folder):
         offramp.load(folder).predict(TEXTS, at="half")
 
 
+def test_a_file_tells_which_point_its_rows_left_by(folder, tmp_path):
+    source = str(write_jsonl(tmp_path / "in.jsonl", single(5)))
+
+    def point(name, **options):
+        return predict(folder, input=source, output=tmp_path / f"{name}.jsonl", **options).point
+
+    assert point("asked", at="half") == "half"
+    assert point("threshold", threshold=0.5) is None
+    assert point("rule", rule=Threshold(0.5, Confidence(SINGLE))) is None
+    save_operating_points(folder, offramp.load(folder).points.with_default("patient"))
+    assert point("default") == "patient"
+
+
 def test_points_outlive_a_move_and_a_new_release_of_transformers(folder, monkeypatch):
     moved = folder.rename(folder.parent / "moved")
     expected = exits(offramp.load(moved).predict(TEXTS, at="half"))

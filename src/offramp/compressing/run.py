@@ -15,7 +15,7 @@ from offramp.compressing.compression import CompressJob
 from offramp.compressing.narrowing import Lesson, importances_of, narrowed, repaired, work_of
 from offramp.compressing.summary import BesideOriginal, Compressed
 from offramp.compressing.writing import write_folder
-from offramp.data import LabeledTexts, Texts, distinct
+from offramp.data import Columns, LabeledTexts, Texts, distinct, read_texts
 from offramp.engine import Classifier, answers_of
 from offramp.engine.loading import torch_classifier, words_of
 from offramp.errors import CheckFailed
@@ -119,7 +119,7 @@ def _looked_at(job: CompressJob, folder: Path) -> Original:
     classifier.folder, classifier.points = job.model, read_operating_points(job.model)
     job.on_progress("asking the original", 0, None)
     answers, held_out = answers_of(classifier, job.fitting), answers_of(classifier, job.held_out)
-    rows = rows_of(model, Texts(job.fitting.texts, job.fitting.text_pairs, job.fitting.blank, job.fitting.source))
+    rows = rows_of(model, read_texts(job.fitting, Columns()))  # labels are not learned
     beliefs = np.asarray(answers.logits[end_of_first_window(answers.names)], np.float32)
     reached = _reached(answers, _rule(classifier, job.at), model.network.stack.depth)
     return Original(

@@ -1,19 +1,25 @@
 """From a classifier that is fine-tuned already to a model folder with exits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from offramp.calibration.sets import Decide, decide_of
-from offramp.data import Columns, Data, LabeledTexts, Texts, read_judging, read_taught, read_texts, self_made
+from offramp.data import Columns, Data, LabeledTexts, SelfMade, Texts, read_judging, read_taught, read_texts, self_made
 from offramp.errors import OptionError, check_path
 from offramp.model.finding import check_classifier, check_exits, outputs_of
 from offramp.model.windows import LongTexts
 from offramp.progress import OnProgress, unheard
 from offramp.training.architecture import Architecture
-from offramp.training.checks import check_kinds, check_numbers, check_output, check_second_texts, check_self_made
+from offramp.training.checks import (
+    check_kinds,
+    check_numbers,
+    check_output,
+    check_second_texts,
+    check_self_made,
+    check_targets,
+)
 from offramp.training.job import TrainingData, gathered
 from offramp.training.recipe import ExitFit, Targets
 from offramp.training.summaries import AttachSummary
@@ -134,17 +140,7 @@ def attach(
     folder, model = Path(output), str(model)
     columns, architecture = columns or Columns(), architecture or Architecture()
     check_numbers(dev, seed)
-    if targets not in get_args(Targets):
-        raise OptionError(
-            f"targets {targets!r} are not known; valid: {', '.join(get_args(Targets))}", option="targets", value=targets
-        )
-    if teacher_column is not None and targets == "model":
-        raise OptionError(
-            f"teacher_column is {teacher_column!r}, but the targets are 'model', what the classifier itself says; "
-            "choose 'labels' or 'both'",
-            option="teacher_column",
-            value=teacher_column,
-        )
+    check_targets(targets, teacher_column)
     if architecture.layers is not None:
         raise OptionError(
             f"layers is {architecture.layers}, but a classifier keeps all of its layers; leave that out",
@@ -154,39 +150,24 @@ def attach(
     check_output(folder, overwrite)
     declared = check_classifier(model, labels)
     check_exits(declared, architecture.layer_exits, own_head=True)
-    judging_of: Callable[[Data, Columns], LabeledTexts | Texts] = read_texts
-    if targets != "model":
-        judging_of = partial(read_judging, column=teacher_column)
-    outputs = outputs_of(declared) or ()
-    known = labels or [str(name) for name in (outputs_of(declared) or {}).values()]
-
-    made = self_made(data)
-    if made is not None:
-        check_self_made(dev, targets)
+    outputs = outputs_of(declared) or {}
 
     def read(source: Data) -> LabeledTexts | Texts:
-        rows = judging_of(source, columns)
+        rows = read_texts(source, columns) if targets == "model" else read_judging(source, columns, teacher_column)
         check_second_texts(source, rows, len(outputs))
         return rows
 
-    taught = None if teacher_column is None else read_taught(data, columns, teacher_column)
-    if made is not None:
-        from offramp.model.self_made import make_texts
-
-        pairs = columns.text_pair is not None
-        on_progress("making texts", 0, None)
-        rows: LabeledTexts | Texts = make_texts(model, made, SELF_MADE, pairs=pairs, labels=list(known), seed=seed)
+    judging: LabeledTexts | Texts | None = None
+    if (made := self_made(data)) is not None:
+        check_self_made(dev, targets)
+        names = labels or list(map(str, outputs.values()))
+        rows = _made_by(model, made, names, pairs=columns.text_pair is not None, seed=seed, on_progress=on_progress)
+    elif teacher_column is None:
+        rows = read(data)
     else:
-        rows = read(data) if taught is None else taught.said
-    texts = gathered(
-        rows,
-        dev,
-        read,
-        seed,
-        models=[model],
-        judging=None if taught is None else taught.judging,
-        same_split=targets != "model",
-    )
+        taught = read_taught(data, columns, teacher_column)
+        rows, judging = taught.said, taught.judging
+    texts = gathered(rows, dev, read, seed, models=[model], judging=judging, same_split=targets != "model")
     labeled = isinstance(texts.dev, LabeledTexts)
     several = not isinstance(texts.dev, LabeledTexts) or texts.dev.multi_label
     job = AttachJob(
@@ -208,3 +189,13 @@ def attach(
 
     run(job, folder)
     return AttachSummary.read(folder)
+
+
+def _made_by(
+    model: str, wanted: SelfMade, labels: Sequence[str], *, pairs: bool, seed: int, on_progress: OnProgress
+) -> LabeledTexts | Texts:
+    """Texts that the classifier makes itself for its exits to learn from."""
+    from offramp.model.self_made import make_texts
+
+    on_progress("making texts", 0, None)
+    return make_texts(model, wanted, SELF_MADE, pairs=pairs, labels=labels, seed=seed)

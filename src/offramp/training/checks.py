@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from offramp.data import Columns, Data, LabeledTexts, Texts, check_dev_fraction
 from offramp.data.seen import SeenRows, fitted_rows, share_among
@@ -13,7 +13,7 @@ from offramp.files import check_folder_readable, check_replaceable, is_there
 from offramp.folder import CHAIN, TRAINING
 from offramp.model.windows import LongTexts
 from offramp.training.architecture import Architecture
-from offramp.training.recipe import ExitFit, Recipe
+from offramp.training.recipe import ExitFit, Recipe, Targets
 from offramp.training.regimes import Regime
 
 if TYPE_CHECKING:
@@ -207,6 +207,25 @@ def fitted_before(
             path=dev.source,
         )
     return before
+
+
+def check_targets(targets: str, teacher_column: str | None) -> None:
+    """Makes sure that what attached exits are to learn is known, and that a column of it goes with it.
+
+    Raises:
+        OptionError: it is not, or does not.
+    """
+    if targets not in get_args(Targets):
+        raise OptionError(
+            f"targets {targets!r} are not known; valid: {', '.join(get_args(Targets))}", option="targets", value=targets
+        )
+    if teacher_column is not None and targets == "model":
+        raise OptionError(
+            f"teacher_column is {teacher_column!r}, but the targets are 'model', what the classifier itself says; "
+            "choose 'labels' or 'both'",
+            option="teacher_column",
+            value=teacher_column,
+        )
 
 
 def check_self_made(dev: Data | float, targets: str) -> None:
