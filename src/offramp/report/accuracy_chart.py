@@ -108,24 +108,18 @@ class SpeedChart:
 
 def speed_chart(evaluation: Evaluation) -> SpeedChart:
     """The settings of an evaluation, by accuracy and measured speed-up."""
+    full = 100 * evaluation.full.accuracy
 
     def spot(point: Point) -> Spot:
-        low, high = point.speedup_spread
-        y, y_low, y_high = (
-            100 * (evaluation.full.accuracy + change)
-            for change in (
-                point.accuracy_difference.value,
-                point.accuracy_difference.low,
-                point.accuracy_difference.high,
-            )
-        )
+        (slowest, fastest), change = point.speedup_spread, point.accuracy_difference
+        y, lowest, highest = (full + 100 * to for to in (change.value, change.low, change.high))
         shape = FOCUS if point == evaluation.focus.point else _SHAPES[point.way]
-        return Spot(point.setting, _short(point), point.speedup, low, high, y, y_low, y_high, shape, point.computed)
+        x, computed = point.speedup, point.computed
+        return Spot(point.setting, _short(point), x, slowest, fastest, y, lowest, highest, shape, computed)
 
     thresholds = [spot(point) for point in evaluation.points]
     named = [spot(entry.point) for entry in evaluation.operating_points]
     cut = [spot(point) for point in evaluation.truncated]
-    full = 100 * evaluation.full.accuracy
     rivals = [*thresholds, *named]
     thresholds, named = (
         [replace(one, beaten=any(_beats(other, one) for other in rivals)) for one in some]

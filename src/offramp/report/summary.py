@@ -205,7 +205,7 @@ def _command(point: Point, evaluation: Evaluation) -> str | None:
             return None
         return f"offramp train TRAIN --model BACKBONE --layers {layers} --exits {layers} --output DIR"
     engine = "" if model.automatic else f" --backend {model.backend} --precision {model.precision}"
-    use = f"offramp predict {shlex.quote(model.folder)} --input FILE --output FILE {_option(point)}"
+    use = f"offramp predict {shlex.quote(model.folder)} --input {_FILE} --output {_FILE} {_option(point)}"
     return use + ("" if evaluation.handing_over(point) is None else f" --handed-over {_FILE}") + engine
 
 
