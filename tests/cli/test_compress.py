@@ -24,6 +24,18 @@ def test_layers_become_narrower_and_figures_are_shown(offramp, place):
     assert compress(offramp, "--flops", "1", "--overwrite", data=texts).exit_code == 0
 
 
+def test_layers_get_experts_and_they_are_told(offramp, place):
+    texts = write_csv(place.parent / "texts.csv", [{"text": row["text"]} for row in single(150, seed=3)])
+    result = compress(offramp, "--flops", "0.8", "--experts", "2", data=texts)
+    assert result.exit_code == 0, result.stderr
+    assert "each layer has 2 experts of so many neurons, of which a token runs through one" in result.stderr
+    assert package.load("narrow").config.experts == 2
+    assert "experts is 1; use a whole number" in compress(offramp, "--experts", "1", "--overwrite", data=texts).stderr
+    refused = offramp("export", "narrow", "--backend", "onnxruntime")
+    assert refused.exit_code == 2
+    assert "narrow has experts, among which tokens are dealt out" in refused.stderr
+
+
 def test_labels_are_told_or_ignored(offramp, place):
     data = write_jsonl(place.parent / "labeled.jsonl", single(150, seed=3))
     dev = write_jsonl(place.parent / "dev.jsonl", single(60, seed=4))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conftest import VOCABULARY, tiny_network
-from offramp.compressing.activations import energies, input_of, some_batches
+from offramp.compressing.activations import activity, energy, input_of, some_batches
 from offramp.compressing.repairing import refit, repair
 from offramp.model.encoding import Encoded
 from offramp.model.padding import batch_of
@@ -34,7 +34,7 @@ def test_a_refit_is_never_worse_than_none_on_its_rows(ridge, tokens):
 
 def test_energies_are_those_of_tokens_and_not_of_padding():
     network, encoded = tiny_network(), rows(30)
-    found = energies(network.stack, some_batches(encoded, 0, 10**6, 0))
+    found = [energy(neurons) for _, neurons in activity(network.stack, some_batches(encoded, 0, 10**6, 0))]
     blocks = feed_forwards(network.stack)
     expected = [torch.zeros(64, dtype=torch.float64) for _ in blocks]
     for row in range(30):
@@ -43,8 +43,8 @@ def test_energies_are_those_of_tokens_and_not_of_padding():
             with torch.no_grad(), input_of(block.down) as seen:
                 state = network.stack.layer(state, index)
             expected[index] += seen[0][0].double().square().sum(0)
-    for energy, total in zip(found, expected, strict=True):
-        np.testing.assert_allclose(energy, total.numpy() / encoded.lengths.sum(), rtol=1e-4)
+    for mine, total in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, total.numpy() / encoded.lengths.sum(), rtol=1e-4)
 
 
 def test_some_batches_are_as_large_as_asked():

@@ -33,7 +33,7 @@ EXAMPLES = (
 
 @panels(
     Data=("data", "dev", "dev_fraction", "columns", "ignore_labels"),
-    Goal=("flops", "speedup", "max_disagreement", "at"),
+    Goal=("flops", "speedup", "max_disagreement", "experts", "at"),
 )
 @expand("columns", Columns, names=COLUMN_OPTIONS)
 def command(
@@ -56,6 +56,13 @@ def command(
         float | None,
         typer.Option(
             help="As narrow as possible with at most this share of answers at full depth that differ from MODEL's.",
+            show_default=False,
+        ),
+    ] = None,
+    experts: Annotated[
+        int | None,
+        typer.Option(
+            help="Several blocks in each layer, of which a token runs through one; 4, say. Only PyTorch runs them.",
             show_default=False,
         ),
     ] = None,
@@ -85,6 +92,7 @@ def command(
             flops=flops,
             speedup=speedup,
             max_disagreement=max_disagreement,
+            experts=experts,
             dev=dev_fraction if dev is None else dev,
             columns=without_labels(columns) if ignore_labels else columns,
             at=at,
@@ -107,6 +115,8 @@ def _tell(made: "Compressed", original: str) -> None:
             ],
         )
     )
+    if made.experts is not None:
+        say(f"\neach layer has {made.experts} experts of so many neurons, of which a token runs through one")
     say(
         f"\n{made.flops:.1%} of the multiply-adds are left; full depth is {speed.median:.2f} times as fast as before "
         f"({speed.low:.2f} to {speed.high:.2f}, PyTorch, this machine)\n"

@@ -22,26 +22,41 @@ def some_batches(encoded: Encoded, padding_id: int, tokens: int, seed: int) -> l
 
 
 @torch.no_grad()
-def energies(
-    stack: LayerStack, batches: Sequence[Batch], on_batch: Callable[[int, int], None] = lambda done, total: None
-) -> list[NDArray[np.float64]]:
-    """The mean square of every neuron's activation over all tokens: for each layer (neurons,).
+def activity(
+    stack: LayerStack, batches: Sequence[Batch], on_layer: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What goes into each layer's block and what its neurons make of it: (tokens, width) and (tokens, neurons).
 
     Args:
-        on_batch: is told how many batches are done, and how many there are.
+        on_layer: is told how many layers are done, and how many there are.
     """
-    blocks = feed_forwards(stack)
-    device = blocks[0].down.weight.device
-    sums, tokens = [torch.zeros(block.width, dtype=torch.float64, device=device) for block in blocks], 0
-    for number, batch in enumerate(batches, 1):
-        state = stack.embed(batch.inputs(device))
-        for index, block in enumerate(blocks):
-            with input_of(block.down) as seen:
-                state = stack.layer(state, index)
-            sums[index] += real_tokens(seen[0], state).double().square().sum(0)
-        tokens += int(batch.lengths.sum())
-        on_batch(number, len(batches))
-    return [(total / max(1, tokens)).cpu().numpy() for total in sums]
+    device = stack.backbone.get_input_embeddings().weight.device
+    states = [stack.embed(batch.inputs(device)) for batch in batches]
+    for index, block in enumerate(feed_forwards(stack)):
+        given, neurons = [], []
+        for place, state in enumerate(states):
+            with input_of(block.up) as before, input_of(block.down) as between:
+                states[place] = stack.layer(state, index)
+            given.append(real_tokens(before[0], state))
+            neurons.append(real_tokens(between[0], state))
+        yield torch.cat(given), torch.cat(neurons)
+        on_layer(index + 1, stack.depth)
+
+
+def energy(neurons: Tensor) -> NDArray[np.float64]:
+    """The mean square of each neuron's activation over tokens: of (tokens, neurons) gives (neurons,)."""
+    return (neurons.double().square().sum(0) / max(1, len(neurons))).cpu().numpy()
+
+
+@contextmanager
+def output_of(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Lists what a module gives, (rows, length, width), each time that it is called."""
+    seen: list[Tensor] = []
+    hook = module.register_forward_hook(lambda _, inputs, output: seen.append(output))
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
 @contextmanager

@@ -14,6 +14,9 @@ BLOCK = 32
 LEAST_REACHED = 0.1
 """A layer that fewer rows reach is taken for one that so many do: full depth is to stay what it was, too."""
 
+SHARED = 0.25
+"""The share of an expert's neurons that all experts of its layer have."""
+
 Floats = NDArray[np.float64]
 
 
@@ -25,15 +28,17 @@ class Work:
         fixed: of each layer without its neurons: attention, (layers,).
         neuron: of one neuron of each layer, (layers,).
         widths: neurons that each layer has, (layers,).
+        router: of what sends tokens to experts in each narrowed layer; 0 where there are none.
     """
 
     fixed: tuple[float, ...]
     neuron: tuple[float, ...]
     widths: tuple[int, ...]
+    router: float = 0
 
     def share(self, widths: Sequence[int]) -> float:
-        """The share of the work that is left with so many neurons, (layers,)."""
-        return self._of(widths) / self._of(self.widths)
+        """The share of the work that is left with so many neurons for each token, (layers,)."""
+        return (self._of(widths) + self.router * len(widths)) / self._of(self.widths)
 
     @property
     def least(self) -> float:
@@ -100,6 +105,26 @@ def kept_neurons(importances: Sequence[Floats], widths: Sequence[int]) -> list[N
     return [
         np.sort(np.argsort(-values, kind="stable")[:width]) for values, width in zip(importances, widths, strict=True)
     ]
+
+
+def dealt_neurons(
+    importances: Sequence[Floats], own: Sequence[Floats], widths: Sequence[int]
+) -> list[NDArray[np.int64]]:
+    """The indices of the neurons of each layer's experts, rising, (experts, width) each.
+
+    Args:
+        importances: of each layer's neurons for all tokens, (neurons,): those that matter most go to all experts.
+        own: the same for each expert's tokens, (experts, neurons): an expert gets its other neurons by them.
+        widths: neurons of one expert of each layer.
+    """
+    kept = []
+    for shared, width, each in zip(
+        kept_neurons(importances, [int(SHARED * width) for width in widths]), widths, own, strict=True
+    ):
+        ranked = each.copy()
+        ranked[:, shared] = np.inf
+        kept.append(np.stack(kept_neurons(list(ranked), [width] * len(ranked))))
+    return kept
 
 
 def reached_share(layers: Sequence[int], exits: NDArray[np.int64], depth: int) -> Floats:

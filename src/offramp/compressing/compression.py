@@ -18,7 +18,7 @@ from offramp.data import (
 from offramp.data.unlabeled import split_off
 from offramp.engine import check_rows
 from offramp.engine.choosing import path_named
-from offramp.errors import DataError, OptionError, check_path, check_type
+from offramp.errors import DataError, OptionError, check_path, check_type, is_count
 from offramp.model.folder import check_single
 from offramp.policy import read_operating_points
 from offramp.policy.risk import check_shares
@@ -27,6 +27,7 @@ from offramp.training.checks import check_numbers, check_output
 
 DEFAULT_FLOPS = 0.75
 LEAST_HELD_OUT = 20
+MOST_EXPERTS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class CompressJob:
         model: the folder of the original.
         fitting: texts that neurons are ranked and matrices refitted on.
         held_out: texts that the result is compared and calibrated on.
+        experts: of how many narrow blocks in each layer a token runs through one; None for one block.
         at: the operating point that tells how many rows reach each layer; None for the default.
     """
 
@@ -79,6 +81,7 @@ class CompressJob:
     fitting: LabeledTexts | Texts
     held_out: LabeledTexts | Texts
     goal: Goal
+    experts: int | None
     at: str | None
     seed: int
     on_progress: OnProgress
@@ -92,6 +95,7 @@ def compress(
     flops: float | None = None,
     speedup: float | None = None,
     max_disagreement: float | None = None,
+    experts: int | None = None,
     dev: Data | float = 0.2,
     columns: Columns | None = None,
     at: str | None = None,
@@ -103,9 +107,10 @@ def compress(
 
     A pass over some texts tells which neurons matter: the energy of each one's activation times the squared norm of
     what the layer's output makes of it. One order over all layers, in which a layer counts by the share of the texts
-    that reach it, says how many each layer keeps. Then the second matrix of each block is refitted in closed form,
-    layer after layer, to what the original gives, and the exits to what it says at full depth. The head that a
-    fine-tuned classifier came with stays as it is.
+    that reach it, says how many each layer keeps. With ``experts`` each layer gets several blocks of that width, and
+    each token runs through the one that was made for tokens like it. Then the second matrix of each block is refitted
+    in closed form, layer after layer, to what the original gives, and the exits to what it says at full depth. The head
+    that a fine-tuned classifier came with stays as it is.
 
     The folder that is written is a model folder like any other; without exports and operating points, for those were
     the original's.
@@ -120,6 +125,8 @@ def compress(
         speedup: of full depth in PyTorch, as measured here; the widest layers that are so much faster.
         max_disagreement: the narrowest layers whose answers at full depth differ from the original's on at most this
             share of such texts, with 95 % confidence.
+        experts: of how many blocks in each layer a token runs through one, 2 to 64; None for one block. Only PyTorch
+            runs such a model. What it is worth beside one block, and when, stands in the documentation.
         dev: texts, as ``data``, to compare and calibrate the result on; or the share of ``data`` that is split off.
         columns: names of the columns of all texts that have any.
         at: operating point by which texts leave, to tell how many reach each layer; by default as ``predict`` does.
@@ -145,6 +152,7 @@ def compress(
     goal = Goal(flops=flops, speedup=speedup, max_disagreement=max_disagreement)
     if goal == Goal():
         goal = Goal(flops=DEFAULT_FLOPS)
+    _check_experts(experts)
     check_numbers(dev, seed)
     output, columns = Path(output), columns or Columns()
     check_output(output, overwrite)
@@ -172,6 +180,23 @@ def compress(
     from offramp.compressing.run import run
 
     job = CompressJob(
-        model=folder, fitting=fitting, held_out=held_out, goal=goal, at=at, seed=seed, on_progress=on_progress
+        model=folder,
+        fitting=fitting,
+        held_out=held_out,
+        goal=goal,
+        experts=experts,
+        at=at,
+        seed=seed,
+        on_progress=on_progress,
     )
     return run(job, output)
+
+
+def _check_experts(experts: int | None) -> None:
+    if experts is not None and not (is_count(experts) and 2 <= experts <= MOST_EXPERTS):
+        raise OptionError(
+            f"experts is {experts!r}; use a whole number from 2 to {MOST_EXPERTS}, or leave it out for one block "
+            "in each layer",
+            option="experts",
+            value=experts,
+        )

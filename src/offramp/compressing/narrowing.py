@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from offramp.compressing.activations import energies, some_batches
+from offramp.compressing.activations import activity, energy, some_batches
 from offramp.compressing.allotting import Floats, Work, importance
 from offramp.compressing.repairing import repair
 from offramp.model import EarlyExitForSequenceClassification, LoadedModel
 from offramp.model.encoding import Encoded
 from offramp.model.heads import ExitHead
 from offramp.model.padding import padding_id_of
-from offramp.model.widths import check_removed, feed_forwards
+from offramp.model.widths import FeedForward, check_removed, feed_forwards
 from offramp.training.frozen import fit_exits, keep_states
 from offramp.training.phases import Phase
 from offramp.training.recipe import ExitFit
@@ -32,8 +32,8 @@ _CHOOSING = 0.15
 Step = Callable[[str, int, int | None], None]
 
 
-def work_of(network: EarlyExitForSequenceClassification, length: float) -> Work:
-    """What the layers compute for one token of a text of so many tokens."""
+def work_of(network: EarlyExitForSequenceClassification, length: float, experts: int | None = None) -> Work:
+    """What the layers compute for one token of a text of so many tokens, and what a router of experts would."""
     stack, blocks = network.stack, feed_forwards(network.stack)
     neuron = [float(block.up.in_features * block.parts + block.down.out_features) for block in blocks]
     fixed = []
@@ -41,7 +41,7 @@ def work_of(network: EarlyExitForSequenceClassification, length: float) -> Work:
         weights = sum(module.weight.numel() for module in layer.modules() if isinstance(module, nn.Linear))
         # Attention compares each token with all others, and adds up as many.
         fixed.append(weights - each * block.width + 2 * length * stack.width)
-    return Work(tuple(fixed), tuple(neuron), tuple(block.width for block in blocks))
+    return Work(tuple(fixed), tuple(neuron), tuple(block.width for block in blocks), (experts or 0) * stack.width)
 
 
 def importances_of(model: LoadedModel, encoded: Encoded, reached: Floats, seed: int, on_step: Step) -> list[Floats]:
@@ -52,11 +52,17 @@ def importances_of(model: LoadedModel, encoded: Encoded, reached: Floats, seed: 
     """
     stack = model.network.stack
     batches = some_batches(encoded, padding_id_of(model.tokenizer), RANKED, seed)
-    found = energies(stack, batches, lambda done, total: on_step("ranking neurons", done, total))
+    told = activity(stack, batches, lambda done, total: on_step("ranking neurons", done, total))
     return [
-        importance(energy, block.down.weight.detach().double().square().sum(0).cpu().numpy(), share)
-        for energy, block, share in zip(found, feed_forwards(stack), reached.tolist(), strict=True)
+        importance(energy(neurons), column_norms(block), share)
+        for (_, neurons), block, share in zip(told, feed_forwards(stack), reached.tolist(), strict=True)
     ]
+
+
+def column_norms(block: FeedForward) -> Floats:
+    """The squared norms of the columns by which a block's output takes in its neurons, (neurons,)."""
+    norms: Floats = block.down.weight.detach().double().square().sum(0).cpu().numpy()
+    return norms
 
 
 def narrowed(model: LoadedModel, kept: Sequence[NDArray[np.int64]]) -> LoadedModel:

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from offramp.compressing.activations import input_of, real_tokens
+from offramp.compressing.activations import input_of, output_of
 from offramp.model.padding import Batch
 from offramp.model.stack import LayersState, LayerStack
 from offramp.model.widths import FeedForward, feed_forwards
@@ -47,7 +47,8 @@ def repair(
 
     What it is fitted to is what the original has after the block, on the way through all its own layers: the sum of
     what comes out of the block and what goes past it, before it is normalized. The inputs are those that the narrowed
-    encoder really has there, after the layers before were refitted, so a layer makes up for what those left, too.
+    encoder really has there, after the layers before were refitted, so a layer makes up for what those left, too. Of
+    experts each is fitted to its own tokens.
 
     Args:
         batches: texts, some tokens for each neuron.
@@ -57,12 +58,15 @@ def repair(
     whole = [original.embed(batch.inputs(device)) for batch in batches]
     part = list(whole)
     for index, (wide, slim) in enumerate(zip(feed_forwards(original), feed_forwards(narrowed), strict=True)):
-        moments = _Moments.none(slim, device)
+        moments = [_Moments.none(slim, device) for _ in _matrices_of(slim)]
         for place, (expected, found) in enumerate(zip(whole, part, strict=True)):
-            whole[place], wanted, _ = _through(original, expected, index, wide)
-            _, given, neurons = _through(narrowed, found, index, slim)
-            moments.add(neurons, wanted - given)
-        _change(slim, refit(moments.gram, moments.cross))
+            whole[place], wanted = _through(original, expected, index, wide)
+            _, given = _through(narrowed, found, index, slim)
+            missing = wanted.sums - given.sums
+            for group, mine in enumerate(moments):
+                mine.add(given.neurons[given.groups == group], missing[given.groups == group])
+        for (weight, bias), mine in zip(_matrices_of(slim), moments, strict=True):
+            _change(weight, bias, refit(mine.gram, mine.cross))
         part = [narrowed.layer(found, index) for found in part]
         on_layer(index + 1, original.depth)
 
@@ -89,20 +93,45 @@ class _Moments:
         self.cross.add_(inputs.T @ missing)
 
 
-def _through(
-    stack: LayerStack, state: LayersState, index: int, block: FeedForward
-) -> tuple[LayersState, Tensor, Tensor]:
-    """Runs a layer; gives the state after it, and of each token the sum that its block ends in and its neurons."""
-    with input_of(block.up) as before, input_of(block.down) as between:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What a layer's block made of some tokens.
+
+    Attributes:
+        sums: that the block ends in, with what goes past it, (tokens, width).
+        neurons: (tokens, neurons).
+        groups: the expert that each token went to, (tokens,); 0 where there are none.
+    """
+
+    sums: Tensor
+    neurons: Tensor
+    groups: Tensor
+
+
+def _through(stack: LayerStack, state: LayersState, index: int, block: FeedForward) -> tuple[LayersState, _Seen]:
+    """Runs a layer; gives the state after it, and what its block made of the tokens."""
+    with input_of(block.up) as before, input_of(block.down) as between, output_of(block.down) as made:
         after = stack.layer(state, index)
-    neurons = real_tokens(between[0], state)
-    if block.post_norm:
-        return after, block.down(neurons) + real_tokens(before[0], state), neurons
-    return after, real_tokens(after.hidden, state), neurons
+    hidden, neurons = before[0].flatten(0, 1), between[0].flatten(0, 1)
+    if block.router is None:
+        groups = torch.zeros(len(hidden), dtype=torch.long, device=hidden.device)
+    else:
+        groups, neurons = block.router(hidden), block.router.sort(hidden).restored(neurons)
+    sums = made[0] + before[0] if block.post_norm else after.hidden
+    real = torch.ones_like(groups).bool() if state.mask is None else state.mask.flatten().bool()
+    return after, _Seen(sums.flatten(0, 1)[real], neurons[real], groups[real])
 
 
-def _change(block: FeedForward, change: Tensor) -> None:
-    change = change.to(block.down.weight.dtype)
-    block.down.weight.add_(change[: block.width].T)
-    if block.down.bias is not None:
-        block.down.bias.add_(change[-1])
+def _matrices_of(block: FeedForward) -> list[tuple[Tensor, Tensor | None]]:
+    """The second matrix and bias of each expert, or of the one block."""
+    weight, bias = block.down.weight, block.down.bias
+    if block.router is None:
+        return [(weight, bias)]
+    return list(zip(weight, [None] * len(weight) if bias is None else bias, strict=True))
+
+
+def _change(weight: Tensor, bias: Tensor | None, change: Tensor) -> None:
+    change = change.to(weight.dtype)
+    weight.add_(change[: weight.shape[1]].T)
+    if bias is not None:
+        bias.add_(change[-1])

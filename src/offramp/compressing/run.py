@@ -10,15 +10,16 @@ import numpy as np
 
 from offramp.backends import REFERENCE
 from offramp.calibration import LEAST_ROWS, Calibration
-from offramp.compressing.allotting import Floats, Work, allot, kept_neurons, reached_share
+from offramp.compressing.allotting import Floats, Work, allot, dealt_neurons, kept_neurons, reached_share
 from offramp.compressing.compression import CompressJob
+from offramp.compressing.dealing import Deal, deals_of, dealt
 from offramp.compressing.narrowing import Lesson, importances_of, narrowed, repaired, work_of
 from offramp.compressing.summary import BesideOriginal, Compressed
 from offramp.compressing.writing import write_folder
 from offramp.data import Columns, LabeledTexts, Texts, distinct, read_texts
 from offramp.engine import Classifier, answers_of
 from offramp.engine.loading import torch_classifier, words_of
-from offramp.errors import CheckFailed
+from offramp.errors import BackboneError, CheckFailed
 from offramp.evaluation.timing import Ratio, interleave, ratio
 from offramp.exit_names import end_of_first_window, window_of
 from offramp.files import replacing
@@ -42,6 +43,7 @@ class Original:
         classifier: of the model, with its temperatures.
         answers: to the held-out texts.
         importances: of the neurons of each layer.
+        deals: how the tokens of each layer go to experts; None where each layer keeps one block.
         reached: share of the texts that reach each layer.
         lesson: what a narrowed model is repaired on.
     """
@@ -51,12 +53,17 @@ class Original:
     answers: ExitAnswers
     work: Work
     importances: list[Floats]
+    deals: list[Deal] | None
     reached: Floats
     lesson: Lesson
 
     def narrowed(self, share: float) -> LoadedModel:
         """A copy with a share of the work, not repaired."""
-        return narrowed(self.model, kept_neurons(self.importances, allot(self.importances, self.work, share)))
+        widths = allot(self.importances, self.work, share)
+        if self.deals is None:
+            return narrowed(self.model, kept_neurons(self.importances, widths))
+        own = [deal.importances for deal in self.deals]
+        return dealt(self.model, self.deals, dealt_neurons(self.importances, own, widths))
 
     def repaired(self, share: float) -> LoadedModel:
         """A copy with a share of the work that answers as the original does, as far as it can; all of it is a copy."""
@@ -98,6 +105,7 @@ def run(job: CompressJob, output: Path) -> Compressed:
             folder=output,
             widths=widths,
             widths_before=original.work.widths,
+            experts=job.experts,
             reached=tuple(original.reached.tolist()),
             flops=original.work.share(widths),
             compared=found.compared,
@@ -113,7 +121,7 @@ def run(job: CompressJob, output: Path) -> Compressed:
 def _looked_at(job: CompressJob, folder: Path) -> Original:
     """Opens the model and finds out which of its neurons matter."""
     model = load(job.model)
-    feed_forwards(model.network.stack)  # what has none to narrow is told before any work
+    _check_dense(model, job.model)
     words = words_of(job.model, model.network.config)
     classifier = torch_classifier(model, Calibration.load(job.model), words=words)
     classifier.folder, classifier.points = job.model, read_operating_points(job.model)
@@ -126,11 +134,23 @@ def _looked_at(job: CompressJob, folder: Path) -> Original:
         model=model,
         classifier=classifier,
         answers=held_out,
-        work=work_of(model.network, float(rows.encoded.lengths.mean())),
+        work=work_of(model.network, float(rows.encoded.lengths.mean()), job.experts),
         importances=importances_of(model, rows.encoded, reached, job.seed, job.on_progress),
+        deals=None if job.experts is None else deals_of(model, rows.encoded, job.experts, job.seed, job.on_progress),
         reached=reached,
         lesson=Lesson(Rows(rows.encoded, rows.targets, beliefs), folder, job.seed, job.on_progress),
     )
+
+
+def _check_dense(model: LoadedModel, folder: Path) -> None:
+    """Makes sure, before any work, that there are blocks of which neurons can be taken out."""
+    feed_forwards(model.network.stack)
+    if model.network.config.experts is not None:
+        raise BackboneError(
+            f"the layers of {folder} have experts already, which are not made narrower once more; compress the model "
+            "that it was made of",
+            path=folder,
+        )
 
 
 def _rule(classifier: Classifier, at: str | None) -> ExitRule:

@@ -31,8 +31,9 @@ class Compressed:
 
     Attributes:
         folder: of the new model.
-        widths: neurons of the feed-forward block of each layer, (layers,).
+        widths: neurons of the feed-forward block of each layer, (layers,); of one expert, where there are some.
         widths_before: of the original.
+        experts: of how many blocks in each layer a token runs through one; None where there is one block.
         reached: share of the texts that reach each layer at the original's operating point, (layers,).
         flops: share of the multiply-adds of the encoder's layers that is left, for texts of the mean length.
         compared: with the original at full depth.
@@ -45,6 +46,7 @@ class Compressed:
     folder: Path
     widths: tuple[int, ...]
     widths_before: tuple[int, ...]
+    experts: int | None
     reached: tuple[float, ...]
     flops: float
     compared: BesideOriginal

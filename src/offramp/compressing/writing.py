@@ -23,9 +23,9 @@ _CARD = """---
 # Early-exit text classifier with narrower layers
 
 Made of `{name}` by taking neurons out of its feed-forward blocks, without labels: of {before} neurons its layers keep
-{widths}, and {flops:.0%} of the multiply-adds. The second matrices and the exits were refitted on {rows} texts to what
-the original says. On {held_out} other texts {disagreement:.2%} of the answers at full depth differ from the original's
-(at most {bound:.2%} of such texts, with 95 % confidence).
+{widths}{experts}, and {flops:.0%} of the multiply-adds. The second matrices and the exits were refitted on {rows}
+texts to what the original says. On {held_out} other texts {disagreement:.2%} of the answers at full depth differ from
+the original's (at most {bound:.2%} of such texts, with 95 % confidence).
 
 {use}
 
@@ -59,6 +59,7 @@ def _record(job: CompressJob, made: Compressed) -> dict[str, Any]:
         "rows": {"fitting": len(job.fitting), "held_out": len(job.held_out)},
         "widths": made.widths,
         "widths_before": made.widths_before,
+        "experts": made.experts,
         "reached": made.reached,
         "flops": made.flops,
         "compared": asdict(made.compared),
@@ -74,6 +75,7 @@ def _card(model: LoadedModel, job: CompressJob, made: Compressed) -> str:
         name=job.model.name.replace("`", "'"),
         before=made.widths_before[0],
         widths=", ".join(map(str, made.widths)),
+        experts="" if made.experts is None else f" for each token, which runs through one of {made.experts} experts",
         flops=made.flops,
         rows=made.rows,
         held_out=made.compared.rows,

@@ -38,6 +38,7 @@ from offramp.evaluation.timing import interleave
 from offramp.extras import check_installed
 from offramp.files import check_folder_writable, replacing
 from offramp.folder import export_folder, models_of
+from offramp.model.folder import check_single
 from offramp.policy import ExitAnswers, read_operating_points
 from offramp.policy.bounds import hoeffding_bentkus, least_count
 from offramp.progress import OnProgress, unheard
@@ -162,6 +163,8 @@ def export(
     check_folder_writable(folder)
     check_installed(f"exporting to {backend}", to.extra, *to.packages, *to.tools)
     models, engine, wanted = models_of(folder), Engine(backend, precision), self_made(data)
+    for one in models:
+        _check_exportable(one)
     rows = None if data is None or wanted is not None else read_any(data, columns or Columns())
     if rows is not None:
         check_rows(known, rows)
@@ -241,6 +244,16 @@ def _export_model(
     now = replace(answers, temperatures=calibration.temperatures, evidence=calibration.evidence)
     before, after = (() if targets is None else tuple(made.accuracies) for made in (as_made, now))
     return Exported(export_folder(folder, engine), written, reference.exit_names, before, after, refitted)
+
+
+def _check_exportable(folder: Path) -> None:
+    """Refuses models of experts: how many tokens each gets shows only as they come, and graphs have fixed ways."""
+    if check_single(folder).experts:
+        raise OptionError(
+            f"{folder} has experts, among which tokens are dealt out as they come, and only PyTorch runs those; "
+            "compress the model that it was made of without `experts`, and export that",
+            path=folder,
+        )
 
 
 def _untuned(folder: Path, engine: Engine) -> tuple[str, ...]:

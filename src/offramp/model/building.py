@@ -146,6 +146,7 @@ def adopt(
             head_dropout=before.head_dropout,
             own_head=before.own_head,
             feed_forward_widths=before.feed_forward_widths,
+            experts=before.experts,
         )
         _check_shared(before, config)
         classifier.replace_exits(config)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from offramp.errors import ModelFolderError, OptionError
+from offramp.errors import ModelFolderError, OptionError, is_count
 from offramp.model.exits import resolve_exits
 from offramp.model.folder import CHAIN_TYPE, MODEL_TYPE
 from offramp.model.labels import PROBLEM_TYPES, label_flaw
@@ -34,6 +34,7 @@ class EarlyExitConfig(PreTrainedConfig):
             :class:`~offramp.model.windows.ReadOn`; None where it cuts them, as the network by itself always does.
         feed_forward_widths: neurons of the feed-forward block of each layer, (layers,), where some were taken out; None
             where all are there.
+        experts: of how many such blocks in each layer every token runs through one; None where each layer has one.
         **kwargs: the usual ones, such as ``id2label``, ``label2id`` and ``problem_type``.
 
     Raises:
@@ -56,6 +57,7 @@ class EarlyExitConfig(PreTrainedConfig):
         text_pair: bool = False,
         read_on: dict[str, Any] | None = None,
         feed_forward_widths: Sequence[int] | None = None,
+        experts: int | None = None,
         **kwargs: Any,
     ) -> None:
         # transformers builds a configuration without arguments to compare with, so there is a default.
@@ -75,6 +77,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.text_pair = text_pair
         self.read_on = None if read_on is None else asdict(ReadOn(**read_on))
         self.feed_forward_widths = _checked_widths(feed_forward_widths, self.backbone_config.num_hidden_layers)
+        self.experts = _checked_experts(experts, self.feed_forward_widths)
         super().__init__(**kwargs)
         if self.problem_type not in (None, *PROBLEM_TYPES):
             raise OptionError(
@@ -120,6 +123,17 @@ def _checked_widths(widths: Sequence[int] | None, depth: int) -> list[int] | Non
             value=widths,
         )
     return list(widths)
+
+
+def _checked_experts(experts: int | None, widths: list[int] | None) -> int | None:
+    """A number of blocks whose width is told, or None."""
+    if experts is not None and (not is_count(experts) or experts < 2 or widths is None):
+        raise OptionError(
+            f"experts is {experts!r}; give a whole number from 2 up, and with it feed_forward_widths",
+            option="experts",
+            value=experts,
+        )
+    return experts
 
 
 class ChainConfig(PreTrainedConfig):

@@ -24,12 +24,14 @@ class ModelFacts:
         takes_pairs: whether it was trained on pairs of texts.
         multi_label: whether it gives any number of labels.
         reads_on: whether it reads long texts window by window.
+        experts: whether each of its tokens runs through one of several feed-forward blocks.
     """
 
     labels: tuple[str, ...]
     takes_pairs: bool
     multi_label: bool
     reads_on: bool = False
+    experts: bool = False
 
 
 def check_folder(folder: Path) -> ModelFacts:
@@ -133,4 +135,5 @@ def check_single(folder: Path) -> ModelFacts:
     names = config.get("id2label")
     labels = tuple(map(str, names.values())) if isinstance(names, dict) else ()
     pairs, several = bool(config.get("text_pair")), config.get("problem_type") == MULTI_LABEL
-    return ModelFacts(labels, pairs, several, config.get("read_on") is not None)
+    reads_on, experts = (config.get(name) is not None for name in ("read_on", "experts"))
+    return ModelFacts(labels, pairs, several, reads_on, experts)

@@ -38,7 +38,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         if config.pooling != "pooler" and not config.own_head and hasattr(self.backbone, "pooler"):
             self.backbone.pooler = None  # unused parameters would stop distributed training
         self.stack = LayerStack(self.backbone)
-        narrow(self.stack, config.feed_forward_widths)
+        narrow(self.stack, config.feed_forward_widths, config.experts)
         last = OwnHead(source) if config.own_head else self._untrained_head(config.exits[-1])
         self.heads = self._untrained_heads_before(last)
         self.post_init()

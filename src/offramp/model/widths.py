@@ -2,6 +2,7 @@
 
 In all families here the block is two linear layers, the last two of its layer: up to many neurons and down again.
 Between them every neuron is on its own, so that one is taken out with a row of the first and a column of the second.
+In place of a block there can be several, the experts, of which each token runs through one.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from offramp.errors import BackboneError, OptionError
+from offramp.model.experts import Down, Router, Up
 from offramp.model.finding import SUPPORTED
 from offramp.model.stack import LayerStack
 
@@ -19,7 +21,7 @@ _TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class FeedForward:
-    """The feed-forward block of one layer; its modules stay those of the layer.
+    """The feed-forward block of one layer, or its experts; its modules stay those of the layer.
 
     Attributes:
         up: to the neurons; in gated blocks to twice as many values, those that are let through and those that say how
@@ -29,13 +31,13 @@ class FeedForward:
             in a sum with what goes past the block.
     """
 
-    up: nn.Linear
-    down: nn.Linear
+    up: nn.Linear | Up
+    down: nn.Linear | Down
     post_norm: bool
 
     @property
     def width(self) -> int:
-        """Number of neurons."""
+        """Number of neurons that a token runs through."""
         return self.down.in_features
 
     @property
@@ -43,10 +45,19 @@ class FeedForward:
         """Values that each neuron is made of: 2 in gated blocks, else 1."""
         return self.up.out_features // self.down.in_features
 
+    @property
+    def router(self) -> Router | None:
+        """What sends tokens to experts; None where all run through one block."""
+        return self.up.router if isinstance(self.up, Up) else None
+
+    def rows(self, neurons: Tensor) -> Tensor:
+        """The rows of ``up`` that neurons, (neurons,), are made of."""
+        return torch.cat([neurons + part * self.width for part in range(self.parts)])
+
     @torch.no_grad()
     def keep(self, neurons: Tensor) -> None:
-        """Takes out all neurons but those at some indices, (kept,), which come in that order."""
-        rows = torch.cat([neurons + part * self.width for part in range(self.parts)])
+        """Takes out all neurons but those at some indices, (kept,), which come in that order; not of experts."""
+        rows = self.rows(neurons)
         self.up.weight = nn.Parameter(self.up.weight[rows])
         if self.up.bias is not None:
             self.up.bias = nn.Parameter(self.up.bias[rows])
@@ -69,31 +80,30 @@ def feed_forwards(stack: LayerStack) -> tuple[FeedForward, ...]:
     blocks = []
     for number, layer in enumerate(stack.layers, 1):
         modules = list(layer.modules())
-        linear = [module for module in modules if isinstance(module, nn.Linear)]
-        if not _go_up_and_down(linear[-2:], stack.width):
-            raise BackboneError(
-                f"no feed-forward block is found in layer {number} of {kind}: it does not end in two linear layers "
-                f"that go up to many neurons and down again; supported are {SUPPORTED}"
-            )
-        up, down = linear[-2:]
+        match [module for module in modules if isinstance(module, nn.Linear | Up | Down)][-2:]:
+            case [nn.Linear() | Up() as up, nn.Linear() | Down() as down] if _go_up_and_down(up, down, stack.width):
+                pass
+            case _:
+                raise BackboneError(
+                    f"no feed-forward block is found in layer {number} of {kind}: it does not end in two linear layers "
+                    f"that go up to many neurons and down again; supported are {SUPPORTED}"
+                )
         post_norm = any(isinstance(module, nn.LayerNorm) for module in modules[modules.index(down) :])
         blocks.append(FeedForward(up, down, post_norm))
     return tuple(blocks)
 
 
-def _go_up_and_down(pair: Sequence[nn.Linear], width: int) -> bool:
-    if len(pair) < 2:
-        return False
-    up, down = pair
+def _go_up_and_down(up: nn.Linear | Up, down: nn.Linear | Down, width: int) -> bool:
     fits = up.in_features == down.out_features == width
     return fits and up.out_features in (down.in_features, 2 * down.in_features)
 
 
-def narrow(stack: LayerStack, widths: Sequence[int] | None) -> None:
+def narrow(stack: LayerStack, widths: Sequence[int] | None, experts: int | None) -> None:
     """Gives each layer's block the width that a configuration tells, for weights that are yet to be read.
 
     Args:
         widths: neurons of each layer, (layers,); None leaves all as they are.
+        experts: of how many blocks each token runs one; None for one block.
 
     Raises:
         BackboneError: the blocks are not found.
@@ -109,6 +119,30 @@ def narrow(stack: LayerStack, widths: Sequence[int] | None) -> None:
                 value=width,
             )
         block.keep(torch.arange(width))
+    if experts is not None:
+        split(stack, experts)
+
+
+def split(stack: LayerStack, experts: int) -> None:
+    """Puts several blocks, as wide as the one and of zeros, in the place of each layer's block.
+
+    Raises:
+        BackboneError: the blocks are not found.
+    """
+    for layer, block in zip(stack.layers, feed_forwards(stack), strict=True):
+        assert isinstance(block.up, nn.Linear)  # what is split is one block
+        assert isinstance(block.down, nn.Linear)
+        _exchange(layer, block.up, Up(experts, block.up))
+        _exchange(layer, block.down, Down(experts, block.down))
+
+
+def _exchange(layer: nn.Module, module: nn.Module, other: nn.Module) -> None:
+    """Puts another module in the place of one of a layer's."""
+    for holder in layer.modules():
+        for name, child in holder.named_children():
+            if child is module:
+                setattr(holder, name, other)
+                return
 
 
 @torch.no_grad()
