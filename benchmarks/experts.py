@@ -1,6 +1,6 @@
 """What experts are worth beside one block of the width that a token runs through, refitted on the same texts.
 
-python -m benchmarks.experts MODEL TEXTS TEST --output FILE [--experts 4] [--flops 0.6] [--texts 1000] [--rows 2000]
+python -m benchmarks.experts MODEL TEXTS TEST --output FILE [--experts 4] [--flops 0.6] [--texts 1000] [--rows 1000]
 
 TEXTS are what the model was not trained on, TEST labeled rows. Both networks are made of the same model, within the
 same share of its multiply-adds, and compared with it at full depth on the first rows of TEST. One feed-forward block
@@ -202,5 +202,5 @@ if __name__ == "__main__":
     parser.add_argument("--experts", type=int, default=4)
     parser.add_argument("--flops", type=float, default=0.6)
     parser.add_argument("--texts", type=int, default=1000)
-    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rows", type=int, default=1000)
     main(parser.parse_args())

@@ -22,7 +22,7 @@ class Sorted:
 
     def restored(self, values: Tensor) -> Tensor:
         """What was computed of sorted tokens, (tokens, values), in the tokens' own order."""
-        return torch.empty_like(values).index_copy(0, self.order, values)
+        return values[self.order.argsort()]
 
 
 # Where tokens went, of the block that a thread is in. A layer runs the two linear layers of its block one after the
