@@ -1,12 +1,14 @@
-"""Words before the encoder, on the clock: exits on one classifier with and without them.
+"""What comes before the encoder, on the clock: exits on one classifier with and without words, or a smaller one, first.
 
 python -m benchmarks.front CLASSIFIER --train TRAIN --dev DEV --held HELD --test TEST --work FOLDER --json FILE
 
 CLASSIFIER is a fine-tuned classifier. Exits are put on it twice with TRAIN, with a model of words before them and
-without, and exported to OpenVINO in int8; DEV serves that and the temperatures. On HELD thresholds are chosen: with a
-limit on lost accuracy alone, and with promises (95 %). Full depth, words alone and all settings then classify TEST in
-turn, all texts at once, on one thread; so does ``transformers.pipeline`` with some of the texts, 32 in a batch, in
-PyTorch. What is made already is not made again.
+without, and exported to OpenVINO in int8; DEV serves that and the temperatures. With ``--smaller``, exits are put on a
+smaller classifier, too, which in place of words is asked first, in a chain. With ``--how train`` the exits are not put
+on: the encoder goes on learning together with them, from the labels and from what CLASSIFIER says. On HELD thresholds
+are chosen: with a limit on lost accuracy alone, and with promises (95 %). Full depth, what comes first alone and all
+settings then classify TEST in turn, all texts at once, on one thread; so does ``transformers.pipeline`` with some of
+the texts, 32 in a batch, in PyTorch. What is made already is not made again.
 """
 
 import argparse
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +29,7 @@ from offramp.engine import Predictions
 from offramp.evaluation.timing import interleave, ratio
 from offramp.files import write_json
 from offramp.folder import export_folder
+from offramp.training.recipe import Targets, recipe_named
 from offramp.tuning import Selection
 
 ROUNDS = 7
@@ -35,7 +39,8 @@ RUNTIME = offramp.Runtime(**asdict(ENGINE), threads=1)
 # Texts that the pipeline reads in each round; it takes as long for each as early exit for many.
 PIPELINE_TEXTS = 128
 EMPIRICAL = Selection(method="empirical")
-POINTS = {
+RECIPE = recipe_named("default", learning_rates=(1e-4,), epochs=3.0)
+POINTS: dict[str, Any] = {
     "lost-1": {"max_accuracy_drop": 0.01, "selection": EMPIRICAL},
     "lost-0.5": {"max_accuracy_drop": 0.005, "selection": EMPIRICAL},
     "lost-0": {"max_accuracy_drop": 0.001, "selection": EMPIRICAL},
@@ -63,15 +68,38 @@ def load(folder: Path, engine: Engine) -> "offramp.Classifier":
     return offramp.load(folder, **asdict(engine), threads=1)
 
 
-def prepare(classifier: str, folder: Path, exits: str, parts: dict[str, LabeledTexts], targets: str) -> None:
-    """Leaves a model with exits, exported and tuned, in a folder."""
-    if not folder.exists():
-        architecture = offramp.Architecture(exits=exits)
-        offramp.attach(
-            classifier, parts["train"], dev=parts["dev"], output=folder, targets=targets, architecture=architecture
-        )
+def attach(classifier: str, folder: Path, exits: str, parts: dict[str, LabeledTexts], targets: Targets) -> None:
+    """Leaves a model with exits put on it in a folder."""
+    architecture = offramp.Architecture(exits=exits)
+    offramp.attach(
+        classifier, parts["train"], dev=parts["dev"], output=folder, targets=targets, architecture=architecture
+    )
+
+
+def train(classifier: str, folder: Path, exits: str, parts: dict[str, LabeledTexts], targets: Targets) -> None:
+    """Leaves a model that went on learning with exits, from itself as it was and from labels, in a folder."""
+    offramp.train(
+        classifier,
+        parts["train"],
+        dev=parts["dev"],
+        output=folder,
+        architecture=offramp.Architecture(exits=exits),
+        regime=offramp.Regime(distill=1.0, teacher=classifier),
+        recipe=RECIPE,
+    )
+
+
+HOW = {"attach": attach, "train": train}
+
+
+def export(folder: Path, parts: dict[str, LabeledTexts]) -> None:
+    """Leaves a model's export in its folder."""
     if not export_folder(folder, ENGINE).exists():
         offramp.export(folder, parts["dev"], **asdict(ENGINE), threads=1)
+
+
+def tune(folder: Path, parts: dict[str, LabeledTexts]) -> None:
+    """Leaves a model's operating points in its folder."""
     stored = load(folder, ENGINE).points.of(ENGINE)
     for name, goal in POINTS.items():
         if name in stored:
@@ -140,6 +168,9 @@ def main() -> None:
     parser.add_argument("--exits", default="1,2,4,6", help="layers before exits")
     parser.add_argument("--targets", default="both", help="what exits and words learn")
     parser.add_argument("--pair-column", help="column of second texts")
+    parser.add_argument("--how", choices=HOW, default="attach", help="exits are put on, or trained with the encoder")
+    parser.add_argument("--smaller", help="a smaller classifier, to be asked first")
+    parser.add_argument("--exits-smaller", default="1,2,4,6", help="layers before its exits")
     parser.add_argument("--words-only", action="store_true", help="leave out the model without words")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
@@ -147,12 +178,23 @@ def main() -> None:
     columns = Columns(text_pair=options.pair_column)
     parts = {part: read_labeled(getattr(options, part), columns) for part in PARTS}
     test = parts["test"]
-    models = {"exits": options.exits, "words": f"words,{options.exits}"}
+    models = {"exits": (options.classifier, options.exits), "words": (options.classifier, f"words,{options.exits}")}
     if options.words_only:
         del models["exits"]
-    for name, exits in models.items():
-        prepare(options.classifier, options.work / name, exits, parts, options.targets)
-    loaded = {name: load(options.work / name, ENGINE) for name in models}
+    if options.smaller:
+        models = {"exits": models["exits"], "smaller": (options.smaller, options.exits_smaller)}
+    for name, (classifier, exits) in models.items():
+        if not (folder := options.work / name).exists():
+            HOW[options.how](classifier, folder, exits, parts, options.targets)
+        export(folder, parts)
+    tuned = list(models)
+    if options.smaller:
+        tuned = ["exits", "chain"]
+        if not (options.work / "chain").exists():
+            offramp.chain([options.work / "smaller", options.work / "exits"], output=options.work / "chain")
+    for name in tuned:
+        tune(options.work / name, parts)
+    loaded = {name: load(options.work / name, ENGINE) for name in dict.fromkeys((*models, *tuned))}
     standard = load(options.work / next(iter(models)), REFERENCE).predict_full(test.texts, test.text_pairs)
     accuracy = float((np.array(standard.label) == np.array(test.labels)).mean())
     settings, pipeline = measure(loaded, test, pipeline_of(options.classifier, test), options.rounds)
@@ -167,7 +209,7 @@ def main() -> None:
             "rows": {part: len(rows) for part, rows in parts.items()},
             "rounds": options.rounds,
             "standard_accuracy": accuracy,
-            "evidence": list(loaded["words"].calibration.evidence),
+            "evidence": {name: list(classifier.calibration.evidence) for name, classifier in loaded.items()},
             "pipeline_texts_per_second": pipeline,
             "settings": [asdict(setting) for setting in settings],
         },
