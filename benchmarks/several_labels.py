@@ -1,6 +1,7 @@
 """What becomes of a model that gives sets of labels: its confidence, its macro-F1, its speed and its promises.
 
 python benchmarks/several_labels.py MODEL --tune ROWS --test ROWS --output FILE [--label-column labels]
+    [--backend openvino --precision int8]
 
 MODEL is a folder that ``offramp train`` wrote. Of the test rows, none of which it has seen, are told: the calibration
 error of the set's confidence at every exit, as the product of the labels' probabilities and as it is now; macro-F1 with
@@ -13,7 +14,7 @@ threshold's true risk is its mean over all of them, and the promise has to hold 
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import torch
 
 import offramp
 from offramp import Columns, environment
+from offramp.backends import REFERENCE, Engine
 from offramp.calibration import Problem, expected_calibration_error
 from offramp.data import read_labeled
 from offramp.engine import answers_of
@@ -89,10 +91,13 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--label-column", default="labels")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--backend", default=REFERENCE.backend, help="the model must have been exported to it")
+    parser.add_argument("--precision", default=REFERENCE.precision)
     given = parser.parse_args()
     torch.set_num_threads(1)
     columns = Columns(label=given.label_column)
-    runtime = offramp.Runtime(threads=1)
+    engine = Engine(given.backend, given.precision)
+    runtime = offramp.Runtime(**asdict(engine), threads=1)
     tuned = offramp.tune(
         given.model,
         given.tune,
@@ -102,12 +107,13 @@ def main() -> None:
         selection=Selection(seconds=given.seconds / 4),
         runtime=runtime,
     )
-    model = offramp.load(given.model, threads=1)
+    model = offramp.load(given.model, **asdict(engine), threads=1)
     fresh = read_labeled(given.test, columns)
     tested = answers_of(model, fresh)
     result: dict[str, Any] = {
         "environment": environment.describe(),
         "model": {"exits": list(model.exit_names), "labels": len(model.labels), "fingerprint": model.fingerprint},
+        "engine": str(engine),
         "rows": {"tune": tuned.data["rows"], "test": len(fresh)},
         "default": model.default_threshold,
         "exits": quality(tested),
