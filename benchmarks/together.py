@@ -6,8 +6,8 @@ MODEL is a folder with exits, perhaps with words before them. TEXTS, which it wa
 narrower (``offramp compress``); both are exported to OpenVINO in int8. On HELD thresholds are chosen so that, with
 95 % confidence, at most 2 % of the answers differ from those of MODEL at full depth. Full depth in PyTorch fp32, full
 depth in int8 and the promised point, of the model as it was and of the narrow one, then classify TEST in turn, all
-texts at once, on one thread. Last, 1,000 sets of as many rows as HELD has are drawn with replacement from HELD and TEST,
-which thereby are the population, and it is counted how often the threshold that they certify breaks the promise there.
+texts at once, on one thread. Last, 1,000 sets of as many rows as HELD has are drawn with replacement from HELD and
+TEST, which thereby are the population, and it is counted how often the threshold that they certify breaks the promise.
 What is made already is not made again.
 """
 
