@@ -124,7 +124,7 @@ def main() -> None:
         "missed": [missed.reason for missed in tuned.missed],
     }
     if tuned.points:
-        measured = evaluate(model, given.test, columns=columns, focus=POINT, seconds=given.seconds, runtime=runtime)
+        measured = evaluate(model, given.test, columns=columns, focus=POINT, seconds=given.seconds)
         (here,) = (entry.point for entry in measured.operating_points if entry.point.name == POINT)
         result["measured"] = {
             "speedup": here.speedup,
