@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -117,3 +117,24 @@ def test_more_exits_than_it_was_fitted_for():
     gate = fit_gate(probabilities[:2], right[:2], SINGLE)
     with pytest.raises(OptionError, match="fitted for 1 exits, but this is exit 1"):
         gate.score(probabilities[1], probabilities[:1])
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_label_that_is_doubted_has_a_threshold_of_its_own(problem):
+    probabilities, right = example(0, problem=problem)
+    gate = fit_gate(probabilities, right, problem)
+    doubting = replace(gate, doubts=(0.0, 1.5, 0.0))
+    held = problem.has_label(problem.predicted(probabilities[0]), 1)
+    plain, doubted = (one.score(probabilities[0], probabilities[:0]) for one in (gate, doubting))
+    np.testing.assert_array_equal(plain[~held], doubted[~held])
+    np.testing.assert_array_equal(doubted >= 0.7, plain >= np.where(held, doubting.least(0.7, 1), 0.7))
+    assert held.any()
+    assert doubting.least(0.7, 0) == pytest.approx(0.7)
+    assert doubting.least(0.7, 1) > 0.7
+    some = np.flatnonzero(held)[:3]
+    np.testing.assert_array_equal(doubting.score(probabilities[0, some], probabilities[:0, some]), doubted[some])
+
+
+def test_a_score_that_is_unknown_stays_so_whatever_is_doubted():
+    gate = Gate(SINGLE, ((),), (0.0,), doubts=(1.0, 0.0))
+    assert np.isnan(gate.score(np.array([[0.9, 0.1]]), np.empty((0, 1, 2)))).all()

@@ -83,6 +83,15 @@ def test_what_is_handed_over_in_words():
     )
 
 
+def test_labels_with_a_threshold_of_their_own_in_words():
+    gate = Gate(SINGLE, ((0.0, 0.0, 0.0),), (1.0,), doubts=(0.0, 1.0, -1.0))
+    assert through_json(Threshold(0.5, gate)) == Threshold(0.5, gate)
+    said = "expected agreement with full depth at least 0.5"
+    assert rule_in_words(Threshold(0.5, gate), ["a", "b", "c"]) == f"{said}, 0.7311 for 'b', 0.2689 for 'c'"
+    assert rule_in_words(Threshold(0.5, gate)) == f"{said}, 0.7311 for label 1, 0.2689 for label 2"
+    assert rule_in_words(Threshold(0.0, gate)) == said.replace("0.5", "0"), "where all leave, labels do not matter"
+
+
 def test_in_words():
     confidence = Confidence(SINGLE)
     assert rule_in_words(Threshold(0.87654321, confidence)) == "confidence at least 0.8765"

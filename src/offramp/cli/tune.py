@@ -38,6 +38,9 @@ EXAMPLES = (
     "offramp tune reviews-model --data labeled.csv --max-accuracy-drop 0.01 --name one-point",
 )
 
+# How much of accuracy a threshold for one label may cost before it is worth a word.
+_MUCH_LOST = 0.01
+
 
 # Those of the library; a rule of one's own is registered in Python, and tuned there.
 RULE = Annotated[
@@ -207,6 +210,8 @@ def _say_stored(tuned: "Tuned", model: Path) -> None:
 
 def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
     """Prints what was tuned as tables, with all columns where they may be ``wide``."""
+    from offramp.policy import Gate, rule_in_words
+
     data, model, machine = tuned.data, tuned.model, tuned.environment
     show(
         f"{count(data['rows'], 'row')}, {data['mean_tokens']:.0f} tokens each; {model['backend']} "
@@ -222,7 +227,7 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
         header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {name}" for name in in_column(model["exit_names"])[1]]
         first = ["point", "promise", "seen", "at most", "speed-up", "accuracy", "full depth"]
-        cells = [_cells(point) for point in tuned.points]
+        cells = [_cells(point, model["labels"]) for point in tuned.points]
         if any(point.rule.may_hand_over for point in tuned.points):
             header, first = [*header, "answered"], [*first[:5], "answered", *first[5:]]
             cells = [
@@ -230,6 +235,9 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
                 for line, point in zip(cells, tuned.points, strict=True)
             ]
         show(f"\n{table([*header, *exits], cells, first=first, wide=wide)}")
+        for point in tuned.points:
+            if isinstance(gate := point.rule.criterion, Gate) and any(gate.doubts):
+                show(f"{point.name}: texts leave at {rule_in_words(point.rule, model['labels'])}{_not_held(point)}")
     if several := [point for point in tuned.points if len(point.promises) > 1]:
         lines = [
             [point.name, _promise(promise), f"{promise.rows}", *_shares(promise)]
@@ -244,7 +252,15 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
         show(f"\n{_comparison(tuned.comparison, what, wide)}")
 
 
-def _cells(point: "OperatingPoint") -> list[str]:
+def _not_held(point: "OperatingPoint") -> str:
+    """What a threshold of its own for one label costs elsewhere, if that is much."""
+    now, full = point.seen.accuracy, point.seen.full_accuracy
+    if now is None or full is None or now > full - _MUCH_LOST:
+        return ""
+    return f"; {now:.2%} are right, at full depth {full:.2%}: limit that, too, or the other labels, to hold it"
+
+
+def _cells(point: "OperatingPoint", labels: list[str]) -> list[str]:
     from offramp.policy import rule_in_words
 
     seen = point.seen
@@ -252,7 +268,7 @@ def _cells(point: "OperatingPoint") -> list[str]:
     return [
         point.name,
         _promise(alone) if alone is not None else f"{len(point.promises)} at once, below" if point.promises else "-",
-        rule_in_words(point.rule),
+        rule_in_words(point.rule, labels),
         f"{seen.rows}",
         *(["-", "-"] if alone is None else _shares(alone)),
         "-" if seen.accuracy is None else f"{seen.accuracy:.2%}",

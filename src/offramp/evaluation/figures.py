@@ -34,7 +34,8 @@ def leaving_at(answers: ExitAnswers, index: int) -> Replay:
 def early_exit(answers: ExitAnswers, rule: Threshold, replayed: Replay, speed: Speed, name: str | None) -> Point:
     """The figures of early exit by a rule, given its replay and its speed; ``name`` is an operating point's."""
     way = Way.THRESHOLD if name is None else Way.OPERATING_POINT
-    return _point(answers, way, replayed, speed, rule=rule_in_words(rule), threshold=rule.threshold, name=name)
+    words = rule_in_words(rule, answers.labels)
+    return _point(answers, way, replayed, speed, rule=words, threshold=rule.threshold, name=name)
 
 
 def ending_after(answers: ExitAnswers, index: int, layers: int, speed: Speed) -> Point:

@@ -28,6 +28,8 @@ class Gate(Criterion):
     Attributes:
         weights: of the features, (exits - 1, 3) or (exits, 3); none for an exit that is passed over, which scores NaN.
         biases: one for each of these exits.
+        doubts: by how much the log-odds are lowered where the exit would answer with each label, (labels,), or with a
+            set that holds it; empty if all labels are treated alike. So one threshold is another one for each label.
 
     Raises:
         OptionError: weights and biases do not match.
@@ -39,6 +41,7 @@ class Gate(Criterion):
     problem: Problem
     weights: tuple[tuple[float, ...], ...]
     biases: tuple[float, ...]
+    doubts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.biases) or any(len(one) not in {0, _FEATURES} for one in self.weights):
@@ -63,7 +66,18 @@ class Gate(Criterion):
         # Feature by feature: a matrix product's rounding may depend on the number of rows.
         for weight, feature in zip(self.weights[index], _features(self.problem, probabilities, before), strict=True):
             total = total + weight * feature
-        return np.asarray(scipy.special.expit(total))
+        return np.asarray(scipy.special.expit(total - self._doubted(probabilities)))
+
+    def _doubted(self, probabilities: Array) -> Array | float:
+        if not self.doubts:
+            return 0.0
+        predicted = self.problem.predicted(probabilities)
+        held = (self.problem.has_label(predicted, label) * doubt for label, doubt in enumerate(self.doubts) if doubt)
+        return np.asarray(sum(held))
+
+    def least(self, threshold: float, label: int) -> float:
+        """The expected agreement at which rows leave that are answered with a label, at a threshold."""
+        return float(scipy.special.expit(scipy.special.logit(threshold) + self.doubts[label]))
 
     def lets_leave(self, exit_index: int, threshold: float, n_exits: int) -> bool:
         """See :meth:`offramp.policy.Criterion.lets_leave`."""

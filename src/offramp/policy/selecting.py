@@ -25,7 +25,7 @@ from offramp.policy.criteria import Criterion
 from offramp.policy.goals import AtMost, Exactly, Goal
 from offramp.policy.limits import Risk
 from offramp.policy.risk import Method
-from offramp.policy.sequence import begin, shaped
+from offramp.policy.sequence import begin, doubted, shaped
 from offramp.policy.sweep import at_exits, exits_taken
 
 
@@ -174,7 +174,7 @@ def _sequences(goal: AtMost, name: str, rows: ExitAnswers, passed_over: tuple[in
     criterion, scores = cross_fitted_gate(rows, passed_over, seed)
     thresholds = criterion.knob(len(rows.layers)).grid(KNOBS)[::-1]
     swept = Swept(criterion, thresholds, exits_taken(scores, thresholds), rows.probabilities)
-    yield from shaped(swept, scores) if goal.each_exit else [swept]
+    yield from shaped(swept, scores) if goal.each_exit else [swept, *doubted(goal, swept, scores, rows)]
 
 
 def _promises(goal: Goal) -> bool:

@@ -22,6 +22,7 @@ from offramp.policy.candidates import Swept
 from offramp.policy.choosing import limited
 from offramp.policy.criteria import Array, Criterion
 from offramp.policy.frontier import PerExit
+from offramp.policy.gate import Gate
 from offramp.policy.goals import AtMost
 from offramp.policy.limits import Limit
 from offramp.policy.sweep import at_exits, exits_taken
@@ -30,6 +31,8 @@ from offramp.policy.sweep import at_exits, exits_taken
 _CERTAIN = 0.98
 # How much less may be doubted at the first open exit than at the others.
 _DOUBTS = (1.0, 0.5, 0.25)
+# By how much log-odds are lowered where the answer would be a label that a limit is about.
+_LABEL_DOUBTS = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +81,30 @@ def shaped(swept: Swept, scores: Array) -> Iterator[Swept]:
                 knobs = criterion.knob(n_early + 1).grid(len(swept.thresholds))[::-1]
                 exits = np.concatenate([swept.exits[:1], exits_taken(scores, vectors), np.zeros_like(swept.exits[:1])])
                 yield replace(swept, criterion=criterion, thresholds=knobs, exits=exits)
+
+
+def doubted(goal: AtMost, swept: Swept, scores: Array, rows: ExitAnswers) -> Iterator[Swept]:
+    """The same knobs with a threshold of its own for a label that a limit is about, stricter or laxer than the others'.
+
+    What is limited is the precision or recall of that label: of rows that are answered otherwise, few or all can spoil
+    it, so to treat all alike is too careful with one of both.
+
+    Args:
+        goal: with limits on labels, or none.
+        swept: a gate.
+        scores: what it says of the rows, (exits - 1, rows).
+        rows: that the gate is fitted to.
+    """
+    gate = swept.criterion
+    assert isinstance(gate, Gate)
+    log_odds, predicted = scipy.special.logit(scores), rows.problem.predicted(rows.probabilities[:-1])
+    for name in dict.fromkeys(limit.label for limit in goal.limits if limit.label is not None):
+        label = rows.labels.index(name)
+        held = rows.problem.has_label(predicted, label)
+        for doubt in _LABEL_DOUBTS:
+            doubts = tuple(doubt * (other == label) for other in range(len(rows.labels)))
+            exits = exits_taken(scipy.special.expit(log_odds - doubt * held), swept.thresholds)
+            yield replace(swept, criterion=replace(gate, doubts=doubts), exits=exits)
 
 
 def chances_to_pass(goal: AtMost, swept: Swept, rows: ExitAnswers, judging: int) -> Array:

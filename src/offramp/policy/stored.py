@@ -1,5 +1,7 @@
 """Criteria by the names used in files and commands."""
 
+from collections.abc import Sequence
+
 from offramp.errors import OptionError
 from offramp.policy.criteria import Certainty, Confidence, Criterion, Lead, Patience, PatientCertainty
 from offramp.policy.ensembles import Agreement, GeometricMean
@@ -65,17 +67,34 @@ def criterion_name(criterion: Criterion) -> str:
     return member_name(Criterion, criterion)
 
 
-def rule_in_words(rule: Threshold) -> str:
-    """When a row leaves, such as ``confidence at least 0.9``; per-exit thresholds are listed in order."""
+def rule_in_words(rule: Threshold, labels: Sequence[str] = ()) -> str:
+    """When a row leaves, such as ``confidence at least 0.9``; per-exit thresholds are listed in order.
+
+    Args:
+        rule: the rule.
+        labels: names of the model's labels, for a rule that does not treat all alike.
+    """
     criterion = rule.criterion
     if isinstance(criterion, PerExit) and len(criterion.thresholds) == rule.threshold == 1:
         thresholds = ", ".join(f"{threshold:.4g}" for threshold in criterion.thresholds[0])
         return f"{_in_words(criterion.criterion)} at least {thresholds}"
     if rule.answer_from is None:
-        return f"{_in_words(criterion)} at least {rule.threshold:.4g}"
+        return f"{_in_words(criterion)} at least {rule.threshold:.4g}{_for_labels(rule, labels)}"
     scored = "chance of being right" if isinstance(criterion, Gate) else _in_words(criterion)
     at_last = "" if rule.answer_from == rule.threshold else f" (at full depth {rule.answer_from:.4g})"
     return f"{scored} at least {rule.threshold:.4g}{at_last}, else handed over"
+
+
+def _for_labels(rule: Threshold, labels: Sequence[str]) -> str:
+    """The thresholds of labels that have one of their own."""
+    gate = rule.criterion
+    if not isinstance(gate, Gate) or not 0 < rule.threshold < 1:
+        return ""
+    return "".join(
+        f", {gate.least(rule.threshold, label):.4g} for {repr(labels[label]) if labels else f'label {label}'}"
+        for label, doubt in enumerate(gate.doubts)
+        if doubt
+    )
 
 
 def _in_words(criterion: Criterion) -> str:

@@ -40,7 +40,7 @@ def information(service: Service) -> Info:
         points=[
             PointInfo(
                 name=point.name,
-                rule=rule_in_words(point.rule),
+                rule=rule_in_words(point.rule, classifier.labels),
                 promises=[_promise(promise) for promise in point.promises],
                 disagreement=point.seen.disagreement,
                 handed_over=point.seen.handed_over,

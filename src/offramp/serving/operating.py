@@ -53,7 +53,7 @@ def default_point(classifier: Classifier, threshold: float | None, at: str | Non
     rule = classifier.exit_rule(threshold, at)
     if (name := classifier.points.used(at, threshold)) is not None:
         tuned = classifier.operating_point(name)
-        return NamedRule(name, tuned.rule, rule_in_words(tuned.rule), tuned)
+        return NamedRule(name, tuned.rule, rule_in_words(tuned.rule, classifier.labels), tuned)
     value = classifier.default_threshold if threshold is None else threshold
     return NamedRule(f"{value:g}", rule, f"confidence at least {value:.4g}")
 

@@ -329,7 +329,7 @@ def _describe_model(folder: Path | None, classifier: "Classifier") -> dict[str, 
         **asdict(classifier.engine),
         "exits": list(classifier.exits),
         "exit_names": list(classifier.exit_names),
-        "labels": len(classifier.labels),
+        "labels": list(classifier.labels),
         "problem_type": str(classifier.problem.type),
         "calibrated_on": classifier.calibration.fitted_on,
     }
