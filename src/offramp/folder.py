@@ -27,7 +27,7 @@ TRAINING = RecordFile("training.json", 2, RESTORE)
 CALIBRATION = RecordFile("calibration.json", 4, "restore it or run  offramp calibrate")
 """The temperatures in PyTorch, and what decides and judges sets of labels; each export has its own."""
 
-POINTS = RecordFile("operating_points.json", 5, "delete it, and run 'offramp tune' to choose the points again")
+POINTS = RecordFile("operating_points.json", 6, "delete it, and run 'offramp tune' to choose the points again")
 """The operating points of all engines."""
 
 SUMMARIES = RecordFile("monitoring.json", 1, "delete it, and run 'offramp tune' to look at calibration texts again")
