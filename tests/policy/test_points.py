@@ -158,7 +158,7 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, path, value):
 
 
 def test_a_file_of_another_version_is_not_called_damaged(tmp_path):
-    (tmp_path / "operating_points.json").write_text('{"schema": 6}')
+    (tmp_path / "operating_points.json").write_text('{"schema": 1000}')
     with pytest.raises(ModelFolderError, match=r"of a newer version of offramp .*; upgrade offramp, or delete it"):
         read_operating_points(tmp_path)
 
