@@ -93,8 +93,8 @@ KNOWN = {"accuracy_difference": Interval(-0.001, -0.003, 0.001)}
 CASES = [
     ("setting in focus loses", point(QUIET, accuracy_difference=Interval(-0.02, -0.03, -0.011)), point(QUIET, **KNOWN)),
     ("no operating point", evaluation(), evaluation(promises=(("safe", SAFE),))),
-    ("above its promise", named(SAFE, agreement=0.98), named(SAFE, agreement=0.9895)),
-    ("above its promise", named(DROP, difference=Interval(-0.02, -0.03, -0.011)), named(DROP)),
+    ("does not keep its promise", named(SAFE, agreement=0.98), named(SAFE, agreement=0.9895)),
+    ("does not keep its promise", named(DROP, difference=Interval(-0.02, -0.03, -0.011)), named(DROP)),
     (
         "uncertain by more than",
         point(QUIET, accuracy_difference=Interval(0.0, -0.02, 0.02)),
@@ -148,7 +148,7 @@ def test_the_figures_are_told():
     (pays,) = [remark(made, words) for words, made, _ in CASES if words == "class loses accuracy"]
     assert "12 lost and 0 won" in pays.figures
     assert "'x'" in pays.advice
-    assert "safe: 2.00\u202f%" in remark(named(SAFE, agreement=0.98), "above its promise").figures
+    assert "safe: 2.00\u202f%" in remark(named(SAFE, agreement=0.98), "does not keep its promise").figures
 
 
 def test_more_texts_are_asked_for_in_proportion():
@@ -161,7 +161,7 @@ def test_more_texts_are_asked_for_in_proportion():
 def test_risks_are_those_that_were_promised():
     difference = Interval(-0.02, -0.03, -0.01)
     figures = [
-        remark(named(promise, 0.97, difference), "above its promise").figures.replace("\u202f", " ")
+        remark(named(promise, 0.97, difference), "does not keep its promise").figures.replace("\u202f", " ")
         for promise in (SAFE, DROP, None)
     ]
     assert figures == [

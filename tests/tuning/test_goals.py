@@ -142,3 +142,8 @@ def test_a_share_of_labels_is_for_sets_of_labels():
     check_sets(goals(), multi_label=False)
     with pytest.raises(OptionError, match="this one gives one"):
         check_sets(wanted, multi_label=False)
+
+
+def test_limits_on_labels_that_are_no_mapping_are_refused():
+    with pytest.raises(OptionError, match=r"min_precision is 'spam=0.9'; use a mapping .* \{'spam': 0.98\}"):
+        goals_of({"min_precision": "spam=0.9"}, None, None)  # type: ignore[typeddict-item]

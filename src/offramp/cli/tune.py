@@ -224,9 +224,9 @@ def print_tuned(tuned: "Tuned", *, wide: bool = False) -> None:
     if tuned.doubt is not None:
         show(f"\n{tuned.doubt}")
     if tuned.points:
-        header = ["point", "promise", "leave when", "rows", "seen", "at most", "accuracy", "full depth", "speed-up"]
+        header = ["point", "promise", "leave when", "rows", "seen", "bound", "accuracy", "full depth", "speed-up"]
         exits = [f"exit {name}" for name in in_column(model["exit_names"])[1]]
-        first = ["point", "promise", "seen", "at most", "speed-up", "accuracy", "full depth"]
+        first = ["point", "promise", "seen", "bound", "speed-up", "accuracy", "full depth"]
         cells = [_cells(point, model["labels"]) for point in tuned.points]
         if any(point.rule.may_hand_over for point in tuned.points):
             header, first = [*header, "answered"], [*first[:5], "answered", *first[5:]]
@@ -257,7 +257,7 @@ def _not_held(point: "OperatingPoint") -> str:
     now, full = point.seen.accuracy, point.seen.full_accuracy
     if now is None or full is None or now > full - _MUCH_LOST:
         return ""
-    return f"; {now:.2%} are right, at full depth {full:.2%}: limit that, too, or the other labels, to hold it"
+    return f"; accuracy falls from {full:.2%} at full depth to {now:.2%}, which nothing limits here"
 
 
 def _cells(point: "OperatingPoint", labels: list[str]) -> list[str]:

@@ -121,7 +121,7 @@ def _broken(evaluation: Evaluation) -> Finding:
     judged = list(zip(evaluation.operating_points, kept_promises(evaluation), strict=True))
     known = [(tuned.point.name, kept) for tuned, promises in judged for kept in promises if kept is not None]
     return Finding(
-        rule="An operating point's risk here is above its promise, by more than chance explains "
+        rule="An operating point does not keep its promise here, by more than chance explains "
         f"({percent(1 - _SIGNIFICANT, 0)} confidence, over all points).",
         figures="; ".join(f"{name}: {percent(kept.seen)}, promised {kept.promise}" for name, kept in known)
         or "no promises",

@@ -179,13 +179,23 @@ def _limits_of(target: PointTarget, reference: Reference | None) -> Limits:
         max_labels_changed=target.get("max_labels_changed"),
         max_accuracy_drop=target.get("max_accuracy_drop"),
         max_error=target.get("max_error"),
-        min_precision=target.get("min_precision") or {},
-        min_recall=target.get("min_recall") or {},
+        min_precision=_by_label("min_precision", target.get("min_precision")),
+        min_recall=_by_label("min_recall", target.get("min_recall")),
         each_exit=target.get("each_exit", False),
         reference=reference,
         abstain=target.get("abstain", False),
         min_coverage=target.get("min_coverage"),
     )
+
+
+def _by_label(option: str, given: Mapping[str, float] | None) -> Mapping[str, float]:
+    if given is not None and not isinstance(given, Mapping):
+        raise OptionError(
+            f"{option} is {given!r}; use a mapping from labels to shares, such as {{'spam': 0.98}}",
+            option=option,
+            value=given,
+        )
+    return given or {}
 
 
 def _given(value: float | None, make: Callable[[float], Limit]) -> list[Limit]:

@@ -144,6 +144,9 @@ def tune(
         confidence: probability that the promise holds, over calibration rows.
         name: of the point, if there is a target; by default ``tuned``.
 
+    Returns:
+        The points that were found and stored, and in ``missed`` why there are none for other goals.
+
     Raises:
         DataError: the data cannot be read, do not fit the model, have been used for it before, or lack labels that a
             target needs.
