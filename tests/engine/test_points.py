@@ -15,6 +15,7 @@ from offramp.engine import predict, torch_classifier
 from offramp.engine.stages import StageOutput
 from offramp.engine.tensor_stages import HiddenBuffer, HiddenState
 from offramp.errors import ModelFolderError, OptionError
+from offramp.folder import POINTS
 from offramp.model import save
 from offramp.policy import (
     Confidence,
@@ -165,7 +166,7 @@ def test_points_outlive_a_move_and_a_new_release_of_transformers(folder, monkeyp
 
 
 def test_damaged_points_are_one_clear_error(folder):
-    (folder / "operating_points.json").write_text('{"schema": 5}')
+    (folder / "operating_points.json").write_text(f'{{"schema": {POINTS.schema}}}')
     with pytest.raises(ModelFolderError, match=r"operating_points.json is damaged .*run 'offramp tune'"):
         offramp.load(folder)
 

@@ -88,23 +88,26 @@ def doubted(goal: AtMost, swept: Swept, scores: Array, rows: ExitAnswers) -> Ite
 
     What is limited is the precision or recall of that label: of rows that are answered otherwise, few or all can spoil
     it, so to treat all alike is too careful with one of both.
+    With several limits there are none: the few rows that fit choose badly then (``benchmarks/labels.py``).
 
     Args:
-        goal: with limits on labels, or none.
+        goal: with a limit on a label, or other limits.
         swept: a gate.
         scores: what it says of the rows, (exits - 1, rows).
         rows: that the gate is fitted to.
     """
     gate = swept.criterion
     assert isinstance(gate, Gate)
+    (limit, *more) = goal.limits
+    if limit.label is None or more:
+        return
     log_odds, predicted = scipy.special.logit(scores), rows.problem.predicted(rows.probabilities[:-1])
-    for name in dict.fromkeys(limit.label for limit in goal.limits if limit.label is not None):
-        label = rows.labels.index(name)
-        held = rows.problem.has_label(predicted, label)
-        for doubt in _LABEL_DOUBTS:
-            doubts = tuple(doubt * (other == label) for other in range(len(rows.labels)))
-            exits = exits_taken(scipy.special.expit(log_odds - doubt * held), swept.thresholds)
-            yield replace(swept, criterion=replace(gate, doubts=doubts), exits=exits)
+    label = rows.labels.index(limit.label)
+    held = rows.problem.has_label(predicted, label)
+    for doubt in _LABEL_DOUBTS:
+        doubts = tuple(doubt * (other == label) for other in range(len(rows.labels)))
+        exits = exits_taken(scipy.special.expit(log_odds - doubt * held), swept.thresholds)
+        yield replace(swept, criterion=replace(gate, doubts=doubts), exits=exits)
 
 
 def chances_to_pass(goal: AtMost, swept: Swept, rows: ExitAnswers, judging: int) -> Array:
