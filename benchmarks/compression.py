@@ -180,12 +180,17 @@ def with_int8(
         )
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("test", type=Path)
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """What the benchmarks of narrower networks are told: the model, the texts, and where figures go."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("model", "data", "test"):
+        parser.add_argument(name, type=Path)
     parser.add_argument("--output", type=Path, required=True)
+    return parser
+
+
+if __name__ == "__main__":
+    parser = parser_of(__doc__)
     parser.add_argument("--flops", type=float, nargs="+", default=[0.85, 0.75, 0.6])
     parser.add_argument("--rankings", nargs="+", default=["energy", "magnitude", "random"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.compression import parser_of
 from offramp import environment
 from offramp.calibration import Calibration
 from offramp.compressing.activations import activity
@@ -194,11 +195,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("test", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--experts", type=int, default=4)
     parser.add_argument("--flops", type=float, default=0.6)
     parser.add_argument("--texts", type=int, default=1000)

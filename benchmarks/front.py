@@ -92,10 +92,10 @@ def train(classifier: str, folder: Path, exits: str, parts: dict[str, LabeledTex
 HOW = {"attach": attach, "train": train}
 
 
-def export(folder: Path, parts: dict[str, LabeledTexts]) -> None:
+def export(folder: Path, dev: LabeledTexts) -> None:
     """Leaves a model's export in its folder."""
     if not export_folder(folder, ENGINE).exists():
-        offramp.export(folder, parts["dev"], **asdict(ENGINE), threads=1)
+        offramp.export(folder, dev, **asdict(ENGINE), threads=1)
 
 
 def tune(folder: Path, parts: dict[str, LabeledTexts]) -> None:
@@ -186,7 +186,7 @@ def main() -> None:
     for name, (classifier, exits) in models.items():
         if not (folder := options.work / name).exists():
             HOW[options.how](classifier, folder, exits, parts, options.targets)
-        export(folder, parts)
+        export(folder, parts["dev"])
     tuned = list(models)
     if options.smaller:
         tuned = ["exits", "chain"]

@@ -14,6 +14,7 @@ threshold's true risk is its mean over all of them, and the promise has to hold 
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ from offramp.tuning import Selection
 
 CHANGED, POINT, SURE = 0.02, "two-percent", 0.95
 SETS, ROWS = 1000, 2000
-LIMITS = ((Risk.DISAGREEMENT, (0.02, 0.05)), (Risk.LABELS_CHANGED, (0.001, 0.002)))
+Limits = Sequence[tuple[Risk, Sequence[float]]]
+LIMITS: Limits = ((Risk.DISAGREEMENT, (0.02, 0.05)), (Risk.LABELS_CHANGED, (0.001, 0.002)))
 
 
 def quality(answers: ExitAnswers) -> dict[str, Any]:
@@ -55,16 +57,22 @@ def quality(answers: ExitAnswers) -> dict[str, Any]:
     return exits
 
 
-def violations(rows: ExitAnswers) -> list[dict[str, Any]]:
-    """How often a limit is broken, and what is saved of the layers, over calibration sets drawn from the rows."""
+def violations(rows: ExitAnswers, limits: Limits, size: int) -> dict[str, Any]:
+    """How often a limit is broken, and what is saved of the layers, over calibration sets drawn from the rows.
+
+    Args:
+        rows: the population; with a reference, answers are compared with that instead of full depth's.
+        limits: risks, each with what is allowed.
+        size: rows of a calibration set.
+    """
     random = np.random.default_rng(0)
-    drawn = random.integers(len(rows), size=(SETS, ROWS))
+    drawn = random.integers(len(rows), size=(SETS, size))
     swept = sweep(rows, Confidence(rows.problem))
     exits = swept.exits[1:]
     layers = np.asarray(rows.layers)[exits].mean(axis=1) / rows.layers[-1]
     found = []
-    for risk, targets in LIMITS:
-        losses = at_exits(rows.losses(swept.answers, risk), exits)
+    for risk, targets in limits:
+        losses = at_exits(rows.losses(swept.answers, risk, rows.reference), exits)
         true = losses.mean(axis=1)
         for target in targets:
             chosen = [last_certified(losses[:, places], target, risk.best_method, risk.loss, SURE) for places in drawn]
@@ -79,7 +87,7 @@ def violations(rows: ExitAnswers) -> list[dict[str, Any]]:
                     "mean_layers_share": float(np.mean([layers[place] for place in kept])) if kept else None,
                 }
             )
-    return found
+    return {"sets": SETS, "rows": size, "population": len(rows), "limits": found}
 
 
 def main() -> None:
@@ -135,7 +143,7 @@ def main() -> None:
             "exits": list(here.exits),
             "rows_timed": measured.data.timed_rows,
         }
-    result["drawn"] = {"sets": SETS, "rows": ROWS, "population": len(tested), "limits": violations(tested)}
+    result["drawn"] = violations(tested, LIMITS, ROWS)
     write_json(given.output, result)
     print(json.dumps({key: value for key, value in result.items() if key != "environment"}, indent=1))
 

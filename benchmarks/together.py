@@ -14,7 +14,7 @@ What is made already is not made again.
 import argparse
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,27 +23,20 @@ import numpy as np
 import torch
 
 import offramp
+from benchmarks.front import ENGINE, RUNTIME, export, load
+from benchmarks.several_labels import violations
 from offramp import environment
-from offramp.backends import REFERENCE, Engine
+from offramp.backends import REFERENCE
 from offramp.data import Columns, LabeledTexts, read_labeled, read_texts
 from offramp.engine import Predictions, answers_of
 from offramp.evaluation.timing import interleave, ratio
 from offramp.files import write_json
-from offramp.folder import export_folder
-from offramp.policy import Confidence, Risk, at_exits, sweep
-from offramp.policy.risk import last_certified
+from offramp.policy import Risk
 
-ENGINE = Engine("openvino", "int8")
-POINT, CHANGED, SURE = "two-percent", 0.02, 0.95
+POINT, CHANGED = "two-percent", 0.02
 # Texts that are classified in PyTorch in each round, which takes several times as long.
 FP32_TEXTS = 400
-SETS = 1000
 NOT_COPIED = ("openvino", "onnxruntime", "operating_points.json", "monitoring.json")
-
-
-def load(folder: Path, engine: Engine) -> "offramp.Classifier":
-    """A model in an engine, on one thread."""
-    return offramp.load(folder, **asdict(engine), threads=1)
 
 
 def prepare(
@@ -56,8 +49,7 @@ def prepare(
     if not narrow.exists():
         offramp.compress(whole, texts, output=narrow, flops=flops, columns=columns)
     for folder in (whole, narrow):
-        if not export_folder(folder, ENGINE).exists():
-            offramp.export(folder, dev, **asdict(ENGINE), threads=1)
+        export(folder, dev)
         if POINT not in load(folder, ENGINE).points.of(ENGINE):
             tuned = offramp.tune(
                 folder,
@@ -65,31 +57,20 @@ def prepare(
                 max_disagreement=CHANGED,
                 name=POINT,
                 reference=None if folder == whole else whole,
-                runtime=offramp.Runtime(**asdict(ENGINE), threads=1),
+                runtime=RUNTIME,
             )
             print(folder.name, [missed.reason for missed in tuned.missed])
     return {"whole": whole, "narrow": narrow}
 
 
-def broken(model: "offramp.Classifier", rows: LabeledTexts, reference: np.ndarray, size: int) -> dict[str, Any]:
-    """How often a certified threshold breaks the promise, over calibration sets drawn from rows."""
-    answers = replace(answers_of(model, rows), reference=reference)
-    random = np.random.default_rng(0)
-    swept = sweep(answers, Confidence(answers.problem))
-    losses = at_exits(answers.losses(swept.answers, Risk.DISAGREEMENT, reference), swept.exits[1:])
-    true = losses.mean(axis=1)
-    method, loss = Risk.DISAGREEMENT.best_method, Risk.DISAGREEMENT.loss
-    drawn = (random.integers(len(answers), size=size) for _ in range(SETS))
-    chosen = [last_certified(losses[:, places], CHANGED, method, loss, SURE) for places in drawn]
-    kept = [place for place in chosen if place is not None]
-    return {
-        "sets": SETS,
-        "rows": size,
-        "population": len(answers),
-        "method": str(method),
-        "broken": sum(bool(true[place] > CHANGED) for place in kept) / SETS,
-        "none_found": 1 - len(kept) / SETS,
-    }
+def draws_of(folders: dict[str, Path], held: LabeledTexts, test: LabeledTexts) -> dict[str, Any]:
+    """What becomes of promises of the narrow model about the answers of the one that it was made from."""
+    pairs = None if held.text_pairs is None or test.text_pairs is None else held.text_pairs + test.text_pairs
+    both = LabeledTexts.of(held.texts + test.texts, [*held.labels, *test.labels], pairs)
+    original = answers_of(load(folders["whole"], REFERENCE), both)
+    answers = answers_of(load(folders["narrow"], ENGINE), both)
+    reference = original.problem.predicted(original.full)
+    return violations(replace(answers, reference=reference), ((Risk.DISAGREEMENT, (CHANGED,)),), len(held))
 
 
 def measure(folders: dict[str, Path], test: LabeledTexts, rounds: int) -> list[dict[str, Any]]:
@@ -161,15 +142,6 @@ def main() -> None:
             "drawn": draws,
         },
     )
-
-
-def draws_of(folders: dict[str, Path], held: LabeledTexts, test: LabeledTexts) -> dict[str, Any]:
-    """What becomes of promises of the narrow model about the answers of the one that it was made from."""
-    pairs = None if held.text_pairs is None or test.text_pairs is None else held.text_pairs + test.text_pairs
-    both = LabeledTexts.of(held.texts + test.texts, [*held.labels, *test.labels], pairs)
-    original = answers_of(load(folders["whole"], REFERENCE), both)
-    reference = original.problem.predicted(original.probabilities[-1])
-    return broken(load(folders["narrow"], ENGINE), both, reference, len(held))
 
 
 if __name__ == "__main__":

@@ -71,5 +71,5 @@ def input_of(module: nn.Module) -> Iterator[list[Tensor]]:
 
 
 def real_tokens(states: Tensor, state: LayersState) -> Tensor:
-    """Those of (rows, length, width) that stand for a token and not for padding: (tokens, width)."""
+    """Those of (rows, length, ...) that stand for a token and not for padding: (tokens, ...)."""
     return states.flatten(0, 1) if state.mask is None else states[state.mask.bool()]

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from offramp.compressing.activations import input_of, output_of
+from offramp.compressing.activations import input_of, output_of, real_tokens
 from offramp.model.padding import Batch
 from offramp.model.stack import LayersState, LayerStack
 from offramp.model.widths import FeedForward, feed_forwards
@@ -112,14 +112,14 @@ def _through(stack: LayerStack, state: LayersState, index: int, block: FeedForwa
     """Runs a layer; gives the state after it, and what its block made of the tokens."""
     with input_of(block.up) as before, input_of(block.down) as between, output_of(block.down) as made:
         after = stack.layer(state, index)
-    hidden, neurons = before[0].flatten(0, 1), between[0].flatten(0, 1)
+    hidden, neurons = before[0], between[0]
     if block.router is None:
-        groups = torch.zeros(len(hidden), dtype=torch.long, device=hidden.device)
+        groups = torch.zeros(hidden.shape[:-1], dtype=torch.long, device=hidden.device)
     else:
-        groups, neurons = block.router(hidden), block.router.sort(hidden).restored(neurons)
-    sums = made[0] + before[0] if block.post_norm else after.hidden
-    real = torch.ones_like(groups).bool() if state.mask is None else state.mask.flatten().bool()
-    return after, _Seen(sums.flatten(0, 1)[real], neurons[real], groups[real])
+        groups = block.router(hidden)
+        neurons = block.router.sort(hidden.flatten(0, 1)).restored(neurons.flatten(0, 1)).view_as(neurons)
+    sums = made[0] + hidden if block.post_norm else after.hidden
+    return after, _Seen(*(real_tokens(each, state) for each in (sums, neurons, groups)))
 
 
 def _matrices_of(block: FeedForward) -> list[tuple[Tensor, Tensor | None]]:

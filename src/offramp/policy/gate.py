@@ -66,9 +66,10 @@ class Gate(Criterion):
         # Feature by feature: a matrix product's rounding may depend on the number of rows.
         for weight, feature in zip(self.weights[index], _features(self.problem, probabilities, before), strict=True):
             total = total + weight * feature
-        return np.asarray(scipy.special.expit(total - self._doubted(probabilities)))
+        return np.asarray(scipy.special.expit(total - self.doubted(probabilities)))
 
-    def _doubted(self, probabilities: Array) -> Array | float:
+    def doubted(self, probabilities: Array) -> Array | float:
+        """By how much the log-odds of rows, (..., labels), are lowered for what they would be answered with: (...)."""
         if not self.doubts:
             return 0.0
         predicted = self.problem.predicted(probabilities)

@@ -101,13 +101,11 @@ def doubted(goal: AtMost, swept: Swept, scores: Array, rows: ExitAnswers) -> Ite
     (limit, *more) = goal.limits
     if limit.label is None or more:
         return
-    log_odds, predicted = scipy.special.logit(scores), rows.problem.predicted(rows.probabilities[:-1])
-    label = rows.labels.index(limit.label)
-    held = rows.problem.has_label(predicted, label)
+    log_odds = scipy.special.logit(scores)
     for doubt in _LABEL_DOUBTS:
-        doubts = tuple(doubt * (other == label) for other in range(len(rows.labels)))
-        exits = exits_taken(scipy.special.expit(log_odds - doubt * held), swept.thresholds)
-        yield replace(swept, criterion=replace(gate, doubts=doubts), exits=exits)
+        doubting = replace(gate, doubts=tuple(doubt * (label == limit.label) for label in rows.labels))
+        less_sure = scipy.special.expit(log_odds - doubting.doubted(rows.probabilities[:-1]))
+        yield replace(swept, criterion=doubting, exits=exits_taken(less_sure, swept.thresholds))
 
 
 def chances_to_pass(goal: AtMost, swept: Swept, rows: ExitAnswers, judging: int) -> Array:
