@@ -127,7 +127,7 @@ def measure_speeds(
 
     def speed(action: Hashable, cost: float, efficiency: float, sample_cost: float) -> Speed:
         if action in seconds:
-            return speed_of(full, seconds[action] * cost / sample_cost, 1 / cost, len(texts))
+            return speed_of(full, seconds[action] * (cost / sample_cost), 1 / cost, len(texts))
         return computed_speed(full, cost, efficiency, len(texts))
 
     rule_speeds = [
