@@ -359,3 +359,78 @@ def test_nothing_is_said_of_handing_over_where_nothing_could_be(client):
     assert "handed_over" not in native.json()["predictions"][0]
     assert "x-handed-over" not in native.headers
     assert "handed_over" not in client.post("/classify", json={"input": TEXTS}).json()["data"][0]
+
+
+def system_one(client, **body):
+    return client.post("/v1/systemone", json={"state": TEXTS[0], **body})
+
+
+def any_of(*labels):
+    return {"type": "choice", "instructions": "Which?", "criteria": dict.fromkeys(labels)}
+
+
+def test_system_one(client, classifier, expected):
+    levels = {"type": "score", "instructions": {"task": "How far?"}, "criteria": ["b", "c", "a"]}
+    questions = {"which": any_of("c", "a", "b"), "b": {"type": "noul", "instructions": "Is it b?"}, "far": levels}
+    answer = system_one(client, questions=questions).json()
+    known = classifier.predict(TEXTS[:1], threshold=0.7, top_k=None)[0].probabilities
+    near = {label: pytest.approx(value, abs=1e-5) for label, value in known.items()}
+    best = expected[0].label
+    which, noul, far = (answer["answers"][name] for name in ("which", "b", "far"))
+    assert which == {"type": "choice", "choice": best, "confidence": near[best], "probabilities": near}
+    assert list(which["probabilities"]) == ["c", "a", "b"]
+    assert noul == {"type": "noul", "noul": near["b"]}
+    assert far["legend"] == {"0": "b", "1": "c", "2": "a"}
+    assert far["probabilities"] == {"0": near["b"], "1": near["c"], "2": near["a"]}
+    assert far["score"] == pytest.approx(known["c"] + 2 * known["a"], abs=1e-5)
+    assert far["confidence"] == near[best]
+    assert (answer["model"], answer["usage"]) == ("tiny", {"input_tokens": 5, "output_tokens": 0})
+    assert system_one(client, state=TEXTS[0].split(" "), questions=questions).json()["answers"] == answer["answers"]
+    full = system_one(client, questions=questions, full_depth=True).json()["answers"]["which"]["confidence"]
+    assert full == pytest.approx(classifier.predict_full(TEXTS[:1])[0].confidence, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("question", "field", "reason"),
+    [
+        ({"which": any_of("a", "b")}, "questions.which.criteria", "chooses among all of its labels: a, b, c"),
+        ({"far": {"type": "score", "criteria": ["a", "b", "c", "d"]}}, "questions.far.criteria", "among all"),
+        ({"is_it_b": {"type": "noul", "instructions": "b"}}, "questions.is_it_b", "no label 'is_it_b'; valid: a, b, c"),
+    ],
+)
+def test_a_question_of_system_one_that_the_model_does_not_know_is_refused(client, question, field, reason):
+    answer = system_one(client, questions=question)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == field
+    assert reason in answer.json()["error"]["message"]
+
+
+def test_what_system_one_has_and_a_classifier_does_not_is_refused(client):
+    questions = {"which": any_of("a", "b", "c")}
+    assert system_one(client, questions={}).status_code == 422
+    assert system_one(client, questions={"where": {"type": "box"}}).status_code == 422
+    assert system_one(client, questions=questions, state=[]).status_code == 422
+    assert system_one(client, questions=questions, state={"message": "a"}).status_code == 422
+    assert system_one(client, questions=questions, state={"text": "a", "text_pair": "b"}).status_code == 422
+    assert system_one(client, questions=questions, model="jev-latest").status_code == 404
+
+
+def test_labels_of_which_several_are_right_are_asked_for_each(serve):
+    several = classifier_of(problem_type="multi_label_classification")
+    client, (expected,) = serve(several), several.predict(TEXTS[:1], top_k=None)
+    answers = system_one(client, questions={"a": {"type": "noul"}, "c": {"type": "noul"}}).json()["answers"]
+    for label in "ac":
+        assert answers[label]["noul"] == pytest.approx(expected.probabilities[label], abs=1e-5)
+    refused = system_one(client, questions={"which": any_of("a", "b", "c")})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "questions.which.type")
+    assert "ask for each with a noul" in refused.json()["error"]["message"]
+
+
+def test_a_state_of_two_texts(serve):
+    pairs = classifier_of(text_pair=True)
+    client, state = serve(pairs), {"text": TEXTS[0], "text_pair": TEXTS[1]}
+    (expected,) = pairs.predict([TEXTS[0]], [TEXTS[1]])
+    answer = system_one(client, state=state, questions={"which": any_of("a", "b", "c")}).json()["answers"]["which"]
+    assert answer["confidence"] == pytest.approx(expected.confidence, abs=1e-5)
+    refused = system_one(client, questions={"which": any_of("a", "b", "c")})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "state")

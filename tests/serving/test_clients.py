@@ -274,6 +274,25 @@ def test_openai_client(address, model, expected):
             client.with_options(api_key="wrong").models.list()
 
 
+def test_typesafe_client(address, model, expected):
+    """Questions of every type, as ``typesafe-sdk`` asks them."""
+    typesafe = imported("typesafe_sdk")
+    which = typesafe.Choice(instructions="Which?", criteria=dict.fromkeys(model.labels))
+    far = typesafe.Score(instructions="How far?", criteria=list(model.labels))
+    label, own = expected[0].label, {"base_url": f"http://{address}", "api_key": "secret", "model": "tiny"}
+    with typesafe.TypeSafeClient(**own, compression=False) as client:
+        questions = {"which": which, label: typesafe.Noul(instructions="Is it?"), "far": far}
+        answer = client.system_one(state=TEXTS[0], questions=questions)
+        assert answer.choices["which"].choice == label
+        assert answer.choices["which"].confidence == near(expected[0].confidence)
+        assert answer.nouls[label].noul == near(expected[0].confidence)
+        assert answer.scores["far"].legend == dict(enumerate(model.labels))
+        with pytest.raises(typesafe.TypeSafeNotFoundError, match="this is tiny"):
+            client.system_one(state=TEXTS[0], questions=questions, model="another")
+        with pytest.raises(typesafe.TypeSafeUnprocessableEntityError, match="no label 'urgent'"):
+            client.system_one(state=TEXTS[0], questions={"urgent": typesafe.Noul(instructions="Is it urgent?")})
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_keys_beyond_ascii_over_the_network(address, encoding):
     host, port = address.split(":")

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from offramp.serving import routes
-from offramp.serving.adapters import decisions, hugging_face, open_inference, vllm
+from offramp.serving.adapters import decisions, hugging_face, open_inference, system_one, vllm
 from offramp.serving.description import Head, describe
 from offramp.serving.explaining import unreadable, wrong
 from offramp.serving.guard import Guard
@@ -51,7 +51,14 @@ def create_app(service: Service, keys: Keys | None = None, connections: Callable
     app.state.service = service
     app.state.description = cache(partial(describe, app, keys=keys is not None))
     every = list(app.routes)
-    for router in (routes.router, hugging_face.router, vllm.router, decisions.router, open_inference.router):
+    for router in (
+        routes.router,
+        hugging_face.router,
+        vllm.router,
+        decisions.router,
+        system_one.router,
+        open_inference.router,
+    ):
         app.include_router(router)
         every += router.routes
     app.add_exception_handler(Refusal, _refused)

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from offramp.engine import Classifier
+from offramp.serving.adapters.questions import check_choice, check_label, label_probabilities
 from offramp.serving.adapters.vllm import NO_MODEL, OpenAIErrorReply, check_model
-from offramp.serving.refusals import invalid
 from offramp.serving.schemas import REFUSALS, Body, Knobs
-from offramp.serving.service import Service, reply, service_of
+from offramp.serving.service import reply, service_of
 
 router = APIRouter(tags=["OpenAI decisions"])
 
@@ -107,11 +108,12 @@ async def decide(body: DecisionRequest, request: Request) -> Response:
     """Answers typed questions about a text, in the form of OpenAI."""
     service = service_of(request)
     check_model(body.model, service, "model")
+    classifier = service.core.classifier
     for place, question in enumerate(body.questions):
-        _check(question, service, f"questions[{place}]")
+        _check(question, classifier, f"questions[{place}]")
     answered = await service.answer(request, [_text_of(body.input)], None, body, top_k=1, field="input")
     predictions = answered.predictions
-    known = dict(zip(service.core.classifier.labels, predictions.probabilities[0].tolist(), strict=True))
+    known = label_probabilities(classifier, predictions)
     over = predictions.may_hand_over and bool(predictions.handed_over[0])
     tokens = int(predictions.tokens.sum())
     return reply(
@@ -137,17 +139,12 @@ def _text_of(given: str | list[UserMessage]) -> str:
     return "\n".join(one if isinstance(one, str) else "\n".join(part.text for part in one) for one in contents)
 
 
-def _check(question: ChoiceQuestion | PredicateQuestion, service: Service, field: str) -> None:
-    """Refuses what the model was not trained to answer."""
-    classifier = service.core.classifier
-    known = ", ".join(classifier.labels)
+def _check(question: ChoiceQuestion | PredicateQuestion, classifier: Classifier, field: str) -> None:
     if isinstance(question, PredicateQuestion):
-        if question.name not in classifier.labels:
-            raise invalid(f"the model has no label {question.name!r:.60}; valid: {known}", f"{field}.name")
-    elif classifier.problem.multi_label:
-        raise invalid("any number of this model's labels may be right; ask for each with a predicate", f"{field}.type")
-    elif sorted(one.value for one in question.choices) != sorted(classifier.labels):
-        raise invalid(f"the model chooses among all of its labels: {known}", f"{field}.choices")
+        check_label(classifier, question.name, f"{field}.name")
+    else:
+        offered = [one.value for one in question.choices]
+        check_choice(classifier, offered, field, part="choices", single="predicate")
 
 
 def _refusal(question: ChoiceQuestion | PredicateQuestion) -> dict[str, Any]:
