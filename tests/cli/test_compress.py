@@ -16,8 +16,10 @@ def test_layers_become_narrower_and_figures_are_shown(offramp, place):
     assert re.search(r"^layer  neurons  before  reached by$", result.stderr, re.M)
     assert re.search(r"^    1 +(32|64) +64 +100\.0%$", result.stderr, re.M)
     assert re.search(r"^7\d\.\d% of the multiply-adds are left; full depth is \d\.\d\d times", result.stderr, re.M)
-    assert re.search(r"on 30 held-out texts \d+\.\d\d% of the answers at full depth differ from", result.stderr)
-    assert "offramp tune narrow --data UNSEEN-TEXTS --reference ../model --max-disagreement 0.02" in result.stderr
+    differ = re.search(r"on 30 held-out texts (\d+\.\d\d)% of the answers at full depth differ from", result.stderr)
+    tune = "offramp tune narrow --data UNSEEN-TEXTS --reference ../model --max-disagreement"
+    limit = re.search(rf"{re.escape(tune)} (\S+)$", result.stderr, re.M)
+    assert 0.02 <= float(limit[1]) > float(differ[1]) / 100  # one that full depth keeps
     assert names(place) == ["narrow"]
     assert package.load("narrow").config.feed_forward_widths
     assert "exists and is not empty" in compress(offramp, data=texts).stderr

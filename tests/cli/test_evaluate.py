@@ -85,6 +85,7 @@ def test_a_report_with_a_benchmark_and_an_operating_point(offramp, place, own_mo
     save_operating_points(own_model, OperatingPoints((point,)))
     result = evaluate(offramp, "--report", "out", "--bench", "bench.json", "--at", "mine", model="model")
     assert result.exit_code == 0, result.stderr
+    assert "\nmine: no promise\n" in result.stdout
     found = json.loads((place / "out" / "report.json").read_text())
     assert found["evaluation"]["focus"]["point"]["name"] == "mine"
     assert found["speeds"]["rows"][0]["name"] == "torch fp32, full depth"

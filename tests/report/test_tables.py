@@ -14,6 +14,7 @@ from offramp.report.bench_file import BenchSpeed, BenchSpeeds
 from offramp.report.card import card_section
 from offramp.report.page import render
 from offramp.report.tables import choices, facts, fold, promises, speed_groups
+from offramp.report.words import percent
 
 counts = st.integers(0, 50)
 
@@ -80,6 +81,8 @@ def test_promises_stand_beside_what_is_seen():
     assert safe.here == safe.kept.seen == pytest.approx(1 - made.operating_points[0].point.agreement)
     assert safe.kept.standing is Standing.BROKEN
     assert (plain.name, plain.promise, plain.method, plain.kept) == ("plain", "none", "", None)
+    assert safe.stated == f"{safe.promise}: {percent(safe.here)} here (broken)"
+    assert plain.stated == "no promise"
 
 
 def test_a_promise_about_a_reference_that_is_not_given_says_so():
@@ -90,6 +93,7 @@ def test_a_promise_about_a_reference_that_is_not_given_says_so():
     (safe,) = promises(made)
     assert safe.promise.startswith("disagreement with the model original (sha256:1) at most 1.0")
     assert (safe.here, safe.uncompared) == (None, "the model original (sha256:1)")
+    assert safe.stated == f"{safe.promise}; not compared with the model original (sha256:1)"
     for shown in (card_section(make_report(made)), render(make_report(made))):
         assert "not compared with the model original (sha256:1)" in shown
 

@@ -1,5 +1,6 @@
 """``offramp compress``."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -104,7 +105,7 @@ def command(
 
 
 def _tell(made: "Compressed", original: str) -> None:
-    compared, speed = made.compared, made.speedup
+    compared, speed, limit = made.compared, made.speedup, _limit(made.compared.disagreement)
     layers = zip(made.widths, made.widths_before, made.reached, strict=True)
     say(
         table(
@@ -131,5 +132,10 @@ def _tell(made: "Compressed", original: str) -> None:
     say(
         f"fitted to {count(made.rows, 'text')} in {made.seconds:.0f} s; wrote {made.folder}\n"
         "next, choose when texts leave, with a promise about the original's answers:  "
-        f"offramp tune {made.folder} --data UNSEEN-TEXTS --reference {original} --max-disagreement 0.02"
+        f"offramp tune {made.folder} --data UNSEEN-TEXTS --reference {original} --max-disagreement {limit}"
     )
+
+
+def _limit(disagreement: float) -> str:
+    """A limit for ``tune``: 2 %, or some more than full depth itself differs by."""
+    return f"{max(2, math.ceil(100 * disagreement) + 1) / 100:g}"

@@ -165,6 +165,7 @@ def _path(name: str | None) -> Path | None:
 def print_report(report: "Report", *, wide: bool = False) -> None:
     """Prints an evaluation as tables, with all columns where they may be ``wide``, and the verdict on it."""
     from offramp.report import useless, warning
+    from offramp.report.tables import promises
 
     evaluation = report.evaluation
     model, data, full, machine = evaluation.model, evaluation.data, evaluation.full, evaluation.environment
@@ -186,6 +187,8 @@ def print_report(report: "Report", *, wide: bool = False) -> None:
     speed = f"{full.texts_per_second:.1f} texts/s"
     show(f"\nfull depth: accuracy {full.accuracy:.2%}, macro-F1 {full.macro_f1:.2%}, {speed}\n")
     show(_settings_table(evaluation, wide))
+    for promised in promises(evaluation):
+        show(f"{promised.name}: {promised.stated}")
     show(f"\n{_exits_table(evaluation)}")
     if len(evaluation.points) > 1 and nothing is None:
         verdict = report.advice.verdict

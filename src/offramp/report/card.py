@@ -176,7 +176,7 @@ def _first(report: Report) -> list[str]:
     summary, kept = report.summary, report.summary.kept
     lines = [
         f"{summary.heading}. {summary.sentence}",
-        "" if kept is None else f"{kept.mark} {kept.promise}: {words.percent(kept.seen)} here ({kept.standing}).",
+        "" if kept is None else f"{kept.mark} {kept.stated}.",
         summary.caveat or "",
         "" if summary.otherwise is None else f"Recommended instead: {summary.otherwise}",
     ]

@@ -35,6 +35,11 @@ class Kept:
         """A tick, a cross, or the sign for about."""
         return {Standing.KEPT: "✓", Standing.CHANCE: "≈", Standing.BROKEN: "✗"}[self.standing]
 
+    @property
+    def stated(self) -> str:
+        """In words, with what was seen."""
+        return f"{self.promise}: {words.percent(self.seen)} here ({self.standing})"
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:

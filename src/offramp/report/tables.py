@@ -105,6 +105,15 @@ class Promised:
     uncompared: str | None = None
     suspended: str | None = None
 
+    @property
+    def stated(self) -> str:
+        """The promise in words, with what came of it here."""
+        if not self.operating_point.promises:
+            return "no promise"
+        if self.kept is not None:
+            return self.kept.stated
+        return f"{self.promise}; not compared with {self.uncompared}" if self.uncompared else self.promise
+
 
 def choices(evaluation: Evaluation) -> list[ChoiceRow]:
     """Full depth, operating points, the setting in focus, the fastest within some losses, and all cut networks."""
