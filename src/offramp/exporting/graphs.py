@@ -1,9 +1,11 @@
-"""The network as ONNX graphs: one for each stage, and one for the whole without exits in between."""
+"""The network as ONNX graphs: one for each stage, and one for the whole without exits in between, made of them."""
 
+import copy
+import gc
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,11 @@ _OPSET = 23
 _OPSET_FOR_ROTARY = 22
 # Smaller tensors stay in the graph, where runtimes look for shapes and other constants.
 _SHARED_BYTES = 1024
+_LOGITS = "logits"
+# What a stage gets from the one before, and by which name that gives it.
+_CARRIED = {"hidden": "hidden_out", "history": "history_out"}
+# What says that the shape is asked of one side.
+_SIDE = {"start", "end"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +75,6 @@ class _Later(nn.Module):
         return state.hidden, history, self.network.exit_logits(state, history, self.stage)
 
 
-class _Full(nn.Module):
-    def __init__(self, network: EarlyExitForSequenceClassification) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        state = self.network.stack.embed(_inputs(input_ids, lengths, token_type_ids))
-        exits = self.network.config.exits
-        state, history = self.network.run_layers(state, None, range(exits[-1]))
-        return self.network.exit_logits(state, history, len(exits) - 1)
-
-
 def _inputs(input_ids: Tensor, lengths: Tensor, token_type_ids: Tensor | None) -> dict[str, Tensor]:
     inputs = {"input_ids": input_ids, "attention_mask": _mask(lengths, input_ids.shape[1])}
     return inputs if token_type_ids is None else inputs | {"token_type_ids": token_type_ids}
@@ -89,8 +84,8 @@ def _mask(lengths: Tensor, length: int) -> Tensor:
     return (torch.arange(length, device=lengths.device) < lengths[:, None]).long()
 
 
-def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
-    """Gives the stages in order, then the whole network.
+def stages_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
+    """Gives the stages in order.
 
     Rows and length are dynamic in all of them. ``lengths`` (rows,) is the number of tokens of each row. ``input_ids``
     and ``token_type_ids`` (only in models for pairs) are (rows, length), ``hidden`` is (rows, length, width),
@@ -101,7 +96,7 @@ def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
     names: tuple[str, ...] = ("input_ids", "lengths")
     if network.config.text_pair:
         tokens, names = (*tokens, torch.zeros(3, 9, dtype=torch.long)), (*names, "token_type_ids")
-    outputs = ("hidden_out", "history_out", "logits")
+    outputs = (*_CARRIED.values(), _LOGITS)
     first = _First(network)
     yield Graph(stage_name(0), first, names, outputs, tokens)
     hidden, history, _ = first(*tokens)
@@ -109,7 +104,6 @@ def graphs_of(network: EarlyExitForSequenceClassification) -> Iterator[Graph]:
         later, carried = _Later(network, stage), (hidden, lengths, history)
         yield Graph(stage_name(stage), later, ("hidden", "lengths", "history"), outputs, carried)
         hidden, history, _ = later(*carried)
-    yield Graph(FULL, _Full(network), names, ("logits",), tokens)
 
 
 @torch.no_grad()
@@ -122,16 +116,76 @@ def write_graphs(network: EarlyExitForSequenceClassification, folder: Path, *, a
             something 2 % faster (MiniLM, whole network, bf16). Encoders without the former get the latter.
     """
     known: dict[bytes, tuple[int, int]] = {}
-    opset = _OPSET
+    opset, stages = _OPSET, []
     with _attention(network, attention), (folder / WEIGHTS).open("wb") as weights:
-        for graph in graphs_of(network):
+        for graph in stages_of(network):
             proto = _to_onnx(graph, opset)
             if any(node.op_type == "RotaryEmbedding" for node in proto.graph.node):
                 opset = _OPSET_FOR_ROTARY
                 proto = _to_onnx(graph, opset)
             for tensor in proto.graph.initializer:
                 _share(tensor, weights, known)
-            (folder / f"{graph.name}.onnx").write_bytes(proto.SerializeToString())
+            stages.append(proto)
+    names = [*map(stage_name, range(len(stages))), FULL]
+    for name, proto in zip(names, [*stages, _chained(stages)], strict=True):
+        (folder / f"{name}.onnx").write_bytes(proto.SerializeToString())
+
+
+def _chained(stages: Sequence[Any]) -> Any:
+    """The whole network, made of the graphs of its stages; of the exits only the last is left.
+
+    To trace it would take as long as all stages took. What each stage finds out for itself, such as which positions
+    are padding, is computed once: equal operations become one, and sizes are those of the first stage's input.
+
+    Args:
+        stages: with their weights in a file.
+    """
+    import onnx_ir
+    from onnx_ir.passes.common import CommonSubexpressionEliminationPass, RemoveUnusedNodesPass
+
+    whole = copy.deepcopy(stages[0])
+    for part in ("node", "initializer", "value_info", "output"):
+        whole.graph.ClearField(part)
+    carried: dict[str, str] = {}
+    weights: dict[bytes, str] = {}
+    for place, stage in enumerate(stages):
+        names = {"": ""} | {value.name: carried.get(value.name, value.name) for value in stage.graph.input}
+        for tensor in stage.graph.initializer:
+            names[tensor.name] = _kept(tensor, f"{tensor.name}.{place}", whole.graph, weights)
+        for node in stage.graph.node:
+            own = whole.graph.node.add()
+            own.CopyFrom(node)
+            own.name = f"{node.name}.{place}"
+            own.input[:] = [names[name] for name in node.input]
+            if node.op_type == "Shape" and node.input[0] in _CARRIED and {one.name for one in node.attribute} >= _SIDE:
+                own.input[:] = [whole.graph.input[0].name]  # whose sides are rows and length, too
+            names |= {name: f"{name}.{place}" for name in node.output if name}
+            own.output[:] = [names[name] for name in node.output]
+        carried = {name: names[output] for name, output in _CARRIED.items()}
+    for node in whole.graph.node:
+        node.output[:] = [_LOGITS if name == names[_LOGITS] else name for name in node.output]
+    whole.graph.output.extend(value for value in stages[-1].graph.output if value.name == _LOGITS)
+    model = onnx_ir.from_proto(whole)
+    for simplify in (CommonSubexpressionEliminationPass(), RemoveUnusedNodesPass()):
+        model = simplify(model).model
+    return onnx_ir.to_proto(model)
+
+
+def _kept(tensor: Any, name: str, graph: Any, known: dict[bytes, str]) -> str:
+    """Adds a tensor to a graph, unless it has an equal one.
+
+    Returns:
+        The name of the one that it has.
+    """
+    named = graph.initializer.add()
+    named.CopyFrom(tensor)
+    named.ClearField("name")
+    key = named.SerializeToString(deterministic=True)
+    if key in known:
+        del graph.initializer[-1]
+    else:
+        named.name = known[key] = name
+    return known[key]
 
 
 @contextmanager
@@ -150,7 +204,7 @@ def _to_onnx(graph: Graph, opset: int) -> Any:
         {side: torch.export.Dim.DYNAMIC for side in range(2 if name != "history" else 1) if side < example.ndim}
         for name, example in zip(graph.inputs, graph.example, strict=True)
     ]
-    with _silent():
+    with _silent(), _no_collection():
         program = torch.onnx.export(
             graph.module,
             graph.example,
@@ -194,3 +248,15 @@ def _silent() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Looks for no garbage: tracing makes so many objects that this took a fifth of its time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
