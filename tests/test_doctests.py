@@ -1,8 +1,10 @@
 """The examples in the docstrings of what a user calls first say what happens, in a folder with the files they name."""
 
+import ast
 import doctest
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -59,18 +61,62 @@ def test_an_example_in_a_docstring_prints_what_it_says(
     assert not runner.failures, "".join(said)
 
 
-def test_the_page_on_other_libraries_runs(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def sections(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The blocks of the page on other libraries, section by section, where they find what they speak of."""
     monkeypatch.chdir(shutil.copytree(files, tmp_path / "files"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     shutil.copytree("model", "reviews-model")
     page = (Path(__file__).parents[1] / "docs" / "ecosystem.md").read_text(encoding="utf-8")
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    titles = re.split(r"^## (.*)$", page, flags=re.MULTILINE)[1:]
+    return {
+        title: re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+        for title, section in zip(titles[::2], titles[1::2], strict=True)
+    }
+
+
+def run(blocks: Iterable[str], namespace: dict[str, object]) -> object:
+    """Runs blocks of code; gives the value of the last block's last line, as an interpreter shows it."""
+    shown: object = None
+    for block in blocks:
+        tree = ast.parse(block)
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, "block", "exec"), namespace)
+        shown = None if last is None else eval(compile(ast.Expression(last.value), "block", "eval"), namespace)
+    return shown
+
+
+def test_the_page_on_other_libraries_runs(sections: dict[str, list[str]]) -> None:
     namespace: dict[str, object] = {}
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)):
-        exec(compile(block, f"block {number}", "exec"), namespace)
-    assert number == 5
-    predict = namespace["classify_texts"]
-    assert callable(predict)
-    assert [one["label"] for one in predict(["a wonderful story", "the plot was dull"])] == ["good", "bad"]
+    assert [len(blocks) for blocks in sections.values()] == [1, 2, 1, 1, 2, 1, 2]
+    *libraries, functions = list(sections.values())[:5]
+    for blocks in libraries:
+        run(blocks, namespace)
+    shown = run(functions[:1], namespace)
+    assert isinstance(shown, list)
+    assert [one["label"] for one in shown] == ["good", "bad"]
+
+
+@pytest.mark.filterwarnings("ignore")  # those of other libraries
+@pytest.mark.parametrize("title", ["Pipelines", "spaCy", "MLflow"])
+def test_a_component_for_another_library_answers(sections: dict[str, list[str]], title: str) -> None:
+    needed = {"Pipelines": "langchain_core", "spaCy": "spacy", "MLflow": "mlflow"}[title]
+    pytest.importorskip(needed, reason=f"{needed} is not installed")
+    namespace: dict[str, object] = {}
+    run([block for name in ("datasets", "pandas and polars") for block in sections[name][:1]], namespace)
+    (own,) = (blocks for name, blocks in sections.items() if name.startswith(title))
+    shown = run(own, namespace)
+    if title == "Pipelines":
+        (found,) = namespace["classify_texts"](["a wonderful story"])  # type: ignore[operator]
+        assert found["score"] > 0.9
+        assert shown == f"good, as read after exit {found['exit']}"
+    elif title == "spaCy":
+        assert isinstance(shown, list)
+        assert [max(cats, key=cats.get) for cats in shown] == ["good", "bad"]
+    else:
+        rows, classifier = namespace["rows"], namespace["classifier"]
+        expected = classifier.predict(rows["text"].head(3).tolist())  # type: ignore[attr-defined,index]
+        assert shown["label"].tolist() == expected.label  # type: ignore[index]
 
 
 def test_every_verb_that_takes_a_moment_has_an_example() -> None:
