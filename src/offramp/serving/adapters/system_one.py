@@ -24,7 +24,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class NoulQuestion(Body):
+class SystemOneNoul(Body):
     """Whether the label that the question is named after is right."""
 
     type: Literal["noul"]
@@ -32,7 +32,7 @@ class NoulQuestion(Body):
     criteria: Any = Field(default=None, description="Of no effect.")
 
 
-class ChoiceQuestion(Body):
+class SystemOneChoice(Body):
     """Which of the labels is right."""
 
     type: Literal["choice"]
@@ -40,7 +40,7 @@ class ChoiceQuestion(Body):
     instructions: Any = Field(default=None, description="Of no effect.")
 
 
-class ScoreQuestion(Body):
+class SystemOneScore(Body):
     """Which level is right, where the labels are levels."""
 
     type: Literal["score"]
@@ -48,7 +48,7 @@ class ScoreQuestion(Body):
     instructions: Any = Field(default=None, description="Of no effect.")
 
 
-Question = Annotated[NoulQuestion | ChoiceQuestion | ScoreQuestion, Field(discriminator="type")]
+Question = Annotated[SystemOneNoul | SystemOneChoice | SystemOneScore, Field(discriminator="type")]
 
 
 class SystemOneRequest(Knobs):
@@ -110,22 +110,22 @@ def _texts_of(state: str | Pair | list[str]) -> tuple[str, list[str] | None]:
     return state if isinstance(state, str) else "\n".join(state), None
 
 
-def _check(name: str, question: NoulQuestion | ChoiceQuestion | ScoreQuestion, classifier: Classifier) -> None:
+def _check(name: str, question: SystemOneNoul | SystemOneChoice | SystemOneScore, classifier: Classifier) -> None:
     field = f"questions.{name}"
-    if isinstance(question, NoulQuestion):
+    if isinstance(question, SystemOneNoul):
         check_label(classifier, name, field)
     else:
         check_choice(classifier, list(question.criteria), field, part="criteria", single="noul")
 
 
 def _answer(
-    name: str, question: NoulQuestion | ChoiceQuestion | ScoreQuestion, known: dict[str, float]
+    name: str, question: SystemOneNoul | SystemOneChoice | SystemOneScore, known: dict[str, float]
 ) -> dict[str, Any]:
-    if isinstance(question, NoulQuestion):
+    if isinstance(question, SystemOneNoul):
         return {"type": "noul", "noul": known[name]}
     probabilities = {label: known[label] for label in question.criteria}
     best = max(probabilities, key=probabilities.__getitem__)
-    if isinstance(question, ChoiceQuestion):
+    if isinstance(question, SystemOneChoice):
         return {"type": "choice", "choice": best, "confidence": known[best], "probabilities": probabilities}
     return {
         "type": "score",
