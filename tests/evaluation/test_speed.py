@@ -89,8 +89,8 @@ def test_what_is_not_timed_is_computed_from_the_stages(measured):
     # It reaches as much of the speed possible at most as what is cheaper and what is dearer, and where all rows leave
     # at one exit all.
     reached = [one.ratio.median / one.bound for one in found.rules]
-    assert reached[0] == reached[4] == pytest.approx(1)
-    assert reached[1] - 1e-9 <= reached[3] <= 1
+    assert [reached[0], reached[4]] == pytest.approx([1, 1])
+    assert reached[1] - 1e-9 <= reached[3] <= 1 + 1e-9
     assert found.rules[4].bound < found.rules[3].bound < found.rules[0].bound
     assert found.ending[0].ratio.median == pytest.approx(found.ending[0].bound)
     for one in found.rules:
