@@ -11,15 +11,11 @@ from pydantic import BaseModel, Field
 
 from offramp.engine import Classifier
 from offramp.serving.adapters.questions import check_choice, check_label, label_probabilities
-from offramp.serving.adapters.vllm import NO_MODEL, OpenAIErrorReply, check_model
+from offramp.serving.adapters.vllm import NO_MODEL, as_openai, check_model
 from offramp.serving.schemas import REFUSALS, Body, Knobs
 from offramp.serving.service import reply, service_of
 
 router = APIRouter(tags=["OpenAI decisions"])
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: reply | {"model": OpenAIErrorReply} for status, reply in (REFUSALS | NO_MODEL).items()
-}
 
 
 class TextPart(Body):
@@ -103,7 +99,7 @@ class DecisionReply(BaseModel):
     usage: dict[str, Any]
 
 
-@router.post("/v1/decisions", response_model=DecisionReply, responses=_ERRORS)
+@router.post("/v1/decisions", response_model=DecisionReply, responses=as_openai(REFUSALS | NO_MODEL))
 async def decide(body: DecisionRequest, request: Request) -> Response:
     """Answers typed questions about a text, in the form of OpenAI."""
     service = service_of(request)
@@ -139,7 +135,7 @@ def _text_of(given: str | list[UserMessage]) -> str:
     return "\n".join(one if isinstance(one, str) else "\n".join(part.text for part in one) for one in contents)
 
 
-def _check(question: ChoiceQuestion | PredicateQuestion, classifier: Classifier, field: str) -> None:
+def _check(question: Question, classifier: Classifier, field: str) -> None:
     if isinstance(question, PredicateQuestion):
         check_label(classifier, question.name, f"{field}.name")
     else:
@@ -147,11 +143,11 @@ def _check(question: ChoiceQuestion | PredicateQuestion, classifier: Classifier,
         check_choice(classifier, offered, field, part="choices", single="predicate")
 
 
-def _refusal(question: ChoiceQuestion | PredicateQuestion) -> dict[str, Any]:
+def _refusal(question: Question) -> dict[str, Any]:
     return {"type": "refusal", "name": question.name}
 
 
-def _answer(question: ChoiceQuestion | PredicateQuestion, known: dict[str, float]) -> dict[str, Any]:
+def _answer(question: Question, known: dict[str, float]) -> dict[str, Any]:
     if isinstance(question, PredicateQuestion):
         return {"type": "predicate", "name": question.name, "probability": known[question.name]}
     values = [one.value for one in question.choices]

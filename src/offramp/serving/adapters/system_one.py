@@ -13,15 +13,11 @@ from pydantic import BaseModel, Field
 from offramp.engine import Classifier
 from offramp.serving.adapters.hugging_face import Pair
 from offramp.serving.adapters.questions import check_choice, check_label, label_probabilities
-from offramp.serving.adapters.vllm import NO_MODEL, OpenAIErrorReply, check_model
+from offramp.serving.adapters.vllm import NO_MODEL, as_openai, check_model
 from offramp.serving.schemas import REFUSALS, Body, FailFast, Knobs
 from offramp.serving.service import reply, service_of
 
 router = APIRouter(tags=["TypeSafe System One"])
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: reply | {"model": OpenAIErrorReply} for status, reply in (REFUSALS | NO_MODEL).items()
-}
 
 
 class SystemOneNoul(Body):
@@ -88,7 +84,7 @@ class SystemOneReply(BaseModel):
     usage: SystemOneUsage
 
 
-@router.post("/v1/systemone", response_model=SystemOneReply, responses=_ERRORS)
+@router.post("/v1/systemone", response_model=SystemOneReply, responses=as_openai(REFUSALS | NO_MODEL))
 async def system_one(body: SystemOneRequest, request: Request) -> Response:
     """Answers typed questions about a text, in the form of TypeSafe."""
     service = service_of(request)
@@ -110,7 +106,7 @@ def _texts_of(state: str | Pair | list[str]) -> tuple[str, list[str] | None]:
     return state if isinstance(state, str) else "\n".join(state), None
 
 
-def _check(name: str, question: SystemOneNoul | SystemOneChoice | SystemOneScore, classifier: Classifier) -> None:
+def _check(name: str, question: Question, classifier: Classifier) -> None:
     field = f"questions.{name}"
     if isinstance(question, SystemOneNoul):
         check_label(classifier, name, field)
@@ -118,19 +114,18 @@ def _check(name: str, question: SystemOneNoul | SystemOneChoice | SystemOneScore
         check_choice(classifier, list(question.criteria), field, part="criteria", single="noul")
 
 
-def _answer(
-    name: str, question: SystemOneNoul | SystemOneChoice | SystemOneScore, known: dict[str, float]
-) -> dict[str, Any]:
+def _answer(name: str, question: Question, known: dict[str, float]) -> dict[str, Any]:
     if isinstance(question, SystemOneNoul):
         return {"type": "noul", "noul": known[name]}
     probabilities = {label: known[label] for label in question.criteria}
     best = max(probabilities, key=probabilities.__getitem__)
     if isinstance(question, SystemOneChoice):
         return {"type": "choice", "choice": best, "confidence": known[best], "probabilities": probabilities}
+    levels = {str(level): label for level, label in enumerate(question.criteria)}
     return {
         "type": "score",
-        "score": sum(level * probability for level, probability in enumerate(probabilities.values())),
+        "score": sum(int(level) * known[label] for level, label in levels.items()),
         "confidence": known[best],
-        "legend": {str(level): label for level, label in enumerate(probabilities)},
-        "probabilities": {str(level): probability for level, probability in enumerate(probabilities.values())},
+        "legend": levels,
+        "probabilities": {level: known[label] for level, label in levels.items()},
     }

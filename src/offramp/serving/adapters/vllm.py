@@ -32,9 +32,14 @@ class OpenAIErrorReply(BaseModel):
 
 
 NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": ErrorReply, "description": "No such model."}}
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: reply | {"model": OpenAIErrorReply} for status, reply in (GUARDED | NO_MODEL).items()
-}
+
+
+def as_openai(replies: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """Descriptions of refusals, with the form that they have beneath /v1/."""
+    return {status: reply | {"model": OpenAIErrorReply} for status, reply in replies.items()}
+
+
+_ERRORS = as_openai(GUARDED | NO_MODEL)
 
 
 class ClassifyRequest(Knobs):
