@@ -162,12 +162,13 @@ def _chained(stages: Sequence[Any]) -> Any:
             names |= {name: f"{name}.{place}" for name in node.output if name}
             own.output[:] = [names[name] for name in node.output]
         carried = {name: names[output] for name, output in _CARRIED.items()}
-    for node in whole.graph.node:
-        node.output[:] = [_LOGITS if name == names[_LOGITS] else name for name in node.output]
-    whole.graph.output.extend(value for value in stages[-1].graph.output if value.name == _LOGITS)
+    (logits,) = (value for value in stages[-1].graph.output if value.name == _LOGITS)
+    whole.graph.output.add().CopyFrom(logits)
+    whole.graph.output[0].name = names[_LOGITS]
     model = onnx_ir.from_proto(whole)
     for simplify in (CommonSubexpressionEliminationPass(), RemoveUnusedNodesPass()):
         model = simplify(model).model
+    model.graph.outputs[0].name = _LOGITS
     return onnx_ir.to_proto(model)
 
 
