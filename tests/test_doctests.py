@@ -4,9 +4,10 @@ import ast
 import doctest
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -97,26 +98,39 @@ def test_the_page_on_other_libraries_runs(sections: dict[str, list[str]]) -> Non
     assert [one["label"] for one in shown] == ["good", "bad"]
 
 
-@pytest.mark.filterwarnings("ignore")  # those of other libraries
-@pytest.mark.parametrize("title", ["Pipelines", "spaCy", "MLflow"])
-def test_a_component_for_another_library_answers(sections: dict[str, list[str]], title: str) -> None:
-    needed = {"Pipelines": "langchain_core", "spaCy": "spacy", "MLflow": "mlflow"}[title]
-    pytest.importorskip(needed, reason=f"{needed} is not installed")
-    namespace: dict[str, object] = {}
-    run([block for name in ("datasets", "pandas and polars") for block in sections[name][:1]], namespace)
-    (own,) = (blocks for name, blocks in sections.items() if name.startswith(title))
-    shown = run(own, namespace)
-    if title == "Pipelines":
-        (found,) = namespace["classify_texts"](["a wonderful story"])  # type: ignore[operator]
-        assert found["score"] > 0.9
-        assert shown == f"good, as read after exit {found['exit']}"
-    elif title == "spaCy":
-        assert isinstance(shown, list)
-        assert [max(cats, key=cats.get) for cats in shown] == ["good", "bad"]
-    else:
-        rows, classifier = namespace["rows"], namespace["classifier"]
-        expected = classifier.predict(rows["text"].head(3).tolist())  # type: ignore[attr-defined,index]
-        assert shown["label"].tolist() == expected.label  # type: ignore[index]
+@pytest.fixture
+def component(sections: dict[str, list[str]]) -> Callable[[str, str], tuple[object, dict[str, Any]]]:
+    """Runs a section that needs a package of its own; gives what it shows, and the names that it has then."""
+
+    def shown(title: str, package: str) -> tuple[object, dict[str, Any]]:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+        names: dict[str, Any] = {}
+        run([sections["datasets"][0], sections["pandas and polars"][0]], names)  # the classifier, and rows
+        return run(sections[title], names), names
+
+    return shown
+
+
+# With the other libraries come their warnings.
+@pytest.mark.filterwarnings("ignore")
+def test_a_component_of_langchain_sends_on_what_it_is_sure_of(component: Any) -> None:
+    shown, names = component("Pipelines of functions (LangChain, Haystack)", "langchain_core")
+    (found,) = names["classify_texts"](["a wonderful story"])
+    assert found["score"] > 0.9
+    assert shown == f"good, as read after exit {found['exit']}"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_component_of_spacy_fills_categories(component: Any) -> None:
+    shown, _ = component("spaCy", "spacy")
+    assert [max(categories, key=categories.get) for categories in shown] == ["good", "bad"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_component_of_mlflow_answers_as_the_classifier(component: Any) -> None:
+    shown, names = component("MLflow", "mlflow")
+    expected = names["classifier"].predict(names["rows"]["text"].head(3).tolist())
+    assert shown["label"].tolist() == expected.label
 
 
 def test_every_verb_that_takes_a_moment_has_an_example() -> None:
